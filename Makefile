@@ -1,0 +1,48 @@
+# Every target works in a fresh clone: the virtual environment is made and filled when it is missing.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check crds fmt clean venv constraints
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: $(STAMP) ## make and fill the virtual environment
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
+	@echo "making $(VENV) (about half a minute the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,local]'
+	@touch $@
+
+demo: $(STAMP) ## run the main job for real on this machine (ARGS=--once checks every step and exits)
+	@$(BIN)/thing-operator demo $(ARGS)
+
+test: check ## everything CI runs
+	$(BIN)/pytest $(ARGS)
+
+check: $(STAMP) ## lint, types, import contracts and generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/thing-operator crds --check crds
+
+crds: $(STAMP) ## regenerate crds/ from the pydantic models
+	$(BIN)/thing-operator crds --output-dir crds
+
+fmt: $(STAMP) ## format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+constraints: $(STAMP) ## renew constraints.txt from what is installed
+	$(BIN)/python -m pip freeze --exclude-editable --all | grep -vE '^(pip|setuptools|wheel)==' > constraints.txt
+
+clean: ## remove what the targets made in this folder
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

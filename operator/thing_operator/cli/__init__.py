@@ -1,0 +1,5 @@
+"""The command line, thing-operator."""
+
+from thing_operator.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""From watched objects to sessions and status: queue, reconcilers, one status writer."""

@@ -1,0 +1,1 @@
+"""Reading a batch zip, checking certificates and keys, naming Secrets: pure functions."""

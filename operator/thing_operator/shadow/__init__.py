@@ -1,0 +1,1 @@
+"""Device shadow documents, merge, delta, plan, topics and wire messages: pure functions."""
