@@ -14,7 +14,7 @@ def test_source_root_is_no_package() -> None:
 
 def test_standard_operator_is_importable_from_the_checkout() -> None:
     code = "import operator; print(operator.itemgetter)"
-    result = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "itemgetter" in done.stdout
+    assert "itemgetter" in completed.stdout
