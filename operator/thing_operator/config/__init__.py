@@ -1,1 +1,22 @@
 """The operator's settings."""
+
+from thing_operator.config.loading import SettingsError, load_settings
+from thing_operator.config.settings import (
+    EndpointSettings,
+    PacingSettings,
+    SessionSettings,
+    Settings,
+    ShadowSettings,
+    StatusSettings,
+)
+
+__all__ = [
+    "EndpointSettings",
+    "PacingSettings",
+    "SessionSettings",
+    "Settings",
+    "SettingsError",
+    "ShadowSettings",
+    "StatusSettings",
+    "load_settings",
+]

@@ -1,0 +1,57 @@
+"""Durations and sizes as people write them: ``30s``, ``5m``, ``1h30m``, ``8KiB``."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SIZES = {"": 1, "B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
+_SIZE = re.compile(r"(\d+)\s*(B|KB|KiB|MB|MiB)?")
+
+
+def parse_duration(value: object) -> timedelta:
+    """Turn ``"30s"``, ``"1h30m"`` or a number of seconds into a timedelta; raises ValueError otherwise."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    text = str(value).strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return timedelta(seconds=float(text))
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError("a duration like 500ms, 30s, 5m or 1h30m is expected")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest text that :func:`parse_duration` reads back: ``5m``, ``1h30m``, ``1.5s``."""
+    seconds = value.total_seconds()
+    if seconds < 1 and seconds:
+        return f"{seconds * 1000:g}ms"
+    whole = int(seconds)
+    if seconds != whole:
+        return f"{round(seconds, 3)}s"
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = [f"{number}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if number]
+    return "".join(parts) or "0s"
+
+
+def parse_size(value: object) -> int:
+    """Turn ``"8KiB"`` or a number of bytes into bytes; raises ValueError otherwise."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _SIZE.fullmatch(str(value).strip())
+    if match is None:
+        raise ValueError("a size like 8KiB, 64KB or a number of bytes is expected")
+    return int(match[1]) * _SIZES[match[2] or ""]
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
+]
+Size = Annotated[int, BeforeValidator(parse_size)]

@@ -1,0 +1,88 @@
+"""Putting the settings together from command line, environment and file, with errors a person can act on."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_settings import EnvSettingsSource
+
+from thing_operator.config.settings import ENV_PREFIX, Settings
+from thing_operator.errors import UserError
+
+# Not a setting of the operator: where the local parts keep what they built.
+_OTHER_VARIABLES = frozenset({f"{ENV_PREFIX}CACHE_DIR"})
+
+
+class SettingsError(UserError):
+    """A setting is wrong; the message names the key, the value and what is allowed."""
+
+    reason = "InvalidSettings"
+
+
+def load_settings(*, file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force: ``overrides`` (nested, camelCase) over environment over ``file`` over defaults.
+
+    Raises SettingsError, which names every wrong key with its value and what is allowed.
+    """
+    values = _overlay(_read_file(file) if file else {}, _read_environment())
+    try:
+        return Settings(**_overlay(values, overrides or {}))
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the configuration file {file} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the configuration file {file} is not valid YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"the configuration file {file} must hold a mapping of settings")
+    return values
+
+
+def _read_environment() -> dict[str, Any]:
+    values = EnvSettingsSource(Settings)()
+    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for name in os.environ:
+        top = name.upper().split("__", maxsplit=1)[0]
+        if top.startswith(ENV_PREFIX) and top not in known | _OTHER_VARIABLES:
+            allowed = ", ".join(sorted(known))
+            raise SettingsError(f"the environment variable {name} is no setting; they begin with {allowed}")
+    return _camel_keys(values)
+
+
+def _camel_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        to_camel(key): _camel_keys(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+    }
+
+
+def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[key] = _overlay(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{key}: there is no such setting")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{key}: {problem['input']!r} is not allowed: {message}")
+    return "wrong settings:\n  " + "\n  ".join(lines)

@@ -1,0 +1,175 @@
+"""Every setting of the operator: one frozen model, checked at start.
+
+Sources, strongest first: the command line, the environment (``THING_OPERATOR_`` plus the upper snake case
+name, ``__`` between levels), the YAML file (camelCase keys, same nesting), the defaults below.
+"""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from thing_operator.config.durations import Duration, Size
+
+ENV_PREFIX = "THING_OPERATOR_"
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("a duration above zero is expected")
+    return value
+
+
+def _host_pattern(value: str) -> str:
+    if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", value):
+        raise ValueError("a host name, or a pattern such as *.amazonaws.com, is expected")
+    return value
+
+
+def _comma_list(value: object) -> object:
+    """The environment and the command line write a list as ``a,b``."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+HostPattern = Annotated[str, AfterValidator(_host_pattern)]
+HostPatterns = Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_comma_list)]
+Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_comma_list)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class EndpointSettings(_Group):
+    """The broker of Things that name none."""
+
+    host: str | None = Field(default=None, description="host name of the MQTT endpoint")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(default=8883, description="8883, or 443 with ALPN")
+    ca_file: Path | None = Field(default=None, description="PEM roots; the shipped Amazon roots otherwise")
+    allowed_hosts: HostPatterns | None = Field(
+        default=None, description="hosts a Thing may name; any when absent"
+    )
+
+
+class SessionSettings(_Group):
+    """The life of one MQTT connection."""
+
+    keep_alive: PositiveDuration = Field(default=timedelta(seconds=300), description="jittered by up to 20 %")
+    connect_timeout: PositiveDuration = Field(default=timedelta(seconds=10), description="DNS, TCP and TLS")
+    disconnect_grace: Duration = Field(
+        default=timedelta(seconds=30), description="a shorter drop is not written to status"
+    )
+    min_reconnect_interval: PositiveDuration = Field(
+        default=timedelta(seconds=10), description="between two CONNECTs of one client id"
+    )
+    max_backoff: PositiveDuration = Field(
+        default=timedelta(seconds=120), description="ceiling of the backoff"
+    )
+
+
+class PacingSettings(_Group):
+    """Rates per endpoint; a fifth of AWS's account defaults (500 each) is left to others."""
+
+    connects_per_second: Annotated[float, Field(gt=0)] = Field(default=400, description="CONNECTs")
+    subscriptions_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=400, description="topic filters, counted one by one"
+    )
+
+
+class ShadowSettings(_Group):
+    """Requests to the shadow service."""
+
+    request_timeout: PositiveDuration = Field(
+        default=timedelta(seconds=15), description="how long to wait for an answer"
+    )
+    document_limit: Size = Field(default=8192, description="bytes of desired plus reported")
+
+
+class StatusSettings(_Group):
+    """The write budget towards the API server."""
+
+    min_interval: Duration = Field(
+        default=timedelta(seconds=2), description="between two status writes of one Thing"
+    )
+    writes_per_second: Annotated[float, Field(gt=0)] = Field(default=100, description="over all objects")
+
+
+class BatchSettings(_Group):
+    """Where batch zips may be fetched from."""
+
+    url_hosts: HostPatterns = Field(
+        default=("*.amazonaws.com",), description="allow-list of source.url and cloudApi downloads"
+    )
+
+
+class ListenSettings(_Group):
+    """A port the operator listens on."""
+
+    port: Port = Field(description="0 turns it off")
+
+
+class LogSettings(_Group):
+    """What the operator logs and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="lowest level shown"
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto is console on a terminal, else json"
+    )
+
+
+class Settings(BaseSettings):
+    """All settings (design section 10)."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        alias_generator=to_camel,
+        populate_by_name=True,
+    )
+
+    endpoint: EndpointSettings = EndpointSettings()
+    namespaces: Namespaces = Field(default=(), description="namespaces to watch; all when empty")
+    session: SessionSettings = SessionSettings()
+    pacing: PacingSettings = PacingSettings()
+    shadow: ShadowSettings = ShadowSettings()
+    status: StatusSettings = StatusSettings()
+    deletion_timeout: PositiveDuration = Field(
+        default=timedelta(minutes=5), description="after it a Thing being deleted is released"
+    )
+    resync_interval: PositiveDuration = Field(
+        default=timedelta(minutes=5), description="between two comparisons with the API server's list"
+    )
+    batch: BatchSettings = BatchSettings()
+    metrics: ListenSettings = ListenSettings(port=9090)
+    health: ListenSettings = ListenSettings(port=8080)
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the arguments count: ``load_settings`` is the one place that reads the environment."""
+        return (init_settings,)

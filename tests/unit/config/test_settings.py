@@ -1,0 +1,108 @@
+"""Settings: where they come from, which source wins, and what a wrong one says."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thing_operator.config import Settings, SettingsError, load_settings
+from thing_operator.config.durations import format_duration, parse_duration, parse_size
+
+
+@pytest.fixture(autouse=True)
+def no_settings_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("THING_OPERATOR_")]:
+        monkeypatch.delenv(name)
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    settings = load_settings()
+    assert settings.endpoint.host is None
+    assert settings.endpoint.port == 8883
+    assert settings.session.keep_alive == timedelta(minutes=5)
+    assert settings.pacing.subscriptions_per_second == 400
+    assert settings.shadow.document_limit == 8192
+    assert settings.batch.url_hosts == ("*.amazonaws.com",)
+    assert settings.namespaces == ()
+
+
+def test_command_line_beats_environment_beats_file_beats_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("endpoint: {host: file, port: 443, caFile: /roots.pem}\nsession: {keepAlive: 2m}\n")
+    monkeypatch.setenv("THING_OPERATOR_ENDPOINT__HOST", "environment")
+    monkeypatch.setenv("THING_OPERATOR_ENDPOINT__PORT", "8884")
+    settings = load_settings(file=file, overrides={"endpoint": {"port": 8885}})
+    assert settings.endpoint.host == "environment"
+    assert settings.endpoint.port == 8885
+    assert settings.endpoint.ca_file == Path("/roots.pem")
+    assert settings.session.keep_alive == timedelta(minutes=2)
+
+
+def test_lists_in_the_environment_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING_OPERATOR_NAMESPACES", "a, b")
+    monkeypatch.setenv("THING_OPERATOR_ENDPOINT__ALLOWED_HOSTS", "*.amazonaws.com,localhost")
+    settings = load_settings()
+    assert settings.namespaces == ("a", "b")
+    assert settings.endpoint.allowed_hosts == ("*.amazonaws.com", "localhost")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("session: {keepAlive: soon}", ["session.keepAlive", "'soon'", "30s"]),
+        ("session: {keepAlive: 0s}", ["session.keepAlive", "'0s'", "above zero"]),
+        ("endpoint: {port: 70000}", ["endpoint.port", "70000", "65535"]),
+        ("endpoint: {hots: x}", ["endpoint.hots", "no such setting"]),
+        ("endpoint: {allowedHosts: ['https://x']}", ["endpoint.allowedHosts", "https://x", "host name"]),
+        ("shadow: {documentLimit: much}", ["shadow.documentLimit", "'much'", "8KiB"]),
+        ("log: {level: loud}", ["log.level", "'loud'", "'debug'"]),
+        ("[]", ["mapping"]),
+        ("a: [", ["not valid YAML"]),
+    ],
+)
+def test_a_wrong_setting_names_key_value_and_remedy(tmp_path: Path, text: str, names: list[str]) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file=file)
+    for name in names:
+        assert name in caught.value.message
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.yaml cannot be read"):
+        load_settings(file=tmp_path / "absent.yaml")
+
+
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING_OPERATOR_ENDPONT__HOST", "x")
+    with pytest.raises(SettingsError, match="THING_OPERATOR_ENDPONT__HOST is no setting"):
+        load_settings()
+
+
+def test_settings_by_themselves_do_not_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING_OPERATOR_ENDPOINT__HOST", "environment")
+    assert Settings().endpoint.host is None
+
+
+@given(st.integers(min_value=0, max_value=10**6).map(lambda ms: timedelta(milliseconds=ms)))
+def test_durations_read_back_what_they_print(value: timedelta) -> None:
+    assert abs(parse_duration(format_duration(value)) - value) < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("30s", 30), ("1h30m", 5400), ("2d", 172800), ("7", 7), (7, 7)]
+)
+def test_durations(text: object, seconds: float) -> None:
+    assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize(("text", "size"), [("8KiB", 8192), ("8 KB", 8000), ("100", 100), (5, 5)])
+def test_sizes(text: object, size: int) -> None:
+    assert parse_size(text) == size
