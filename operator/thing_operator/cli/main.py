@@ -1,6 +1,12 @@
 """The root of the command line: one module per command group, put together here."""
 
+import sys
+
 import typer
+from rich.console import Console
+
+from thing_operator.cli.crds import crds
+from thing_operator.errors import ThingOperatorError
 
 app = typer.Typer(
     name="thing-operator",
@@ -8,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command()(crds)
 
 
 @app.callback()
@@ -16,5 +23,12 @@ def root() -> None:
 
 
 def main() -> None:
-    """Entry point of the console script and of ``python -m thing_operator``."""
-    app()
+    """Entry point of the console script and of ``python -m thing_operator``.
+
+    An error of ours is one message and exit 1: it says what is wrong and what to do, a traceback would not.
+    """
+    try:
+        app()
+    except ThingOperatorError as error:
+        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {error.message}", soft_wrap=True)
+        sys.exit(1)

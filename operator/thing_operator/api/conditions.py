@@ -1,0 +1,89 @@
+"""Conditions: types, reasons, and how a list of them changes. Pure.
+
+A condition's ``lastTransitionTime`` moves only when its status does, in whole seconds; reason, message and
+observedGeneration follow at once (Kubernetes API conventions; reference operators-and-gitops.md G4).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from thing_operator.api.model import ApiModel
+
+MESSAGE_LIMIT = 1024
+
+
+class ConditionType(StrEnum):
+    """Ready first, then what it stands on, then the two that are present only when true."""
+
+    READY = "Ready"
+    CREDENTIALS_VALID = "CredentialsValid"
+    CONNECTED = "Connected"
+    IN_SYNC = "InSync"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+_ORDER = {kind: position for position, kind in enumerate(ConditionType)}
+
+ConditionStatus = Literal["True", "False", "Unknown"]
+
+
+class Condition(ApiModel):
+    """One condition, shaped as metav1.Condition."""
+
+    type: str = Field(description="Name of the condition, for example Ready.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    reason: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z][A-Za-z0-9]*$")] = Field(
+        description="One CamelCase word; docs/reference/conditions.md lists all with cause and remedy."
+    )
+    message: Annotated[str, Field(max_length=32768)] = Field(
+        description="What is the case, and what to do about it, for a person."
+    )
+    observed_generation: int | None = Field(
+        default=None, description="The metadata.generation this condition speaks of."
+    )
+    last_transition_time: datetime = Field(description="When the status last changed.")
+
+
+class Finding(ApiModel):
+    """A condition as a pass found it, before it is held against the one in status."""
+
+    type: ConditionType
+    status: ConditionStatus
+    reason: str
+    message: str = ""
+
+
+def update_conditions(
+    previous: Iterable[Condition], findings: Iterable[Finding], *, generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """The conditions after a pass: those found, each keeping its transition time if its status stands.
+
+    ``now`` is cut to whole seconds, as Kubernetes stores it.
+    """
+    before = {condition.type: condition for condition in previous}
+    moment = now.replace(microsecond=0)
+    result = []
+    for finding in sorted(findings, key=lambda found: _ORDER[found.type]):
+        old = before.get(finding.type)
+        stands = old is not None and old.status == finding.status
+        result.append(
+            Condition(
+                type=finding.type.value,
+                status=finding.status,
+                reason=finding.reason,
+                message=finding.message[:MESSAGE_LIMIT],
+                observed_generation=generation,
+                last_transition_time=old.last_transition_time if old and stands else moment,
+            )
+        )
+    return tuple(result)
+
+
+def find_condition(conditions: Iterable[Condition], kind: ConditionType) -> Condition | None:
+    """The condition of one type, or None."""
+    return next((condition for condition in conditions if condition.type == kind.value), None)

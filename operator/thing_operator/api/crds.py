@@ -1,0 +1,157 @@
+"""The two CustomResourceDefinitions as documents; ``crds/`` holds them as YAML (``make crds``)."""
+
+from typing import Any
+
+import yaml
+
+from thing_operator.api import names
+from thing_operator.api.schema import structural_schema
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.api.thingbatch import ThingBatchSpec, ThingBatchStatus
+
+Crd = dict[str, Any]
+
+_HEADER = "# Generated from operator/thing_operator/api by `make crds`; do not edit.\n"
+
+
+def all_crds() -> dict[str, Crd]:
+    """File name to CustomResourceDefinition."""
+    found = (_thing(), _thing_batch())
+    return {f"{crd['metadata']['name']}.yaml": crd for crd in found}
+
+
+def to_yaml(crd: Crd) -> str:
+    """One CRD as it stands in ``crds/``."""
+    return _HEADER + yaml.dump(crd, Dumper=_PlainDumper, sort_keys=False, width=110, allow_unicode=True)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes equal parts out again instead of anchors, which people and some tools trip over."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the signature is the library's
+        return True
+
+
+def _thing() -> Crd:
+    spec = structural_schema(ThingSpec)
+    spec.setdefault("x-kubernetes-validations", []).append(
+        {
+            "rule": "has(self.thingName) == has(oldSelf.thingName) && "
+            "(!has(self.thingName) || self.thingName == oldSelf.thingName)",
+            "message": "thingName is immutable and may not be added or removed later: make another Thing",
+        }
+    )
+    root_rule = {
+        "rule": f"has(self.spec.thingName) || self.metadata.name.matches('{names.THING_NAME_PATTERN}')",
+        "message": "metadata.name is not a legal thing name (letters, digits, ':', '_', '-', at most 128): "
+        "set spec.thingName",
+    }
+    return _crd(
+        kind=names.THING_KIND,
+        plural=names.THING_PLURAL,
+        short_name="thg",
+        description="A virtual thing: its MQTT session is held by the operator, its wishes are in spec, its "
+        "shadow is in status.",
+        spec=spec,
+        status=structural_schema(ThingStatus),
+        rules=[root_rule],
+        columns=[
+            _condition_column("READY", "Ready"),
+            _condition_column("IN-SYNC", "InSync"),
+            _condition_column("CONNECTED", "Connected"),
+            _column("PENDING", "integer", ".status.shadow.pendingCount"),
+            _column("REPORTED", "date", ".status.shadow.reportedTime"),
+            _column("AGE", "date", ".metadata.creationTimestamp"),
+            _column("THING", "string", ".status.thingName", wide=True),
+            _condition_column("REASON", "Ready", field="reason", wide=True),
+            _column("VERSION", "integer", ".status.shadow.version", wide=True),
+        ],
+    )
+
+
+def _thing_batch() -> Crd:
+    return _crd(
+        kind=names.BATCH_KIND,
+        plural=names.BATCH_PLURAL,
+        short_name="thgb",
+        description="A batch of things from MIC: its zip becomes one Secret per thing and, on request, one "
+        "Thing per thing.",
+        spec=structural_schema(ThingBatchSpec),
+        status=structural_schema(ThingBatchStatus),
+        rules=[],
+        columns=[
+            _condition_column("READY", "Ready"),
+            _column("TOTAL", "integer", ".status.total"),
+            _column("IMPORTED", "integer", ".status.imported"),
+            _column("FAILED", "integer", ".status.failed"),
+            _column("AGE", "date", ".metadata.creationTimestamp"),
+            _condition_column("REASON", "Ready", field="reason", wide=True),
+        ],
+    )
+
+
+def _column(name: str, kind: str, path: str, *, wide: bool = False) -> dict[str, Any]:
+    column: dict[str, Any] = {"name": name, "type": kind, "jsonPath": path}
+    return column | {"priority": 1} if wide else column
+
+
+def _condition_column(
+    name: str, condition: str, *, field: str = "status", wide: bool = False
+) -> dict[str, Any]:
+    path = f".status.conditions[?(@.type=='{condition}')].{field}"
+    return _column(name, "string", path, wide=wide)
+
+
+def _crd(
+    *,
+    kind: str,
+    plural: str,
+    short_name: str,
+    description: str,
+    spec: dict[str, Any],
+    status: dict[str, Any],
+    rules: list[dict[str, str]],
+    columns: list[dict[str, Any]],
+) -> Crd:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "description": description,
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": "Version of the API."},
+            "kind": {"type": "string", "description": "Kind of the object."},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            # An object that no operator has seen yet must not look finished (kstatus, helm-controller #294).
+            "status": status | {"default": {"observedGeneration": -1}},
+        },
+    }
+    if rules:
+        schema["x-kubernetes-validations"] = rules
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{names.GROUP}"},
+        "spec": {
+            "group": names.GROUP,
+            "names": {
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": kind.lower(),
+                "shortNames": [short_name],
+                "categories": ["iot"],
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": names.VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": columns,
+                    "schema": {"openAPIV3Schema": schema},
+                }
+            ],
+        },
+    }

@@ -1,0 +1,48 @@
+"""What the models of both kinds share."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+JsonObject = dict[str, Any]
+
+
+class ApiModel(BaseModel):
+    """Frozen, camelCase on the wire. Unknown keys are ignored: the API server has pruned them already."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, use_enum_values=False
+    )
+
+
+def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """CEL rules of a schema: pairs of (expression, message that says what to do)."""
+    found = [{"rule": expression, "message": message} for expression, message in pairs]
+    return {"x-kubernetes-validations": found}
+
+
+FREE_JSON: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+"""Any JSON object; granular, so that two appliers can own different keys of it."""
+
+ATOMIC_JSON: dict[str, Any] = {
+    "type": "object",
+    "x-kubernetes-preserve-unknown-fields": True,
+    "x-kubernetes-map-type": "atomic",
+}
+"""Any JSON object with one owner, replaced whole: one entry in managedFields however many keys it has."""
+
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+DATA_KEY_PATTERN = r"^[-._a-zA-Z0-9]+$"
+
+ObjectName = Annotated[str, Field(pattern=OBJECT_NAME_PATTERN, max_length=253)]
+DataKey = Annotated[str, Field(pattern=DATA_KEY_PATTERN, max_length=253)]
+JsonPointer = Annotated[str, Field(pattern=r"^(/([^/~]|~[01])*)+$", max_length=1024)]
+HostName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?(\.[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?)*$",
+        max_length=253,
+    ),
+]

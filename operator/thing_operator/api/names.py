@@ -1,0 +1,30 @@
+"""Names that appear on the Kubernetes side: group, kinds, labels, annotations, finalizer."""
+
+GROUP = "thing-operator.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+THING_KIND = "Thing"
+THING_PLURAL = "things"
+BATCH_KIND = "ThingBatch"
+BATCH_PLURAL = "thingbatches"
+
+FINALIZER = f"{GROUP}/shadow"
+"""On a Thing whose deletionPolicy asks for work on the shadow, and on no other."""
+
+FIELD_MANAGER = "thing-operator"
+
+BATCH_LABEL = f"{GROUP}/batch"
+"""Name of the ThingBatch that made a Secret or a Thing."""
+
+THING_NAME_LABEL = f"{GROUP}/thing-name"
+"""The thing name, where it is a legal label value."""
+
+THING_NAME_ANNOTATION = f"{GROUP}/thing-name"
+"""The thing name, always."""
+
+ARGO_IGNORE_UPDATES_ANNOTATION = "argocd.argoproj.io/ignore-resource-updates"
+"""Keeps Argo CD from reconciling its application at each status write of a child it does not track."""
+
+THING_NAME_PATTERN = "^[a-zA-Z0-9:_-]{1,128}$"
+"""AWS IoT's rule for thing names (reference aws-iot-shadow.md 1.1)."""

@@ -1,0 +1,73 @@
+"""Every reason that a condition or an Event of ours can carry.
+
+They are API: people wait and alert on them. ``docs/reference/conditions.md`` gives cause and remedy of each.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """CamelCase words, grouped by the condition that carries them first."""
+
+    # Ready
+    ACCEPTED = "Accepted"
+    PENDING = "Pending"
+    OBSERVED = "Observed"
+    SUSPENDED = "Suspended"
+    DELETING = "Deleting"
+
+    # CredentialsValid
+    VALID = "Valid"
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a password
+    KEY_MISSING = "KeyMissing"
+    INVALID_PEM = "InvalidPem"
+    KEY_MISMATCH = "KeyMismatch"
+    EXPIRED = "Expired"
+    NOT_YET_VALID = "NotYetValid"
+    WEAK_KEY = "WeakKey"
+    ENCRYPTED_KEY = "EncryptedKey"
+
+    # Connected
+    CONNECTED = "Connected"
+    CONNECTING = "Connecting"
+    CONNECTION_LOST = "ConnectionLost"
+    TLS_FAILED = "TlsFailed"
+    NOT_AUTHORIZED = "NotAuthorized"
+    TAKEN_OVER = "TakenOver"
+    ENDPOINT_UNREACHABLE = "EndpointUnreachable"
+
+    # InSync
+    CONVERGED = "Converged"
+    DELTA_PENDING = "DeltaPending"
+    DRIFT_DETECTED = "DriftDetected"
+    UNKNOWN = "Unknown"
+
+    # Reconciling and Stalled
+    RETRYING = "Retrying"
+    PROGRESSING = "Progressing"
+    INVALID_DESIRED = "InvalidDesired"
+    INVALID_SPEC = "InvalidSpec"
+    INVALID_DEVICE = "InvalidDevice"
+    REJECTED = "Rejected"
+    DUPLICATE_THING = "DuplicateThing"
+    ENDPOINT_NOT_CONFIGURED = "EndpointNotConfigured"
+    ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
+    CA_NOT_FOUND = "CaNotFound"
+    INVALID_CA = "InvalidCa"
+    SHADOW_UNAVAILABLE = "ShadowUnavailable"
+
+    # Events on a Thing
+    DRIFT_REPAIRED = "DriftRepaired"
+    SHADOW_CLEARED = "ShadowCleared"
+    SHADOW_DELETED = "ShadowDeleted"
+    DELETION_TIMED_OUT = "DeletionTimedOut"
+    CREDENTIALS_ROTATED = "CredentialsRotated"
+
+    # ThingBatch
+    IMPORTED = "Imported"
+    PARTLY_IMPORTED = "PartlyImported"
+    IMPORTING = "Importing"
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    INVALID_ARCHIVE = "InvalidArchive"
+    CONFLICT = "Conflict"
+    NOT_IMPLEMENTED = "NotImplemented"
