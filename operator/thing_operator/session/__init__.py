@@ -1,1 +1,49 @@
-"""The MQTT hub: one connection per thing on the asyncio loop, its life, TLS, pacing and backoff."""
+"""The MQTT sessions of things: one hub, one session per thing."""
+
+from thing_operator.session.errors import (
+    EndpointUnreachableError,
+    NotAuthorizedError,
+    RejectedError,
+    RequestTimeoutError,
+    RetryableRejectedError,
+    SessionLostError,
+    TakenOverError,
+    TlsFailedError,
+)
+from thing_operator.session.hub import Hub
+from thing_operator.session.model import (
+    Endpoint,
+    Identity,
+    Phase,
+    SessionFailure,
+    SessionObserver,
+    SessionSpec,
+    SessionView,
+    SilentObserver,
+    Will,
+)
+from thing_operator.session.session import Session
+from thing_operator.shadow.messages import UNSET
+
+__all__ = [
+    "UNSET",
+    "Endpoint",
+    "EndpointUnreachableError",
+    "Hub",
+    "Identity",
+    "NotAuthorizedError",
+    "Phase",
+    "RejectedError",
+    "RequestTimeoutError",
+    "RetryableRejectedError",
+    "Session",
+    "SessionFailure",
+    "SessionLostError",
+    "SessionObserver",
+    "SessionSpec",
+    "SessionView",
+    "SilentObserver",
+    "TakenOverError",
+    "TlsFailedError",
+    "Will",
+]

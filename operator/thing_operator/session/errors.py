@@ -1,0 +1,102 @@
+"""What can go wrong with a session, each with its retry decision.
+
+    ThingOperatorError
+    |-- UserError
+    |   |-- TlsFailedError           we cannot trust the server, or TLS does not come about
+    |   |-- NotAuthorizedError       the broker refuses our certificate, client id or topics
+    |   `-- RejectedError            the shadow service said no: 400, 401, 403, 404, 413, 415...
+    |       `-- RetryableRejectedError   ...or not now: 409, 422, 429, 5xx
+    `-- TransientError
+        |-- EndpointUnreachableError DNS, TCP, time-outs, a broker that is down
+        |-- SessionLostError         the connection is not up, or ended before the answer came
+        |-- TakenOverError           somebody else connects with our client id again and again
+        `-- RequestTimeoutError      no answer in time; the caller reads the shadow again
+
+Their ``reason`` is the reason of the condition ``Connected`` (design section 3), except for the answers of
+the shadow service.
+"""
+
+from thing_operator.errors import Retry, TransientError, UserError
+
+_PERMANENT_CODES = frozenset({400, 401, 403, 404, 413, 415})
+_CREDENTIAL_CODES = frozenset({401, 403})
+
+
+class TlsFailedError(UserError):
+    """TLS does not come about: the server is not to be trusted, or speaks no TLS that we accept."""
+
+    reason = "TlsFailed"
+
+
+class NotAuthorizedError(UserError):
+    """The broker does not let this certificate or client id in, or closes at our topics."""
+
+    reason = "NotAuthorized"
+
+
+class RejectedError(UserError):
+    """The shadow service refused a request for good.
+
+    ``code`` is the service's number; 401 and 403 wait for other credentials, the rest for another request.
+    """
+
+    def __init__(self, *, code: int, message: str) -> None:
+        super().__init__(f"the shadow service refused the request: {code} {message}", reason=_reason(code))
+        self.code = code
+
+
+class RetryableRejectedError(RejectedError):
+    """The shadow service refused a request for now: conflict (409), throttled (429), in trouble (5xx)."""
+
+    retry = Retry.BACKOFF
+
+
+class EndpointUnreachableError(TransientError):
+    """No conversation with the broker: name, route, port or service is missing."""
+
+    reason = "EndpointUnreachable"
+
+
+class SessionLostError(TransientError):
+    """The session is not up, or went away before the answer came: what was asked may have happened."""
+
+    reason = "ConnectionLost"
+
+
+class TakenOverError(TransientError):
+    """Connections end soon after they are ready, without an error: another client uses our client id."""
+
+    reason = "TakenOver"
+
+
+class RequestTimeoutError(TransientError):
+    """The shadow service did not answer in time: what was asked may have happened."""
+
+    reason = "ShadowUnavailable"
+
+
+ConnectError = (
+    TlsFailedError | NotAuthorizedError | EndpointUnreachableError | SessionLostError | TakenOverError
+)
+"""Why a session is not up; the order of the tree above."""
+
+CONNECT_ERRORS = (
+    TlsFailedError,
+    NotAuthorizedError,
+    EndpointUnreachableError,
+    SessionLostError,
+    TakenOverError,
+)
+"""The same for ``except``."""
+
+
+def rejection(*, code: int, message: str) -> RejectedError:
+    """The error of a ``rejected`` answer; the kind follows the code (reference mic.md 5.3)."""
+    kind = RejectedError if code in _PERMANENT_CODES else RetryableRejectedError
+    return kind(code=code, message=message)
+
+
+def _reason(code: int) -> str:
+    if code in _CREDENTIAL_CODES:
+        return NotAuthorizedError.reason
+    return "Rejected" if code in _PERMANENT_CODES else RequestTimeoutError.reason

@@ -1,0 +1,322 @@
+"""One MQTT connection of a thing, from its CONNACK to its end: subscribe, ask, listen."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from thing_operator.session.diagnosis import explain_denied_filters
+from thing_operator.session.errors import (
+    ConnectError,
+    RejectedError,
+    RequestTimeoutError,
+    RetryableRejectedError,
+    SessionLostError,
+    rejection,
+)
+from thing_operator.session.requests import Kind, PendingRequests, Waiting
+from thing_operator.session.tracking import DocumentTracker
+from thing_operator.shadow.documents import EMPTY_DOCUMENT
+from thing_operator.shadow.messages import (
+    Accepted,
+    MalformedMessageError,
+    decode_accepted,
+    decode_delete_accepted,
+    decode_documents,
+    decode_get_accepted,
+    decode_rejected,
+    encode_delete,
+    encode_get,
+)
+from thing_operator.shadow.topics import ShadowTopics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from thing_operator.session.backoff import Backoff
+    from thing_operator.session.model import SessionObserver, SessionSpec
+    from thing_operator.session.transport import Transport
+
+_log = logging.getLogger(__name__)
+
+_QUIET_GETS: Final = 2
+"""So many unanswered reads in a row end a connection."""
+
+_FAILED: Final = 0x80
+_NOT_FOUND: Final = 404
+
+
+def filters_of(topics: ShadowTopics) -> list[str]:
+    """What a session subscribes to: no ``delta``, as ``documents`` says more. At most 8 fit one SUBSCRIBE."""
+    return [
+        topics.update_accepted,
+        topics.update_rejected,
+        topics.update_documents,
+        topics.get_accepted,
+        topics.get_rejected,
+        topics.delete_accepted,
+        topics.delete_rejected,
+    ]
+
+
+FILTERS: Final = 7
+
+
+class Link:
+    """Speaks with the shadow service over one transport and keeps the document it has seen.
+
+    ``on_change`` is called when the document changed, ``on_end`` once when the connection ended by itself.
+    """
+
+    __slots__ = (
+        "_observer", "_on_change", "_on_end", "_read_lock", "_requests", "_rereading", "_timeout", "_topics",
+        "ended", "spec", "superseded", "tracker", "transport", "unanswered",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        spec: "SessionSpec",
+        *,
+        tokens: "Iterator[str]",
+        timeout: float,
+        observer: "SessionObserver",
+        on_change: Callable[["Link"], None],
+        on_end: Callable[["Link", ConnectError], None],
+    ) -> None:
+        self.spec = spec
+        self.transport: Transport | None = None
+        self.tracker = DocumentTracker()
+        self.ended: ConnectError | None = None
+        self.superseded = False
+        """A new connection of the same client id is about to take this one over: its end is no failure."""
+        self.unanswered: Kind | None = None
+        """What waited for an answer when the connection ended."""
+        self._topics = ShadowTopics(spec.thing_name)
+        self._requests = PendingRequests(tokens)
+        self._timeout = timeout
+        self._observer = observer
+        self._on_change = on_change
+        self._on_end = on_end
+        self._read_lock = asyncio.Lock()
+        self._rereading: asyncio.Task[None] | None = None
+
+    async def subscribe(self, *, timeout: float) -> None:
+        """Raises NotAuthorizedError for a refused filter, SessionLostError."""
+        filters = filters_of(self._topics)
+        waiting = self._requests.open(Kind.SUBSCRIBE)
+        try:
+            async with asyncio.timeout(timeout):
+                codes = await self._up().subscribe(filters)
+        except TimeoutError:
+            raise SessionLostError(f"{self.spec.endpoint.host} did not answer SUBSCRIBE in time") from None
+        finally:
+            self._requests.close(waiting)
+        if len(codes) != len(filters):
+            raise SessionLostError(f"{self.spec.endpoint.host} answered SUBSCRIBE for other filters")
+        denied = [name for name, code in zip(filters, codes, strict=True) if code >= _FAILED]
+        if denied:
+            raise explain_denied_filters(spec=self.spec, filters=denied)
+
+    async def read(self) -> None:
+        """Have the tracker hold the truth. Raises RejectedError, RequestTimeoutError, SessionLostError."""
+        async with self._read_lock:
+            self.tracker.asking()
+            try:
+                answer = await self._ask(Kind.GET, self._topics.get, encode_get)
+            except RejectedError as error:
+                if error.code != _NOT_FOUND:
+                    raise
+                answer = EMPTY_DOCUMENT
+            self.tracker.on_read(answer)
+
+    async def read_through(self, backoff: "Backoff") -> None:
+        """Read until it succeeded and nothing newer is known to be missing.
+
+        Raises RejectedError (not the retryable ones) and SessionLostError.
+        """
+        quiet = 0
+        while True:
+            try:
+                await self.read()
+            except RequestTimeoutError:
+                quiet += 1
+                if quiet >= _QUIET_GETS:
+                    host = self.spec.endpoint.host
+                    raise SessionLostError(f"the shadow service at {host} does not answer") from None
+            except RetryableRejectedError:
+                quiet = 0
+            else:
+                if not self.tracker.must_read:
+                    return
+            await asyncio.sleep(backoff.next_delay(asyncio.get_running_loop().time()))
+
+    async def update(self, encode: Callable[[str], bytes]) -> Accepted:
+        """``encode`` makes the body from a clientToken. Raises as :meth:`read`."""
+        answer = await self._ask(Kind.UPDATE, self._topics.update, encode)
+        assert isinstance(answer, Accepted)  # noqa: S101 - only on_update_accepted resolves this kind
+        return answer
+
+    async def delete(self) -> None:
+        """Delete the shadow; 404 is fine. Raises as :meth:`read`."""
+        try:
+            await self._ask(Kind.DELETE, self._topics.delete, encode_delete)
+        except RejectedError as error:
+            if error.code != _NOT_FOUND:
+                raise
+
+    def reread(self, backoff: "Backoff") -> None:
+        """Read in the background, once however often asked."""
+        if self._rereading is None or self._rereading.done():
+            self._rereading = asyncio.create_task(self._reread(backoff))
+
+    def drop(self) -> None:
+        """Close without DISCONNECT; ``on_end`` is not called."""
+        self._stop()
+        if self.transport is not None:
+            self.transport.drop()
+
+    def close(self) -> None:
+        """DISCONNECT and close; ``on_end`` is not called."""
+        self._stop()
+        if self.transport is not None:
+            self.transport.close()
+
+    # Listener
+
+    def on_message(self, topic: str, payload: bytes) -> None:
+        """Whatever arrives: ours, others', late, doubled or malformed."""
+        handler = _HANDLERS.get(topic.removeprefix(self._topics.update.removesuffix("update")))
+        if handler is None:
+            return
+        before = self.tracker.document
+        try:
+            handler(self, payload)
+        except MalformedMessageError as error:
+            _log.warning("a message on %s is not of the shadow service: %s", topic, error)
+            return
+        if self.tracker.document is not before or self.tracker.must_read:
+            self._on_change(self)
+
+    def on_end(self, error: ConnectError) -> None:
+        """The connection ended by itself."""
+        if self.ended is None:
+            self.unanswered = self._requests.oldest
+            self._stop(error)
+            self._on_end(self, error)
+
+    # Messages
+
+    def _on_update_accepted(self, payload: bytes) -> None:
+        accepted = decode_accepted(payload)
+        self.tracker.on_accepted(accepted)
+        self._requests.resolve(Kind.UPDATE, accepted.client_token, accepted)
+
+    def _on_documents(self, payload: bytes) -> None:
+        self.tracker.on_documents(decode_documents(payload).current)
+
+    def _on_get_accepted(self, payload: bytes) -> None:
+        got = decode_get_accepted(payload)
+        self._requests.resolve(Kind.GET, got.client_token, got.document)
+
+    def _on_delete_accepted(self, payload: bytes) -> None:
+        deleted = decode_delete_accepted(payload)
+        self.tracker.on_deleted(deleted.version)
+        self._requests.resolve(Kind.DELETE, deleted.client_token, deleted)
+
+    def _on_update_rejected(self, payload: bytes) -> None:
+        self._reject(Kind.UPDATE, payload)
+
+    def _on_get_rejected(self, payload: bytes) -> None:
+        self._reject(Kind.GET, payload)
+
+    def _on_delete_rejected(self, payload: bytes) -> None:
+        self._reject(Kind.DELETE, payload)
+
+    def _reject(self, kind: Kind, payload: bytes) -> None:
+        refusal = decode_rejected(payload)
+        token = refusal.client_token
+        if (
+            token is None
+            and kind is Kind.GET
+            and refusal.code == _NOT_FOUND
+            and self.tracker.document is None
+        ):
+            # AWS was seen to leave the token out here, and that there is no shadow is true for all who ask.
+            token = self._requests.the_only(kind)
+        self._requests.reject(kind, token, rejection(code=refusal.code, message=refusal.message))
+
+    # Inside
+
+    async def _ask(self, kind: Kind, topic: str, encode: Callable[[str], bytes]) -> Any:
+        transport = self._up()
+        loop = asyncio.get_running_loop()
+        began, received = loop.time(), transport.received
+        waiting = self._requests.open(kind)
+        result = "lost"
+        try:
+            transport.publish(topic, encode(waiting.token))
+            async with asyncio.timeout(self._timeout):
+                answer = await waiting.answer
+            result = "accepted"
+        except TimeoutError:
+            result = "timeout"
+            raise self._not_in_time(waiting, silent=transport.received == received) from None
+        except RejectedError as error:
+            result = str(error.code)
+            raise
+        else:
+            return answer
+        finally:
+            self._requests.close(waiting)
+            self._observer.request(kind=kind, result=result, latency=loop.time() - began)
+
+    def _not_in_time(self, waiting: Waiting, *, silent: bool) -> RequestTimeoutError | SessionLostError:
+        self._requests.close(waiting)
+        if silent:
+            # Not even the PUBACK: the other side is gone without a word.
+            lost = SessionLostError(f"{self.spec.endpoint.host} does not answer any more; connecting again")
+            if self.transport is not None:
+                self.transport.drop()
+            self.on_end(lost)
+            return lost
+        return RequestTimeoutError(
+            f"the shadow service did not answer a {waiting.kind} in {self._timeout:g} s"
+        )
+
+    async def _reread(self, backoff: "Backoff") -> None:
+        try:
+            await self.read_through(backoff)
+        except SessionLostError as error:
+            if self.ended is None:
+                self._rereading = None
+                if self.transport is not None:
+                    self.transport.drop()
+                self.on_end(error)
+        except RejectedError as error:
+            _log.warning("the shadow of %s cannot be read again: %s", self.spec.thing_name, error.message)
+        else:
+            self._on_change(self)
+
+    def _up(self) -> "Transport":
+        if self.ended is not None or self.transport is None:
+            raise SessionLostError(f"there is no connection to {self.spec.endpoint.host}")
+        return self.transport
+
+    def _stop(self, error: ConnectError | None = None) -> None:
+        if self.ended is None:
+            self.ended = error or SessionLostError(f"the connection to {self.spec.endpoint.host} was closed")
+            if self._rereading is not None:
+                self._rereading.cancel()
+            self._requests.fail_all(self.ended)
+
+
+_HANDLERS: Final[dict[str, Callable[[Link, bytes], None]]] = {
+    "update/accepted": Link._on_update_accepted,
+    "update/rejected": Link._on_update_rejected,
+    "update/documents": Link._on_documents,
+    "get/accepted": Link._on_get_accepted,
+    "get/rejected": Link._on_get_rejected,
+    "delete/accepted": Link._on_delete_accepted,
+    "delete/rejected": Link._on_delete_rejected,
+}
+"""By what follows the prefix of the shadow's topics."""

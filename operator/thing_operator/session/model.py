@@ -1,0 +1,133 @@
+"""What a session is given and what it shows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from thing_operator.shadow.documents import ShadowDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The broker of a session."""
+
+    host: str
+    port: int
+    ca_pem: str | None = None
+    """The roots to trust; None: the Amazon roots that ship with the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The certificate and key a session shows, both PEM; never in a repr."""
+
+    certificate_pem: bytes = field(repr=False)
+    private_key_pem: bytes = field(repr=False)
+    fingerprint: str
+    """SHA-256 of the certificate's DER in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """The last will, sent by the broker (QoS 1, not retained) when the connection ends without DISCONNECT."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """One thing on one broker with one identity. The thing name is the MQTT client id."""
+
+    thing_name: str
+    endpoint: Endpoint
+    identity: Identity
+    will: Will | None = None
+
+
+class Phase(StrEnum):
+    """Where a session is in its life."""
+
+    CONNECTING = "Connecting"
+    """Waiting for its turn, DNS, TCP, TLS, CONNECT."""
+    SUBSCRIBING = "Subscribing"
+    READING = "Reading"
+    """The first ``get`` of this connection is on its way."""
+    READY = "Ready"
+    WAITING = "Waiting"
+    """Until the next try."""
+    CLOSED = "Closed"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFailure:
+    """Why something did not come about: a reason of the condition ``Connected`` and what to do about it."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """What is to be seen of a session: replaced whole at each change, never changed."""
+
+    phase: Phase
+    connected: bool
+    """The session is up and the shadow has been read (READY)."""
+    reason: str
+    """Connected, Connecting, ConnectionLost, TlsFailed, NotAuthorized, TakenOver or EndpointUnreachable."""
+    message: str
+    """One sentence for a person; what to do next where something has to be done. Holds no volatile values."""
+    since: datetime
+    """When ``connected`` last changed; the start of the session at first."""
+    fingerprint: str
+    """Of the identity in use, or being tried when none is in use."""
+    next_try: datetime | None = None
+    document: ShadowDocument | None = None
+    """None until the first read; kept over a drop (stale then); EMPTY_DOCUMENT when there is no shadow."""
+    pending_identity_error: SessionFailure | None = None
+    """Why a replaced identity or endpoint could not take over, while the old connection runs on."""
+
+
+class SessionObserver(Protocol):
+    """Told about what happens, for metrics. Times are seconds."""
+
+    def connected(self, latency: float) -> None:
+        """A session became ready, ``latency`` after it began to dial."""
+
+    def disconnected(self, reason: str) -> None:
+        """A session that was up is no more."""
+
+    def connect_failed(self, reason: str) -> None:
+        """A try to connect ended before the session was ready."""
+
+    def request(self, *, kind: str, result: str, latency: float) -> None:
+        """A get, update or delete was answered (``accepted``, or the code), timed out or was lost."""
+
+    def pacing_wait(self, seconds: float) -> None:
+        """A session waited for its turn to connect."""
+
+
+class SilentObserver:
+    """Tells nobody."""
+
+    def connected(self, latency: float) -> None:
+        """Nothing."""
+
+    def disconnected(self, reason: str) -> None:
+        """Nothing."""
+
+    def connect_failed(self, reason: str) -> None:
+        """Nothing."""
+
+    def request(self, *, kind: str, result: str, latency: float) -> None:
+        """Nothing."""
+
+    def pacing_wait(self, seconds: float) -> None:
+        """Nothing."""
+
+
+Now = Callable[[], datetime]
+"""The wall clock, for what people see; decisions use the loop's monotonic clock."""

@@ -1,0 +1,88 @@
+"""Questions to the shadow service that wait for their answers, found again by ``clientToken``."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from thing_operator.session.errors import ConnectError, RejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Kind(StrEnum):
+    """The three requests of the shadow service, and the SUBSCRIBE before them."""
+
+    SUBSCRIBE = "subscribe"
+    GET = "get"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One unanswered request."""
+
+    kind: Kind
+    token: str
+    answer: "asyncio.Future[Any]"
+
+
+@dataclass(slots=True)
+class PendingRequests:
+    """The unanswered requests of one connection. Answers with another token or of another kind do nothing."""
+
+    tokens: "Iterator[str]"
+    _waiting: dict[str, Waiting] = field(default_factory=dict)
+
+    def open(self, kind: Kind) -> Waiting:
+        """A new request under a token of its own."""
+        token = next(self.tokens)
+        waiting = Waiting(kind, token, asyncio.get_running_loop().create_future())
+        self._waiting[token] = waiting
+        return waiting
+
+    def close(self, waiting: Waiting) -> None:
+        """No longer interested."""
+        self._waiting.pop(waiting.token, None)
+
+    def resolve(self, kind: Kind, token: str | None, answer: object) -> bool:
+        """An answer arrived; whether it was ours."""
+        return self._settle(kind, token, answer, None)
+
+    def reject(self, kind: Kind, token: str | None, error: RejectedError) -> bool:
+        """A refusal arrived; whether it was ours."""
+        return self._settle(kind, token, None, error)
+
+    def fail_all(self, error: ConnectError) -> None:
+        """The connection is gone."""
+        for waiting in self._waiting.values():
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)
+
+    def the_only(self, kind: Kind) -> str | None:
+        """The token of the one unanswered request of this kind."""
+        tokens = [waiting.token for waiting in self._waiting.values() if waiting.kind is kind]
+        return tokens[0] if len(tokens) == 1 else None
+
+    @property
+    def oldest(self) -> Kind | None:
+        """The kind of the request that waits longest, None when all are answered."""
+        return next((waiting.kind for waiting in self._waiting.values()), None)
+
+    def _settle(self, kind: Kind, token: str | None, answer: object, error: RejectedError | None) -> bool:
+        waiting = self._waiting.get(token) if token is not None else None
+        if waiting is None or waiting.kind is not kind or waiting.answer.done():
+            return False
+        if error is not None:
+            waiting.answer.set_exception(error)
+        else:
+            waiting.answer.set_result(answer)
+        return True
+
+
+def token_source(prefix: str) -> "Iterator[str]":
+    """Endless tokens ``<prefix>-<number>``: unique within the process, well under AWS's 64 bytes."""
+    return (f"{prefix}-{number}" for number in count(1))

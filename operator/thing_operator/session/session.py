@@ -1,0 +1,392 @@
+"""A thing's session: connects, stays connected, shows what is the case. The policy over :mod:`link`.
+
+One task per session. It sleeps while the session is up; everything else is told to it by its link.
+
+    CONNECTING -> SUBSCRIBING -> READING -> READY
+         ^            |             |         |  drop, refusal, silence
+         `- WAITING <-+-------------+---------'
+
+``replace`` makes a new connection beside the old one, which ends when the broker lets the new one in.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from thing_operator.session.backoff import Backoff
+from thing_operator.session.errors import (
+    CONNECT_ERRORS,
+    ConnectError,
+    NotAuthorizedError,
+    RejectedError,
+    SessionLostError,
+)
+from thing_operator.session.link import FILTERS, Link
+from thing_operator.session.model import (
+    Endpoint,
+    Now,
+    Phase,
+    SessionFailure,
+    SessionObserver,
+    SessionSpec,
+    SessionView,
+)
+from thing_operator.session.reconnecting import Reconnecting
+from thing_operator.session.requests import Kind
+from thing_operator.shadow.messages import UNSET, Accepted, Unset, encode_update
+
+if TYPE_CHECKING:
+    import random
+
+    from thing_operator.config import SessionSettings
+    from thing_operator.session.pacing import EndpointGate
+    from thing_operator.session.transport import Connector
+    from thing_operator.shadow.documents import ShadowDocument
+    from thing_operator.shadow.values import JsonObject
+
+_log = logging.getLogger(__name__)
+
+_KEEP_ALIVE_JITTER: Final = 0.2
+_MAX_KEEP_ALIVE: Final = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the sessions of a hub share."""
+
+    connector: "Connector"
+    gate: Callable[[Endpoint], "EndpointGate"]
+    settings: "SessionSettings"
+    request_timeout: float
+    tokens: Iterator[str]
+    rng: "random.Random"
+    now: Now
+    observer: SessionObserver
+
+
+class Session:
+    """The MQTT session of one thing. Made by ``Hub.open``; lives on the event loop until ``close``."""
+
+    def __init__(
+        self,
+        spec: SessionSpec,
+        on_change: Callable[["Session"], None],
+        *,
+        shared: Surroundings,
+        on_close: Callable[["Session"], None],
+    ) -> None:
+        self._spec = spec
+        self._on_change = on_change
+        self._on_close = on_close
+        self._shared = shared
+        self._loop = asyncio.get_running_loop()
+        self._reconnecting = Reconnecting(
+            Backoff(
+                maximum=shared.settings.max_backoff.total_seconds(),
+                min_interval=shared.settings.min_reconnect_interval.total_seconds(),
+                rng=shared.rng,
+            )
+        )
+        self._link: Link | None = None
+        self._ready_at = 0.0
+        self._retry_at = 0.0
+        self._writing = asyncio.Lock()
+        self._idle: asyncio.Future[None] | None = None
+        self._step: asyncio.Task[None] | None = None
+        self._told = True
+        self._view = SessionView(
+            phase=Phase.CONNECTING,
+            connected=False,
+            reason="Connecting",
+            message=f"connecting to {spec.endpoint.host}",
+            since=shared.now(),
+            fingerprint=spec.identity.fingerprint,
+        )
+        self._task = self._loop.create_task(self._run(), name=f"session {spec.thing_name}")
+
+    @property
+    def spec(self) -> SessionSpec:
+        """What the session is to be; while a replaced spec takes over, ``view`` shows what is in use."""
+        return self._spec
+
+    @property
+    def view(self) -> SessionView:
+        """What is the case now."""
+        return self._view
+
+    async def update(
+        self,
+        *,
+        desired: "JsonObject | Unset | None" = UNSET,
+        reported: "JsonObject | Unset | None" = UNSET,
+        version: int | None = None,
+        timestamp_ms: int | None = None,
+    ) -> Accepted:
+        """Change the shadow; None removes a section. One update at a time, the others wait their turn.
+
+        When it returns, ``view.document`` holds the change unless an earlier change was missed, in which case
+        the shadow is being read again. Raises RejectedError with its retry decision, or RequestTimeoutError
+        or SessionLostError: then it may have happened, and ``refresh`` tells.
+        """
+        encode = partial(
+            encode_update, desired=desired, reported=reported, version=version, timestamp_ms=timestamp_ms
+        )
+        async with self._writing:
+            answer = await self._up().update(lambda token: encode(client_token=token))
+            self._reconnecting.answered(Kind.UPDATE)
+            return answer
+
+    async def refresh(self) -> "ShadowDocument":
+        """Read the shadow; ``view.document`` is what is returned (EMPTY_DOCUMENT when there is none).
+
+        Raises as :meth:`update`.
+        """
+        link = self._up()
+        await link.read()
+        self._reconnecting.answered(Kind.GET)
+        self._changed(link)
+        document = link.tracker.document
+        assert document is not None  # noqa: S101 - read() has set it
+        return document
+
+    async def delete_shadow(self) -> None:
+        """Delete the shadow; that there is none is fine. Raises as :meth:`update`."""
+        async with self._writing:
+            await self._up().delete()
+            self._reconnecting.answered(Kind.DELETE)
+
+    def replace(self, spec: SessionSpec) -> None:
+        """Use another identity, endpoint or will from now on; the thing name stays.
+
+        A session that is up keeps its connection until the new one is let in, and for as long as the new one
+        fails; ``view.pending_identity_error`` then says why.
+        """
+        if spec.thing_name != self._spec.thing_name:
+            raise ValueError("a session belongs to one thing for life")
+        if spec == self._spec or self._view.phase is Phase.CLOSED:
+            return
+        self._spec = spec
+        self._retry_at = 0.0
+        self._reconnecting.reset()
+        self._show(pending_identity_error=None)
+        self._wake()
+
+    async def close(self) -> None:
+        """DISCONNECT and forget; nothing is shown any more. Never raises, may be called twice."""
+        self._told = False
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+        self._show(phase=Phase.CLOSED, connected=False, next_try=None, message="closed")
+        self._on_close(self)
+
+    # The task
+
+    async def _run(self) -> None:
+        while True:
+            if self._link is not None and self._link.spec is self._spec:
+                self._idle = self._loop.create_future()
+                await self._idle
+                continue
+            try:
+                await self._interruptible(self._wait_for_turn())
+                await self._interruptible(self._connect())
+            except _InterruptedStep:
+                continue
+            except CONNECT_ERRORS as error:
+                self._failed(error)
+            except Exception:  # noqa: BLE001 - logged
+                # A mistake of ours must not end a session for good.
+                _log.exception("connecting the session of %s failed unexpectedly", self._spec.thing_name)
+                self._failed(SessionLostError("an internal error, see the operator's log; trying again"))
+
+    async def _interruptible(self, step: Coroutine[Any, Any, None]) -> None:
+        self._step = self._loop.create_task(step)
+        try:
+            await self._step
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise _InterruptedStep from None
+        finally:
+            self._step = None
+
+    def _wake(self) -> None:
+        """Have the task look again: at once when idle, or by ending what it is about."""
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        elif self._step is not None:
+            self._step.cancel()
+
+    async def _wait_for_turn(self) -> None:
+        now = self._loop.time()
+        delay = max(self._retry_at - now, self._reconnecting.until_allowed(now))
+        if delay > 0:
+            if self._link is None:
+                self._show(phase=Phase.WAITING, next_try=self._shared.now() + timedelta(seconds=delay))
+            await asyncio.sleep(delay)
+
+    async def _connect(self) -> None:
+        began = self._loop.time()
+        spec = self._spec
+        self._progress(Phase.CONNECTING)
+        gate = self._shared.gate(spec.endpoint)
+        self._shared.observer.pacing_wait(await gate.admit(filters=FILTERS))
+        link = self._new_link(spec)
+        try:
+            async with gate.slots:
+                try:
+                    await self._open_transport(link)
+                except BaseException:
+                    gate.refund_filters(FILTERS)
+                    raise
+            self._take_over(link)
+            await self._make_ready(link)
+        except CONNECT_ERRORS as error:
+            raise self._reconnecting.judge(error, link.spec, unanswered=link.unanswered) from None
+        finally:
+            if self._link is not link:
+                link.drop()
+        self._shared.observer.connected(self._loop.time() - began)
+
+    def _new_link(self, spec: SessionSpec) -> Link:
+        return Link(
+            spec,
+            tokens=self._shared.tokens,
+            timeout=self._shared.request_timeout,
+            observer=self._shared.observer,
+            on_change=self._changed,
+            on_end=self._ended,
+        )
+
+    async def _open_transport(self, link: Link) -> None:
+        connector, settings = self._shared.connector, self._shared.settings
+        timeout = settings.connect_timeout.total_seconds()
+        sock = await connector.dial(link.spec, timeout=timeout)
+        self._reconnecting.connecting(self._loop.time())
+        if self._link is not None:
+            self._link.superseded = True
+        try:
+            link.transport = await connector.connect(
+                sock, link.spec, keep_alive=self._keep_alive(), timeout=timeout, listener=link
+            )
+        finally:
+            if self._link is not None:
+                self._link.superseded = False
+
+    def _take_over(self, link: Link) -> None:
+        """The broker let the new connection in, and has dropped the old one if it was the same broker."""
+        old, self._link = self._link, None
+        if old is not None:
+            old.close()
+        if old is None or old.spec.endpoint == link.spec.endpoint:
+            self._progress(Phase.SUBSCRIBING, fingerprint=link.spec.identity.fingerprint)
+        else:
+            self._progress(Phase.SUBSCRIBING, fingerprint=link.spec.identity.fingerprint, document=None)
+
+    async def _make_ready(self, link: Link) -> None:
+        await link.subscribe(timeout=self._shared.settings.connect_timeout.total_seconds())
+        self._reconnecting.answered(Kind.SUBSCRIBE)
+        self._progress(Phase.READING)
+        try:
+            await link.read_through(self._read_backoff())
+        except RejectedError as error:
+            raise NotAuthorizedError(
+                f"the shadow of {link.spec.thing_name} may not be read ({error.code}): check the policy of "
+                "its certificate"
+            ) from None
+        if link.ended is not None:
+            raise link.ended
+        self._reconnecting.answered(Kind.GET)
+        self._link = link
+        self._ready_at = self._loop.time()
+        self._show(
+            phase=Phase.READY,
+            connected=True,
+            reason="Connected",
+            message=f"connected to {link.spec.endpoint.host}",
+            next_try=None,
+            document=link.tracker.document,
+            pending_identity_error=None,
+        )
+
+    def _failed(self, error: ConnectError) -> None:
+        self._shared.observer.connect_failed(error.reason)
+        self._retry_at = self._reconnecting.next_try(error, now=self._loop.time())
+        if self._link is not None:
+            self._show(pending_identity_error=SessionFailure(error.reason, error.message))
+        else:
+            self._show(phase=Phase.WAITING, connected=False, reason=error.reason, message=error.message)
+
+    # What links tell
+
+    def _changed(self, link: Link) -> None:
+        if link is not self._link:
+            return
+        if link.tracker.must_read:
+            link.reread(self._read_backoff())
+        if link.tracker.document is not self._view.document:
+            self._show(document=link.tracker.document)
+
+    def _ended(self, link: Link, error: ConnectError) -> None:
+        if link is not self._link:
+            return  # _connect() gets the error from what it waits for
+        self._link = None
+        if link.superseded:
+            self._show(phase=Phase.CONNECTING, connected=False)
+            return
+        ready_for = self._loop.time() - self._ready_at
+        error = self._reconnecting.judge(error, link.spec, unanswered=link.unanswered, ready_for=ready_for)
+        self._retry_at = self._reconnecting.next_try(error, now=self._loop.time())
+        self._shared.observer.disconnected(error.reason)
+        self._show(connected=False, phase=Phase.WAITING, reason=error.reason, message=error.message)
+        if self._idle is not None:
+            self._wake()
+
+    def _keep_alive(self) -> int:
+        longest = min(self._shared.settings.keep_alive.total_seconds(), _MAX_KEEP_ALIVE)
+        return max(1, round(self._shared.rng.uniform(1 - _KEEP_ALIVE_JITTER, 1) * longest))
+
+    def _read_backoff(self) -> Backoff:
+        return Backoff(
+            maximum=self._shared.settings.max_backoff.total_seconds(), min_interval=0, rng=self._shared.rng
+        )
+
+    def _up(self) -> Link:
+        if self._link is None:
+            raise SessionLostError(f"the session of {self._spec.thing_name} is not connected")
+        return self._link
+
+    # The view
+
+    def _progress(self, phase: Phase, **changes: Any) -> None:
+        """A step of connecting, shown unless an old connection is still in use; keeps the last reason."""
+        if self._link is None:
+            self._show(phase=phase, connected=False, next_try=None, **changes)
+
+    def _show(self, **changes: Any) -> None:
+        view = replace(self._view, **changes)
+        if view == self._view:
+            return
+        if view.connected != self._view.connected:
+            view = replace(view, since=self._shared.now())
+        self._view = view
+        if self._told:
+            self._told = False
+            self._loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        if self._view.phase is not Phase.CLOSED:
+            self._told = True
+            self._on_change(self)
+
+
+class _InterruptedStep(Exception):  # noqa: N818 - never leaves this module
+    """What the task was about is no longer wanted."""

@@ -1,0 +1,332 @@
+"""The seam between a session and the MQTT client library, and the one place that knows paho.
+
+paho runs by its external-loop interface: the event loop watches the socket, a sweep runs the keep-alive
+clock, and there is neither a paho thread nor a paho reconnect. Its ``connect()`` would block for DNS, TCP and
+TLS, so it is handed a socket that :mod:`~thing_operator.session.dialing` has connected already. Each
+connection has its own client object: no message of an old connection can be sent again on a new one.
+"""
+
+import asyncio
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from thing_operator.session.diagnosis import explain_end, explain_refusal, explain_silence, explain_tls_error
+from thing_operator.session.dialing import Dialer
+from thing_operator.session.errors import ConnectError, SessionLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thing_operator.session.model import SessionSpec
+    from thing_operator.session.sweep import Sweep
+
+_log = logging.getLogger(__name__)
+
+_QOS: Final = 1
+_MAX_UNACKNOWLEDGED: Final = 20
+_FAILURE: Final = 0x80
+
+
+class Listener(Protocol):
+    """What a transport tells; on the event loop."""
+
+    def on_message(self, topic: str, payload: bytes) -> None:
+        """A PUBLISH arrived."""
+
+    def on_end(self, error: ConnectError) -> None:
+        """The connection ended and ``close`` was not called; said once, and nothing comes after it."""
+
+
+class Transport(Protocol):
+    """An MQTT connection after its CONNACK."""
+
+    @property
+    def received(self) -> int:
+        """Grows with everything that arrives."""
+
+    async def subscribe(self, filters: "Sequence[str]") -> "Sequence[int]":
+        """One SUBSCRIBE with QoS 1; the return code of each filter. Raises SessionLostError."""
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """QoS 1, not retained. Raises SessionLostError."""
+
+    def drop(self) -> None:
+        """Close without DISCONNECT; ``on_end`` is not called. May be called twice."""
+
+    def close(self) -> None:
+        """DISCONNECT and close; ``on_end`` is not called. May be called twice."""
+
+
+class Connector(Protocol):
+    """Makes transports in two steps: only the second one counts as a CONNECT of the client id."""
+
+    async def dial(self, spec: "SessionSpec", *, timeout: float) -> ssl.SSLSocket:
+        """DNS, TCP and TLS within ``timeout`` seconds. Raises one of CONNECT_ERRORS."""
+
+    async def connect(
+        self,
+        sock: ssl.SSLSocket,
+        spec: "SessionSpec",
+        *,
+        keep_alive: int,
+        timeout: float,
+        listener: Listener,
+    ) -> Transport:
+        """CONNECT (clean session) and its CONNACK within ``timeout`` seconds; owns ``sock`` from the start.
+
+        Raises one of CONNECT_ERRORS.
+        """
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class PahoConnector:
+    """The real one."""
+
+    def __init__(self, sweep: "Sweep") -> None:
+        self._dialer = Dialer()
+        self._sweep = sweep
+
+    async def dial(self, spec: "SessionSpec", *, timeout: float) -> ssl.SSLSocket:
+        """See :class:`Connector`."""
+        return await self._dialer.dial(spec, timeout=timeout)
+
+    async def connect(
+        self,
+        sock: ssl.SSLSocket,
+        spec: "SessionSpec",
+        *,
+        keep_alive: int,
+        timeout: float,
+        listener: Listener,
+    ) -> Transport:
+        """See :class:`Connector`."""
+        transport = PahoTransport(sock, spec, listener=listener, sweep=self._sweep)
+        try:
+            async with asyncio.timeout(timeout):
+                await transport.connect(keep_alive)
+        except TimeoutError:
+            transport.drop()
+            raise explain_silence(spec=spec) from None
+        except BaseException:
+            transport.drop()
+            raise
+        return transport
+
+    def close(self) -> None:
+        """See :class:`Connector`."""
+        self._dialer.close()
+
+
+class _Client(paho.Client):
+    """paho on a socket that is connected already, keeping the error that ended it."""
+
+    def __init__(self, sock: ssl.SSLSocket, client_id: str) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=True,
+            protocol=paho.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        self._given = sock
+        self.error: OSError | None = None
+
+    def _create_socket(self) -> ssl.SSLSocket:
+        return self._given
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        try:
+            return super()._sock_recv(bufsize)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self.error = error
+            raise
+
+
+class PahoTransport:
+    """One paho client on one TLS socket, driven by the event loop."""
+
+    __slots__ = (
+        "_client",
+        "_connack",
+        "_listener",
+        "_loop",
+        "_sock",
+        "_spec",
+        "_subacks",
+        "_sweep",
+        "received",
+    )
+
+    def __init__(
+        self, sock: ssl.SSLSocket, spec: "SessionSpec", *, listener: Listener, sweep: "Sweep"
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._spec = spec
+        self._listener: Listener | None = listener
+        self._sweep = sweep
+        self._connack: asyncio.Future[None] | None = None
+        self._subacks: dict[int, asyncio.Future[list[int]]] = {}
+        self.received = 0
+        client = self._client = _Client(sock, spec.thing_name)
+        client.max_queued_messages_set(_MAX_UNACKNOWLEDGED)
+        client.on_connect = self._on_connect
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_socket_register_write = self._on_want_write
+        client.on_socket_close = self._on_socket_close
+        if spec.will is not None:
+            client.will_set(spec.will.topic, spec.will.payload, qos=_QOS)
+
+    async def connect(self, keep_alive: int) -> None:
+        """CONNECT and wait for CONNACK. Raises one of CONNECT_ERRORS."""
+        self._connack = self._loop.create_future()
+        endpoint = self._spec.endpoint
+        self._loop.add_reader(self._sock, self._on_readable)
+        self._client.connect(endpoint.host, endpoint.port, keepalive=keep_alive)
+        await self._connack
+        self._connack = None
+        self._sweep.add(self)
+
+    async def subscribe(self, filters: "Sequence[str]") -> "Sequence[int]":
+        """See :class:`Transport`."""
+        result, message_id = self._client.subscribe([(name, _QOS) for name in filters])
+        if result != MQTTErrorCode.MQTT_ERR_SUCCESS or message_id is None:
+            raise self._lost()
+        answer = self._subacks[message_id] = self._loop.create_future()
+        try:
+            codes: Sequence[int] = await answer
+            return codes
+        finally:
+            self._subacks.pop(message_id, None)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """See :class:`Transport`."""
+        sent = self._client.publish(topic, payload, qos=_QOS)
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            # Not connected, or twenty publishes without a PUBACK: nobody is listening.
+            raise self._lost()
+
+    def misc(self) -> None:
+        """paho's clock: sends PINGREQ, notices that PINGRESP did not come."""
+        self._client.loop_misc()
+
+    def drop(self) -> None:
+        """See :class:`Transport`."""
+        self._listener = None
+        self._sweep.remove(self)
+        self._client._sock_close()  # paho has no public way without DISCONNECT
+        if self._sock.fileno() >= 0:  # paho never got as far as taking the socket
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
+        self._fail_waiters(self._lost())
+
+    def close(self) -> None:
+        """See :class:`Transport`."""
+        self._listener = None
+        if self._client.is_connected():
+            self._client.disconnect()
+            self._client.loop_write()
+        self.drop()
+
+    def _lost(self) -> SessionLostError:
+        return SessionLostError(f"the connection to {self._spec.endpoint.host} is gone")
+
+    # Called by the event loop
+
+    def _on_readable(self) -> None:
+        self.received += 1
+        try:
+            self._client.loop_read()
+            # OpenSSL may hold whole packets that came in one record: the socket never gets readable for them.
+            while self._client.socket() is not None and self._sock.pending():
+                self._client.loop_read()
+        except Exception:  # noqa: BLE001 - logged
+            # A packet that paho or we cannot stand must end this connection, not the reading of all others.
+            _log.exception("reading from the connection of %s failed", self._spec.thing_name)
+            self._client._sock_close()
+            self._ended()
+
+    def _flush(self) -> None:
+        self._client.loop_write()
+        if self._client.socket() is not None and self._client.want_write():
+            self._loop.add_writer(self._sock, self._on_writable)
+
+    def _on_writable(self) -> None:
+        self._client.loop_write()
+        if self._client.socket() is not None and not self._client.want_write():
+            self._loop.remove_writer(self._sock)
+
+    # Called by paho, on the loop
+
+    def _on_want_write(self, _client: paho.Client, _data: object, _sock: object) -> None:
+        # In the next turn of the loop, not now: what this turn has to say goes out together.
+        self._loop.call_soon(self._flush)
+
+    def _on_socket_close(self, _client: paho.Client, _data: object, _sock: object) -> None:
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+
+    def _on_connect(
+        self, _client: paho.Client, _data: object, _flags: object, code: Any, _props: object
+    ) -> None:
+        if self._connack is None or self._connack.done():
+            return
+        if code.is_failure:
+            self._connack.set_exception(
+                explain_refusal(spec=self._spec, code=_CONNACK_CODES.get(code.value, 5))
+            )
+        else:
+            self._connack.set_result(None)
+
+    def _on_subscribe(
+        self, _client: paho.Client, _data: object, mid: int, codes: list[Any], _p: object
+    ) -> None:
+        answer = self._subacks.get(mid)
+        if answer is not None and not answer.done():
+            answer.set_result([code.value for code in codes])
+
+    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        if self._listener is not None:
+            self._listener.on_message(message.topic, bytes(message.payload))
+
+    def _on_disconnect(self, *_: object) -> None:
+        self._ended()
+
+    def _ended(self) -> None:
+        self._sweep.remove(self)
+        error = self._client.error
+        if self._connack is not None:
+            if not self._connack.done():
+                self._connack.set_exception(self._explain_early_end(error))
+            return
+        listener, self._listener = self._listener, None
+        end = explain_end(error, spec=self._spec)
+        self._fail_waiters(end)
+        if listener is not None:
+            listener.on_end(end)
+
+    def _explain_early_end(self, error: OSError | None) -> ConnectError:
+        if isinstance(error, ssl.SSLError) and not isinstance(
+            error, ssl.SSLEOFError | ssl.SSLZeroReturnError
+        ):
+            return explain_tls_error(error, spec=self._spec)
+        return explain_refusal(spec=self._spec, code=None)
+
+    def _fail_waiters(self, error: ConnectError) -> None:
+        for answer in self._subacks.values():
+            if not answer.done():
+                answer.set_exception(error)
+
+
+_CONNACK_CODES: Final = {132: 1, 133: 2, 136: 3, 134: 4, 135: 5}
+"""paho shows the return codes of MQTT 3.1.1 as reason codes of MQTT 5."""

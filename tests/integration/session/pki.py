@@ -1,0 +1,88 @@
+"""A certificate authority for tests: servers for localhost, identities of things."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from thing_operator.session import Identity
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _new_key(kind: str) -> Key:
+    if kind == "rsa":
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _key_pem(key: Key) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Signs what is asked of it."""
+
+    key: Key
+    certificate: x509.Certificate
+
+    @classmethod
+    def new(cls, common_name: str = "test CA") -> "Authority":
+        """A fresh one."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = (
+            _builder(_name(common_name), _name(common_name), key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        return cls(key, certificate)
+
+    @property
+    def pem(self) -> str:
+        """To be trusted."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def identity(self, common_name: str, *, kind: str = "ec") -> Identity:
+        """A client certificate; ``kind`` is ec or rsa."""
+        key: Key = _new_key(kind)
+        builder = _builder(_name(common_name), self.certificate.subject, key)
+        certificate = builder.sign(self.key, hashes.SHA256())
+        return Identity(
+            certificate_pem=certificate.public_bytes(Encoding.PEM),
+            private_key_pem=_key_pem(key),
+            fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        )
+
+    def server(self, host: str = "localhost") -> bytes:
+        """Certificate and key of a server in one PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names: list[x509.GeneralName] = [x509.DNSName(host), x509.IPAddress(ip_address("127.0.0.1"))]
+        certificate = (
+            _builder(_name(host), self.certificate.subject, key)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+        return certificate.public_bytes(Encoding.PEM) + _key_pem(key)
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+    )
