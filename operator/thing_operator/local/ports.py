@@ -1,0 +1,32 @@
+"""Free TCP ports on the loopback interface."""
+
+import socket
+from contextlib import ExitStack
+
+from thing_operator.errors import ToolError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """``count`` different ports that are free now; another process may still take one before we do."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return tuple(each.getsockname()[1] for each in sockets)
+
+
+def check_port(port: int, *, purpose: str, option: str) -> None:
+    """Raise ToolError when nobody can listen on ``port``; ``option`` is what the user set it with."""
+    with socket.socket() as probe:
+        # As servers do: a port whose last connections are still in TIME_WAIT counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise ToolError(
+                f"port {port} for {purpose} cannot be used ({error.strerror}): stop what listens there, or "
+                f"choose another port with {option}, or leave {option} out to get a free one",
+                reason="PortInUse",
+            ) from None
