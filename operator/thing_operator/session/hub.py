@@ -18,7 +18,8 @@ from thing_operator.session.model import (
 )
 from thing_operator.session.pacing import EndpointGate
 from thing_operator.session.requests import token_source
-from thing_operator.session.session import Session, Surroundings
+from thing_operator.session.session import Session
+from thing_operator.session.surroundings import Surroundings
 from thing_operator.session.sweep import Sweep
 from thing_operator.session.transport import Connector, PahoConnector
 

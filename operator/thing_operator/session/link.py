@@ -69,8 +69,21 @@ class Link:
     """
 
     __slots__ = (
-        "_observer", "_on_change", "_on_end", "_read_lock", "_requests", "_rereading", "_timeout", "_topics",
-        "ended", "spec", "superseded", "tracker", "transport", "unanswered",
+        "_observer",
+        "_on_change",
+        "_on_end",
+        "_read_lock",
+        "_requests",
+        "_rereading",
+        "_subscribing",
+        "_timeout",
+        "_topics",
+        "ended",
+        "spec",
+        "superseded",
+        "tracker",
+        "transport",
+        "unanswered",
     )  # fmt: skip
 
     def __init__(
@@ -97,20 +110,21 @@ class Link:
         self._observer = observer
         self._on_change = on_change
         self._on_end = on_end
+        self._subscribing = False
         self._read_lock = asyncio.Lock()
         self._rereading: asyncio.Task[None] | None = None
 
     async def subscribe(self, *, timeout: float) -> None:
         """Raises NotAuthorizedError for a refused filter, SessionLostError."""
         filters = filters_of(self._topics)
-        waiting = self._requests.open(Kind.SUBSCRIBE)
+        self._subscribing = True
         try:
             async with asyncio.timeout(timeout):
                 codes = await self._up().subscribe(filters)
         except TimeoutError:
             raise SessionLostError(f"{self.spec.endpoint.host} did not answer SUBSCRIBE in time") from None
         finally:
-            self._requests.close(waiting)
+            self._subscribing = False
         if len(codes) != len(filters):
             raise SessionLostError(f"{self.spec.endpoint.host} answered SUBSCRIBE for other filters")
         denied = [name for name, code in zip(filters, codes, strict=True) if code >= _FAILED]
@@ -185,7 +199,7 @@ class Link:
 
     def on_message(self, topic: str, payload: bytes) -> None:
         """Whatever arrives: ours, others', late, doubled or malformed."""
-        handler = _HANDLERS.get(topic.removeprefix(self._topics.update.removesuffix("update")))
+        handler = _HANDLERS.get(topic.removeprefix(f"{self._topics.prefix}/"))
         if handler is None:
             return
         before = self.tracker.document
@@ -194,13 +208,17 @@ class Link:
         except MalformedMessageError as error:
             _log.warning("a message on %s is not of the shadow service: %s", topic, error)
             return
+        except Exception:  # noqa: BLE001 - logged
+            # Whom the policy allows may publish anything there; it must not end the connection.
+            _log.exception("a message on %s cannot be used", topic)
+            return
         if self.tracker.document is not before or self.tracker.must_read:
             self._on_change(self)
 
     def on_end(self, error: ConnectError) -> None:
         """The connection ended by itself."""
         if self.ended is None:
-            self.unanswered = self._requests.oldest
+            self.unanswered = Kind.SUBSCRIBE if self._subscribing else self._requests.oldest
             self._stop(error)
             self._on_end(self, error)
 

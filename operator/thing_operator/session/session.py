@@ -11,8 +11,8 @@ One task per session. It sleeps while the session is up; everything else is told
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -27,11 +27,8 @@ from thing_operator.session.errors import (
 )
 from thing_operator.session.link import FILTERS, Link
 from thing_operator.session.model import (
-    Endpoint,
-    Now,
     Phase,
     SessionFailure,
-    SessionObserver,
     SessionSpec,
     SessionView,
 )
@@ -40,11 +37,7 @@ from thing_operator.session.requests import Kind
 from thing_operator.shadow.messages import UNSET, Accepted, Unset, encode_update
 
 if TYPE_CHECKING:
-    import random
-
-    from thing_operator.config import SessionSettings
-    from thing_operator.session.pacing import EndpointGate
-    from thing_operator.session.transport import Connector
+    from thing_operator.session.surroundings import Surroundings
     from thing_operator.shadow.documents import ShadowDocument
     from thing_operator.shadow.values import JsonObject
 
@@ -52,20 +45,6 @@ _log = logging.getLogger(__name__)
 
 _KEEP_ALIVE_JITTER: Final = 0.2
 _MAX_KEEP_ALIVE: Final = 1200
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the sessions of a hub share."""
-
-    connector: "Connector"
-    gate: Callable[[Endpoint], "EndpointGate"]
-    settings: "SessionSettings"
-    request_timeout: float
-    tokens: Iterator[str]
-    rng: "random.Random"
-    now: Now
-    observer: SessionObserver
 
 
 class Session:
@@ -76,7 +55,7 @@ class Session:
         spec: SessionSpec,
         on_change: Callable[["Session"], None],
         *,
-        shared: Surroundings,
+        shared: "Surroundings",
         on_close: Callable[["Session"], None],
     ) -> None:
         self._spec = spec
@@ -97,6 +76,7 @@ class Session:
         self._writing = asyncio.Lock()
         self._idle: asyncio.Future[None] | None = None
         self._step: asyncio.Task[None] | None = None
+        self._sleeping = False
         self._told = True
         self._view = SessionView(
             phase=Phase.CONNECTING,
@@ -173,7 +153,7 @@ class Session:
         self._retry_at = 0.0
         self._reconnecting.reset()
         self._show(pending_identity_error=None)
-        self._wake()
+        self._wake(even_from_connecting=True)
 
     async def close(self) -> None:
         """DISCONNECT and forget; nothing is shown any more. Never raises, may be called twice."""
@@ -193,6 +173,7 @@ class Session:
             if self._link is not None and self._link.spec is self._spec:
                 self._idle = self._loop.create_future()
                 await self._idle
+                self._idle = None
                 continue
             try:
                 await self._interruptible(self._wait_for_turn())
@@ -218,11 +199,12 @@ class Session:
         finally:
             self._step = None
 
-    def _wake(self) -> None:
-        """Have the task look again: at once when idle, or by ending what it is about."""
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
-        elif self._step is not None:
+    def _wake(self, *, even_from_connecting: bool) -> None:
+        """Have the task look again: at once when idle, else by ending the step that it is about."""
+        if self._idle is not None:
+            if not self._idle.done():
+                self._idle.set_result(None)
+        elif self._step is not None and (self._sleeping or even_from_connecting):
             self._step.cancel()
 
     async def _wait_for_turn(self) -> None:
@@ -231,12 +213,16 @@ class Session:
         if delay > 0:
             if self._link is None:
                 self._show(phase=Phase.WAITING, next_try=self._shared.now() + timedelta(seconds=delay))
-            await asyncio.sleep(delay)
+            self._sleeping = True
+            try:
+                await asyncio.sleep(delay)
+            finally:
+                self._sleeping = False
 
     async def _connect(self) -> None:
         began = self._loop.time()
         spec = self._spec
-        self._progress(Phase.CONNECTING)
+        self._progress(Phase.CONNECTING, fingerprint=spec.identity.fingerprint)
         gate = self._shared.gate(spec.endpoint)
         self._shared.observer.pacing_wait(await gate.admit(filters=FILTERS))
         link = self._new_link(spec)
@@ -340,15 +326,20 @@ class Session:
             return  # _connect() gets the error from what it waits for
         self._link = None
         if link.superseded:
-            self._show(phase=Phase.CONNECTING, connected=False)
+            self._progress(Phase.CONNECTING)
             return
         ready_for = self._loop.time() - self._ready_at
         error = self._reconnecting.judge(error, link.spec, unanswered=link.unanswered, ready_for=ready_for)
         self._retry_at = self._reconnecting.next_try(error, now=self._loop.time())
         self._shared.observer.disconnected(error.reason)
-        self._show(connected=False, phase=Phase.WAITING, reason=error.reason, message=error.message)
-        if self._idle is not None:
-            self._wake()
+        self._show(
+            phase=Phase.WAITING,
+            connected=False,
+            reason=error.reason,
+            message=error.message,
+            pending_identity_error=None,
+        )
+        self._wake(even_from_connecting=False)
 
     def _keep_alive(self) -> int:
         longest = min(self._shared.settings.keep_alive.total_seconds(), _MAX_KEEP_ALIVE)
@@ -367,7 +358,10 @@ class Session:
     # The view
 
     def _progress(self, phase: Phase, **changes: Any) -> None:
-        """A step of connecting, shown unless an old connection is still in use; keeps the last reason."""
+        """A step of connecting, shown unless an old connection is still in use; keeps what was wrong last."""
+        if self._view.reason == "Connected":
+            host = self._spec.endpoint.host
+            changes = {"reason": "Connecting", "message": f"connecting to {host}"} | changes
         if self._link is None:
             self._show(phase=phase, connected=False, next_try=None, **changes)
 

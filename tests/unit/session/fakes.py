@@ -1,0 +1,201 @@
+"""A broker in memory behind the session's own seam (``Connector``, ``Transport``), and a hub on it."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
+from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
+from thing_operator.session.errors import ConnectError, SessionLostError
+from thing_operator.session.transport import Listener
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def now() -> datetime:
+    """A wall clock that follows the loop's."""
+    return START + timedelta(seconds=asyncio.get_running_loop().time())
+
+
+@dataclass
+class Sent:
+    """A PUBLISH of the session."""
+
+    topic: str
+    body: dict[str, Any]
+    at: float
+
+
+@dataclass(eq=False)
+class FakeTransport:
+    """One connection as the broker sees it."""
+
+    broker: "FakeBroker"
+    spec: SessionSpec
+    listener: Listener | None
+    keep_alive: int
+    connected_at: float
+    received: int = 0
+    sent: list[Sent] = field(default_factory=list)
+    subscribed: list[list[str]] = field(default_factory=list)
+    ending: str | None = None
+    """How the session ended it: close or drop."""
+    _suback: "asyncio.Future[Sequence[int]] | None" = None
+
+    async def subscribe(self, filters: Sequence[str]) -> Sequence[int]:
+        """As the broker's ``on_subscribe`` says."""
+        self.subscribed.append(list(filters))
+        self._suback = asyncio.get_running_loop().create_future()
+        codes = self.broker.on_subscribe(self, list(filters))
+        if codes is not None:
+            self._suback.set_result(codes)
+        self.received += 1
+        return await self._suback
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Recorded; the broker's ``on_publish`` answers in the next turn of the loop."""
+        if self.listener is None:
+            raise SessionLostError("gone")
+        sent = Sent(topic, json.loads(payload), asyncio.get_running_loop().time())
+        self.sent.append(sent)
+        if not self.broker.half_open:
+            self.received += 1
+            asyncio.get_running_loop().call_soon(self.broker.on_publish, self, sent)
+
+    def drop(self) -> None:
+        """As the session asks."""
+        self.listener = None
+        self.ending = self.ending or "drop"
+
+    def close(self) -> None:
+        """As the session asks."""
+        self.listener = None
+        self.ending = self.ending or "close"
+
+    # For tests
+
+    def deliver(self, name: str, body: Any) -> None:
+        """A PUBLISH on a topic of this thing's shadow."""
+        if self.listener is not None:
+            self.received += 1
+            payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.listener.on_message(f"$aws/things/{self.spec.thing_name}/shadow/{name}", payload)
+
+    def kick(self, error: ConnectError | None = None) -> None:
+        """The broker ends it."""
+        end = error or SessionLostError("the connection was lost")
+        if self._suback is not None and not self._suback.done():
+            self._suback.set_exception(end)
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            listener.on_end(end)
+
+
+def answer_get_404(transport: FakeTransport, sent: Sent) -> None:
+    """As a shadow service that has nothing."""
+    if sent.topic.endswith("/get"):
+        token = sent.body.get("clientToken")
+        transport.deliver("get/rejected", {"code": 404, "message": "No shadow", "clientToken": token})
+
+
+def silence(_transport: FakeTransport, _sent: Sent) -> None:
+    """As a shadow service that is away."""
+
+
+@dataclass
+class FakeBroker:
+    """Lets connections in as its fields say; a second connection of a client id ends the first."""
+
+    dial_errors: list[ConnectError] = field(default_factory=list)
+    """One per dial, while there are any."""
+    connect_errors: list[ConnectError] = field(default_factory=list)
+    refused_fingerprints: dict[str, ConnectError] = field(default_factory=dict)
+    """At dial, for ever."""
+    on_publish: Callable[[FakeTransport, Sent], None] = answer_get_404
+    on_subscribe: Callable[[FakeTransport, list[str]], list[int] | None] = lambda _t, filters: (
+        [1] * len(filters)
+    )
+    half_open: bool = False
+    dial_seconds: float = 0.0
+    dialled_at: list[float] = field(default_factory=list)
+    connected_at: list[float] = field(default_factory=list)
+    transports: list[FakeTransport] = field(default_factory=list)
+    closed: bool = False
+
+    async def dial(self, spec: SessionSpec, *, timeout: float) -> Any:
+        """As the fields say."""
+        assert self.dial_seconds < timeout
+        await asyncio.sleep(self.dial_seconds)
+        self.dialled_at.append(asyncio.get_running_loop().time())
+        if spec.identity.fingerprint in self.refused_fingerprints:
+            raise self.refused_fingerprints[spec.identity.fingerprint]
+        if self.dial_errors:
+            raise self.dial_errors.pop(0)
+        return object()
+
+    async def connect(
+        self, sock: object, spec: SessionSpec, *, keep_alive: int, timeout: float, listener: Listener
+    ) -> FakeTransport:
+        """As the fields say."""
+        assert sock is not None
+        assert timeout > 0
+        at = asyncio.get_running_loop().time()
+        self.connected_at.append(at)
+        if self.connect_errors:
+            raise self.connect_errors.pop(0)
+        for other in self.transports:
+            if other.spec.thing_name == spec.thing_name and other.spec.endpoint == spec.endpoint:
+                other.kick()
+        transport = FakeTransport(self, spec, listener, keep_alive, at)
+        self.transports.append(transport)
+        return transport
+
+    def close(self) -> None:
+        """The hub is gone."""
+        self.closed = True
+
+    @property
+    def last(self) -> FakeTransport:
+        """The newest connection."""
+        return self.transports[-1]
+
+
+def spec(
+    name: str = "t1", *, fingerprint: str = "aa", host: str = "broker.test", port: int = 8883
+) -> SessionSpec:
+    """A session's spec whose key is none."""
+    return SessionSpec(name, Endpoint(host, 8883), Identity(b"cert", b"SECRET-KEY", fingerprint))
+
+
+def hub(broker: FakeBroker, *, seed: int = 1, **settings: Any) -> Hub:
+    """A hub on a fake broker; ``settings`` are SessionSettings."""
+    return Hub(
+        session=SessionSettings(**settings),
+        pacing=PacingSettings(),
+        shadow=ShadowSettings(),
+        rng=random.Random(seed),  # noqa: S311 - jitter
+        now=now,
+        connector=cast("Any", broker),
+    )
+
+
+async def until(condition: Callable[[], object], *, seconds: float = 600) -> None:
+    """Let virtual time pass until it holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - any condition, in virtual time
+            await asyncio.sleep(0.01)
+
+
+@dataclass
+class Watcher:
+    """Collects what a session shows."""
+
+    views: list[Any] = field(default_factory=list)
+
+    def __call__(self, session: Session) -> None:
+        """``on_change``."""
+        self.views.append(session.view)
