@@ -1,0 +1,144 @@
+"""A shadow document as a client sees it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from thing_operator.shadow.merging import difference, merge
+from thing_operator.shadow.pointers import get, leaves, to_pointer
+from thing_operator.shadow.values import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from thing_operator.shadow.messages import Accepted
+
+
+@dataclass(frozen=True)
+class ShadowDocument:
+    """Desired, reported and their metadata at one version. Sections that are absent are empty objects.
+
+    Metadata mirrors its section with each leaf replaced by ``{"timestamp": seconds}``, an array by an array
+    of such objects (reference 1.7). ``version`` 0 says that there is no shadow. ``timestamp`` is the time of
+    the message that brought the document, in epoch seconds, 0 when unknown.
+    """
+
+    desired: JsonObject
+    reported: JsonObject
+    desired_metadata: JsonObject = field(default_factory=dict)
+    reported_metadata: JsonObject = field(default_factory=dict)
+    version: int = 0
+    timestamp: int = 0
+
+    @cached_property
+    def delta(self) -> JsonObject:
+        """What is desired and not reported (yet)."""
+        return difference(self.desired, self.reported)
+
+    @cached_property
+    def pending(self) -> tuple[str, ...]:
+        """JSON Pointers of the delta's leaves, sorted."""
+        return tuple(sorted(to_pointer(path) for path, _ in leaves(self.delta)))
+
+    @cached_property
+    def pending_since(self) -> int | None:
+        """When the oldest of the pending values was desired, in epoch seconds; None when not known."""
+        times: list[int] = []
+        for path, _ in leaves(self.delta):
+            try:
+                times.extend(_times(get(self.desired_metadata, path)))
+            except KeyError:
+                continue
+        return min(times, default=None)
+
+    @property
+    def size(self) -> int:
+        """Bytes of desired plus reported as compact JSON, which is what the limit counts (reference 1.9)."""
+        return section_size(self.desired) + section_size(self.reported)
+
+    @property
+    def reported_time(self) -> int | None:
+        """When something was last reported, in epoch seconds."""
+        return max(_times(self.reported_metadata), default=None)
+
+    @property
+    def updated_time(self) -> int | None:
+        """When something was last written, in epoch seconds; a removal leaves no trace in it."""
+        return max((*_times(self.reported_metadata), *_times(self.desired_metadata)), default=None)
+
+    def after(self, accepted: "Accepted") -> "ShadowDocument":
+        """The document after an accepted update that is the next one."""
+        return ShadowDocument(
+            desired=_section_after(self.desired, accepted.state, "desired"),
+            reported=_section_after(self.reported, accepted.state, "reported"),
+            desired_metadata=_metadata_after(self.desired_metadata, accepted, "desired"),
+            reported_metadata=_metadata_after(self.reported_metadata, accepted, "reported"),
+            version=accepted.version,
+            timestamp=accepted.timestamp,
+        )
+
+
+EMPTY_DOCUMENT = ShadowDocument(desired={}, reported={})
+"""There is no shadow."""
+
+
+def section_size(section: JsonObject) -> int:
+    """Bytes of one section as compact JSON in UTF-8; an absent one counts nothing."""
+    if not section:
+        return 0
+    return len(
+        json.dumps(section, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    )
+
+
+def _section_after(section: JsonObject, state: JsonObject | None, name: str) -> JsonObject:
+    if state is None:
+        return {}
+    if name not in state:
+        return section
+    patch = state[name]
+    return {} if patch is None else merge(section, patch)
+
+
+def _metadata_after(metadata: JsonObject, accepted: "Accepted", name: str) -> JsonObject:
+    state = accepted.state
+    if state is None or (name in state and state[name] is None):
+        return {}
+    if name not in state:
+        return metadata
+    patch = accepted.metadata.get(name)
+    return _merge_metadata(metadata, state[name], patch if isinstance(patch, dict) else {})
+
+
+def _merge_metadata(metadata: JsonValue, state: JsonObject, patch: JsonObject) -> JsonObject:
+    """As the state's merge, told apart by the state: a leaf's ``{"timestamp"}`` looks like an object, too."""
+    merged: JsonObject = dict(metadata) if isinstance(metadata, dict) else {}
+    for key, value in state.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict):
+            below = patch.get(key)
+            before = merged.get(key)
+            kept = {} if _is_leaf(before) else before
+            merged[key] = _merge_metadata(kept, value, below if isinstance(below, dict) else {})
+        elif key in patch:
+            merged[key] = patch[key]
+        else:
+            merged.pop(key, None)
+    return merged
+
+
+def _is_leaf(metadata: JsonValue) -> bool:
+    return not isinstance(metadata, dict) or isinstance(metadata.get("timestamp"), int)
+
+
+def _times(metadata: JsonValue) -> Iterator[int]:
+    if isinstance(metadata, list):
+        for element in metadata:
+            yield from _times(element)
+    elif isinstance(metadata, dict):
+        for key, value in metadata.items():
+            if key == "timestamp" and isinstance(value, int):
+                yield value
+            else:
+                yield from _times(value)

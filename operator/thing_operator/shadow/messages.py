@@ -1,0 +1,211 @@
+"""Requests and answers of the Device Shadow service as bytes (reference aws-iot-shadow.md 1.2, 1.3, 1.8)."""
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal
+
+from thing_operator.shadow.documents import ShadowDocument
+from thing_operator.shadow.values import JsonObject, JsonValue
+
+TOKEN_LIMIT = 64
+
+
+class Unset(Enum):
+    """The type of UNSET."""
+
+    UNSET = "unset"
+
+
+UNSET: Final[Literal[Unset.UNSET]] = Unset.UNSET
+"""A section that an update does not mention; None would remove it."""
+
+
+class MalformedMessageError(ValueError):
+    """Not a message of the shadow service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """``update/accepted``: the request's fields, not the document. ``state`` None: both were removed."""
+
+    state: JsonObject | None
+    metadata: JsonObject
+    version: int
+    timestamp: int
+    client_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """``.../rejected``."""
+
+    code: int
+    message: str
+    client_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """``update/documents``; ``previous`` is None for the first version."""
+
+    previous: ShadowDocument | None
+    current: ShadowDocument
+    client_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetAccepted:
+    """``get/accepted``."""
+
+    document: ShadowDocument
+    client_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAccepted:
+    """``delete/accepted``; the version is that of the deleted document."""
+
+    version: int
+    client_token: str | None
+
+
+def encode(body: JsonValue) -> bytes:
+    """Compact JSON in UTF-8."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def encode_update(
+    *,
+    desired: JsonObject | Unset | None = UNSET,
+    reported: JsonObject | Unset | None = UNSET,
+    version: int | None = None,
+    client_token: str | None = None,
+    timestamp_ms: int | None = None,
+) -> bytes:
+    """An update. ``version`` makes it a compare-and-set; ``timestamp_ms`` is MIC's observation time."""
+    state: JsonObject = {}
+    if not isinstance(desired, Unset):
+        state["desired"] = desired
+    if not isinstance(reported, Unset):
+        state["reported"] = reported
+    body: JsonObject = {"state": state}
+    if version is not None:
+        body["version"] = version
+    if timestamp_ms is not None:
+        body["timestamp"] = timestamp_ms
+    return encode(body | _token(client_token))
+
+
+def encode_get(client_token: str | None = None) -> bytes:
+    """A request for the document."""
+    return encode(_token(client_token)) if client_token else b""
+
+
+def encode_delete(client_token: str | None = None) -> bytes:
+    """A request to delete the shadow."""
+    return encode_get(client_token)
+
+
+def decode_accepted(payload: bytes) -> Accepted:
+    """Raises MalformedMessageError."""
+    body = _decode(payload)
+    state = body.get("state")
+    if state is not None and not isinstance(state, dict):
+        raise MalformedMessageError("state is no object")
+    return Accepted(
+        state=state,
+        metadata=_object(body, "metadata"),
+        version=_version(body),
+        timestamp=_timestamp(body),
+        client_token=_client_token(body),
+    )
+
+
+def decode_rejected(payload: bytes) -> Rejected:
+    """Raises MalformedMessageError."""
+    body = _decode(payload)
+    code = body.get("code")
+    if not isinstance(code, int):
+        raise MalformedMessageError("code is no number")
+    return Rejected(code=code, message=str(body.get("message", "")), client_token=_client_token(body))
+
+
+def decode_documents(payload: bytes) -> Documents:
+    """Raises MalformedMessageError."""
+    body = _decode(payload)
+    previous = body.get("previous")
+    time = _timestamp(body)
+    return Documents(
+        previous=_document(previous, timestamp=time) if isinstance(previous, dict) else None,
+        current=_document(_object(body, "current"), timestamp=time),
+        client_token=_client_token(body),
+    )
+
+
+def decode_get_accepted(payload: bytes) -> GetAccepted:
+    """Raises MalformedMessageError."""
+    body = _decode(payload)
+    return GetAccepted(_document(body, timestamp=_timestamp(body)), _client_token(body))
+
+
+def decode_delete_accepted(payload: bytes) -> DeleteAccepted:
+    """Raises MalformedMessageError."""
+    body = _decode(payload)
+    return DeleteAccepted(_version(body), _client_token(body))
+
+
+def _decode(payload: bytes) -> JsonObject:
+    try:
+        body = json.loads(payload)
+    except (ValueError, RecursionError):
+        raise MalformedMessageError("not JSON") from None
+    if not isinstance(body, dict):
+        raise MalformedMessageError("not a JSON object")
+    return body
+
+
+def _document(body: JsonObject, *, timestamp: int) -> ShadowDocument:
+    state, metadata = _object(body, "state"), _object(body, "metadata")
+    return ShadowDocument(
+        desired=_object(state, "desired"),
+        reported=_object(state, "reported"),
+        desired_metadata=_object(metadata, "desired"),
+        reported_metadata=_object(metadata, "reported"),
+        version=_version(body),
+        timestamp=timestamp,
+    )
+
+
+def _object(body: JsonObject, key: str) -> JsonObject:
+    value = body.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise MalformedMessageError(f"{key} is no object")
+    return value
+
+
+def _version(body: JsonObject) -> int:
+    version = body.get("version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise MalformedMessageError("version is no number")
+    return version
+
+
+def _timestamp(body: JsonObject) -> int:
+    timestamp = body.get("timestamp")
+    return timestamp if isinstance(timestamp, int) else 0
+
+
+def _client_token(body: JsonObject) -> str | None:
+    token = body.get("clientToken")
+    return token if isinstance(token, str) else None
+
+
+def _token(client_token: str | None) -> JsonObject:
+    if client_token is None:
+        return {}
+    if len(client_token.encode()) > TOKEN_LIMIT:
+        raise ValueError(f"a clientToken has at most {TOKEN_LIMIT} bytes")
+    return {"clientToken": client_token}

@@ -1,0 +1,166 @@
+"""What one update has to say so that a section of the shadow becomes as wanted. The heart of the operator.
+
+Pure, and safe to repeat: planning on its own result gives nothing to send. The memory is ``managed``, the
+JSON Pointers of the leaves that we have set or were about to set. It is written down before an update that
+adds to it and shrunk only after the update was accepted, so that a crash at any instant leaves no key in the
+shadow that nobody remembers (design sections 5 and 6).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from thing_operator.shadow.merging import merge
+from thing_operator.shadow.pointers import Path, from_pointer, get, leaves, put, to_pointer
+from thing_operator.shadow.values import JsonObject, JsonValue, json_equal
+
+
+class DesiredPolicy(StrEnum):
+    """How a section is enforced."""
+
+    MERGE = "Merge"
+    """Our keys are enforced, other people's keys are left alone."""
+    EXACT = "Exact"
+    """The section is exactly what is wanted."""
+    ONCE = "Once"
+    """As MERGE until it is done once; then nothing is sent, and what others change is drift."""
+    OBSERVE = "Observe"
+    """Nothing is ever sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SectionPlan:
+    """The next step for one section.
+
+    ``patch``: what to send under ``state.<section>``, None for nothing. ``managed_before``: the pointers to
+    have written down before sending. ``managed_after``: the pointers once the patch is accepted (or now, when
+    there is none). ``drift``: pointers of managed leaves that somebody else changed or removed, and under
+    EXACT of leaves that somebody else added. All sorted.
+    """
+
+    patch: JsonObject | None
+    managed_before: tuple[str, ...]
+    managed_after: tuple[str, ...]
+    drift: tuple[str, ...]
+
+
+def plan_section(
+    *,
+    wanted: JsonObject,
+    policy: DesiredPolicy,
+    managed: Collection[str],
+    current: JsonObject,
+    once_done: bool = False,
+) -> SectionPlan:
+    """Plan one section. ``managed`` is what is written down, ``current`` the section in the shadow.
+
+    ``once_done`` counts under ONCE only: what is wanted now has been accepted before.
+    """
+    remembered = tuple(sorted(managed))
+    if policy is DesiredPolicy.OBSERVE:
+        return SectionPlan(None, remembered, remembered, ())
+    own = {to_pointer(path): value for path, value in leaves(wanted)}
+    drift = {pointer for pointer in own.keys() & set(managed) if not _stands(own[pointer], pointer, current)}
+    if policy is DesiredPolicy.ONCE and once_done:
+        return SectionPlan(None, remembered, remembered, tuple(sorted(drift)))
+    if policy is DesiredPolicy.EXACT:
+        patch = _exact(wanted, current)
+        drift |= _added(wanted, managed, current)
+    else:
+        patch = _settings(wanted, current)
+        _remove(patch, wanted=wanted, managed=managed, current=current)
+    return SectionPlan(
+        patch=patch or None,
+        managed_before=tuple(sorted(own.keys() | set(managed))),
+        managed_after=tuple(sorted(own)),
+        drift=tuple(sorted(drift)),
+    )
+
+
+def _settings(wanted: JsonObject, current: JsonObject) -> JsonObject:
+    """The part of ``wanted`` that ``current`` lacks or has otherwise; an empty object asks for any object."""
+    patch: JsonObject = {}
+    for key, value in wanted.items():
+        actual = current.get(key)
+        if isinstance(value, dict) and isinstance(actual, dict):
+            below = _settings(value, actual)
+            if below:
+                patch[key] = below
+        elif key not in current or not json_equal(value, actual):
+            patch[key] = value
+    return patch
+
+
+def _exact(wanted: JsonObject, current: JsonObject) -> JsonObject:
+    """What makes ``current`` exactly ``wanted``: as :func:`_settings`, and null for every other key."""
+    patch: JsonObject = {key: None for key in current if key not in wanted}
+    for key, value in wanted.items():
+        actual = current.get(key)
+        if isinstance(value, dict) and isinstance(actual, dict):
+            below = _exact(value, actual)
+            if below:
+                patch[key] = below
+        elif key not in current or not json_equal(value, actual):
+            patch[key] = value
+    return patch
+
+
+def _remove(patch: JsonObject, *, wanted: JsonObject, managed: Collection[str], current: JsonObject) -> None:
+    """Add null for each managed leaf that is no longer wanted, and for the objects that this leaves empty."""
+    unwanted = [path for path in map(from_pointer, managed) if not _is_spoken_for(path, wanted)]
+    for path in unwanted:
+        if _is_removable(path, current):
+            put(patch, path, None)
+    for path in unwanted:
+        for length in range(len(path) - 1, 0, -1):
+            ancestor = path[:length]
+            if _finds(wanted, ancestor) or _value(merge(current, patch), ancestor) != {}:
+                break
+            put(patch, ancestor, None)
+
+
+def _is_spoken_for(path: Path, wanted: JsonObject) -> bool:
+    """Whether ``wanted`` says what becomes of this path: it holds it, or something else in its place."""
+    value: JsonValue = wanted
+    for key in path:
+        if not isinstance(value, dict):
+            return True
+        if key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def _is_removable(path: Path, current: JsonObject) -> bool:
+    """Whether there is something to remove. An object with keys in it is others' work by now and stays."""
+    value = _value(current, path)
+    return value is not _NOTHING and not (isinstance(value, dict) and value)
+
+
+def _stands(value: JsonValue, pointer: str, current: JsonObject) -> bool:
+    actual = _value(current, from_pointer(pointer))
+    if actual is _NOTHING:
+        return False
+    if value == {} and isinstance(value, dict):
+        return isinstance(actual, dict)
+    return json_equal(value, actual)
+
+
+def _added(wanted: JsonObject, managed: Collection[str], current: JsonObject) -> set[str]:
+    """Leaves that are neither wanted nor ours."""
+    found = {to_pointer(path) for path, _ in leaves(current) if not _is_spoken_for(path, wanted)}
+    return found - set(managed)
+
+
+_NOTHING = object()
+
+
+def _value(section: JsonObject, path: Path) -> JsonValue:
+    try:
+        return get(section, path)
+    except KeyError:
+        return _NOTHING
+
+
+def _finds(section: JsonObject, path: Path) -> bool:
+    return _value(section, path) is not _NOTHING

@@ -1,0 +1,151 @@
+"""The topics of the Device Shadow service and MIC's own two (reference aws-iot-shadow.md 1.1, mic.md 2.1)."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+SHADOW_NAME = re.compile(r"[a-zA-Z0-9:_$-]{1,64}")
+
+
+def is_thing_name(name: str) -> bool:
+    """Whether AWS IoT takes it as the name of a thing."""
+    return THING_NAME.fullmatch(name) is not None
+
+
+def is_shadow_name(name: str) -> bool:
+    """Whether AWS IoT takes it as the name of a named shadow."""
+    return SHADOW_NAME.fullmatch(name) is not None
+
+
+class Operation(StrEnum):
+    """The three requests."""
+
+    UPDATE = "update"
+    GET = "get"
+    DELETE = "delete"
+
+
+class Kind(StrEnum):
+    """What a message on a shadow topic is."""
+
+    REQUEST = ""
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DELTA = "delta"
+    DOCUMENTS = "documents"
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowTopics:
+    """All topics of one shadow; ``shadow`` None is the classic, unnamed one."""
+
+    thing: str
+    shadow: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What all of them begin with, without a slash at the end."""
+        classic = f"$aws/things/{self.thing}/shadow"
+        return classic if self.shadow is None else f"{classic}/name/{self.shadow}"
+
+    def topic(self, operation: Operation, kind: Kind = Kind.REQUEST) -> str:
+        """One topic."""
+        return f"{self.prefix}/{operation}" + (f"/{kind}" if kind else "")
+
+    @property
+    def update(self) -> str:
+        """Where updates are asked for."""
+        return self.topic(Operation.UPDATE)
+
+    @property
+    def update_accepted(self) -> str:
+        """Answers to accepted updates, by anybody."""
+        return self.topic(Operation.UPDATE, Kind.ACCEPTED)
+
+    @property
+    def update_rejected(self) -> str:
+        """Answers to refused updates."""
+        return self.topic(Operation.UPDATE, Kind.REJECTED)
+
+    @property
+    def update_delta(self) -> str:
+        """The delta after an accepted update, while there is one."""
+        return self.topic(Operation.UPDATE, Kind.DELTA)
+
+    @property
+    def update_documents(self) -> str:
+        """The whole document before and after an accepted update."""
+        return self.topic(Operation.UPDATE, Kind.DOCUMENTS)
+
+    @property
+    def get(self) -> str:
+        """Where the document is asked for."""
+        return self.topic(Operation.GET)
+
+    @property
+    def get_accepted(self) -> str:
+        """The document."""
+        return self.topic(Operation.GET, Kind.ACCEPTED)
+
+    @property
+    def get_rejected(self) -> str:
+        """404 and the like."""
+        return self.topic(Operation.GET, Kind.REJECTED)
+
+    @property
+    def delete(self) -> str:
+        """Where deletion is asked for."""
+        return self.topic(Operation.DELETE)
+
+    @property
+    def delete_accepted(self) -> str:
+        """The shadow was deleted, by anybody."""
+        return self.topic(Operation.DELETE, Kind.ACCEPTED)
+
+    @property
+    def delete_rejected(self) -> str:
+        """The shadow was not deleted."""
+        return self.topic(Operation.DELETE, Kind.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowTopic:
+    """A topic taken apart."""
+
+    thing: str
+    shadow: str | None
+    operation: Operation
+    kind: Kind
+
+
+_KINDS = {
+    Operation.UPDATE: frozenset(Kind),
+    Operation.GET: frozenset({Kind.REQUEST, Kind.ACCEPTED, Kind.REJECTED}),
+    Operation.DELETE: frozenset({Kind.REQUEST, Kind.ACCEPTED, Kind.REJECTED}),
+}
+_TOPIC = re.compile(
+    r"\$aws/things/(?P<thing>[a-zA-Z0-9:_-]{1,128})/shadow(?:/name/(?P<shadow>[a-zA-Z0-9:_$-]{1,64}))?"
+    r"/(?P<operation>update|get|delete)(?:/(?P<kind>accepted|rejected|delta|documents))?"
+)
+
+
+def parse_topic(topic: str) -> ShadowTopic | None:
+    """Take a topic apart; None when it is no topic of the shadow service."""
+    match = _TOPIC.fullmatch(topic)
+    if match is None:
+        return None
+    operation, kind = Operation(match["operation"]), Kind(match["kind"] or "")
+    if kind not in _KINDS[operation]:
+        return None
+    return ShadowTopic(match["thing"], match["shadow"], operation, kind)
+
+
+def will_topic(thing: str) -> str:
+    """MIC republishes what arrives here to the shadow: the place for a will, which AWS ignores on ``$``."""
+    return f"tcxn/things/{thing}/shadow/update"
+
+
+def backdate_topic(thing: str) -> str:
+    """MIC keeps what arrives here as history only."""
+    return f"tcxn/things/{thing}/shadow/backdate"

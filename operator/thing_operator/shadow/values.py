@@ -1,0 +1,22 @@
+"""JSON values, and when two of them are equal."""
+
+from typing import Any, TypeAlias
+
+JsonValue: TypeAlias = Any
+"""None, bool, int, float, str, a list of values or an object."""
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+def json_equal(left: JsonValue, right: JsonValue) -> bool:
+    """Equality of JSON values: 1 equals 1.0, true is not 1, "1" is not 1 (reference aws-iot-shadow.md 1.5).
+
+    Numbers compare exactly: 2**53 + 1 is not the float 2**53.
+    """
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(json_equal(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(json_equal, left, right))
+    return bool(left == right)
