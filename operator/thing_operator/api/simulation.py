@@ -76,11 +76,7 @@ class Simulation(ApiModel):
         },
     )
 
+    # Not a CEL rule: CEL does not see fields without a type, and constant has none.
     model_config = ApiModel.model_config | {
-        "json_schema_extra": rules(
-            (
-                f"[{', '.join(f'has(self.{name})' for name in _ONE_OF)}].filter(given, given).size() == 1",
-                "name exactly one of " + ", ".join(_ONE_OF),
-            )
-        )
+        "json_schema_extra": {"oneOf": [{"required": [name]} for name in _ONE_OF]}
     }
