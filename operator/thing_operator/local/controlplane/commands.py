@@ -1,0 +1,84 @@
+"""The command lines of the three processes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from thing_operator.local.controlplane.layout import Layout
+from thing_operator.local.ports import LOOPBACK
+
+# Unix sockets in etcd's folder (all three processes run there; etcd takes no absolute path in these URLs):
+# no port to clash over, no TLS to set up, and the folder's mode keeps other users of this machine out.
+_CLIENTS = "unix://etcd.sock:0"
+_PEERS = "unix://peer.sock:0"
+
+# What must work: owner references, namespace deletion, service accounts with tokens and the CA to check the
+# server with, aggregated roles. There are no nodes, so what makes pods would only cost memory.
+_CONTROLLERS = (
+    "garbage-collector-controller",
+    "namespace-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "root-ca-certificate-publisher-controller",
+    "clusterrole-aggregation-controller",
+)
+
+
+def etcd(binary: Path) -> list[str]:
+    return _command(
+        binary,
+        {
+            "name": "local",
+            "data-dir": "data",
+            "listen-client-urls": _CLIENTS,
+            "advertise-client-urls": _CLIENTS,
+            "listen-peer-urls": _PEERS,
+            "initial-advertise-peer-urls": _PEERS,
+            "initial-cluster": f"local={_PEERS}",
+            # Survives the death of the process, not of the machine: enough here, and far faster.
+            "unsafe-no-fsync": "true",
+            "log-level": "warn",
+        },
+    )
+
+
+def kube_apiserver(binary: Path, layout: Layout, *, port: int) -> list[str]:
+    return _command(
+        binary,
+        {
+            "etcd-servers": _CLIENTS,
+            "bind-address": LOOPBACK,
+            "advertise-address": LOOPBACK,
+            "secure-port": str(port),
+            "tls-cert-file": str(layout.pki / "apiserver.crt"),
+            "tls-private-key-file": str(layout.pki / "apiserver.key"),
+            "client-ca-file": str(layout.ca_file),
+            "authorization-mode": "RBAC",
+            "service-account-issuer": "https://kubernetes.default.svc",
+            "service-account-key-file": str(layout.pki / "service-accounts.pub"),
+            "service-account-signing-key-file": str(layout.pki / "service-accounts.key"),
+            "service-cluster-ip-range": "10.0.0.0/24",
+            # The endpoints of the kubernetes Service are for pods; loopback is not allowed in them.
+            "endpoint-reconciler-type": "none",
+        },
+    )
+
+
+def kube_controller_manager(binary: Path, layout: Layout) -> list[str]:
+    return _command(
+        binary,
+        {
+            "kubeconfig": str(layout.kubeconfig),
+            "controllers": ",".join(_CONTROLLERS),
+            "service-account-private-key-file": str(layout.pki / "service-accounts.key"),
+            "root-ca-file": str(layout.ca_file),
+            "leader-elect": "false",
+            "secure-port": "0",
+            # The default of 20 requests a second makes deleting a batch of thousands of things slow.
+            "kube-api-qps": "200",
+            "kube-api-burst": "400",
+        },
+    )
+
+
+def _command(binary: Path, flags: Mapping[str, str]) -> list[str]:
+    return [str(binary), *(f"--{name}={value}" for name, value in flags.items())]
