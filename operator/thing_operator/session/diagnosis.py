@@ -60,7 +60,8 @@ def explain_tls_error(error: ssl.SSLError, *, spec: SessionSpec) -> ConnectError
         return TlsFailedError(f"{where} does not speak TLS: check the port (8883 or 443)")
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return TlsFailedError(
-            f"{where} ended the TLS handshake without a reason: check that it is the MQTT endpoint"
+            f"{where} ended the TLS handshake without a reason: check that it is the MQTT endpoint, and that "
+            f"the certificate {spec.identity.fingerprint} is known and active there"
         )
     return TlsFailedError(f"TLS with {where} failed ({reason}): it must offer TLS 1.2 or later")
 

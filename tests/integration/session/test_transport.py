@@ -1,0 +1,322 @@
+"""The real transport against a server that does what no honest broker does on request."""
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+from tests.integration.session.conftest import Recorder
+from tests.integration.session.pki import Authority
+from tests.integration.session.scripted import (
+    CONNECT,
+    DISCONNECT,
+    PINGREQ,
+    PUBLISH,
+    SUBSCRIBE,
+    Packet,
+    Peer,
+    connack,
+    publish,
+    scripted_server,
+)
+from tests.integration.session.waiting import until
+
+from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
+from thing_operator.session import Hub, Phase, RequestTimeoutError, SessionLostError, Will
+from thing_operator.session.dialing import Dialer
+from thing_operator.shadow.documents import EMPTY_DOCUMENT
+
+BOTH_VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+
+
+def documents(version: int) -> bytes:
+    """A PUBLISH of update/documents."""
+    current = {"state": {"reported": {"n": version}}, "metadata": {}, "version": version}
+    body = {"previous": None, "current": current, "timestamp": version}
+    return publish("$aws/things/t1/shadow/update/documents", body)
+
+
+@BOTH_VERSIONS
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+async def test_ready(recorder: Recorder, tmp_path: Path, version: ssl.TLSVersion, kind: str) -> None:
+    async with scripted_server(recorder.authority, tmp_path, maximum=version) as server:
+        identity = recorder.authority.identity("t1", kind=kind)
+        session = recorder.open(recorder.spec(server.port, identity=identity))
+        await until(lambda: session.view.connected)
+        assert session.view.document == EMPTY_DOCUMENT
+        assert [got.kind for got in server.packets] == [CONNECT, SUBSCRIBE, PUBLISH]
+        connect, subscribe, _ = server.packets
+        assert connect.client_id == "t1"
+        assert connect.body[:8] == b"\x00\x04MQTT\x04\x02", "MQTT 3.1.1, clean session, no will"
+        assert subscribe.filters == 7
+        assert server.peers[0].tls.getpeercert()["subject"] == ((("commonName", "t1"),),)  # type: ignore[index]
+        await session.close()
+        await until(lambda: server.connected == 0)
+        assert server.packets[-1].kind == DISCONNECT
+
+
+async def test_will(recorder: Recorder, tmp_path: Path) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        will = Will("tcxn/things/t1/shadow/update", b'{"offline":1}')
+        session = recorder.open(recorder.spec(server.port, will=will))
+        await until(lambda: session.view.connected)
+        body = server.packets[0].body
+        assert body[7] == 0b0000_1110, "will with QoS 1, not retained"
+        assert will.topic.encode() in body
+        assert body.endswith(will.payload)
+
+
+async def test_many_packets_in_one_tls_record(recorder: Recorder, tmp_path: Path) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.connected)
+        server.peers[0].send(b"".join(documents(version) for version in range(1, 51)))
+        await until(lambda: session.view.document and session.view.document.version == 50)
+
+
+async def test_a_packet_in_pieces_and_a_large_one(recorder: Recorder, tmp_path: Path) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.connected)
+        for byte in documents(1):
+            server.peers[0].send(bytes([byte]))
+        await until(lambda: session.view.document and session.view.document.version == 1)
+        current = {"state": {"reported": {"n": "x" * 100_000}}, "metadata": {}, "version": 2}
+        body = {"previous": None, "current": current, "timestamp": 2}
+        server.peers[0].send(publish("$aws/things/t1/shadow/update/documents", body))
+        await until(lambda: session.view.document and session.view.document.version == 2)
+
+
+async def test_what_is_no_mqtt_ends_that_connection_only(recorder: Recorder, tmp_path: Path) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.connected)
+        server.peers[0].send(b"\xf0\x00\xff\xff\xff\xff\xff\xff")
+        await until(lambda: any(view.reason == "ConnectionLost" for view in recorder.views))
+        await until(lambda: session.view.connected)
+        assert len(server.peers) == 2
+
+
+async def test_alpn_on_443(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Port 443 itself is not to be had in a test: the constant is moved to where the server is."""
+    async with scripted_server(authority, tmp_path, alpn=["x-amzn-mqtt-ca"]) as server:
+        dialer = Dialer()
+        try:
+            recorder = Recorder(None, authority)  # type: ignore[arg-type]
+            spec = recorder.spec(server.port)
+            plain = await dialer.dial(spec, timeout=5)
+            assert plain.selected_alpn_protocol() is None
+            plain.close()
+            monkeypatch.setattr("thing_operator.session.tls._MQTT_ALPN_PORT", server.port)
+            special = await dialer.dial(spec, timeout=5)
+            assert special.selected_alpn_protocol() == "x-amzn-mqtt-ca"
+            special.close()
+        finally:
+            dialer.close()
+
+
+@BOTH_VERSIONS
+async def test_wrong_ca(recorder: Recorder, tmp_path: Path, version: ssl.TLSVersion) -> None:
+    async with scripted_server(recorder.authority, tmp_path, maximum=version) as server:
+        session = recorder.open(recorder.spec(server.port, ca_pem=Authority.new("another").pem))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        assert session.view.reason == "TlsFailed"
+        assert "localhost" in session.view.message
+        assert "caConfigMapName" in session.view.message
+
+
+@pytest.mark.parametrize("pem", ["", "no PEM at all", None], ids=["empty", "garbage", "amazon"])
+async def test_unusable_ca(recorder: Recorder, tmp_path: Path, pem: str | None) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        session = recorder.open(recorder.spec(server.port, ca_pem=pem))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        assert session.view.reason == "TlsFailed"
+
+
+async def test_wrong_host_name(recorder: Recorder, tmp_path: Path) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        session = recorder.open(recorder.spec(server.port, host="127.0.0.2"))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        assert session.view.reason in {"TlsFailed", "EndpointUnreachable"}
+
+
+@BOTH_VERSIONS
+async def test_refused_client_certificate(
+    recorder: Recorder, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    async with scripted_server(recorder.authority, tmp_path, maximum=version) as server:
+        identity = Authority.new("another").identity("t1")
+        session = recorder.open(recorder.spec(server.port, identity=identity))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        # asyncio's server ends a TLS 1.2 handshake without the alert that others send.
+        without_alert = version is ssl.TLSVersion.TLSv1_2
+        assert session.view.reason == ("TlsFailed" if without_alert else "NotAuthorized")
+        assert identity.fingerprint in session.view.message
+
+
+async def test_key_of_another_certificate(recorder: Recorder, tmp_path: Path) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        one, two = recorder.authority.identity("t1"), recorder.authority.identity("t1")
+        mixed = type(one)(one.certificate_pem, two.private_key_pem, one.fingerprint)
+        session = recorder.open(recorder.spec(server.port, identity=mixed))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        assert session.view.reason == "TlsFailed"
+        assert "BEGIN" not in session.view.message
+
+
+async def test_no_such_name(recorder: Recorder) -> None:
+    session = recorder.open(recorder.spec(8883, host="broker.invalid"))
+    await until(lambda: session.view.phase is Phase.WAITING)
+    assert session.view.reason == "EndpointUnreachable"
+    assert "broker.invalid" in session.view.message
+
+
+async def test_refused_port(recorder: Recorder) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        session = recorder.open(recorder.spec(port))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        assert session.view.reason == "EndpointUnreachable"
+        assert str(port) in session.view.message
+
+
+async def test_a_port_that_says_nothing(recorder: Recorder) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        session = recorder.open(recorder.spec(silent.getsockname()[1]))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        assert session.view.reason == "EndpointUnreachable"
+        assert "in time" in session.view.message
+
+
+async def test_a_port_without_tls(recorder: Recorder) -> None:
+    async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello, this is another protocol\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        session = recorder.open(recorder.spec(server.sockets[0].getsockname()[1]))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        assert session.view.reason == "TlsFailed"
+        assert "does not speak TLS" in session.view.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (connack(5), "NotAuthorized"),
+        (connack(2), "NotAuthorized"),
+        (connack(3), "EndpointUnreachable"),
+        (None, "NotAuthorized"),
+        (b"", "EndpointUnreachable"),
+    ],
+    ids=["code 5", "code 2", "code 3", "closed", "silence"],
+)
+async def test_connect_is_not_accepted(
+    recorder: Recorder, tmp_path: Path, answer: bytes | None, reason: str
+) -> None:
+    async def refuse(peer: Peer, got: Packet) -> bool:
+        if got.kind == CONNECT and answer is not None:
+            peer.send(answer)
+        elif got.kind == CONNECT:
+            peer.writer.close()
+        return True
+
+    async with scripted_server(recorder.authority, tmp_path, script=refuse) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        assert session.view.reason == reason
+
+
+async def test_closed_at_subscribe_again_and_again(recorder: Recorder, tmp_path: Path) -> None:
+    async def close(peer: Peer, got: Packet) -> bool:
+        if got.kind == SUBSCRIBE:
+            peer.writer.close()
+        return got.kind == SUBSCRIBE
+
+    async with scripted_server(recorder.authority, tmp_path, script=close) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.reason == "NotAuthorized")
+        assert len(server.of_kind(SUBSCRIBE)) == 3
+
+
+async def test_half_open(recorder: Recorder, tmp_path: Path) -> None:
+    dead = False
+
+    async def swallow(_peer: Peer, _got: Packet) -> bool:
+        return dead
+
+    async with scripted_server(recorder.authority, tmp_path, script=swallow) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.connected)
+        dead = True
+        with pytest.raises(SessionLostError):
+            await session.update(desired={"a": 1})
+        assert not session.view.connected
+        dead = False
+        await until(lambda: session.view.connected)
+        assert len(server.peers) == 2
+
+
+async def test_an_acknowledged_but_unanswered_update_leaves_the_session_up(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.connected)
+        with pytest.raises(RequestTimeoutError):
+            await session.update(desired={"a": 1})
+        assert session.view.connected
+
+
+async def test_keep_alive_and_its_absence(authority: Authority, tmp_path: Path) -> None:
+    mute = False
+
+    async def script(_peer: Peer, got: Packet) -> bool:
+        return mute and got.kind == PINGREQ
+
+    settings = SessionSettings.model_validate({"keepAlive": "1s", "minReconnectInterval": "100ms"})
+    async with (
+        scripted_server(authority, tmp_path, script=script) as server,
+        Hub(session=settings, pacing=PacingSettings(), shadow=ShadowSettings()) as hub,
+    ):
+        recorder = Recorder(hub, authority)
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: len(server.of_kind(PINGREQ)) >= 2)
+        assert session.view.connected
+        mute = True
+        await until(lambda: any(view.reason == "ConnectionLost" for view in recorder.views))
+
+
+async def test_each_session_shows_its_own_certificate(recorder: Recorder, tmp_path: Path) -> None:
+    """The context is shared and RSA and EC keys are mixed: no identity may be shown by another session."""
+    names = [f"t{number}" for number in range(24)]
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        sessions = [
+            recorder.open(
+                recorder.spec(
+                    server.port,
+                    name=name,
+                    identity=recorder.authority.identity(name, kind="rsa" if number % 3 == 0 else "ec"),
+                )
+            )
+            for number, name in enumerate(names)
+        ]
+        await until(lambda: all(session.view.connected for session in sessions))
+        shown = {peer.tls.getpeercert()["subject"][0][0][1] for peer in server.peers}  # type: ignore[index]
+        assert shown == set(names)
+        assert len(server.peers) == len(names)
+
+
+async def test_two_hundred_at_once_and_closing_them(recorder: Recorder, tmp_path: Path) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        names = [f"t{number}" for number in range(200)]
+        sessions = [recorder.open(recorder.spec(server.port, name=name)) for name in names]
+        await until(lambda: all(session.view.connected for session in sessions), seconds=60)
+        assert sorted(got.client_id for got in server.of_kind(CONNECT)) == sorted(names)
+        await recorder.hub.close()
+        await until(lambda: server.connected == 0)
+        assert len(server.of_kind(DISCONNECT)) == 200
