@@ -1,7 +1,7 @@
 """From a host name to a finished TLS handshake, without blocking the event loop and in bounded time.
 
 The network is waited for on the loop, so a slow or silent broker holds no thread; only what computes (keys,
-certificates) or cannot be done otherwise (``getaddrinfo``) runs in two small thread pools of our own.
+certificates) or cannot be done otherwise (``getaddrinfo``) runs in a few threads of our own.
 """
 
 import asyncio
@@ -11,8 +11,10 @@ import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
-from typing import Final
+from threading import Thread
+from typing import Any, Final
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
@@ -117,20 +119,12 @@ async def _until_ready(sock: socket.socket, wants: int) -> None:
     ready: asyncio.Future[None] = loop.create_future()
     reading = wants == selectors.EVENT_READ
     add, remove = (loop.add_reader, loop.remove_reader) if reading else (loop.add_writer, loop.remove_writer)
-    add(sock, _settle, ready)
+    descriptor = sock.fileno()  # asyncio would take the repr of a socket object: two system calls
+    add(descriptor, _settle, ready)
     try:
         await ready
     finally:
-        remove(sock)
-
-
-def _look_up(host: str, port: int) -> list[AddrInfoType]:
-    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
+        remove(descriptor)
 
 
 def _tune(sock: socket.socket) -> None:
@@ -144,24 +138,54 @@ class _Resolver:
     """``getaddrinfo`` once for all who ask for the same endpoint at about the same time."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_MAX_DNS_THREADS, thread_name_prefix="session-dns")
-        self._answers: dict[tuple[str, int], tuple[float, asyncio.Future[list[AddrInfoType]]]] = {}
+        self._turns = asyncio.Semaphore(_MAX_DNS_THREADS)
+        self._answers: dict[tuple[str, int], tuple[float, asyncio.Task[list[AddrInfoType]]]] = {}
 
     def close(self) -> None:
-        """A lookup under way is left to its own time-out."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Wait for no answer any more."""
+        for _, answer in tuple(self._answers.values()):
+            answer.cancel()
 
     async def resolve(self, endpoint: Endpoint) -> list[AddrInfoType]:
-        """The addresses of the endpoint, at most some seconds old. Raises socket.gaierror."""
+        """The addresses of the endpoint, at most some seconds old. Raises OSError, UnicodeError."""
         loop = asyncio.get_running_loop()
         key = (endpoint.host, endpoint.port)
         asked_at, answer = self._answers.get(key, (0.0, None))
         if answer is None or (answer.done() and loop.time() - asked_at > _ADDRESS_SECONDS):
-            answer = loop.run_in_executor(self._pool, _look_up, *key)
+            answer = loop.create_task(self._look_up(endpoint), name=f"resolve {endpoint.host}")
             answer.add_done_callback(partial(self._forget_failure, key))
             self._answers[key] = (loop.time(), answer)
         return await asyncio.shield(answer)
 
-    def _forget_failure(self, key: tuple[str, int], answer: "asyncio.Future[list[AddrInfoType]]") -> None:
+    async def _look_up(self, endpoint: Endpoint) -> list[AddrInfoType]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[AddrInfoType]] = loop.create_future()
+        async with self._turns:
+            # Not a pool: a lookup may hang for half a minute, and the end of the process would wait for it.
+            Thread(target=_look_up, args=(endpoint, answer, loop), daemon=True, name="session-dns").start()
+            return await answer
+
+    def _forget_failure(self, key: tuple[str, int], answer: "asyncio.Task[list[AddrInfoType]]") -> None:
         if answer.cancelled() or answer.exception() is not None:
             del self._answers[key]
+
+
+def _look_up(
+    endpoint: Endpoint, answer: "asyncio.Future[list[AddrInfoType]]", loop: asyncio.AbstractEventLoop
+) -> None:
+    try:
+        found = list(socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
+        tell = partial(_settle, answer, found)
+    except (OSError, UnicodeError) as error:
+        tell = partial(_settle, answer, error)
+    with suppress(RuntimeError):  # the loop has ended meanwhile
+        loop.call_soon_threadsafe(tell)
+
+
+def _settle(future: "asyncio.Future[Any]", result: object = None) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -206,7 +206,7 @@ class Link:
         try:
             handler(self, payload)
         except MalformedMessageError as error:
-            _log.warning("a message on %s is not of the shadow service: %s", topic, error)
+            _log.debug("a message on %s is not of the shadow service: %s", topic, error)
             return
         except Exception:  # noqa: BLE001 - logged
             # Whom the policy allows may publish anything there; it must not end the connection.

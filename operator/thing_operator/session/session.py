@@ -149,7 +149,8 @@ class Session:
             raise ValueError("a session belongs to one thing for life")
         if spec == self._spec or self._view.phase is Phase.CLOSED:
             return
-        self._spec = spec
+        in_use = self._link.spec if self._link is not None else None
+        self._spec = in_use if in_use is not None and in_use == spec else spec
         self._retry_at = 0.0
         self._reconnecting.reset()
         self._show(pending_identity_error=None)

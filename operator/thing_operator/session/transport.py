@@ -156,6 +156,7 @@ class PahoTransport:
     __slots__ = (
         "_client",
         "_connack",
+        "_descriptor",
         "_listener",
         "_loop",
         "_sock",
@@ -170,6 +171,7 @@ class PahoTransport:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
+        self._descriptor = sock.fileno()
         self._spec = spec
         self._listener: Listener | None = listener
         self._sweep = sweep
@@ -191,7 +193,7 @@ class PahoTransport:
         """CONNECT and wait for CONNACK. Raises one of CONNECT_ERRORS."""
         self._connack = self._loop.create_future()
         endpoint = self._spec.endpoint
-        self._loop.add_reader(self._sock, self._on_readable)
+        self._loop.add_reader(self._descriptor, self._on_readable)
         self._client.connect(endpoint.host, endpoint.port, keepalive=keep_alive)
         await self._connack
         self._connack = None
@@ -226,7 +228,7 @@ class PahoTransport:
         self._sweep.remove(self)
         self._client._sock_close()  # paho has no public way without DISCONNECT
         if self._sock.fileno() >= 0:  # paho never got as far as taking the socket
-            self._loop.remove_reader(self._sock)
+            self._loop.remove_reader(self._descriptor)
             self._sock.close()
         self._fail_waiters(self._lost())
 
@@ -259,12 +261,12 @@ class PahoTransport:
     def _flush(self) -> None:
         self._client.loop_write()
         if self._client.socket() is not None and self._client.want_write():
-            self._loop.add_writer(self._sock, self._on_writable)
+            self._loop.add_writer(self._descriptor, self._on_writable)
 
     def _on_writable(self) -> None:
         self._client.loop_write()
         if self._client.socket() is not None and not self._client.want_write():
-            self._loop.remove_writer(self._sock)
+            self._loop.remove_writer(self._descriptor)
 
     # Called by paho, on the loop
 
@@ -273,8 +275,8 @@ class PahoTransport:
         self._loop.call_soon(self._flush)
 
     def _on_socket_close(self, _client: paho.Client, _data: object, _sock: object) -> None:
-        self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
+        self._loop.remove_reader(self._descriptor)
+        self._loop.remove_writer(self._descriptor)
 
     def _on_connect(
         self, _client: paho.Client, _data: object, _flags: object, code: Any, _props: object

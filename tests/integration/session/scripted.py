@@ -118,7 +118,10 @@ async def _ordinary(_peer: Peer, _packet: Packet) -> bool:
 
 @dataclass
 class ScriptedServer:
-    """Answers CONNECT, SUBSCRIBE and PINGREQ, acknowledges PUBLISH, and answers a shadow get with 404."""
+    """Answers CONNECT, SUBSCRIBE and PINGREQ, acknowledges PUBLISH, and answers a shadow get with 404.
+
+    A second connection of a client id ends the first.
+    """
 
     authority: Authority
     port: int = 0
@@ -126,6 +129,7 @@ class ScriptedServer:
     packets: list[Packet] = field(default_factory=list)
     peers: list[Peer] = field(default_factory=list)
     connected: int = 0
+    _by_client_id: dict[str, Peer] = field(default_factory=dict)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client until it goes."""
@@ -136,13 +140,25 @@ class ScriptedServer:
             while True:
                 got = await peer.receive()
                 self.packets.append(got)
-                if not await self.script(peer, got):
-                    answer_ordinarily(peer, got)
+                if await self.script(peer, got):
+                    continue
+                if got.kind == CONNECT:
+                    self._take_over(peer, got.client_id)
+                answer_ordinarily(peer, got)
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
             self.connected -= 1
             writer.close()
+
+    def kick(self, client_id: str) -> None:
+        """End the connection of one client."""
+        self._by_client_id.pop(client_id).writer.close()
+
+    def _take_over(self, peer: Peer, client_id: str) -> None:
+        if client_id in self._by_client_id:
+            self.kick(client_id)
+        self._by_client_id[client_id] = peer
 
     def of_kind(self, kind: int) -> list[Packet]:
         """The packets of one kind so far, of all clients."""
@@ -173,8 +189,9 @@ async def scripted_server(
     alpn: list[str] | None = None,
     maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     trusts: Authority | None = None,
+    port: int = 0,
 ) -> AsyncIterator[ScriptedServer]:
-    """A server on a free port of localhost that asks for client certificates of ``trusts``."""
+    """A server on a port of localhost (0: a free one) that asks for client certificates of ``trusts``."""
     pem = folder / "server.pem"
     pem.write_bytes(authority.server())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -185,7 +202,7 @@ async def scripted_server(
     if alpn:
         context.set_alpn_protocols(alpn)
     server = ScriptedServer(authority, script=script)
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", port, ssl=context)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

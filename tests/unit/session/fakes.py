@@ -187,7 +187,7 @@ async def until(condition: Callable[[], object], *, seconds: float = 600) -> Non
     """Let virtual time pass until it holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - any condition, in virtual time
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
 
 @dataclass
