@@ -23,6 +23,7 @@ _READY_WITHIN = 60.0
 _PORT_ATTEMPTS = 5
 _PORT_TAKEN = "address already in use"
 _KUBECTL_TIMEOUT = 60.0
+_GRACE = 1.0  # kube-apiserver waits for its watches to end, but has nothing to lose
 
 
 class ControlPlane:
@@ -80,7 +81,7 @@ class ControlPlane:
             raise
 
     def stop(self) -> None:
-        """End all processes, in at most a few seconds. Idempotent."""
+        """End all processes, in three seconds at most. Idempotent."""
         self._running.close()
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - subprocess' own word
@@ -165,11 +166,12 @@ class ControlPlane:
         log = self._layout.logs / f"{name}.log"
         log.unlink(missing_ok=True)
         process = ChildProcess(command, name=name, log=log, cwd=self._layout.etcd)
-        return self._running.enter_context(process)
+        self._running.callback(process.stop, grace=_GRACE)
+        return process
 
     def _answers(self, path: str) -> bool:
         context = self._layout.client_context()
-        with closing(HTTPSConnection(LOOPBACK, self._port, timeout=5, context=context)) as connection:
+        with closing(HTTPSConnection(LOOPBACK, self._port, timeout=1, context=context)) as connection:
             try:
                 connection.request("GET", path)
                 return connection.getresponse().status == HTTPStatus.OK
