@@ -1,5 +1,7 @@
 """Names that appear on the Kubernetes side: group, kinds, labels, annotations, finalizer."""
 
+from thing_operator.shadow.topics import THING_NAME
+
 GROUP = "thing-operator.io"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -26,5 +28,8 @@ THING_NAME_ANNOTATION = f"{GROUP}/thing-name"
 ARGO_IGNORE_UPDATES_ANNOTATION = "argocd.argoproj.io/ignore-resource-updates"
 """Keeps Argo CD from reconciling its application at each status write of a child it does not track."""
 
-THING_NAME_PATTERN = "^[a-zA-Z0-9:_-]{1,128}$"
+THING_NAME_PATTERN = f"^{THING_NAME.pattern}$"
 """AWS IoT's rule for thing names (reference aws-iot-shadow.md 1.1)."""
+
+TEMPLATE_HASH_ANNOTATION = f"{GROUP}/template-hash"
+"""On a Thing made by a ThingBatch: which state of the template it was made after."""

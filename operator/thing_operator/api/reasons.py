@@ -71,3 +71,18 @@ class Reason(StrEnum):
     INVALID_ARCHIVE = "InvalidArchive"
     CONFLICT = "Conflict"
     NOT_IMPLEMENTED = "NotImplemented"
+
+
+WARNINGS = frozenset(Reason) - {
+    Reason.ACCEPTED,
+    Reason.OBSERVED,
+    Reason.SUSPENDED,
+    Reason.VALID,
+    Reason.CONNECTED,
+    Reason.CONVERGED,
+    Reason.SHADOW_CLEARED,
+    Reason.SHADOW_DELETED,
+    Reason.CREDENTIALS_ROTATED,
+    Reason.IMPORTED,
+}
+"""Reasons whose Event is a Warning; the others are good news."""

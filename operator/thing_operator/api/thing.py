@@ -25,6 +25,7 @@ from thing_operator.api.model import (
 )
 from thing_operator.api.names import THING_NAME_PATTERN
 from thing_operator.api.simulation import Simulation
+from thing_operator.shadow.planning import DesiredPolicy
 
 DurationText = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
 
@@ -35,15 +36,6 @@ class DeletionPolicy(StrEnum):
     RETAIN = "Retain"
     CLEAR = "Clear"
     DELETE = "Delete"
-
-
-class DesiredPolicyName(StrEnum):
-    """How desired is enforced; the planner has the same four names."""
-
-    MERGE = "Merge"
-    EXACT = "Exact"
-    ONCE = "Once"
-    OBSERVE = "Observe"
 
 
 class Selection(StrEnum):
@@ -162,7 +154,7 @@ class ThingBehaviour(ApiModel):
         "is removed there, too; null is not needed and not allowed.",
         json_schema_extra=FREE_JSON,
     )
-    desired_policy: DesiredPolicyName | None = Field(
+    desired_policy: DesiredPolicy | None = Field(
         default=None,
         description="Merge (default): the keys of desired are enforced, keys that others set are left alone. "
         "Exact: the shadow's desired is exactly this, other keys are removed. Once: sent once per "

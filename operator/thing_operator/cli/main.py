@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from thing_operator.cli.crds import crds
+from thing_operator.cli.run import run
 from thing_operator.errors import ThingOperatorError
 
 app = typer.Typer(
@@ -14,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command()(run)
 app.command()(crds)
 
 

@@ -1,1 +1,17 @@
 """Reading a batch zip, checking certificates and keys, naming Secrets: pure functions."""
+
+from thing_operator.credentials.archive import Limits
+from thing_operator.credentials.batch import BatchEntry, read_batch
+from thing_operator.credentials.certificates import Credentials, check_pair, pick_pair
+from thing_operator.credentials.errors import ArchiveRefusedError, CredentialsError
+
+__all__ = [
+    "ArchiveRefusedError",
+    "BatchEntry",
+    "Credentials",
+    "CredentialsError",
+    "Limits",
+    "check_pair",
+    "pick_pair",
+    "read_batch",
+]

@@ -1,0 +1,41 @@
+"""``thing-operator run``: the operator itself."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from thing_operator.config import load_settings
+from thing_operator.errors import UserError
+from thing_operator.logs import configure_logs
+
+
+def run(
+    namespace: Annotated[
+        list[str] | None, typer.Option("--namespace", "-n", help="watch this namespace; may be given again")
+    ] = None,
+    all_namespaces: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--all-namespaces", "-A", help="watch all namespaces, whatever the file says")
+    ] = False,
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings")] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="instead of KUBECONFIG or the pod's account")
+    ] = None,
+) -> None:
+    """Run the operator until SIGTERM or Ctrl-C. Every setting can also come from THING_OPERATOR_* variables."""
+    if namespace and all_namespaces:
+        raise UserError("--namespace and --all-namespaces exclude each other: give one of them")
+    overrides: dict[str, Any] = {}
+    if namespace or all_namespaces:
+        overrides["namespaces"] = tuple(namespace or ())
+    settings = load_settings(file=config, overrides=overrides)
+    configure_logs(level=settings.log.level, form=settings.log.format)
+    if kubeconfig is not None:
+        # kopf logs in by itself and knows only the variable.
+        os.environ["KUBECONFIG"] = str(kubeconfig)
+    # Imported here: kopf and the API client take a second that no other command should wait for.
+    from thing_operator.controller.operator import run_operator  # noqa: PLC0415
+
+    asyncio.run(run_operator(settings=settings))

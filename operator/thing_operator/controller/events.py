@@ -1,0 +1,124 @@
+"""Kubernetes Events: one per transition, the same again counted instead of repeated, never in the way."""
+
+import asyncio
+import logging
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from thing_operator.api import names
+from thing_operator.api.reasons import WARNINGS
+from thing_operator.clock import Clock
+from thing_operator.controller.kube import BATCHES, EVENTS, KubeClient, ObjectKey
+from thing_operator.controller.kube_errors import NotFoundError
+from thing_operator.controller.status_writer import Target
+from thing_operator.errors import ThingOperatorError
+
+log = logging.getLogger(__name__)
+
+_QUEUE_LIMIT = 1000
+_REMEMBERED = 4096
+_AGAIN = timedelta(minutes=10)
+_PER_SECOND = 10.0
+_MESSAGE_LIMIT = 1024
+
+
+@dataclass(slots=True)
+class _Seen:
+    name: str
+    count: int
+    last: datetime
+
+
+class EventRecorder:
+    """Writes Events in a task of its own; when there are too many, the newest are dropped and logged."""
+
+    def __init__(self, client: KubeClient, *, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._queue: asyncio.Queue[tuple[Target, str, str]] = asyncio.Queue(_QUEUE_LIMIT)
+        self._seen: OrderedDict[tuple[str, str, str], _Seen] = OrderedDict()
+        self._task: asyncio.Task[None] | None = None
+
+    def tell(self, target: Target, *, reason: str, message: str) -> None:
+        """Record an Event about an object; whether it is a Warning follows from the reason. Never blocks."""
+        log.info("%s: %s: %s", target.key, reason, message)
+        try:
+            self._queue.put_nowait((target, reason, message[:_MESSAGE_LIMIT]))
+        except asyncio.QueueFull:
+            log.warning("too many Events: %s about %s is not recorded", reason, target.key)
+
+    async def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.create_task(self._run(), name="events")
+
+    async def stop(self) -> None:
+        """End; Events not yet written are lost. Idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            target, reason, message = await self._queue.get()
+            try:
+                await self._write(target, reason, message)
+            except ThingOperatorError as error:
+                log.warning("an Event about %s was not recorded: %s", target.key, error.message)
+            await asyncio.sleep(1 / _PER_SECOND)
+
+    async def _write(self, target: Target, reason: str, message: str) -> None:
+        identity = (target.uid, reason, message)
+        now = self._clock.now()
+        seen = self._seen.get(identity)
+        if seen is not None and now - seen.last < _AGAIN:
+            seen.count, seen.last = seen.count + 1, now
+            try:
+                await self._client.json_patch(
+                    EVENTS,
+                    ObjectKey(target.key.namespace, seen.name),
+                    [
+                        {"op": "add", "path": "/count", "value": seen.count},
+                        {"op": "add", "path": "/lastTimestamp", "value": _time(now)},
+                    ],
+                )
+            except NotFoundError:
+                log.debug("the Event %s has expired; a new one is made", seen.name)
+            else:
+                return
+        name = f"{target.key.name[:200]}.{uuid.uuid4().hex[:16]}"
+        self._seen[identity] = _Seen(name, 1, now)
+        self._seen.move_to_end(identity)
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        await self._client.create(
+            EVENTS, target.key.namespace, _body(target, name=name, reason=reason, message=message, now=now)
+        )
+
+
+def _body(target: Target, *, name: str, reason: str, message: str, now: datetime) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": target.key.namespace},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.BATCH_KIND if target.resource == BATCHES else names.THING_KIND,
+            "namespace": target.key.namespace,
+            "name": target.key.name,
+            "uid": target.uid,
+        },
+        "type": "Warning" if reason in WARNINGS else "Normal",
+        "reason": reason,
+        "message": message,
+        "source": {"component": names.FIELD_MANAGER},
+        "firstTimestamp": _time(now),
+        "lastTimestamp": _time(now),
+        "count": 1,
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,265 @@
+"""The one seam to the API server: plain JSON in and out over ``kubernetes.aio``'s connection and login.
+
+The generated models of the library cost more than the request itself and are not used; a faster hot path
+would change this file only.
+"""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from thing_operator.api import names
+from thing_operator.controller.kube_errors import (
+    ApiUnavailableError,
+    ConflictError,
+    LoginError,
+    NotFoundError,
+    error_of,
+)
+from thing_operator.errors import ThingOperatorError
+
+Body = Mapping[str, Any]
+Operations = Sequence[Mapping[str, Any]]
+"""A JSON Patch."""
+
+_REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of object as the URL names it; the core group is empty."""
+
+    group: str
+    version: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """Path of a collection, an object or its subresource."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        parts = "".join(f"/{part}" for part in (self.plural, name, subresource) if part)
+        return f"{root}{scope}{parts}"
+
+
+THINGS = Resource(names.GROUP, names.VERSION, names.THING_PLURAL)
+BATCHES = Resource(names.GROUP, names.VERSION, names.BATCH_PLURAL)
+SECRETS = Resource("", "v1", "secrets")
+CONFIG_MAPS = Resource("", "v1", "configmaps")
+EVENTS = Resource("", "v1", "events")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """Namespace and name."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
+
+    kind: str
+    body: Body
+
+
+class KubeClient:
+    """Reads and writes objects. Every method raises the errors of ``kube_errors``."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._api = ApiClient(configuration)
+
+    @classmethod
+    async def connect(cls, *, kubeconfig: Path | None = None) -> Self:
+        """Log in as kopf does: by the pod's service account, else by ``kubeconfig`` or KUBECONFIG."""
+        configuration = Configuration()
+        configuration.retries = None
+        path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG")
+        try:
+            if path is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+                load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            else:
+                await load_kube_config(  # type: ignore[no-untyped-call]
+                    config_file=path, client_configuration=configuration
+                )
+        except (ConfigException, OSError) as error:
+            raise LoginError(
+                f"cannot log in to a cluster ({error}): set KUBECONFIG, or run in a pod with a service account"
+            ) from None
+        return cls(configuration)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        """One object."""
+        return await self._json("GET", resource.path(key.namespace, key.name))
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        metadata_only: bool = False,
+        page_size: int = 500,
+    ) -> list[dict[str, Any]]:
+        """All objects of a kind in a namespace, or in all of them."""
+        query = {"limit": str(page_size)} | ({"labelSelector": label_selector} if label_selector else {})
+        found: list[dict[str, Any]] = []
+        async for page in self.pages(resource, namespace=namespace, query=query, metadata_only=metadata_only):
+            found += page["items"]
+        return found
+
+    async def pages(
+        self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The same page by page, for who does not want to hold them all."""
+        accept = _METADATA_ONLY.format("List") if metadata_only else None
+        proceed: str | None = None
+        while True:
+            asked = dict(query) | ({"continue": proceed} if proceed else {})
+            page = await self._json("GET", resource.path(namespace), query=asked, accept=accept)
+            yield page
+            proceed = page["metadata"].get("continue")
+            if not proceed:
+                return
+
+    async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
+        """Make an object; ConflictError when there is one of that name."""
+        query = {"fieldManager": names.FIELD_MANAGER}
+        return await self._json("POST", resource.path(namespace), body=body, query=query)
+
+    async def json_patch(
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        operations: Operations,
+        *,
+        subresource: str | None = None,
+    ) -> dict[str, Any]:
+        """Change an object by JSON Patch; InvalidObjectError when a ``test`` fails."""
+        path = resource.path(key.namespace, key.name, subresource)
+        query = {"fieldManager": names.FIELD_MANAGER}
+        kind = "application/json-patch+json"
+        return await self._json("PATCH", path, body=operations, query=query, content_type=kind)
+
+    async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+        """Server-side apply of the fields in ``body``, which become ours."""
+        query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
+        kind = "application/apply-patch+yaml"
+        path = resource.path(key.namespace, key.name)
+        return await self._json("PATCH", path, body=body, query=query, content_type=kind)
+
+    async def delete(self, resource: Resource, key: ObjectKey, *, uid: str | None = None) -> None:
+        """Delete an object, of this uid only; that it is gone already, or is another one, is fine."""
+        body = {"preconditions": {"uid": uid}} if uid else None
+        try:
+            await self._json("DELETE", resource.path(key.namespace, key.name), body=body)
+        except (NotFoundError, ConflictError):
+            return
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        metadata_only: bool = False,
+        timeout: float = 300,
+    ) -> AsyncIterator[WatchEvent]:
+        """Events after a resource version, until the server ends the watch. ExpiredError asks for a new list."""
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(int(timeout)),
+        }
+        accept = _METADATA_ONLY.format("") if metadata_only else None
+        limits = aiohttp.ClientTimeout(total=timeout + 10, sock_connect=10)
+        path = resource.path(namespace)
+        response = await self._send("GET", path, query=query, accept=accept, timeout=limits)
+        try:
+            async for line in response.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    code, detail = status.get("code", 500), status.get("message", "")
+                    raise error_of(code, action=f"watch {path}", detail=detail)
+                yield WatchEvent(event["type"], event["object"])
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiUnavailableError(f"the watch of {path} broke: {error!r}") from None
+        finally:
+            response.close()
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | Operations | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        accept: str | None = None,
+    ) -> dict[str, Any]:
+        response = await self._send(
+            method, path, body=body, query=query, content_type=content_type, accept=accept
+        )
+        try:
+            found: dict[str, Any] = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ApiUnavailableError(f"{method} {path}: the answer broke off ({error!r})") from None
+        return found
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | Operations | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        accept: str | None = None,
+        timeout: aiohttp.ClientTimeout = _REQUEST_TIMEOUT,
+    ) -> aiohttp.ClientResponse:
+        headers = {"Content-Type": content_type, "Accept": accept or "application/json"}
+        token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        if token:
+            headers["Authorization"] = token
+        url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        try:
+            answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
+                method, url, headers=headers, body=body, _request_timeout=timeout
+            )
+            response: aiohttp.ClientResponse = answer.response
+            if response.ok:
+                return response
+            raise await _refusal(response, action=f"{method} {path}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiUnavailableError(
+                f"{method} {path}: the API server cannot be reached ({error!r})"
+            ) from None
+
+
+async def _refusal(response: aiohttp.ClientResponse, *, action: str) -> ThingOperatorError:
+    text = await response.text()
+    try:
+        detail = json.loads(text)["message"]
+    except (ValueError, KeyError, TypeError):
+        detail = response.reason or ""
+    return error_of(response.status, action=action, detail=detail)

@@ -1,0 +1,268 @@
+"""The operator put together: kopf's watch in front, the queues behind it, one hub, one status writer.
+
+kopf carries the watch, the login, the start and the stop. Its handlers here only translate: an event becomes
+a record in the cache and a key on a queue. Nothing of kopf's own bookkeeping is used (no annotations, no
+progress, no finalizers), since ``on.event`` needs none (reference code-and-kopf.md 2.3).
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import kopf
+
+from thing_operator.api import names
+from thing_operator.clock import Clock, SystemClock
+from thing_operator.config import Settings
+from thing_operator.controller.batches.reconciler import BatchReconciler
+from thing_operator.controller.cache import ObjectCache
+from thing_operator.controller.events import EventRecorder
+from thing_operator.controller.kube import BATCHES, THINGS, KubeClient, ObjectKey, Resource
+from thing_operator.controller.queue import WorkQueue
+from thing_operator.controller.records import ObjectRecord
+from thing_operator.controller.secret_watch import SecretWatch
+from thing_operator.controller.status_writer import StatusWriter
+from thing_operator.controller.status_writer import Target as StatusTarget
+from thing_operator.controller.things.connecting import Connector
+from thing_operator.controller.things.ending import Ending
+from thing_operator.controller.things.reconciler import ThingReconciler
+from thing_operator.errors import ThingOperatorError
+from thing_operator.session import Hub
+
+log = logging.getLogger(__name__)
+
+_STOP_TIMEOUT = timedelta(seconds=8)
+"""SIGTERM ends the process in under 10 s with 1,000 sessions."""
+
+
+@dataclass
+class _Kind:
+    """What the two kinds have alike: where they are listed, kept and queued."""
+
+    resource: Resource
+    cache: ObjectCache
+    queue: WorkQueue[ObjectKey]
+
+
+class Operator:
+    """Owns every part of the running operator; an async context manager around kopf's own run."""
+
+    def __init__(self, *, client: KubeClient, settings: Settings, clock: Clock | None = None) -> None:
+        self._client = client
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        rng = random.Random()  # noqa: S311 - jitter, not secrets
+        self.events = EventRecorder(client, clock=self._clock)
+        self.writer = StatusWriter(
+            client,
+            writes_per_second=settings.status.writes_per_second,
+            clock=self._clock,
+            on_gone=self._status_target_gone,
+        )
+        self.hub = Hub(session=settings.session, pacing=settings.pacing, shadow=settings.shadow)
+        things, batches = ObjectCache(), ObjectCache()
+        self._thing_reconciler = self._make_thing_reconciler(things, rng)
+        self._batch_reconciler = BatchReconciler(
+            cache=batches, client=client, writer=self.writer, clock=self._clock
+        )
+        self._things = _Kind(THINGS, things, self._queue(self._thing_reconciler.reconcile, 64, rng))
+        self._batches = _Kind(BATCHES, batches, self._queue(self._batch_reconciler.reconcile, 2, rng))
+        self._secret_watch = SecretWatch(
+            client,
+            namespaces=settings.namespaces,
+            on_secret=self._secret_changed,
+            on_resync=self._secrets_resynced,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_thing_reconciler(self, cache: ObjectCache, rng: random.Random) -> ThingReconciler:
+        settings, clock, client = self._settings, self._clock, self._client
+        ca_file = settings.endpoint.ca_file
+        return ThingReconciler(
+            cache=cache,
+            connector=Connector(
+                client=client,
+                hub=self.hub,
+                cache=cache,
+                default_ca=ca_file.read_text(encoding="utf-8") if ca_file else None,
+                enqueue=self._enqueue_thing,
+                clock=clock,
+            ),
+            ending=Ending(
+                client=client, timeout=settings.deletion_timeout, clock=clock, tell=self._tell_thing
+            ),
+            writer=self.writer,
+            settings=settings,
+            enqueue=self._enqueue_thing,
+            clock=clock,
+            rng=rng,
+        )
+
+    def _queue(
+        self, handler: Callable[[ObjectKey], Any], concurrency: int, rng: random.Random
+    ) -> WorkQueue[ObjectKey]:
+        return WorkQueue(handler, concurrency=concurrency, clock=self._clock, rng=rng)
+
+    # --- start and stop
+
+    async def __aenter__(self) -> Self:
+        await self.hub.start()
+        await self.writer.start()
+        await self.events.start()
+        # The whole list before the first pass: which of two Things is the older must not depend on the order
+        # in which the watch tells of them.
+        await self._resync()
+        for kind in (self._things, self._batches):
+            await kind.queue.start()
+        self._tasks = [
+            asyncio.create_task(self._secret_watch.run(), name="secret watch"),
+            asyncio.create_task(self._resync_forever(), name="resync"),
+        ]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End every part in the order in which they feed each other; pending status is flushed. Idempotent."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for kind in (self._things, self._batches):
+            await kind.queue.stop(timeout=_STOP_TIMEOUT / 4)
+        await self.writer.flush(timeout=_STOP_TIMEOUT / 4)
+        await self.writer.stop()
+        await self.events.stop()
+        await self.hub.close(timeout=_STOP_TIMEOUT.total_seconds() / 2)
+
+    # --- what comes in
+
+    def thing_event(self, event: Mapping[str, Any]) -> None:
+        """A watch event of a Thing."""
+        self._take(self._things, event)
+
+    def batch_event(self, event: Mapping[str, Any]) -> None:
+        """A watch event of a ThingBatch."""
+        self._take(self._batches, event)
+
+    def _take(self, kind: _Kind, event: Mapping[str, Any]) -> None:
+        body = event["object"]
+        if event["type"] == "DELETED":
+            self._remove(kind, ObjectRecord.from_body(body))
+        else:
+            self._put(kind, body)
+
+    def _put(self, kind: _Kind, body: Mapping[str, Any]) -> None:
+        record = ObjectRecord.from_body(body)
+        self.writer.observe(StatusTarget(kind.resource, record.key, record.uid), body.get("status") or {})
+        if kind.cache.put(record):
+            kind.queue.add(record.key)
+
+    def _remove(self, kind: _Kind, record: ObjectRecord) -> None:
+        kept = kind.cache.get(record.key)
+        if kept is not None and kept.uid == record.uid:
+            kind.cache.remove(record.key)
+        self.writer.forget(StatusTarget(kind.resource, record.key, record.uid))
+        kind.queue.add(record.key)
+
+    def _enqueue_thing(self, key: ObjectKey) -> None:
+        self._things.queue.add(key)
+
+    def _secret_changed(self, secret: ObjectKey) -> None:
+        self._thing_reconciler.secret_changed(secret)
+        for key in self._batches.cache.users_of(secret):
+            self._batches.queue.add(key)
+
+    def _secrets_resynced(self) -> None:
+        self._thing_reconciler.secrets_resynced()
+        for record in self._batches.cache:
+            self._batches.queue.add(record.key)
+
+    def _status_target_gone(self, target: StatusTarget) -> None:
+        for kind in (self._things, self._batches):
+            record = kind.cache.get(target.key)
+            if kind.resource == target.resource and record is not None and record.uid == target.uid:
+                self._remove(kind, record)
+
+    def _tell_thing(self, record: ObjectRecord, reason: str, message: str) -> None:
+        target = StatusTarget(THINGS, record.key, record.uid)
+        self.events.tell(target, reason=reason, message=message)
+
+    # --- resync: kopf does not tell of objects that vanished while its watch was broken
+
+    async def _resync_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.resync_interval.total_seconds())
+            with suppress(ThingOperatorError):
+                await self._resync()
+
+    async def _resync(self) -> None:
+        for kind in (self._things, self._batches):
+            known = {record.key: record for record in kind.cache}
+            listed = [body async for body in self._list(kind.resource)]
+            living = {ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"]) for body in listed}
+            for body in listed:
+                self._put(kind, body)
+            for key in known.keys() - living:
+                if kind.cache.get(key) is known[key]:
+                    self._remove(kind, known[key])
+
+    async def _list(self, resource: Resource) -> AsyncIterator[Mapping[str, Any]]:
+        for namespace in self._settings.namespaces or (None,):
+            for body in await self._client.list(resource, namespace=namespace):
+                yield body
+
+
+async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Raises what makes a start impossible: no login, no right, no CRDs."""
+    client = await KubeClient.connect(kubeconfig=kubeconfig)
+    try:
+        async with Operator(client=client, settings=settings) as operator:
+            await kopf.operator(
+                registry=_registry(operator),
+                settings=_kopf_settings(),
+                standalone=True,
+                clusterwide=not settings.namespaces,
+                namespaces=settings.namespaces,
+            )
+    finally:
+        await client.close()
+
+
+def _registry(operator: Operator) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.THING_PLURAL, id="things", registry=registry)
+    async def things(event: Mapping[str, Any], **_: Any) -> None:
+        operator.thing_event(event)
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.BATCH_PLURAL, id="batches", registry=registry)
+    async def batches(event: Mapping[str, Any], **_: Any) -> None:
+        operator.batch_event(event)
+
+    @kopf.on.cleanup(id="stop", registry=registry)
+    async def stop(**_: Any) -> None:
+        # Here and not after kopf's return: it cancels what still runs then.
+        await operator.stop()
+
+    return registry
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False  # Events are ours: one per transition
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 10
+    settings.watching.reconnect_backoff = 1.0
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    settings.queueing.idle_timeout = 0.05  # 3.5 instead of 14.7 KiB per object at 10,000 (measured)
+    return settings

@@ -1,0 +1,150 @@
+"""A keyed work queue: level-triggered, coalescing, delayed, with backoff per key.
+
+A key runs once at a time; whatever is added while it runs makes it run once more. What waits costs an entry
+in a heap, not a task: ten thousand idle keys cost nothing.
+"""
+
+import asyncio
+import heapq
+import logging
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from datetime import timedelta
+from itertools import count
+from typing import Generic, TypeVar
+
+from thing_operator.clock import Clock
+from thing_operator.errors import Retry, ThingOperatorError
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+
+Handler = Callable[[K], Awaitable[timedelta | None]]
+"""One pass over a key; returns when it wants to run again without being told."""
+
+
+class WorkQueue(Generic[K]):
+    """See the module. The loop's clock drives the waiting; ``clock`` says what is due."""
+
+    def __init__(
+        self,
+        handler: Handler[K],
+        *,
+        concurrency: int,
+        clock: Clock,
+        rng: random.Random,
+        base_backoff: timedelta = timedelta(seconds=1),
+        max_backoff: timedelta = timedelta(seconds=120),
+    ) -> None:
+        self._handler = handler
+        self._concurrency = concurrency
+        self._clock = clock
+        self._rng = rng
+        self._base = base_backoff.total_seconds()
+        self._max = max_backoff.total_seconds()
+        self._due: dict[K, float] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._order = count()
+        self._running: dict[K, asyncio.Task[None]] = {}
+        self._failures: dict[K, int] = {}
+        self._changed = asyncio.Event()
+        self._dispatcher: asyncio.Task[None] | None = None
+
+    @property
+    def depth(self) -> int:
+        """Keys that are due and not running."""
+        now = self._clock.monotonic()
+        return sum(due <= now for due in self._due.values())
+
+    @property
+    def oldest_age(self) -> float:
+        """Seconds that the key waiting longest is overdue; 0 when none is."""
+        return max(0.0, self._clock.monotonic() - min(self._due.values(), default=float("inf")))
+
+    def add(self, key: K, *, delay: timedelta = timedelta(0)) -> None:
+        """Have the key run once more, ``delay`` from now or when it is due already, whichever is earlier."""
+        due = self._clock.monotonic() + delay.total_seconds()
+        if due < self._due.get(key, float("inf")):
+            self._due[key] = due
+            heapq.heappush(self._heap, (due, next(self._order), key))
+            self._changed.set()
+
+    async def start(self) -> None:
+        """Begin to run what is due."""
+        self._dispatcher = asyncio.create_task(self._dispatch(), name="queue")
+
+    async def stop(self, *, timeout: timedelta) -> None:
+        """Begin nothing more, wait for what runs, cancel what takes too long. Idempotent."""
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
+            await asyncio.gather(self._dispatcher, return_exceptions=True)
+            self._dispatcher = None
+        running = list(self._running.values())
+        if running:
+            _, late = await asyncio.wait(running, timeout=timeout.total_seconds())
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _dispatch(self) -> None:
+        while True:
+            self._changed.clear()
+            pause = self._run_what_is_due()
+            try:
+                await asyncio.wait_for(self._changed.wait(), pause)
+            except TimeoutError:
+                continue
+
+    def _run_what_is_due(self) -> float | None:
+        """Start what may start; returns the seconds until the next key is due, None when only news can help."""
+        held: list[tuple[float, int, K]] = []
+        pause: float | None = None
+        while self._heap and len(self._running) < self._concurrency:
+            due, order, key = self._heap[0]
+            wait = due - self._clock.monotonic()
+            if wait > 0:
+                pause = wait
+                break
+            heapq.heappop(self._heap)
+            if self._due.get(key) != due:
+                continue
+            if key in self._running:
+                held.append((due, order, key))
+                continue
+            del self._due[key]
+            self._running[key] = asyncio.create_task(self._run(key), name=f"pass {key}")
+        for entry in held:
+            heapq.heappush(self._heap, entry)
+        return pause
+
+    async def _run(self, key: K) -> None:
+        try:
+            again = await self._handler(key)
+        except ThingOperatorError as error:
+            again = self._after_error(key, error)
+        except Exception:
+            log.exception("a pass over %s failed unexpectedly; trying again", key)
+            again = self._backoff(key)
+        else:
+            self._failures.pop(key, None)
+        finally:
+            del self._running[key]
+            self._changed.set()
+        if again is not None:
+            self.add(key, delay=again)
+
+    def _after_error(self, key: K, error: ThingOperatorError) -> timedelta | None:
+        if error.retry is Retry.NEVER:
+            log.error("%s: %s", key, error.message)
+            self._failures.pop(key, None)
+            return None
+        again = self._backoff(key)
+        log.warning("%s: %s; trying again in %.1f s", key, error.message, again.total_seconds())
+        return again
+
+    def _backoff(self, key: K) -> timedelta:
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        ceiling = min(self._max, self._base * 2.0 ** min(failures, 32))
+        return timedelta(seconds=self._rng.uniform(self._base / 2, ceiling))

@@ -1,0 +1,1 @@
+"""The kind Thing: what a pass gathers, decides, does and says."""

@@ -1,0 +1,197 @@
+"""The conditions of a Thing as chains of checks over an observation. Pure.
+
+What each condition means, and which reason it carries when, is design section 3; how the tools read them
+(kstatus, Argo CD, ``kubectl wait``) is reference operators-and-gitops.md C1-C3.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from thing_operator.api.conditions import (
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Finding,
+    find_condition,
+    update_conditions,
+)
+from thing_operator.api.reasons import Reason
+from thing_operator.api.thing import ThingStatus
+from thing_operator.controller.things.observation import Observation, Problem
+from thing_operator.session import SessionView
+from thing_operator.shadow.planning import DesiredPolicy
+
+SECRET_GRACE = timedelta(minutes=5)
+"""How long a missing Secret counts as late; after it a person must look."""
+
+_STALLING_SESSION_REASONS = frozenset({Reason.NOT_AUTHORIZED})
+# Not the phase: a session keeps its reason over the next tries, so that retrying does not write status.
+_UNDER_WAY = frozenset({Reason.CONNECTING, Reason.CONNECTED})
+
+
+def thing_conditions(seen: Observation) -> tuple[Condition, ...]:
+    """All conditions of this pass, in their fixed order; the transition times carried on from before."""
+    ready = _ready(seen)
+    findings = [ready, _credentials_valid(seen), _connected(seen), _in_sync(seen)]
+    trouble = _trouble(seen)
+    if trouble and trouble.stalled:
+        findings.append(_finding(ConditionType.STALLED, "True", trouble.reason, trouble.message))
+    elif trouble:
+        findings.append(_finding(ConditionType.RECONCILING, "True", trouble.reason, trouble.message))
+    elif ready.status != "True" and not seen.suspended:
+        findings.append(_finding(ConditionType.RECONCILING, "True", Reason.PROGRESSING, ready.message))
+    return update_conditions(seen.previous.conditions, findings, generation=seen.generation, now=seen.now)
+
+
+def accepted_generation(status: ThingStatus) -> int | None:
+    """The generation whose desired state the shadow service is known to have accepted."""
+    ready = find_condition(status.conditions, ConditionType.READY)
+    return ready.observed_generation if ready is not None and ready.status == "True" else None
+
+
+def was_accepted(seen: Observation) -> bool:
+    """Whether an earlier pass saw this very generation accepted."""
+    return accepted_generation(seen.previous) == seen.generation
+
+
+def is_connected(seen: Observation) -> bool:
+    """Whether the session counts as up: a drop, or the start after a restart, is given the grace time."""
+    if seen.session is None or seen.suspended:
+        return False
+    if seen.session.connected:
+        return True
+    before = find_condition(seen.previous.conditions, ConditionType.CONNECTED)
+    in_grace = seen.now < seen.session.since + seen.disconnect_grace
+    return in_grace and before is not None and before.status == "True"
+
+
+def _ready(seen: Observation) -> Finding:
+    if seen.suspended:
+        return _last(seen, ConditionType.READY, Reason.SUSPENDED, "suspended: set spec.suspend to false")
+    trouble = _trouble(seen)
+    if trouble and (trouble.stalled or not was_accepted(seen)):
+        return _ready_is("False", trouble.reason, trouble.message)
+    if seen.accepted or was_accepted(seen):
+        return _accepted(seen)
+    return _ready_is("False", Reason.PENDING, _waiting_message(seen.session))
+
+
+def _accepted(seen: Observation) -> Finding:
+    if seen.spec is not None and seen.spec.desired_policy is DesiredPolicy.OBSERVE:
+        return _ready_is("True", Reason.OBSERVED, "the shadow is read; nothing is written (Observe)")
+    message = "the shadow service has accepted the desired state of this generation"
+    if not is_connected(seen):
+        message += "; the session is down at present, see Connected"
+    return _ready_is("True", Reason.ACCEPTED, message)
+
+
+def _ready_is(status: ConditionStatus, reason: str, message: str) -> Finding:
+    return _finding(ConditionType.READY, status, reason, message)
+
+
+def _waiting_message(session: SessionView | None) -> str:
+    if session is None:
+        return "waiting for a session"
+    return "sending the desired state" if session.connected else session.message or "connecting"
+
+
+def _trouble(seen: Observation) -> Problem | None:
+    """The first thing that is wrong, in the order in which a person would mend it."""
+    if seen.suspended:
+        return None
+    return (
+        seen.blocked
+        or _credentials_problem(seen)
+        or _rotation_problem(seen.session)
+        or seen.request_problem
+        or _session_problem(seen)
+    )
+
+
+def _credentials_problem(seen: Observation) -> Problem | None:
+    """A Secret may come later than its Thing (GitOps tools promise no order), but not for ever."""
+    problem = seen.credentials_problem
+    if problem is None or problem.stalled:
+        return problem
+    before = find_condition(seen.previous.conditions, ConditionType.CREDENTIALS_VALID)
+    missing = before is not None and before.status == "False"
+    overdue = before is not None and missing and seen.now >= before.last_transition_time + SECRET_GRACE
+    return replace(problem, stalled=overdue)
+
+
+def _rotation_problem(session: SessionView | None) -> Problem | None:
+    if session is None or session.pending_identity_error is None:
+        return None
+    error = session.pending_identity_error
+    message = (
+        f"the new credentials do not connect ({error.message}); the session goes on with the former ones"
+    )
+    return Problem(error.reason, message, stalled=True)
+
+
+def _session_problem(seen: Observation) -> Problem | None:
+    session = seen.session
+    if session is None or session.connected:
+        return None
+    if session.reason in _STALLING_SESSION_REASONS:
+        return Problem(session.reason, session.message, stalled=True)
+    if was_accepted(seen) or session.reason in _UNDER_WAY:
+        return None
+    return Problem(session.reason, session.message, stalled=False)
+
+
+def _credentials_valid(seen: Observation) -> Finding:
+    kind = ConditionType.CREDENTIALS_VALID
+    if seen.credentials_problem is not None:
+        problem = seen.credentials_problem
+        return _finding(kind, "False", problem.reason, problem.message)
+    if seen.credentials is not None:
+        return _finding(kind, "True", Reason.VALID, "certificate and key belong together and are valid")
+    return _last(seen, kind, Reason.UNKNOWN, "not looked at yet")
+
+
+def _connected(seen: Observation) -> Finding:
+    kind = ConditionType.CONNECTED
+    if seen.suspended:
+        return _finding(kind, "False", Reason.SUSPENDED, "suspended: set spec.suspend to false")
+    if is_connected(seen):
+        return _finding(kind, "True", Reason.CONNECTED, "the session is up")
+    if seen.session is None:
+        return _finding(kind, "False", Reason.PENDING, "no session: Ready says what is missing")
+    reason_now = seen.session.reason
+    if reason_now == Reason.CONNECTED:
+        reason_now = Reason.CONNECTING
+    return _finding(kind, "False", reason_now, seen.session.message or "connecting")
+
+
+def _in_sync(seen: Observation) -> Finding:
+    kind = ConditionType.IN_SYNC
+    document = seen.session.document if seen.session else None
+    if document is None or seen.suspended:
+        return _last(seen, kind, Reason.UNKNOWN, "the shadow has not been read yet")
+    if seen.drift:
+        paths = ", ".join(seen.drift[:3]) + (", ..." if len(seen.drift) > 3 else "")
+        message = f"{len(seen.drift)} desired value(s) were changed by others and stand: {paths}"
+        return _finding(kind, "False", Reason.DRIFT_DETECTED, message)
+    pending = document.pending
+    if not pending:
+        return _finding(kind, "True", Reason.CONVERGED, "reported has every desired value")
+    since = document.pending_since
+    message = f"{len(pending)} path(s) pending" + (f" since {_clock_text(since)}" if since else "")
+    return _finding(kind, "False", Reason.DELTA_PENDING, message)
+
+
+def _clock_text(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _last(seen: Observation, kind: ConditionType, reason: str, message: str) -> Finding:
+    """The condition as it was, or Unknown when there is none."""
+    before = find_condition(seen.previous.conditions, kind)
+    if before is None:
+        return _finding(kind, "Unknown", reason, message)
+    return _finding(kind, before.status, before.reason, before.message)
+
+
+def _finding(kind: ConditionType, status: ConditionStatus, reason: str, message: str) -> Finding:
+    return Finding(type=kind, status=status, reason=reason, message=message)

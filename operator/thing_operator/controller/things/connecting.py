@@ -1,0 +1,106 @@
+"""Giving a Thing the session its spec and its Secret ask for, and no other."""
+
+from datetime import datetime
+
+from thing_operator.api.reasons import Reason
+from thing_operator.clock import Clock
+from thing_operator.controller.cache import ObjectCache
+from thing_operator.controller.kube import KubeClient, ObjectKey
+from thing_operator.controller.records import ObjectRecord
+from thing_operator.controller.things.identities import CaNotFoundError, ThingIdentity, read_identity
+from thing_operator.controller.things.observation import Problem
+from thing_operator.controller.things.runtime import ThingRuntime
+from thing_operator.controller.things.target import Target
+from thing_operator.controller.workflow import Enqueue
+from thing_operator.errors import UserError
+from thing_operator.session import Endpoint, Hub, Identity, SessionSpec
+
+
+class Connector:
+    """Opens, replaces and closes sessions; reads credentials when they may have changed."""
+
+    def __init__(
+        self,
+        *,
+        client: KubeClient,
+        hub: Hub,
+        cache: ObjectCache,
+        default_ca: str | None,
+        enqueue: Enqueue,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._hub = hub
+        self._cache = cache
+        self._default_ca = default_ca
+        self._enqueue = enqueue
+        self._clock = clock
+
+    async def ensure(self, record: ObjectRecord, runtime: ThingRuntime, target: Target) -> None:
+        """Have the session that ``target`` asks for under way; bad credentials leave a running one alone.
+
+        Bad credentials are noted in ``runtime``. Raises CaNotFoundError and what the API server raises.
+        """
+        identity = await self._changed_identity(record, runtime, target)
+        if identity is None:
+            return
+        spec = self._session_spec(target, identity)
+        if runtime.session is not None and runtime.session_spec == spec:
+            return
+        rotates = runtime.session_spec is not None and runtime.session_spec.thing_name == spec.thing_name
+        if runtime.session is not None and rotates:
+            runtime.session.replace(spec)
+        else:
+            key = record.key
+            runtime.session = self._hub.open(spec, lambda _session: self._enqueue(key))
+        runtime.session_spec = spec
+
+    async def close(self, runtime: ThingRuntime) -> None:
+        """End the session, if there is one."""
+        session, runtime.session, runtime.session_spec = runtime.session, None, None
+        runtime.forget_credentials()
+        if session is not None:
+            await session.close()
+
+    def _session_spec(self, target: Target, identity: ThingIdentity) -> SessionSpec:
+        credentials = identity.credentials
+        return SessionSpec(
+            thing_name=target.thing_name,
+            endpoint=Endpoint(host=target.host, port=target.port, ca_pem=identity.ca_pem or self._default_ca),
+            identity=Identity(
+                certificate_pem=credentials.certificate_pem,
+                private_key_pem=credentials.private_key_pem,
+                fingerprint=credentials.fingerprint,
+            ),
+        )
+
+    async def _changed_identity(
+        self, record: ObjectRecord, runtime: ThingRuntime, target: Target
+    ) -> ThingIdentity | None:
+        """Credentials and CA, when there is reason to read them and they are good; else None."""
+        source = (target, record.uid)
+        now = self._clock.now()
+        if runtime.credentials_source == source and not _turned(runtime, now=now):
+            return None
+        namespace = record.key.namespace
+        names = (target.secret_name, target.ca_secret_name)
+        self._cache.refer(record.key, (ObjectKey(namespace, name) for name in names if name))
+        identity: ThingIdentity | None = None
+        try:
+            identity = await read_identity(self._client, namespace=namespace, target=target, now=now)
+            runtime.credentials, runtime.credentials_problem = identity.credentials, None
+        except CaNotFoundError:
+            raise
+        except UserError as error:
+            waits = error.reason == Reason.SECRET_NOT_FOUND
+            runtime.credentials_problem = Problem(error.reason, error.message, stalled=not waits)
+        runtime.credentials_source = source
+        return identity
+
+
+def _turned(runtime: ThingRuntime, *, now: datetime) -> bool:
+    """Whether time alone has changed the verdict: a certificate has begun or ceased to be valid."""
+    problem, credentials = runtime.credentials_problem, runtime.credentials
+    if problem is not None:
+        return problem.reason == Reason.NOT_YET_VALID
+    return credentials is not None and credentials.not_after <= now

@@ -1,0 +1,113 @@
+"""What a Thing asks for its end: the finalizer, and the work on the shadow before it goes.
+
+Only ``deletionPolicy`` Clear and Delete need either. The wait is bounded: a Thing never hangs longer than
+``deletionTimeout``, whatever the cloud does (design section 2.1).
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from thing_operator.api.names import FINALIZER
+from thing_operator.api.reasons import Reason
+from thing_operator.api.thing import DeletionPolicy, ThingSpec
+from thing_operator.clock import Clock
+from thing_operator.controller.kube import THINGS, KubeClient, Operations
+from thing_operator.controller.kube_errors import NotFoundError
+from thing_operator.controller.records import ObjectRecord
+from thing_operator.errors import ThingOperatorError
+from thing_operator.session import Session
+from thing_operator.shadow.planning import DesiredPolicy, plan_section
+
+_LOOK_AGAIN = timedelta(seconds=5)
+
+Tell = Callable[[ObjectRecord, Reason, str], None]
+"""Record an Event about a Thing; the reason decides its kind."""
+
+
+class Ending:
+    """Puts the finalizer on and takes it off, and clears or deletes the shadow in between."""
+
+    def __init__(self, *, client: KubeClient, timeout: timedelta, clock: Clock, tell: Tell) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._clock = clock
+        self._tell = tell
+
+    async def prepare(self, record: ObjectRecord, spec: ThingSpec) -> None:
+        """Have the finalizer on a living Thing exactly when its policy needs it."""
+        needed = spec.deletion_policy in {DeletionPolicy.CLEAR, DeletionPolicy.DELETE}
+        if needed and FINALIZER not in record.finalizers:
+            await self._set_finalizers(record, (*record.finalizers, FINALIZER))
+        elif not needed and FINALIZER in record.finalizers:
+            await self._release(record)
+
+    def is_due(self, record: ObjectRecord) -> bool:
+        """Whether a Thing being deleted still waits for us."""
+        return FINALIZER in record.finalizers
+
+    async def settle(
+        self,
+        record: ObjectRecord,
+        *,
+        policy: DeletionPolicy | None,
+        session: Session | None,
+        managed: tuple[str, ...],
+    ) -> timedelta | None:
+        """Do the work if it can be done now; returns when to try again, None when the Thing is released."""
+        try:
+            if session is not None and session.view.connected:
+                await self._work(record, policy, session=session, managed=managed)
+                await self._release(record)
+                return None
+        except ThingOperatorError as error:
+            trouble = error.message
+        else:
+            trouble = session.view.message if session is not None else "no session"
+        if record.deleting_since is None:
+            return _LOOK_AGAIN
+        left = record.deleting_since + self._timeout - self._clock.now()
+        if left > timedelta(0):
+            return min(left, _LOOK_AGAIN)
+        self._tell(
+            record,
+            Reason.DELETION_TIMED_OUT,
+            f"released after {self._timeout} with the shadow left as it is ({trouble}): remove it in MIC if need be",
+        )
+        await self._release(record)
+        return None
+
+    async def _work(
+        self,
+        record: ObjectRecord,
+        policy: DeletionPolicy | None,
+        *,
+        session: Session,
+        managed: tuple[str, ...],
+    ) -> None:
+        if policy is DeletionPolicy.DELETE:
+            await session.delete_shadow()
+            self._tell(record, Reason.SHADOW_DELETED, "the shadow was deleted, as deletionPolicy asks")
+            return
+        document = session.view.document
+        if policy is not DeletionPolicy.CLEAR or document is None:
+            return
+        plan = plan_section(wanted={}, policy=DesiredPolicy.MERGE, managed=managed, current=document.desired)
+        if plan.patch is not None:
+            await session.update(desired=plan.patch)
+        self._tell(record, Reason.SHADOW_CLEARED, "the keys set by this Thing were removed from the shadow")
+
+    async def _release(self, record: ObjectRecord) -> None:
+        await self._set_finalizers(record, tuple(name for name in record.finalizers if name != FINALIZER))
+
+    async def _set_finalizers(self, record: ObjectRecord, names: tuple[str, ...]) -> None:
+        """Replace the list as long as it is the one we saw; a change in between brings the Thing back anyway."""
+        before = list(record.finalizers) or None
+        operations: Operations = [
+            {"op": "test", "path": "/metadata/uid", "value": record.uid},
+            {"op": "test", "path": "/metadata/finalizers", "value": before},
+            {"op": "add", "path": "/metadata/finalizers", "value": list(names)},
+        ]
+        try:
+            await self._client.json_patch(THINGS, record.key, operations)
+        except NotFoundError:
+            return

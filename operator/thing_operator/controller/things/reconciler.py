@@ -1,0 +1,232 @@
+"""One pass over one Thing: gather, plan, act, say. The decisions are in ``plan``, ``conditions``, ``status``."""
+
+import random
+from datetime import timedelta
+
+from thing_operator.api.reasons import Reason
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.clock import Clock
+from thing_operator.config import Settings
+from thing_operator.config.durations import parse_duration
+from thing_operator.controller.cache import ObjectCache
+from thing_operator.controller.kube import THINGS, ObjectKey
+from thing_operator.controller.records import ObjectRecord
+from thing_operator.controller.status_writer import StatusWriter
+from thing_operator.controller.status_writer import Target as StatusTarget
+from thing_operator.controller.things.claims import Claims
+from thing_operator.controller.things.connecting import Connector
+from thing_operator.controller.things.convergence import Convergence, converge
+from thing_operator.controller.things.ending import Ending
+from thing_operator.controller.things.observation import Observation, Problem
+from thing_operator.controller.things.runtime import RetryGate, ThingRuntime
+from thing_operator.controller.things.schedule import next_look
+from thing_operator.controller.things.status import build_status, is_urgent
+from thing_operator.controller.things.target import Target, resolve_target
+from thing_operator.controller.workflow import Enqueue
+from thing_operator.errors import UserError
+
+_ENDS_SESSION = frozenset(
+    {Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_ALLOWED, Reason.ENDPOINT_NOT_CONFIGURED}
+)
+
+
+class ThingReconciler:
+    """Brings each Thing, its session and its shadow together. One instance a process; called by the queue."""
+
+    def __init__(
+        self,
+        *,
+        cache: ObjectCache,
+        connector: Connector,
+        ending: Ending,
+        writer: StatusWriter,
+        settings: Settings,
+        enqueue: Enqueue,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._cache = cache
+        self._connector = connector
+        self._ending = ending
+        self._writer = writer
+        self._settings = settings
+        self._enqueue = enqueue
+        self._clock = clock
+        self._rng = rng
+        self._claims = Claims()
+        self._runtimes: dict[ObjectKey, ThingRuntime] = {}
+
+    async def reconcile(self, key: ObjectKey) -> timedelta | None:
+        """One pass; returns when to look again without being told, None for never.
+
+        Raises what is worth another try with backoff: trouble with the API server.
+        """
+        record = self._cache.get(key)
+        runtime = self._runtime(key, record)
+        if record is None or runtime is None:
+            await self._forget(key)
+            return None
+        if record.deleting_since is not None:
+            return await self._end(record, runtime)
+        seen = await self._observe(record, runtime)
+        self._say(record, seen)
+        return next_look(seen, runtime)
+
+    def secret_changed(self, secret: ObjectKey) -> None:
+        """A Secret was made, changed or deleted: its users read it again."""
+        for key in self._cache.users_of(secret):
+            if key in self._runtimes:
+                self._runtimes[key].forget_credentials()
+            self._enqueue(key)
+
+    def secrets_resynced(self) -> None:
+        """The Secret watch had a gap: every Thing reads its Secret again."""
+        for key, runtime in self._runtimes.items():
+            runtime.forget_credentials()
+            self._enqueue(key)
+
+    async def _observe(self, record: ObjectRecord, runtime: ThingRuntime) -> Observation:
+        spec: ThingSpec | None = None
+        target: Target | None = None
+        blocked: Problem | None = None
+        done = Convergence(managed_paths=self._previous(record).managed_paths or ())
+        try:
+            spec = record.parse_spec(ThingSpec)
+            target = self._target(record, spec)
+            if spec.suspend:
+                await self._connector.close(runtime)
+            else:
+                self._claim(record, target)
+                await self._ending.prepare(record, spec)
+                await self._connector.ensure(record, runtime, target)
+                done = await self._converge(record, runtime, spec)
+        except UserError as error:
+            blocked = Problem(error.reason, error.message, stalled=True)
+            if error.reason in _ENDS_SESSION:
+                await self._connector.close(runtime)
+        return self._seen(record, runtime, spec=spec, target=target, blocked=blocked, done=done)
+
+    def _target(self, record: ObjectRecord, spec: ThingSpec) -> Target:
+        return resolve_target(name=record.key.name, spec=spec, settings=self._settings.endpoint)
+
+    def _claim(self, record: ObjectRecord, target: Target) -> None:
+        affected = self._claims.claim(record.key, identity=target.identity, seniority=record.seniority)
+        for key in affected:
+            self._enqueue(key)
+        holder = self._claims.holder(target.identity)
+        if holder is not None and holder != record.key:
+            raise UserError(
+                f"Thing {holder} is older and runs thing {target.thing_name} on {target.host}:{target.port}: "
+                "delete one of the two, or name another thing in spec.thingName",
+                reason=Reason.DUPLICATE_THING,
+            )
+
+    async def _converge(self, record: ObjectRecord, runtime: ThingRuntime, spec: ThingSpec) -> Convergence:
+        async def remember(paths: tuple[str, ...]) -> None:
+            """Have the API server hold managedPaths before anything that they stand for is sent."""
+            done = Convergence(managed_paths=paths)
+            target = self._target(record, spec)
+            seen = self._seen(record, runtime, spec=spec, target=target, blocked=None, done=done)
+            await self._writer.write(_status_target(record), build_status(seen).to_wire())
+
+        return await converge(
+            runtime,
+            spec=spec,
+            previous=self._previous(record),
+            generation=record.generation,
+            document_limit=self._settings.shadow.document_limit,
+            remember=remember,
+        )
+
+    def _seen(
+        self,
+        record: ObjectRecord,
+        runtime: ThingRuntime,
+        *,
+        spec: ThingSpec | None,
+        target: Target | None,
+        blocked: Problem | None,
+        done: Convergence,
+    ) -> Observation:
+        return Observation(
+            generation=record.generation,
+            now=self._clock.now(),
+            previous=self._previous(record),
+            spec=spec,
+            target=target,
+            blocked=blocked,
+            credentials=runtime.credentials,
+            credentials_problem=runtime.credentials_problem,
+            session=runtime.session.view if runtime.session else None,
+            request_problem=done.problem,
+            accepted=done.accepted,
+            drift=done.drift,
+            managed_paths=done.managed_paths,
+            disconnect_grace=self._settings.session.disconnect_grace,
+        )
+
+    def _say(self, record: ObjectRecord, seen: Observation) -> None:
+        status = build_status(seen)
+        mirror = seen.spec.mirror if seen.spec else None
+        own_interval = mirror.min_interval if mirror else None
+        self._writer.submit(
+            _status_target(record),
+            status.to_wire(),
+            urgent=is_urgent(seen.previous, status),
+            min_interval=parse_duration(own_interval) if own_interval else self._settings.status.min_interval,
+        )
+
+    def _previous(self, record: ObjectRecord) -> ThingStatus:
+        return ThingStatus.model_validate(self._writer.known(_status_target(record)))
+
+    def _runtime(self, key: ObjectKey, record: ObjectRecord | None) -> ThingRuntime | None:
+        """The runtime of this very object: one of the same name that was made anew starts afresh."""
+        runtime = self._runtimes.get(key)
+        if record is None or (runtime is not None and runtime.uid != record.uid):
+            return None
+        if runtime is None:
+            runtime = ThingRuntime(
+                uid=record.uid,
+                requests=self._gate(limit=timedelta(minutes=2), quiet=timedelta(minutes=10)),
+                repairs=self._gate(limit=timedelta(minutes=1), quiet=timedelta(minutes=5)),
+            )
+            self._runtimes[key] = runtime
+        return runtime
+
+    def _gate(self, *, limit: timedelta, quiet: timedelta) -> RetryGate:
+        return RetryGate(
+            clock=self._clock, rng=self._rng, base=timedelta(seconds=1), limit=limit, quiet=quiet
+        )
+
+    async def _forget(self, key: ObjectKey) -> None:
+        runtime = self._runtimes.pop(key, None)
+        if runtime is not None:
+            await self._connector.close(runtime)
+        self._cache.refer(key, ())
+        for waiting in self._claims.release(key):
+            self._enqueue(waiting)
+        if self._cache.get(key) is not None:
+            self._enqueue(key)
+
+    async def _end(self, record: ObjectRecord, runtime: ThingRuntime) -> timedelta | None:
+        """A Thing being deleted: without our finalizer only its session ends, with it the shadow is seen to."""
+        if self._ending.is_due(record):
+            policy = None
+            try:
+                spec = record.parse_spec(ThingSpec)
+                policy = spec.deletion_policy
+                target = self._target(record, spec)
+                self._claim(record, target)
+                await self._connector.ensure(record, runtime, target)
+            except UserError as error:
+                runtime.request_problem = Problem(error.reason, error.message, stalled=True)
+            managed = self._previous(record).managed_paths or ()
+            again = await self._ending.settle(record, policy=policy, session=runtime.session, managed=managed)
+            if again is not None:
+                return again
+        await self._connector.close(runtime)
+        return None
+
+
+def _status_target(record: ObjectRecord) -> StatusTarget:
+    return StatusTarget(THINGS, record.key, record.uid)

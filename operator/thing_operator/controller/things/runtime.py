@@ -1,0 +1,76 @@
+"""What the operator remembers of a running Thing beyond what the API server holds."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from thing_operator.clock import Clock
+from thing_operator.controller.things.observation import Problem
+from thing_operator.credentials import Credentials
+from thing_operator.session import Session, SessionSpec
+
+
+class RetryGate:
+    """Keeps a request from being repeated too soon, whatever makes the Thing's turn come again.
+
+    The queue's own backoff is not enough: every report from the device brings the Thing back on the queue.
+    Each failure doubles the pause, with full jitter above half of it; ``quiet`` without one forgets them.
+    """
+
+    def __init__(
+        self, *, clock: Clock, rng: random.Random, base: timedelta, limit: timedelta, quiet: timedelta
+    ) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._base = base.total_seconds()
+        self._limit = limit.total_seconds()
+        self._quiet = quiet.total_seconds()
+        self._count = 0
+        self._last = 0.0
+        self._open_at = 0.0
+
+    def wait(self) -> timedelta:
+        """How long the gate stays shut; zero when it is open."""
+        return timedelta(seconds=max(0.0, self._open_at - self._clock.monotonic()))
+
+    def shut(self) -> None:
+        """Count one more failure (or repair) and shut the gate for a while."""
+        now = self._clock.monotonic()
+        if now - self._last > self._quiet:
+            self._count = 0
+        self._last = now
+        pause = min(self._limit, self._base * 2.0 ** min(self._count, 16))
+        self._count += 1
+        self._open_at = now + pause * self._rng.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        """Forget all failures."""
+        self._count = 0
+        self._open_at = 0.0
+
+
+@dataclass
+class ThingRuntime:
+    """Session, credentials and the outcome of the last request of one Thing."""
+
+    uid: str
+    requests: RetryGate
+    repairs: RetryGate
+    session: Session | None = None
+    session_spec: SessionSpec | None = None
+    credentials: Credentials | None = field(default=None, repr=False)
+    credentials_problem: Problem | None = None
+    credentials_source: tuple[Any, ...] | None = None
+    """What the credentials were read from; None asks for reading them again."""
+
+    request_problem: Problem | None = None
+    rejected: tuple[int, dict[str, Any]] | None = None
+    """Generation and patch that the service refused for good: not to be sent again."""
+
+    unread: bool = False
+    """An answer was lost: the shadow has to be read before anything is planned."""
+
+    def forget_credentials(self) -> None:
+        """Have them read again at the next pass."""
+        self.credentials_source = None

@@ -1,0 +1,25 @@
+"""When a Thing has to be looked at again without anybody telling. Pure."""
+
+from datetime import timedelta
+
+from thing_operator.controller.things.conditions import SECRET_GRACE
+from thing_operator.controller.things.observation import Observation
+from thing_operator.controller.things.runtime import ThingRuntime
+
+_MARGIN = timedelta(milliseconds=50)
+
+
+def next_look(seen: Observation, runtime: ThingRuntime) -> timedelta | None:
+    """The nearest of: end of the disconnect grace, end of the certificate, a gate that opens; None for never."""
+    moments = []
+    session = seen.session
+    if session is not None and not session.connected:
+        moments.append(session.since + seen.disconnect_grace - seen.now)
+    if seen.credentials is not None:
+        moments += [seen.credentials.not_before - seen.now, seen.credentials.not_after - seen.now]
+    if seen.credentials_problem is not None and not seen.credentials_problem.stalled:
+        moments.append(SECRET_GRACE)
+    if seen.request_problem is not None and not seen.request_problem.stalled:
+        moments.append(max(runtime.requests.wait(), runtime.repairs.wait()))
+    ahead = [moment for moment in moments if moment > timedelta(0)]
+    return min(ahead) + _MARGIN if ahead else None

@@ -1,0 +1,20 @@
+"""What can be wrong with credentials; a person must act on each of them."""
+
+from thing_operator.errors import UserError
+
+
+class CredentialsError(UserError):
+    """A certificate and private key that cannot be used.
+
+    ``reason`` is one of KeyMissing, InvalidPem, KeyMismatch, Expired, NotYetValid, WeakKey, EncryptedKey
+    (design section 3), and for a folder of a batch also InvalidThingName, InvalidLayout or
+    DuplicateCertificate.
+    """
+
+    reason = "InvalidPem"
+
+
+class ArchiveRefusedError(UserError):
+    """A batch zip that is refused whole: hostile, damaged, over the limits, or no batch at all."""
+
+    reason = "InvalidArchive"

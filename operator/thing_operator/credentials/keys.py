@@ -1,0 +1,39 @@
+"""Which keys of a Secret hold certificate and private key."""
+
+from collections.abc import Mapping
+
+from thing_operator.credentials.errors import CredentialsError
+
+DEFAULT_KEYS = (("tls.crt", "tls.key"), ("cert.pem", "privkey.pem"))
+"""Kubernetes' own names (also cert-manager's), and the file names of MIC's zip."""
+
+_NAMED = 10
+"""How many of the keys that are there a message names."""
+
+
+def pick_pair(
+    data: Mapping[str, bytes], *, certificate_key: str | None = None, private_key_key: str | None = None
+) -> tuple[bytes, bytes]:
+    """Certificate and private key out of a Secret's decoded data.
+
+    With both names given, these keys; else the first of ``DEFAULT_KEYS`` that is there complete. A single
+    name given is combined with the usual names of the other. An empty value counts as missing (cert-manager
+    leaves one until a certificate is issued). Raises CredentialsError, reason KeyMissing.
+    """
+    pairs = [(certificate_key or cert, private_key_key or key) for cert, key in DEFAULT_KEYS]
+    pairs = list(dict.fromkeys(pairs))
+    for cert, key in pairs:
+        if data.get(cert) and data.get(key):
+            return data[cert], data[key]
+    raise CredentialsError(_missing(data, pairs), reason="KeyMissing")
+
+
+def _missing(data: Mapping[str, bytes], pairs: list[tuple[str, str]]) -> str:
+    wanted = " or ".join(f"{cert} and {key}" for cert, key in pairs)
+    names = [name if value else f"{name} (empty)" for name, value in sorted(data.items())]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    found = ", ".join(names[:_NAMED]) + more if names else "nothing"
+    return (
+        f"the Secret has {found}, but {wanted} are needed: add them, or name the keys that hold certificate and "
+        "private key in spec.credentials.certificateKey and privateKeyKey"
+    )
