@@ -16,7 +16,8 @@ from tests.fixtures.processtable import children, members
 
 from thing_operator.errors import ToolError
 from thing_operator.local.controlplane import ControlPlane
-from thing_operator.local.ports import LOOPBACK
+from thing_operator.local.controlplane import plane as plane_module
+from thing_operator.local.ports import LOOPBACK, free_ports
 from thing_operator.local.processes import wait_until
 from thing_operator.local.toolchain import Reporter
 
@@ -133,6 +134,20 @@ def test_a_port_in_use_is_named(tmp_path: Path, reporter: Reporter) -> None:
     assert children(os.getpid()) == before
 
 
+def test_a_free_port_that_another_process_takes_first_is_replaced(
+    tmp_path: Path, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as squatter:
+        squatter.bind((LOOPBACK, 0))
+        squatter.listen()
+        taken = squatter.getsockname()[1]
+        ports = iter([(taken,), free_ports(1)])
+        monkeypatch.setattr(plane_module, "free_ports", lambda _count: next(ports))
+        with ControlPlane(tmp_path, reporter=reporter) as plane:
+            assert not plane.server.endswith(f":{taken}")
+            assert plane.kubectl("get", "--raw=/readyz") == "ok"
+
+
 def test_a_second_control_plane_in_the_same_folder_is_refused(
     control_plane: ControlPlane, reporter: Reporter, kubectl: Kubectl
 ) -> None:
@@ -150,6 +165,7 @@ def test_a_process_that_ends_early_shows_its_log(tmp_path: Path, reporter: Repor
     assert children(os.getpid()) == before
 
 
+@pytest.mark.slow
 def test_nothing_survives_a_killed_parent_and_the_next_start_goes_on(
     tmp_path: Path, reporter: Reporter
 ) -> None:
@@ -158,6 +174,7 @@ def test_nothing_survives_a_killed_parent_and_the_next_start_goes_on(
         import signal
         from pathlib import Path
         from thing_operator.local.controlplane import ControlPlane
+from thing_operator.local.controlplane import plane as plane_module
         from thing_operator.local.toolchain import LineReporter
 
         plane = ControlPlane(Path({str(folder)!r}), reporter=LineReporter(lambda line: None))

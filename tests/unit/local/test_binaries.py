@@ -12,8 +12,9 @@ _SAYS = {
     "kube-apiserver": "Kubernetes v1.{minor}.5",
     "kube-controller-manager": "Kubernetes v1.{minor}.5",
     "kubectl": "Client Version: v1.{minor}.9-vendor",
+    "helm": "v4.{minor}.2+gabcdef0",
 }
-_PINNED = {"etcd": 7, "kube-apiserver": 37, "kube-controller-manager": 37, "kubectl": 37}
+_PINNED = {"etcd": 7, "kube-apiserver": 37, "kube-controller-manager": 37, "kubectl": 37, "helm": 3}
 
 
 class Folders:
@@ -65,6 +66,8 @@ def test_an_asset_of_another_version_is_passed_over_and_named(folders: Folders) 
         ("kube-controller-manager", -1, False),
         ("etcd", -1, True),
         ("etcd", -2, False),
+        ("helm", 1, True),
+        ("helm", -2, False),
     ],
 )
 def test_how_far_a_version_may_be_off(folders: Folders, name: str, off: int, taken: bool) -> None:

@@ -154,7 +154,7 @@ def _module(source: _Source) -> GoModule:
 def _pinned(source: _Source, module: str) -> str:
     """The version of ``module`` that the source's go.mod requires: "v1.37.2"."""
     text = (_GO / source.folder / "go.mod").read_text(encoding="utf-8")
-    for line in text.splitlines():
-        if line.strip().startswith(f"{module} v"):
-            return line.split()[1]
-    raise LookupError(module)
+    match = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", text, re.MULTILINE)
+    if match is None:
+        raise LookupError(module)
+    return match[1]
