@@ -7,7 +7,7 @@ would change this file only.
 import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -76,6 +76,17 @@ class WatchEvent:
     body: Body
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What the client is logged in with, for others who need the same: paths of PEM files, and a token."""
+
+    server: str
+    ca_file: str | None
+    certificate_file: str | None
+    key_file: str | None
+    token: str | None = field(repr=False)
+
+
 class KubeClient:
     """Reads and writes objects. Every method raises the errors of ``kube_errors``."""
 
@@ -101,6 +112,18 @@ class KubeClient:
                 f"cannot log in to a cluster ({error}): set KUBECONFIG, or run in a pod with a service account"
             ) from None
         return cls(configuration)
+
+    async def login(self) -> Login:
+        """The login in force; a service account's token is read again when it may have been renewed."""
+        configuration = self._configuration
+        header = await configuration.get_api_key_with_prefix("BearerToken")
+        return Login(
+            server=configuration.host,
+            ca_file=configuration.ssl_ca_cert,
+            certificate_file=configuration.cert_file,
+            key_file=configuration.key_file,
+            token=header.split(" ", maxsplit=1)[1] if header else None,
+        )
 
     async def close(self) -> None:
         """Close the connections."""

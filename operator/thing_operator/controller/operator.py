@@ -11,7 +11,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 _STOP_TIMEOUT = timedelta(seconds=8)
 """SIGTERM ends the process in under 10 s with 1,000 sessions."""
+
+_LOGIN_TIME = timedelta(minutes=10)
 
 
 @dataclass
@@ -226,7 +228,7 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
     try:
         async with Operator(client=client, settings=settings) as operator:
             await kopf.operator(
-                registry=_registry(operator),
+                registry=_registry(operator, client),
                 settings=_kopf_settings(),
                 standalone=True,
                 clusterwide=not settings.namespaces,
@@ -236,8 +238,22 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
         await client.close()
 
 
-def _registry(operator: Operator) -> kopf.OperatorRegistry:
+def _registry(operator: Operator, client: KubeClient) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(id="login", registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        found = await client.login()
+        return kopf.ConnectionInfo(
+            server=found.server,
+            ca_path=found.ca_file,
+            certificate_path=found.certificate_file,
+            private_key_path=found.key_file,
+            scheme="Bearer" if found.token else None,
+            token=found.token,
+            # A pod's token is renewed on disk long before it ends; kopf asks again after this time.
+            expiration=datetime.now(UTC) + _LOGIN_TIME if found.token else None,
+        )
 
     @kopf.on.event(names.GROUP, names.VERSION, names.THING_PLURAL, id="things", registry=registry)
     async def things(event: Mapping[str, Any], **_: Any) -> None:
