@@ -174,7 +174,6 @@ def test_nothing_survives_a_killed_parent_and_the_next_start_goes_on(
         import signal
         from pathlib import Path
         from thing_operator.local.controlplane import ControlPlane
-from thing_operator.local.controlplane import plane as plane_module
         from thing_operator.local.toolchain import LineReporter
 
         plane = ControlPlane(Path({str(folder)!r}), reporter=LineReporter(lambda line: None))
