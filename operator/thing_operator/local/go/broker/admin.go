@@ -1,83 +1,118 @@
 package main
 
 import (
+	"crypto/subtle"
 	"encoding/json"
-	"net"
+	"errors"
 	"net/http"
-	"strconv"
+	"sort"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// serveAdmin offers what a test or the cloud asks of the broker beside MQTT, on loopback and to those who
-// know the token only. It returns the address.
-func serveAdmin(server *mqtt.Server, gate *rules, token string) (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+var errKicked = errors.New("kicked")
+
+// admin is how the local cloud steers the broker, over HTTP on loopback.
+type admin struct {
+	server     *mqtt.Server
+	identities *identities
+	gate       *gate
+	token      string
+}
+
+type session struct {
+	ClientID      string   `json:"clientId"`
+	Connected     bool     `json:"connected"`
+	Clean         bool     `json:"clean"`
+	KeepAlive     uint16   `json:"keepAlive"`
+	Subscriptions []string `json:"subscriptions"`
+}
+
+func (a *admin) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /reload", a.reload)
+	mux.HandleFunc("GET /sessions", a.sessions)
+	mux.HandleFunc("DELETE /sessions", a.forget)
+	mux.HandleFunc("POST /kick/{client}", a.kick)
+	mux.HandleFunc("PUT /gate", a.setGate)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given := []byte(r.Header.Get("Authorization"))
+		if subtle.ConstantTimeCompare(given, []byte("Bearer "+a.token)) != 1 {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// reload takes over the identities file and closes the sessions whose certificate is no longer in it.
+func (a *admin) reload(w http.ResponseWriter, _ *http.Request) {
+	if err := a.identities.reload(); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
-	routes := http.NewServeMux()
-	routes.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {
-		if err := gate.identities.reload(); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
+	for id, client := range a.server.Clients.GetAll() {
+		if client.Closed() {
+			continue
 		}
-		gate.dropStrangers()
-	})
-	routes.HandleFunc("POST /kick", func(w http.ResponseWriter, request *http.Request) {
-		client, found := server.Clients.Get(request.FormValue("client"))
-		if !found {
-			http.Error(w, "no such session", http.StatusNotFound)
-			return
+		if who, known := a.identities.behind(client.Net.Conn); !known || !who.mayUseClientID(id) {
+			note(client, "closed: its certificate was replaced")
+			client.Stop(errKicked)
 		}
-		client.Stop(packets.ErrAdministrativeAction)
-	})
-	routes.HandleFunc("POST /refuse", func(_ http.ResponseWriter, request *http.Request) {
-		gate.refusing.Store(request.FormValue("on") == "true")
-	})
-	routes.HandleFunc("POST /delay", func(w http.ResponseWriter, request *http.Request) {
-		seconds, err := strconv.ParseFloat(request.FormValue("seconds"), 64)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		gate.delay.Store(int64(seconds * float64(time.Second)))
-	})
-	routes.HandleFunc("GET /sessions", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(gate.things())
-	})
-	guarded := http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		if token == "" || request.Header.Get("X-Token") != token {
-			http.Error(w, "forbidden", http.StatusForbidden)
-			return
-		}
-		routes.ServeHTTP(w, request)
-	})
-	go func() { _ = http.Serve(listener, guarded) }()
-	return listener.Addr().String(), nil
+	}
 }
 
-// dropStrangers ends the sessions whose certificate is no longer known, or is another thing's by now.
-func (r *rules) dropStrangers() {
-	r.sessions.Range(func(key, value any) bool {
-		client, before := key.(*mqtt.Client), value.(identity)
-		if now, known := r.identities.find(fingerprint(client)); !known || now != before {
-			client.Stop(packets.ErrNotAuthorized)
+func (a *admin) sessions(w http.ResponseWriter, _ *http.Request) {
+	list := []session{}
+	for id, client := range a.server.Clients.GetAll() {
+		filters := []string{}
+		for filter := range client.State.Subscriptions.GetAll() {
+			filters = append(filters, filter)
 		}
-		return true
-	})
+		sort.Strings(filters)
+		list = append(list, session{
+			ClientID: id, Connected: !client.Closed(), Clean: client.Properties.Clean,
+			KeepAlive: client.State.Keepalive, Subscriptions: filters,
+		})
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].ClientID < list[j].ClientID })
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(list)
 }
 
-// things lists the things that are connected.
-func (r *rules) things() []string {
-	found := []string{}
-	r.sessions.Range(func(_, value any) bool {
-		if who := value.(identity); !who.service {
-			found = append(found, who.thing)
+// forget drops all sessions but the service's, kept ones included.
+func (a *admin) forget(http.ResponseWriter, *http.Request) {
+	for id, client := range a.server.Clients.GetAll() {
+		if id == feedClient {
+			continue
 		}
-		return true
-	})
-	return found
+		client.Stop(errKicked)
+		a.server.UnsubscribeClient(client)
+		client.ClearInflights()
+		a.server.Clients.Delete(id)
+	}
+}
+
+func (a *admin) kick(w http.ResponseWriter, r *http.Request) {
+	client, found := a.server.Clients.Get(r.PathValue("client"))
+	if !found || client.Closed() {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	client.Stop(errKicked)
+}
+
+// setGate: {"refuse": bool, "tlsDelaySeconds": number}
+func (a *admin) setGate(w http.ResponseWriter, r *http.Request) {
+	var wanted struct {
+		Refuse          bool    `json:"refuse"`
+		TLSDelaySeconds float64 `json:"tlsDelaySeconds"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&wanted); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	a.gate.refuse.Store(wanted.Refuse)
+	a.gate.tlsDelay.Store(int64(wanted.TLSDelaySeconds * float64(time.Second)))
 }

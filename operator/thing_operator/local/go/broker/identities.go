@@ -3,69 +3,81 @@ package main
 import (
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"encoding/pem"
+	"errors"
+	"net"
 	"os"
-	"sync"
-
-	mqtt "github.com/mochi-mqtt/server/v2"
+	"sync/atomic"
 )
 
-// identities says whose a certificate is. The file is the registry's; this is its copy in memory.
+// identities says which certificate is which thing. As with AWS, a certificate names no thing itself.
 type identities struct {
-	mutex   sync.RWMutex
 	file    string
-	service string
-	things  map[string]string
+	service string // the service's fingerprint
+	things  atomic.Pointer[map[string]string]
 }
 
-func loadIdentities(file, service string) (*identities, error) {
-	known := &identities{file: file, service: service}
-	return known, known.reload()
+func newIdentities(file, serviceFile string) (*identities, error) {
+	data, err := os.ReadFile(serviceFile)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New(serviceFile + " holds no certificate")
+	}
+	identities := &identities{file: file, service: fingerprint(block.Bytes)}
+	return identities, identities.reload()
 }
 
+// reload takes over what the file says now.
 func (i *identities) reload() error {
-	text, err := os.ReadFile(i.file)
+	data, err := os.ReadFile(i.file)
 	if err != nil {
 		return err
 	}
 	things := map[string]string{}
-	if err := json.Unmarshal(text, &things); err != nil {
-		return fmt.Errorf("%s: %w", i.file, err)
+	if err := json.Unmarshal(data, &things); err != nil {
+		return err
 	}
-	i.mutex.Lock()
-	defer i.mutex.Unlock()
-	i.things = things
+	i.things.Store(&things)
 	return nil
 }
 
-// identity is what a certificate gives: a thing's name, or the right to everything.
-type identity struct {
-	thing   string
-	service bool
+// verify ends the handshake of a certificate that nobody has (any more).
+func (i *identities) verify(state tls.ConnectionState) error {
+	if _, known := i.of(state.PeerCertificates); !known {
+		return errors.New("the certificate is not registered or was replaced")
+	}
+	return nil
 }
 
-func (i *identities) find(fingerprint string) (identity, bool) {
-	i.mutex.RLock()
-	defer i.mutex.RUnlock()
-	if fingerprint == i.service {
+// of finds the identity behind a connection's certificates.
+func (i *identities) of(certificates []*x509.Certificate) (identity, bool) {
+	if len(certificates) == 0 {
+		return identity{}, false
+	}
+	print := fingerprint(certificates[0].Raw)
+	if print == i.service {
 		return identity{service: true}, true
 	}
-	thing, known := i.things[fingerprint]
+	thing, known := (*i.things.Load())[print]
 	return identity{thing: thing}, known
 }
 
-// fingerprint is the SHA-256 of the client's certificate, AWS's certificate id; empty without one.
-func fingerprint(client *mqtt.Client) string {
-	connection, ok := client.Net.Conn.(*tls.Conn)
-	if !ok {
-		return ""
+// behind finds the identity of an open connection.
+func (i *identities) behind(conn net.Conn) (identity, bool) {
+	secure, isTLS := conn.(*tls.Conn)
+	if !isTLS {
+		return identity{}, false
 	}
-	shown := connection.ConnectionState().PeerCertificates
-	if len(shown) == 0 {
-		return ""
-	}
-	digest := sha256.Sum256(shown[0].Raw)
-	return hex.EncodeToString(digest[:])
+	return i.of(secure.ConnectionState().PeerCertificates)
+}
+
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
 }

@@ -1,122 +1,138 @@
-// The local cloud's broker: mochi-mqtt with the strictness of AWS IoT Core (rules.go) and certificates as
-// the only identity (identities.go). It knows nothing of shadows: the shadow service is an ordinary client.
+// The local cloud's MQTT broker: mochi-mqtt behind mutual TLS, as strict as AWS IoT Core.
+//
+//	broker CONFIG.json
+//
+// When it listens it prints one line of JSON, {"mqttPort": ..., "adminPort": ...}, and after that one line of
+// text for everything it refuses. It ends at once on SIGTERM: sessions are held in memory only.
 package main
 
 import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"flag"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 )
 
+type config struct {
+	Listen            string `json:"listen"`            // host:port of MQTT, port 0 for a free one
+	AdminListen       string `json:"adminListen"`       // host:port of the admin API
+	AdminToken        string `json:"adminToken"`        // bearer token of the admin API
+	CertificateFile   string `json:"certificateFile"`   // the broker's own, PEM
+	KeyFile           string `json:"keyFile"`           //
+	ClientCAFile      string `json:"clientCaFile"`      // issuer of the things' certificates, PEM
+	IdentitiesFile    string `json:"identitiesFile"`    // {"<sha256 of the DER>": "<thing>"}
+	ServiceFile       string `json:"serviceFile"`       // the service's certificate, PEM
+	MinimumKeepAlive  uint16 `json:"minimumKeepAlive"`  // seconds
+	SessionExpirySecs uint32 `json:"sessionExpirySecs"` // how long a session that is not clean is kept
+}
+
 func main() {
-	address := flag.String("address", "127.0.0.1:0", "address and port to listen on, over TLS")
-	certificate := flag.String("certificate", "", "the server's certificate (PEM)")
-	key := flag.String("key", "", "the server's private key (PEM)")
-	ca := flag.String("ca", "", "the CA of the clients' certificates (PEM)")
-	identities := flag.String("identities", "", "JSON file: fingerprint of a certificate -> thing name")
-	service := flag.String("service", "", "fingerprint of the shadow service's certificate")
-	ready := flag.String("ready", "", "file to write when listening: {\"port\", \"admin\"}")
-	flag.Parse()
-	if err := run(*address, *certificate, *key, *ca, *identities, *service, *ready); err != nil {
-		fmt.Fprintln(os.Stderr, "broker:", err)
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(address, certificate, key, ca, identities, service, ready string) error {
-	known, err := loadIdentities(identities, service)
+func run() error {
+	if len(os.Args) != 2 {
+		return errors.New("usage: broker CONFIG.json")
+	}
+	config, err := readConfig(os.Args[1])
 	if err != nil {
 		return err
 	}
-	config, err := tlsConfig(certificate, key, ca)
+	identities, err := newIdentities(config.IdentitiesFile, config.ServiceFile)
 	if err != nil {
 		return err
 	}
-	server := mqtt.New(&mqtt.Options{
-		InlineClient: true,
-		Capabilities: capabilities(),
-		Logger:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-	})
-	gate := &rules{server: server, identities: known}
-	if err := server.AddHook(gate, nil); err != nil {
+	tlsConfig, err := serverTLS(config, identities)
+	if err != nil {
 		return err
 	}
-	listener := listeners.NewTCP(listeners.Config{ID: "tls", Address: address, TLSConfig: config})
-	if err := server.AddListener(listener); err != nil {
+	plain, err := net.Listen("tcp", config.Listen)
+	if err != nil {
+		return err
+	}
+	gate := &gate{Listener: plain}
+	server := newServer(config)
+	if err := server.AddHook(newDialect(server, identities, config.MinimumKeepAlive), nil); err != nil {
+		return err
+	}
+	if err := server.AddListener(listeners.NewNet("mqtt", tls.NewListener(gate, tlsConfig))); err != nil {
 		return err
 	}
 	if err := server.Serve(); err != nil {
 		return err
 	}
-	admin, err := serveAdmin(server, gate, os.Getenv("BROKER_ADMIN_TOKEN"))
+	control, err := net.Listen("tcp", config.AdminListen)
 	if err != nil {
 		return err
 	}
-	if err := announce(ready, listener.Address(), admin); err != nil {
+	ready := map[string]int{"mqttPort": port(plain), "adminPort": port(control)}
+	if err := json.NewEncoder(os.Stdout).Encode(ready); err != nil {
 		return err
 	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	<-stop
-	return server.Close()
+	admin := &admin{server: server, identities: identities, gate: gate, token: config.AdminToken}
+	return (&http.Server{Handler: admin.handler(), ReadHeaderTimeout: 10 * time.Second}).Serve(control)
 }
 
-func capabilities() *mqtt.Capabilities {
-	limits := mqtt.NewDefaultServerCapabilities()
-	limits.MaximumPacketSize = maxPayload + 1024
-	limits.MaximumSessionExpiryInterval = 3600
-	limits.MaximumInflight = 65535
-	limits.ReceiveMaximum = 65535
-	limits.MaximumClientWritesPending = 64 * 1024
-	return limits
+func readConfig(path string) (config, error) {
+	config := config{MinimumKeepAlive: 30, SessionExpirySecs: 3600}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return config, err
+	}
+	return config, json.Unmarshal(data, &config)
 }
 
-func tlsConfig(certificate, key, ca string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(certificate, key)
+func serverTLS(config config, identities *identities) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(config.CertificateFile, config.KeyFile)
 	if err != nil {
 		return nil, err
 	}
-	pem, err := os.ReadFile(ca)
+	clients := x509.NewCertPool()
+	pem, err := os.ReadFile(config.ClientCAFile)
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("no certificate in %s", ca)
-	}
+	clients.AppendCertsFromPEM(pem)
 	return &tls.Config{
-		Certificates: []tls.Certificate{pair},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    roots,
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"x-amzn-mqtt-ca"},
-		// AWS resumes no session: each connection is a full handshake.
-		SessionTicketsDisabled: true,
+		MinVersion:             tls.VersionTLS12,
+		Certificates:           []tls.Certificate{pair},
+		ClientAuth:             tls.RequireAndVerifyClientCert,
+		ClientCAs:              clients,
+		NextProtos:             []string{"x-amzn-mqtt-ca"}, // what clients offer on port 443
+		SessionTicketsDisabled: true,                       // as AWS: each connect is a full handshake
+		VerifyConnection:       identities.verify,
 	}, nil
 }
 
-// announce tells the parent the ports, in one step so that it never reads half a file.
-func announce(file, listening, admin string) error {
-	_, port, err := net.SplitHostPort(listening)
-	if err != nil {
-		return err
-	}
-	text, err := json.Marshal(map[string]string{"port": port, "admin": admin})
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
+func newServer(config config) *mqtt.Server {
+	capabilities := mqtt.NewDefaultServerCapabilities()
+	capabilities.MinimumProtocolVersion = 4 // MQTT 3.1.1
+	capabilities.MaximumQos = 1
+	capabilities.MaximumPacketSize = maxPayload + maxTopic + 16 // the payload itself is checked by the dialect
+	capabilities.MaximumSessionExpiryInterval = config.SessionExpirySecs
+	capabilities.MaximumMessageExpiryInterval = 3600 // AWS tries for an hour
+	// Both bound the memory of a client that does not read: messages beyond are dropped.
+	capabilities.MaximumClientWritesPending = 1024
+	capabilities.MaximumInflight = 1024
+	return mqtt.New(&mqtt.Options{
+		Capabilities:           capabilities,
+		SysTopicResendInterval: 24 * 3600, // AWS has no $SYS
+		Logger:                 slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+}
+
+func port(listener net.Listener) int {
+	return listener.Addr().(*net.TCPAddr).Port
 }

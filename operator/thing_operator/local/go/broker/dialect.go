@@ -1,0 +1,253 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// noPacket is a packet type that mochi does not send.
+const noPacket = packets.Reserved
+
+// dialect makes mochi behave as AWS IoT Core does: who may do what, and what closes a connection.
+type dialect struct {
+	mqtt.HookBase
+	server           *mqtt.Server
+	identities       *identities
+	minimumKeepAlive uint16
+	feed             *feed
+	inside           *mqtt.Client // publishes in the broker's own name, past all checks
+}
+
+func newDialect(server *mqtt.Server, identities *identities, minimumKeepAlive uint16) *dialect {
+	return &dialect{
+		server:           server,
+		identities:       identities,
+		minimumKeepAlive: minimumKeepAlive,
+		feed:             newFeed(),
+		inside:           server.NewClient(nil, mqtt.LocalListener, "$inside", true),
+	}
+}
+
+func (d *dialect) ID() string { return "dialect" }
+
+func (d *dialect) Provides(b byte) bool {
+	switch b {
+	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablished, mqtt.OnDisconnect,
+		mqtt.OnClientExpired, mqtt.OnACLCheck, mqtt.OnPacketRead, mqtt.OnPacketEncode, mqtt.OnPacketSent,
+		mqtt.OnSubscribe, mqtt.OnPublish, mqtt.OnPublished, mqtt.OnPublishDropped, mqtt.OnWillSent:
+		return true
+	}
+	return false
+}
+
+// OnConnect lowers or raises the keep-alive silently, as AWS does.
+func (d *dialect) OnConnect(cl *mqtt.Client, _ packets.Packet) error {
+	asked := cl.State.Keepalive
+	if asked == 0 || asked > maxKeepAlive {
+		cl.State.Keepalive = maxKeepAlive
+	} else if asked < d.minimumKeepAlive {
+		cl.State.Keepalive = d.minimumKeepAlive
+	}
+	cl.State.ServerKeepalive = cl.State.Keepalive != asked // MQTT 5 is told
+	return nil
+}
+
+// OnConnectAuthenticate answers CONNACK 5 to a client id that is not the certificate's thing.
+func (d *dialect) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
+	who, known := d.identities.behind(cl.Net.Conn)
+	if !known || !who.mayUseClientID(cl.ID) {
+		note(cl, "refused: the certificate belongs to "+who.String())
+		return false
+	}
+	return true
+}
+
+func (d *dialect) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
+	if cl.ID == feedClient {
+		d.feed.open()
+	}
+}
+
+func (d *dialect) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
+	if cl.ID == feedClient && !cl.IsTakenOver() {
+		d.feed.close()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		note(cl, fmt.Sprintf("closed: silent for 1.5 times its keep-alive of %d s", cl.State.Keepalive))
+	}
+}
+
+// OnClientExpired clears what mochi leaves of a session that was kept long enough.
+func (d *dialect) OnClientExpired(cl *mqtt.Client) {
+	d.server.UnsubscribeClient(cl)
+	cl.ClearInflights()
+}
+
+// OnACLCheck has nothing to say: OnPacketRead closes the connections of those who may not.
+func (d *dialect) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
+
+// OnPacketRead closes the connection, without any answer, where AWS does.
+func (d *dialect) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	who, known := d.identities.behind(cl.Net.Conn)
+	fault := ""
+	switch {
+	case !known:
+		fault = "its certificate was replaced"
+	case who.service:
+	case pk.FixedHeader.Type == packets.Connect:
+		fault = connectFault(who, pk)
+	case pk.FixedHeader.Type == packets.Publish:
+		fault = publishFault(who, pk)
+	case pk.FixedHeader.Type == packets.Subscribe:
+		fault = subscribeFault(who, pk)
+	case pk.FixedHeader.Type == packets.Unsubscribe && len(pk.Filters) > maxFilters:
+		fault = "more than 8 filters in one UNSUBSCRIBE"
+	}
+	if fault != "" {
+		note(cl, "closed: "+fault)
+		return pk, packets.ErrRejectPacket
+	}
+	return pk, nil
+}
+
+// OnPacketEncode keeps mochi from sending DISCONNECT to clients of MQTT 3.1.1, where only clients may.
+func (d *dialect) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
+	if pk.FixedHeader.Type == packets.Disconnect && cl.Properties.ProtocolVersion < 5 {
+		pk.FixedHeader.Type = noPacket
+	}
+	return pk
+}
+
+func (d *dialect) OnPacketSent(cl *mqtt.Client, pk packets.Packet, _ []byte) {
+	if cl.ID == feedClient && pk.FixedHeader.Type == packets.Publish {
+		d.feed.sent()
+	}
+}
+
+// OnSubscribe makes the subscriptions beyond the 50th invalid, which is answered with 0x80.
+func (d *dialect) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
+	held := cl.State.Subscriptions.GetAll()
+	for index, filter := range pk.Filters {
+		if _, again := held[filter.Filter]; again {
+			continue
+		}
+		if len(held) >= maxSubscriptions {
+			note(cl, "refused: a subscription beyond the 50th")
+			pk.Filters[index].Filter = ""
+			continue
+		}
+		held[filter.Filter] = filter
+	}
+	return pk
+}
+
+// OnPublish sends on with QoS 1 what the service publishes: its own link needs no acknowledgements.
+func (d *dialect) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	if cl.ID != feedClient {
+		return pk, nil
+	}
+	d.publish(pk.TopicName, pk.Payload, 1)
+	return pk, packets.ErrRejectPacket
+}
+
+// OnPublished hands the service what clients publish. It is not called for wills, so the shadow service never
+// sees a will on a $aws topic.
+func (d *dialect) OnPublished(_ *mqtt.Client, pk packets.Packet) {
+	if isShadowRequest(pk.TopicName) || isMIC(pk.TopicName) {
+		d.hand(pk)
+	}
+}
+
+// OnWillSent hands the service the wills that MIC takes.
+func (d *dialect) OnWillSent(_ *mqtt.Client, pk packets.Packet) {
+	if isMIC(pk.TopicName) {
+		d.hand(pk)
+	}
+}
+
+func (d *dialect) OnPublishDropped(cl *mqtt.Client, _ packets.Packet) {
+	note(cl, "lost a message: it reads too slowly")
+	if cl.ID == feedClient {
+		d.feed.sent()
+	}
+}
+
+func (d *dialect) hand(pk packets.Packet) {
+	if d.feed.admit() {
+		d.publish(feedPrefix+pk.TopicName, pk.Payload, 0)
+	}
+}
+
+func (d *dialect) publish(topic string, payload []byte, qos byte) {
+	_ = d.server.InjectPacket(d.inside, packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: qos},
+		TopicName:   topic,
+		Payload:     payload,
+		PacketID:    uint16(qos), // has to be set with QoS 1 and is not used
+	})
+}
+
+func connectFault(who identity, pk packets.Packet) string {
+	if !pk.Connect.WillFlag {
+		return ""
+	}
+	will := packets.Packet{
+		FixedHeader: packets.FixedHeader{Qos: pk.Connect.WillQos, Retain: pk.Connect.WillRetain},
+		TopicName:   pk.Connect.WillTopic,
+		Payload:     pk.Connect.WillPayload,
+	}
+	if fault := publishFault(who, will); fault != "" {
+		return "a will with " + fault
+	}
+	return ""
+}
+
+func publishFault(who identity, pk packets.Packet) string {
+	switch fault := topicFault(pk.TopicName); {
+	case fault != "":
+		return fault
+	case pk.FixedHeader.Qos > 1:
+		return "QoS 2"
+	case pk.FixedHeader.Retain && strings.HasPrefix(pk.TopicName, "$"):
+		return "RETAIN on a reserved topic"
+	case len(pk.Payload) > maxPayload:
+		return "a payload of more than 128 KiB"
+	case !who.mayPublish(pk.TopicName):
+		return fmt.Sprintf("PUBLISH to %q, which is not its own", pk.TopicName)
+	}
+	return ""
+}
+
+func subscribeFault(who identity, pk packets.Packet) string {
+	if len(pk.Filters) > maxFilters {
+		return "more than 8 filters in one SUBSCRIBE"
+	}
+	for _, filter := range pk.Filters {
+		switch fault := topicFault(filter.Filter); {
+		case fault != "":
+			return fault
+		case filter.Qos > 1:
+			return "SUBSCRIBE with QoS 2"
+		case !who.maySubscribe(filter.Filter):
+			return fmt.Sprintf("SUBSCRIBE to %q, which is not its own", filter.Filter)
+		}
+	}
+	return ""
+}
+
+func (i identity) String() string {
+	if i.service {
+		return "the cloud's services"
+	}
+	return fmt.Sprintf("thing %q", i.thing)
+}
+
+// note tells the user, in the log, what AWS would not.
+func note(cl *mqtt.Client, text string) {
+	fmt.Printf("client %q (%s) %s\n", cl.ID, cl.Net.Remote, text)
+}

@@ -1,0 +1,89 @@
+package main
+
+import "strings"
+
+const (
+	maxPayload       = 128 * 1024
+	maxTopic         = 256 // bytes
+	maxSlashes       = 7
+	maxFilters       = 8 // in one SUBSCRIBE or UNSUBSCRIBE
+	maxSubscriptions = 50
+	maxKeepAlive     = 1200 // seconds
+)
+
+// identity is who holds a connection: a thing, or the cloud's own services, which reach everything.
+type identity struct {
+	thing   string
+	service bool
+}
+
+// mayUseClientID holds a thing to its own name. Services take names that no thing can have.
+func (i identity) mayUseClientID(id string) bool {
+	if i.service {
+		return strings.HasPrefix(id, "$")
+	}
+	return id == i.thing
+}
+
+// mayPublish: a thing reaches its own shadows, those of its networked children, and MIC's own topics for them.
+func (i identity) mayPublish(topic string) bool {
+	if i.service {
+		return true
+	}
+	levels := strings.Split(topic, "/")
+	return i.owns(levels) && len(levels) > 4 && levels[3] == "shadow" && !strings.ContainsAny(topic, "+#")
+}
+
+// maySubscribe: as mayPublish, with wildcards below the thing's name.
+func (i identity) maySubscribe(filter string) bool {
+	return i.service || i.owns(strings.Split(filter, "/"))
+}
+
+func (i identity) owns(levels []string) bool {
+	if len(levels) < 4 || levels[0] != "$aws" && levels[0] != "tcxn" || levels[1] != "things" {
+		return false
+	}
+	name := levels[2]
+	if child, isChild := strings.CutPrefix(name, i.thing+"__"); isChild {
+		return child != "" && !strings.ContainsAny(child, "+#")
+	}
+	return name == i.thing
+}
+
+// topicFault says what is wrong with the form of a topic or filter, or nothing.
+func topicFault(topic string) string {
+	switch {
+	case len(topic) > maxTopic:
+		return "a topic of more than 256 bytes"
+	case strings.Count(topic, "/") > maxSlashes:
+		return "a topic with more than 7 slashes"
+	}
+	return ""
+}
+
+// isShadowRequest finds what the shadow service answers: update, get and delete, not its own answers.
+func isShadowRequest(topic string) bool {
+	rest, found := strings.CutPrefix(topic, "$aws/things/")
+	if !found {
+		return false
+	}
+	levels := strings.Split(rest, "/")
+	switch len(levels) {
+	case 3: // <thing>/shadow/<request>
+	case 5: // <thing>/shadow/name/<shadow>/<request>
+		if levels[2] != "name" {
+			return false
+		}
+	default:
+		return false
+	}
+	request := levels[len(levels)-1]
+	return levels[1] == "shadow" && (request == "update" || request == "get" || request == "delete")
+}
+
+// isMIC finds what MIC's own rules act on.
+func isMIC(topic string) bool {
+	levels := strings.Split(topic, "/")
+	return len(levels) == 5 && levels[0] == "tcxn" && levels[1] == "things" && levels[3] == "shadow" &&
+		(levels[4] == "update" || levels[4] == "backdate")
+}
