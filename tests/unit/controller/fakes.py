@@ -1,0 +1,134 @@
+"""What stands in for time, the API server and a session in the controller's unit tests."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from thing_operator.controller.kube import ObjectKey, Resource
+from thing_operator.errors import ThingOperatorError
+from thing_operator.session import SessionView
+from thing_operator.session.errors import rejection
+from thing_operator.session.model import Phase
+from thing_operator.shadow.documents import EMPTY_DOCUMENT
+from thing_operator.shadow.messages import (
+    Accepted,
+    decode_accepted,
+    decode_get_accepted,
+    decode_rejected,
+    encode_update,
+)
+from thing_operator.shadow.service import Options, ShadowRequest, ShadowService
+from thing_operator.shadow.topics import Operation
+
+START = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """Stands still until told."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds - 1000.0)
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class LoopClock:
+    """The event loop's own clock."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class RecordingClient:
+    """Takes status patches; ``errors`` are raised first, one each."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[ObjectKey, Any]] = []
+        self.errors: list[ThingOperatorError] = []
+        self.uid = "u"
+
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: list[Any], *, subresource: str | None = None
+    ) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        if self.errors:
+            raise self.errors.pop(0)
+        self.written.append((key, operations[1]["value"]))
+        return {}
+
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        return {"metadata": {"uid": self.uid}}
+
+
+class ServiceSession:
+    """A session's surface over the real rules of the shadow service, without a network between.
+
+    ``lose`` answers are lost: the update happens and nobody is told. ``codes`` are refusals to come.
+    """
+
+    def __init__(self, thing: str = "t1") -> None:
+        self.thing = thing
+        self.service = ShadowService(lambda: 1_790_000_000.0, Options(requests_per_second=None))
+        self.lose: list[ThingOperatorError] = []
+        self.codes: list[int] = []
+        self.sent: list[Any] = []
+        self.connected = True
+        self._document = EMPTY_DOCUMENT
+
+    @property
+    def view(self) -> SessionView:
+        return SessionView(
+            phase=Phase.READY if self.connected else Phase.WAITING,
+            connected=self.connected,
+            reason="Connected" if self.connected else "ConnectionLost",
+            message="",
+            since=START,
+            fingerprint="f",
+            document=self._document,
+        )
+
+    async def update(self, *, desired: Any) -> Accepted:
+        if self.codes:
+            raise rejection(code=self.codes.pop(0), message="no")
+        self.sent.append(desired)
+        outcome = self.foreign(desired=desired)
+        if self.lose:
+            raise self.lose.pop(0)
+        if not outcome.accepted:
+            answer = decode_rejected(outcome.payload)
+            raise rejection(code=answer.code, message=answer.message)
+        accepted = decode_accepted(outcome.payload)
+        self._document = self._document.after(accepted)
+        return accepted
+
+    async def refresh(self) -> None:
+        outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
+        self._document = decode_get_accepted(outcome.payload).document if outcome.accepted else EMPTY_DOCUMENT
+
+    def foreign(self, **sections: Any) -> Any:
+        """An update by somebody else; :meth:`refresh` shows it."""
+        payload = encode_update(**sections)
+        return self.service.handle(ShadowRequest(self.thing, None, Operation.UPDATE, payload))
+
+    def desired(self) -> Any:
+        """What the service holds."""
+        outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
+        return decode_get_accepted(outcome.payload).document.desired
+
+
+def target(name: str = "t", uid: str = "u") -> Any:
+    """Stands for an object in the status writer's tests."""
+    from thing_operator.controller.kube import THINGS
+    from thing_operator.controller.status_writer import Target
+
+    return Target(THINGS, ObjectKey("ns", name), uid)

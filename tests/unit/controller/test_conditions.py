@@ -1,0 +1,245 @@
+"""Every row of reference operators-and-gitops.md C3, and what each condition says when."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.unit.controller.fakes import START
+
+from thing_operator.api.conditions import Condition, ConditionType, find_condition
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.controller.things.conditions import SECRET_GRACE, thing_conditions
+from thing_operator.controller.things.observation import Observation, Problem
+from thing_operator.controller.things.status import build_status
+from thing_operator.controller.things.target import Target
+from thing_operator.credentials import Credentials
+from thing_operator.session import Phase, SessionView
+from thing_operator.shadow.documents import ShadowDocument
+
+GRACE = timedelta(seconds=30)
+TARGET = Target("t1", "localhost", 8883, None, None, "thing-t1", None, None)
+CREDENTIALS = Credentials(
+    certificate_pem=b"c",
+    private_key_pem=b"k",
+    fingerprint="ab" * 32,
+    not_before=START - timedelta(days=1),
+    not_after=START + timedelta(days=1),
+    key_type="EC P-256",
+)
+PENDING = ShadowDocument(
+    desired={"a": 1, "b": 2},
+    reported={"b": 2},
+    desired_metadata={"a": {"timestamp": 1_790_000_000}, "b": {"timestamp": 1_790_000_000}},
+    reported_metadata={"b": {"timestamp": 1_790_000_005}},
+    version=3,
+    timestamp=1_790_000_100,
+)
+SYNCED = replace(PENDING, reported={"a": 1, "b": 2}, version=4)
+
+
+def session(
+    *, connected: bool = True, document: ShadowDocument | None = PENDING, **fields: Any
+) -> SessionView:
+    defaults: dict[str, Any] = {
+        "phase": Phase.READY if connected else Phase.WAITING,
+        "connected": connected,
+        "reason": "Connected" if connected else "ConnectionLost",
+        "message": "" if connected else "the broker closed the connection",
+        "since": START,
+        "fingerprint": "ab" * 32,
+        "document": document,
+    }
+    return SessionView(**(defaults | fields))
+
+
+def seen(**fields: Any) -> Observation:
+    defaults: dict[str, Any] = {
+        "generation": 2,
+        "now": START,
+        "previous": ThingStatus(),
+        "spec": ThingSpec(),
+        "target": TARGET,
+        "credentials": CREDENTIALS,
+        "session": session(),
+        "accepted": True,
+        "disconnect_grace": GRACE,
+    }
+    return Observation(**(defaults | fields))
+
+
+def before(**conditions: str) -> ThingStatus:
+    """A status with these conditions, all of the present generation."""
+    made = tuple(
+        Condition(
+            type=kind,
+            status=status,
+            reason="Before",
+            message="",
+            observed_generation=2,
+            last_transition_time=START,
+        )  # type: ignore[arg-type]
+        for kind, status in conditions.items()
+    )
+    return ThingStatus(observed_generation=2, conditions=made)
+
+
+def short(observation: Observation) -> dict[str, str]:
+    return {found.type: f"{found.status}/{found.reason}" for found in thing_conditions(observation)}
+
+
+CONNECTING = {"connected": False, "phase": Phase.CONNECTING, "reason": "Connecting", "document": None}
+UNREACHABLE = {"connected": False, "reason": "EndpointUnreachable", "document": None}
+
+ROWS = [
+    pytest.param(
+        seen(accepted=False, session=session(**CONNECTING)),
+        {"Ready": "False/Pending", "Reconciling": "True/Progressing", "InSync": "Unknown/Unknown"},
+        id="connecting or sending",
+    ),
+    pytest.param(
+        seen(),
+        {"Ready": "True/Accepted", "Connected": "True/Connected", "InSync": "False/DeltaPending"},
+        id="accepted, device asleep",
+    ),
+    pytest.param(
+        seen(session=session(document=SYNCED)),
+        {"Ready": "True/Accepted", "InSync": "True/Converged"},
+        id="device reported everything",
+    ),
+    pytest.param(
+        seen(
+            accepted=False,
+            now=START + GRACE,
+            session=session(connected=False),
+            previous=before(Ready="True", Connected="True"),
+        ),
+        {"Ready": "True/Accepted", "Connected": "False/ConnectionLost", "InSync": "False/DeltaPending"},
+        id="broker lost after acceptance",
+    ),
+    pytest.param(
+        seen(accepted=False, session=session(**UNREACHABLE)),
+        {"Ready": "False/EndpointUnreachable", "Reconciling": "True/EndpointUnreachable"},
+        id="broker unreachable before acceptance",
+    ),
+    pytest.param(
+        seen(accepted=False, session=None, credentials_problem=Problem("KeyMismatch", "m", stalled=True)),
+        {
+            "Ready": "False/KeyMismatch",
+            "Stalled": "True/KeyMismatch",
+            "CredentialsValid": "False/KeyMismatch",
+        },
+        id="bad credentials",
+    ),
+    pytest.param(
+        seen(accepted=False, session=session(connected=False, reason="NotAuthorized", document=None)),
+        {"Ready": "False/NotAuthorized", "Stalled": "True/NotAuthorized"},
+        id="policy denies",
+    ),
+    pytest.param(
+        seen(
+            accepted=False,
+            session=None,
+            spec=ThingSpec(suspend=True),
+            previous=before(Ready="True", InSync="False", Connected="True"),
+        ),
+        {"Ready": "True/Before", "Connected": "False/Suspended", "InSync": "False/Before"},
+        id="suspended",
+    ),
+    pytest.param(
+        seen(accepted=False, session=None, blocked=Problem("DuplicateThing", "m", stalled=True)),
+        {"Ready": "False/DuplicateThing", "Stalled": "True/DuplicateThing"},
+        id="duplicate",
+    ),
+    pytest.param(
+        seen(drift=("/a",)),
+        {"Ready": "True/Accepted", "InSync": "False/DriftDetected"},
+        id="drift that stands",
+    ),
+]
+
+
+@pytest.mark.parametrize(("observation", "expected"), ROWS)
+def test_rows(observation: Observation, expected: dict[str, str]) -> None:
+    found = short(observation)
+    assert expected.items() <= found.items()
+    assert ("Stalled" in found) == ("Stalled" in expected)
+    assert ("Reconciling" in found) == ("Reconciling" in expected)
+
+
+def test_a_drop_shorter_than_the_grace_and_a_restart_say_nothing_new() -> None:
+    steady = build_status(seen())
+    for view in (session(connected=False), session(**CONNECTING)):
+        observation = seen(accepted=False, session=view, previous=steady, now=START + GRACE / 2)
+        again = build_status(replace(observation, managed_paths=steady.managed_paths or ()))
+        assert again == steady
+
+
+def test_a_missing_secret_is_late_first_and_stalled_after_the_grace() -> None:
+    problem = Problem("SecretNotFound", "m", stalled=False)
+    late = seen(accepted=False, session=None, credentials=None, credentials_problem=problem)
+    assert short(late)["Reconciling"] == "True/SecretNotFound"
+    overdue = replace(late, previous=build_status(late), now=START + SECRET_GRACE)
+    assert short(overdue)["Stalled"] == "True/SecretNotFound"
+
+
+def test_recovery_clears_old_trouble() -> None:
+    broken = build_status(
+        seen(accepted=False, credentials_problem=Problem("Expired", "m", stalled=True), session=None)
+    )
+    assert find_condition(broken.conditions, ConditionType.STALLED) is not None
+    mended = build_status(seen(previous=broken, now=START + GRACE))
+    assert find_condition(mended.conditions, ConditionType.STALLED) is None
+    ready = find_condition(mended.conditions, ConditionType.READY)
+    assert ready is not None
+    assert ready.last_transition_time == START + GRACE
+
+
+def test_a_new_generation_is_not_ready_by_the_old_ones_acceptance() -> None:
+    old = seen(generation=3, accepted=False, previous=before(Ready="True"), session=session(connected=False))
+    assert short(old)["Ready"] == "False/ConnectionLost"
+
+
+def test_the_whole_status() -> None:
+    status = build_status(seen(managed_paths=("/a", "/b"))).to_wire()
+    conditions = status.pop("conditions")
+    assert [found["type"] for found in conditions] == ["Ready", "CredentialsValid", "Connected", "InSync"]
+    assert all(found["observedGeneration"] == 2 for found in conditions)
+    assert conditions[3]["message"] == "1 path(s) pending since 2026-09-21T14:13:20Z"
+    assert status == {
+        "observedGeneration": 2,
+        "thingName": "t1",
+        "endpoint": {"host": "localhost", "port": 8883},
+        "certificate": {
+            "secretName": "thing-t1",
+            "fingerprint": "ab" * 32,
+            "notBefore": "2026-11-22T12:00:00Z",
+            "notAfter": "2026-11-24T12:00:00Z",
+        },
+        "shadow": {
+            "version": 3,
+            "updateTime": "2026-09-21T14:13:25Z",
+            "reportedTime": "2026-09-21T14:13:25Z",
+            "reported": {"b": 2},
+            "delta": {"a": 1},
+            "pending": ["/a"],
+            "pendingCount": 1,
+            "bytes": 20,
+        },
+        "managedPaths": ["/a", "/b"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("mirror", "reported"),
+    [
+        ({}, {"b": 2}),
+        ({"reported": "None"}, None),
+        ({"reported": "Paths", "paths": ["/b"]}, {"b": 2}),
+        ({"reported": "Paths", "paths": ["/zzz", "/b/c"]}, None),
+    ],
+)
+def test_mirror(mirror: dict[str, Any], reported: Any) -> None:
+    status = build_status(seen(spec=ThingSpec.model_validate({"mirror": mirror})))
+    assert status.shadow is not None
+    assert status.shadow.reported == reported

@@ -1,0 +1,148 @@
+"""The work queue: nothing is lost, nothing runs twice at once, failures back off."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.controller.fakes import LoopClock
+
+from thing_operator.controller.queue import WorkQueue
+from thing_operator.errors import TransientError, UserError
+
+
+def make(handler, *, concurrency: int = 2, base: float = 0.01) -> WorkQueue[str]:  # type: ignore[no-untyped-def]
+    return WorkQueue(
+        handler,
+        concurrency=concurrency,
+        clock=LoopClock(),
+        rng=random.Random(1),
+        base_backoff=timedelta(seconds=base),
+        max_backoff=timedelta(seconds=base * 4),
+    )
+
+
+async def until(condition, *, seconds: float = 5) -> None:  # type: ignore[no-untyped-def]
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - a test's own polling
+            await asyncio.sleep(0.001)
+
+
+async def test_a_key_added_while_it_runs_runs_once_more() -> None:
+    runs = 0
+    release = asyncio.Event()
+
+    async def handler(key: str) -> None:
+        nonlocal runs
+        runs += 1
+        await release.wait()
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("a")
+    await until(lambda: runs == 1)
+    for _ in range(5):
+        queue.add("a")
+    release.set()
+    await until(lambda: runs == 2 and queue.depth == 0)
+    await queue.stop(timeout=timedelta(seconds=1))
+    assert runs == 2
+
+
+async def test_failures_back_off_and_success_resets() -> None:
+    attempts: list[float] = []
+
+    async def handler(key: str) -> None:
+        attempts.append(asyncio.get_running_loop().time())
+        if len(attempts) < 4:
+            raise TransientError("not now")
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("a")
+    await until(lambda: len(attempts) == 4)
+    await queue.stop(timeout=timedelta(seconds=1))
+    assert queue._failures == {}
+
+
+async def test_what_only_a_person_can_mend_is_not_retried() -> None:
+    attempts = 0
+
+    async def handler(key: str) -> None:
+        nonlocal attempts
+        attempts += 1
+        raise UserError("mend it")
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("a")
+    await until(lambda: attempts == 1)
+    queue.add("b")
+    await until(lambda: attempts == 2)
+    assert queue.oldest_age == 0
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_an_unexpected_error_does_not_end_the_queue(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+
+    async def handler(key: str) -> None:
+        seen.append(key)
+        if seen.count("bad") == 1 and key == "bad":
+            raise ZeroDivisionError
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("bad")
+    queue.add("good")
+    await until(lambda: seen.count("bad") == 2 and "good" in seen)
+    await queue.stop(timeout=timedelta(seconds=1))
+    assert "failed unexpectedly" in caplog.text
+
+
+async def test_the_handler_says_when_it_wants_to_run_again_and_news_comes_first() -> None:
+    runs = 0
+
+    async def handler(key: str) -> timedelta:
+        nonlocal runs
+        runs += 1
+        return timedelta(hours=1)
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("a")
+    await until(lambda: runs == 1)
+    queue.add("a")
+    await until(lambda: runs == 2)
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=40), st.integers(min_value=1, max_value=4))
+def test_no_addition_is_lost_and_no_key_runs_beside_itself(keys: list[str], concurrency: int) -> None:
+    async def scenario() -> None:
+        wanted: dict[str, int] = {}
+        seen: dict[str, int] = {}
+        running: set[str] = set()
+
+        async def handler(key: str) -> None:
+            assert key not in running
+            running.add(key)
+            level = wanted[key]
+            await asyncio.sleep(0)
+            seen[key] = level
+            running.discard(key)
+
+        queue = make(handler, concurrency=concurrency)
+        await queue.start()
+        for number, key in enumerate(keys):
+            wanted[key] = number
+            queue.add(key)
+            if number % 3 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: seen == wanted)
+        await queue.stop(timeout=timedelta(seconds=1))
+
+    asyncio.run(scenario())
