@@ -2,8 +2,9 @@
 
 from thing_operator.credentials.archive import Limits
 from thing_operator.credentials.batch import BatchEntry, read_batch
-from thing_operator.credentials.certificates import Credentials, check_pair, pick_pair
+from thing_operator.credentials.certificates import Credentials, check_pair
 from thing_operator.credentials.errors import ArchiveRefusedError, CredentialsError
+from thing_operator.credentials.keys import pick_pair
 
 __all__ = [
     "ArchiveRefusedError",

@@ -1,141 +1,295 @@
-"""Opening a zip that a person or a stranger made: bounded in everything, refused whole when hostile. Pure.
+"""The files of a zip that a person or a stranger made: bounded in everything, refused whole when hostile. Pure.
 
-Which things are in it is ``batch``'s business; here it is names and bytes (reference mic.md 3.3).
+``zipfile`` reads the list of entries. Their content is read here, since ``zipfile`` cuts an entry silently
+where the list says that it ends: here an entry that is not what the list says is found out. Which things are
+in a zip is ``batch``'s business (reference mic.md 3.3).
 """
 
-import base64
-import binascii
-import io
 import re
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import BinaryIO, Final
 
 from thing_operator.credentials.errors import ArchiveRefusedError
+from thing_operator.credentials.names import is_thing_name
+from thing_operator.credentials.wrapping import open_plain, what_it_is
 
-_CHUNK = 16 * 1024
-_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-    OSError,
-)
+_KIB: Final = 1024
+_MIB: Final = 1024 * _KIB
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes, unless said otherwise. A thing has three files of about 1.5 KiB."""
+    """What a batch may be (reference mic.md 3.3); a thing has three files of about 1.5 KiB.
 
-    archive: int = 16 * 1024 * 1024
-    entry: int = 64 * 1024
-    total: int = 16 * 1024 * 1024
-    entries: int = 8000
-    """Number of entries: 1,000 things with three files, their folders, and room for what a human adds."""
+    There is no limit of the ratio of compression: with these, the best packed bomb is a harmless one.
+    """
+
+    archive: int = 20 * _MIB
+    """Bytes of the zip: room for ``total`` stored without compression."""
+    directory: int = 2 * _MIB
+    """Bytes of its list of entries, which is held in memory."""
+    entries: int = 10_000
+    """Files and folders: 1,000 things, their three files, and a human's ``__MACOSX`` twins of all."""
+    entry: int = 64 * _KIB
+    """Bytes of one file, unpacked."""
+    total: int = 16 * _MIB
+    """Bytes of all files, unpacked."""
     things: int = 1000
-    """Number of things: the API's own cap."""
+    """Things, usable or not: MIC's own limit of a batch."""
+
+
+DEFAULT_LIMITS = Limits()
+
+_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_END_RECORD = b"PK\x05\x06"
+_END_RECORD_REACH = 22 + 0xFFFF
+_LOCAL_SIGNATURE = b"PK\x03\x04"
+_UNKNOWN_16, _UNKNOWN_32 = 0xFFFF, 0xFFFF_FFFF  # the number is in a zip64 field instead
+
+_FLAG_ENCRYPTED = 0x1 | 0x40 | 0x2000
+_FLAG_SIZES_FOLLOW = 0x8
+_FLAG_PATCH = 0x20
+_FLAG_UTF8 = 0x800
+_DOS_FOLDER = 0x10
+_DEFLATE_OVERHEAD = 1024
+"""More than deflate can add to 64 KiB that it cannot compress."""
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+_MAX_PATH = 1024
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file: the parts of its path and how to read it."""
+    """One file of an archive, checked against its own header, content not yet read.
+
+    ``path`` has no empty parts, no ``.`` and no ``..``; ``size`` is what the list says, in bytes.
+    """
 
     path: tuple[str, ...]
-    info: zipfile.ZipInfo
+    size: int
+    crc: int
+    compressed_size: int
+    deflated: bool
+    offset: int
 
 
+@dataclass(frozen=True, slots=True)
 class Archive:
-    """A zip in memory whose list of entries has been found harmless."""
+    """``files`` and ``folders`` (those that have an entry of their own), no path twice among the files."""
 
-    def __init__(self, data: bytes, limits: Limits) -> None:
-        if len(data) > limits.archive * 2:
-            raise ArchiveRefusedError(f"the file has {len(data)} bytes; a batch has at most {limits.archive}")
-        data = _unwrapped(data)
-        if len(data) > limits.archive:
-            raise ArchiveRefusedError(f"the zip has {len(data)} bytes; a batch has at most {limits.archive}")
-        self._limits = limits
-        self._read = 0
-        try:
-            self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except _ZIP_ERRORS:
-            raise ArchiveRefusedError("the file is no zip, or it is damaged: download it again") from None
-        infos = self._zip.infolist()
-        if len(infos) > limits.entries:
-            raise ArchiveRefusedError(
-                f"the zip has {len(infos)} entries; a batch has at most {limits.entries}"
-            )
-        self.entries = tuple(_checked(infos, limits))
+    file: BinaryIO
+    files: tuple[Entry, ...]
+    folders: tuple[tuple[str, ...], ...]
 
     def read(self, entry: Entry) -> bytes:
-        """The content of one file; raises ArchiveRefusedError for a lie, a bomb or damage."""
-        name = entry.info.filename
-        content = bytearray()
-        try:
-            with self._zip.open(entry.info) as file:
-                while chunk := file.read(_CHUNK):
-                    content += chunk
-                    self._read += len(chunk)
-                    if len(content) > self._limits.entry or self._read > self._limits.total:
-                        raise ArchiveRefusedError(f"{name!r} unpacks to more than it says: not a batch's zip")
-        except _ZIP_ERRORS:
-            raise ArchiveRefusedError(f"{name!r} in the zip is damaged: download the zip again") from None
-        return bytes(content)
-
-
-def _unwrapped(data: bytes) -> bytes:
-    """The single-thing API hands the zip out as base64 text; so do people."""
-    if zipfile.is_zipfile(io.BytesIO(data)) or not _BASE64.fullmatch(data):
-        return data
-    try:
-        return base64.b64decode(data, validate=False)
-    except (binascii.Error, ValueError):
+        """The content of one file; raises ArchiveRefusedError when it is not what the list of entries says."""
+        self.file.seek(entry.offset)
+        data = self.file.read(entry.compressed_size)
+        if len(data) == entry.compressed_size and entry.deflated:
+            data = _inflated(data, entry)
+        if len(data) != entry.size or zlib.crc32(data) != entry.crc:
+            raise _damaged("/".join(entry.path))
         return data
 
 
-def _checked(infos: list[zipfile.ZipInfo], limits: Limits) -> Iterator[Entry]:
-    total = 0
-    seen: set[tuple[str, ...]] = set()
-    spans: list[tuple[int, int]] = []
-    for info in infos:
-        path = _path(info)
-        if info.flag_bits & 0x1:
-            raise ArchiveRefusedError(f"{info.filename!r} in the zip is encrypted: unpack and zip it without")
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+def open_archive(source: bytes | BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -> Archive:
+    """The list of files, all checked for harm, none of them read. Raises ArchiveRefusedError.
+
+    ``source`` may be base64 text; a binary file need not be seekable.
+    """
+    file = open_plain(source, limit=limits.archive)
+    infos, end = _listing(file, limits)
+    _check_sizes(infos, limits)
+    paths = [_checked_path(info) for info in infos]
+    spans = [_located(file, info) for info in infos]
+    _check_overlap(spans, end=end)
+    found = list(zip(infos, paths, spans, strict=True))
+    files = tuple(_entry(info, path, start) for info, path, (_, start, _) in found if not _is_folder(info))
+    _check_twins(files)
+    return Archive(file, files, tuple(path for info, path, _ in found if _is_folder(info)))
+
+
+def shown(text: str) -> str:
+    """A name out of a zip as it may stand in a message or on a terminal: short and printable."""
+    printable = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+    return printable if len(printable) <= _SHOWN else f"{printable[:_SHOWN]}... ({len(text)} characters)"
+
+
+class _Bounded:
+    """A file for ``zipfile`` that does not hand out more at once than a batch's list of entries has."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file = file
+        self._limit = limit
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > self._limit:
             raise ArchiveRefusedError(
-                f"{info.filename!r} in the zip is a link or a device: not a batch's zip"
+                f"the zip's list of entries has {size} bytes, more than the {self._limit} of a batch"
             )
-        if info.is_dir() or info.filename.endswith("\\"):
-            continue
+        return self._file.read(size if size >= 0 else self._limit)
+
+
+def _listing(file: BinaryIO, limits: Limits) -> tuple[Sequence[zipfile.ZipInfo], int]:
+    """The list of entries, and where in the file it begins."""
+    try:
+        listing = zipfile.ZipFile(_Bounded(file, limits.directory))
+        infos = listing.infolist()
+        _check_count(file, len(infos))
+    # zipfile documents BadZipFile; the others come from fields of the zip that it trusts.
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+        OverflowError,
+        struct.error,
+        EOFError,
+        OSError,
+    ):
+        raise ArchiveRefusedError(what_it_is(file)) from None
+    if len(infos) > limits.entries:
+        raise ArchiveRefusedError(
+            f"the zip has {len(infos)} entries, more than the {limits.entries} of a batch: split it"
+        )
+    return infos, listing.start_dir
+
+
+def _entry(info: zipfile.ZipInfo, path: tuple[str, ...], offset: int) -> Entry:
+    return Entry(
+        path=path,
+        size=info.file_size,
+        crc=info.CRC,
+        compressed_size=info.compress_size,
+        deflated=info.compress_type == zipfile.ZIP_DEFLATED,
+        offset=offset,
+    )
+
+
+def _check_count(file: BinaryIO, count: int) -> None:
+    """Entries that the end record does not count would be seen by some readers and not by others."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _END_RECORD_REACH))
+    tail = file.read(_END_RECORD_REACH)
+    (declared,) = struct.unpack_from("<H", tail, tail.rfind(_END_RECORD) + 10)
+    if declared not in {count, _UNKNOWN_16}:
+        raise ArchiveRefusedError(
+            f"the zip says it has {declared} entries but lists {count}: download it again"
+        )
+
+
+def _check_sizes(infos: Sequence[zipfile.ZipInfo], limits: Limits) -> None:
+    total = 0
+    for info in infos:
         total += info.file_size
-        if info.file_size > limits.entry or total > limits.total:
-            raise ArchiveRefusedError(f"{info.filename!r} unpacks to too much: not a batch's zip")
-        if path in seen:
-            raise ArchiveRefusedError(f"{'/'.join(path)!r} is in the zip twice: which one counts?")
-        seen.add(path)
-        spans.append((info.header_offset, info.header_offset + 30 + info.compress_size))
-        yield Entry(path, info)
-    spans.sort()
-    if any(after[0] < before[1] for before, after in pairwise(spans)):
-        raise ArchiveRefusedError("entries of the zip overlap: it is made to blow up, not a batch's zip")
+        if info.file_size > limits.entry or info.compress_size > limits.entry + _DEFLATE_OVERHEAD:
+            raise ArchiveRefusedError(
+                f"{shown(info.orig_filename)} in the zip has {info.file_size} bytes, more than the "
+                f"{limits.entry} a file of a batch can have: take it out"
+            )
+    if total > limits.total:
+        raise ArchiveRefusedError(
+            f"the zip unpacks to {total} bytes, more than the {limits.total} of a batch"
+        )
 
 
-def _path(info: zipfile.ZipInfo) -> tuple[str, ...]:
+def _checked_path(info: zipfile.ZipInfo) -> tuple[str, ...]:
     name = info.orig_filename
-    if "\0" in name:
-        raise ArchiveRefusedError("a name in the zip holds a NUL: not a batch's zip")
+    if info.flag_bits & _FLAG_ENCRYPTED:
+        raise ArchiveRefusedError(
+            f"{shown(name)} in the zip is encrypted: zip the folders without a password"
+        )
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} or info.flag_bits & _FLAG_PATCH:
+        raise ArchiveRefusedError(
+            f"{shown(name)} in the zip is compressed by method {info.compress_type}: use deflate, the usual one"
+        )
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        raise ArchiveRefusedError(f"{shown(name)} in the zip is a link or device: put the file itself there")
+    if len(name) > _MAX_PATH:
+        raise ArchiveRefusedError(f"{shown(name)} in the zip is too long for a path: not a batch's zip")
     text = name.replace("\\", "/")
     parts = tuple(part for part in text.split("/") if part not in {"", "."})
-    if text.startswith("/") or re.match(r"[A-Za-z]:/", text) or ".." in parts:
-        raise ArchiveRefusedError(f"{name!r} points out of the zip: not a batch's zip")
+    leads_out = text.startswith("/") or ".." in parts or "\0" in name or _has_drive(text)
+    if leads_out or not (parts or _is_folder(info)):
+        raise ArchiveRefusedError(
+            f"{shown(name)} in the zip is a path that leads out of it: not a batch's zip"
+        )
     return parts
+
+
+def _has_drive(text: str) -> bool:
+    """``C:/x``, ``C:``, ``C:x.txt``; but ``C:1/cert.pem`` is in the folder of a thing: names may have colons."""
+    first, slash, _ = text.partition("/")
+    is_thing_folder = slash and len(first) > 2 and is_thing_name(first)
+    return _DRIVE.match(first) is not None and not is_thing_folder
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    return info.orig_filename.endswith(("/", "\\")) or bool(info.external_attr & _DOS_FOLDER)
+
+
+def _located(file: BinaryIO, info: zipfile.ZipInfo) -> tuple[int, int, int]:
+    """Where the entry's header begins, where its data, where it ends; raises when its header denies the list."""
+    file.seek(max(0, info.header_offset))
+    header = file.read(_LOCAL_HEADER.size)
+    if info.header_offset < 0 or len(header) < _LOCAL_HEADER.size:
+        raise _damaged(info.orig_filename)
+    signature, _, flags, method, _, _, crc, compressed, size, *lengths = _LOCAL_HEADER.unpack(header)
+    name = file.read(lengths[0])
+    same = (
+        signature == _LOCAL_SIGNATURE
+        and name == info.orig_filename.encode("utf-8" if info.flag_bits & _FLAG_UTF8 else "cp437")
+        and method == info.compress_type
+        and not flags & _FLAG_ENCRYPTED
+    )
+    own_and_listed = ((crc, info.CRC), (compressed, info.compress_size), (size, info.file_size))
+    if not flags & _FLAG_SIZES_FOLLOW:
+        same = same and all(own in {listed, _UNKNOWN_32} for own, listed in own_and_listed)
+    if not same:
+        raise _damaged(info.orig_filename)
+    start = info.header_offset + _LOCAL_HEADER.size + sum(lengths)
+    return info.header_offset, start, start + info.compress_size
+
+
+def _check_overlap(spans: Sequence[tuple[int, int, int]], *, end: int) -> None:
+    """Entries that share bytes unpack to far more than the zip has."""
+    in_order = sorted(spans)
+    beyond = in_order and in_order[-1][2] > end
+    if beyond or any(one[2] > other[0] for one, other in pairwise(in_order)):
+        raise ArchiveRefusedError("files in the zip overlap each other: not a batch's zip")
+
+
+def _check_twins(files: Sequence[Entry]) -> None:
+    seen: set[tuple[str, ...]] = set()
+    for entry in files:
+        if entry.path in seen:
+            raise ArchiveRefusedError(
+                f"{shown('/'.join(entry.path))} is in the zip twice: take out the one that does not count"
+            )
+        seen.add(entry.path)
+
+
+def _inflated(data: bytes, entry: Entry) -> bytes:
+    """At most one byte more than the list of entries says; empty when the data are something else."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = inflater.decompress(data, entry.size + 1)
+    except zlib.error:
+        raise _damaged("/".join(entry.path)) from None
+    if not inflater.eof or inflater.unused_data:
+        raise _damaged("/".join(entry.path))
+    return content
+
+
+def _damaged(name: str) -> ArchiveRefusedError:
+    return ArchiveRefusedError(
+        f"{shown(name)} in the zip is damaged, or not what the list of entries says: download the zip again"
+    )

@@ -1,140 +1,190 @@
-"""Reading a batch: which things a zip holds and which of them are of use. Pure.
+"""Reading a batch: which things a zip holds and which of them can be used. Pure.
 
-Layout: one folder per thing with ``cert.pem``, ``privkey.pem`` and ``pubkey.pem``, the folder's name is the
+Layout: one folder per thing with ``cert.pem``, ``privkey.pem`` and ``pubkey.pem``; the folder's name is the
 thing's (reference mic.md 3.1). One bad folder never spoils the others.
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
+from typing import BinaryIO, TypeVar
 
-from thing_operator.credentials.archive import Archive, Entry, Limits
-from thing_operator.credentials.certificates import Credentials, check_pair, public_digest
-from thing_operator.credentials.errors import ArchiveRefusedError, CredentialsError
-from thing_operator.shadow.topics import is_thing_name
+from thing_operator.credentials.archive import DEFAULT_LIMITS, Archive, Limits, open_archive, shown
+from thing_operator.credentials.certificates import (
+    Certificate,
+    Credentials,
+    PrivateKey,
+    match_pair,
+    parse_certificate,
+    parse_private_key,
+)
+from thing_operator.credentials.errors import CredentialsError
+from thing_operator.credentials.folders import CERTIFICATE, PRIVATE_KEY, Folder, find_folders
+from thing_operator.credentials.names import is_thing_name
 
-DEFAULT_LIMITS = Limits()
+Parsed = TypeVar("Parsed", Certificate, PrivateKey)
+Holders = Mapping[bytes, Sequence[Folder]]
 
-_CERTIFICATE = "cert.pem"
-_PRIVATE_KEY = "privkey.pem"
-_FILES = frozenset({_CERTIFICATE, _PRIVATE_KEY, "pubkey.pem"})
-_IGNORED = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"})
+_NAMED = 3
+"""How many other folders a message names."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
-    """One folder: ``credentials``, or why there are none."""
+    """One folder: ``credentials``, or the ``problem`` for which there are none.
+
+    ``thing_name`` is the folder's name; of a folder that is no thing's, its path in a form fit to be shown.
+    """
 
     thing_name: str
     credentials: Credentials | None = field(default=None, repr=False)
     problem: CredentialsError | None = None
 
 
-@dataclass(slots=True)
-class _Folder:
-    name: str
-    files: dict[str, Entry] = field(default_factory=dict)
-    content: dict[str, bytes] = field(default_factory=dict, repr=False)
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What came of one folder, and the ids of the keys in it, for the comparison with other folders."""
+
+    folder: Folder
+    outcome: Credentials | CredentialsError
+    certificate_id: bytes | None = None
+    private_key_id: bytes | None = None
 
 
-def read_batch(data: bytes, *, now: datetime, limits: Limits = DEFAULT_LIMITS) -> tuple[BatchEntry, ...]:
-    """All folders of a zip, by thing name. Raises ArchiveRefusedError for a zip that is not to be used at all."""
-    archive = Archive(data, limits)
-    folders = _folders(archive)
-    if not folders:
-        raise ArchiveRefusedError(
-            "no folder with cert.pem and privkey.pem is in the zip: it must hold one folder per thing"
-        )
-    if len(folders) > limits.things:
-        raise ArchiveRefusedError(f"the zip holds {len(folders)} things; a batch has at most {limits.things}")
-    for folder in folders:
-        folder.content = {name: archive.read(entry) for name, entry in folder.files.items()}
-    found = [_check(folder, now=now) for folder in folders]
-    return tuple(_explained(found, folders))
+def read_batch(
+    source: bytes | BinaryIO, *, now: datetime, limits: Limits = DEFAULT_LIMITS
+) -> tuple[BatchEntry, ...]:
+    """Every folder of a zip, sorted by thing name; ``source`` may be base64 text of it.
+
+    ``now`` is aware. Needs memory for the zip if it comes as base64 or from a pipe, and for the credentials;
+    about 1 ms of CPU per RSA-2048 thing. Raises ArchiveRefusedError for a zip that is not to be used at all.
+    """
+    archive = open_archive(source, limits=limits)
+    folders = find_folders(archive, limits=limits)
+    _check_the_rest(archive, folders)
+    found = [_check(archive, folder, now=now) for folder in folders]
+    return tuple(sorted(_entries(found), key=lambda entry: entry.thing_name))
 
 
-def _folders(archive: Archive) -> list[_Folder]:
-    """The folders that hold a thing's files: at the top, or all in one folder that somebody put around them."""
-    by_path: defaultdict[tuple[str, ...], dict[str, Entry]] = defaultdict(dict)
-    for entry in archive.entries:
-        *parents, name = entry.path
-        if name in _FILES and not _IGNORED.intersection(entry.path) and parents:
-            by_path[tuple(parents)][name] = entry
-    names: dict[str, tuple[str, ...]] = {}
-    for path in by_path:
-        if len(path) > 2:
-            raise ArchiveRefusedError(
-                f"{'/'.join(path)!r} is too deep in the zip: one folder per thing, at the top"
-            )
-        if path[-1] in names:
-            raise ArchiveRefusedError(f"thing {path[-1]} is in the zip twice: which one counts?")
-        names[path[-1]] = path
-    if len({path[:-1] for path in by_path}) > 1:
-        raise ArchiveRefusedError(
-            "the folders of the things are at different depths: put all at the top of the zip"
-        )
-    return [_Folder(path[-1], files) for path, files in sorted(by_path.items())]
+def _check_the_rest(archive: Archive, folders: Iterable[Folder]) -> None:
+    """Read what nobody asks for, too: a zip that is damaged or lies in one place is not trusted in another."""
+    asked_for = {entry for folder in folders for entry in folder.files.values()}
+    for entry in archive.files:
+        if entry not in asked_for:
+            archive.read(entry)
 
 
-def _check(folder: _Folder, *, now: datetime) -> BatchEntry:
+def _check(archive: Archive, folder: Folder, *, now: datetime) -> _Checked:
+    content = {name: archive.read(entry) for name, entry in folder.files.items()}
+    certificate = _parsed(parse_certificate, content.get(CERTIFICATE))
+    private_key = _parsed(parse_private_key, content.get(PRIVATE_KEY))
+    outcome: Credentials | CredentialsError | None = _problem_of(folder)
+    if outcome is None:
+        outcome = _matched(certificate, private_key, now=now)
+    return _Checked(
+        folder,
+        outcome,
+        certificate.key_id if isinstance(certificate, Certificate) else None,
+        private_key.key_id if isinstance(private_key, PrivateKey) else None,
+    )
+
+
+def _parsed(parse: Callable[[bytes], Parsed], data: bytes | None) -> Parsed | CredentialsError:
+    if data is None:
+        return CredentialsError("", reason="KeyMissing")  # worded by _problem_of, which sees both files
     try:
-        return BatchEntry(folder.name, credentials=_credentials(folder, now=now))
+        return parse(data)
     except CredentialsError as problem:
-        return BatchEntry(folder.name, problem=problem)
+        return problem
 
 
-def _credentials(folder: _Folder, *, now: datetime) -> Credentials:
+def _problem_of(folder: Folder) -> CredentialsError | None:
+    """What is wrong with the folder itself, whatever its files hold."""
+    if folder.misplaced:
+        return CredentialsError(folder.misplaced, reason="InvalidLayout")
     if not is_thing_name(folder.name):
-        raise CredentialsError(
-            f"{folder.name!r} is no thing name (letters, digits, ':', '_', '-', at most 128): "
-            "give the folder its name back",
-            reason="InvalidName",
+        return CredentialsError(
+            f"{shown(folder.name)} is not a thing name (1 to 128 letters, digits, colons, _ and -): "
+            "give the folder the name that MIC gave it",
+            reason="InvalidThingName",
         )
-    missing = [name for name in (_CERTIFICATE, _PRIVATE_KEY) if not folder.content.get(name)]
+    missing = [name for name in (CERTIFICATE, PRIVATE_KEY) if name not in folder.files]
     if missing:
-        raise CredentialsError(
-            f"{' and '.join(missing)} is missing or empty in the folder", reason="KeyMissing"
+        return CredentialsError(
+            f"{' and '.join(missing)} missing in the folder: take the folder from MIC's zip as it is",
+            reason="KeyMissing",
         )
-    return check_pair(folder.content[_CERTIFICATE], folder.content[_PRIVATE_KEY], now=now)
+    return None
 
 
-def _explained(found: list[BatchEntry], folders: list[_Folder]) -> list[BatchEntry]:
-    """The same with better words: whose key it is that does not fit, and who else shows this certificate."""
-    owners: defaultdict[str, list[str]] = defaultdict(list)
-    for entry in found:
-        if entry.credentials is not None:
-            owners[entry.credentials.fingerprint].append(entry.thing_name)
-    mismatched = [
-        folder
-        for folder, entry in zip(folders, found, strict=True)
-        if entry.problem is not None and entry.problem.reason == "KeyMismatch"
-    ]
-    certificate_of: dict[bytes, str] = {}
-    for folder in folders if mismatched else ():
-        digest = public_digest(certificate_pem=folder.content.get(_CERTIFICATE, b""))
-        if digest is not None:
-            certificate_of[digest] = folder.name
-    swapped = {
-        folder.name: certificate_of.get(public_digest(private_key_pem=folder.content[_PRIVATE_KEY]) or b"")
-        for folder in mismatched
-    }
-    return [_with_better_words(entry, owners=owners, swapped=swapped) for entry in found]
+def _matched(
+    certificate: Certificate | CredentialsError, private_key: PrivateKey | CredentialsError, *, now: datetime
+) -> Credentials | CredentialsError:
+    if isinstance(certificate, CredentialsError):
+        return _in_file(CERTIFICATE, certificate)
+    if isinstance(private_key, CredentialsError):
+        return _in_file(PRIVATE_KEY, private_key)
+    try:
+        return match_pair(certificate, private_key, now=now)
+    except CredentialsError as problem:
+        return problem
 
 
-def _with_better_words(
-    entry: BatchEntry, *, owners: dict[str, list[str]], swapped: dict[str, str | None]
-) -> BatchEntry:
-    owner = swapped.get(entry.thing_name)
-    if owner is not None:
-        message = f"the private key in this folder belongs to the certificate of {owner}: put them back"
-        return BatchEntry(entry.thing_name, problem=CredentialsError(message, reason="KeyMismatch"))
-    if entry.credentials is not None:
-        others = [name for name in owners[entry.credentials.fingerprint] if name != entry.thing_name]
-        if others:
+def _in_file(name: str, problem: CredentialsError) -> CredentialsError:
+    return CredentialsError(f"{name}: {problem.message}", reason=problem.reason)
+
+
+def _entries(found: Sequence[_Checked]) -> Iterator[BatchEntry]:
+    """With what only the comparison of all folders shows: whose key it is, and who has the same certificate."""
+    certificates = _holders((one.certificate_id, one.folder) for one in found)
+    private_keys = _holders((one.private_key_id, one.folder) for one in found)
+    usable = _holders(
+        (one.certificate_id, one.folder) for one in found if isinstance(one.outcome, Credentials)
+    )
+    for one in found:
+        name, outcome = shown(one.folder.name), one.outcome
+        if isinstance(outcome, CredentialsError):
+            if outcome.reason == "KeyMismatch":
+                outcome = _mismatch(one, outcome, certificates=certificates, private_keys=private_keys)
+            yield BatchEntry(name, problem=outcome)
+        elif others := _others(usable, one.certificate_id, one.folder):
             message = (
-                f"the same certificate is in the folder of {', '.join(others[:3])}: one of them is a copy"
+                f"the same certificate is in folder {others}: only one thing can own it; "
+                "take out the folder that is a copy"
             )
-            return BatchEntry(
-                entry.thing_name, problem=CredentialsError(message, reason="DuplicateCertificate")
-            )
-    return entry
+            yield BatchEntry(name, problem=CredentialsError(message, reason="DuplicateCertificate"))
+        else:
+            yield BatchEntry(one.folder.name, credentials=outcome)
+
+
+def _mismatch(
+    one: _Checked, problem: CredentialsError, *, certificates: Holders, private_keys: Holders
+) -> CredentialsError:
+    """The same, in better words where the other half is found in another folder."""
+    name = shown(one.folder.name)
+    found = []
+    if others := _others(certificates, one.private_key_id, one.folder):
+        found.append(f"the private key in folder {name} belongs to the certificate in folder {others}")
+    if others := _others(private_keys, one.certificate_id, one.folder):
+        found.append(f"the certificate in folder {name} belongs to the private key in folder {others}")
+    if not found:
+        return problem
+    return CredentialsError(f"{'; '.join(found)}: put them back together", reason=problem.reason)
+
+
+def _holders(pairs: Iterable[tuple[bytes | None, Folder]]) -> Holders:
+    """The folders that hold a key, by the key's id."""
+    found: defaultdict[bytes, list[Folder]] = defaultdict(list)
+    for key_id, folder in pairs:
+        if key_id is not None:
+            found[key_id].append(folder)
+    return found
+
+
+def _others(holders: Holders, key_id: bytes | None, folder: Folder) -> str:
+    """The other folders that hold this key, as words; empty when there is none."""
+    others = (other for other in holders.get(key_id or b"", ()) if other is not folder)
+    names = [shown(other.name) for other in islice(others, _NAMED + 1)]
+    return ", ".join(names[:_NAMED]) + (" and others" if len(names) > _NAMED else "")

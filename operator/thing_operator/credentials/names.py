@@ -28,7 +28,8 @@ def is_thing_name(text: str) -> bool:
 def object_name(thing_name: str) -> str:
     """The Kubernetes object name of a thing: ``00001721`` as it is, ``My_Thing:1`` as ``my-thing-1.<hash>``.
 
-    A DNS-1123 subdomain of at most 128 characters; at most 57 where the name had to be changed (63 with the Secret's prefix).
+    A DNS-1123 subdomain of at most 128 characters; at most 57 where the name had to be changed, so that the
+    Secret's name has at most 63.
     """
     if _OBJECT_NAME.fullmatch(thing_name):
         return thing_name
