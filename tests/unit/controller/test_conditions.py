@@ -78,7 +78,7 @@ def before(**conditions: str) -> ThingStatus:
             message="",
             observed_generation=2,
             last_transition_time=START,
-        )  # type: ignore[arg-type]
+        )
         for kind, status in conditions.items()
     )
     return ThingStatus(observed_generation=2, conditions=made)
