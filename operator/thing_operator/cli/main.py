@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from thing_operator.cli.batch import app as batch_app
 from thing_operator.cli.crds import crds
 from thing_operator.cli.run import run
 from thing_operator.errors import ThingOperatorError
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(crds)
+app.add_typer(batch_app, name="batch")
 
 
 @app.callback()

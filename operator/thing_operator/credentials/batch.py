@@ -25,7 +25,8 @@ from thing_operator.credentials.folders import CERTIFICATE, PRIVATE_KEY, Folder,
 from thing_operator.credentials.names import is_thing_name
 
 Parsed = TypeVar("Parsed", Certificate, PrivateKey)
-Holders = Mapping[bytes, Sequence[Folder]]
+KeyId = TypeVar("KeyId", bytes, str)
+Holders = Mapping[KeyId, Sequence[Folder]]
 
 _NAMED = 3
 """How many other folders a message names."""
@@ -36,11 +37,13 @@ class BatchEntry:
     """One folder: ``credentials``, or the ``problem`` for which there are none.
 
     ``thing_name`` is the folder's name; of a folder that is no thing's, its path in a form fit to be shown.
+    ``note`` says what is odd about usable credentials.
     """
 
     thing_name: str
     credentials: Credentials | None = field(default=None, repr=False)
     problem: CredentialsError | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def _parsed(parse: Callable[[bytes], Parsed], data: bytes | None) -> Parsed | Cr
     try:
         return parse(data)
     except CredentialsError as problem:
-        return problem
+        return _without_trace(problem)
 
 
 def _problem_of(folder: Folder) -> CredentialsError | None:
@@ -129,7 +132,12 @@ def _matched(
     try:
         return match_pair(certificate, private_key, now=now)
     except CredentialsError as problem:
-        return problem
+        return _without_trace(problem)
+
+
+def _without_trace(problem: CredentialsError) -> CredentialsError:
+    """The same without the frames of its traceback, which would keep the private key alive as long."""
+    return CredentialsError(problem.message, reason=problem.reason)
 
 
 def _in_file(name: str, problem: CredentialsError) -> CredentialsError:
@@ -141,26 +149,29 @@ def _entries(found: Sequence[_Checked]) -> Iterator[BatchEntry]:
     certificates = _holders((one.certificate_id, one.folder) for one in found)
     private_keys = _holders((one.private_key_id, one.folder) for one in found)
     usable = _holders(
-        (one.certificate_id, one.folder) for one in found if isinstance(one.outcome, Credentials)
+        (one.outcome.fingerprint, one.folder) for one in found if isinstance(one.outcome, Credentials)
     )
     for one in found:
         name, outcome = shown(one.folder.name), one.outcome
-        if isinstance(outcome, CredentialsError):
-            if outcome.reason == "KeyMismatch":
-                outcome = _mismatch(one, outcome, certificates=certificates, private_keys=private_keys)
-            yield BatchEntry(name, problem=outcome)
-        elif others := _others(usable, one.certificate_id, one.folder):
-            message = (
-                f"the same certificate is in folder {others}: only one thing can own it; "
-                "take out the folder that is a copy"
-            )
-            yield BatchEntry(name, problem=CredentialsError(message, reason="DuplicateCertificate"))
+        if isinstance(outcome, Credentials):
+            note = _copies(_others(usable, outcome.fingerprint, one.folder))
+            yield BatchEntry(one.folder.name, credentials=outcome, note=note)
+        elif outcome.reason == "KeyMismatch":
+            problem = _mismatch(one, outcome, certificates=certificates, private_keys=private_keys)
+            yield BatchEntry(name, problem=problem)
         else:
-            yield BatchEntry(one.folder.name, credentials=outcome)
+            yield BatchEntry(name, problem=outcome)
+
+
+def _copies(others: str) -> str | None:
+    """AWS may attach one certificate to several things, so this need not be wrong; MIC never does it."""
+    if not others:
+        return None
+    return f"the same certificate is in folder {others}: if one is a copy, its thing will not be let in"
 
 
 def _mismatch(
-    one: _Checked, problem: CredentialsError, *, certificates: Holders, private_keys: Holders
+    one: _Checked, problem: CredentialsError, *, certificates: Holders[bytes], private_keys: Holders[bytes]
 ) -> CredentialsError:
     """The same, in better words where the other half is found in another folder."""
     name = shown(one.folder.name)
@@ -174,17 +185,17 @@ def _mismatch(
     return CredentialsError(f"{'; '.join(found)}: put them back together", reason=problem.reason)
 
 
-def _holders(pairs: Iterable[tuple[bytes | None, Folder]]) -> Holders:
-    """The folders that hold a key, by the key's id."""
-    found: defaultdict[bytes, list[Folder]] = defaultdict(list)
-    for key_id, folder in pairs:
-        if key_id is not None:
-            found[key_id].append(folder)
+def _holders(pairs: Iterable[tuple[KeyId | None, Folder]]) -> Holders[KeyId]:
+    """The folders that hold something, by its id."""
+    found: defaultdict[KeyId, list[Folder]] = defaultdict(list)
+    for key, folder in pairs:
+        if key is not None:
+            found[key].append(folder)
     return found
 
 
-def _others(holders: Holders, key_id: bytes | None, folder: Folder) -> str:
-    """The other folders that hold this key, as words; empty when there is none."""
-    others = (other for other in holders.get(key_id or b"", ()) if other is not folder)
+def _others(holders: Holders[KeyId], key: KeyId | None, folder: Folder) -> str:
+    """The other folders that hold the same, as words; empty when there is none."""
+    others = (other for other in holders.get(key, ()) if other is not folder) if key is not None else ()
     names = [shown(other.name) for other in islice(others, _NAMED + 1)]
     return ", ".join(names[:_NAMED]) + (" and others" if len(names) > _NAMED else "")

@@ -7,8 +7,7 @@ class CredentialsError(UserError):
     """A certificate and private key that cannot be used.
 
     ``reason`` is one of KeyMissing, InvalidPem, KeyMismatch, Expired, NotYetValid, WeakKey, EncryptedKey
-    (design section 3), and for a folder of a batch also InvalidThingName, InvalidLayout or
-    DuplicateCertificate.
+    (design section 3), and for a folder of a batch also InvalidThingName or InvalidLayout.
     """
 
     reason = "InvalidPem"

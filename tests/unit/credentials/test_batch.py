@@ -8,7 +8,17 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from tests.unit.credentials import zips
-from tests.unit.credentials.pki import NOT_BEFORE, NOW, SECOND, Pair, ec_pair, encrypted, key_pem, rsa_key
+from tests.unit.credentials.pki import (
+    NOT_BEFORE,
+    NOW,
+    SECOND,
+    Pair,
+    ec_pair,
+    encrypted,
+    key_pem,
+    pair_for,
+    rsa_key,
+)
 from tests.unit.credentials.zips import Member, build, members_of
 
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
@@ -277,15 +287,24 @@ def test_a_private_key_is_found_in_a_folder_that_is_otherwise_bad(fleet: Fleet) 
     assert f"the certificate in folder {one} belongs to the private key in folder 00000099" in problem.message
 
 
-def test_the_same_certificate_in_two_folders(fleet: Fleet) -> None:
+def test_the_same_certificate_in_two_folders_is_said(fleet: Fleet) -> None:
     (one, first), (other, _), (third, _) = fleet.items()
     found = entries_of(by_zipfile(fleet | {other: first}))
-    assert found[third].problem is None
-    for name, partner in ((one, other), (other, one)):
-        problem = found[name].problem
-        assert problem is not None
-        assert problem.reason == "DuplicateCertificate"
-        assert f"in folder {partner}:" in problem.message
+    assert [entry.problem for entry in found.values()] == [None] * 3
+    assert found[third].note is None
+    assert f"in folder {other}:" in (found[one].note or "")
+    assert f"in folder {one}:" in (found[other].note or "")
+
+
+def test_many_copies_are_not_all_named(fleet: Fleet) -> None:
+    pair = ec_pair()
+    found = entries_of(by_zipfile({str(number): pair for number in range(9)}))
+    assert "in folder 0, 1, 2 and others:" in (found["8"].note or "")
+
+
+def test_two_certificates_of_one_key_are_two(fleet: Fleet) -> None:
+    pairs = {"a": pair_for(rsa_key()), "b": pair_for(rsa_key())}
+    assert [entry.note for entry in entries_of(by_zipfile(pairs)).values()] == [None, None]
 
 
 def test_a_copy_with_an_impossible_name_does_not_spoil_the_original(fleet: Fleet) -> None:
@@ -303,6 +322,15 @@ def test_no_private_key_is_ever_shown(fleet: Fleet) -> None:
     for pair in fleet.values():
         for line in pair.private_key.splitlines()[1:-1]:
             assert line.decode() not in text
+
+
+def test_a_problem_keeps_no_frames_with_keys_alive(fleet: Fleet) -> None:
+    (one, first), (other, second), _ = fleet.items()
+    mixed = {one: Pair(first.certificate, second.private_key), other: Pair(b"", b"x")}
+    for entry in entries_of(by_zipfile(mixed)).values():
+        assert entry.problem is not None
+        assert entry.problem.__traceback__ is None
+        assert entry.problem.__context__ is None
 
 
 def test_nothing_but_misplaced_files_is_explained() -> None:

@@ -86,7 +86,7 @@ def build(
         directory += _listed(member, offset)
     body += gap
     number = len(members) if count is None else count
-    start = len(body) + shift
+    start = max(0, len(body) + shift)
     end = bytearray()
     if zip64_end:
         end += struct.pack(

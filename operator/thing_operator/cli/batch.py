@@ -1,0 +1,124 @@
+"""``thing-operator batch``: batch zips from a terminal."""
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
+from thing_operator.credentials.names import secret_name
+
+app = typer.Typer(help="Batch zips: look into them.", no_args_is_help=True)
+
+_STDIN = Path("-")
+_EXIT_UNUSABLE = 1
+_EXIT_REFUSED = 2
+_SHORT = 12
+"""Digits of a fingerprint in the table; JSON has them all."""
+
+_LOG_WIDTH = 200
+"""Columns where there is no terminal to ask: in a log, broken lines are worse than long ones."""
+
+
+class Output(StrEnum):
+    """How the result is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.callback()
+def batch() -> None:
+    """Batch zips: look into them."""
+
+
+@app.command()
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.zip", help="the zip, or base64 text of it; - for stdin")
+    ],
+    output: Annotated[Output, typer.Option("--output", "-o", help="form of the result")] = Output.TABLE,
+) -> None:
+    """Check every folder of a batch zip, offline. Nothing secret is shown.
+
+    Exit code 0: every thing is usable. 1: at least one is not. 2: the file cannot be read, or the zip is
+    refused whole (hostile, damaged, over the limits, no batch).
+    """
+    now = datetime.now(UTC)
+    try:
+        entries = _read(file, now=now)
+    except OSError as error:
+        _refuse(f"cannot read {file}: {error.strerror or error}", reason="Unreadable", output=output)
+    except ArchiveRefusedError as error:
+        _refuse(f"{file}: {error.message}", reason=error.reason, output=output)
+    rows = [_row(entry) for entry in entries]
+    unusable = sum(entry.credentials is None for entry in entries)
+    if output is Output.JSON:
+        result = {"total": len(rows), "usable": len(rows) - unusable, "unusable": unusable, "things": rows}
+        typer.echo(json.dumps(result, indent=2))
+    else:
+        _print_table(rows, title=f"{len(rows) - unusable} of {len(rows)} things usable")
+    raise typer.Exit(_EXIT_UNUSABLE if unusable else 0)
+
+
+def _read(file: Path, *, now: datetime) -> tuple[BatchEntry, ...]:
+    if file == _STDIN:
+        return read_batch(sys.stdin.buffer, now=now)
+    with file.open("rb") as opened:
+        return read_batch(opened, now=now)
+
+
+def _row(entry: BatchEntry) -> dict[str, Any]:
+    """What is shown of one thing; the keys are those of ThingBatch's status where it has the same."""
+    problem, found = entry.problem, entry.credentials
+    row: dict[str, Any] = {
+        "name": entry.thing_name,
+        "result": "Usable" if found else "Unusable",
+        "reason": problem.reason if problem else None,
+        "message": problem.message if problem else entry.note,
+    }
+    if found:
+        row |= {
+            "secretName": secret_name(entry.thing_name),
+            "fingerprint": found.fingerprint,
+            "keyType": found.key_type,
+            "notBefore": _time(found.not_before),
+            "notAfter": _time(found.not_after),
+        }
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def _print_table(rows: Iterable[dict[str, Any]], *, title: str) -> None:
+    table = Table("Thing", "Result", "Reason", "Fingerprint", "Not after", "Message", title=title)
+    for row in rows:
+        cells = (
+            row["name"],
+            row["result"],
+            row.get("reason", ""),
+            row.get("fingerprint", "")[:_SHORT],
+            row.get("notAfter", ""),
+            row.get("message", ""),
+        )
+        # Text, since a folder may be called [red] or worse.
+        table.add_row(*(Text(cell) for cell in cells), style="" if row["result"] == "Usable" else "red")
+    Console(width=None if sys.stdout.isatty() else _LOG_WIDTH).print(table)
+
+
+def _refuse(message: str, *, reason: str, output: Output) -> NoReturn:
+    if output is Output.JSON:
+        typer.echo(json.dumps({"error": {"reason": reason, "message": message}}, indent=2))
+    error = Text.assemble(("error:", "bold red"), " ", message)
+    Console(stderr=True, highlight=False).print(error, soft_wrap=True)
+    raise typer.Exit(_EXIT_REFUSED)
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

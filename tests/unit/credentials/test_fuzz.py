@@ -1,0 +1,181 @@
+"""Whatever the bytes: our own errors or a result, and never more than the limits allow."""
+
+import io
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.unit.credentials import zips
+from tests.unit.credentials.pki import NOW, ec_pairs
+from tests.unit.credentials.zips import Member, build, members_of
+
+from thing_operator.credentials import ArchiveRefusedError, CredentialsError, Limits, check_pair, read_batch
+from thing_operator.credentials.archive import open_archive
+
+# The library warns of odd but readable certificates (a serial number below one, for instance).
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+
+PAIRS = ec_pairs(2)
+FLEET = {"00000041": PAIRS[0], "dev-1": PAIRS[1]}
+SEEDS = [
+    build(members_of(FLEET)),
+    build([Member(**(vars(member) | {"zip64": True})) for member in members_of(FLEET)], zip64_end=True),
+    build([Member(**(vars(member) | {"flags": zips.SIZES_FOLLOW})) for member in members_of(FLEET)]),
+    build([Member(**(vars(member) | {"method": zips.STORED})) for member in members_of(FLEET, root="x/")]),
+]
+SIGNATURES = [b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"]
+NUMBERS = st.sampled_from([0, 1, 7, 0x7F, 0x80, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF])
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A zip in which bits were flipped, numbers near a header changed, and pieces cut or doubled."""
+    data = bytearray(draw(st.sampled_from(SEEDS)))
+    for _ in range(draw(st.integers(1, 4))):
+        places = [at for signature in SIGNATURES for at in _all(data, signature)] or [0]
+        at = min(draw(st.sampled_from(places)) + draw(st.integers(0, 60)), max(len(data) - 4, 0))
+        match draw(st.sampled_from(["bit", "number", "cut", "double", "insert"])):
+            case "bit" if data:
+                data[at] ^= 1 << draw(st.integers(0, 7))
+            case "number" if len(data) >= at + 4:
+                struct.pack_into("<L", data, at, draw(NUMBERS))
+            case "cut":
+                del data[at : at + draw(st.integers(1, 200))]
+            case "double":
+                data[at:at] = data[at : at + draw(st.integers(1, 200))]
+            case _:
+                data[at:at] = draw(st.binary(max_size=20))
+    return bytes(data)
+
+
+def _all(data: bytearray, signature: bytes) -> list[int]:
+    found, at = [], data.find(signature)
+    while at >= 0:
+        found.append(at)
+        at = data.find(signature, at + 1)
+    return found
+
+
+def members() -> st.SearchStrategy[list[Member]]:
+    """Entries of any kind, honest or not."""
+    paths = st.sampled_from(
+        [
+            "1/cert.pem",
+            "1/privkey.pem",
+            "2/cert.pem",
+            "x/1/cert.pem",
+            "../a",
+            "/a",
+            "a\\b",
+            "c:/x",
+            "",
+            ".",
+            "a/",
+        ]
+    )
+    names = paths.map(str.encode) | st.binary(max_size=20)
+    contents = st.sampled_from([b"", b"x" * 70_000, PAIRS[0].certificate, PAIRS[0].private_key]) | st.binary()
+    some: dict[str, st.SearchStrategy[Any]] = {
+        "method": st.sampled_from([0, 8, 12, 99]),
+        "flags": st.sampled_from([0, 1, 8, 0x20, 0x800, 0x2000, 0xFFFF]),
+        "mode": st.sampled_from([0, 0o100644, zips.SYMLINK, zips.DEVICE, 0xFFFF]),
+        "zip64": st.booleans(),
+        "raw": st.none() | st.binary(max_size=50),
+        "size": st.none() | NUMBERS,
+        "local_size": st.none() | NUMBERS,
+        "crc": st.none() | NUMBERS,
+        "local_name": st.none() | st.binary(max_size=5),
+        "local_flags": st.none() | st.sampled_from([0, 1, 8]),
+        "local_method": st.none() | st.sampled_from([0, 8]),
+        "at": st.none() | NUMBERS,
+        "attributes": st.sampled_from([0, 0x10]),
+    }
+    honest = st.builds(Member, name=names, data=contents)
+    return st.lists(honest | st.builds(Member, name=names, data=contents, **some), max_size=6)
+
+
+def fit_to_be_shown(message: str) -> bool:
+    return message.isprintable() and 0 < len(message) < 500
+
+
+def read_anything(data: bytes) -> None:
+    try:
+        entries = read_batch(data, now=NOW)
+    except ArchiveRefusedError as refusal:
+        message = refusal.message
+    else:
+        message = "no refusal"
+        assert entries
+        for entry in entries:
+            assert (entry.credentials is None) != (entry.problem is None)
+            assert entry.problem is None or fit_to_be_shown(entry.problem.message)
+    assert fit_to_be_shown(message)
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutated())
+def test_mutated_zips(data: bytes) -> None:
+    read_anything(data)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(members(), st.integers(-3, 3), st.none() | st.integers(0, 9), st.booleans())
+def test_composed_zips(entries: list[Member], shift: int, count: int | None, zip64_end: bool) -> None:
+    read_anything(build(entries, shift=shift, count=count, zip64_end=zip64_end))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda tail: b"UEsDB" + tail))
+def test_any_bytes(data: bytes) -> None:
+    read_anything(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutated())
+def test_no_file_is_longer_than_the_limit(data: bytes) -> None:
+    limits = Limits(entry=300, total=1000)
+    try:
+        archive = open_archive(data, limits=limits)
+        contents = [archive.read(entry) for entry in archive.files]
+    except ArchiveRefusedError:
+        return
+    assert all(len(content) <= limits.entry for content in contents)
+    assert sum(map(len, contents)) <= limits.total
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_mutated_pairs(data: st.DataObject) -> None:
+    pair = PAIRS[0]
+    parts = [bytearray(pair.certificate), bytearray(pair.private_key)]
+    for _ in range(data.draw(st.integers(1, 3))):
+        part = data.draw(st.sampled_from(parts))
+        at = data.draw(st.integers(0, len(part) - 1))
+        part[at] = data.draw(st.sampled_from(b"ABCDwxyz0189+/=\n- :\\\xff"))
+    try:
+        found = check_pair(bytes(parts[0]), bytes(parts[1]), now=NOW)
+    except CredentialsError as refusal:
+        message = refusal.message
+    else:
+        message = "no refusal"
+        assert check_pair(found.certificate_pem, found.private_key_pem, now=NOW) == found
+    assert fit_to_be_shown(message)
+
+
+def test_reads_stay_within_what_a_batch_needs() -> None:
+    """However long the list of entries claims to be, it is not asked of the file."""
+
+    class Watched(io.BytesIO):
+        longest = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            found = super().read(size)
+            Watched.longest = max(Watched.longest, len(found))
+            return found
+
+    data = build([Member(b"x" * 60_000 + str(n).encode(), method=0) for n in range(60)])
+    with pytest.raises(ArchiveRefusedError):
+        read_batch(Watched(data), now=NOW)
+    assert Watched.longest <= 128 * 1024
