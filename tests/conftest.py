@@ -1,3 +1,3 @@
 """Fixtures for all tests; each kind of them is a module under ``tests/fixtures``."""
 
-pytest_plugins = ["tests.fixtures.controlplane"]
+pytest_plugins = ["tests.fixtures.controlplane", "tests.fixtures.cloud", "tests.fixtures.operator"]

@@ -6,7 +6,9 @@ import typer
 from rich.console import Console
 
 from thing_operator.cli.batch import app as batch_app
+from thing_operator.cli.cloud import app as cloud_app
 from thing_operator.cli.crds import crds
+from thing_operator.cli.demo import demo
 from thing_operator.cli.run import run
 from thing_operator.errors import ThingOperatorError
 
@@ -18,6 +20,8 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(crds)
+app.command()(demo)
+app.add_typer(cloud_app, name="cloud")
 app.add_typer(batch_app, name="batch")
 
 

@@ -1,0 +1,167 @@
+"""Thing batches: made in the background, zipped, offered under an address that expires (reference mic.md 4.2)."""
+
+import asyncio
+import hashlib
+import hmac
+import io
+import secrets
+import time
+import uuid
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from thing_operator.local.cloud.certificates import KeyType
+from thing_operator.local.cloud.layout import write_private
+from thing_operator.local.cloud.registry import Registry, Thing
+from thing_operator.local.cloud.store import Store
+
+DOWNLOADS: Final = "/thing-certs"
+"""Where the addresses of zips lead to, below the API's host."""
+
+_ZIP_TIME: Final = (2026, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """What a batch is to be; checked by the API."""
+
+    thing_type: str
+    domain: str
+    size: int
+    concurrency: int
+    key_type: KeyType
+    created_by: str
+
+
+class Batches:
+    """All batches of the account. Unfinished ones go on after a restart."""
+
+    def __init__(self, store: Store, registry: Registry, folder: Path, *, url_seconds: float) -> None:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._store = store
+        self._registry = registry
+        self._folder = folder
+        self._url_seconds = url_seconds
+        self._secret = store.meta("urlSecret", secrets.token_hex(32)).encode()
+        self._batches: dict[str, dict[str, Any]] = {body["batchId"]: body for body in store.batches()}
+        self._work: set[asyncio.Task[None]] = set()
+
+    def order(self, asked: BatchRequest) -> str:
+        """Begin a batch; returns its id."""
+        created_at = _now_ms()
+        batch: dict[str, Any] = {
+            "batchId": str(uuid.uuid4()),
+            "attributes": {"thingType": asked.thing_type, "domain": asked.domain},
+            "requestedSize": asked.size,
+            "currentSize": 0,
+            "concurrency": asked.concurrency,
+            "createdBy": asked.created_by,
+            "createdAt": created_at,
+            "errors": [],
+            "keyType": asked.key_type,
+            "things": [],
+        }
+        batch["Key"] = f"batch-{asked.thing_type}-{created_at}-{batch['batchId'][:8]}.zip"
+        self._keep(batch)
+        self._begin(batch)
+        return str(batch["batchId"])
+
+    def resume(self) -> None:
+        """Go on with what a former run left unfinished."""
+        for batch in self._batches.values():
+            if "finishedAt" not in batch:
+                self._begin(batch)
+
+    def listed(self, *, base: str) -> list[dict[str, Any]]:
+        """As the API lists them: unfinished first, then the latest; ``base`` is the host of download addresses."""
+        found = sorted(self._batches.values(), key=lambda batch: -batch.get("finishedAt", float("inf")))
+        return [self._item(batch, base=base) for batch in found[:1000]]
+
+    def download(self, key: str, *, expires: str, signature: str) -> bytes | None:
+        """The zip; None when the address is not one of ours or has expired."""
+        if not hmac.compare_digest(signature, self._signature(key, expires)):
+            return None
+        if float(expires) < time.time():
+            return None
+        return (self._folder / key).read_bytes()
+
+    async def stop(self) -> None:
+        """Leave unfinished work to the next run."""
+        for task in self._work:
+            task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+
+    def _begin(self, batch: dict[str, Any]) -> None:
+        task = asyncio.get_running_loop().create_task(self._make(batch))
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _make(self, batch: dict[str, Any]) -> None:
+        left = batch["requestedSize"] - len(batch["things"])
+        numbers = iter(range(left))
+        await asyncio.gather(*(self._make_some(batch, numbers) for _ in range(batch["concurrency"])))
+        await self._registry.announce()
+        things = (self._registry.get(name) for name in sorted(batch["things"]))
+        data = zip_credentials(thing for thing in things if thing is not None)
+        write_private(self._folder / batch["Key"], data)
+        batch |= {
+            "finishedAt": _now_ms(),
+            "Size": len(data),
+            "LastModified": _now_ms(),
+            "ETag": f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"',
+        }
+        self._keep(batch)
+
+    async def _make_some(self, batch: dict[str, Any], numbers: Iterable[int]) -> None:
+        for _ in numbers:
+            thing = await self._registry.create(
+                thing_type=batch["attributes"]["thingType"],
+                domain=batch["attributes"]["domain"],
+                created_by=batch["createdBy"],
+                key_type=KeyType(batch["keyType"]),
+            )
+            batch["things"].append(thing.name)
+            batch["currentSize"] = len(batch["things"])
+            self._keep(batch)
+
+    def _item(self, batch: dict[str, Any], *, base: str) -> dict[str, Any]:
+        item = {key: value for key, value in batch.items() if key not in {"things", "keyType"}}
+        if "finishedAt" in batch:
+            expires = str(int(time.time() + self._url_seconds))
+            signature = self._signature(batch["Key"], expires)
+            item["url"] = f"{base}{DOWNLOADS}/{batch['Key']}?Expires={expires}&Signature={signature}"
+        else:
+            del item["Key"]
+        return item
+
+    def _signature(self, key: str, expires: str) -> str:
+        return hmac.new(self._secret, f"{key}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+    def _keep(self, batch: dict[str, Any]) -> None:
+        self._batches[batch["batchId"]] = batch
+        self._store.put_batch(batch["batchId"], batch)
+
+
+def zip_credentials(things: Iterable[Thing]) -> bytes:
+    """MIC's layout (reference mic.md 3.1): a folder per thing with cert.pem, privkey.pem and pubkey.pem."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for thing in things:
+            if thing.credentials is None:
+                continue
+            for file, text in (
+                ("cert.pem", thing.credentials.certificate),
+                ("privkey.pem", thing.credentials.private_key),
+                ("pubkey.pem", thing.credentials.public_key),
+            ):
+                entry = zipfile.ZipInfo(f"{thing.name}/{file}", _ZIP_TIME)
+                entry.external_attr = 0o600 << 16
+                archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,80 @@
+"""What lies where in a cloud's folder."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths below one folder."""
+
+    root: Path
+
+    @property
+    def info(self) -> Path:
+        """Where everything is reached; there while the cloud runs."""
+        return self.root / "cloud.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a cloud runs in the folder."""
+        return self.root / "cloud.lock"
+
+    @property
+    def ports(self) -> Path:
+        """The ports of the last run: taken again when they are free."""
+        return self.root / "ports.json"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "cloud.sqlite"
+
+    @property
+    def observations(self) -> Path:
+        """What was reported when, one JSON object a line."""
+        return self.root / "observations.jsonl"
+
+    @property
+    def identities(self) -> Path:
+        """For the broker: whose certificate is which."""
+        return self.root / "broker" / "identities.json"
+
+    @property
+    def broker_config(self) -> Path:
+        return self.root / "broker" / "broker.json"
+
+    @property
+    def broker_log(self) -> Path:
+        return self.root / "broker.log"
+
+    @property
+    def pki(self) -> Path:
+        return self.root / "pki"
+
+    @property
+    def ca(self) -> Path:
+        """The CA (PEM) that clients have to trust."""
+        return self.pki / "ca.crt"
+
+    def make(self) -> None:
+        """Make the folders, for the owner alone: private keys lie here."""
+        for folder in (self.root, self.pki, self.identities.parent):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.chmod(0o700)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file in one step; only the owner may read it."""
+    incoming = path.with_name(f".{path.name}.new")
+    incoming.unlink(missing_ok=True)
+    with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    incoming.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """As write_private, a JSON document."""
+    write_private(path, json.dumps(content, indent=2).encode() + b"\n")

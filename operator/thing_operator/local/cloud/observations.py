@@ -1,0 +1,42 @@
+"""What MIC keeps as history: one JSON object a line, for people and tests to read."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+_LIMIT: Final = 64 * 1024 * 1024
+
+
+class Observations:
+    """Appends to a file; beyond 64 MiB the older half moves to ``<file>.1``."""
+
+    def __init__(self, file: Path) -> None:
+        self._path = file
+        self._file = file.open("a", encoding="utf-8")
+
+    def add(
+        self, *, thing: str, shadow: str | None, reported: Any, timestamp: int, received: int, source: str
+    ) -> None:
+        """``timestamp`` is the observation's, ``received`` the arrival's, both in epoch milliseconds;
+        ``source`` is ``update`` or ``backdate``.
+        """
+        line = {
+            "thing": thing,
+            "shadow": shadow,
+            "timestamp": timestamp,
+            "received": received,
+            "source": source,
+            "reported": reported,
+        }
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def flush(self) -> None:
+        """Make what was added readable for others."""
+        self._file.flush()
+        if self._file.tell() > _LIMIT:
+            self._file.close()
+            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            self._file = self._path.open("a", encoding="utf-8")
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,78 @@
+"""What the cloud remembers: one SQLite file. What was committed survives a kill of the process."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shadows (
+    thing TEXT NOT NULL, shadow TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (thing, shadow)
+) WITHOUT ROWID;
+"""
+
+
+class Store:
+    """For one thread. Each write is a transaction of its own unless it is inside ``transaction``."""
+
+    def __init__(self, file: Path) -> None:
+        file.touch(mode=0o600)
+        self._connection = sqlite3.connect(file, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # Safe from a killed process; a power cut may cost the last moments, not the file.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside or none."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def meta(self, key: str, default: str) -> str:
+        """One remembered value; ``default`` is remembered when there is none."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        if row is not None:
+            return str(row[0])
+        self.put_meta(key, default)
+        return default
+
+    def put_meta(self, key: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def things(self) -> Iterator[Json]:
+        return self._bodies("SELECT body FROM things")
+
+    def put_thing(self, name: str, body: Json) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO things VALUES (?, ?)", (name, json.dumps(body)))
+
+    def batches(self) -> Iterator[Json]:
+        return self._bodies("SELECT body FROM batches")
+
+    def put_batch(self, batch_id: str, body: Json) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO batches VALUES (?, ?)", (batch_id, json.dumps(body)))
+
+    def shadows(self) -> Iterator[Json]:
+        return self._bodies("SELECT body FROM shadows")
+
+    def put_shadow(self, thing: str, shadow: str | None, body: Json) -> None:
+        row = (thing, shadow or "", json.dumps(body))
+        self._connection.execute("INSERT OR REPLACE INTO shadows VALUES (?, ?, ?)", row)
+
+    def _bodies(self, query: str) -> Iterator[Json]:
+        return (json.loads(body) for (body,) in self._connection.execute(query))
