@@ -16,7 +16,7 @@ def run(
     namespace: Annotated[
         list[str] | None, typer.Option("--namespace", "-n", help="watch this namespace; may be given again")
     ] = None,
-    all_namespaces: Annotated[  # noqa: FBT002 - a flag of the command line
+    all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", "-A", help="watch all namespaces, whatever the file says")
     ] = False,
     config: Annotated[Path | None, typer.Option(help="YAML file with settings")] = None,

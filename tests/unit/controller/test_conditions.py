@@ -88,8 +88,13 @@ def short(observation: Observation) -> dict[str, str]:
     return {found.type: f"{found.status}/{found.reason}" for found in thing_conditions(observation)}
 
 
-CONNECTING = {"connected": False, "phase": Phase.CONNECTING, "reason": "Connecting", "document": None}
-UNREACHABLE = {"connected": False, "reason": "EndpointUnreachable", "document": None}
+CONNECTING: dict[str, Any] = {
+    "connected": False,
+    "phase": Phase.CONNECTING,
+    "reason": "Connecting",
+    "document": None,
+}
+UNREACHABLE: dict[str, Any] = {"connected": False, "reason": "EndpointUnreachable", "document": None}
 
 ROWS = [
     pytest.param(

@@ -1,0 +1,110 @@
+"""``thing-operator demo``: the main job for real, on this machine."""
+
+import signal
+import tempfile
+import threading
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from thing_operator.api.crds import all_crds, to_yaml
+from thing_operator.local.demo import Step, World, tell_story
+from thing_operator.local.demo.screen import draw
+from thing_operator.local.toolchain import reporter_for
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="check every step, print it as a line, exit 0 or 1")
+    ] = False,
+    size: Annotated[int, typer.Option(min=2, max=100, help="number of things")] = 10,
+    directory: Annotated[
+        Path | None, typer.Option("--dir", help="keep state and logs here instead of in a temporary folder")
+    ] = None,
+) -> None:
+    """Run control plane, local cloud and operator here, show what they do, stay until Ctrl-C."""
+    console = Console()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # An exception unwinds the stack, and with it every child process ends.
+        signal.signal(number, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with _folder(directory) as name, suppress(KeyboardInterrupt):
+        folder = Path(name)
+        with World(
+            folder, size=size, manifests=(_write_crds(folder),), reporter=reporter_for(console)
+        ) as world:
+            if once or not console.is_terminal:
+                _tell_in_lines(console, world)
+            else:
+                _tell_live(console, world)
+            if not once:
+                _say_what_to_try(console, world)
+                _stay(console, world, stop)
+
+
+def _folder(directory: Path | None) -> nullcontext[str] | tempfile.TemporaryDirectory[str]:
+    if directory is not None:
+        return nullcontext(str(directory.absolute()))
+    return tempfile.TemporaryDirectory(prefix="thing-operator-demo-")
+
+
+def _write_crds(folder: Path) -> Path:
+    crds = folder / "crds"
+    crds.mkdir(parents=True, exist_ok=True)
+    for name, crd in all_crds().items():
+        (crds / name).write_text(to_yaml(crd), encoding="utf-8")
+    return crds
+
+
+def _tell_in_lines(console: Console, world: World) -> None:
+    for step, seconds in tell_story(world, lambda: None):
+        console.print(f"ok {seconds:5.1f} s  {step.title}: {step.outcome}", highlight=False, soft_wrap=True)
+    console.print(world.kubectl("get", "thg,thgb"), highlight=False, soft_wrap=True)
+
+
+def _tell_live(console: Console, world: World) -> None:
+    done: list[tuple[Step, float]] = []
+    with Live(console=console, refresh_per_second=4) as live:
+
+        def show() -> None:
+            live.update(draw(done, world.things_now()))
+
+        for told in tell_story(world, show):
+            done.append(told)
+            show()
+
+
+def _say_what_to_try(console: Console, world: World) -> None:
+    first, second = sorted(world.things)[:2]
+    console.print(
+        f"""
+[bold]Try it yourself[/] in another terminal:
+
+  export KUBECONFIG={world.plane.kubeconfig}
+  alias kubectl={world.plane.kubectl_path}
+  kubectl config set-context --current --namespace=demo
+  kubectl get things --watch
+  kubectl patch thing {first} --type=merge --patch '{{"spec": {{"desired": {{"setpoint": -22}}}}}}'
+  kubectl wait --for=condition=Ready thing/{first}
+  kubectl get thing {second} --output=yaml
+  kubectl patch thing {second} --type=merge --patch '{{"spec": {{"suspend": true}}}}'
+  kubectl delete thing {second}
+
+Logs are in {world.folder}. Ctrl-C ends everything.
+""",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _stay(console: Console, world: World, stop: threading.Event) -> None:
+    if not console.is_terminal:
+        stop.wait()
+        return
+    with Live(console=console, refresh_per_second=2) as live:
+        while not stop.wait(1.0):
+            live.update(draw([], world.things_now()))

@@ -1,0 +1,127 @@
+"""ThingBatches end to end: a zip from the cloud's MIC API becomes Secrets and Things."""
+
+import base64
+import io
+import json
+import zipfile
+from typing import Any
+
+from tests.fixtures.operator import Workspace, eventually
+
+Json = dict[str, Any]
+
+
+def store_zip(workspace: Workspace, data: bytes, *, name: str = "zip") -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "data": {"batch.zip": base64.b64encode(data).decode()},
+    }
+    workspace.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(body))
+
+
+def batch_spec(**more: Any) -> Json:
+    return {"source": {"secrets": [{"name": "zip", "key": "batch.zip"}]}} | more
+
+
+def create_things(desired: Json) -> Json:
+    return {"things": {"create": True, "template": {"spec": {"desired": desired}}}}
+
+
+def test_a_hundred_things_from_zip_to_ready(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(100, key_type="ec")
+    store_zip(workspace, data)
+    workspace.apply("ThingBatch", "b", batch_spec(**create_things({"a": 1})))
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    status = workspace.get("b", kind="thingbatch")["status"]
+    assert (status["total"], status["imported"], status["failed"]) == (100, 100, 0)
+    assert len(status["things"]) == 100
+
+    def all_ready() -> bool:
+        found = workspace.list("things")
+        return len(found) == 100 and all(
+            any(c["type"] == "Ready" and c["status"] == "True" for c in thing["status"].get("conditions", []))
+            for thing in found
+        )
+
+    eventually(all_ready, "all Ready", timeout=60)
+    secrets = [body for body in workspace.list("secrets") if body["type"] == "kubernetes.io/tls"]
+    assert len(secrets) == 100
+    assert set(secrets[0]["metadata"]["labels"]) == {
+        "thing-operator.io/batch",
+        "thing-operator.io/thing-name",
+    }
+    assert "ownerReferences" not in secrets[0]["metadata"]
+    before = {body["metadata"]["name"]: body["metadata"]["resourceVersion"] for body in secrets}
+    workspace.kubectl("annotate", "secret", "zip", "touched=1")
+    workspace.kubectl("annotate", "thingbatch", "b", "touched=1")
+    store_zip(workspace, data)
+    workspace.apply("ThingBatch", "b", batch_spec(**create_things({"a": 2})))
+    eventually(
+        lambda: all(body["spec"]["desired"] == {"a": 2} for body in workspace.list("things")), "template"
+    )
+    after = {
+        body["metadata"]["name"]: body["metadata"]["resourceVersion"]
+        for body in workspace.list("secrets")
+        if body["type"] == "kubernetes.io/tls"
+    }
+    assert after == before
+
+
+def test_one_bad_folder_spoils_nothing_and_is_named(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(3, key_type="ec")
+    spoilt = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(spoilt, "w") as target:
+        names = sorted(source.namelist())
+        bad = names[0].split("/")[0]
+        for name in names:
+            target.writestr(name, b"no PEM" if name == f"{bad}/cert.pem" else source.read(name))
+    store_zip(workspace, spoilt.getvalue())
+    workspace.apply("ThingBatch", "b", batch_spec())
+    found = workspace.wait_for("b", "Stalled", reason="PartlyImported", kind="thingbatch")
+    assert f"2 of 3 things imported: {bad}" in found["message"]
+    store_zip(workspace, data)
+    workspace.wait_for("b", "Ready", kind="thingbatch")
+
+
+def test_a_corrupted_zip_is_refused_whole(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(2, key_type="ec")
+    store_zip(workspace, data[: len(data) // 2])
+    workspace.apply("ThingBatch", "b", batch_spec())
+    found = workspace.wait_for("b", "Stalled", reason="InvalidArchive", kind="thingbatch")
+    assert "zip/batch.zip" in found["message"]
+    assert workspace.list("things") == []
+
+
+def test_a_secret_of_somebody_else_is_not_overwritten(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(2, key_type="ec")
+    first = min(workspace.cloud.things(data))
+    workspace.kubectl("create", "secret", "generic", f"thing-{first}", "--from-literal=mine=1")
+    store_zip(workspace, data)
+    workspace.apply("ThingBatch", "b", batch_spec())
+    workspace.wait_for("b", "Stalled", reason="PartlyImported", kind="thingbatch")
+    things = {found["name"]: found for found in workspace.get("b", kind="thingbatch")["status"]["things"]}
+    assert things[first]["result"] == "Conflict"
+    assert set(workspace.get(f"thing-{first}", kind="secret")["data"]) == {"mine"}
+
+
+def test_deletion_and_pruning_by_policy(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(2, key_type="ec")
+    other = workspace.cloud.create_batch(1, key_type="ec")
+    store_zip(workspace, data)
+    policies = {"prunePolicy": "Delete", "deletionPolicy": "Delete"}
+    workspace.apply("ThingBatch", "b", batch_spec(**policies, **create_things({})))
+    workspace.wait_for("b", "Ready", kind="thingbatch")
+    assert len(workspace.list("things")) == 2
+    store_zip(workspace, other)
+    kept = set(workspace.cloud.things(other))
+    eventually(lambda: {body["metadata"]["name"] for body in workspace.list("things")} == kept, "pruned")
+    workspace.kubectl("delete", "thingbatch", "b")
+    eventually(lambda: workspace.list("things") == [], "collected with their batch", timeout=60)
+
+
+def test_what_is_not_carried_out_yet_says_so(workspace: Workspace) -> None:
+    workspace.apply("ThingBatch", "b", {"source": {"url": {"secretName": "s"}}})
+    found = workspace.wait_for("b", "Stalled", reason="NotImplemented", kind="thingbatch")
+    assert "spec.source.secrets" in found["message"]
