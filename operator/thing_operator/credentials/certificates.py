@@ -29,7 +29,14 @@ _MAX_RSA_BITS = 4096
 
 _ACCEPTED = "use RSA of 2048 to 4096 bits, EC P-256 or EC P-384"
 _PROOF = b"thing-operator: this private key belongs to this certificate"
-_LIBRARY_ERRORS = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError)
+_LIBRARY_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    InternalError,
+)
 
 
 @dataclass(frozen=True, slots=True)

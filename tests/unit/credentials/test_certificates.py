@@ -187,6 +187,12 @@ def test_damaged_files(pair: Pair) -> None:
     assert "certificate 2" in refusal(chain, pair.private_key).message
 
 
+def test_a_certificate_of_another_version(pair: Pair) -> None:
+    der = bytearray(ssl.PEM_cert_to_DER_cert(pair.certificate.decode()))
+    der[der.index(bytes.fromhex("a003020102")) + 4] = 1
+    assert refusal(ssl.DER_cert_to_PEM_cert(bytes(der)).encode(), pair.private_key).reason == "InvalidPem"
+
+
 @pytest.mark.parametrize(
     ("certificate", "private_key", "words"),
     [

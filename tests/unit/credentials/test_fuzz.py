@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.credentials import zips
-from tests.unit.credentials.pki import NOW, ec_pairs
+from tests.unit.credentials.pki import NOW, ec_pairs, pair_for, rsa_key
 from tests.unit.credentials.zips import Member, build, members_of
 
 from thing_operator.credentials import ArchiveRefusedError, CredentialsError, Limits, check_pair, read_batch
 from thing_operator.credentials.archive import open_archive
+from thing_operator.credentials.pem import PemBlock, pem_blocks
 
 # The library warns of odd but readable certificates (a serial number below one, for instance).
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
@@ -25,6 +26,9 @@ SEEDS = [
     build([Member(**(vars(member) | {"flags": zips.SIZES_FOLLOW})) for member in members_of(FLEET)]),
     build([Member(**(vars(member) | {"method": zips.STORED})) for member in members_of(FLEET, root="x/")]),
 ]
+RSA = pair_for(rsa_key())
+PEMS = [(pair.certificate, pair.private_key) for pair in (PAIRS[0], RSA)]
+LETTERS = b"ABCDwxyz0189+/=\n- :\\\xff"
 SIGNATURES = [b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"]
 NUMBERS = st.sampled_from([0, 1, 7, 0x7F, 0x80, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF])
 
@@ -145,23 +149,37 @@ def test_no_file_is_longer_than_the_limit(data: bytes) -> None:
     assert sum(map(len, contents)) <= limits.total
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.data())
-def test_mutated_pairs(data: st.DataObject) -> None:
-    pair = PAIRS[0]
-    parts = [bytearray(pair.certificate), bytearray(pair.private_key)]
-    for _ in range(data.draw(st.integers(1, 3))):
-        part = data.draw(st.sampled_from(parts))
-        at = data.draw(st.integers(0, len(part) - 1))
-        part[at] = data.draw(st.sampled_from(b"ABCDwxyz0189+/=\n- :\\\xff"))
+def check_anything(certificate: bytes, private_key: bytes) -> None:
     try:
-        found = check_pair(bytes(parts[0]), bytes(parts[1]), now=NOW)
+        found = check_pair(certificate, private_key, now=NOW)
     except CredentialsError as refusal:
         message = refusal.message
     else:
         message = "no refusal"
         assert check_pair(found.certificate_pem, found.private_key_pem, now=NOW) == found
     assert fit_to_be_shown(message)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(PEMS), st.lists(st.tuples(st.integers(0), st.sampled_from(LETTERS)), max_size=3))
+def test_mutated_pem(pems: tuple[bytes, bytes], changes: list[tuple[int, int]]) -> None:
+    files = [bytearray(pem) for pem in pems]
+    for place, letter in changes:
+        file = files[place % 2]
+        file[place // 2 % len(file)] = letter
+    check_anything(bytes(files[0]), bytes(files[1]))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(PEMS), st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=2))
+def test_mutated_der(pems: tuple[bytes, bytes], changes: list[tuple[int, int]]) -> None:
+    blocks = [next(pem_blocks(pem)) for pem in pems]
+    ders = [bytearray(block.der or b"") for block in blocks]
+    for place, byte in changes:
+        der = ders[place % 2]
+        der[place // 2 % len(der)] = byte
+    files = [PemBlock(block.label, bytes(der)).to_pem() for block, der in zip(blocks, ders, strict=True)]
+    check_anything(files[0], files[1])
 
 
 def test_reads_stay_within_what_a_batch_needs() -> None:
