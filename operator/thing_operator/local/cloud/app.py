@@ -27,7 +27,8 @@ from thing_operator.local.cloud.certificates import (
 from thing_operator.local.cloud.dataplane import DataPlane
 from thing_operator.local.cloud.layout import Layout, write_json, write_private
 from thing_operator.local.cloud.link import ServiceLink
-from thing_operator.local.cloud.mic_api import MicAccount, MicApi
+from thing_operator.local.cloud.mic_api import MicApi
+from thing_operator.local.cloud.mic_auth import MicAccount
 from thing_operator.local.cloud.observations import Observations
 from thing_operator.local.cloud.registry import Registry
 from thing_operator.local.cloud.shadows import Shadows
@@ -129,9 +130,15 @@ class _Cloud:
             password=store.meta("password", secrets.token_urlsafe(12)),
             token_seconds=options.token_seconds,
         )
-        batches = Batches(store, registry, layout.root / "batches", url_seconds=options.url_seconds)
+        batches = Batches(
+            store,
+            registry,
+            layout.root / "batches",
+            url_seconds=options.url_seconds,
+            clock_ms=_now_ms,
+        )
         self._stack.push_async_callback(batches.stop)
-        api = MicApi(account, registry, batches)
+        api = MicApi(account, registry, batches, clock_ms=_now_ms)
         http_port = await self._listen(api.application(), http_port, pki.server_context(clients=False))
         api.port = http_port
         batches.resume()
