@@ -46,7 +46,8 @@ class Device:
         self.name = thing.name
         self.topics = ShadowTopics(thing.name)
         self.messages: queue.Queue[tuple[str, bytes]] = queue.Queue()
-        self.connack: int | None = None
+        self.connack: str | None = None
+        """paho names the codes of MQTT 3.1.1 (5: Not authorized) as MQTT 5 does."""
         self.session_present = False
         self.granted: dict[int, list[int]] = {}
         self.published: set[int] = set()
@@ -73,7 +74,7 @@ class Device:
 
     def _on_connect(self, _client: Any, _data: Any, flags: Any, code: Any, _properties: Any) -> None:
         self.session_present = flags.session_present
-        self.connack = code.value
+        self.connack = code.getName()
 
     def _on_disconnect(self, *_: Any) -> None:
         self.closed = True
@@ -96,7 +97,7 @@ class Device:
 
     def __enter__(self) -> Self:
         self.connect()
-        assert self.connack == 0
+        assert self.connack == "Success"
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -75,6 +75,11 @@ class Authority:
         write_private(certificate_file, certificate.public_bytes(Encoding.PEM))
         return cls(certificate, new_key)
 
+    @property
+    def subject(self) -> x509.Name:
+        """Whom its certificates name as issuer."""
+        return self._certificate.subject
+
     def thing(self, key_type: KeyType) -> Credentials:
         """New credentials as MIC gives them. Takes a tenth of a second for RSA; may be called in any thread."""
         return self._client("AWS IoT Certificate", key_type)

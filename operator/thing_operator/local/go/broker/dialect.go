@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -21,6 +23,7 @@ type dialect struct {
 	minimumKeepAlive uint16
 	feed             *feed
 	inside           *mqtt.Client // publishes in the broker's own name, past all checks
+	subscribing      sync.Map     // *mqtt.Client -> packets.Subscriptions that it is asking for now
 }
 
 func newDialect(server *mqtt.Server, identities *identities, minimumKeepAlive uint16) *dialect {
@@ -39,7 +42,7 @@ func (d *dialect) Provides(b byte) bool {
 	switch b {
 	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablished, mqtt.OnDisconnect,
 		mqtt.OnClientExpired, mqtt.OnACLCheck, mqtt.OnPacketRead, mqtt.OnPacketEncode, mqtt.OnPacketSent,
-		mqtt.OnSubscribe, mqtt.OnPublish, mqtt.OnPublished, mqtt.OnPublishDropped, mqtt.OnWillSent:
+		mqtt.OnSubscribe, mqtt.OnSubscribed, mqtt.OnPublish, mqtt.OnPublished, mqtt.OnPublishDropped, mqtt.OnWillSent:
 		return true
 	}
 	return false
@@ -88,8 +91,25 @@ func (d *dialect) OnClientExpired(cl *mqtt.Client) {
 	cl.ClearInflights()
 }
 
-// OnACLCheck has nothing to say: OnPacketRead closes the connections of those who may not.
-func (d *dialect) OnACLCheck(*mqtt.Client, string, bool) bool { return true }
+// OnACLCheck is asked about deliveries and about filters. Who may do what is OnPacketRead's; here it is only
+// that AWS's "a/#" does not match "a", as MQTT's does.
+func (d *dialect) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
+	if _, held := cl.State.Subscriptions.Get(topic + "/#"); write || !held {
+		return true
+	}
+	if asked, isAsking := d.subscribing.Load(cl); isAsking {
+		isFilter := func(each packets.Subscription) bool { return each.Filter == topic }
+		if slices.ContainsFunc(asked.(packets.Subscriptions), isFilter) {
+			return true
+		}
+	}
+	for filter := range cl.State.Subscriptions.GetAll() {
+		if matches(filter, topic) {
+			return true
+		}
+	}
+	return false
+}
 
 // OnPacketRead closes the connection, without any answer, where AWS does.
 func (d *dialect) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
@@ -131,6 +151,7 @@ func (d *dialect) OnPacketSent(cl *mqtt.Client, pk packets.Packet, _ []byte) {
 
 // OnSubscribe makes the subscriptions beyond the 50th invalid, which is answered with 0x80.
 func (d *dialect) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
+	d.subscribing.Store(cl, pk.Filters)
 	held := cl.State.Subscriptions.GetAll()
 	for index, filter := range pk.Filters {
 		if _, again := held[filter.Filter]; again {
@@ -145,6 +166,8 @@ func (d *dialect) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet
 	}
 	return pk
 }
+
+func (d *dialect) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) { d.subscribing.Delete(cl) }
 
 // OnPublish sends on with QoS 1 what the service publishes: its own link needs no acknowledgements.
 func (d *dialect) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {

@@ -87,3 +87,17 @@ func isMIC(topic string) bool {
 	return len(levels) == 5 && levels[0] == "tcxn" && levels[1] == "things" && levels[3] == "shadow" &&
 		(levels[4] == "update" || levels[4] == "backdate")
 }
+
+// matches: MQTT's rules, but "a/#" does not match "a".
+func matches(filter, topic string) bool {
+	wanted, levels := strings.Split(filter, "/"), strings.Split(topic, "/")
+	for index, level := range wanted {
+		switch {
+		case level == "#":
+			return index < len(levels)
+		case index >= len(levels) || level != "+" && level != levels[index]:
+			return false
+		}
+	}
+	return len(wanted) == len(levels)
+}
