@@ -107,6 +107,7 @@ async def test_alpn_on_443(authority: Authority, tmp_path: Path, monkeypatch: py
             spec = recorder.spec(server.port)
             plain = await dialer.dial(spec, timeout=5)
             assert plain.selected_alpn_protocol() is None
+            assert plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             plain.close()
             monkeypatch.setattr("thing_operator.session.tls._MQTT_ALPN_PORT", server.port)
             special = await dialer.dial(spec, timeout=5)
@@ -207,13 +208,14 @@ async def test_a_port_without_tls(recorder: Recorder) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
+        (connack(1), "NotAuthorized"),
         (connack(5), "NotAuthorized"),
         (connack(2), "NotAuthorized"),
         (connack(3), "EndpointUnreachable"),
         (None, "NotAuthorized"),
         (b"", "EndpointUnreachable"),
     ],
-    ids=["code 5", "code 2", "code 3", "closed", "silence"],
+    ids=["code 1", "code 5", "code 2", "code 3", "closed", "silence"],
 )
 async def test_connect_is_not_accepted(
     recorder: Recorder, tmp_path: Path, answer: bytes | None, reason: str
@@ -229,6 +231,7 @@ async def test_connect_is_not_accepted(
         session = recorder.open(recorder.spec(server.port))
         await until(lambda: session.view.phase is Phase.WAITING)
         assert session.view.reason == reason
+        assert len(server.of_kind(CONNECT)) == 1
 
 
 async def test_closed_at_subscribe_again_and_again(recorder: Recorder, tmp_path: Path) -> None:

@@ -171,13 +171,13 @@ def spec(
     return SessionSpec(name, Endpoint(host, 8883), Identity(b"cert", b"SECRET-KEY", fingerprint))
 
 
-def hub(broker: FakeBroker, *, seed: int = 1, **settings: Any) -> Hub:
+def hub(broker: FakeBroker, *, seed: int = 1, pacing: PacingSettings | None = None, **settings: Any) -> Hub:
     """A hub on a fake broker; ``settings`` are SessionSettings."""
     return Hub(
         session=SessionSettings(**settings),
-        pacing=PacingSettings(),
+        pacing=pacing or PacingSettings(),
         shadow=ShadowSettings(),
-        rng=random.Random(seed),  # noqa: S311 - jitter
+        rng=random.Random(seed),
         now=now,
         connector=cast("Any", broker),
     )

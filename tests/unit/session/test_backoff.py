@@ -11,7 +11,7 @@ from thing_operator.session.backoff import QUICK_BASE, SLOW_BASE, STABLE_SECONDS
 class Highest(random.Random):
     """Always the end of the range: shows the ceiling."""
 
-    def uniform(self, a: float, b: float) -> float:  # noqa: ARG002 - the library's signature
+    def uniform(self, a: float, b: float) -> float:
         """The upper end."""
         return b
 
@@ -19,7 +19,7 @@ class Highest(random.Random):
 class Lowest(random.Random):
     """Always the start of the range."""
 
-    def uniform(self, a: float, b: float) -> float:  # noqa: ARG002 - the library's signature
+    def uniform(self, a: float, b: float) -> float:
         """The lower end."""
         return a
 
@@ -41,7 +41,7 @@ def test_what_time_hardly_heals_begins_higher() -> None:
 
 def test_jitter_is_full() -> None:
     assert backoff(Lowest()).next_delay(0) == 0
-    rng = random.Random(7)  # noqa: S311 - jitter
+    rng = random.Random(7)
     delays = [backoff(rng).next_delay(0) for _ in range(1000)]
     assert min(delays) < 0.05 * QUICK_BASE
     assert max(delays) > 0.95 * QUICK_BASE
@@ -81,7 +81,7 @@ def test_hold_is_in_the_upper_half_of_the_maximum() -> None:
 def test_never_above_the_maximum_never_below_the_interval(
     failures: list[bool], maximum: float, interval: float, seed: int
 ) -> None:
-    rng = random.Random(seed)  # noqa: S311 - jitter
+    rng = random.Random(seed)
     tried = backoff(rng, maximum=maximum, min_interval=interval)
     clock = 0.0
     last: float | None = None

@@ -125,6 +125,16 @@ async def test_a_session_that_waits_tries_at_once() -> None:
         assert session.view.fingerprint == "good"
 
 
+async def test_other_credentials_begin_with_a_short_backoff() -> None:
+    broker = FakeBroker(refused_fingerprints={"bad": TlsFailedError("bad")})
+    async with hub(broker) as the_hub:
+        session = the_hub.open(spec(fingerprint="bad"), Watcher())
+        await asyncio.sleep(900)
+        broker.dial_errors = [EndpointUnreachableError("away")]
+        session.replace(spec(fingerprint="good"))
+        await until(lambda: session.view.connected, seconds=2)
+
+
 async def test_replacing_while_connecting_drops_that_try() -> None:
     broker = FakeBroker(dial_seconds=5)
     async with hub(broker) as the_hub:

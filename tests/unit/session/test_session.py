@@ -20,6 +20,7 @@ from tests.unit.session.fakes import (
     until,
 )
 
+from thing_operator.config import PacingSettings
 from thing_operator.errors import Retry
 from thing_operator.session import (
     EndpointUnreachableError,
@@ -209,6 +210,13 @@ class TestFailing:
             await ready(broker, the_hub)
             assert asyncio.get_running_loop().time() - began < 2
 
+    async def test_a_failed_dial_uses_up_no_subscriptions(self) -> None:
+        broker = FakeBroker(dial_errors=[EndpointUnreachableError("refused")] * 3)
+        async with hub(broker, pacing=PacingSettings(subscriptions_per_second=0.7)) as the_hub:
+            began = asyncio.get_running_loop().time()
+            await ready(broker, the_hub)
+            assert asyncio.get_running_loop().time() - began < 9
+
     async def test_an_internal_error_does_not_end_the_session(self, caplog: pytest.LogCaptureFixture) -> None:
         broker = FakeBroker(dial_errors=[KeyError("a mistake")])  # type: ignore[list-item]
         with caplog.at_level(logging.ERROR):
@@ -273,6 +281,26 @@ class TestDrops:
             assert "subscribe" in session.view.message
             await asyncio.sleep(1800)
             assert len(broker.transports) < 40
+
+    async def test_closed_at_a_read_now_and_then_is_just_a_drop(self) -> None:
+        reads = 0
+
+        def answer(transport: FakeTransport, sent: Sent) -> None:
+            nonlocal reads
+            reads += 1
+            if reads % 3:
+                transport.kick()
+            else:
+                answer_get_404(transport, sent)
+
+        broker, watcher = FakeBroker(on_publish=answer), Watcher()
+        async with hub(broker) as the_hub:
+            session = the_hub.open(spec(), watcher)
+            for _ in range(3):
+                await until(lambda: session.view.connected)
+                await asyncio.sleep(60)
+                broker.last.kick()
+        assert "NotAuthorized" not in {view.reason for view in watcher.views}
 
     async def test_closed_at_every_update_is_not_authorized_though_reads_work(self) -> None:
         def answer(transport: FakeTransport, sent: Sent) -> None:

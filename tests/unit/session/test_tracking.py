@@ -163,7 +163,7 @@ def test_any_order_doubling_and_loss_ends_at_the_highest_seen_or_asks(
         events += [("accepted", version)] * 2
         if version not in lost:
             events += [("documents", version)] * 2
-    random.Random(seed).shuffle(events)  # noqa: S311 - a test
+    random.Random(seed).shuffle(events)
     tracker = known(EMPTY_DOCUMENT)
     for kind, version in events:
         if kind == "accepted":
