@@ -23,15 +23,27 @@ def run(
     http_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="port of the MIC API; as --mqtt-port")
     ] = None,
+    no_limits: Annotated[
+        bool,
+        typer.Option("--no-limits", help="without AWS's 20 requests a second and 10 in flight per thing"),
+    ] = False,
 ) -> None:
     """Run the local cloud until SIGTERM or Ctrl-C; DIR/cloud.json says where everything is once it is ready."""
     # Imported here: no other command should wait for an HTTP server and an MQTT client.
     from thing_operator.local.cloud.app import CloudOptions, run_cloud  # noqa: PLC0415
     from thing_operator.local.cloud.broker import locate_broker  # noqa: PLC0415
+    from thing_operator.local.cloud.shadows import IN_FLIGHT  # noqa: PLC0415
     from thing_operator.local.toolchain import reporter_for  # noqa: PLC0415
+    from thing_operator.shadow.service import Options  # noqa: PLC0415
 
     console = Console(stderr=True)
-    options = CloudOptions(folder=directory, mqtt_port=mqtt_port, http_port=http_port)
+    options = CloudOptions(
+        folder=directory,
+        mqtt_port=mqtt_port,
+        http_port=http_port,
+        shadow=Options(requests_per_second=None) if no_limits else Options(),
+        in_flight=None if no_limits else IN_FLIGHT,
+    )
 
     def tell(info: dict[str, Any]) -> None:
         public = {key: info[key] for key in ("mqtt", "ca", "api", "dataPlane")}

@@ -16,22 +16,18 @@ from aiohttp import web
 
 from thing_operator.errors import ToolError
 from thing_operator.local.cloud.batches import Batches
-from thing_operator.local.cloud.broker import Broker, BrokerFiles
-from thing_operator.local.cloud.certificates import (
-    HOST,
-    Authority,
-    Credentials,
-    server_authority,
-    thing_authority,
-)
+from thing_operator.local.cloud.broker import Broker
+from thing_operator.local.cloud.certificates import HOST
+from thing_operator.local.cloud.control import ControlDoor
 from thing_operator.local.cloud.dataplane import DataPlane
-from thing_operator.local.cloud.layout import Layout, write_json, write_private
+from thing_operator.local.cloud.layout import Layout, write_json
 from thing_operator.local.cloud.link import ServiceLink
 from thing_operator.local.cloud.mic_api import MicApi
 from thing_operator.local.cloud.mic_auth import MicAccount
 from thing_operator.local.cloud.observations import Observations
+from thing_operator.local.cloud.pki import Pki
 from thing_operator.local.cloud.registry import Registry
-from thing_operator.local.cloud.shadows import Shadows
+from thing_operator.local.cloud.shadows import IN_FLIGHT, Shadows
 from thing_operator.local.cloud.store import Store
 from thing_operator.local.ports import LOOPBACK, check_port
 from thing_operator.local.toolchain.cache import file_lock
@@ -53,6 +49,8 @@ class CloudOptions:
     url_seconds: float = 900.0
     """How long a batch's download address is good for."""
     shadow: Options = field(default_factory=Options)
+    in_flight: int | None = IN_FLIGHT
+    """Unanswered requests of one thing beyond which 429 is the answer; None for no limit."""
 
 
 def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[str, Any]], None]) -> None:
@@ -88,7 +86,7 @@ async def _serve(
         write_json(layout.info, info)
         on_ready(info)
         while not stop.is_set():
-            cloud.broker.check_running()
+            cloud.check_running()
             try:
                 await asyncio.wait_for(stop.wait(), _WATCH_INTERVAL)
             except TimeoutError:
@@ -103,49 +101,40 @@ class _Cloud:
         self._layout = layout
         self._stack = stack
         self._last_ports = _last_ports(layout.ports)
+        self._pki = Pki(layout)
+        self._store = Store(layout.database)
+        stack.callback(self._store.close)
+        self._registry = Registry(self._store, self._pki.things, clock_ms=_now_ms)
+        self._link = ServiceLink(self._pki.service_context())
+        self._shadows = self._new_shadows()
+
+    def check_running(self) -> None:
+        """Raise ToolError when a part has ended by itself."""
+        self._broker.check_running()
+        self._link.check_connected()
 
     async def start(self, program: Path) -> dict[str, Any]:
-        layout, options = self._layout, self._options
-        mqtt_port = self._port(options.mqtt_port, "mqtt", option="--mqtt-port")
-        http_port = self._port(options.http_port, "http", option="--http-port")
-        pki = _Pki(layout)
-        store = Store(layout.database)
-        self._stack.callback(store.close)
-        registry = Registry(store, pki.things, clock_ms=_now_ms)
-        self.broker = Broker(program, layout, pki.broker_files)
-        self._stack.callback(self.broker.stop)
-        await asyncio.to_thread(self.broker.start, port=mqtt_port, identities=registry.identities())
-        registry.announce = lambda: self.broker.reload(registry.identities())
-        shadows = await self._start_shadows(store, registry, pki)
-
-        data_plane = DataPlane(shadows, registry, service_fingerprint=pki.service.fingerprint)
-        data_port = await self._listen(
-            data_plane.application(),
-            self._port(None, "dataPlane", option=""),
-            pki.server_context(clients=True),
-        )
+        """Start all; returns what is to be in cloud.json."""
+        mqtt_port = self._port(self._options.mqtt_port, "mqtt", option="--mqtt-port")
+        http_port = self._port(self._options.http_port, "http", option="--http-port")
+        self._broker = Broker(program, self._layout, self._pki.broker_files)
+        await self._start_broker(mqtt_port)
+        self._stack.callback(self._broker.stop)
+        self._stack.callback(self._link.close)
+        data_port = await self._start_data_plane()
         account = MicAccount(
-            api_key=store.meta("apiKey", secrets.token_urlsafe(30)),
+            api_key=self._store.meta("apiKey", secrets.token_urlsafe(30)),
             user_name=_USER,
-            password=store.meta("password", secrets.token_urlsafe(12)),
-            token_seconds=options.token_seconds,
+            password=self._store.meta("password", secrets.token_urlsafe(12)),
+            token_seconds=self._options.token_seconds,
         )
-        batches = Batches(
-            store,
-            registry,
-            layout.root / "batches",
-            url_seconds=options.url_seconds,
-            clock_ms=_now_ms,
-        )
-        self._stack.push_async_callback(batches.stop)
-        api = MicApi(account, registry, batches, clock_ms=_now_ms)
-        http_port = await self._listen(api.application(), http_port, pki.server_context(clients=False))
-        api.port = http_port
-        batches.resume()
-        write_json(layout.ports, {"mqtt": self.broker.port, "http": http_port, "dataPlane": data_port})
+        http_port = await self._start_mic_api(account, http_port)
+        await self._start_control()
+        ports = {"mqtt": self._broker.port, "http": http_port, "dataPlane": data_port}
+        write_json(self._layout.ports, ports)
         return {
-            "mqtt": {"host": HOST, "port": self.broker.port},
-            "ca": str(layout.ca),
+            "mqtt": {"host": HOST, "port": self._broker.port},
+            "ca": str(self._layout.ca),
             "api": f"https://{HOST}:{http_port}",
             "dataPlane": f"https://{HOST}:{data_port}",
             "apiKey": account.api_key,
@@ -153,23 +142,57 @@ class _Cloud:
             "password": account.password,
         }
 
-    async def _start_shadows(self, store: Store, registry: Registry, pki: "_Pki") -> Shadows:
+    def _new_shadows(self) -> Shadows:
         observations = Observations(self._layout.observations)
         self._stack.callback(observations.close)
-        link = ServiceLink(pki.service_context())
-        shadows = Shadows(
-            ShadowService(time.time, self._options.shadow),
-            store=store,
-            registry=registry,
+        options = self._options
+        return Shadows(
+            ShadowService(time.time, options.shadow),
+            store=self._store,
+            registry=self._registry,
             observations=observations,
-            publish=link.publish,
+            publish=self._link.publish,
+            clock_ms=_now_ms,
+            in_flight=options.in_flight,
+        )
+
+    async def _start_broker(self, port: int) -> None:
+        identities = self._registry.identities()
+        await asyncio.to_thread(self._broker.start, port=port, identities=identities)
+        self._registry.announce = lambda: self._broker.reload(self._registry.identities())
+        await self._link.connect(HOST, self._broker.port, self._shadows.handle_messages)
+
+    async def _restart_broker(self) -> None:
+        self._link.close()
+        await asyncio.to_thread(self._broker.stop)
+        await self._start_broker(self._broker.port)
+
+    async def _start_data_plane(self) -> int:
+        plane = DataPlane(self._shadows, self._registry, service_fingerprint=self._pki.service.fingerprint)
+        port = self._port(None, "dataPlane", option="")
+        return await self._listen(plane.application(), port, self._pki.server_context(clients=True))
+
+    async def _start_mic_api(self, account: MicAccount, port: int) -> int:
+        batches = Batches(
+            self._store,
+            self._registry,
+            self._layout.root / "batches",
+            url_seconds=self._options.url_seconds,
             clock_ms=_now_ms,
         )
-        self._stack.callback(link.close)
-        await link.connect(HOST, self.broker.port, shadows.handle_messages)
-        return shadows
+        self._stack.push_async_callback(batches.stop)
+        api = MicApi(account, self._registry, batches, clock_ms=_now_ms)
+        api.port = await self._listen(api.application(), port, self._pki.server_context(clients=False))
+        batches.resume()
+        return api.port
 
-    async def _listen(self, app: web.Application, port: int, context: ssl.SSLContext) -> int:
+    async def _start_control(self) -> None:
+        door = ControlDoor(self._shadows, self._broker, self._restart_broker)
+        port = await self._listen(door.application(), 0, None)
+        write_json(self._layout.control, {"port": port, "token": door.token})
+        self._stack.callback(self._layout.control.unlink, missing_ok=True)
+
+    async def _listen(self, app: web.Application, port: int, context: ssl.SSLContext | None) -> int:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
@@ -186,48 +209,6 @@ class _Cloud:
         except ToolError:
             return 0
         return last
-
-
-class _Pki:
-    """The certificates of one cloud: the authorities are kept, servers get new ones at each start."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        servers = server_authority(layout.pki)
-        self.things: Authority = thing_authority(layout.pki)
-        self.server = self._write("server", servers.server())
-        self.service = self._write("service", self.things.service())
-
-    @property
-    def broker_files(self) -> BrokerFiles:
-        pki = self._layout.pki
-        return BrokerFiles(
-            certificate=pki / "server.crt",
-            key=pki / "server.key",
-            client_ca=pki / "things-ca.crt",
-            service=pki / "service.crt",
-        )
-
-    def server_context(self, *, clients: bool) -> ssl.SSLContext:
-        """``clients``: their certificates are asked for and checked."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self._layout.pki / "server.crt", self._layout.pki / "server.key")
-        if clients:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(self._layout.pki / "things-ca.crt")
-        return context
-
-    def service_context(self) -> ssl.SSLContext:
-        """Of the shadow service as a client of the broker."""
-        context = ssl.create_default_context(cafile=self._layout.ca)
-        context.load_cert_chain(self._layout.pki / "service.crt", self._layout.pki / "service.key")
-        return context
-
-    def _write(self, name: str, credentials: Credentials) -> Credentials:
-        write_private(self._layout.pki / f"{name}.key", credentials.private_key.encode())
-        write_private(self._layout.pki / f"{name}.crt", credentials.certificate.encode())
-        return credentials
 
 
 def _last_ports(file: Path) -> dict[str, int]:

@@ -19,6 +19,11 @@ class Layout:
         return self.root / "cloud.json"
 
     @property
+    def control(self) -> Path:
+        """Port and token of the door for trouble on demand; there while the cloud runs."""
+        return self.root / "control.json"
+
+    @property
     def lock(self) -> Path:
         """Held while a cloud runs in the folder."""
         return self.root / "cloud.lock"
@@ -70,9 +75,13 @@ def write_private(path: Path, content: bytes) -> None:
     """Replace a file in one step; only the owner may read it."""
     incoming = path.with_name(f".{path.name}.new")
     incoming.unlink(missing_ok=True)
-    with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    incoming.replace(path)
+    try:
+        with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        incoming.replace(path)
+    except BaseException:
+        incoming.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -64,6 +64,11 @@ class ServiceLink:
             self.close()
             raise ToolError("the broker does not answer the shadow service") from None
 
+    def check_connected(self) -> None:
+        """Raise ToolError when the connection was lost."""
+        if self._client is not None and self._client.socket() is None:
+            raise ToolError("the shadow service lost its connection to the broker")
+
     def publish(self, topic: str, payload: bytes) -> None:
         """Send one message on."""
         if self._client is not None:

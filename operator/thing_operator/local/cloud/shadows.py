@@ -6,25 +6,35 @@ published. MIC's part (reference mic.md 2): ``tcxn/things/<t>/shadow/update`` go
 their first publish.
 """
 
+import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from thing_operator.local.cloud.faults import AtTime, Faults
 from thing_operator.local.cloud.link import Message
 from thing_operator.local.cloud.observations import Observations
 from thing_operator.local.cloud.registry import CHILD_MARK, Registry
 from thing_operator.local.cloud.store import Store
+from thing_operator.shadow.messages import encode
+from thing_operator.shadow.requests import ShadowError, read_token
 from thing_operator.shadow.service import Outcome, Publication, ShadowRequest, ShadowService
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics, parse_topic
+
+IN_FLIGHT: Final = 10
+"""Requests of one thing that may wait for their answers (reference aws-iot-shadow.md 1.9)."""
 
 _MIC_TOPIC: Final = re.compile(
     r"tcxn/things/(?P<thing>[a-zA-Z0-9:_-]{1,128})/shadow/(?P<rule>update|backdate)"
 )
+_HELD: Final = 10_000
+_MESSAGES: Final = {429: "Too many requests", 500: "Internal service failure"}
 
 
 class Shadows:
-    """All shadows of the account, for the loop's thread."""
+    """All shadows of the account, for the loop's thread. ``in_flight`` None for no limit."""
 
     def __init__(
         self,
@@ -35,24 +45,32 @@ class Shadows:
         observations: Observations,
         publish: Callable[[str, bytes], None],
         clock_ms: Callable[[], int],
+        in_flight: int | None = IN_FLIGHT,
     ) -> None:
+        self.faults = Faults()
         self._service = service
         self._store = store
         self._registry = registry
         self._observations = observations
         self._publish = publish
         self._clock_ms = clock_ms
+        self._in_flight_limit = in_flight
+        self._in_flight: Counter[str] = Counter()
+        self._held: list[Message] | None = None
         service.load(store.shadows())
 
     def handle_messages(self, messages: Iterable[Message]) -> None:
         """Answer what clients published. Everything is kept before anything is answered."""
-        publications: list[Publication] = []
+        if self._held is not None:
+            self._held = [*self._held, *messages][-_HELD:]
+            return
+        answers: list[tuple[str, list[AtTime]]] = []
         with self._store.transaction():
             for topic, payload in messages:
-                publications.extend(self._handle_message(topic, payload))
+                answers.append(self._handle_message(topic, payload))
         self._observations.flush()
-        for each in publications:
-            self._publish(each.topic, each.payload)
+        for thing, due in answers:
+            self._send(thing, due)
 
     def handle_rest(self, request: ShadowRequest) -> Outcome:
         """Answer a request of the data plane. Changes are told to subscribers, refusals and reads are not."""
@@ -68,19 +86,55 @@ class Shadows:
         """Names of the thing's named shadows, sorted."""
         return self._service.list_named(thing)
 
-    def _handle_message(self, topic: str, payload: bytes) -> tuple[Publication, ...]:
+    def pause(self) -> None:
+        """Answer nothing over MQTT; what comes is held."""
+        self._held = self._held or []
+
+    def resume(self) -> None:
+        """Answer what was held, and go on."""
+        held, self._held = self._held, None
+        if held:
+            self.handle_messages(held)
+
+    def _handle_message(self, topic: str, payload: bytes) -> tuple[str, list[AtTime]]:
+        """What is to be sent; the thing is named when it waits for an answer."""
         asked = parse_topic(topic)
         if asked is not None and asked.kind is Kind.REQUEST:
-            return self._handle(
-                ShadowRequest(asked.thing, asked.shadow, asked.operation, payload)
-            ).publications
+            request = ShadowRequest(asked.thing, asked.shadow, asked.operation, payload)
+            self._in_flight[asked.thing] += 1
+            limit = self._in_flight_limit
+            too_many = limit is not None and self._in_flight[asked.thing] > limit
+            outcome = _refused(request, 429, self._clock_ms()) if too_many else self._handle(request)
+            return asked.thing, self.faults.shape(request, outcome.publications)
         if (ours := _MIC_TOPIC.fullmatch(topic)) is not None:
             if ours["rule"] == "update":
-                return (Publication(ShadowTopics(ours["thing"]).update, payload),)
+                return "", [(0.0, Publication(ShadowTopics(ours["thing"]).update, payload))]
             self._observe(ours["thing"], None, payload, source="backdate")
-        return ()
+        return "", []
+
+    def _send(self, thing: str, due: list[AtTime]) -> None:
+        loop = asyncio.get_running_loop()
+        for delay, each in due:
+            if delay:
+                loop.call_later(delay, self._publish, each.topic, each.payload)
+            else:
+                self._publish(each.topic, each.payload)
+        if not thing:
+            return
+        if last := max((delay for delay, _ in due), default=0.0):
+            loop.call_later(last, self._answered, thing)
+        else:
+            self._answered(thing)
+
+    def _answered(self, thing: str) -> None:
+        self._in_flight[thing] -= 1
+        if not self._in_flight[thing]:
+            del self._in_flight[thing]
 
     def _handle(self, request: ShadowRequest) -> Outcome:
+        code = self.faults.refusal(request)
+        if code is not None:
+            return _refused(request, code, self._clock_ms())
         outcome = self._service.handle(request)
         if outcome.accepted and request.operation is not Operation.GET:
             kept = self._service.export(request.thing, request.shadow)
@@ -100,11 +154,12 @@ class Shadows:
             return
         received = self._clock_ms()
         given = message.get("timestamp")
+        is_time = isinstance(given, int) and not isinstance(given, bool)
         self._observations.add(
             thing=thing,
             shadow=shadow,
             reported=reported,
-            timestamp=given if isinstance(given, int) and not isinstance(given, bool) else received,
+            timestamp=int(message["timestamp"]) if is_time else received,
             received=received,
             source=source,
         )
@@ -115,9 +170,22 @@ class Shadows:
         self._registry.create_child(name, thing_type=wanted if isinstance(wanted, str) else None)
 
 
+def _refused(request: ShadowRequest, code: int, now_ms: int) -> Outcome:
+    """An answer that has nothing to do with what the request says."""
+    try:
+        token = read_token(request.payload)
+    except ShadowError:
+        token = None
+    body: dict[str, Any] = {"code": code, "message": _MESSAGES.get(code, "Refused on demand")}
+    body |= {"timestamp": now_ms // 1000} | ({} if token is None else {"clientToken": token})
+    topic = ShadowTopics(request.thing, request.shadow).topic(request.operation, Kind.REJECTED)
+    payload = encode(body)
+    return Outcome(accepted=False, code=code, payload=payload, publications=(Publication(topic, payload),))
+
+
 def _json_object(payload: bytes) -> dict[str, Any]:
     try:
         value = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
