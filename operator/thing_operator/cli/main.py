@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from thing_operator.cli.batch import app as batch_app
 from thing_operator.cli.cloud import app as cloud_app
@@ -38,5 +39,7 @@ def main() -> None:
     try:
         app()
     except ThingOperatorError as error:
-        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {error.message}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True
+        )
         sys.exit(1)

@@ -4,6 +4,7 @@ Everything goes over the same doors that are there for everybody: MIC's API and 
 verified TLS.
 """
 
+import base64
 import io
 import json
 import ssl
@@ -84,6 +85,7 @@ class MicSession:
     def __init__(self, info: CloudInfo) -> None:
         self._info = info
         self._context = ssl.create_default_context(cafile=info.ca)
+        self._headers: dict[str, str] = {}
         manifest = self._call("GET", f"{info.api}/Prod/manifest/?{urlencode({'hostname': HOST})}")
         if "ApiGatewayRootUrl" not in manifest:
             raise ToolError(f"{info.api} knows no stack called {HOST}", reason="CloudFailed")
@@ -103,8 +105,16 @@ class MicSession:
         progress: Callable[[int], None] = lambda _done: None,
     ) -> bytes:
         """Order a batch, wait until it is made, download its zip. ``progress`` is told how many there are."""
+        batch_id = self.order_batch(size, thing_type=thing_type, domain=domain, key_type=key_type)
+        return self.wait_for_batch(batch_id, progress=progress)
+
+    def order_batch(self, size: int, *, thing_type: str, domain: str, key_type: str) -> str:
+        """Order a batch and return its id. Each call orders another one."""
         order = {"thingType": thing_type, "domain": domain, "requestedSize": size, "keyType": key_type}
-        batch_id = self._call("POST", f"{self._root}/thingbatches", order)["batchId"]
+        return str(self._call("POST", f"{self._root}/thingbatches", order)["batchId"])
+
+    def wait_for_batch(self, batch_id: str, *, progress: Callable[[int], None] = lambda _done: None) -> bytes:
+        """The zip of a batch, once it is made. Raises ToolError when that fails or takes too long."""
         deadline = time.monotonic() + _BATCH_WITHIN
         while time.monotonic() < deadline:
             listed: Any = self._call("GET", f"{self._root}/thingbatches")
@@ -117,11 +127,18 @@ class MicSession:
             time.sleep(_POLL)
         raise ToolError(f"the batch was not made within {_BATCH_WITHIN:.0f} s", reason="CloudFailed")
 
+    def replace_certificate(self, name: str, *, key_type: str) -> bytes:
+        """Give a thing a new certificate, the old one is worth nothing then; returns its zip."""
+        url = f"{self._root}/things/{quote(name, safe='')}/certificate"
+        self._request("POST", url, {"keyType": key_type})
+        return base64.b64decode(self._request("GET", url), validate=True)
+
     def _call(self, method: str, url: str, body: Json | None = None) -> Json:
-        found: Json = json.loads(
-            _request(self._context, method, url, body=body, headers=getattr(self, "_headers", {}))
-        )
+        found: Json = json.loads(self._request(method, url, body))
         return found
+
+    def _request(self, method: str, url: str, body: Json | None = None) -> bytes:
+        return _request(self._context, method, url, body=body, headers=self._headers)
 
 
 class LocalCloud:
@@ -132,6 +149,11 @@ class LocalCloud:
         self._reporter = reporter
         self._process: ChildProcess | None = None
         self._contexts: dict[str, ssl.SSLContext] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Where all its state lies."""
+        return self._folder
 
     @property
     def info(self) -> CloudInfo:
@@ -172,6 +194,11 @@ class LocalCloud:
         """A batch made through the MIC API, as its zip."""
         session = MicSession(self.info)
         return session.create_batch(size, thing_type=thing_type, domain=domain, key_type=key_type)
+
+    def replace_certificate(self, thing: CloudThing, *, key_type: str = "ec") -> CloudThing:
+        """The thing with a new certificate and key, made through the MIC API; the old ones work no more."""
+        data = MicSession(self.info).replace_certificate(thing.name, key_type=key_type)
+        return self.things(data)[thing.name]
 
     def things(self, data: bytes) -> dict[str, CloudThing]:
         """The things of a batch's zip by name."""
