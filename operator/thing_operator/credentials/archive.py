@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import BinaryIO, Final
 
 from thing_operator.credentials.errors import ArchiveRefusedError
-from thing_operator.credentials.names import is_thing_name
 from thing_operator.credentials.wrapping import open_plain, what_it_is
+from thing_operator.shadow.topics import is_thing_name
 
 _KIB: Final = 1024
 _MIB: Final = 1024 * _KIB
@@ -105,11 +105,11 @@ def open_archive(source: bytes | BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -
     ``source`` may be base64 text; a binary file need not be seekable.
     """
     file = open_plain(source, limit=limits.archive)
-    infos, end = _listing(file, limits)
+    infos = _listing(file, limits)
     _check_sizes(infos, limits)
     paths = [_checked_path(info) for info in infos]
     spans = [_located(file, info) for info in infos]
-    _check_overlap(spans, end=end)
+    _check_overlap(spans)
     found = list(zip(infos, paths, spans, strict=True))
     files = tuple(_entry(info, path, start) for info, path, (_, start, _) in found if not _is_folder(info))
     _check_twins(files)
@@ -138,11 +138,10 @@ class _Bounded:
         return self._file.read(size if size >= 0 else self._limit)
 
 
-def _listing(file: BinaryIO, limits: Limits) -> tuple[Sequence[zipfile.ZipInfo], int]:
-    """The list of entries, and where in the file it begins."""
+def _listing(file: BinaryIO, limits: Limits) -> Sequence[zipfile.ZipInfo]:
+    """The list of entries as the zip has it, none of them checked."""
     try:
-        listing = zipfile.ZipFile(_Bounded(file, limits.directory))
-        infos = listing.infolist()
+        infos = zipfile.ZipFile(_Bounded(file, limits.directory)).infolist()
         _check_count(file, len(infos))
     # zipfile documents BadZipFile; the others come from fields of the zip that it trusts.
     except (
@@ -159,7 +158,7 @@ def _listing(file: BinaryIO, limits: Limits) -> tuple[Sequence[zipfile.ZipInfo],
         raise ArchiveRefusedError(
             f"the zip has {len(infos)} entries, more than the {limits.entries} of a batch: split it"
         )
-    return infos, listing.start_dir
+    return infos
 
 
 def _entry(info: zipfile.ZipInfo, path: tuple[str, ...], offset: int) -> Entry:
@@ -259,11 +258,9 @@ def _located(file: BinaryIO, info: zipfile.ZipInfo) -> tuple[int, int, int]:
     return info.header_offset, start, start + info.compress_size
 
 
-def _check_overlap(spans: Sequence[tuple[int, int, int]], *, end: int) -> None:
+def _check_overlap(spans: Sequence[tuple[int, int, int]]) -> None:
     """Entries that share bytes unpack to far more than the zip has."""
-    in_order = sorted(spans)
-    beyond = in_order and in_order[-1][2] > end
-    if beyond or any(one[2] > other[0] for one, other in pairwise(in_order)):
+    if any(one[2] > other[0] for one, other in pairwise(sorted(spans))):
         raise ArchiveRefusedError("files in the zip overlap each other: not a batch's zip")
 
 

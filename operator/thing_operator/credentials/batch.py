@@ -22,7 +22,7 @@ from thing_operator.credentials.certificates import (
 )
 from thing_operator.credentials.errors import CredentialsError
 from thing_operator.credentials.folders import CERTIFICATE, PRIVATE_KEY, Folder, find_folders
-from thing_operator.credentials.names import is_thing_name
+from thing_operator.shadow.topics import is_thing_name
 
 Parsed = TypeVar("Parsed", Certificate, PrivateKey)
 KeyId = TypeVar("KeyId", bytes, str)
@@ -100,7 +100,7 @@ def _parsed(parse: Callable[[bytes], Parsed], data: bytes | None) -> Parsed | Cr
     try:
         return parse(data)
     except CredentialsError as problem:
-        return _without_trace(problem)
+        return problem
 
 
 def _problem_of(folder: Folder) -> CredentialsError | None:
@@ -132,16 +132,16 @@ def _matched(
     try:
         return match_pair(certificate, private_key, now=now)
     except CredentialsError as problem:
-        return _without_trace(problem)
-
-
-def _without_trace(problem: CredentialsError) -> CredentialsError:
-    """The same without the frames of its traceback, which would keep the private key alive as long."""
-    return CredentialsError(problem.message, reason=problem.reason)
+        return _without_trace(problem.message, reason=problem.reason)
 
 
 def _in_file(name: str, problem: CredentialsError) -> CredentialsError:
-    return CredentialsError(f"{name}: {problem.message}", reason=problem.reason)
+    return _without_trace(f"{name}: {problem.message}", reason=problem.reason)
+
+
+def _without_trace(message: str, *, reason: str) -> CredentialsError:
+    """A new error: the frames in the traceback of the old one would keep the private key alive as long."""
+    return CredentialsError(message, reason=reason)
 
 
 def _entries(found: Sequence[_Checked]) -> Iterator[BatchEntry]:

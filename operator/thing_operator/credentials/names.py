@@ -7,9 +7,6 @@ a dot and eight hexadecimal digits of its SHA-256. So the two kinds can never me
 import hashlib
 import re
 
-_THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
-"""AWS IoT's rule for thing names (reference aws-iot-shadow.md 1.1)."""
-
 _OBJECT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9])?")
 _ILLEGAL = re.compile(r"[^a-z0-9]+")
@@ -18,11 +15,6 @@ _PREFIX = "thing-"
 _HASH_DIGITS = 8
 _READABLE = 63 - len(_PREFIX) - 1 - _HASH_DIGITS
 """Letters kept of a name that had to be changed: the Secret's name then fits where 63 are allowed, too."""
-
-
-def is_thing_name(text: str) -> bool:
-    """Whether AWS IoT takes this as the name of a thing: 1 to 128 of letters, digits, colon, ``_`` and ``-``."""
-    return _THING_NAME.fullmatch(text) is not None
 
 
 def object_name(thing_name: str) -> str:

@@ -39,7 +39,7 @@ class Pair:
 
 
 def make_certificate(
-    key: AnyKey, *, not_before: datetime = NOT_BEFORE, not_after: datetime = NOT_AFTER
+    key: AnyKey | rsa.RSAPublicKey, *, not_before: datetime = NOT_BEFORE, not_after: datetime = NOT_AFTER
 ) -> bytes:
     """PEM of a certificate for ``key``, from an authority of our own; every call gives another one."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "AWS IoT Certificate")])
@@ -48,7 +48,7 @@ def make_certificate(
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key if isinstance(key, rsa.RSAPublicKey) else key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
         .not_valid_after(not_after)

@@ -85,6 +85,8 @@ def extras(fleet: Fleet) -> bytes:
         "00000041/notes.txt",
         "00000041/notes/more.txt",
         "docs/guide.txt",
+        "docs/20260101/guide.txt",
+        "00000041/20260101/notes.txt",
         "Thumbs.db",
     ]
     return build([*members_of(fleet), Member("empty/", method=0), *(Member(name, b"junk") for name in names)])

@@ -38,6 +38,7 @@ def refusal(certificate: bytes, private_key: bytes) -> CredentialsError:
     secrets = [line for line in private_key.splitlines() if len(line) > 30 and b"-----" not in line]
     assert not any(line.decode("latin-1") in f"{error!r}{error}" for line in secrets)
     assert error.__cause__ is None
+    assert error.__context__ is None or error.__suppress_context__
     return error
 
 
@@ -162,6 +163,12 @@ def test_keys_that_are_not_accepted(make: Callable[[], AnyKey], words: str) -> N
         error = refusal(certificate, pem)
         assert error.reason == "WeakKey"
         assert words in error.message
+
+
+@pytest.mark.parametrize(("bits", "reason"), [(4096, "KeyMismatch"), (4104, "WeakKey")])
+def test_keys_that_take_too_long_to_sign_with(bits: int, reason: str, pair: Pair) -> None:
+    public_key = rsa.RSAPublicNumbers(e=65537, n=(1 << bits) - 1).public_key()
+    assert refusal(make_certificate(public_key), pair.private_key).reason == reason
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8])

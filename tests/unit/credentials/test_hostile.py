@@ -5,7 +5,9 @@ import bz2
 import gzip
 import io
 import struct
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -64,6 +66,12 @@ def bomb(fleet: Fleet) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("00000001/cert.pem", b"\0" * 200 * MIB)
     return file.getvalue()
+
+
+def unfinished(data: bytes) -> bytes:
+    """Deflate that holds all of the data and never says that it is the end."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
 
 
 BIG = b"x" * 60 * KIB
@@ -155,6 +163,10 @@ HOSTILE: dict[str, tuple[Callable[[Fleet], bytes], str]] = {
         with_members(Member("a", b"x" * 999, raw=deflate(b"x" * 999)[:-2])),
         "a in the zip is damaged",
     ),
+    "deflate without an end, all content there": (
+        with_members(Member("a", b"x" * 999, raw=unfinished(b"x" * 999))),
+        "a in the zip is damaged",
+    ),
     "bytes behind deflate": (
         with_members(Member("a", b"x", raw=deflate(b"x") + b"more")),
         "a in the zip is damaged",
@@ -206,6 +218,18 @@ def test_refused_whole(kind: str, fleet: Fleet) -> None:
     if kind == "too long":
         data = b"\0" * 21 * MIB + data
     assert words in refused(data)
+
+
+def test_a_lie_about_the_size_is_not_unpacked_to_find_out(fleet: Fleet) -> None:
+    lie = Member("a/cert.pem", raw=deflate(b"\0" * 50 * MIB), size=1000, crc=0)
+    data = build([*members_of(fleet), lie])
+    tracemalloc.start()
+    try:
+        assert "damaged" in refused(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * MIB
 
 
 def test_base64_text_is_bounded_too(fleet: Fleet) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from thing_operator.credentials.names import is_thing_name, object_name, secret_name, thing_label_value
+from thing_operator.credentials.names import object_name, secret_name, thing_label_value
+from thing_operator.shadow.topics import is_thing_name
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
