@@ -59,6 +59,15 @@ def test_a_foreign_edit_is_repaired(workspace: Workspace, things: Things) -> Non
     eventually(lambda: workspace.desired(thing)["mode"] == "auto", "repaired")
     workspace.cloud.delete_shadow(thing)
     eventually(lambda: workspace.desired(thing) == DESIRED, "made again")
+    told = {
+        ("Normal", "Accepted"),
+        ("Normal", "Connected"),
+        ("Normal", "Valid"),
+        ("Warning", "DriftRepaired"),
+    }
+    eventually(
+        lambda: told <= {(event["type"], event["reason"]) for event in workspace.list("events")}, "Events"
+    )
 
 
 def test_the_secret_may_come_later_than_the_thing(workspace: Workspace, things: Things) -> None:

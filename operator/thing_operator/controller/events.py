@@ -47,7 +47,8 @@ class EventRecorder:
         try:
             self._queue.put_nowait((target, reason, message[:_MESSAGE_LIMIT]))
         except asyncio.QueueFull:
-            log.warning("too many Events: %s about %s is not recorded", reason, target.key)
+            # The line above has told it; a fleet that starts must not flood the API server.
+            log.debug("too many Events: %s about %s is not recorded", reason, target.key)
 
     async def start(self) -> None:
         """Begin to write."""

@@ -102,6 +102,7 @@ class Operator:
             writer=self.writer,
             settings=settings,
             enqueue=self._enqueue_thing,
+            tell=self._tell_thing,
             clock=clock,
             rng=rng,
         )

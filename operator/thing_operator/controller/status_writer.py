@@ -65,6 +65,7 @@ class SilentWriteObserver:
 @dataclass(slots=True)
 class _Entry:
     known: Status | None = None
+    sending: Status | None = None
     wanted: Status | None = None
     urgent: bool = False
     changed_at: float = 0.0
@@ -117,9 +118,12 @@ class StatusWriter:
         entry = self._entries.get(target)
         return (entry.known if entry else None) or {}
 
-    def is_settled(self, target: Target) -> bool:
-        """Whether nothing is on its way that would change what the API server holds."""
-        return target not in self._pending and target not in self._writing
+    def possible(self, target: Target) -> tuple[Status, ...]:
+        """All that the API server may hold until the next :meth:`write`: what it holds, and what is on its way."""
+        entry = self._entries.get(target)
+        if entry is None:
+            return ()
+        return tuple(each for each in (entry.known, entry.sending, entry.wanted) if each is not None)
 
     def forget(self, target: Target) -> None:
         """The object is gone."""
@@ -272,6 +276,7 @@ class StatusWriter:
             {"op": "test", "path": "/metadata/uid", "value": target.uid},
             {"op": "add", "path": "/status", "value": status},
         ]
+        entry.sending = status
         try:
             await self._client.json_patch(target.resource, target.key, operations, subresource="status")
         except NotFoundError:
@@ -286,7 +291,7 @@ class StatusWriter:
         except ThingOperatorError:
             self._observer.failed()
             raise
-        entry.known = status
+        entry.known, entry.sending = status, None
         entry.last_write = self._clock.monotonic()
         entry.failures = 0
         self._observer.written()

@@ -3,6 +3,10 @@
 from collections.abc import Callable
 
 from thing_operator.controller.kube import ObjectKey
+from thing_operator.controller.records import ObjectRecord
 
 Enqueue = Callable[[ObjectKey], None]
 """Put an object's key on the queue: look at it again soon."""
+
+Tell = Callable[[ObjectRecord, str, str], None]
+"""Record an Event about an object, with reason and message; the reason decides whether it is a Warning."""

@@ -43,6 +43,7 @@ class Pass:
             self.runtime,
             spec=ThingSpec.model_validate({"desired": desired, **spec}),
             previous=self._status(),
+            recorded=frozenset(self.recorded),
             generation=generation,
             document_limit=8192,
             remember=remember,

@@ -4,6 +4,7 @@ What each condition means, and which reason it carries when, is design section 3
 (kstatus, Argo CD, ``kubectl wait``) is reference operators-and-gitops.md C1-C3.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +25,9 @@ from thing_operator.shadow.planning import DesiredPolicy
 SECRET_GRACE = timedelta(minutes=5)
 """How long a missing Secret counts as late; after it a person must look."""
 
+_TOLD = frozenset({ConditionType.READY, ConditionType.CREDENTIALS_VALID, ConditionType.CONNECTED})
+_NOT_TOLD = frozenset({Reason.PENDING, Reason.CONNECTING, Reason.UNKNOWN})
+
 _STALLING_SESSION_REASONS = frozenset({Reason.NOT_AUTHORIZED})
 # Not the phase: a session keeps its reason over the next tries, so that retrying does not write status.
 _UNDER_WAY = frozenset({Reason.CONNECTING, Reason.CONNECTED})
@@ -41,6 +45,21 @@ def thing_conditions(seen: Observation) -> tuple[Condition, ...]:
     elif ready.status != "True" and not seen.suspended:
         findings.append(_finding(ConditionType.RECONCILING, "True", Reason.PROGRESSING, ready.message))
     return update_conditions(seen.previous.conditions, findings, generation=seen.generation, now=seen.now)
+
+
+def worth_telling(before: Sequence[Condition], after: Sequence[Condition]) -> list[Condition]:
+    """The conditions whose change deserves an Event: one per transition, and none for being under way.
+
+    Stalled and Reconciling say what Ready says; InSync changes with every report of a device.
+    """
+    known = {found.type: (found.status, found.reason) for found in before}
+    return [
+        found
+        for found in after
+        if found.type in _TOLD
+        and found.reason not in _NOT_TOLD
+        and known.get(found.type) != (found.status, found.reason)
+    ]
 
 
 def accepted_generation(status: ThingStatus) -> int | None:

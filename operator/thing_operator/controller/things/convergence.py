@@ -37,11 +37,13 @@ async def converge(
     *,
     spec: ThingSpec,
     previous: ThingStatus,
+    recorded: frozenset[str],
     generation: int,
     document_limit: int,
     remember: Remember,
 ) -> Convergence:
-    """Send what is missing. ``remember`` has the API server hold the given managedPaths; it is awaited first.
+    """Send what is missing. ``remember`` has the API server hold the given managedPaths; it is awaited first,
+    unless they are all in ``recorded``: what it holds for certain, whatever status write is on its way.
 
     Never raises for what the shadow service answers or does not answer: that is in the result, and the
     runtime's gate says when to try again. What ``remember`` raises goes through: then nothing was sent.
@@ -70,8 +72,9 @@ async def converge(
         waiting = _must_wait(runtime, plan, generation=generation)
         if waiting is not None:
             return Convergence(plan.record, problem=waiting)
-        if not set(plan.record) <= set(managed):
+        if not recorded.issuperset(plan.record):
             await remember(plan.record)
+            recorded = frozenset(plan.record)
         managed = plan.record
         try:
             await _send(session, runtime, plan)

@@ -4,7 +4,6 @@ Only ``deletionPolicy`` Clear and Delete need either. The wait is bounded: a Thi
 ``deletionTimeout``, whatever the cloud does (design section 2.1).
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from thing_operator.api.names import FINALIZER
@@ -14,14 +13,12 @@ from thing_operator.clock import Clock
 from thing_operator.controller.kube import THINGS, KubeClient, Operations
 from thing_operator.controller.kube_errors import NotFoundError
 from thing_operator.controller.records import ObjectRecord
+from thing_operator.controller.workflow import Tell
 from thing_operator.errors import ThingOperatorError
 from thing_operator.session import Session
 from thing_operator.shadow.planning import DesiredPolicy, plan_section
 
 _LOOK_AGAIN = timedelta(seconds=5)
-
-Tell = Callable[[ObjectRecord, Reason, str], None]
-"""Record an Event about a Thing; the reason decides its kind."""
 
 
 class Ending:

@@ -14,6 +14,7 @@ from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.status_writer import StatusWriter
 from thing_operator.controller.status_writer import Target as StatusTarget
 from thing_operator.controller.things.claims import Claims
+from thing_operator.controller.things.conditions import worth_telling
 from thing_operator.controller.things.connecting import Connector
 from thing_operator.controller.things.convergence import Convergence, converge
 from thing_operator.controller.things.ending import Ending
@@ -22,7 +23,7 @@ from thing_operator.controller.things.runtime import RetryGate, ThingRuntime
 from thing_operator.controller.things.schedule import next_look
 from thing_operator.controller.things.status import build_status, is_urgent
 from thing_operator.controller.things.target import Target, resolve_target
-from thing_operator.controller.workflow import Enqueue
+from thing_operator.controller.workflow import Enqueue, Tell
 from thing_operator.errors import UserError
 
 _ENDS_SESSION = frozenset(
@@ -42,6 +43,7 @@ class ThingReconciler:
         writer: StatusWriter,
         settings: Settings,
         enqueue: Enqueue,
+        tell: Tell,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -51,6 +53,7 @@ class ThingReconciler:
         self._writer = writer
         self._settings = settings
         self._enqueue = enqueue
+        self._tell = tell
         self._clock = clock
         self._rng = rng
         self._claims = Claims()
@@ -69,7 +72,7 @@ class ThingReconciler:
         if record.deleting_since is not None:
             return await self._end(record, runtime)
         seen = await self._observe(record, runtime)
-        self._say(record, seen)
+        self._say(record, runtime, seen)
         return next_look(seen, runtime)
 
     def secret_changed(self, secret: ObjectKey) -> None:
@@ -129,14 +132,19 @@ class ThingReconciler:
             seen = self._seen(record, runtime, spec=spec, target=target, blocked=None, done=done)
             await self._writer.write(_status_target(record), build_status(seen).to_wire())
 
-        return await converge(
+        done = await converge(
             runtime,
             spec=spec,
             previous=self._previous(record),
+            recorded=self._recorded(record),
             generation=record.generation,
             document_limit=self._settings.shadow.document_limit,
             remember=remember,
         )
+        if done.repaired:
+            paths = ", ".join(done.repaired[:5])
+            self._tell(record, Reason.DRIFT_REPAIRED, f"changed by others and put right: {paths}")
+        return done
 
     def _seen(
         self,
@@ -165,8 +173,12 @@ class ThingReconciler:
             disconnect_grace=self._settings.session.disconnect_grace,
         )
 
-    def _say(self, record: ObjectRecord, seen: Observation) -> None:
+    def _say(self, record: ObjectRecord, runtime: ThingRuntime, seen: Observation) -> None:
         status = build_status(seen)
+        before = seen.previous.conditions if runtime.told is None else runtime.told
+        for found in worth_telling(before, status.conditions):
+            self._tell(record, found.reason, found.message)
+        runtime.told = status.conditions
         mirror = seen.spec.mirror if seen.spec else None
         own_interval = mirror.min_interval if mirror else None
         self._writer.submit(
@@ -175,6 +187,13 @@ class ThingReconciler:
             urgent=is_urgent(seen.previous, status),
             min_interval=parse_duration(own_interval) if own_interval else self._settings.status.min_interval,
         )
+
+    def _recorded(self, record: ObjectRecord) -> frozenset[str]:
+        """The managedPaths that the API server holds for certain: in every status it may hold by now."""
+        possible = [
+            status.get("managedPaths", ()) for status in self._writer.possible(_status_target(record))
+        ]
+        return frozenset.intersection(*map(frozenset, possible)) if possible else frozenset()
 
     def _previous(self, record: ObjectRecord) -> ThingStatus:
         return ThingStatus.model_validate(self._writer.known(_status_target(record)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from thing_operator.api.conditions import Condition
 from thing_operator.clock import Clock
 from thing_operator.controller.things.observation import Problem
 from thing_operator.credentials import Credentials
@@ -67,6 +68,9 @@ class ThingRuntime:
     request_problem: Problem | None = None
     rejected: tuple[int, dict[str, Any]] | None = None
     """Generation and patch that the service refused for good: not to be sent again."""
+
+    told: tuple[Condition, ...] | None = None
+    """The conditions that Events have told of; None before the first pass."""
 
     unread: bool = False
     """An answer was lost: the shadow has to be read before anything is planned."""
