@@ -200,6 +200,7 @@ def test_one_bad_folder_of_each_kind_spoils_no_other(fleet: Fleet) -> None:
         "a" * 129: good.files,
         "thing\x1b[31m\n": good.files,
         "10000011/old": good.files,
+        "10000011/20260101": {"notes.txt": b"no thing's folder, and not said to be one"},
         "too/deep/10000012": good.files,
     }
     members = members_of(fleet | {"10000011": ec_pair()})
