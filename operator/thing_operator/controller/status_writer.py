@@ -157,6 +157,11 @@ class StatusWriter:
             await self._budget.spend(urgent=True)
             await self._patch(target, entry, status)
 
+    async def landed(self, target: Target) -> None:
+        """Wait for the write of this object that is under way, if one is."""
+        async with self._entry(target).lock:
+            return
+
     async def start(self) -> None:
         """Begin to write what is submitted."""
         self._task = asyncio.create_task(self._run(), name="status writer")

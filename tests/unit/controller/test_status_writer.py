@@ -112,6 +112,21 @@ async def test_write_raises_and_returns_only_when_it_is_held(setup: Setup) -> No
     assert setup.writer.known(target()) == {"n": 1}
 
 
+async def test_what_the_api_server_may_hold_is_all_that_is_on_its_way(setup: Setup) -> None:
+    hour = timedelta(hours=1)
+    setup.writer.observe(target(), {"n": 0})
+    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=hour)
+    assert setup.writer.possible(target()) == ({"n": 0}, {"n": 1})
+    await until(lambda: setup.values() == [{"n": 1}])
+    await setup.writer.landed(target())
+    assert setup.writer.possible(target()) == ({"n": 1},)
+    setup.client.errors = [ApiUnavailableError("cut off: it may have been written")]
+    setup.writer.submit(target(), {"n": 2}, urgent=True, min_interval=hour)
+    await until(lambda: not setup.client.errors)
+    await setup.writer.landed(target())
+    assert {"n": 2} in setup.writer.possible(target())
+
+
 async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() -> None:
     setup = Setup(rate=1)
     names = [f"t{number}" for number in range(6)]

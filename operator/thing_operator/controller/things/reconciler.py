@@ -127,6 +127,10 @@ class ThingReconciler:
     async def _converge(self, record: ObjectRecord, runtime: ThingRuntime, spec: ThingSpec) -> Convergence:
         async def remember(paths: tuple[str, ...]) -> None:
             """Have the API server hold managedPaths before anything that they stand for is sent."""
+            # What is under way may bring them: then it need not be said twice.
+            await self._writer.landed(_status_target(record))
+            if self._recorded(record).issuperset(paths):
+                return
             done = Convergence(managed_paths=paths)
             target = self._target(record, spec)
             seen = self._seen(record, runtime, spec=spec, target=target, blocked=None, done=done)
