@@ -59,7 +59,12 @@ def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[s
     Raises ToolError when a port is taken, a cloud already runs in the folder, or the broker ends by itself.
     """
     layout = Layout(options.folder.absolute())
-    layout.make()
+    try:
+        layout.make()
+    except OSError as error:
+        raise ToolError(
+            f"the folder {layout.root} cannot be made ({error.strerror}): choose another one with --dir"
+        ) from None
 
     def taken() -> None:
         raise ToolError(

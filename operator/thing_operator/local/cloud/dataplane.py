@@ -31,6 +31,7 @@ _ERROR_TYPES: Final = {
 
 _OPERATIONS: Final = {"GET": Operation.GET, "POST": Operation.UPDATE, "DELETE": Operation.DELETE}
 _PAGE: Final = 25
+_MAX_PAGE: Final = 100
 _MAX_BODY: Final = 256 * 1024
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -69,7 +70,9 @@ class DataPlane:
             size = int(request.query.get("pageSize", _PAGE))
             start = int(request.query.get("nextToken", 0))
         except ValueError:
-            return _error(400, "Invalid page")
+            size = start = 0
+        if not 1 <= size <= _MAX_PAGE or start < 0:
+            return _error(400, "Invalid pageSize or nextToken")
         names = self._shadows.list_named(thing)
         body: dict[str, Any] = {"results": names[start : start + size], "timestamp": int(time.time())}
         if start + size < len(names):

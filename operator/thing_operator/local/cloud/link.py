@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -33,6 +34,7 @@ class ServiceLink:
         self._on_messages: Callable[[list[Message]], None] = lambda _: None
         self._client: mqtt.Client | None = None
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._arrived: list[Message] = []
         self._misc: asyncio.Task[None] | None = None
 
@@ -103,8 +105,15 @@ class ServiceLink:
         self._arrived.append((message.topic.removeprefix(PREFIX), bytes(message.payload)))
 
     def _on_register_write(self, client: mqtt.Client, _userdata: Any, sock: Any) -> None:
-        # paho connects in a thread of its own.
-        self._loop.call_soon_threadsafe(self._loop.add_writer, sock, client.loop_write)
+        if threading.get_ident() == self._thread:
+            self._loop.add_writer(sock, client.loop_write)
+        else:  # paho connects in a thread of its own
+            self._loop.call_soon_threadsafe(self._add_writer, client, sock)
+
+    def _add_writer(self, client: mqtt.Client, sock: Any) -> None:
+        is_open = sock is client.socket()
+        if is_open:
+            self._loop.add_writer(sock, client.loop_write)
 
     def _on_unregister_write(self, _client: mqtt.Client, _userdata: Any, sock: Any) -> None:
         with suppress(ValueError):

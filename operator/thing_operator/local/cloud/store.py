@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from thing_operator.errors import ToolError
+
 Json = dict[str, Any]
 
 _SCHEMA = """
@@ -23,12 +25,21 @@ class Store:
     """For one thread. Each write is a transaction of its own unless it is inside ``transaction``."""
 
     def __init__(self, file: Path) -> None:
+        """Raises ToolError when the file is damaged or not ours."""
         file.touch(mode=0o600)
         self._connection = sqlite3.connect(file, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        # Safe from a killed process; a power cut may cost the last moments, not the file.
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            # Safe from a killed process; a power cut may cost the last moments, not the file.
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise ToolError(
+                f"{file}, the local cloud's state, cannot be used ({error}): remove it to begin anew, or choose "
+                "another folder with --dir",
+                reason="StateBroken",
+            ) from None
 
     def close(self) -> None:
         self._connection.close()

@@ -1,0 +1,173 @@
+"""AWS's REST data plane (reference aws-iot-shadow.md 1.10): answers, typed errors, whose certificate reaches what."""
+
+import json
+import ssl
+from contextlib import closing
+from http.client import HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from tests.fixtures.cloud import Things
+from tests.integration.cloud.devices import Device, service_identity, tls_context
+
+from thing_operator.local.cloud.client import CloudThing, LocalCloud
+
+
+@pytest.fixture
+def thing(things: Things) -> CloudThing:
+    return things(1)[0]
+
+
+class Rest:
+    """Requests as a thing makes them; answers as status, typed error and JSON."""
+
+    def __init__(self, cloud: LocalCloud, identity: CloudThing) -> None:
+        self._where = urlsplit(cloud.info.data_plane)
+        self._context = tls_context(cloud.info.ca, identity.certificate_pem, identity.private_key_pem)
+
+    def __call__(self, method: str, path: str, body: Any = None) -> tuple[int, str | None, Any]:
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        host, port = self._where.hostname or "", self._where.port
+        with closing(HTTPSConnection(host, port, timeout=10, context=self._context)) as connection:
+            connection.request(method, path, data)
+            response = connection.getresponse()
+            assert response.headers["Content-Type"].startswith("application/json")
+            return response.status, response.headers["x-amzn-errortype"], json.loads(response.read())
+
+
+@pytest.fixture
+def rest(cloud: LocalCloud, thing: CloudThing) -> Rest:
+    return Rest(cloud, thing)
+
+
+def test_update_get_delete(rest: Rest, thing: CloudThing) -> None:
+    path = f"/things/{thing.name}/shadow"
+    status, error, answer = rest("POST", path, {"state": {"reported": {"a": 1}}, "clientToken": "t"})
+    assert (status, error, answer["version"], answer["clientToken"]) == (200, None, 1, "t")
+    assert answer["state"] == {"reported": {"a": 1}}
+    status, error, answer = rest("GET", path)
+    assert (status, answer["state"], answer["version"]) == (200, {"reported": {"a": 1}}, 1)
+    status, error, answer = rest("DELETE", path)
+    assert (status, answer["version"]) == (200, 1)
+    assert set(answer) == {"version", "timestamp"}
+    assert rest("GET", path)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "status", "error", "message"),
+    [
+        pytest.param("GET", None, 404, "ResourceNotFoundException", "No shadow exists with name", id="D 404"),
+        pytest.param("DELETE", None, 404, "ResourceNotFoundException", "No shadow exists", id="D 404 delete"),
+        pytest.param("POST", b"{", 400, "InvalidRequestException", "Invalid JSON", id="D 1.8 unparsable"),
+        pytest.param("POST", {}, 400, "InvalidRequestException", "Missing required node: state", id="V"),
+        pytest.param(
+            "POST",
+            {"state": {"delta": {}}},
+            400,
+            "InvalidRequestException",
+            "invalid node: 'delta'",
+            id="V PR 178",
+        ),
+        pytest.param(
+            "POST",
+            b'{"state":{},"x":"\xff"}',
+            415,
+            "UnsupportedDocumentEncodingException",
+            "UTF-8",
+            id="D 415",
+        ),
+        pytest.param(
+            "POST",
+            {"state": {"desired": {"a": "x" * 9000}}},
+            413,
+            "RequestEntityTooLargeException",
+            "exceeds the maximum size",
+            id="D 413",
+        ),
+        pytest.param("PUT", {}, 405, "MethodNotAllowedException", "", id="D 405"),
+    ],
+)
+def test_errors_are_typed_and_go_to_the_caller_only(
+    *,
+    cloud: LocalCloud,
+    rest: Rest,
+    thing: CloudThing,
+    method: str,
+    body: Any,
+    status: int,
+    error: str,
+    message: str,
+) -> None:
+    with Device(cloud.info, thing) as device:
+        device.subscribe_all()
+        found = rest(method, f"/things/{thing.name}/shadow", body)
+        assert found[:2] == (status, error)
+        assert message in found[2]["message"]
+        device.expect_nothing_before("get")
+
+
+def test_version_conflict(rest: Rest, thing: CloudThing) -> None:
+    path = f"/things/{thing.name}/shadow"
+    rest("POST", path, {"state": {}})
+    assert rest("POST", path, {"state": {}, "version": 0})[:2] == (409, "ConflictException")
+    assert rest("POST", path, {"state": {}, "version": 1})[0] == 200
+
+
+def test_named_shadows_are_documents_of_their_own(cloud: LocalCloud, rest: Rest, thing: CloudThing) -> None:
+    path = f"/things/{thing.name}/shadow"
+    with Device(cloud.info, thing) as device:
+        assert device.subscribe(f"$aws/things/{thing.name}/shadow/name/+/update/accepted") == [1]
+        for name in ("b", "a", "c"):
+            assert rest("POST", f"{path}?name={name}", {"state": {"desired": {"n": name}}})[0] == 200
+        assert [device.next()[0] for _ in range(3)] == [f"name/{name}/update/accepted" for name in "bac"]
+    assert rest("GET", path)[0] == 404
+    assert rest("GET", f"{path}?name=b")[2]["state"]["desired"] == {"n": "b"}
+    listing = f"/api/things/shadow/ListNamedShadowsForThing/{thing.name}"
+    status, _, found = rest("GET", listing)
+    assert (status, found["results"]) == (200, ["a", "b", "c"])
+    assert "nextToken" not in found
+    first = rest("GET", f"{listing}?pageSize=2")[2]
+    assert first["results"] == ["a", "b"]
+    assert rest("GET", f"{listing}?pageSize=2&nextToken={first['nextToken']}")[2]["results"] == ["c"]
+    rest("DELETE", f"{path}?name=b")
+    assert rest("GET", listing)[2]["results"] == ["a", "c"]
+
+
+@pytest.mark.parametrize("query", ["?name=no%20good", f"?name={'x' * 65}"])
+def test_illegal_shadow_name(rest: Rest, thing: CloudThing, query: str) -> None:
+    assert rest("GET", f"/things/{thing.name}/shadow{query}")[:2] == (400, "InvalidRequestException")
+
+
+@pytest.mark.parametrize("size", ["0", "101", "x"])
+def test_illegal_page_size(rest: Rest, thing: CloudThing, size: str) -> None:
+    path = f"/api/things/shadow/ListNamedShadowsForThing/{thing.name}?pageSize={size}"
+    assert rest("GET", path)[:2] == (400, "InvalidRequestException")
+
+
+def test_certificate_reaches_its_own_thing_only(cloud: LocalCloud, things: Things) -> None:
+    one, other = things(2)
+    rest = Rest(cloud, one)
+    assert rest("GET", f"/things/{other.name}/shadow")[:2] == (403, "ForbiddenException")
+    assert rest("GET", f"/things/{one.name}x/shadow")[0] == 403
+    assert rest("GET", f"/things/{one.name}__child/shadow")[0] == 404
+    listing = f"/api/things/shadow/ListNamedShadowsForThing/{other.name}"
+    assert rest("GET", listing)[:2] == (403, "ForbiddenException")
+    assert Rest(cloud, service_identity(cloud.info))("GET", f"/things/{other.name}/shadow")[0] == 404
+
+
+def test_client_certificate_is_required(cloud: LocalCloud, thing: CloudThing) -> None:
+    where = urlsplit(cloud.info.data_plane)
+    bare = ssl.create_default_context(cafile=cloud.info.ca)
+    connection = HTTPSConnection("localhost", where.port, timeout=10, context=bare)
+    with closing(connection), pytest.raises(OSError, match=r"(?i)certificate|closed|reset"):
+        _get(connection, f"/things/{thing.name}/shadow")
+
+
+def _get(connection: HTTPSConnection, path: str) -> None:
+    connection.request("GET", path)
+    connection.getresponse()
+
+
+def test_unknown_path(rest: Rest) -> None:
+    assert rest("GET", "/elsewhere")[:2] == (404, "ResourceNotFoundException")
