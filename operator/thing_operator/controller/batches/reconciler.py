@@ -105,7 +105,10 @@ class BatchReconciler:
         good = {entry.thing_name: entry.credentials for entry in entries if entry.credentials is not None}
         done = await importer.put_all(good)
         await importer.prune({entry.thing_name for entry in entries})
-        return tuple(done.get(entry.thing_name) or _refused(entry) for entry in entries)
+        return tuple(
+            _noted(done[entry.thing_name], entry) if entry.thing_name in done else _refused(entry)
+            for entry in entries
+        )
 
 
 def _read_zips(zips: list[tuple[str, bytes]], *, now: datetime) -> list[BatchEntry]:
@@ -127,6 +130,13 @@ def _same_or_conflict(one: BatchEntry, other: BatchEntry) -> BatchEntry:
         return one
     message = "the thing is in two of the zips, with different certificates: take one of them out"
     return BatchEntry(one.thing_name, problem=CredentialsError(message, reason=Reason.CONFLICT))
+
+
+def _noted(thing: BatchThing, entry: BatchEntry) -> BatchThing:
+    """With what is odd about the folder, though it can be used."""
+    if entry.note is None or thing.message is not None:
+        return thing
+    return thing.model_copy(update={"message": entry.note})
 
 
 def _refused(entry: BatchEntry) -> BatchThing:
