@@ -14,7 +14,6 @@ class Reason(StrEnum):
     PENDING = "Pending"
     OBSERVED = "Observed"
     SUSPENDED = "Suspended"
-    DELETING = "Deleting"
 
     # CredentialsValid
     VALID = "Valid"
@@ -47,13 +46,11 @@ class Reason(StrEnum):
     PROGRESSING = "Progressing"
     INVALID_DESIRED = "InvalidDesired"
     INVALID_SPEC = "InvalidSpec"
-    INVALID_DEVICE = "InvalidDevice"
     REJECTED = "Rejected"
     DUPLICATE_THING = "DuplicateThing"
     ENDPOINT_NOT_CONFIGURED = "EndpointNotConfigured"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     CA_NOT_FOUND = "CaNotFound"
-    INVALID_CA = "InvalidCa"
     SHADOW_UNAVAILABLE = "ShadowUnavailable"
 
     # Events on a Thing
@@ -61,12 +58,10 @@ class Reason(StrEnum):
     SHADOW_CLEARED = "ShadowCleared"
     SHADOW_DELETED = "ShadowDeleted"
     DELETION_TIMED_OUT = "DeletionTimedOut"
-    CREDENTIALS_ROTATED = "CredentialsRotated"
 
     # ThingBatch
     IMPORTED = "Imported"
     PARTLY_IMPORTED = "PartlyImported"
-    IMPORTING = "Importing"
     SOURCE_NOT_FOUND = "SourceNotFound"
     INVALID_ARCHIVE = "InvalidArchive"
     CONFLICT = "Conflict"
@@ -82,7 +77,6 @@ WARNINGS = frozenset(Reason) - {
     Reason.CONVERGED,
     Reason.SHADOW_CLEARED,
     Reason.SHADOW_DELETED,
-    Reason.CREDENTIALS_ROTATED,
     Reason.IMPORTED,
 }
 """Reasons whose Event is a Warning; the others are good news."""
