@@ -24,6 +24,7 @@ from thing_operator.controller.batches.reconciler import BatchReconciler
 from thing_operator.controller.cache import ObjectCache
 from thing_operator.controller.events import EventRecorder
 from thing_operator.controller.kube import BATCHES, THINGS, KubeClient, ObjectKey, Resource
+from thing_operator.controller.kube_errors import NotFoundError
 from thing_operator.controller.queue import WorkQueue
 from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.secret_watch import SecretWatch
@@ -32,7 +33,7 @@ from thing_operator.controller.status_writer import Target as StatusTarget
 from thing_operator.controller.things.connecting import Connector
 from thing_operator.controller.things.ending import Ending
 from thing_operator.controller.things.reconciler import ThingReconciler
-from thing_operator.errors import ThingOperatorError
+from thing_operator.errors import ThingOperatorError, UserError
 from thing_operator.session import Hub
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Operator:
                 client=client,
                 hub=self.hub,
                 cache=cache,
-                default_ca=ca_file.read_text(encoding="utf-8") if ca_file else None,
+                default_ca=_read_ca(ca_file) if ca_file else None,
                 enqueue=self._enqueue_thing,
                 clock=clock,
             ),
@@ -115,19 +116,33 @@ class Operator:
     # --- start and stop
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def _start(self) -> None:
         await self.hub.start()
         await self.writer.start()
         await self.events.start()
+        await self._secret_watch.prepare()
         # The whole list before the first pass: which of two Things is the older must not depend on the order
         # in which the watch tells of them.
-        await self._resync()
+        try:
+            await self._resync()
+        except NotFoundError:
+            raise UserError(
+                "the cluster does not know Things: install the CRDs (thing-operator crds | kubectl apply -f -)",
+                reason="CrdsMissing",
+            ) from None
         for kind in (self._things, self._batches):
             await kind.queue.start()
         self._tasks = [
             asyncio.create_task(self._secret_watch.run(), name="secret watch"),
             asyncio.create_task(self._resync_forever(), name="resync"),
         ]
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
@@ -237,6 +252,13 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
             )
     finally:
         await client.close()
+
+
+def _read_ca(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"endpoint.caFile {file} cannot be read: {error}", reason="InvalidSettings") from None
 
 
 def _registry(operator: Operator, client: KubeClient) -> kopf.OperatorRegistry:

@@ -35,6 +35,15 @@ class SecretWatch:
         self._on_secret = on_secret
         self._on_resync = on_resync
         self._rng = random.Random()  # noqa: S311 - jitter
+        self._versions: dict[str | None, str] = {}
+
+    async def prepare(self) -> None:
+        """Note from where on to watch: who reads a Secret after this misses no later change of it.
+
+        Raises what the API server answers, such as a missing right.
+        """
+        for namespace in self._namespaces:
+            self._versions[namespace] = await self._latest_version(namespace)
 
     async def run(self) -> None:
         """Watch until cancelled; trouble is waited out."""
@@ -43,7 +52,7 @@ class SecretWatch:
                 group.create_task(self._run(namespace))
 
     async def _run(self, namespace: str | None) -> None:
-        version: str | None = None
+        version = self._versions.get(namespace)
         failures = 0
         while True:
             try:

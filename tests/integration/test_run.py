@@ -1,0 +1,63 @@
+"""``thing-operator run`` when it cannot: one message with the remedy, exit 1, no traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.fixtures.controlplane import Kubectl
+
+from thing_operator.local.controlplane import ControlPlane
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("THING_OPERATOR_")}
+    command = [sys.executable, "-m", "thing_operator", "run", *arguments]
+    return subprocess.run(
+        command, env=env | variables, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def words(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr.split())
+
+
+def test_no_cluster_to_log_in_to(tmp_path: Path) -> None:
+    done = run("-A", KUBECONFIG=str(tmp_path / "absent"))
+    assert "set KUBECONFIG, or run in a pod" in words(done)
+
+
+def test_an_api_server_that_does_not_answer(control_plane: ControlPlane, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    text = control_plane.kubeconfig.read_text(encoding="utf-8")
+    kubeconfig.write_text(text.replace(control_plane.server, "https://127.0.0.1:1"), encoding="utf-8")
+    assert "the API server cannot be reached" in words(run("-A", KUBECONFIG=str(kubeconfig)))
+
+
+def test_a_missing_right_is_named(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> None:
+    kubectl("create", "serviceaccount", "nobody", f"--namespace={namespace}")
+    kubeconfig = tmp_path / "kubeconfig"
+    control_plane.service_account_kubeconfig(kubeconfig, namespace=namespace, name="nobody")
+    found = words(run("--namespace", namespace, KUBECONFIG=str(kubeconfig)))
+    assert "403" in found
+    assert "have its Role or ClusterRole extended" in found
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"THING_OPERATOR_SESSION__KEEP_ALIVE": "soon"}, "session.keepAlive: 'soon' is not allowed"),
+        ({"THING_OPERATOR_ENDPOINT__CA_FILE": "/absent.pem"}, "endpoint.caFile /absent.pem cannot be read"),
+    ],
+)
+def test_a_wrong_setting(control_plane: ControlPlane, variables: dict[str, str], expected: str) -> None:
+    assert expected in words(run("-A", KUBECONFIG=str(control_plane.kubeconfig), **variables))
+
+
+def test_namespace_and_all_namespaces_exclude_each_other() -> None:
+    assert "exclude each other" in words(run("-A", "--namespace", "x"))
