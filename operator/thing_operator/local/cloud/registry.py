@@ -86,7 +86,11 @@ class Registry:
         )
         self._things[chosen] = thing  # the name is taken from now on, also while its key is being made
         if parent is None:
-            thing = replace(thing, credentials=await self._new_credentials(key_type))
+            try:
+                thing = replace(thing, credentials=await self._new_credentials(key_type))
+            except BaseException:
+                del self._things[chosen]
+                raise
         self._keep(thing)
         return thing
 
