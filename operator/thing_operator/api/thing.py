@@ -6,11 +6,10 @@ and Flux. Defaults are applied in code, and the effective values stand in status
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from thing_operator.api.conditions import Condition
 from thing_operator.api.model import (
     ATOMIC_JSON,
     DURATION_PATTERN,
@@ -25,6 +24,7 @@ from thing_operator.api.model import (
 )
 from thing_operator.api.names import THING_NAME_PATTERN
 from thing_operator.api.simulation import Simulation
+from thing_operator.api.status import ObjectStatus
 from thing_operator.shadow.planning import DesiredPolicy
 
 DurationText = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
@@ -265,19 +265,9 @@ class ShadowStatus(ApiModel):
     )
 
 
-class ThingStatus(ApiModel):
+class ThingStatus(ObjectStatus):
     """The state, written by the operator only. Nothing in it ticks."""
 
-    observed_generation: int | None = Field(
-        default=None,
-        description="The metadata.generation of the last completed pass; -1 before the first.",
-        json_schema_extra={"format": "int64"},
-    )
-    conditions: tuple[Condition, ...] = Field(
-        default=(),
-        description="Ready, CredentialsValid, Connected, InSync; Reconciling and Stalled only while true.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-    )
     thing_name: str | None = Field(default=None, description="The effective thing name.")
     endpoint: EndpointStatus | None = Field(default=None, description="The effective endpoint.")
     certificate: CertificateStatus | None = Field(default=None, description="The certificate in use.")
@@ -293,7 +283,3 @@ class ThingStatus(ApiModel):
         description="As managedPaths, for spec.device.reported.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
-
-    def to_wire(self) -> dict[str, Any]:
-        """The status as JSON for the API server: absent keys left out, times in UTC with a Z."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from thing_operator.api.conditions import Condition
 from thing_operator.api.model import ApiModel, DataKey, HostName, ObjectName, rules
+from thing_operator.api.status import ObjectStatus
 from thing_operator.api.thing import ThingBehaviour
 
 Labels = Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)]
@@ -153,19 +153,9 @@ class BatchThing(ApiModel):
     message: str | None = Field(default=None, description="What is wrong and what to do about it.")
 
 
-class ThingBatchStatus(ApiModel):
+class ThingBatchStatus(ObjectStatus):
     """The state, written by the operator only."""
 
-    observed_generation: int | None = Field(
-        default=None,
-        description="The metadata.generation of the last completed pass; -1 before the first.",
-        json_schema_extra={"format": "int64"},
-    )
-    conditions: tuple[Condition, ...] = Field(
-        default=(),
-        description="Ready; Reconciling and Stalled only while true.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-    )
     source_digest: str | None = Field(default=None, description="SHA-256 over the zips last imported.")
     total: int | None = Field(
         default=None, description="Folders found.", json_schema_extra={"format": "int32"}
@@ -181,7 +171,3 @@ class ThingBatchStatus(ApiModel):
         description="Each thing and what became of it.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
-
-    def to_wire(self) -> dict[str, Any]:
-        """The status as JSON for the API server: absent keys left out, times in UTC with a Z."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -63,11 +63,11 @@ def plan_section(
     drift = {pointer for pointer in own.keys() & set(managed) if not _stands(own[pointer], pointer, current)}
     if policy is DesiredPolicy.ONCE and once_done:
         return SectionPlan(None, remembered, remembered, tuple(sorted(drift)))
-    if policy is DesiredPolicy.EXACT:
-        patch = _exact(wanted, current)
+    exact = policy is DesiredPolicy.EXACT
+    patch = _settings(wanted, current, exact=exact)
+    if exact:
         drift |= _added(wanted, managed, current)
     else:
-        patch = _settings(wanted, current)
         _remove(patch, wanted=wanted, managed=managed, current=current)
     return SectionPlan(
         patch=patch or None,
@@ -77,27 +77,16 @@ def plan_section(
     )
 
 
-def _settings(wanted: JsonObject, current: JsonObject) -> JsonObject:
-    """The part of ``wanted`` that ``current`` lacks or has otherwise; an empty object asks for any object."""
-    patch: JsonObject = {}
+def _settings(wanted: JsonObject, current: JsonObject, *, exact: bool) -> JsonObject:
+    """The part of ``wanted`` that ``current`` lacks or has otherwise; ``exact``: and null for every other key.
+
+    Unless exact, an empty object asks for any object.
+    """
+    patch: JsonObject = {key: None for key in current if key not in wanted} if exact else {}
     for key, value in wanted.items():
         actual = current.get(key)
         if isinstance(value, dict) and isinstance(actual, dict):
-            below = _settings(value, actual)
-            if below:
-                patch[key] = below
-        elif key not in current or not json_equal(value, actual):
-            patch[key] = value
-    return patch
-
-
-def _exact(wanted: JsonObject, current: JsonObject) -> JsonObject:
-    """What makes ``current`` exactly ``wanted``: as :func:`_settings`, and null for every other key."""
-    patch: JsonObject = {key: None for key in current if key not in wanted}
-    for key, value in wanted.items():
-        actual = current.get(key)
-        if isinstance(value, dict) and isinstance(actual, dict):
-            below = _exact(value, actual)
+            below = _settings(value, actual, exact=exact)
             if below:
                 patch[key] = below
         elif key not in current or not json_equal(value, actual):
