@@ -42,8 +42,12 @@ class BrokerFiles:
 class Broker:
     """One broker on loopback. ``start`` and ``stop`` block; the rest is for the loop."""
 
-    def __init__(self, program: Path, layout: Layout, files: BrokerFiles) -> None:
+    def __init__(
+        self, program: Path, layout: Layout, files: BrokerFiles, *, minimum_keep_alive: int = 30
+    ) -> None:
+        """``minimum_keep_alive`` is in seconds; AWS has 30."""
         self._program = program
+        self._minimum_keep_alive = minimum_keep_alive
         self._layout = layout
         self._files = files
         self._token = secrets.token_hex(16)
@@ -63,6 +67,7 @@ class Broker:
             "clientCaFile": str(self._files.client_ca),
             "serviceFile": str(self._files.service),
             "identitiesFile": str(self._layout.identities),
+            "minimumKeepAlive": self._minimum_keep_alive,
         }
         write_json(self._layout.broker_config, config)
         log = self._layout.broker_log
