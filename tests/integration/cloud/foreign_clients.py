@@ -1,0 +1,133 @@
+# mypy: ignore-errors
+"""AWS's own clients against the local cloud, unchanged. Run by test_foreign_clients.py in an environment of its own.
+
+python foreign_clients.py CLIENT CLOUD_JSON THING CERTIFICATE KEY
+"""
+
+import json
+import queue
+import sys
+from pathlib import Path
+
+OTHER = "somebody-else"
+WITHIN = 20
+
+
+def boto3_iot_data(info, thing, certificate, key):
+    """Its typed exceptions come of ``x-amzn-errortype``."""
+    import boto3
+    from botocore.config import Config
+
+    client = boto3.client(
+        "iot-data",
+        region_name="eu-west-1",
+        endpoint_url=info["dataPlane"],
+        verify=info["ca"],
+        aws_access_key_id="none",
+        aws_secret_access_key="none",
+        config=Config(client_cert=(certificate, key), retries={"max_attempts": 0}),
+    )
+    errors = client.exceptions
+
+    def expect(error, call, **arguments):
+        try:
+            call(**arguments)
+        except error:
+            return
+        raise AssertionError(f"no {error.__name__}")
+
+    expect(errors.ResourceNotFoundException, client.get_thing_shadow, thingName=thing)
+    expect(errors.ResourceNotFoundException, client.delete_thing_shadow, thingName=thing)
+    expect(errors.InvalidRequestException, client.update_thing_shadow, thingName=thing, payload=b"{")
+    answer = client.update_thing_shadow(thingName=thing, payload=b'{"state":{"desired":{"a":1}}}')
+    assert json.loads(answer["payload"].read())["version"] == 1
+    conflict = b'{"state":{},"version":7}'
+    expect(errors.ConflictException, client.update_thing_shadow, thingName=thing, payload=conflict)
+    large = json.dumps({"state": {"desired": {"a": "x" * 9000}}})
+    expect(errors.RequestEntityTooLargeException, client.update_thing_shadow, thingName=thing, payload=large)
+    expect(
+        errors.UnsupportedDocumentEncodingException,
+        client.update_thing_shadow,
+        thingName=thing,
+        payload=b"\xff",
+    )
+    expect(errors.ClientError, client.get_thing_shadow, thingName=OTHER)
+    client.update_thing_shadow(thingName=thing, shadowName="n1", payload=b'{"state":{"desired":{"b":1}}}')
+    assert client.list_named_shadows_for_thing(thingName=thing)["results"] == ["n1"]
+    assert json.loads(client.delete_thing_shadow(thingName=thing)["payload"].read())["version"] == 1
+
+
+def connected(info, thing, certificate, key):
+    from awsiot import mqtt_connection_builder
+
+    connection = mqtt_connection_builder.mtls_from_path(
+        cert_filepath=certificate,
+        pri_key_filepath=key,
+        endpoint=info["mqtt"]["host"],
+        port=info["mqtt"]["port"],
+        ca_filepath=info["ca"],
+        client_id=thing,
+        clean_session=True,
+    )
+    connection.connect().result(WITHIN)
+    return connection
+
+
+def shadow_client(info, thing, certificate, key):
+    """awsiotsdk's IotShadowClient on its MQTT 3.1.1 connection."""
+    from awscrt.mqtt import QoS
+    from awsiot import iotshadow
+
+    connection = connected(info, thing, certificate, key)
+    client = iotshadow.IotShadowClient(connection)
+    seen = queue.Queue()
+
+    def subscribe(call, request):
+        call(request=request, qos=QoS.AT_LEAST_ONCE, callback=seen.put)[0].result(WITHIN)
+
+    get = iotshadow.GetShadowSubscriptionRequest(thing_name=thing)
+    update = iotshadow.UpdateShadowSubscriptionRequest(thing_name=thing)
+    delta = iotshadow.ShadowDeltaUpdatedSubscriptionRequest(thing_name=thing)
+    subscribe(client.subscribe_to_get_shadow_rejected, get)
+    subscribe(client.subscribe_to_update_shadow_accepted, update)
+    subscribe(client.subscribe_to_update_shadow_rejected, update)
+    subscribe(client.subscribe_to_shadow_delta_updated_events, delta)
+    client.publish_get_shadow(iotshadow.GetShadowRequest(thing_name=thing), QoS.AT_LEAST_ONCE)
+    assert seen.get(timeout=WITHIN).code == 404
+    state = iotshadow.ShadowState(desired={"a": 1}, reported={"b": 2})
+    request = iotshadow.UpdateShadowRequest(thing_name=thing, state=state, client_token="t")
+    client.publish_update_shadow(request, QoS.AT_LEAST_ONCE)
+    answers = {type(answer).__name__: answer for answer in (seen.get(timeout=WITHIN) for _ in range(2))}
+    assert answers["UpdateShadowResponse"].state.reported == {"b": 2}
+    assert answers["UpdateShadowResponse"].client_token == "t"
+    assert answers["ShadowDeltaUpdatedEvent"].state == {"a": 1}
+    stale = iotshadow.UpdateShadowRequest(thing_name=thing, state=state, version=7)
+    client.publish_update_shadow(stale, QoS.AT_LEAST_ONCE)
+    assert seen.get(timeout=WITHIN).code == 409
+    connection.disconnect().result(WITHIN)
+
+
+def shadow_client_v2(info, thing, certificate, key):
+    """awsiotsdk's IotShadowClientV2: request and response by token, on the MQTT 3.1.1 connection."""
+    from awscrt.mqtt_request_response import ClientOptions
+    from awsiot import V2ServiceException, iotshadow
+
+    connection = connected(info, thing, certificate, key)
+    client = iotshadow.IotShadowClientV2(connection, ClientOptions(4, 2, WITHIN))
+    state = iotshadow.ShadowState(desired={"a": 1})
+    update = iotshadow.UpdateShadowRequest(thing_name=thing, state=state)
+    assert client.update_shadow(update).result(WITHIN).version == 1
+    assert client.get_shadow(iotshadow.GetShadowRequest(thing_name=thing)).result(WITHIN).state.desired == {
+        "a": 1
+    }
+    missing = iotshadow.GetNamedShadowRequest(thing_name=thing, shadow_name="none")
+    refused = client.get_named_shadow(missing).exception(WITHIN)
+    assert isinstance(refused, V2ServiceException)
+    assert refused.modeled_error.code == 404
+    assert client.delete_shadow(iotshadow.DeleteShadowRequest(thing_name=thing)).result(WITHIN).version == 1
+    connection.disconnect().result(WITHIN)
+
+
+if __name__ == "__main__":
+    name, cloud_json, *identity = sys.argv[1:]
+    globals()[name](json.loads(Path(cloud_json).read_text()), *identity)
