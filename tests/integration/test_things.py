@@ -160,6 +160,24 @@ def test_deletion_policies(workspace: Workspace, things: Things) -> None:
     assert workspace.cloud.get_shadow(deleted) is None
 
 
+def test_deletion_does_not_wait_for_ever_for_a_cloud_that_is_down(
+    workspace: Workspace, things: Things
+) -> None:
+    workspace.operator.stop()
+    workspace.operator.settings["THING_OPERATOR_DELETION_TIMEOUT"] = "2s"
+    workspace.operator.start()
+    thing = things(1)[0]
+    workspace.store_credentials(thing)
+    nowhere = {"host": "localhost", "port": 1}
+    workspace.apply_thing(thing, {"deletionPolicy": "Delete", "endpoint": nowhere})
+    eventually(lambda: workspace.get(thing.name)["metadata"].get("finalizers"), "finalizer")
+    workspace.kubectl("delete", "thing", thing.name, "--timeout=20s")
+    told = {("Warning", "DeletionTimedOut")}
+    eventually(
+        lambda: told <= {(event["type"], event["reason"]) for event in workspace.list("events")}, "Event"
+    )
+
+
 def versions(workspace: Workspace) -> dict[str, str]:
     return {
         body["metadata"]["name"]: body["metadata"]["resourceVersion"] for body in workspace.list("things")

@@ -11,7 +11,7 @@ from thing_operator.api.reasons import Reason
 from thing_operator.api.thing import DeletionPolicy, ThingSpec
 from thing_operator.clock import Clock
 from thing_operator.controller.kube import THINGS, KubeClient, Operations
-from thing_operator.controller.kube_errors import NotFoundError
+from thing_operator.controller.kube_errors import ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.workflow import Tell
 from thing_operator.errors import ThingOperatorError
@@ -108,3 +108,5 @@ class Ending:
             await self._client.json_patch(THINGS, record.key, operations)
         except NotFoundError:
             return
+        except InvalidObjectError:
+            raise ConflictError(f"the finalizers of {record.key} were changed meanwhile") from None
