@@ -1,7 +1,4 @@
-"""A silent client is closed after 1.5 times its keep-alive, and its will is due (reference 2).
-
-AWS's minimum of 30 s would make this a test of 45 s: the broker runs here by itself with a minimum of 1 s.
-"""
+"""What needs a broker by itself: a keep-alive below AWS's minimum of 30 s, and certificates nobody has."""
 
 import socket
 import ssl
@@ -9,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.cloud.devices import tls_context
+from tests.integration.cloud.devices import tls_context, wait_for
 
 from thing_operator.local.cloud.broker import Broker, BrokerFiles, locate_broker
 from thing_operator.local.cloud.certificates import Credentials, KeyType, thing_authority
@@ -40,19 +37,25 @@ def broker(layout: Layout, reporter: Reporter, credentials: Credentials) -> Iter
     broker.stop()
 
 
-@pytest.fixture
-def connection(layout: Layout, broker: Broker, credentials: Credentials) -> Iterator[ssl.SSLSocket]:
+def _dial(layout: Layout, broker: Broker, credentials: Credentials) -> ssl.SSLSocket:
     context = tls_context(layout.ca, credentials.certificate.encode(), credentials.private_key.encode())
     plain = socket.create_connection((LOOPBACK, broker.port), timeout=10)
-    with context.wrap_socket(plain, server_hostname="localhost") as sock:
+    return context.wrap_socket(plain, server_hostname="localhost")
+
+
+@pytest.fixture
+def connection(layout: Layout, broker: Broker, credentials: Credentials) -> Iterator[ssl.SSLSocket]:
+    with _dial(layout, broker, credentials) as sock:
         sock.sendall(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x01\x00\x02t1")
         assert sock.recv(4) == b"\x20\x02\x00\x00"
         yield sock
 
 
 def test_silence_ends_the_connection(layout: Layout, connection: ssl.SSLSocket) -> None:
+    """Reference 2: closed after 1.5 times the keep-alive."""
     assert connection.recv(10) == b""
-    assert "silent for 1.5 times its keep-alive of 1 s" in layout.broker_log.read_text()
+    why = "silent for 1.5 times its keep-alive of 1 s"
+    wait_for(lambda: why in layout.broker_log.read_text(), "the reason in the log")
 
 
 def test_pings_keep_it_open(connection: ssl.SSLSocket) -> None:
@@ -62,3 +65,25 @@ def test_pings_keep_it_open(connection: ssl.SSLSocket) -> None:
         assert connection.recv(10) == b"\xd0\x00"
         with pytest.raises(TimeoutError):
             connection.recv(10)
+
+
+def test_unregistered_certificate_of_our_ca_fails_in_tls(
+    layout: Layout, broker: Broker, credentials: Credentials
+) -> None:
+    """Replaced ones, too: the handshake ends with an alert, before MQTT says anything."""
+    unknown = thing_authority(layout.pki).thing(KeyType.EC)
+    with _dial(layout, broker, unknown) as sock, pytest.raises(ssl.SSLError, match="alert"):
+        sock.recv(10)
+    with _dial(layout, broker, credentials):
+        pass
+
+
+async def test_certificates_come_and_go_without_a_restart(
+    layout: Layout, broker: Broker, credentials: Credentials, connection: ssl.SSLSocket
+) -> None:
+    other = thing_authority(layout.pki).thing(KeyType.EC)
+    await broker.reload({credentials.fingerprint: "t1", other.fingerprint: "t2"})
+    connection.sendall(b"\xc0\x00")
+    assert connection.recv(10) == b"\xd0\x00", "an untouched one stays connected"
+    await broker.reload({other.fingerprint: "t1"})
+    assert connection.recv(10) == b""
