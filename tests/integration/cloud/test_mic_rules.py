@@ -33,6 +33,15 @@ def test_publish_on_mics_update_topic_reaches_the_shadow(cloud: LocalCloud, thin
         assert answers["update/accepted"]["clientToken"] == "w"
 
 
+def test_the_largest_and_many_messages_pass_the_republish(cloud: LocalCloud, thing: CloudThing) -> None:
+    with Device(cloud.info, thing) as device:
+        assert device.subscribe(device.topics.update) == [1]
+        sent = [b"x" * size for size in (131072, 1, 0, 40_000, 40_000, 131072)]
+        for payload in sent:
+            device.publish(f"tcxn/things/{thing.name}/shadow/update", payload)
+        assert [device.messages.get(timeout=10)[1] for _ in sent] == sent
+
+
 def test_backdate_is_history_only(cloud: LocalCloud, thing: CloudThing) -> None:
     with Device(cloud.info, thing) as device:
         device.subscribe_all()

@@ -201,7 +201,10 @@ class _Cloud:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, LOOPBACK, port, ssl_context=context).start()
+        try:
+            await web.TCPSite(runner, LOOPBACK, port, ssl_context=context).start()
+        except OSError as error:  # somebody was faster since the port was found free
+            raise ToolError(f"port {port} cannot be used ({error.strerror}): try again") from None
         bound: int = runner.addresses[0][1]
         return bound
 

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -11,11 +11,15 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from thing_operator.errors import ToolError
+from thing_operator.shadow.service import Publication
 
 CLIENT_ID: Final = "$service"
 PREFIX: Final = "$service/"
 """Under which the broker hands over what clients publish (not their wills on ``$aws`` topics)."""
 
+_ANSWERS: Final = f"{PREFIX}answers"
+_PACKED: Final = 32 * 1024
+"""Bytes that one packet packs at most; a larger message goes by itself."""
 _KEEP_ALIVE = 300
 _BURST = 256
 _ANSWER_WITHIN = 10.0
@@ -26,7 +30,9 @@ Message = tuple[str, bytes]
 class ServiceLink:
     """For the loop's thread.
 
-    QoS 0 both ways: the link is one TCP connection on this machine, and the broker sends on with QoS 1.
+    QoS 0 both ways: the link is one TCP connection on this machine, and the broker sends on with QoS 1. What
+    the broker has for the service comes one by one; what the service answers goes as fields of four bytes of
+    length and content, topic and payload in turn.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -37,6 +43,7 @@ class ServiceLink:
         self._thread = threading.get_ident()
         self._arrived: list[Message] = []
         self._misc: asyncio.Task[None] | None = None
+        self._is_up = False
 
     async def connect(self, host: str, port: int, on_messages: Callable[[list[Message]], None]) -> None:
         """Connect and subscribe. ``on_messages`` gets what arrived together, topics without the prefix.
@@ -65,19 +72,31 @@ class ServiceLink:
         except TimeoutError:
             self.close()
             raise ToolError("the broker does not answer the shadow service") from None
+        self._is_up = True
 
     def check_connected(self) -> None:
         """Raise ToolError when the connection was lost."""
-        if self._client is not None and self._client.socket() is None:
+        if self._is_up and (self._client is None or self._client.socket() is None):
             raise ToolError("the shadow service lost its connection to the broker")
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send one message on."""
-        if self._client is not None:
-            self._client.publish(topic, payload)
+    def publish(self, publications: Iterable[Publication]) -> None:
+        """Send messages on, in this order. Many go in one packet, which is what makes it fast."""
+        if self._client is None:
+            return
+        packed = b""
+        for each in publications:
+            fields = (each.topic.encode(), each.payload)
+            entry = b"".join(len(field).to_bytes(4) + field for field in fields)
+            if packed and len(packed) + len(entry) > _PACKED:
+                self._client.publish(_ANSWERS, packed)
+                packed = b""
+            packed += entry
+        if packed:
+            self._client.publish(_ANSWERS, packed)
 
     def close(self) -> None:
         """Disconnect. Idempotent."""
+        self._is_up = False
         if self._misc is not None:
             self._misc.cancel()
             self._misc = None

@@ -43,7 +43,7 @@ class Shadows:
         store: Store,
         registry: Registry,
         observations: Observations,
-        publish: Callable[[str, bytes], None],
+        publish: Callable[[Iterable[Publication]], None],
         clock_ms: Callable[[], int],
         in_flight: int | None = IN_FLIGHT,
     ) -> None:
@@ -69,8 +69,9 @@ class Shadows:
             for topic, payload in messages:
                 answers.append(self._handle_message(topic, payload))
         self._observations.flush()
+        self._publish([each for _, due in answers for delay, each in due if not delay])
         for thing, due in answers:
-            self._send(thing, due)
+            self._settle(thing, due)
 
     def handle_rest(self, request: ShadowRequest) -> Outcome:
         """Answer a request of the data plane. Changes are told to subscribers, refusals and reads are not."""
@@ -78,8 +79,7 @@ class Shadows:
             outcome = self._handle(request)
         self._observations.flush()
         if outcome.accepted and request.operation is not Operation.GET:
-            for each in outcome.publications:
-                self._publish(each.topic, each.payload)
+            self._publish(outcome.publications)
         return outcome
 
     def list_named(self, thing: str) -> list[str]:
@@ -112,17 +112,15 @@ class Shadows:
             self._observe(ours["thing"], None, payload, source="backdate")
         return "", []
 
-    def _send(self, thing: str, due: list[AtTime]) -> None:
-        loop = asyncio.get_running_loop()
+    def _settle(self, thing: str, due: list[AtTime]) -> None:
+        """See to what is late, and count a request as answered once all of its answer is out."""
         for delay, each in due:
             if delay:
-                loop.call_later(delay, self._publish, each.topic, each.payload)
-            else:
-                self._publish(each.topic, each.payload)
+                asyncio.get_running_loop().call_later(delay, self._publish, [each])
         if not thing:
             return
         if last := max((delay for delay, _ in due), default=0.0):
-            loop.call_later(last, self._answered, thing)
+            asyncio.get_running_loop().call_later(last, self._answered, thing)
         else:
             self._answered(thing)
 

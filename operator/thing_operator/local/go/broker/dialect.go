@@ -169,12 +169,17 @@ func (d *dialect) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet
 
 func (d *dialect) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) { d.subscribing.Delete(cl) }
 
-// OnPublish sends on with QoS 1 what the service publishes: its own link needs no acknowledgements.
+// OnPublish unpacks what the service publishes, many messages in one, and sends them on with QoS 1.
 func (d *dialect) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.ID != feedClient {
 		return pk, nil
 	}
-	d.publish(pk.TopicName, pk.Payload, 1)
+	for rest := pk.Payload; len(rest) > 0; {
+		var topic, payload []byte
+		topic, rest = nextField(rest)
+		payload, rest = nextField(rest)
+		d.publish(string(topic), payload, 1)
+	}
 	return pk, packets.ErrRejectPacket
 }
 

@@ -1,6 +1,9 @@
 package main
 
-import "sync"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 const (
 	feedClient = "$service" // the client id of the shadow service
@@ -48,4 +51,17 @@ func (f *feed) set(isOpen bool) {
 	defer f.mutex.Unlock()
 	f.isOpen, f.outstanding = isOpen, 0
 	f.room.Broadcast()
+}
+
+// nextField takes one field off what the service sends: four bytes of length, most significant first, and so
+// many bytes. What is cut off short counts as empty, and as the end.
+func nextField(data []byte) (field, rest []byte) {
+	if len(data) < 4 {
+		return nil, nil
+	}
+	length := uint64(binary.BigEndian.Uint32(data))
+	if data = data[4:]; uint64(len(data)) < length {
+		return nil, nil
+	}
+	return data[:length], data[length:]
 }

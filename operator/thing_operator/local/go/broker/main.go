@@ -120,7 +120,7 @@ func newServer(config config) *mqtt.Server {
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MinimumProtocolVersion = 4 // MQTT 3.1.1
 	capabilities.MaximumQos = 1
-	capabilities.MaximumPacketSize = maxPayload + maxTopic + 16 // the payload itself is checked by the dialect
+	capabilities.MaximumPacketSize = maxPayload + 1024 // the payload itself is checked by the dialect
 	capabilities.MaximumSessionExpiryInterval = config.SessionExpirySecs
 	capabilities.MaximumMessageExpiryInterval = 3600 // AWS tries for an hour
 	// Both bound the memory of a client that does not read: messages beyond are dropped.
