@@ -174,11 +174,11 @@ class CloudControl:
         self._call("POST", f"/kick/{quote(client_id, safe='')}")
 
     def refuse_connections(self, *, refuse: bool = True) -> None:
-        """Close new connections before TLS; connected clients stay."""
+        """Close new connections before TLS; connected clients stay. Ends what ``slow_tls`` began."""
         self._call("PUT", "/gate", {"refuse": refuse})
 
     def slow_tls(self, seconds: float) -> None:
-        """Let handshakes of new connections wait; 0 ends that."""
+        """Let handshakes of new connections wait; 0 ends that. Ends what ``refuse_connections`` began."""
         self._call("PUT", "/gate", {"tlsDelaySeconds": seconds})
 
     def restart_broker(self) -> None:

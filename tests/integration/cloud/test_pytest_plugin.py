@@ -1,0 +1,48 @@
+"""The plugin for users' own tests, used as a user would."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+
+def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(
+        textwrap.dedent(
+            """
+            import pytest
+            from thing_operator.errors import ToolError
+            from thing_operator.local.cloud.faults import Action
+
+
+            def test_shadow(local_cloud, local_things):
+                first, second = local_things(2)
+                local_cloud.update_shadow(first, {"reported": {"temperature": 4.5}})
+                assert local_cloud.get_shadow(first)["state"] == {"reported": {"temperature": 4.5}}
+                assert local_cloud.get_shadow(second) is None
+
+
+            def test_trouble(local_cloud, local_things, local_cloud_control):
+                (thing,) = local_things(1)
+                local_cloud_control.fault(Action.REJECT, code=500)
+                with pytest.raises(ToolError, match="500"):
+                    local_cloud.update_shadow(thing, {"reported": {}})
+
+
+            def test_trouble_is_over(local_cloud, local_things):
+                (thing,) = local_things(1)
+                local_cloud.update_shadow(thing, {"reported": {}})
+            """
+        )
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "-p", "thing_operator.local.pytest_plugin", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
