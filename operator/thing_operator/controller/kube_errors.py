@@ -55,9 +55,10 @@ class ExpiredError(TransientError):
 
 
 class ThrottledError(TransientError):
-    """The API server has too much to do."""
+    """The API server has too much to do, and wants to be left alone for ``retry_after`` seconds."""
 
     reason = "Throttled"
+    retry_after: float = 0.0
 
 
 class ApiUnavailableError(TransientError):

@@ -5,15 +5,16 @@ in a heap, not a task: ten thousand idle keys cost nothing.
 """
 
 import asyncio
-import heapq
 import logging
 import random
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import suppress
 from datetime import timedelta
-from itertools import count
+from itertools import chain
 from typing import Generic, TypeVar
 
 from thing_operator.clock import Clock
+from thing_operator.controller.keyed_heap import KeyedHeap
 from thing_operator.errors import Retry, ThingOperatorError
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,9 @@ class WorkQueue(Generic[K]):
         self._rng = rng
         self._base = base_backoff.total_seconds()
         self._max = max_backoff.total_seconds()
-        self._due: dict[K, float] = {}
-        self._heap: list[tuple[float, int, K]] = []
-        self._order = count()
+        self._waiting: KeyedHeap[K, float] = KeyedHeap()
+        self._once_more: dict[K, float] = {}
+        """When to run keys again that run now."""
         self._running: dict[K, asyncio.Task[None]] = {}
         self._failures: dict[K, int] = {}
         self._changed = asyncio.Event()
@@ -53,21 +54,29 @@ class WorkQueue(Generic[K]):
 
     @property
     def depth(self) -> int:
-        """Keys that are due and not running."""
+        """Keys that are due, those included that run and have to run once more."""
         now = self._clock.monotonic()
-        return sum(due <= now for due in self._due.values())
+        return sum(due <= now for due in self._all_due())
 
     @property
     def oldest_age(self) -> float:
         """Seconds that the key waiting longest is overdue; 0 when none is."""
-        return max(0.0, self._clock.monotonic() - min(self._due.values(), default=float("inf")))
+        return max(0.0, self._clock.monotonic() - min(self._all_due(), default=float("inf")))
+
+    def _all_due(self) -> Iterator[float]:
+        return chain(self._waiting.ranks(), self._once_more.values())
 
     def add(self, key: K, *, delay: timedelta = timedelta(0)) -> None:
         """Have the key run once more, ``delay`` from now or when it is due already, whichever is earlier."""
-        due = self._clock.monotonic() + delay.total_seconds()
-        if due < self._due.get(key, float("inf")):
-            self._due[key] = due
-            heapq.heappush(self._heap, (due, next(self._order), key))
+        self._add(key, self._clock.monotonic() + delay.total_seconds())
+
+    def _add(self, key: K, due: float) -> None:
+        if key in self._running:
+            self._once_more[key] = min(due, self._once_more.get(key, due))
+            return
+        before = self._waiting.rank(key)
+        if before is None or due < before:
+            self._waiting.put(key, due)
             self._changed.set()
 
     async def start(self) -> None:
@@ -91,32 +100,22 @@ class WorkQueue(Generic[K]):
         while True:
             self._changed.clear()
             pause = self._run_what_is_due()
-            try:
-                await asyncio.wait_for(self._changed.wait(), pause)
-            except TimeoutError:
-                continue
+            # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the news, and
+            # stop() would wait for ever.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
 
     def _run_what_is_due(self) -> float | None:
         """Start what may start; returns the seconds until the next key is due, None when only news can help."""
-        held: list[tuple[float, int, K]] = []
-        pause: float | None = None
-        while self._heap and len(self._running) < self._concurrency:
-            due, order, key = self._heap[0]
+        while len(self._running) < self._concurrency and (first := self._waiting.first()):
+            key, due = first
             wait = due - self._clock.monotonic()
             if wait > 0:
-                pause = wait
-                break
-            heapq.heappop(self._heap)
-            if self._due.get(key) != due:
-                continue
-            if key in self._running:
-                held.append((due, order, key))
-                continue
-            del self._due[key]
+                return wait
+            self._waiting.discard(key)
             self._running[key] = asyncio.create_task(self._run(key), name=f"pass {key}")
-        for entry in held:
-            heapq.heappush(self._heap, entry)
-        return pause
+        return None
 
     async def _run(self, key: K) -> None:
         try:
@@ -130,6 +129,9 @@ class WorkQueue(Generic[K]):
             self._failures.pop(key, None)
         finally:
             del self._running[key]
+            due = self._once_more.pop(key, None)
+            if due is not None:
+                self._add(key, due)
             self._changed.set()
         if again is not None:
             self.add(key, delay=again)

@@ -8,15 +8,23 @@ fairly, and never loses the last value.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
 from thing_operator.clock import Clock
 from thing_operator.controller.budget import Budget
+from thing_operator.controller.keyed_heap import KeyedHeap
 from thing_operator.controller.kube import KubeClient, ObjectKey, Operations, Resource
-from thing_operator.controller.kube_errors import ForbiddenError, InvalidObjectError, NotFoundError
+from thing_operator.controller.kube_errors import (
+    ApiUnavailableError,
+    InvalidObjectError,
+    NotFoundError,
+    ThrottledError,
+)
 from thing_operator.errors import ThingOperatorError
+from thing_operator.shadow.values import json_equal
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +33,7 @@ Status = Mapping[str, Any]
 _PARALLEL = 10
 _RETRY_SECONDS = 1.0
 _RETRY_LIMIT = 60.0
+_MAYBE_LIMIT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,8 @@ class SilentWriteObserver:
 @dataclass(slots=True)
 class _Entry:
     known: Status | None = None
-    sending: Status | None = None
+    maybe: tuple[Status, ...] = ()
+    """What is on its way, or was sent and never answered: the API server may hold any of these instead."""
     wanted: Status | None = None
     urgent: bool = False
     changed_at: float = 0.0
@@ -80,6 +90,18 @@ class _Entry:
         """Urgent changes wait for nothing but a retry's pause; others for the object's interval."""
         spaced = 0.0 if self.urgent else self.last_write + self.min_interval
         return max(self.not_before, spaced)
+
+    def is_held(self, status: Status) -> bool:
+        """Whether the API server holds this status for certain; nothing may be under way."""
+        return self.known is not None and not self.maybe and _same(self.known, status)
+
+    def sent(self, status: Status) -> None:
+        """This status is on its way from now on."""
+        if not any(_same(status, each) for each in self.maybe):
+            self.maybe = (*self.maybe, status)
+        if len(self.maybe) > _MAYBE_LIMIT:
+            # An outage must not pile up statuses. An empty one stands for: nothing can be relied on.
+            self.maybe = ({}, status)
 
 
 class StatusWriter:
@@ -100,10 +122,12 @@ class StatusWriter:
         self._observer = observer or SilentWriteObserver()
         self._budget = Budget(writes_per_second, clock=clock)
         self._entries: dict[Target, _Entry] = {}
-        self._pending: set[Target] = set()
+        self._waiting: KeyedHeap[Target, float] = KeyedHeap()
+        self._due: KeyedHeap[Target, tuple[bool, float]] = KeyedHeap()
         self._writing: dict[Target, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._failing = False
 
     # --- what is known
 
@@ -123,44 +147,43 @@ class StatusWriter:
         entry = self._entries.get(target)
         if entry is None:
             return ()
-        return tuple(each for each in (entry.known, entry.sending, entry.wanted) if each is not None)
+        return tuple(each for each in (entry.known, *entry.maybe, entry.wanted) if each is not None)
 
     def forget(self, target: Target) -> None:
         """The object is gone."""
-        self._entries.pop(target, None)
-        self._pending.discard(target)
+        entry = self._entries.pop(target, None)
+        if entry is not None:
+            self._withdraw(target, entry)
 
     # --- writing
 
     def submit(self, target: Target, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
         """Have the object's status become this: soon if ``urgent``, else when its interval and the budget allow."""
         entry = self._entry(target)
-        if status == entry.known and target not in self._writing:
-            self._drop(target, entry)
+        if not entry.lock.locked() and entry.is_held(status):
+            self._withdraw(target, entry)
             self._observer.suppressed()
-            return
-        if status == entry.wanted:
             return
         if entry.wanted is None:
             entry.changed_at = self._clock.monotonic()
+        entry.urgent = urgent or (entry.urgent and entry.wanted is not None)
         entry.wanted = status
-        entry.urgent = urgent or (entry.urgent and target in self._pending)
         entry.min_interval = min_interval.total_seconds()
-        self._pending.add(target)
-        self._news.set()
+        self._schedule(target, entry)
 
     async def write(self, target: Target, status: Status) -> None:
         """Have the API server hold this status before returning; raises what it answers otherwise."""
         entry = self._entry(target)
         async with entry.lock:
-            self._drop(target, entry)
+            self._withdraw(target, entry)
             await self._budget.spend(urgent=True)
             await self._patch(target, entry, status)
 
     async def landed(self, target: Target) -> None:
         """Wait for the write of this object that is under way, if one is."""
-        async with self._entry(target).lock:
-            return
+        task = self._writing.get(target)
+        if task is not None:
+            await asyncio.wait((task,))
 
     async def start(self) -> None:
         """Begin to write what is submitted."""
@@ -168,13 +191,13 @@ class StatusWriter:
 
     async def flush(self, *, timeout: timedelta) -> None:
         """Write what is pending, intervals or not, as far as it can be done in time."""
-        for target in self._pending:
-            self._entries[target].urgent = True
-            self._entries[target].not_before = 0.0
-        self._news.set()
+        for target, entry in self._entries.items():
+            if entry.wanted is not None:
+                entry.urgent, entry.not_before = True, 0.0
+                self._schedule(target, entry)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                while self._pending or self._writing:
+                while self._waiting or self._due or self._writing:
                     if self._task is None or self._task.done():
                         return
                     if self._writing:
@@ -182,7 +205,8 @@ class StatusWriter:
                     else:
                         await asyncio.sleep(0.01)
         except TimeoutError:
-            log.warning("%d status writes were not made before the end", len(self._pending))
+            left = len(self._waiting) + len(self._due) + len(self._writing)
+            log.warning("%d status writes were not made before the end", left)
 
     async def stop(self) -> None:
         """End; what is pending is lost (see :meth:`flush`). Idempotent."""
@@ -197,108 +221,130 @@ class StatusWriter:
     def _entry(self, target: Target) -> _Entry:
         return self._entries.setdefault(target, _Entry())
 
-    def _drop(self, target: Target, entry: _Entry) -> None:
-        self._pending.discard(target)
+    def _withdraw(self, target: Target, entry: _Entry) -> None:
+        """Nothing of this object is left to be written."""
+        self._waiting.discard(target)
+        self._due.discard(target)
         entry.wanted = None
         entry.urgent = False
+
+    def _schedule(self, target: Target, entry: _Entry) -> None:
+        """Line the object up for what it wants; one that is being written lines up again when that is done."""
+        if target not in self._writing:
+            self._due.discard(target)
+            self._waiting.put(target, entry.due_at)
+            self._news.set()
 
     async def _run(self) -> None:
         while True:
             self._news.clear()
-            target, pause = self._next()
-            if target is None:
-                try:
-                    await asyncio.wait_for(self._news.wait(), pause)
-                except TimeoutError:
-                    continue
+            pause = self._collect_due()
+            if not self._due or len(self._writing) >= _PARALLEL:
+                # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the news.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._news.wait()
                 continue
             await self._budget.spend(urgent=False)
             # The budget may have taken its time: the choice is made afresh, and the token is not lost.
-            target, _ = self._next()
-            if target is None:
+            self._collect_due()
+            first = self._due.first()
+            if first is None:
                 self._budget.refund()
                 continue
-            self._pending.discard(target)
-            self._writing[target] = asyncio.create_task(self._write(target))
+            target, _ = first
+            self._due.discard(target)
+            self._writing[target] = asyncio.create_task(self._write(target, self._entries[target]))
 
-    def _next(self) -> tuple[Target | None, float | None]:
-        """What to write now, or how long to wait. Urgent first, then the oldest change first."""
-        if len(self._writing) >= _PARALLEL:
-            return None, None
+    def _collect_due(self) -> float | None:
+        """Line up what has become due: urgent first, then the oldest change. Seconds until more will, if any."""
         now = self._clock.monotonic()
-        best: tuple[bool, float] | None = None
-        chosen: Target | None = None
-        nearest: float | None = None
-        for target in self._pending:
-            if target in self._writing:
-                continue
+        while first := self._waiting.first():
+            target, due_at = first
+            if due_at > now:
+                return due_at - now
             entry = self._entries[target]
-            if entry.due_at > now:
-                nearest = entry.due_at if nearest is None else min(nearest, entry.due_at)
-                continue
-            rank = (not entry.urgent, entry.changed_at)
-            if best is None or rank < best:
-                best, chosen = rank, target
-        return chosen, None if nearest is None else nearest - now
+            self._waiting.discard(target)
+            self._due.put(target, (not entry.urgent, entry.changed_at))
+        return None
 
-    async def _write(self, target: Target) -> None:
-        entry = self._entries[target]
+    async def _write(self, target: Target, entry: _Entry) -> None:
         try:
             async with entry.lock:
-                status, urgent = entry.wanted, entry.urgent
-                if status is None:
-                    self._budget.refund()
-                    return
-                entry.wanted, entry.urgent = None, False
-                try:
-                    await self._patch(target, entry, status)
-                except NotFoundError:
-                    return
-                except (InvalidObjectError, ForbiddenError) as error:
-                    log.error("the status of %s cannot be written: %s", target.key, error.message)
-                except ThingOperatorError as error:
-                    self._retry_later(target, entry, status=status, urgent=urgent, error=error)
+                await self._write_wanted(target, entry)
+        except Exception:
+            log.exception("the status of %s cannot be written", target.key)
         finally:
-            self._writing.pop(target, None)
+            del self._writing[target]
+            if entry.wanted is not None and self._entries.get(target) is entry:
+                self._schedule(target, entry)
             self._news.set()
 
-    def _retry_later(
+    async def _write_wanted(self, target: Target, entry: _Entry) -> None:
+        status, urgent = entry.wanted, entry.urgent
+        entry.wanted, entry.urgent = None, False
+        if status is None or entry.is_held(status):
+            self._budget.refund()
+            if status is not None:
+                self._observer.suppressed()
+            return
+        try:
+            await self._patch(target, entry, status)
+        except NotFoundError:
+            return
+        except InvalidObjectError as error:
+            log.error("the status of %s cannot be written: %s", target.key, error.message)
+        except ThingOperatorError as error:
+            self._keep(target, entry, status=status, urgent=urgent, error=error)
+
+    def _keep(
         self, target: Target, entry: _Entry, *, status: Status, urgent: bool, error: ThingOperatorError
     ) -> None:
+        """Have a status that was not taken written later, unless there is a newer one by now."""
         pause = min(_RETRY_LIMIT, _RETRY_SECONDS * 2.0 ** min(entry.failures, 16))
+        if isinstance(error, ThrottledError):
+            pause = max(pause, error.retry_after)
         entry.failures += 1
         entry.not_before = self._clock.monotonic() + pause
-        log.warning(
-            "the status of %s was not written (%s); again in %.0f s", target.key, error.message, pause
-        )
+        # One line for an outage, not one for each object.
+        level = logging.DEBUG if self._failing else logging.WARNING
+        self._failing = True
+        log.log(level, "the status of %s was not written (%s); again in %.0f s", target.key, error, pause)
         if entry.wanted is None:
             entry.wanted = status
         entry.urgent = entry.urgent or urgent
-        self._pending.add(target)
 
     async def _patch(self, target: Target, entry: _Entry, status: Status) -> None:
         operations: Operations = [
             {"op": "test", "path": "/metadata/uid", "value": target.uid},
             {"op": "add", "path": "/status", "value": status},
         ]
-        entry.sending = status
+        before = entry.maybe
+        entry.sent(status)
         try:
             await self._client.json_patch(target.resource, target.key, operations, subresource="status")
         except NotFoundError:
             self._gone(target)
             raise
         except InvalidObjectError as error:
+            entry.maybe = before
             self._observer.failed()
             if await self._is_replaced(target):
                 self._gone(target)
                 raise NotFoundError(f"{target.key} was made anew") from None
             raise error from None
-        except ThingOperatorError:
+        except ApiUnavailableError:
+            # The answer may have been lost on its way, and not the request: `maybe` keeps it.
             self._observer.failed()
             raise
-        entry.known, entry.sending = status, None
+        except ThingOperatorError:
+            entry.maybe = before
+            self._observer.failed()
+            raise
+        entry.known, entry.maybe = status, ()
         entry.last_write = self._clock.monotonic()
         entry.failures = 0
+        self._failing = False
         self._observer.written()
 
     async def _is_replaced(self, target: Target) -> bool:
@@ -312,3 +358,8 @@ class StatusWriter:
     def _gone(self, target: Target) -> None:
         self.forget(target)
         self._on_gone(target)
+
+
+def _same(one: Status, other: Status) -> bool:
+    """JSON equality; Python's comes first since it is faster and sees most differences."""
+    return one == other and json_equal(one, other)

@@ -50,20 +50,36 @@ class LoopClock:
 
 
 class RecordingClient:
-    """Takes status patches; ``errors`` are raised first, one each."""
+    """Takes status patches; ``errors`` are raised first, one each.
+
+    ``lost`` are raised after the patch was taken: only its answer is lost. Patches wait while ``open`` is not set.
+    """
 
     def __init__(self) -> None:
         self.written: list[tuple[ObjectKey, Any]] = []
         self.errors: list[ThingOperatorError] = []
+        self.lost: list[ThingOperatorError] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.flying = 0
+        self.most_flying = 0
         self.uid = "u"
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: list[Any], *, subresource: str | None = None
     ) -> dict[str, Any]:
-        await asyncio.sleep(0)
+        self.flying += 1
+        self.most_flying = max(self.most_flying, self.flying)
+        try:
+            await asyncio.sleep(0)
+            await self.open.wait()
+        finally:
+            self.flying -= 1
         if self.errors:
             raise self.errors.pop(0)
         self.written.append((key, operations[1]["value"]))
+        if self.lost:
+            raise self.lost.pop(0)
         return {}
 
     async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:

@@ -119,6 +119,91 @@ async def test_the_handler_says_when_it_wants_to_run_again_and_news_comes_first(
     await queue.stop(timeout=timedelta(seconds=1))
 
 
+@pytest.mark.parametrize("steps", range(6))
+async def test_stop_ends_at_whatever_moment_news_comes(steps: int) -> None:
+    async def handler(key: str) -> None:
+        return None
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("later", delay=timedelta(hours=1))
+    await asyncio.sleep(0.001)
+    queue.add("now")
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_stop_waits_for_a_pass_and_cancels_one_that_takes_too_long() -> None:
+    ended: list[str] = []
+
+    async def handler(key: str) -> None:
+        try:
+            await asyncio.sleep(0.01 if key == "short" else 3600)
+            ended.append(key)
+        except asyncio.CancelledError:
+            ended.append(f"{key} cancelled")
+            raise
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("short")
+    queue.add("long")
+    queue.add("not begun")
+    await until(lambda: len(queue._running) == 2)
+    await queue.stop(timeout=timedelta(seconds=0.2))
+    assert ended == ["short", "long cancelled"]
+    await queue.stop(timeout=timedelta(0))
+
+
+async def test_depth_and_age_count_what_is_due() -> None:
+    release = asyncio.Event()
+
+    async def handler(key: str) -> None:
+        await release.wait()
+
+    queue = make(handler, concurrency=1)
+    queue.add("first")
+    queue.add("second")
+    queue.add("later", delay=timedelta(hours=1))
+    assert queue.depth == 2
+    await queue.start()
+    await until(lambda: queue.depth == 1)
+    queue.add("first")
+    assert queue.depth == 2
+    await asyncio.sleep(0.002)
+    assert queue.oldest_age > 0
+    release.set()
+    await until(lambda: queue.depth == 0)
+    assert queue.oldest_age == 0
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_keys_that_wait_cost_no_task_and_passes_leave_nothing_behind() -> None:
+    passes = 0
+
+    async def handler(key: str) -> timedelta:
+        nonlocal passes
+        passes += 1
+        return timedelta(days=365)
+
+    queue = make(handler)
+    await queue.start()
+    tasks = len(asyncio.all_tasks())
+    for number in range(10_000):
+        queue.add(f"idle {number}", delay=timedelta(hours=1))
+    await asyncio.sleep(0.001)
+    assert len(asyncio.all_tasks()) == tasks
+    entries = len(queue._waiting._heap)
+    for number in range(1, 15_001):
+        queue.add("busy")
+        while passes < number:  # noqa: ASYNC110 - a test's own polling
+            await asyncio.sleep(0)
+    assert len(queue._waiting._heap) <= 2 * entries + 100
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=40), st.integers(min_value=1, max_value=4))
 def test_no_addition_is_lost_and_no_key_runs_beside_itself(keys: list[str], concurrency: int) -> None:
