@@ -298,8 +298,8 @@ class TestDrops:
             session = the_hub.open(spec(), watcher)
             for _ in range(3):
                 await until(lambda: session.view.connected)
-                await asyncio.sleep(60)
-                broker.last.kick()
+                with pytest.raises(SessionLostError):
+                    await session.refresh()
         assert "NotAuthorized" not in {view.reason for view in watcher.views}
 
     async def test_closed_at_every_update_is_not_authorized_though_reads_work(self) -> None:
