@@ -7,11 +7,11 @@ from thing_operator.clock import Clock
 
 
 class Budget:
-    """``rate`` per second, saved up for one second at most."""
+    """``rate`` per second, saved up to ``burst``: by default for one second, and one at least."""
 
-    def __init__(self, rate: float, *, clock: Clock) -> None:
+    def __init__(self, rate: float, *, clock: Clock, burst: float | None = None) -> None:
         self._rate = rate
-        self._burst = max(1.0, rate)
+        self._burst = burst or max(1.0, rate)
         self._clock = clock
         self._tokens = self._burst
         self._at = clock.monotonic()
@@ -29,6 +29,10 @@ class Budget:
         finally:
             if urgent:
                 self._urgent_waiting.remove(me)
+
+    def try_spend(self) -> bool:
+        """Take one token if there is one; whether there was."""
+        return self._take(None)
 
     def refund(self) -> None:
         """Give one back that was not needed."""

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from thing_operator.api import names
 from thing_operator.api.reasons import WARNINGS
 from thing_operator.clock import Clock
+from thing_operator.controller.budget import Budget
 from thing_operator.controller.kube import BATCHES, EVENTS, KubeClient, ObjectKey
-from thing_operator.controller.kube_errors import NotFoundError
+from thing_operator.controller.kube_errors import NamespaceTerminatingError, NotFoundError
 from thing_operator.controller.status_writer import Target
 from thing_operator.errors import ThingOperatorError
 
@@ -21,6 +22,8 @@ _QUEUE_LIMIT = 1000
 _REMEMBERED = 4096
 _AGAIN = timedelta(minutes=10)
 _PER_SECOND = 10.0
+_OBJECT_BURST = 20
+_OBJECT_PER_SECOND = 1 / 15
 _MESSAGE_LIMIT = 1024
 
 
@@ -32,23 +35,25 @@ class _Seen:
 
 
 class EventRecorder:
-    """Writes Events in a task of its own; when there are too many, the newest are dropped and logged."""
+    """Writes Events in a task of its own; when there are too many, of all or of one object, the newest are dropped."""
 
     def __init__(self, client: KubeClient, *, clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self._queue: asyncio.Queue[tuple[Target, str, str]] = asyncio.Queue(_QUEUE_LIMIT)
         self._seen: OrderedDict[tuple[str, str, str], _Seen] = OrderedDict()
+        self._budget = Budget(_PER_SECOND, clock=clock)
+        self._budget_of: OrderedDict[str, Budget] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
     def tell(self, target: Target, *, reason: str, message: str) -> None:
         """Record an Event about an object; whether it is a Warning follows from the reason. Never blocks."""
         log.info("%s: %s: %s", target.key, reason, message)
-        try:
-            self._queue.put_nowait((target, reason, message[:_MESSAGE_LIMIT]))
-        except asyncio.QueueFull:
-            # The line above has told it; a fleet that starts must not flood the API server.
+        # The line above has told it: one that flaps, or a fleet that starts, must not flood the API server.
+        if self._queue.full() or not self._object_budget(target.uid).try_spend():
             log.debug("too many Events: %s about %s is not recorded", reason, target.key)
+            return
+        self._queue.put_nowait((target, reason, _bounded(message)))
 
     async def start(self) -> None:
         """Begin to write."""
@@ -64,11 +69,23 @@ class EventRecorder:
     async def _run(self) -> None:
         while True:
             target, reason, message = await self._queue.get()
+            await self._budget.spend(urgent=False)
             try:
                 await self._write(target, reason, message)
+            except NamespaceTerminatingError:
+                log.debug("%s goes with its namespace: no Event is recorded", target.key)
             except ThingOperatorError as error:
                 log.warning("an Event about %s was not recorded: %s", target.key, error.message)
-            await asyncio.sleep(1 / _PER_SECOND)
+            except Exception:
+                log.exception("an Event about %s was not recorded", target.key)
+
+    def _object_budget(self, uid: str) -> Budget:
+        found = self._budget_of.get(uid) or Budget(_OBJECT_PER_SECOND, clock=self._clock, burst=_OBJECT_BURST)
+        self._budget_of[uid] = found
+        self._budget_of.move_to_end(uid)
+        if len(self._budget_of) > _REMEMBERED:
+            self._budget_of.popitem(last=False)
+        return found
 
     async def _write(self, target: Target, reason: str, message: str) -> None:
         identity = (target.uid, reason, message)
@@ -123,3 +140,11 @@ def _body(target: Target, *, name: str, reason: str, message: str, now: datetime
 
 def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _bounded(message: str) -> str:
+    """At most 1 KiB of UTF-8, the cut shown."""
+    data = message.encode()
+    if len(data) <= _MESSAGE_LIMIT:
+        return message
+    return data[: _MESSAGE_LIMIT - 3].decode(errors="ignore") + "..."

@@ -6,13 +6,14 @@ would change this file only.
 
 import json
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
+import yaml
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
@@ -21,7 +22,9 @@ from thing_operator.controller.kube_errors import (
     ApiUnavailableError,
     ConflictError,
     LoginError,
+    NamespaceTerminatingError,
     NotFoundError,
+    ThrottledError,
     error_of,
 )
 from thing_operator.errors import ThingOperatorError
@@ -31,6 +34,9 @@ Operations = Sequence[Mapping[str, Any]]
 """A JSON Patch."""
 
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)
+_WATCH_SILENCE = 90.0
+"""Seconds after which a silent watch is taken for dead: the API server sends a bookmark every 60 s."""
+_QUOTES_NOTHING = frozenset({401, 403, 404, 409, 410, 429})
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 
@@ -96,10 +102,20 @@ class KubeClient:
 
     @classmethod
     async def connect(cls, *, kubeconfig: Path | None = None) -> Self:
-        """Log in as kopf does: by the pod's service account, else by ``kubeconfig`` or KUBECONFIG."""
+        """Log in by ``kubeconfig`` or KUBECONFIG, else by the pod's service account, else by the user's kubeconfig.
+
+        What is named goes first: a pod of a CI has a service account, too, of a cluster that is not meant.
+        Raises LoginError.
+        """
         configuration = Configuration()
         configuration.retries = None
-        path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG")
+        # No limit to the connections: each watched namespace has one for itself. Who asks much is bounded itself.
+        configuration.connection_pool_maxsize = 0
+        path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or None
+        if path is not None and not _is_there(path):
+            raise LoginError(
+                f"there is no kubeconfig {path}: set KUBECONFIG, or run in a pod with a service account"
+            )
         try:
             if path is None and "KUBERNETES_SERVICE_HOST" in os.environ:
                 load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -107,11 +123,14 @@ class KubeClient:
                 await load_kube_config(  # type: ignore[no-untyped-call]
                     config_file=path, client_configuration=configuration
                 )
+            return cls(configuration)
         except (ConfigException, OSError) as error:
             raise LoginError(
                 f"cannot log in to a cluster ({error}): set KUBECONFIG, or run in a pod with a service account"
             ) from None
-        return cls(configuration)
+        except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError):
+            # Not the error's own words: they may quote the file, and a token stands in it.
+            raise LoginError(f"{path or '~/.kube/config'} is not a kubeconfig: correct it") from None
 
     async def login(self) -> Login:
         """The login in force; a service account's token is read again when it may have been renewed."""
@@ -151,7 +170,7 @@ class KubeClient:
 
     async def pages(
         self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """The same page by page, for who does not want to hold them all."""
         accept = _METADATA_ONLY.format("List") if metadata_only else None
         proceed: str | None = None
@@ -205,7 +224,7 @@ class KubeClient:
         resource_version: str,
         metadata_only: bool = False,
         timeout: float = 300,
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Events after a resource version, until the server ends the watch. ExpiredError asks for a new list."""
         query = {
             "watch": "true",
@@ -214,7 +233,7 @@ class KubeClient:
             "timeoutSeconds": str(int(timeout)),
         }
         accept = _METADATA_ONLY.format("") if metadata_only else None
-        limits = aiohttp.ClientTimeout(total=timeout + 10, sock_connect=10)
+        limits = aiohttp.ClientTimeout(total=timeout + 10, sock_connect=10, sock_read=_WATCH_SILENCE)
         path = resource.path(namespace)
         response = await self._send("GET", path, query=query, accept=accept, timeout=limits)
         try:
@@ -261,11 +280,11 @@ class KubeClient:
         timeout: aiohttp.ClientTimeout = _REQUEST_TIMEOUT,
     ) -> aiohttp.ClientResponse:
         headers = {"Content-Type": content_type, "Accept": accept or "application/json"}
-        token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        if token:
-            headers["Authorization"] = token
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
+            token = await self._configuration.get_api_key_with_prefix("BearerToken")
+            if token:
+                headers["Authorization"] = token
             answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=timeout
             )
@@ -273,16 +292,35 @@ class KubeClient:
             if response.ok:
                 return response
             raise await _refusal(response, action=f"{method} {path}")
+        except ConfigException as error:
+            raise ApiUnavailableError(
+                f"{method} {path}: the service account's token cannot be read ({error})"
+            ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnavailableError(
                 f"{method} {path}: the API server cannot be reached ({error!r})"
             ) from None
 
 
+def _is_there(kubeconfig: str) -> bool:
+    """Whether one file at least of a value of KUBECONFIG exists."""
+    return any(Path(part).expanduser().is_file() for part in kubeconfig.split(os.pathsep))
+
+
 async def _refusal(response: aiohttp.ClientResponse, *, action: str) -> ThingOperatorError:
-    text = await response.text()
     try:
-        detail = json.loads(text)["message"]
-    except (ValueError, KeyError, TypeError):
-        detail = response.reason or ""
-    return error_of(response.status, action=action, detail=detail)
+        status = json.loads(await response.read())
+        detail, causes = str(status["message"]), (status.get("details") or {}).get("causes") or []
+    except (ValueError, KeyError, TypeError, AttributeError):
+        status, detail, causes = {}, response.reason or "", []
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return NamespaceTerminatingError(f"{action}: the namespace is being deleted")
+    if f"/{SECRETS.plural}" in action and response.status not in _QUOTES_NOTHING:
+        # Of a type that does not fit, the API server quotes the value: in a Secret, perhaps a key.
+        fields = ", ".join(str(cause.get("field")) for cause in causes)
+        detail = " ".join(part for part in (status.get("reason"), fields) if part) or response.reason or ""
+    error = error_of(response.status, action=action, detail=detail)
+    if isinstance(error, ThrottledError):
+        after = response.headers.get("Retry-After", "")
+        error.retry_after = float(after) if after.isdecimal() else 0.0
+    return error

@@ -5,6 +5,7 @@
     |   |-- NotFoundError         404
     |   |-- InvalidObjectError    422, 400: the object or the patch is not acceptable
     |   |-- ForbiddenError        403: the operator lacks a right
+    |   |-- NamespaceTerminatingError  403, too: nothing new is made in a namespace that is being deleted
     |   `-- LoginError            no kubeconfig and no service account
     `-- TransientError
         |-- ConflictError         409
@@ -12,10 +13,10 @@
         |-- ThrottledError        429
         `-- ApiUnavailableError   401 (a token being renewed), 5xx, no connection
 
-Their messages never hold what was sent: it may be a Secret.
+Their messages never hold what a Secret holds.
 """
 
-from thing_operator.errors import ThingOperatorError, TransientError, UserError
+from thing_operator.errors import Retry, ThingOperatorError, TransientError, UserError
 
 
 class NotFoundError(UserError):
@@ -31,9 +32,16 @@ class InvalidObjectError(UserError):
 
 
 class ForbiddenError(UserError):
-    """The operator lacks a right."""
+    """The operator lacks a right. Tried again: nobody tells of a Role that has been extended."""
 
     reason = "Forbidden"
+    retry = Retry.BACKOFF
+
+
+class NamespaceTerminatingError(UserError):
+    """Nothing new can be made in a namespace that is being deleted."""
+
+    reason = "NamespaceTerminating"
 
 
 class LoginError(UserError):
@@ -78,9 +86,14 @@ _BY_STATUS: dict[int, type[ThingOperatorError]] = {
     429: ThrottledError,
 }
 
+_REMEDIES = {
+    401: "the token or client certificate is not, or no longer, valid for this cluster",
+    403: "have its Role or ClusterRole extended",
+}
+
 
 def error_of(status: int, *, action: str, detail: str) -> ThingOperatorError:
     """The error of an HTTP status; ``action`` says what was asked, ``detail`` is the API server's message."""
     kind = _BY_STATUS.get(status, ApiUnavailableError)
-    remedy = ": have its Role or ClusterRole extended" if kind is ForbiddenError else ""
+    remedy = f": {_REMEDIES[status]}" if status in _REMEDIES else ""
     return kind(f"{action}: {status} {detail}{remedy}")

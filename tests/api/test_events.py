@@ -1,0 +1,94 @@
+"""Events at a real API server, as kubectl shows them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from tests.fixtures.controlplane import Kubectl
+
+from thing_operator.api import names
+from thing_operator.api.reasons import Reason
+from thing_operator.clock import SystemClock
+from thing_operator.controller.events import EventRecorder
+from thing_operator.controller.kube import EVENTS, THINGS, KubeClient, ObjectKey
+from thing_operator.controller.status_writer import Target
+
+
+@pytest.fixture
+async def recorder(client: KubeClient) -> AsyncIterator[EventRecorder]:
+    made = EventRecorder(client, clock=SystemClock())
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def make_thing(client: KubeClient, namespace: str, name: str) -> Target:
+    body = {"apiVersion": names.API_VERSION, "kind": names.THING_KIND, "metadata": {"name": name}, "spec": {}}
+    made = await client.create(THINGS, namespace, body)
+    return Target(THINGS, ObjectKey(namespace, name), made["metadata"]["uid"])
+
+
+async def listed(client: KubeClient, namespace: str, count: int) -> list[dict[str, Any]]:
+    """The Events of a namespace as soon as there are so many."""
+    async with asyncio.timeout(20):
+        while len(found := await client.list(EVENTS, namespace=namespace)) < count:  # noqa: ASYNC110 - a test's own polling
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def test_kubectl_shows_what_happened_and_how_often(
+    client: KubeClient, recorder: EventRecorder, kubectl: Kubectl, namespace: str
+) -> None:
+    target = await make_thing(client, namespace, "freezer-1")
+    for _ in range(3):
+        recorder.tell(target, reason=Reason.DRIFT_REPAIRED, message="put right: /setpoint")
+    recorder.tell(target, reason=Reason.KEY_MISMATCH, message="the key does not fit")
+    recorder.tell(target, reason=Reason.ACCEPTED, message="ø" * 3000)
+
+    # The last one told is there: so are all before it.
+    events = await listed(client, namespace, 3)
+    by_reason = {event["reason"]: event for event in events}
+    assert len(events) == 3
+    assert by_reason[Reason.DRIFT_REPAIRED]["count"] == 3
+    assert by_reason[Reason.KEY_MISMATCH]["type"] == "Warning"
+    assert by_reason[Reason.ACCEPTED]["type"] == "Normal"
+    assert len(by_reason[Reason.ACCEPTED]["message"].encode()) <= 1024
+    described = kubectl("describe", "thing", "freezer-1", f"--namespace={namespace}")
+    assert "put right: /setpoint" in described
+    assert "(x3 over" in described
+    found = kubectl("events", "--for=thing/freezer-1", f"--namespace={namespace}")
+    assert "the key does not fit" in found
+
+
+async def test_an_event_that_was_deleted_is_made_anew(
+    client: KubeClient, recorder: EventRecorder, namespace: str
+) -> None:
+    target = await make_thing(client, namespace, "t")
+    recorder.tell(target, reason=Reason.ACCEPTED, message="m")
+    [first] = await listed(client, namespace, 1)
+    await client.delete(EVENTS, ObjectKey(namespace, first["metadata"]["name"]))
+    recorder.tell(target, reason=Reason.ACCEPTED, message="m")
+    [second] = await listed(client, namespace, 1)
+    assert second["count"] == 1
+    assert second["metadata"]["name"] != first["metadata"]["name"]
+
+
+async def test_a_namespace_that_goes_is_no_trouble(
+    *,
+    client: KubeClient,
+    recorder: EventRecorder,
+    kubectl: Kubectl,
+    namespace: str,
+    until: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG", logger="thing_operator")
+    target = await make_thing(client, namespace, "t")
+    hold = [{"op": "add", "path": "/metadata/finalizers", "value": ["example.com/held"]}]
+    await client.json_patch(THINGS, target.key, hold)
+    kubectl("delete", "namespace", namespace, "--wait=false")
+    recorder.tell(target, reason=Reason.ACCEPTED, message="m")
+    await until(lambda: "goes with its namespace" in caplog.text)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    await client.json_patch(THINGS, target.key, [{"op": "remove", "path": "/metadata/finalizers"}])

@@ -1,0 +1,106 @@
+"""The Secret watch against a real API server."""
+
+import asyncio
+import base64
+import json
+import tracemalloc
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from tests.fixtures.controlplane import Kubectl
+
+from thing_operator.controller.kube import SECRETS, KubeClient, ObjectKey, Resource, WatchEvent
+from thing_operator.controller.secret_watch import SecretWatch
+
+
+class Setup:
+    def __init__(self, client: KubeClient, namespaces: tuple[str, ...]) -> None:
+        self.seen: list[ObjectKey] = []
+        self.resyncs = 0
+        self.watch = SecretWatch(
+            client, namespaces=namespaces, on_secret=self.seen.append, on_resync=self.resynced
+        )
+
+    def resynced(self) -> None:
+        self.resyncs += 1
+
+
+@pytest.fixture
+async def setup(client: KubeClient, namespace: str) -> AsyncIterator[Setup]:
+    made = Setup(client, (namespace,))
+    await made.watch.prepare()
+    task = asyncio.create_task(made.watch.run())
+    yield made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def secret(name: str, size: int = 1) -> dict[str, Any]:
+    data = {"a": base64.b64encode(b"x" * size).decode()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+
+
+async def test_what_is_made_changed_and_deleted_is_told(
+    client: KubeClient, setup: Setup, namespace: str, until: Callable[..., Any]
+) -> None:
+    key = ObjectKey(namespace, "s")
+    await client.create(SECRETS, namespace, secret("s"))
+    await until(lambda: setup.seen == [key])
+    await client.json_patch(SECRETS, key, [{"op": "add", "path": "/data/b", "value": "MQ=="}])
+    await until(lambda: setup.seen == [key] * 2)
+    await client.delete(SECRETS, key)
+    await until(lambda: setup.seen == [key] * 3)
+    assert setup.resyncs == 0
+
+
+async def test_what_happens_between_prepare_and_run_is_told(
+    client: KubeClient, namespace: str, until: Callable[..., Any]
+) -> None:
+    setup = Setup(client, ())
+    await setup.watch.prepare()
+    await client.create(SECRETS, namespace, secret("early"))
+    task = asyncio.create_task(setup.watch.run())
+    await until(lambda: ObjectKey(namespace, "early") in setup.seen)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+class CountingClient:
+    """Passes a watch on, and counts the bytes that come through it."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self.passed = 0
+        self.pages = client.pages
+
+    async def watch(self, resource: Resource, **how: Any) -> AsyncGenerator[WatchEvent, None]:
+        async with aclosing(self._client.watch(resource, **how)) as events:
+            async for event in events:
+                self.passed += len(json.dumps(event.body))
+                yield event
+
+
+async def test_secrets_of_others_cost_no_memory(
+    client: KubeClient, kubectl: Kubectl, namespace: str, until: Callable[..., Any]
+) -> None:
+    """100 Secrets of 100 KB: 10 MB of content, of which nothing comes here and of whose names nothing is kept."""
+    counting = CountingClient(client)
+    setup = Setup(counting, (namespace,))  # type: ignore[arg-type]
+    await setup.watch.prepare()
+    items = [secret(f"s{number}", 100_000) for number in range(100)]
+    manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    tracemalloc.start()
+    task = asyncio.create_task(setup.watch.run())
+    try:
+        await asyncio.to_thread(kubectl, "create", "--filename=-", f"--namespace={namespace}", input=manifest)
+        await until(lambda: len(setup.seen) == 100, seconds=60)
+        setup.seen.clear()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert counting.passed < 200_000
+    assert held < 1_000_000

@@ -1,0 +1,131 @@
+"""The status writer against a real API server: what is stored, who owns it, and how refusals are told apart."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from thing_operator.api import names
+from thing_operator.clock import SystemClock
+from thing_operator.controller.kube import THINGS, KubeClient, ObjectKey
+from thing_operator.controller.kube_errors import InvalidObjectError, NotFoundError
+from thing_operator.controller.status_writer import StatusWriter, Target
+
+Json = dict[str, Any]
+NOW = timedelta(0)
+
+
+def status(reported: Json, **more: Any) -> Json:
+    shadow = {"version": 1, "reported": reported, "delta": {}, "pending": [], "pendingCount": 0, "bytes": 10}
+    return {"observedGeneration": 1, "thingName": "t", "shadow": shadow} | more
+
+
+class Setup:
+    def __init__(self, client: KubeClient, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+        self.gone: list[Target] = []
+        self.writer = StatusWriter(
+            client, writes_per_second=100, clock=SystemClock(), on_gone=self.gone.append
+        )
+
+    async def make_thing(self, name: str = "t") -> Target:
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.THING_KIND,
+            "metadata": {"name": name},
+            "spec": {"desired": {"a": 1}},
+        }
+        made = await self.client.create(THINGS, self.namespace, body)
+        target = Target(THINGS, ObjectKey(self.namespace, name), made["metadata"]["uid"])
+        self.writer.observe(target, made["status"])
+        return target
+
+    async def stored(self, target: Target) -> Json:
+        return await self.client.get(THINGS, target.key)
+
+
+@pytest.fixture
+async def setup(client: KubeClient, namespace: str) -> AsyncIterator[Setup]:
+    made = Setup(client, namespace)
+    await made.writer.start()
+    yield made
+    await made.writer.stop()
+
+
+async def test_a_status_is_replaced_whole(setup: Setup) -> None:
+    target = await setup.make_thing()
+    await setup.writer.write(target, status({"old": {"x": 1, "y": 2}, "kept": 1}, managedPaths=["/a"]))
+    await setup.writer.write(target, status({"old": {"y": 3}}))
+    stored = await setup.stored(target)
+    assert stored["status"]["shadow"]["reported"] == {"old": {"y": 3}}
+    assert "managedPaths" not in stored["status"]
+    assert stored["metadata"]["generation"] == 1
+    assert stored["spec"] == {"desired": {"a": 1}}
+
+
+async def test_the_owners_of_fields_do_not_grow_with_the_shadow(setup: Setup) -> None:
+    target = await setup.make_thing()
+    leaves = {f"k{number}": {"deep": number} for number in range(50)}
+    await setup.writer.write(target, status(leaves))
+    managed = (await setup.stored(target))["metadata"]["managedFields"]
+    ours = [each for each in managed if each.get("subresource") == "status"]
+    assert [each["manager"] for each in ours] == [names.FIELD_MANAGER]
+    assert ours[0]["fieldsV1"]["f:status"]["f:shadow"]["f:reported"] == {}
+
+
+async def test_an_object_made_anew_under_its_name_is_not_written(
+    setup: Setup, until: Callable[..., Any]
+) -> None:
+    old = await setup.make_thing()
+    await setup.client.delete(THINGS, old.key)
+    new = await setup.make_thing()
+    setup.writer.submit(old, status({"of": "the old"}), urgent=True, min_interval=NOW)
+    await until(lambda: setup.gone == [old])
+    assert (await setup.stored(new))["status"] == {"observedGeneration": -1}
+    with pytest.raises(NotFoundError, match="made anew"):
+        await setup.writer.write(old, status({}))
+    await setup.writer.write(new, status({"of": "the new"}))
+
+
+async def test_an_object_that_is_gone_is_told(setup: Setup, until: Callable[..., Any]) -> None:
+    target = await setup.make_thing()
+    await setup.client.delete(THINGS, target.key)
+    setup.writer.submit(target, status({}), urgent=True, min_interval=NOW)
+    await until(lambda: setup.gone == [target])
+
+
+async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
+    setup: Setup, until: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    target = await setup.make_thing()
+    bad = status({}) | {"observedGeneration": "one"}
+    with pytest.raises(InvalidObjectError, match="observedGeneration"):
+        await setup.writer.write(target, bad)
+    setup.writer.submit(target, bad, urgent=True, min_interval=NOW)
+    await until(lambda: "cannot be written" in caplog.text)
+    await setup.writer.flush(timeout=timedelta(seconds=5))
+    assert caplog.text.count("cannot be written") == 1
+    assert setup.gone == []
+    setup.writer.submit(target, status({"good": 1}), urgent=True, min_interval=NOW)
+    await setup.writer.flush(timeout=timedelta(seconds=5))
+    assert (await setup.stored(target))["status"]["shadow"]["reported"] == {"good": 1}
+
+
+async def test_what_differs_in_type_only_is_stored(setup: Setup) -> None:
+    target = await setup.make_thing()
+    for value in (1, True, "1"):
+        setup.writer.submit(target, status({"on": value}), urgent=True, min_interval=NOW)
+        await setup.writer.flush(timeout=timedelta(seconds=5))
+        stored = (await setup.stored(target))["status"]["shadow"]["reported"]["on"]
+        assert json.dumps(stored) == json.dumps(value)
+
+
+async def test_the_same_status_changes_nothing_at_the_api_server(setup: Setup) -> None:
+    target = await setup.make_thing()
+    await setup.writer.write(target, status({"a": 1}))
+    before = (await setup.stored(target))["metadata"]["resourceVersion"]
+    await setup.writer.write(target, status({"a": 1}))
+    assert (await setup.stored(target))["metadata"]["resourceVersion"] == before
