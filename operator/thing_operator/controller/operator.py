@@ -9,7 +9,6 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -218,8 +217,10 @@ class Operator:
     async def _resync_forever(self) -> None:
         while True:
             await asyncio.sleep(self._settings.resync_interval.total_seconds())
-            with suppress(ThingOperatorError):
+            try:
                 await self._resync()
+            except ThingOperatorError as error:
+                log.warning("the comparison with the API server's list failed: %s", error.message)
 
     async def _resync(self) -> None:
         for kind in (self._things, self._batches):
