@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check crds fmt clean venv constraints
+.PHONY: help demo test check crds fmt clean venv constraints chart
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,9 +32,15 @@ check: $(STAMP) ## lint, types, import contracts and generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/thing-operator crds --check crds
+	$(BIN)/python tools/chart.py --check
 
 crds: $(STAMP) ## regenerate crds/ from the pydantic models
 	$(BIN)/thing-operator crds --output-dir crds
+	$(BIN)/python tools/chart.py
+
+chart: $(STAMP) ## regenerate what the chart has of the models and of values.yaml, and deploy/
+	$(BIN)/python tools/chart.py
+	$(BIN)/python tools/deploy.py
 
 fmt: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix-only .

@@ -298,6 +298,7 @@ def _registry(operator: Operator, client: KubeClient) -> kopf.OperatorRegistry:
 def _kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False  # Events are ours: one per transition
+    settings.scanning.disabled = True  # watching CRDs and namespaces would need cluster-wide rights
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 10

@@ -47,6 +47,7 @@ class _Tool:
 
 _PLANE = _Source("controlplane", _KUBERNETES, "Kubernetes", "about 7 minutes")
 _HELM = _Source("helm", "helm.sh/helm/v4", "Helm", "about 2 minutes")
+_HELM_3 = _Source("helm3", "helm.sh/helm/v3", "Helm", "half a minute after Helm 4")
 _ETCD = "go.etcd.io/etcd/server/v3"
 
 _TOOLS = (
@@ -72,10 +73,17 @@ _TOOLS = (
         version_arguments=("version", "--short"),
         skew=1,
     ),
+    _Tool(
+        GoProgram("helm3", f"{_HELM_3.pin}/cmd/helm", built_as="helm"),
+        _HELM_3,
+        _HELM_3.pin,
+        version_arguments=("version", "--short"),
+        skew=1,
+    ),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
-HELM = ("helm",)
+HELM = ("helm", "helm3")
 
 
 def locate_binaries(
@@ -91,7 +99,7 @@ def locate_binaries(
     for tool in wanted:
         if (path := _installed(tool, reporter=reporter)) is not None:
             found[tool.program.name] = path
-    for source in (_PLANE, _HELM):
+    for source in (_PLANE, _HELM, _HELM_3):
         programs = [t.program for t in wanted if t.source == source and t.program.name not in found]
         if programs:
             found |= build_binaries(_module(source), programs, reporter=reporter, cache=cache)
@@ -146,6 +154,11 @@ def _module(source: _Source) -> GoModule:
         major, minor = version.removeprefix("v").split(".")[:2]
         values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
         flags += "".join(f" -X {_VERSION_PACKAGE}.{name}={value}" for name, value in values.items())
+    if source is _HELM_3:
+        # Otherwise it takes every cluster that it is not asked to look at for 1.20.
+        minor = _pinned(_PLANE, _KUBERNETES).split(".")[1]
+        flags += f" -X {source.pin}/pkg/chartutil.k8sVersionMajor=1"
+        flags += f" -X {source.pin}/pkg/chartutil.k8sVersionMinor={minor}"
     return GoModule(
         _GO / source.folder, title=f"{source.title} {version}", duration=source.duration, ldflags=flags
     )

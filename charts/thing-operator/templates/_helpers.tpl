@@ -1,0 +1,136 @@
+{{- define "thing-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Prefix of all names. At most 50 characters, so that what is appended to it stays below 63. */}}
+{{- define "thing-operator.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else -}}
+{{- $name := include "thing-operator.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Name of what has no namespace: two releases of one name in two namespaces must not share it. */}}
+{{- define "thing-operator.clusterName" -}}
+{{- $full := include "thing-operator.fullname" . -}}
+{{- if contains .Release.Namespace $full -}}
+{{- $full }}
+{{- else -}}
+{{- printf "%s-%s" .Release.Namespace $full | trunc 120 }}
+{{- end -}}
+{{- end }}
+
+{{- define "thing-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "thing-operator.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end -}}
+{{- end }}
+
+{{- define "thing-operator.releaseLabels" -}}
+app.kubernetes.io/name: {{ include "thing-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* The operator's pod and no other of the release. */}}
+{{- define "thing-operator.selectorLabels" -}}
+{{ include "thing-operator.releaseLabels" . }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{/*
+Labels and annotations of an object: (list root labels annotations), where the object's own go before the common ones.
+They stand under "metadata:", indented by two.
+*/}}
+{{- define "thing-operator.metadata" -}}
+{{- $root := index . 0 -}}
+{{- $fixed := include "thing-operator.releaseLabels" $root | fromYaml -}}
+{{- $_ := set $fixed "app.kubernetes.io/version" ($root.Chart.AppVersion | toString) -}}
+{{- $_ := set $fixed "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $_ := set $fixed "helm.sh/chart" (printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace "+" "_")) -}}
+labels:
+  {{- toYaml (merge $fixed (deepCopy (index . 1)) $root.Values.commonLabels) | nindent 2 }}
+{{- with merge (deepCopy (index . 2)) $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "thing-operator.image" -}}
+{{- $repository := .Values.image.repository -}}
+{{- with .Values.image.registry }}{{ $repository = printf "%s/%s" (trimSuffix "/" .) $repository }}{{ end -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" $repository .Values.image.digest }}
+{{- else -}}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end -}}
+{{- end }}
+
+{{/* Ports that the operator listens on, from its settings; 0 is off. */}}
+{{- define "thing-operator.metricsPort" -}}
+{{- dig "metrics" "port" 9090 .Values.config | int }}
+{{- end }}
+
+{{- define "thing-operator.healthPort" -}}
+{{- dig "health" "port" 8080 .Values.config | int }}
+{{- end }}
+
+{{- define "thing-operator.hasEndpointCa" -}}
+{{- if or .Values.endpointCa.configMapName .Values.endpointCa.secretName }}true{{ end -}}
+{{- end }}
+
+{{/* The configuration file. */}}
+{{- define "thing-operator.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- with .Values.namespaces }}{{ $_ := set $config "namespaces" . }}{{ end -}}
+{{- if include "thing-operator.hasEndpointCa" . -}}
+{{- $file := printf "/etc/thing-operator/endpoint-ca/%s" .Values.endpointCa.key -}}
+{{- $_ := set $config "endpoint" (set (default dict $config.endpoint) "caFile" $file) -}}
+{{- end -}}
+{{- if $config }}{{ toYaml $config }}{{ else }}{}{{ end -}}
+{{- end }}
+
+{{/* What the operator does, by namespace: each rule with its reason. Nothing else is ever asked of the API server. */}}
+{{- define "thing-operator.rules" -}}
+# The work itself: what is to be run.
+- apiGroups: [thing-operator.io]
+  resources: [things, thingbatches]
+  verbs: [get, list, watch]
+# Where the outcome is written. Status only: spec and metadata stay their owners'.
+- apiGroups: [thing-operator.io]
+  resources: [things/status, thingbatches/status]
+  verbs: [patch]
+# The finalizer of Things whose deletionPolicy is Clear or Delete, and of no other.
+- apiGroups: [thing-operator.io]
+  resources: [things]
+  verbs: [patch]
+# Credentials of things, CAs of brokers, zips of batches: watched by name alone, read when a Thing or ThingBatch names them.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+# CAs of brokers in ConfigMaps (spec.endpoint.caConfigMapName).
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
+# One Event per transition; the same again counts up the one there is.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- if .Values.rbac.batches }}
+# What a ThingBatch makes, renews and, where its policies say Delete, deletes: a Secret and on request a Thing for each thing.
+# The operator touches those only that carry the label it gives them; rbac.batches=false takes the right away.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, patch, delete]
+- apiGroups: [thing-operator.io]
+  resources: [things]
+  verbs: [create, delete]
+{{- end }}
+{{- end }}

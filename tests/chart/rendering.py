@@ -1,0 +1,64 @@
+"""Rendering the chart with given values, as ``helm template`` does it."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "thing-operator"
+
+Json = dict[str, Any]
+
+# The C parser where PyYAML was built with it: the CRDs are long.
+_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class RefusedError(Exception):
+    """Helm refuses the values; its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """One helm program and the chart."""
+
+    program: Path
+    chart: Path = CHART
+    release: str = "r"
+    namespace: str = "ns"
+
+    def text(self, values: Json | None = None) -> str:
+        """What ``helm template`` prints; raises RefusedError."""
+        where = [self.release, str(self.chart), f"--namespace={self.namespace}"]
+        done = subprocess.run(
+            [str(self.program), "template", *where, "--values=-"],
+            input=json.dumps(values or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        if done.returncode != 0:
+            raise RefusedError(done.stderr)
+        return done.stdout
+
+    def objects(self, values: Json | None = None) -> list[Json]:
+        """The objects it renders to; without the CRDs, unless the values ask for them."""
+        return load({"crds": {"enabled": False}} | (values or {}), self)
+
+
+def load(values: Json, helm: Helm) -> list[Json]:
+    return [body for body in yaml.load_all(helm.text(values), Loader=_Loader) if body]
+
+
+def of_kind(objects: list[Json], kind: str) -> list[Json]:
+    return [body for body in objects if body["kind"] == kind]
+
+
+def nested(path: str, value: Any) -> Json:
+    """``a.b`` and 1 make ``{"a": {"b": 1}}``."""
+    head, _, rest = path.partition(".")
+    return {head: nested(rest, value) if rest else value}

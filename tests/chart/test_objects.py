@@ -1,0 +1,157 @@
+"""Whole renderings: the same twice, the same by both versions of Helm, and what a real API server says to them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.chart.rendering import CHART, ROOT, Helm, Json, load, of_kind
+from tests.fixtures.controlplane import Kubectl
+
+from thing_operator import __version__
+from thing_operator.local.controlplane import ControlPlane
+
+EVERYTHING: Json = {
+    "commonLabels": {"team": "cold-chain"},
+    "commonAnnotations": {"example.com/owner": "me"},
+    "config": {"endpoint": {"host": "b.example", "port": 8884}, "log": {"level": "debug"}},
+    "endpointCa": {"configMapName": "ca"},
+    "podDisruptionBudget": {"enabled": True},
+    "networkPolicy": {
+        "enabled": True,
+        "brokerCidrs": ["10.0.0.0/8"],
+        "apiServerCidrs": ["fd00::/8"],
+        "metricsFrom": [{"namespaceSelector": {}}],
+        "extraEgress": [{"ports": [{"port": 3128}]}],
+        "extraIngress": [{"from": [{"podSelector": {}}]}],
+    },
+    "serviceMonitor": {"enabled": True, "interval": "30s", "relabelings": [{"action": "drop"}]},
+    "podMonitor": {"enabled": True, "scrapeTimeout": "5s"},
+    "imagePullSecrets": [{"name": "pull"}],
+    "priorityClassName": "system-cluster-critical",
+    "nodeSelector": {"disk": "ssd"},
+    "tolerations": [{"key": "edge", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
+    "extraArgs": ["--all-namespaces"],
+    "extraEnv": [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+    "extraVolumes": [{"name": "v", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}],
+    "extraContainers": [{"name": "sidecar", "image": "x"}],
+    "extraObjects": ["apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-extra\n"],
+    "serviceAccount": {"annotations": {"a": "b"}},
+}
+MATRIX: dict[str, Json] = {
+    "defaults": {},
+    "everything": EVERYTHING,
+    "namespaced": {"namespaces": ["team-a", "team-b"], "rbac": {"batches": False}},
+    "everything, namespaced": EVERYTHING | {"namespaces": ["team-a"], "endpointCa": {"secretName": "ca"}},
+    "no ports": {
+        "config": {"metrics": {"port": 0}, "health": {"port": 0}},
+        "networkPolicy": {"enabled": True},
+    },
+    "bare": {
+        "rbac": {"create": False, "aggregateClusterRoles": False},
+        "serviceAccount": {"create": False},
+        "tests": {"enabled": False},
+        "resources": None,
+        "podDisruptionBudget": {"enabled": True, "minAvailable": "50%"},
+    },
+    "paused, long names": {
+        "replicas": 0,
+        "fullnameOverride": "x" * 50,
+        "image": {"digest": "sha256:" + "0" * 64},
+    },
+    "openshift": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
+}
+
+
+def test_it_renders_the_same_twice_and_by_helm_3(chart: Helm, chart3: Helm) -> None:
+    for values in MATRIX.values():
+        objects = load(values, chart)
+        assert objects == load(values, chart)
+        assert sorted(map(json.dumps, objects)) == sorted(map(json.dumps, load(values, chart3)))
+
+
+def test_every_object_says_whose_it_is_and_where(chart: Helm) -> None:
+    cluster_wide = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+    for body in chart.objects(EVERYTHING | {"crds": {"enabled": True}, "extraObjects": []}):
+        metadata = body["metadata"]
+        assert metadata["labels"]["app.kubernetes.io/instance"] == "r"
+        assert metadata["labels"]["team"] == "cold-chain"
+        assert metadata["annotations"]["example.com/owner"] == "me"
+        assert ("namespace" in metadata) == (body["kind"] not in cluster_wide)
+
+
+def test_selectors_find_the_pod_and_only_it(chart: Helm) -> None:
+    objects = chart.objects(EVERYTHING)
+    deployment = of_kind(objects, "Deployment")[0]["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
+    test_labels = of_kind(objects, "Pod")[0]["metadata"]["labels"]
+    service = of_kind(objects, "Service")[0]
+    selectors = [
+        deployment["selector"]["matchLabels"],
+        service["spec"]["selector"],
+        of_kind(objects, "PodDisruptionBudget")[0]["spec"]["selector"]["matchLabels"],
+        of_kind(objects, "NetworkPolicy")[0]["spec"]["podSelector"]["matchLabels"],
+        of_kind(objects, "PodMonitor")[0]["spec"]["selector"]["matchLabels"],
+    ]
+    for selector in selectors:
+        assert selector.items() <= labels.items()
+        assert not selector.items() <= test_labels.items()
+    monitor = of_kind(objects, "ServiceMonitor")[0]["spec"]["selector"]["matchLabels"]
+    assert monitor.items() <= service["metadata"]["labels"].items()
+
+
+def test_two_releases_share_no_name(chart: Helm) -> None:
+    def cluster_names(namespace: str) -> set[str]:
+        helm = Helm(chart.program, namespace=namespace)
+        return {body["metadata"]["name"] for body in helm.objects() if "namespace" not in body["metadata"]}
+
+    assert cluster_names("one") & cluster_names("two") == set()
+
+
+def test_chart_crds_and_program_are_of_one_version(chart: Helm) -> None:
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert about["appVersion"] == about["version"] == __version__
+    rendered = of_kind(load({}, chart), "CustomResourceDefinition")
+    written = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (ROOT / "crds").iterdir()]
+    assert {body["metadata"]["name"]: body["spec"] for body in rendered} == {
+        body["metadata"]["name"]: body["spec"] for body in written
+    }
+
+
+def test_lint_and_package(helm: Path, helm3: Path, tmp_path: Path) -> None:
+    for program in (helm, helm3):
+        subprocess.run([program, "lint", "--strict", CHART], check=True, capture_output=True)
+        subprocess.run(
+            [program, "package", CHART, "--destination", tmp_path], check=True, capture_output=True
+        )
+    assert [file.name for file in tmp_path.iterdir()] == [f"thing-operator-{__version__}.tgz"]
+
+
+@pytest.fixture(scope="module")
+def namespaces(control_plane: ControlPlane) -> None:
+    """The namespaces that are rendered into, and the kinds that other projects bring."""
+    control_plane.kubectl(
+        "apply", "--server-side", f"--filename={Path(__file__).with_name('monitoring-crds.yaml')}"
+    )
+    for name in ("ns", "team-a", "team-b"):
+        control_plane.kubectl("create", "namespace", name)
+    for crd in ("servicemonitors", "podmonitors"):
+        control_plane.kubectl(
+            "wait", "--for=condition=Established", f"crd/{crd}.monitoring.coreos.com", "--timeout=30s"
+        )
+
+
+@pytest.mark.usefixtures("namespaces")
+@pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
+def test_the_api_server_takes_every_object(chart: Helm, kubectl: Kubectl, values: Json) -> None:
+    objects = load(values, chart)
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    arguments = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
+    answer = kubectl(*arguments, "--output=name", "--filename=-", input=text)
+    assert len(answer.split()) == len(objects)
