@@ -2,7 +2,8 @@
 
 - ``templates/crds/``: the CRDs of the pydantic models, behind ``crds.enabled``;
 - ``values.schema.json``: ``config`` after the operator's settings, descriptions after the comments in values.yaml;
-- ``README.md``: the tables of values and settings.
+- ``README.md``: the tables of values and settings;
+- ``deploy/base/crds.yaml``: the CRDs for kustomize.
 """
 
 import json
@@ -18,7 +19,8 @@ import yaml
 from thing_operator.api.crds import all_crds, to_yaml
 from thing_operator.config import Settings
 
-CHART = Path(__file__).resolve().parents[1] / "charts" / "thing-operator"
+ROOT = Path(__file__).resolve().parents[1]
+CHART = ROOT / "charts" / "thing-operator"
 
 Json = dict[str, Any]
 
@@ -160,7 +162,12 @@ def generated() -> dict[Path, str]:
     """Every generated file and what it should hold."""
     crds = {CHART / "templates" / "crds" / name: crd_template(crd) for name, crd in all_crds().items()}
     schema = json.dumps(chart_schema(), indent=2, ensure_ascii=False) + "\n"
-    return crds | {CHART / "values.schema.json": schema, CHART / "README.md": readme()}
+    for_kustomize = "---\n".join(to_yaml(crd) for crd in all_crds().values())
+    return crds | {
+        CHART / "values.schema.json": schema,
+        CHART / "README.md": readme(),
+        ROOT / "deploy" / "base" / "crds.yaml": for_kustomize,
+    }
 
 
 def main() -> None:
@@ -171,7 +178,8 @@ def main() -> None:
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
     if check and stale:
-        sys.exit(f"{', '.join(path.name for path in stale)}: not what it is made of says: run make chart")
+        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+        sys.exit(f"{names}: not what it is made of says: run make chart")
     for path in stale:
         path.write_text(generated()[path], encoding="utf-8")
 
