@@ -45,7 +45,7 @@ def generated(helm: Path) -> dict[Path, str]:
 
 def _render(helm: Path, values: str) -> dict[str, str]:
     """What each template renders to."""
-    command = [helm, "template", _NAME, CHART, f"--namespace={_NAME}", values]
+    command = [str(helm), "template", _NAME, str(CHART), f"--namespace={_NAME}", values]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, str] = {}
     pieces = _SOURCE.split(_DROPPED.sub("", done.stdout))
