@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+BENCH  := $(VENV)/.bench-installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check crds fmt clean venv constraints chart
+.PHONY: help demo bench test check crds fmt clean venv constraints chart
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +23,13 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## run the main job for real on this machine (ARGS=--once checks every step and exits)
 	@$(BIN)/thing-operator demo $(ARGS)
+
+bench: $(BENCH) ## what ten thousand Things cost here (ARGS="--sizes 1000,3000 --json FILE"; ARGS=--help)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+$(BENCH): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
 
 test: check ## everything CI runs
 	$(BIN)/pytest $(ARGS)

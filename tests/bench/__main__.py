@@ -1,0 +1,103 @@
+"""``make bench``: how much ten thousand Things cost, beside what they cannot cost less than.
+
+make bench ARGS="--sizes 1000,3000 --json bench.json"
+"""
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from tests.bench.report import table, with_ratios
+from tests.bench.scenario import Bench, Options
+from tests.bench.world import World
+
+from thing_operator.errors import ThingOperatorError
+from thing_operator.local.toolchain import reporter_for
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def things(  # noqa: PLR0917 - typer makes options out of arguments
+    context: typer.Context,
+    sizes: Annotated[str, typer.Option(help="numbers of Things, comma between them")] = "100,1000,3000,10000",
+    json_file: Annotated[Path | None, typer.Option("--json", help="write all results here")] = None,
+    idle: Annotated[float, typer.Option(help="seconds of watching the idle operator; 0 for none")] = 20,
+    load: Annotated[
+        float, typer.Option(help="seconds of 100 changes/s, and half of it of 1,000; 0 for none")
+    ] = 20,
+    storm: Annotated[float, typer.Option(help="seconds of 1,000 reports/s; 0 for none")] = 20,
+    churn: Annotated[float, typer.Option(help="seconds of 400 changes/s, to find leaks; 0 for none")] = 0,
+    directory: Annotated[Path | None, typer.Option("--dir", help="keep state and logs here")] = None,
+) -> None:
+    """Run the operator at each size against a control plane and a cloud on this machine."""
+    if context.invoked_subcommand is not None:
+        return
+    console = Console(stderr=True)
+    options = Options(idle=idle, load=load, storm=storm, churn=churn)
+    results: list[dict[str, Any]] = []
+    for size in _numbers(sizes):
+        with _folder(directory, size) as folder, World(folder, reporter=reporter_for(console)) as world:
+            bench = Bench(world, size=size, options=options, tell=lambda text: _tell(console, text))
+            _tell(console, f"{size:,} Things")
+            results.append(with_ratios(asyncio.run(bench.run())))
+        _write(json_file, results)
+        gc.collect()
+    Console().print(table(results))
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        sizes = [int(part) for part in text.split(",")]
+    except ValueError:
+        sizes = []
+    if not sizes or min(sizes) < 1:
+        raise typer.BadParameter("numbers above 0 with a comma between them are expected, such as 100,1000")
+    return sizes
+
+
+@contextlib.contextmanager
+def _folder(directory: Path | None, size: int) -> Iterator[Path]:
+    if directory is not None:
+        folder = directory.absolute() / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{size}"
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="thing-operator-bench-") as name:
+        yield Path(name)
+
+
+def _tell(console: Console, text: str) -> None:
+    console.print(f"{datetime.now(UTC):%H:%M:%S} {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _write(file: Path | None, results: list[dict[str, Any]]) -> None:
+    if file is None:
+        return
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+    body = {"machine": machine, "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "sizes": results}
+    file.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        app()
+    except ThingOperatorError as error:
+        Console(stderr=True).print(f"error: {error.message}", markup=False, soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What a process group uses: CPU seconds and resident memory, without the guard in front of it."""
+
+import time
+from dataclasses import dataclass
+from typing import Self
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """``cpu``: seconds, user and system, since the start; ``rss``: bytes; ``at``: monotonic seconds."""
+
+    cpu: float
+    rss: int
+    at: float
+
+    def cpu_percent_since(self, before: Self) -> float:
+        """Percent of one core."""
+        return 100 * (self.cpu - before.cpu) / (self.at - before.at)
+
+
+class Meter:
+    """Reads the children of a process, and theirs; a child that has ended counts no more."""
+
+    def __init__(self, parent: int, *, deep: bool = False) -> None:
+        self._parent = psutil.Process(parent)
+        self._deep = deep
+
+    def read(self) -> Usage:
+        """The sum over the process's children; with ``deep`` theirs, too."""
+        cpu, rss = 0.0, 0
+        for child in self._parent.children(recursive=self._deep):
+            with child.oneshot():
+                times = child.cpu_times()
+                cpu += times.user + times.system
+                rss += child.memory_info().rss
+        return Usage(cpu, rss, time.monotonic())

@@ -1,0 +1,42 @@
+"""The objects a bench begins with: a namespace, a Secret and a Thing for each thing."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from tests.bench.api import SECRETS, THINGS, Api, for_each
+
+from thing_operator.api import names
+from thing_operator.local.cloud.client import CloudThing
+
+DESIRED = {"setpoint": -18, "mode": "auto", "limits": {"min": -25, "max": -15}}
+
+
+async def make_objects(api: Api, namespace: str, things: Sequence[CloudThing]) -> None:
+    """Make them; the Things go by the names of the things."""
+    await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    secrets, path = SECRETS.format(namespace=namespace), THINGS.format(namespace=namespace)
+
+    async def make(thing: CloudThing) -> None:
+        await api.call("POST", secrets, _secret(thing))
+        await api.call("POST", path, _thing(thing))
+
+    await for_each(things, make)
+
+
+def _secret(thing: CloudThing) -> dict[str, Any]:
+    data = {"tls.crt": thing.certificate_pem, "tls.key": thing.private_key_pem}
+    return {
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": f"thing-{thing.name}", "labels": {names.BATCH_LABEL: "bench"}},
+        "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+    }
+
+
+def _thing(thing: CloudThing) -> dict[str, Any]:
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.THING_KIND,
+        "metadata": {"name": thing.name},
+        "spec": {"thingName": thing.name, "desired": DESIRED},
+    }

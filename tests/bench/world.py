@@ -1,0 +1,121 @@
+"""What the bench runs on: control plane, local cloud and operator, each a process of its own."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.bench.meter import Meter
+
+from thing_operator.local.cloud.client import CloudThing, LocalCloud, MicSession
+from thing_operator.local.controlplane import ControlPlane
+from thing_operator.local.processes import ChildProcess, wait_until
+from thing_operator.local.toolchain import Reporter
+
+ROOT = Path(__file__).resolve().parents[2]
+CRDS = ROOT / "crds"
+_BATCH = 1000
+
+
+class World:
+    """A context manager; nothing of it outlives the process. ``folder`` takes all state and all logs."""
+
+    def __init__(self, folder: Path, *, reporter: Reporter) -> None:
+        self.folder = folder
+        self.reporter = reporter
+        self._running = ExitStack()
+        self.plane = ControlPlane(folder / "control-plane", reporter=reporter, manifests=[CRDS])
+        self.cloud = LocalCloud(folder / "cloud", reporter=reporter)
+
+    def __enter__(self) -> Self:
+        try:
+            self._running.enter_context(self.plane)
+            self._running.enter_context(self.cloud)
+        except BaseException:
+            self._running.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()
+
+    def make_things(self, count: int, progress: Callable[[int], None]) -> list[CloudThing]:
+        """So many fresh things with EC keys, made through the MIC API."""
+        made: dict[str, CloudThing] = {}
+        while len(made) < count:
+            size = min(_BATCH, count - len(made))
+            data = MicSession(self.cloud.info).create_batch(
+                size, thing_type="bench", domain="root", key_type="ec"
+            )
+            made |= self.cloud.things(data)
+            progress(len(made))
+        return [made[name] for name in sorted(made)]
+
+    def operator(self, *, namespace: str, settings: Mapping[str, str]) -> "Program":
+        """``thing-operator run`` for one namespace."""
+        info = self.cloud.info
+        env = {
+            "KUBECONFIG": str(self.plane.kubeconfig),
+            "THING_OPERATOR_ENDPOINT__HOST": info.mqtt_host,
+            "THING_OPERATOR_ENDPOINT__PORT": str(info.mqtt_port),
+            "THING_OPERATOR_ENDPOINT__CA_FILE": str(info.ca),
+            "THING_OPERATOR_METRICS__PORT": "0",
+            "THING_OPERATOR_HEALTH__PORT": "0",
+            "THING_OPERATOR_LOG__LEVEL": "warning",
+        }
+        return Program(
+            [sys.executable, "-m", "thing_operator", "run", "--namespace", namespace],
+            name="operator",
+            log=self.folder / f"operator-{namespace}.log",
+            env=env | dict(settings),
+        )
+
+    def program(self, name: str, config: Mapping[str, Any]) -> "Program":
+        """One of ``tests.bench.programs``: a floor, or the naive design."""
+        file = self.folder / f"{name}.json"
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600)
+        info = self.cloud.info
+        done = self.folder / f"{name}.done"
+        done.unlink(missing_ok=True)
+        common = {
+            "kubeconfig": str(self.plane.kubeconfig),
+            "host": info.mqtt_host,
+            "port": info.mqtt_port,
+            "ca": str(info.ca),
+            "done": str(done),
+        }
+        file.write_text(json.dumps(common | dict(config)), encoding="utf-8")
+        return Program(
+            [sys.executable, "-m", "tests.bench.programs", name, str(file)],
+            name=name,
+            log=self.folder / f"{name}.log",
+            env={"KUBECONFIG": str(self.plane.kubeconfig)},
+            done=done,
+        )
+
+
+class Program(ChildProcess):
+    """A Python process of ours beside the bench, with its meter; settings of the user's shell stay out."""
+
+    def __init__(
+        self, command: list[str], *, name: str, log: Path, env: Mapping[str, str], done: Path | None = None
+    ) -> None:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("THING_OPERATOR_")}
+        super().__init__(command, name=name, log=log, env=inherited | dict(env), cwd=ROOT)
+        self._done = done
+        self.meter = Meter(self.pid)
+
+    def wait_done(self, *, timeout: float) -> dict[str, Any]:
+        """What the program wrote when it had done what it is for; it goes on running."""
+        done = self._done
+        assert done is not None
+        wait_until(done.is_file, what=self.name, timeout=timeout, processes=[self])
+        found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+        return found
