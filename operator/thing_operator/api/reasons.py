@@ -46,6 +46,7 @@ class Reason(StrEnum):
     PROGRESSING = "Progressing"
     INVALID_DESIRED = "InvalidDesired"
     INVALID_SPEC = "InvalidSpec"
+    INVALID_DEVICE = "InvalidDevice"
     REJECTED = "Rejected"
     DUPLICATE_THING = "DuplicateThing"
     ENDPOINT_NOT_CONFIGURED = "EndpointNotConfigured"
@@ -55,6 +56,7 @@ class Reason(StrEnum):
 
     # Events on a Thing
     DRIFT_REPAIRED = "DriftRepaired"
+    SAMPLES_DROPPED = "SamplesDropped"
     SHADOW_CLEARED = "ShadowCleared"
     SHADOW_DELETED = "ShadowDeleted"
     DELETION_TIMED_OUT = "DeletionTimedOut"

@@ -11,6 +11,10 @@ _ONE_OF = ("constant", "counter", "ramp", "sine", "randomWalk", "choice")
 Number = Annotated[float, Field(json_schema_extra={"type": "number"})]
 
 
+Decimals = Annotated[int, Field(ge=0, le=9, json_schema_extra={"format": "int32"})]
+_DECIMALS = "Digits after the point. Default 2; 0 gives whole numbers."
+
+
 class Counter(ApiModel):
     """start, start + step, start + 2 step, ..."""
 
@@ -26,6 +30,7 @@ class Ramp(ApiModel):
     steps: Annotated[int, Field(ge=1, json_schema_extra={"format": "int32"})] = Field(
         description="Number of ticks from one to the other."
     )
+    decimals: Decimals | None = Field(default=None, description=_DECIMALS)
 
 
 class Sine(ApiModel):
@@ -34,8 +39,10 @@ class Sine(ApiModel):
     mean: Number = Field(description="Middle of the wave.")
     amplitude: Number = Field(description="Largest distance from the middle.")
     period: Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)] = Field(
-        description="Time of one whole wave, for example 1h."
+        description="Time of one whole wave, for example 1h.",
+        json_schema_extra=rules(("duration(self) > duration('0s')", "period must be above zero")),
     )
+    decimals: Decimals | None = Field(default=None, description=_DECIMALS)
 
 
 class RandomWalk(ApiModel):
@@ -45,6 +52,7 @@ class RandomWalk(ApiModel):
     step: Number = Field(description="Largest step at one tick.")
     minimum: Number | None = Field(default=None, description="Lower bound.")
     maximum: Number | None = Field(default=None, description="Upper bound.")
+    decimals: Decimals | None = Field(default=None, description=_DECIMALS)
 
 
 class Simulation(ApiModel):
@@ -57,6 +65,11 @@ class Simulation(ApiModel):
     )
     seed: Annotated[int, Field(json_schema_extra={"format": "int64"})] | None = Field(
         default=None, description="Makes the values reproducible. Default: made from thing name and path."
+    )
+    buffer: bool | None = Field(
+        default=None,
+        description="true: values that fall into a time without a connection are kept, within the operator's "
+        "bounds, and delivered to MIC's history afterwards with their own time.",
     )
     constant: Any = Field(
         default=None,

@@ -103,6 +103,17 @@ class MirrorSpec(ApiModel):
     )
 
 
+class LocationSpec(ApiModel):
+    """Where the thing is."""
+
+    lat: Annotated[float, Field(ge=-90, le=90, json_schema_extra={"type": "number"})] = Field(
+        description="Latitude in degrees, north is positive."
+    )
+    lng: Annotated[float, Field(ge=-180, le=180, json_schema_extra={"type": "number"})] = Field(
+        description="Longitude in degrees, east is positive."
+    )
+
+
 class DeviceSpec(ApiModel):
     """What the operator does on the thing's side of the shadow. Absent: nothing."""
 
@@ -110,6 +121,9 @@ class DeviceSpec(ApiModel):
         default=None,
         description="Facts kept up to date in the shadow's reported, the way desired is: any JSON object.",
         json_schema_extra=FREE_JSON,
+    )
+    location: LocationSpec | None = Field(
+        default=None, description="Reported as latlng, the way App Board's map reads it."
     )
     acknowledge: Selection | None = Field(
         default=None,

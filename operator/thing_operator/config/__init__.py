@@ -2,6 +2,7 @@
 
 from thing_operator.config.loading import SettingsError, load_settings
 from thing_operator.config.settings import (
+    DeviceSettings,
     EndpointSettings,
     PacingSettings,
     SessionSettings,
@@ -11,6 +12,7 @@ from thing_operator.config.settings import (
 )
 
 __all__ = [
+    "DeviceSettings",
     "EndpointSettings",
     "PacingSettings",
     "SessionSettings",

@@ -116,6 +116,15 @@ class BatchSettings(_Group):
     )
 
 
+class DeviceSettings(_Group):
+    """What ``spec.device`` may use."""
+
+    buffer_limit: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=360, description="simulated values kept for one Thing without a connection"
+    )
+    buffer_age: PositiveDuration = Field(default=timedelta(hours=1), description="older ones are dropped")
+
+
 class ListenSettings(_Group):
     """A port the operator listens on."""
 
@@ -158,6 +167,7 @@ class Settings(BaseSettings):
         default=timedelta(minutes=5), description="between two comparisons with the API server's list"
     )
     batch: BatchSettings = BatchSettings()
+    device: DeviceSettings = DeviceSettings()
     metrics: ListenSettings = ListenSettings(port=9090)
     health: ListenSettings = ListenSettings(port=8080)
     log: LogSettings = LogSettings()

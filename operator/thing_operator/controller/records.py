@@ -57,6 +57,11 @@ class ObjectRecord:
             raise InvalidSpecError(f"{field}: {first['msg']}: correct it and apply again") from None
 
     @property
+    def created_at(self) -> datetime:
+        """When it was created."""
+        return datetime.fromisoformat(self.created)
+
+    @property
     def seniority(self) -> tuple[str, str]:
         """Sorts objects by age, ties by uid."""
         return (self.created, self.uid)

@@ -178,6 +178,16 @@ class Link:
             if error.code != _NOT_FOUND:
                 raise
 
+    async def deliver(self, topic: str, payload: bytes) -> None:
+        """Publish and wait for the PUBACK: nothing else answers. Raises RequestTimeoutError, SessionLostError."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._up().publish_confirmed(topic, payload)
+        except TimeoutError:
+            raise RequestTimeoutError(
+                f"{self.spec.endpoint.host} did not confirm a message in {self._timeout:g} s"
+            ) from None
+
     def reread(self, backoff: "Backoff") -> None:
         """Read in the background, once however often asked."""
         if self._rereading is None or self._rereading.done():

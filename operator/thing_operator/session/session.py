@@ -35,6 +35,7 @@ from thing_operator.session.model import (
 from thing_operator.session.reconnecting import Reconnecting
 from thing_operator.session.requests import Kind
 from thing_operator.shadow.messages import UNSET, Accepted, Unset, encode_update
+from thing_operator.shadow.topics import backdate_topic
 
 if TYPE_CHECKING:
     from thing_operator.session.surroundings import Surroundings
@@ -119,6 +120,14 @@ class Session:
             answer = await self._up().update(lambda token: encode(client_token=token))
             self._reconnecting.answered(Kind.UPDATE)
             return answer
+
+    async def backdate(self, *, reported: "JsonObject", timestamp_ms: int) -> None:
+        """Tell MIC what was the case in the past: into its history only, the shadow stays (mic.md 2.1, 10).
+
+        When it returns, the broker has it. Raises RequestTimeoutError or SessionLostError: then it may have it.
+        """
+        topic = backdate_topic(self._spec.thing_name)
+        await self._up().deliver(topic, encode_update(reported=reported, timestamp_ms=timestamp_ms))
 
     async def refresh(self) -> "ShadowDocument":
         """Read the shadow; ``view.document`` is what is returned (EMPTY_DOCUMENT when there is none).

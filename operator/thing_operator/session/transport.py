@@ -54,6 +54,9 @@ class Transport(Protocol):
     def publish(self, topic: str, payload: bytes) -> None:
         """QoS 1, not retained. Raises SessionLostError."""
 
+    async def publish_confirmed(self, topic: str, payload: bytes) -> None:
+        """As :meth:`publish`, and wait for its PUBACK. Raises SessionLostError."""
+
     def drop(self) -> None:
         """Close without DISCONNECT; ``on_end`` is not called. May be called twice."""
 
@@ -159,6 +162,7 @@ class PahoTransport:
         "_descriptor",
         "_listener",
         "_loop",
+        "_pubacks",
         "_sock",
         "_spec",
         "_subacks",
@@ -177,12 +181,14 @@ class PahoTransport:
         self._sweep = sweep
         self._connack: asyncio.Future[None] | None = None
         self._subacks: dict[int, asyncio.Future[list[int]]] = {}
+        self._pubacks: dict[int, asyncio.Future[None]] = {}
         self.received = 0
         client = self._client = _Client(sock, spec.thing_name)
         client.max_queued_messages_set(_MAX_UNACKNOWLEDGED)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         client.on_socket_register_write = self._on_want_write
         client.on_socket_close = self._on_socket_close
@@ -213,10 +219,23 @@ class PahoTransport:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """See :class:`Transport`."""
+        self._publish(topic, payload)
+
+    async def publish_confirmed(self, topic: str, payload: bytes) -> None:
+        """See :class:`Transport`."""
+        message_id = self._publish(topic, payload)
+        answer = self._pubacks[message_id] = self._loop.create_future()
+        try:
+            await answer
+        finally:
+            self._pubacks.pop(message_id, None)
+
+    def _publish(self, topic: str, payload: bytes) -> int:
         sent = self._client.publish(topic, payload, qos=_QOS)
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             # Not connected, or twenty publishes without a PUBACK: nobody is listening.
             raise self._lost()
+        return sent.mid
 
     def misc(self) -> None:
         """paho's clock: sends PINGREQ, notices that PINGRESP did not come."""
@@ -297,6 +316,11 @@ class PahoTransport:
         if answer is not None and not answer.done():
             answer.set_result([code.value for code in codes])
 
+    def _on_publish(self, _client: paho.Client, _data: object, mid: int, *_: object) -> None:
+        answer = self._pubacks.get(mid)
+        if answer is not None and not answer.done():
+            answer.set_result(None)
+
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         if self._listener is not None:
             self._listener.on_message(message.topic, bytes(message.payload))
@@ -325,7 +349,8 @@ class PahoTransport:
         return explain_refusal(spec=self._spec, code=None)
 
     def _fail_waiters(self, error: ConnectError) -> None:
-        for answer in self._subacks.values():
+        waiting: list[asyncio.Future[Any]] = [*self._subacks.values(), *self._pubacks.values()]
+        for answer in waiting:
             if not answer.done():
                 answer.set_exception(error)
 

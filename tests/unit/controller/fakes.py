@@ -11,6 +11,7 @@ from thing_operator.session.errors import rejection
 from thing_operator.session.model import Phase
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
 from thing_operator.shadow.messages import (
+    UNSET,
     Accepted,
     decode_accepted,
     decode_get_accepted,
@@ -98,6 +99,7 @@ class ServiceSession:
         self.lose: list[ThingOperatorError] = []
         self.codes: list[int] = []
         self.sent: list[Any] = []
+        self.reports: list[Any] = []
         self.connected = True
         self._document = EMPTY_DOCUMENT
 
@@ -113,11 +115,14 @@ class ServiceSession:
             document=self._document,
         )
 
-    async def update(self, *, desired: Any) -> Accepted:
+    async def update(self, *, desired: Any = UNSET, reported: Any = UNSET) -> Accepted:
         if self.codes:
             raise rejection(code=self.codes.pop(0), message="no")
-        self.sent.append(desired)
-        outcome = self.foreign(desired=desired)
+        if desired is not UNSET:
+            self.sent.append(desired)
+        if reported is not UNSET:
+            self.reports.append(reported)
+        outcome = self.foreign(desired=desired, reported=reported)
         if self.lose:
             raise self.lose.pop(0)
         if not outcome.accepted:
@@ -128,6 +133,10 @@ class ServiceSession:
         return accepted
 
     async def refresh(self) -> None:
+        self.hear()
+
+    def hear(self) -> None:
+        """What is the case reaches the session."""
         outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
         self._document = decode_get_accepted(outcome.payload).document if outcome.accepted else EMPTY_DOCUMENT
 
@@ -140,6 +149,11 @@ class ServiceSession:
         """What the service holds."""
         outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
         return decode_get_accepted(outcome.payload).document.desired
+
+    def reported(self) -> Any:
+        """What the service holds."""
+        outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
+        return decode_get_accepted(outcome.payload).document.reported
 
 
 def target(name: str = "t", uid: str = "u") -> Any:

@@ -10,6 +10,7 @@ from tests.unit.controller.fakes import START
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.controller.things.conditions import SECRET_GRACE, thing_conditions
+from thing_operator.controller.things.memory import Memory
 from thing_operator.controller.things.observation import Observation, Problem
 from thing_operator.controller.things.status import build_status
 from thing_operator.controller.things.target import Target
@@ -176,7 +177,7 @@ def test_a_drop_shorter_than_the_grace_and_a_restart_say_nothing_new() -> None:
     steady = build_status(seen())
     for view in (session(connected=False), session(**CONNECTING)):
         observation = seen(accepted=False, session=view, previous=steady, now=START + GRACE / 2)
-        again = build_status(replace(observation, managed_paths=steady.managed_paths or ()))
+        again = build_status(replace(observation, memory=Memory.of(steady)))
         assert again == steady
 
 
@@ -206,7 +207,7 @@ def test_a_new_generation_is_not_ready_by_the_old_ones_acceptance() -> None:
 
 
 def test_the_whole_status() -> None:
-    status = build_status(seen(managed_paths=("/a", "/b"))).to_wire()
+    status = build_status(seen(memory=Memory(desired=("/a", "/b")))).to_wire()
     conditions = status.pop("conditions")
     assert [found["type"] for found in conditions] == ["Ready", "CredentialsValid", "Connected", "InSync"]
     assert all(found["observedGeneration"] == 2 for found in conditions)

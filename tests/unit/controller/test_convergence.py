@@ -1,76 +1,17 @@
 """From spec to shadow over the real rules of the shadow service: sent once, remembered first, never a loop."""
 
-import random
-from datetime import timedelta
-from typing import Any
-
 import pytest
-from tests.unit.controller.fakes import FakeClock, ServiceSession
+from tests.unit.controller.passes import Pass
 
-from thing_operator.api.conditions import Condition
-from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.controller.things.convergence import Convergence, converge
-from thing_operator.controller.things.runtime import RetryGate, ThingRuntime
+from thing_operator.controller.things.memory import Memory
 from thing_operator.session import RequestTimeoutError
-
-
-class Pass:
-    """Repeats passes over one Thing and keeps what the API server would."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.session = ServiceSession()
-        self.runtime = ThingRuntime(uid="u", requests=self._gate(), repairs=self._gate())
-        self.runtime.session = self.session  # type: ignore[assignment]
-        self.recorded: tuple[str, ...] = ()
-        self.records: list[tuple[str, ...]] = []
-        self.accepted_generation = 0
-
-    def _gate(self) -> RetryGate:
-        minute = timedelta(minutes=1)
-        return RetryGate(
-            clock=self.clock, rng=random.Random(1), base=timedelta(seconds=1), limit=minute, quiet=minute
-        )
-
-    async def run(self, desired: Any, *, generation: int = 1, **spec: Any) -> Convergence:
-        async def remember(paths: tuple[str, ...]) -> None:
-            assert self.session.sent == self.sent_before
-            self.recorded = paths
-            self.records.append(paths)
-
-        self.sent_before = list(self.session.sent)
-        done = await converge(
-            self.runtime,
-            spec=ThingSpec.model_validate({"desired": desired, **spec}),
-            previous=self._status(),
-            recorded=frozenset(self.recorded),
-            generation=generation,
-            document_limit=8192,
-            remember=remember,
-        )
-        self.recorded = done.managed_paths
-        if done.accepted:
-            self.accepted_generation = generation
-        return done
-
-    def _status(self) -> ThingStatus:
-        ready = Condition(
-            type="Ready",
-            status="True",
-            reason="Accepted",
-            message="",
-            observed_generation=self.accepted_generation,
-            last_transition_time=self.clock.now(),
-        )
-        conditions = (ready,) if self.accepted_generation else ()
-        return ThingStatus(managed_paths=self.recorded, conditions=conditions)
 
 
 async def test_a_new_thing_is_remembered_then_sent_then_accepted() -> None:
     thing = Pass()
     done = await thing.run({"a": 1, "b": {"c": 2}})
     assert done.accepted
-    assert thing.records == [("/a", "/b/c")]
+    assert thing.records == [Memory(desired=("/a", "/b/c"))]
     assert thing.session.sent == [{"a": 1, "b": {"c": 2}}]
     assert thing.session.desired() == {"a": 1, "b": {"c": 2}}
 
@@ -97,7 +38,7 @@ async def test_a_removed_key_gets_null_and_is_forgotten_after() -> None:
     await thing.run({"a": 1, "b": {"c": 2}})
     done = await thing.run({"a": 1}, generation=2)
     assert thing.session.sent[1:] == [{"b": None}]
-    assert done.managed_paths == ("/a",)
+    assert done.memory.desired == ("/a",)
 
 
 async def test_a_foreign_edit_is_repaired_and_then_not_at_once_again() -> None:
@@ -189,4 +130,4 @@ async def test_without_a_session_the_memory_is_prepared_and_nothing_sent() -> No
     thing.session.connected = False
     done = await thing.run({"a": 1})
     assert not done.accepted
-    assert done.managed_paths == ("/a",)
+    assert done.memory.desired == ("/a",)

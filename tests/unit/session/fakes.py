@@ -66,6 +66,12 @@ class FakeTransport:
             self.received += 1
             asyncio.get_running_loop().call_soon(self.broker.on_publish, self, sent)
 
+    async def publish_confirmed(self, topic: str, payload: bytes) -> None:
+        """Confirmed at once, or never."""
+        self.publish(topic, payload)
+        if self.broker.half_open:
+            await asyncio.get_running_loop().create_future()
+
     def drop(self) -> None:
         """As the session asks."""
         self.listener = None

@@ -123,6 +123,7 @@ def _trouble(seen: Observation) -> Problem | None:
         or _credentials_problem(seen)
         or _rotation_problem(seen.session)
         or seen.request_problem
+        or seen.device_problem
         or _session_problem(seen)
     )
 

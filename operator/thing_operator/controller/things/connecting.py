@@ -1,5 +1,7 @@
 """Giving a Thing the session its spec and its Secret ask for, and no other."""
 
+import logging
+from dataclasses import replace
 from datetime import datetime
 
 from thing_operator.api.reasons import Reason
@@ -12,8 +14,13 @@ from thing_operator.controller.things.observation import Problem
 from thing_operator.controller.things.runtime import ThingRuntime
 from thing_operator.controller.things.target import Target
 from thing_operator.controller.workflow import Enqueue
-from thing_operator.errors import UserError
-from thing_operator.session import Endpoint, Hub, Identity, SessionSpec
+from thing_operator.device import offline_report
+from thing_operator.errors import ThingOperatorError, UserError
+from thing_operator.session import Endpoint, Hub, Identity, SessionSpec, Will
+from thing_operator.shadow.messages import encode_update
+from thing_operator.shadow.topics import will_topic
+
+log = logging.getLogger(__name__)
 
 
 class Connector:
@@ -36,15 +43,19 @@ class Connector:
         self._enqueue = enqueue
         self._clock = clock
 
-    async def ensure(self, record: ObjectRecord, runtime: ThingRuntime, target: Target) -> None:
+    async def ensure(
+        self, record: ObjectRecord, runtime: ThingRuntime, target: Target, *, presence: bool
+    ) -> None:
         """Have the session that ``target`` asks for under way; bad credentials leave a running one alone.
+
+        ``presence``: its last will says that the thing is offline.
 
         Bad credentials are noted in ``runtime``. Raises CaNotFoundError and what the API server raises.
         """
         identity = await self._changed_identity(record, runtime, target)
-        if identity is None:
+        spec = self._session_spec(target, identity, presence=presence, now_in_use=runtime.session_spec)
+        if spec is None:
             return
-        spec = self._session_spec(target, identity)
         if runtime.session is not None and runtime.session_spec == spec:
             return
         rotates = runtime.session_spec is not None and runtime.session_spec.thing_name == spec.thing_name
@@ -55,14 +66,33 @@ class Connector:
             runtime.session = self._hub.open(spec, lambda _session: self._enqueue(key))
         runtime.session_spec = spec
 
-    async def close(self, runtime: ThingRuntime) -> None:
-        """End the session, if there is one."""
-        session, runtime.session, runtime.session_spec = runtime.session, None, None
+    async def close(self, runtime: ThingRuntime, *, goodbye: bool) -> None:
+        """End the session, if there is one; ``goodbye``: a thing that says it is online says that it no longer is."""
+        session, spec = runtime.session, runtime.session_spec
+        runtime.session, runtime.session_spec = None, None
+        runtime.device.stop()
         runtime.forget_credentials()
-        if session is not None:
-            await session.close()
+        if session is None:
+            return
+        if goodbye and spec is not None and spec.will is not None and session.view.connected:
+            try:
+                await session.update(reported=offline_report())
+            except ThingOperatorError as error:
+                log.info("%s could not say that it goes offline: %s", spec.thing_name, error.message)
+        await session.close()
 
-    def _session_spec(self, target: Target, identity: ThingIdentity) -> SessionSpec:
+    def _session_spec(
+        self,
+        target: Target,
+        identity: ThingIdentity | None,
+        *,
+        presence: bool,
+        now_in_use: SessionSpec | None,
+    ) -> SessionSpec | None:
+        """The session as it is to be; without a new identity that of the running one, None when there is none."""
+        will = _offline_will(target.thing_name) if presence else None
+        if identity is None:
+            return replace(now_in_use, will=will) if now_in_use is not None else None
         credentials = identity.credentials
         return SessionSpec(
             thing_name=target.thing_name,
@@ -72,6 +102,7 @@ class Connector:
                 private_key_pem=credentials.private_key_pem,
                 fingerprint=credentials.fingerprint,
             ),
+            will=will,
         )
 
     async def _changed_identity(
@@ -96,6 +127,10 @@ class Connector:
             runtime.credentials_problem = Problem(error.reason, error.message, stalled=not waits)
         runtime.credentials_source = source
         return identity
+
+
+def _offline_will(thing_name: str) -> Will:
+    return Will(topic=will_topic(thing_name), payload=encode_update(reported=offline_report()))
 
 
 def _turned(runtime: ThingRuntime, *, now: datetime) -> bool:

@@ -2,16 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from thing_operator.api.reasons import Reason
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.controller.things.conditions import accepted_generation
+from thing_operator.controller.things.memory import Memory
 from thing_operator.controller.things.observation import Problem
-from thing_operator.controller.things.plan import UpdatePlan, plan_update
+from thing_operator.controller.things.plan import UpdatePlan, UpdateRequest, choose_request, plan_update
 from thing_operator.controller.things.runtime import ThingRuntime
+from thing_operator.device import DeviceProgram
 from thing_operator.errors import Retry, ThingOperatorError, TransientError
 from thing_operator.session import RejectedError, Session
 from thing_operator.shadow.documents import ShadowDocument
+from thing_operator.shadow.messages import UNSET
 from thing_operator.shadow.validation import InvalidDocumentError
 
 _ROUNDS = 5
@@ -22,69 +26,90 @@ _ROUNDS = 5
 class Convergence:
     """How far the shadow has been brought in this pass."""
 
-    managed_paths: tuple[str, ...]
+    memory: Memory
     accepted: bool = False
     problem: Problem | None = None
     drift: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
+    again: timedelta | None = None
+    """When something that waits for its time has to be sent: an answer, or that the thing is online."""
 
 
-Remember = Callable[[tuple[str, ...]], Awaitable[None]]
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What one generation of a Thing asks of its shadow. ``document_limit`` is in bytes."""
+
+    generation: int
+    spec: ThingSpec
+    program: DeviceProgram
+    document_limit: int
+
+
+Remember = Callable[[Memory], Awaitable[None]]
 
 
 async def converge(
     runtime: ThingRuntime,
+    wishes: Wishes,
     *,
-    spec: ThingSpec,
     previous: ThingStatus,
-    recorded: frozenset[str],
-    generation: int,
-    document_limit: int,
+    recorded: Memory,
     remember: Remember,
 ) -> Convergence:
-    """Send what is missing. ``remember`` has the API server hold the given managedPaths; it is awaited first,
-    unless they are all in ``recorded``: what it holds for certain, whatever status write is on its way.
+    """Send what is missing. ``remember`` has the API server hold the given memory; it is awaited first,
+    unless all of it is in ``recorded``: what it holds for certain, whatever status write is on its way.
 
     Never raises for what the shadow service answers or does not answer: that is in the result, and the
     runtime's gate says when to try again. What ``remember`` raises goes through: then nothing was sent.
     """
-    managed = previous.managed_paths or ()
+    memory = Memory.of(previous)
     repaired: tuple[str, ...] = ()
     for _ in range(_ROUNDS):
         try:
-            plan = plan_update(
-                spec=spec,
-                managed=managed,
-                document=await _current_document(runtime),
-                already_accepted=accepted_generation(previous) == generation,
-                document_limit=document_limit,
-            )
+            document = await _current_document(runtime)
+            plan = _plan(wishes, previous=previous, memory=memory, document=document)
         except InvalidDocumentError as error:
-            return Convergence(managed, problem=Problem(error.reason, error.message, stalled=True))
+            return Convergence(memory, problem=Problem(error.reason, error.message, stalled=True))
         except TransientError as error:
-            return _failed(runtime, error, managed=managed)
+            return _failed(runtime, error, memory=memory)
         session = _ready_session(runtime)
-        if session is None:
+        if session is None or document is None:
             return Convergence(plan.record)
-        if plan.patch is None:
-            runtime.requests.reset()
-            return Convergence(plan.settled, accepted=True, drift=plan.drift, repaired=repaired)
-        waiting = _must_wait(runtime, plan, generation=generation)
-        if waiting is not None:
-            return Convergence(plan.record, problem=waiting)
-        if not recorded.issuperset(plan.record):
+        answer_in = runtime.answers.wait(plan.answer, wishes.program.acknowledge_delay)
+        request = _choose(runtime, plan, answer_in)
+        if request is not None:
+            waiting = _must_wait(runtime, request, generation=wishes.generation)
+            if waiting is not None:
+                return Convergence(plan.record, problem=waiting)
+        if (request is not None or wishes.program.signals) and not recorded.covers(plan.record):
             await remember(plan.record)
-            recorded = frozenset(plan.record)
-        managed = plan.record
+            recorded = plan.record
+        if request is None:
+            return _settled(runtime, plan, answer_in=answer_in, repaired=repaired)
+        memory = plan.record
         try:
-            await _send(session, runtime, plan)
+            await _send(session, request)
         except ThingOperatorError as error:
-            return _failed(runtime, error, managed=managed, sent=(generation, plan.patch))
-        repaired += plan.repair
+            return _failed(runtime, error, memory=memory, sent=(wishes.generation, request))
+        _note_sent(runtime, plan, request)
+        repaired += plan.repair if request.repairs else ()
     hectic = TransientError(
         "the shadow changes faster than it can be brought to the spec", reason=Reason.RETRYING
     )
-    return _failed(runtime, hectic, managed=managed)
+    return _failed(runtime, hectic, memory=memory)
+
+
+def _plan(
+    wishes: Wishes, *, previous: ThingStatus, memory: Memory, document: ShadowDocument | None
+) -> UpdatePlan:
+    return plan_update(
+        spec=wishes.spec,
+        program=wishes.program,
+        memory=memory,
+        document=document,
+        already_accepted=accepted_generation(previous) == wishes.generation,
+        document_limit=wishes.document_limit,
+    )
 
 
 async def _current_document(runtime: ThingRuntime) -> ShadowDocument | None:
@@ -103,26 +128,58 @@ def _ready_session(runtime: ThingRuntime) -> Session | None:
     return session if session is not None and session.view.connected else None
 
 
-async def _send(session: Session, runtime: ThingRuntime, plan: UpdatePlan) -> None:
-    answer = await session.update(desired=plan.patch)
-    if plan.repair:
-        runtime.repairs.shut()
+def _choose(runtime: ThingRuntime, plan: UpdatePlan, answer_in: timedelta | None) -> UpdateRequest | None:
+    return choose_request(
+        plan,
+        may_repair=not runtime.repairs.wait(),
+        may_greet=not runtime.greetings.wait(),
+        may_answer=answer_in is not None and not answer_in,
+    )
+
+
+async def _send(session: Session, request: UpdateRequest) -> None:
+    answer = await session.update(
+        desired=UNSET if request.desired is None else request.desired,
+        reported=UNSET if request.reported is None else request.reported,
+    )
     document = session.view.document
     if document is None or document.version < answer.version:
         await session.refresh()
 
 
-def _must_wait(runtime: ThingRuntime, plan: UpdatePlan, *, generation: int) -> Problem | None:
-    """Whether sending has to wait: refused for good, failed just now, or repaired just now."""
-    if runtime.rejected == (generation, plan.patch):
-        return runtime.request_problem
-    if runtime.requests.wait():
-        return runtime.request_problem
-    if plan.repair and runtime.repairs.wait():
+def _note_sent(runtime: ThingRuntime, plan: UpdatePlan, request: UpdateRequest) -> None:
+    """Shut the gates of what was sent."""
+    if request.repairs:
+        runtime.repairs.shut()
+    if request.greets:
+        runtime.greetings.shut()
+    if request.answers:
+        runtime.answers.sent(plan.answer)
+
+
+def _settled(
+    runtime: ThingRuntime, plan: UpdatePlan, *, answer_in: timedelta | None, repaired: tuple[str, ...]
+) -> Convergence:
+    """Nothing can be sent now: all is as wanted, or something waits for its time."""
+    if plan.desired or plan.facts:
         count = len(plan.repair)
-        return Problem(
-            Reason.DRIFT_DETECTED, f"{count} value(s) changed by others; repaired soon", stalled=False
-        )
+        message = f"{count} value(s) changed by others; repaired soon"
+        return Convergence(plan.record, problem=Problem(Reason.DRIFT_DETECTED, message, stalled=False))
+    runtime.requests.reset()
+    waits = [wait for wait in (answer_in, runtime.greetings.wait() if plan.presence else None) if wait]
+    return Convergence(
+        plan.record if plan.presence else plan.settled,
+        accepted=True,
+        drift=plan.drift,
+        repaired=repaired,
+        again=min(waits, default=None),
+    )
+
+
+def _must_wait(runtime: ThingRuntime, request: UpdateRequest, *, generation: int) -> Problem | None:
+    """Whether sending has to wait: refused for good, or failed just now."""
+    if runtime.rejected == (generation, request) or runtime.requests.wait():
+        return runtime.request_problem
     return None
 
 
@@ -130,12 +187,12 @@ def _failed(
     runtime: ThingRuntime,
     error: ThingOperatorError,
     *,
-    managed: tuple[str, ...],
-    sent: tuple[int, dict[str, object]] | None = None,
+    memory: Memory,
+    sent: tuple[int, UpdateRequest] | None = None,
 ) -> Convergence:
     for_good = isinstance(error, RejectedError) and error.retry is Retry.NEVER
     runtime.request_problem = Problem(error.reason, error.message, stalled=for_good)
     runtime.requests.shut()
     runtime.rejected = sent if for_good else None
     runtime.unread = not for_good
-    return Convergence(managed, problem=runtime.request_problem)
+    return Convergence(memory, problem=runtime.request_problem)

@@ -13,10 +13,13 @@ from thing_operator.clock import Clock
 from thing_operator.controller.kube import THINGS, KubeClient, Operations
 from thing_operator.controller.kube_errors import ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.controller.records import ObjectRecord
+from thing_operator.controller.things.memory import Memory
 from thing_operator.controller.workflow import Tell
 from thing_operator.errors import ThingOperatorError
 from thing_operator.session import Session
+from thing_operator.shadow.messages import UNSET, Unset
 from thing_operator.shadow.planning import DesiredPolicy, plan_section
+from thing_operator.shadow.values import JsonObject
 
 _LOOK_AGAIN = timedelta(seconds=5)
 
@@ -48,12 +51,12 @@ class Ending:
         *,
         policy: DeletionPolicy | None,
         session: Session | None,
-        managed: tuple[str, ...],
+        memory: Memory,
     ) -> timedelta | None:
         """Do the work if it can be done now; returns when to try again, None when the Thing is released."""
         try:
             if session is not None and session.view.connected:
-                await self._work(record, policy, session=session, managed=managed)
+                await self._work(record, policy, session=session, memory=memory)
                 await self._release(record)
                 return None
         except ThingOperatorError as error:
@@ -79,7 +82,7 @@ class Ending:
         policy: DeletionPolicy | None,
         *,
         session: Session,
-        managed: tuple[str, ...],
+        memory: Memory,
     ) -> None:
         if policy is DeletionPolicy.DELETE:
             await session.delete_shadow()
@@ -88,9 +91,12 @@ class Ending:
         document = session.view.document
         if policy is not DeletionPolicy.CLEAR or document is None:
             return
-        plan = plan_section(wanted={}, policy=DesiredPolicy.MERGE, managed=managed, current=document.desired)
-        if plan.patch is not None:
-            await session.update(desired=plan.patch)
+        desired, reported = (
+            _clear(memory.desired, document.desired),
+            _clear(memory.reported, document.reported),
+        )
+        if desired is not UNSET or reported is not UNSET:
+            await session.update(desired=desired, reported=reported)
         self._tell(record, Reason.SHADOW_CLEARED, "the keys set by this Thing were removed from the shadow")
 
     async def _release(self, record: ObjectRecord) -> None:
@@ -110,3 +116,8 @@ class Ending:
             return
         except InvalidObjectError:
             raise ConflictError(f"the finalizers of {record.key} were changed meanwhile") from None
+
+
+def _clear(managed: tuple[str, ...], current: JsonObject) -> JsonObject | Unset:
+    patch = plan_section(wanted={}, policy=DesiredPolicy.MERGE, managed=managed, current=current).patch
+    return UNSET if patch is None else patch

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.controller.things.memory import NO_MEMORY, Memory
 from thing_operator.controller.things.target import Target
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
@@ -38,13 +39,16 @@ class Observation:
     request_problem: Problem | None = None
     """Why the last update was not accepted."""
 
+    device_problem: Problem | None = None
+    """Why what the thing reports by itself is not accepted."""
+
     accepted: bool = False
     """The shadow holds everything of this generation: there was nothing left to send."""
 
     drift: tuple[str, ...] = ()
     """Pointers whose value somebody else changed and that the policy leaves so."""
 
-    managed_paths: tuple[str, ...] = ()
+    memory: Memory = NO_MEMORY
     disconnect_grace: timedelta = timedelta(0)
 
     @property

@@ -3,31 +3,54 @@
 from dataclasses import dataclass
 
 from thing_operator.api.thing import ThingSpec
+from thing_operator.controller.things.memory import Memory
+from thing_operator.device import CONNECTION_STATUS, DeviceProgram
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
+from thing_operator.shadow.merging import merge
 from thing_operator.shadow.planning import DesiredPolicy, SectionPlan, plan_section
 from thing_operator.shadow.validation import check_section
+from thing_operator.shadow.values import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
 class UpdatePlan:
     """The next step towards the spec.
 
-    ``record``: pointers that status.managedPaths must hold before ``patch`` is sent; ``settled``: what it
-    holds once the shadow is as wanted; ``patch``: what goes under ``state.desired``, None for nothing;
-    ``repair``: the patch puts right what somebody else changed; ``drift``: what was changed and stands.
+    ``desired``, ``facts``: what the two sections lack, None for nothing; ``presence``: what says that the thing is
+    online, where the shadow says otherwise; ``answer``: what ends the delta. ``record``: what the status must hold
+    before any of it is sent; ``settled``: what it holds once the shadow is as wanted. ``repair``: the pointers of
+    what somebody else changed and is put right; ``drift``: of what was changed and stands.
     """
 
-    patch: dict[str, object] | None
-    record: tuple[str, ...]
-    settled: tuple[str, ...]
+    desired: JsonObject | None
+    facts: JsonObject | None
+    presence: JsonObject | None
+    answer: JsonObject
+    record: Memory
+    settled: Memory
     repair: tuple[str, ...]
     drift: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRequest:
+    """One update of the shadow: what goes under ``state.desired`` and ``state.reported``, None for nothing.
+
+    ``repairs``, ``greets``, ``answers``: what it does that must not be done again too soon.
+    """
+
+    desired: JsonObject | None
+    reported: JsonObject | None
+    repairs: bool = False
+    greets: bool = False
+    answers: bool = False
 
 
 def plan_update(
     *,
     spec: ThingSpec,
-    managed: tuple[str, ...],
+    program: DeviceProgram,
+    memory: Memory,
     document: ShadowDocument | None,
     already_accepted: bool,
     document_limit: int,
@@ -36,22 +59,86 @@ def plan_update(
 
     Raises InvalidDocumentError for a ``spec.desired`` that the shadow service would refuse.
     """
+    shadow = document or EMPTY_DOCUMENT
+    desired = _plan_desired(
+        spec, memory, shadow, already_accepted=already_accepted, document_limit=document_limit
+    )
+    simulated = program.simulated
+    reported = plan_section(
+        wanted=program.facts,
+        policy=DesiredPolicy.MERGE,
+        managed=[pointer for pointer in memory.reported if pointer not in simulated],
+        current=shadow.reported,
+    )
+    facts, presence = _without_presence(reported.patch, program)
+    repair = (
+        *(desired.drift if desired.patch else ()),
+        *(f"reported {pointer}" for pointer in reported.drift if pointer != CONNECTION_STATUS),
+    )
+    return UpdatePlan(
+        desired=desired.patch,
+        facts=facts,
+        presence=presence,
+        answer=program.answer(shadow),
+        record=Memory(desired.managed_before, _joined(reported.managed_before, simulated)),
+        settled=Memory(desired.managed_after, _joined(reported.managed_after, simulated)),
+        repair=repair if already_accepted else (),
+        drift=() if desired.patch else desired.drift,
+    )
+
+
+def choose_request(
+    plan: UpdatePlan, *, may_repair: bool, may_greet: bool, may_answer: bool
+) -> UpdateRequest | None:
+    """What of a plan to send now; None for nothing.
+
+    A repair, the presence and an answer each wait their own time. A delta is not answered while the wishes are
+    about to change: the answer would be that of yesterday.
+    """
+    repairs = bool(plan.repair) and may_repair
+    held_back = bool(plan.repair) and not may_repair
+    desired = None if held_back else plan.desired
+    reported: JsonObject = {} if held_back else plan.facts or {}
+    greets = bool(plan.presence) and may_greet
+    if greets:
+        reported = merge(reported, plan.presence or {})
+    answers = bool(plan.answer) and may_answer and desired is None
+    if answers:
+        reported = merge(reported, plan.answer)
+    if not desired and not reported:
+        return None
+    return UpdateRequest(desired, reported or None, repairs=repairs, greets=greets, answers=answers)
+
+
+def _plan_desired(
+    spec: ThingSpec, memory: Memory, shadow: ShadowDocument, *, already_accepted: bool, document_limit: int
+) -> SectionPlan:
     policy = spec.desired_policy or DesiredPolicy.MERGE
     wanted = spec.desired or {}
     if policy is not DesiredPolicy.OBSERVE:
         check_section(wanted, name="spec.desired", document_limit=document_limit)
-    section: SectionPlan = plan_section(
+    return plan_section(
         wanted=wanted,
         policy=policy,
-        managed=managed,
-        current=(document or EMPTY_DOCUMENT).desired,
+        managed=memory.desired,
+        current=shadow.desired,
         once_done=already_accepted,
     )
-    repairs = bool(section.patch) and already_accepted
-    return UpdatePlan(
-        patch=section.patch if document is not None else None,
-        record=section.managed_before,
-        settled=section.managed_after,
-        repair=section.drift if repairs else (),
-        drift=() if section.patch else section.drift,
-    )
+
+
+def _without_presence(
+    patch: JsonObject | None, program: DeviceProgram
+) -> tuple[JsonObject | None, JsonObject | None]:
+    """The patch without ``tcxn.connection_status``, and that by itself."""
+    tcxn = (patch or {}).get("tcxn")
+    if patch is None or not program.presence or not isinstance(tcxn, dict) or "connection_status" not in tcxn:
+        return patch, None
+    others = {key: value for key, value in tcxn.items() if key != "connection_status"}
+    facts = {key: value for key, value in patch.items() if key != "tcxn"}
+    if others:
+        facts["tcxn"] = others
+    return facts or None, {"tcxn": {"connection_status": tcxn["connection_status"]}}
+
+
+def _joined(pointers: tuple[str, ...], simulated: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(simulated.union(pointers)))

@@ -1,6 +1,7 @@
 """One pass over one Thing: gather, plan, act, say. The decisions are in ``plan``, ``conditions``, ``status``."""
 
 import random
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from thing_operator.api.reasons import Reason
@@ -16,10 +17,12 @@ from thing_operator.controller.status_writer import Target as StatusTarget
 from thing_operator.controller.things.claims import Claims
 from thing_operator.controller.things.conditions import worth_telling
 from thing_operator.controller.things.connecting import Connector
-from thing_operator.controller.things.convergence import Convergence, converge
+from thing_operator.controller.things.convergence import Convergence, Wishes, converge
+from thing_operator.controller.things.device import VirtualDevice
 from thing_operator.controller.things.ending import Ending
+from thing_operator.controller.things.memory import Memory
 from thing_operator.controller.things.observation import Observation, Problem
-from thing_operator.controller.things.runtime import RetryGate, ThingRuntime
+from thing_operator.controller.things.runtime import Answers, RetryGate, ThingRuntime
 from thing_operator.controller.things.schedule import next_look
 from thing_operator.controller.things.status import build_status, is_urgent
 from thing_operator.controller.things.target import Target, resolve_target
@@ -71,9 +74,9 @@ class ThingReconciler:
             return None
         if record.deleting_since is not None:
             return await self._end(record, runtime)
-        seen = await self._observe(record, runtime)
+        seen, again = await self._observe(record, runtime)
         self._say(record, runtime, seen)
-        return next_look(seen, runtime)
+        return next_look(seen, runtime, again)
 
     def secret_changed(self, secret: ObjectKey) -> None:
         """A Secret was made, changed or deleted: its users read it again."""
@@ -88,26 +91,32 @@ class ThingReconciler:
             runtime.forget_credentials()
             self._enqueue(key)
 
-    async def _observe(self, record: ObjectRecord, runtime: ThingRuntime) -> Observation:
+    async def _observe(
+        self, record: ObjectRecord, runtime: ThingRuntime
+    ) -> tuple[Observation, timedelta | None]:
+        """What is the case after this pass, and when something that waits for its time is due."""
         spec: ThingSpec | None = None
         target: Target | None = None
         blocked: Problem | None = None
-        done = Convergence(managed_paths=self._previous(record).managed_paths or ())
+        done = Convergence(Memory.of(self._previous(record)))
         try:
             spec = record.parse_spec(ThingSpec)
             target = self._target(record, spec)
             if spec.suspend:
-                await self._connector.close(runtime)
+                await self._connector.close(runtime, goodbye=True)
             else:
                 self._claim(record, target)
                 await self._ending.prepare(record, spec)
-                await self._connector.ensure(record, runtime, target)
-                done = await self._converge(record, runtime, spec)
+                await self._connector.ensure(record, runtime, target, presence=_is_present(spec))
+                done = await self._converge(record, runtime, spec, target)
         except UserError as error:
             blocked = Problem(error.reason, error.message, stalled=True)
             if error.reason in _ENDS_SESSION:
-                await self._connector.close(runtime)
-        return self._seen(record, runtime, spec=spec, target=target, blocked=blocked, done=done)
+                # Of a duplicate the thing itself goes on: it is not offline.
+                goodbye = error.reason != Reason.DUPLICATE_THING
+                await self._connector.close(runtime, goodbye=goodbye)
+        seen = self._seen(record, runtime, spec=spec, target=target, blocked=blocked, done=done)
+        return seen, done.again
 
     def _target(self, record: ObjectRecord, spec: ThingSpec) -> Target:
         return resolve_target(name=record.key.name, spec=spec, settings=self._settings.endpoint)
@@ -124,27 +133,30 @@ class ThingReconciler:
                 reason=Reason.DUPLICATE_THING,
             )
 
-    async def _converge(self, record: ObjectRecord, runtime: ThingRuntime, spec: ThingSpec) -> Convergence:
-        async def remember(paths: tuple[str, ...]) -> None:
-            """Have the API server hold managedPaths before anything that they stand for is sent."""
-            # What is under way may bring them: then it need not be said twice.
+    async def _converge(
+        self, record: ObjectRecord, runtime: ThingRuntime, spec: ThingSpec, target: Target
+    ) -> Convergence:
+        async def remember(memory: Memory) -> None:
+            """Have the API server hold the memory before anything that it stands for is sent."""
+            # What is under way may bring it: then it need not be said twice.
             await self._writer.landed(_status_target(record))
-            if self._recorded(record).issuperset(paths):
+            if self._recorded(record).covers(memory):
                 return
-            done = Convergence(managed_paths=paths)
-            target = self._target(record, spec)
+            done = Convergence(memory)
             seen = self._seen(record, runtime, spec=spec, target=target, blocked=None, done=done)
             await self._writer.write(_status_target(record), build_status(seen).to_wire())
 
+        limit = self._settings.shadow.document_limit
+        program = runtime.program(spec, generation=record.generation, target=target, document_limit=limit)
         done = await converge(
             runtime,
-            spec=spec,
+            Wishes(generation=record.generation, spec=spec, program=program, document_limit=limit),
             previous=self._previous(record),
             recorded=self._recorded(record),
-            generation=record.generation,
-            document_limit=self._settings.shadow.document_limit,
             remember=remember,
         )
+        if done.accepted:
+            runtime.device.play(program, thing_name=target.thing_name, created=record.created_at)
         if done.repaired:
             paths = ", ".join(done.repaired[:5])
             self._tell(record, Reason.DRIFT_REPAIRED, f"changed by others and put right: {paths}")
@@ -172,8 +184,9 @@ class ThingReconciler:
             session=runtime.session.view if runtime.session else None,
             request_problem=done.problem,
             accepted=done.accepted,
+            device_problem=runtime.device.problem,
             drift=done.drift,
-            managed_paths=done.managed_paths,
+            memory=done.memory,
             disconnect_grace=self._settings.session.disconnect_grace,
         )
 
@@ -192,12 +205,13 @@ class ThingReconciler:
             min_interval=parse_duration(own_interval) if own_interval else self._settings.status.min_interval,
         )
 
-    def _recorded(self, record: ObjectRecord) -> frozenset[str]:
-        """The managedPaths that the API server holds for certain: in every status it may hold by now."""
-        possible = [
-            status.get("managedPaths", ()) for status in self._writer.possible(_status_target(record))
-        ]
-        return frozenset.intersection(*map(frozenset, possible)) if possible else frozenset()
+    def _recorded(self, record: ObjectRecord) -> Memory:
+        """What the API server remembers for certain: what is in every status it may hold by now."""
+        possible = self._writer.possible(_status_target(record))
+        return Memory(
+            desired=_common(status.get("managedPaths", ()) for status in possible),
+            reported=_common(status.get("managedReportedPaths", ()) for status in possible),
+        )
 
     def _previous(self, record: ObjectRecord) -> ThingStatus:
         return ThingStatus.model_validate(self._writer.known(_status_target(record)))
@@ -208,13 +222,37 @@ class ThingReconciler:
         if record is None or (runtime is not None and runtime.uid != record.uid):
             return None
         if runtime is None:
-            runtime = ThingRuntime(
-                uid=record.uid,
-                requests=self._gate(limit=timedelta(minutes=2), quiet=timedelta(minutes=10)),
-                repairs=self._gate(limit=timedelta(minutes=1), quiet=timedelta(minutes=5)),
-            )
-            self._runtimes[key] = runtime
+            runtime = self._runtimes[key] = self._new_runtime(record)
         return runtime
+
+    def _new_runtime(self, record: ObjectRecord) -> ThingRuntime:
+        minute = timedelta(minutes=1)
+        repeat = self._gate(limit=minute, quiet=5 * minute)
+        device = VirtualDevice(
+            session=lambda: runtime.session,
+            settings=self._settings.device,
+            clock=self._clock,
+            on_problem=lambda: self._enqueue(record.key),
+            on_dropped=lambda count: self._tell_dropped(record, count),
+        )
+        runtime = ThingRuntime(
+            uid=record.uid,
+            requests=self._gate(limit=2 * minute, quiet=10 * minute),
+            repairs=self._gate(limit=minute, quiet=5 * minute),
+            greetings=self._gate(limit=minute, quiet=5 * minute),
+            answers=Answers(clock=self._clock, gate=repeat),
+            device=device,
+        )
+        return runtime
+
+    def _tell_dropped(self, record: ObjectRecord, count: int) -> None:
+        limits = self._settings.device
+        self._tell(
+            record,
+            Reason.SAMPLES_DROPPED,
+            f"{count} simulated value(s) of the time without a connection are lost: the operator keeps "
+            f"{limits.buffer_limit} (device.bufferLimit) for {limits.buffer_age} (device.bufferAge)",
+        )
 
     def _gate(self, *, limit: timedelta, quiet: timedelta) -> RetryGate:
         return RetryGate(
@@ -224,7 +262,7 @@ class ThingReconciler:
     async def _forget(self, key: ObjectKey) -> None:
         runtime = self._runtimes.pop(key, None)
         if runtime is not None:
-            await self._connector.close(runtime)
+            await self._connector.close(runtime, goodbye=True)
         self._cache.refer(key, ())
         for waiting in self._claims.release(key):
             self._enqueue(waiting)
@@ -240,15 +278,27 @@ class ThingReconciler:
                 policy = spec.deletion_policy
                 target = self._target(record, spec)
                 self._claim(record, target)
-                await self._connector.ensure(record, runtime, target)
+                await self._connector.ensure(record, runtime, target, presence=_is_present(spec))
             except UserError as error:
                 runtime.request_problem = Problem(error.reason, error.message, stalled=True)
-            managed = self._previous(record).managed_paths or ()
-            again = await self._ending.settle(record, policy=policy, session=runtime.session, managed=managed)
+            runtime.device.stop()
+            memory = Memory.of(self._previous(record))
+            again = await self._ending.settle(record, policy=policy, session=runtime.session, memory=memory)
             if again is not None:
                 return again
-        await self._connector.close(runtime)
+            await self._connector.close(runtime, goodbye=False)
+        else:
+            await self._connector.close(runtime, goodbye=True)
         return None
+
+
+def _is_present(spec: ThingSpec) -> bool:
+    return spec.device is not None and bool(spec.device.connection_status)
+
+
+def _common(memories: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    sets = [frozenset(memory) for memory in memories]
+    return tuple(frozenset.intersection(*sets)) if sets else ()
 
 
 def _status_target(record: ObjectRecord) -> StatusTarget:

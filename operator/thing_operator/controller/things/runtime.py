@@ -6,10 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 from thing_operator.api.conditions import Condition
+from thing_operator.api.thing import ThingSpec
 from thing_operator.clock import Clock
+from thing_operator.controller.things.device import VirtualDevice
 from thing_operator.controller.things.observation import Problem
+from thing_operator.controller.things.plan import UpdateRequest
+from thing_operator.controller.things.target import Target
 from thing_operator.credentials import Credentials
+from thing_operator.device import DeviceProgram, compile_device
 from thing_operator.session import Session, SessionSpec
+from thing_operator.shadow.values import JsonObject
 
 
 class RetryGate:
@@ -51,6 +57,38 @@ class RetryGate:
         self._open_at = 0.0
 
 
+class Answers:
+    """When a delta is answered: after the delay, and the same answer again only after a growing pause.
+
+    The same answer is due again when somebody else reports otherwise: two reporters must not melt each other.
+    """
+
+    def __init__(self, *, clock: Clock, gate: RetryGate) -> None:
+        self._clock = clock
+        self._gate = gate
+        self._asked_at: float | None = None
+        self._last: JsonObject | None = None
+
+    def wait(self, answer: JsonObject, delay: timedelta) -> timedelta | None:
+        """How long until ``answer`` may be sent, zero for now; None when there is nothing to answer."""
+        if not answer:
+            self._asked_at = None
+            return None
+        now = self._clock.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+        left = max(timedelta(0), timedelta(seconds=self._asked_at - now) + delay)
+        return max(left, self._gate.wait()) if answer == self._last else left
+
+    def sent(self, answer: JsonObject) -> None:
+        """The answer was accepted."""
+        if answer != self._last:
+            self._gate.reset()
+        self._gate.shut()
+        self._last = answer
+        self._asked_at = None
+
+
 @dataclass
 class ThingRuntime:
     """Session, credentials and the outcome of the last request of one Thing."""
@@ -58,6 +96,10 @@ class ThingRuntime:
     uid: str
     requests: RetryGate
     repairs: RetryGate
+    greetings: RetryGate
+    """Saying that the thing is online."""
+    answers: Answers
+    device: VirtualDevice
     session: Session | None = None
     session_spec: SessionSpec | None = None
     credentials: Credentials | None = field(default=None, repr=False)
@@ -66,14 +108,26 @@ class ThingRuntime:
     """What the credentials were read from; None asks for reading them again."""
 
     request_problem: Problem | None = None
-    rejected: tuple[int, dict[str, Any]] | None = None
-    """Generation and patch that the service refused for good: not to be sent again."""
+    rejected: tuple[int, UpdateRequest] | None = None
+    """Generation and update that the service refused for good: not to be sent again."""
 
     told: tuple[Condition, ...] | None = None
     """The conditions that Events have told of; None before the first pass."""
 
     unread: bool = False
     """An answer was lost: the shadow has to be read before anything is planned."""
+
+    compiled: tuple[int, DeviceProgram] | None = None
+    """The device program of a generation."""
+
+    def program(
+        self, spec: ThingSpec, *, generation: int, target: Target, document_limit: int
+    ) -> DeviceProgram:
+        """``spec.device`` ready to run; the same object for the same generation. Raises InvalidDeviceError."""
+        if self.compiled is None or self.compiled[0] != generation:
+            program = compile_device(spec, thing_name=target.thing_name, document_limit=document_limit)
+            self.compiled = (generation, program)
+        return self.compiled[1]
 
     def forget_credentials(self) -> None:
         """Have them read again at the next pass."""

@@ -9,9 +9,11 @@ from thing_operator.controller.things.runtime import ThingRuntime
 _MARGIN = timedelta(milliseconds=50)
 
 
-def next_look(seen: Observation, runtime: ThingRuntime) -> timedelta | None:
-    """The nearest of: end of the disconnect grace, end of the certificate, a gate that opens; None for never."""
-    moments = []
+def next_look(seen: Observation, runtime: ThingRuntime, again: timedelta | None) -> timedelta | None:
+    """The nearest of: ``again`` (an answer is due), end of the disconnect grace, end of the certificate, a gate
+    that opens; None for never.
+    """
+    moments = [again] if again is not None else []
     session = seen.session
     if session is not None and not session.connected:
         moments.append(session.since + seen.disconnect_grace - seen.now)

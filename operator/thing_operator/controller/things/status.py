@@ -36,8 +36,8 @@ def build_status(seen: Observation) -> ThingStatus:
         ),
         certificate=_certificate(seen),
         shadow=_shadow(seen),
-        managed_paths=seen.managed_paths or None,
-        managed_reported_paths=previous.managed_reported_paths,
+        managed_paths=seen.memory.desired or None,
+        managed_reported_paths=seen.memory.reported or None,
     )
 
 

@@ -1,0 +1,28 @@
+"""What a Thing remembers of its own writes, so that a key removed from the spec is removed from the shadow."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from thing_operator.api.thing import ThingStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """JSON Pointers that this Thing has set or is about to set in both sections: managedPaths and
+    managedReportedPaths of the status. The API server holds them before anything they stand for is sent.
+    """
+
+    desired: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, status: ThingStatus) -> Self:
+        """As written down in a status."""
+        return cls(desired=status.managed_paths or (), reported=status.managed_reported_paths or ())
+
+    def covers(self, other: "Memory") -> bool:
+        """Whether everything in ``other`` is in this one, too."""
+        return set(self.desired) >= set(other.desired) and set(self.reported) >= set(other.reported)
+
+
+NO_MEMORY = Memory()

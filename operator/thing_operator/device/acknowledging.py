@@ -1,0 +1,33 @@
+"""Answering a delta the way a device does: by reporting the desired values. Pure."""
+
+from collections.abc import Collection
+
+from thing_operator.shadow.pointers import Path, get, leaves, put
+from thing_operator.shadow.values import JsonObject
+
+
+def acknowledgement(
+    delta: JsonObject, *, paths: Collection[Path] | None, owned: Collection[Path]
+) -> JsonObject:
+    """What to report so that the delta ends: its values exactly, arrays whole, ``{}`` kept.
+
+    ``paths`` restricts it to these parts, None means all. What meets an ``owned`` path is left out: those are
+    reported by the thing itself, which does not contradict itself.
+    """
+    chosen: JsonObject = {}
+    for path in paths if paths is not None else [(key,) for key in delta]:
+        try:
+            value = get(delta, path)
+        except KeyError:
+            continue
+        for below, leaf in leaves(value) if isinstance(value, dict) and value else [((), value)]:
+            place = (*path, *below)
+            if not any(overlap(place, other) for other in owned):
+                put(chosen, place, leaf)
+    return chosen
+
+
+def overlap(one: Path, other: Path) -> bool:
+    """Whether two paths are the same or one lies within the other."""
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]

@@ -1,0 +1,9 @@
+"""What can be wrong with ``spec.device``."""
+
+from thing_operator.errors import UserError
+
+
+class InvalidDeviceError(UserError):
+    """``spec.device`` contradicts itself or MIC's conventions; the message names the path and the remedy."""
+
+    reason = "InvalidDevice"

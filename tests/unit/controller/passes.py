@@ -1,0 +1,91 @@
+"""Repeated passes over one Thing, with the real rules of the shadow service behind."""
+
+import random
+from datetime import timedelta
+from typing import Any, Self
+
+from tests.unit.controller.fakes import FakeClock, ServiceSession
+
+from thing_operator.api.conditions import Condition
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.config import DeviceSettings
+from thing_operator.controller.things.convergence import Convergence, Wishes, converge
+from thing_operator.controller.things.device import VirtualDevice
+from thing_operator.controller.things.memory import Memory
+from thing_operator.controller.things.runtime import Answers, RetryGate, ThingRuntime
+from thing_operator.device import compile_device
+
+
+class Pass:
+    """Repeats passes over one Thing and keeps what the API server would."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.session = ServiceSession()
+        self.runtime = ThingRuntime(
+            uid="u",
+            requests=self._gate(),
+            repairs=self._gate(),
+            greetings=self._gate(),
+            answers=Answers(clock=self.clock, gate=self._gate()),
+            device=VirtualDevice(
+                session=lambda: None,
+                settings=DeviceSettings(),
+                clock=self.clock,
+                on_problem=lambda: None,
+                on_dropped=lambda _count: None,
+            ),
+        )
+        self.runtime.session = self.session  # type: ignore[assignment]
+        self.recorded = Memory()
+        self.records: list[Memory] = []
+        self.accepted_generation = 0
+
+    def _gate(self) -> RetryGate:
+        minute = timedelta(minutes=1)
+        return RetryGate(
+            clock=self.clock, rng=random.Random(1), base=timedelta(seconds=1), limit=minute, quiet=minute
+        )
+
+    def edited(self, **sections: Any) -> Self:
+        """Somebody else changes the shadow, and the session hears of it."""
+        self.session.foreign(**sections)
+        self.session.hear()
+        return self
+
+    async def run(self, desired: Any, *, generation: int = 1, **spec: Any) -> Convergence:
+        async def remember(memory: Memory) -> None:
+            assert self.session.sent == self.sent_before
+            self.recorded = memory
+            self.records.append(memory)
+
+        self.sent_before = list(self.session.sent)
+        wanted = ThingSpec.model_validate({"desired": desired, **spec})
+        program = compile_device(wanted, thing_name="t", document_limit=8192)
+        done = await converge(
+            self.runtime,
+            Wishes(generation=generation, spec=wanted, program=program, document_limit=8192),
+            previous=self._status(),
+            recorded=self.recorded,
+            remember=remember,
+        )
+        self.recorded = done.memory
+        if done.accepted:
+            self.accepted_generation = generation
+        return done
+
+    def _status(self) -> ThingStatus:
+        ready = Condition(
+            type="Ready",
+            status="True",
+            reason="Accepted",
+            message="",
+            observed_generation=self.accepted_generation,
+            last_transition_time=self.clock.now(),
+        )
+        conditions = (ready,) if self.accepted_generation else ()
+        return ThingStatus(
+            managed_paths=self.recorded.desired,
+            managed_reported_paths=self.recorded.reported,
+            conditions=conditions,
+        )
