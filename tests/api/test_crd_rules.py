@@ -50,6 +50,12 @@ ACCEPTED = [
     pytest.param("Thing", "t", simulate(constant=0), id="constant"),
     pytest.param("Thing", "t", simulate(choice=["a", 1]), id="choice"),
     pytest.param("Thing", "t", simulate(ramp={"from": 0, "to": 1, "steps": 5}), id="ramp"),
+    pytest.param(
+        "Thing", "t", simulate(sine={"mean": 1, "amplitude": 2, "period": "1h", "decimals": 0}), id="sine"
+    ),
+    pytest.param("Thing", "t", simulate(randomWalk={"start": 1, "step": 2}, buffer=True), id="walk"),
+    pytest.param("Thing", "t", {"device": {"location": {"lat": -90, "lng": 180.0}}}, id="location"),
+    pytest.param("Thing", "t", {"device": {"acknowledge": "All", "acknowledgeDelay": "2s"}}, id="ack delay"),
     pytest.param("Thing", "t", {"deletionPolicy": "Clear", "suspend": True}, id="policies"),
     pytest.param("ThingBatch", "b", {"source": {"secrets": [{"name": "s", "key": "k"}]}}, id="secrets"),
     pytest.param("ThingBatch", "b", {"source": {"url": {"secretName": "s"}}}, id="url"),
@@ -109,6 +115,32 @@ REFUSED = [
         {"device": {"simulate": [{"path": "/t", "every": "1s", "constant": n} for n in (1, 2)]}},
         "Duplicate value",
         id="path simulated twice",
+    ),
+    pytest.param(
+        "Thing",
+        "t",
+        simulate(sine={"mean": 1, "amplitude": 2, "period": "0s"}),
+        "period must be above zero",
+        id="period",
+    ),
+    pytest.param(
+        "Thing",
+        "t",
+        simulate(randomWalk={"start": 1, "step": 2, "decimals": 10}),
+        "less than or equal to 9",
+        id="decimals",
+    ),
+    pytest.param(
+        "Thing", "t", {"device": {"location": {"lat": 91, "lng": 0}}}, "less than or equal to 90", id="lat"
+    ),
+    pytest.param("Thing", "t", {"device": {"location": {"lat": 1, "lng": -181}}}, "to -180", id="lng"),
+    pytest.param("Thing", "t", {"device": {"location": {"lat": 1}}}, "lng: Required value", id="no lng"),
+    pytest.param(
+        "Thing",
+        "t",
+        {"device": {"acknowledge": "None", "acknowledgeDelay": "2s"}},
+        "acknowledgeDelay goes with",
+        id="delay alone",
     ),
     pytest.param("Thing", "t", {"deletionPolicy": "Keep"}, "supported values", id="deletion policy"),
     pytest.param("ThingBatch", "b", {}, "source: Required value", id="no source"),

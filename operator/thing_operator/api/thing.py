@@ -181,7 +181,11 @@ class ThingBehaviour(ApiModel):
             (
                 "has(self.acknowledgePaths) == (has(self.acknowledge) && self.acknowledge == 'Paths')",
                 "acknowledgePaths goes with acknowledge: Paths, and only with it",
-            )
+            ),
+            (
+                "!has(self.acknowledgeDelay) || (has(self.acknowledge) && self.acknowledge != 'None')",
+                "acknowledgeDelay goes with acknowledge: All or Paths",
+            ),
         ),
     )
     mirror: MirrorSpec | None = Field(
