@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from thing_operator.api.reasons import Reason
 from thing_operator.config import Settings
+from thing_operator.local.demo.fleet import fleet_manifest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -21,3 +23,8 @@ def test_every_setting_is_described() -> None:
         keys = [f"{name}.{key}" for key in group] if isinstance(group, dict) else [name]
         for key in keys:
             assert f"`{key}`" in text, key
+
+
+def test_the_demo_runs_the_fleet_of_the_examples() -> None:
+    example = (DOCS.parent / "deploy" / "examples" / "freezers.yaml").read_text(encoding="utf-8")
+    assert fleet_manifest() == yaml.safe_load(example)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from thing_operator.api.crds import all_crds, to_yaml
-from thing_operator.local.demo import Step, World, tell_story
+from thing_operator.local.demo import FLEET_STEPS, STEPS, Step, World, tell_story
 from thing_operator.local.demo.screen import draw
 from thing_operator.local.toolchain import reporter_for
 
@@ -22,6 +22,10 @@ def demo(
         bool, typer.Option("--once", help="check every step, print it as a line, exit 0 or 1")
     ] = False,
     size: Annotated[int, typer.Option(min=2, max=100, help="number of things")] = 10,
+    fleet: Annotated[
+        int | None,
+        typer.Option(min=2, max=300, help="instead: so many virtual freezers that live by themselves"),
+    ] = None,
     directory: Annotated[
         Path | None, typer.Option("--dir", help="keep state and logs here instead of in a temporary folder")
     ] = None,
@@ -35,15 +39,16 @@ def demo(
     with _folder(directory) as name, suppress(KeyboardInterrupt):
         folder = Path(name)
         with World(
-            folder, size=size, manifests=(_write_crds(folder),), reporter=reporter_for(console)
+            folder, size=fleet or size, manifests=(_write_crds(folder),), reporter=reporter_for(console)
         ) as world:
+            steps = FLEET_STEPS if fleet else STEPS
             if once or not console.is_terminal:
-                _tell_in_lines(console, world)
+                _tell_in_lines(console, world, steps)
             else:
-                _tell_live(console, world)
+                _tell_live(console, world, steps, fleet=bool(fleet))
             if not once:
                 _say_what_to_try(console, world)
-                _stay(console, world, stop)
+                _stay(console, world, stop, fleet=bool(fleet))
 
 
 def _folder(directory: Path | None) -> nullcontext[str] | tempfile.TemporaryDirectory[str]:
@@ -60,26 +65,26 @@ def _write_crds(folder: Path) -> Path:
     return crds
 
 
-def _tell_in_lines(console: Console, world: World) -> None:
-    for step, seconds in tell_story(world, lambda: None):
+def _tell_in_lines(console: Console, world: World, steps: tuple[Step, ...]) -> None:
+    for step, seconds in tell_story(steps, world, lambda: None):
         console.print(f"ok {seconds:5.1f} s  {step.title}: {step.outcome}", highlight=False, soft_wrap=True)
     console.print(world.kubectl("get", "thg,thgb"), highlight=False, soft_wrap=True)
 
 
-def _tell_live(console: Console, world: World) -> None:
+def _tell_live(console: Console, world: World, steps: tuple[Step, ...], *, fleet: bool) -> None:
     done: list[tuple[Step, float]] = []
     with Live(console=console, refresh_per_second=4) as live:
 
         def show() -> None:
-            live.update(draw(done, world.things_now()))
+            live.update(draw(done, world.things_now(), fleet=fleet))
 
-        for told in tell_story(world, show):
+        for told in tell_story(steps, world, show):
             done.append(told)
             show()
 
 
 def _say_what_to_try(console: Console, world: World) -> None:
-    first, second = sorted(world.things)[:2]
+    first, second = sorted(thing["metadata"]["name"] for thing in world.things_now())[:2]
     console.print(
         f"""
 [bold]Try it yourself[/] in another terminal:
@@ -101,10 +106,10 @@ Logs are in {world.folder}. Ctrl-C ends everything.
     )
 
 
-def _stay(console: Console, world: World, stop: threading.Event) -> None:
+def _stay(console: Console, world: World, stop: threading.Event, *, fleet: bool) -> None:
     if not console.is_terminal:
         stop.wait()
         return
     with Live(console=console, refresh_per_second=2) as live:
         while not stop.wait(1.0):
-            live.update(draw([], world.things_now()))
+            live.update(draw([], world.things_now(), fleet=fleet))

@@ -167,12 +167,11 @@ async def test_a_refusal_for_good_is_a_problem_until_a_report_is_accepted(scene:
     scene.wire.errors = [rejection(code=413, message="too big")]
     scene.play(program(counting(buffer=True)))
     await asyncio.sleep(1)
-    assert scene.device.problem is not None
-    assert (scene.device.problem.reason, scene.device.problem.stalled) == ("Rejected", True)
+    (problem,) = scene.problems
+    assert (problem.reason, problem.stalled) == ("Rejected", True)
     assert scene.wire.past == []
     await asyncio.sleep(10)
-    assert scene.device.problem is None
-    assert len(scene.problems) == 2
+    assert scene.problems == [problem, None]
 
 
 async def test_a_broker_that_takes_no_past_is_not_asked_for_ever(scene: Scene) -> None:

@@ -1,12 +1,13 @@
 """What the demo shows, step by step; each step is done and then waited for, with a deadline."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from thing_operator.errors import ToolError
-from thing_operator.local.demo.world import Json, World
+from thing_operator.local.demo.world import BATCH, Json, World
 
+BATCH_SOURCE: Json = {"secrets": [{"name": f"{BATCH}-zip", "key": "batch.zip"}]}
 DESIRED: Json = {"setpoint": -18, "mode": "auto", "limits": {"min": -25, "max": -15}}
 _DEADLINE = 60.0
 _INTERVAL = 0.2
@@ -23,12 +24,14 @@ class Step:
     check: Callable[[World], bool]
 
 
-def tell_story(world: World, on_wait: Callable[[], None]) -> Iterator[tuple[Step, float]]:
-    """Do all steps; gives each with the seconds it took. ``on_wait`` is called while something is awaited.
+def tell_story(
+    steps: Iterable[Step], world: World, on_wait: Callable[[], None]
+) -> Iterator[tuple[Step, float]]:
+    """Do the steps; gives each with the seconds it took. ``on_wait`` is called while something is awaited.
 
     Raises ToolError for a step that does not come about.
     """
-    for step in STEPS:
+    for step in steps:
         started = time.monotonic()
         step.act(world)
         while not step.check(world):
@@ -67,7 +70,7 @@ def _second(world: World) -> str:
 
 def _patch_setpoint(world: World) -> None:
     operation = {"op": "replace", "path": "/spec/desired/setpoint", "value": -20}
-    world.patch_desired(_first(world), [operation])
+    world.patch_spec(_first(world), [operation])
 
 
 def _report(world: World) -> None:
@@ -76,7 +79,7 @@ def _report(world: World) -> None:
 
 
 def _remove_key(world: World) -> None:
-    world.patch_desired(_first(world), [{"op": "remove", "path": "/spec/desired/limits"}])
+    world.patch_spec(_first(world), [{"op": "remove", "path": "/spec/desired/limits"}])
 
 
 def _edit_from_outside(world: World) -> None:
@@ -109,7 +112,7 @@ STEPS = (
     Step(
         title="a batch of things arrives",
         command="kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply (ThingBatch)",
-        act=lambda world: world.apply_batch(world.make_batch()),
+        act=lambda world: world.apply_batch(world.make_batch(), {"source": BATCH_SOURCE}),
         outcome="the ThingBatch is Ready, each thing has a Secret",
         check=lambda world: (
             is_true(world.batch(), "Ready") and world.batch()["status"]["imported"] == world.size

@@ -75,14 +75,13 @@ class World:
         self.things = self.cloud.things(data)
         return data
 
-    def apply_batch(self, data: bytes) -> None:
-        """The zip as a Secret, and a ThingBatch that names it."""
+    def apply_batch(self, data: bytes, spec: Json) -> None:
+        """The zip as a Secret, and a ThingBatch whose source is that."""
         file = self.folder / "batch.zip"
         file.touch(mode=0o600)
         file.write_bytes(data)
         self.kubectl("create", "secret", "generic", f"{BATCH}-zip", f"--from-file=batch.zip={file}")
-        source = {"secrets": [{"name": f"{BATCH}-zip", "key": "batch.zip"}]}
-        self.apply(_object("ThingBatch", BATCH, {"source": source}))
+        self.apply(_object("ThingBatch", BATCH, spec))
 
     def apply_things(self, desired: Json) -> None:
         """One Thing per thing of the batch, as somebody would keep them in Git."""
@@ -93,7 +92,7 @@ class World:
         items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self.kubectl("apply", "--filename", "-", stdin=json.dumps(items))
 
-    def patch_desired(self, name: str, operations: list[Json]) -> None:
+    def patch_spec(self, name: str, operations: list[Json]) -> None:
         """kubectl patch: a JSON Patch on spec."""
         self.kubectl("patch", "thing", name, "--type=json", f"--patch={json.dumps(operations)}")
 
