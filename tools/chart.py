@@ -3,7 +3,8 @@
 - ``templates/crds/``: the CRDs of the pydantic models, behind ``crds.enabled``;
 - ``values.schema.json``: ``config`` after the operator's settings, descriptions after the comments in values.yaml;
 - ``README.md``: the tables of values and settings;
-- ``deploy/base/crds.yaml``: the CRDs for kustomize.
+- ``deploy/base/crds.yaml``: the CRDs for kustomize;
+- ``deploy/argocd/argocd-cm.yaml``: the health scripts as a patch of Argo CD's ConfigMap.
 """
 
 import json
@@ -158,6 +159,16 @@ def _between(text: str, name: str, content: str) -> str:
     return head + begin + content + rest[rest.index(end) :]
 
 
+def argocd_config_map() -> str:
+    """A patch of Argo CD's ConfigMap with the health scripts."""
+    group = ROOT / "deploy" / "argocd" / "resource_customizations" / "thing-operator.io"
+    text = "# Made from resource_customizations/ by `make chart`; do not edit.\ndata:\n"
+    for script in sorted(group.glob("*/health.lua")):
+        text += f"  resource.customizations.health.thing-operator.io_{script.parent.name}: |\n"
+        text += "".join(f"    {line}".rstrip() + "\n" for line in script.read_text("utf-8").splitlines())
+    return text
+
+
 def generated() -> dict[Path, str]:
     """Every generated file and what it should hold."""
     crds = {CHART / "templates" / "crds" / name: crd_template(crd) for name, crd in all_crds().items()}
@@ -167,6 +178,7 @@ def generated() -> dict[Path, str]:
         CHART / "values.schema.json": schema,
         CHART / "README.md": readme(),
         ROOT / "deploy" / "base" / "crds.yaml": for_kustomize,
+        ROOT / "deploy" / "argocd" / "argocd-cm.yaml": argocd_config_map(),
     }
 
 
