@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from tests.bench.report import table, with_ratios
 from tests.bench.scenario import Bench, Options
+from tests.bench.simulation import simulation
 from tests.bench.world import World
 
 from thing_operator.errors import ThingOperatorError
@@ -55,6 +56,23 @@ def things(  # noqa: PLR0917 - typer makes options out of arguments
         _write(json_file, results)
         gc.collect()
     Console().print(table(results))
+
+
+@app.command()
+def simulate(
+    size: Annotated[int, typer.Option(min=1, help="number of simulated Things")] = 1000,
+    every: Annotated[int, typer.Option(min=1, help="seconds between two reports of a Thing")] = 10,
+    seconds: Annotated[float, typer.Option(help="how long to watch")] = 60,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """What it costs the operator to play the devices, too."""
+    console = Console(stderr=True)
+    with _folder(None, size) as folder, World(folder, reporter=reporter_for(console)) as world:
+        found = asyncio.run(simulation(world, size=size, every=every, seconds=seconds))
+    if json_file is not None:
+        json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    for key, value in found.items():
+        Console().print(f"{key:32} {value:12,.2f}", highlight=False)
 
 
 def _numbers(text: str) -> list[int]:

@@ -1,7 +1,7 @@
 """The objects a bench begins with: a namespace, a Secret and a Thing for each thing."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.bench.api import SECRETS, THINGS, Api, for_each
@@ -12,14 +12,16 @@ from thing_operator.local.cloud.client import CloudThing
 DESIRED = {"setpoint": -18, "mode": "auto", "limits": {"min": -25, "max": -15}}
 
 
-async def make_objects(api: Api, namespace: str, things: Sequence[CloudThing]) -> None:
-    """Make them; the Things go by the names of the things."""
+async def make_objects(
+    api: Api, namespace: str, things: Sequence[CloudThing], *, spec: Mapping[str, Any] | None = None
+) -> None:
+    """Make them; the Things go by the names of the things. ``spec`` comes on top of what they desire."""
     await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     secrets, path = SECRETS.format(namespace=namespace), THINGS.format(namespace=namespace)
 
     async def make(thing: CloudThing) -> None:
         await api.call("POST", secrets, _secret(thing))
-        await api.call("POST", path, _thing(thing))
+        await api.call("POST", path, _thing(thing, spec or {}))
 
     await for_each(things, make)
 
@@ -33,10 +35,10 @@ def _secret(thing: CloudThing) -> dict[str, Any]:
     }
 
 
-def _thing(thing: CloudThing) -> dict[str, Any]:
+def _thing(thing: CloudThing, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.THING_KIND,
         "metadata": {"name": thing.name},
-        "spec": {"thingName": thing.name, "desired": DESIRED},
+        "spec": {"thingName": thing.name, "desired": DESIRED, **spec},
     }
