@@ -32,8 +32,10 @@ class DocumentTracker:
             # Late news of the deleted shadow, or a new shadow that counts from 1 again.
             self.must_read = True
         elif known is None or current.version >= known.version:
-            self.document = current
             self._deleted_version = None
+            # ``accepted`` has mostly said the same already: the same object means that there is no news.
+            if current != known:
+                self.document = current
         elif current.timestamp > known.timestamp:
             # Lower but newer: the shadow was deleted and made again without our being told.
             self.must_read = True

@@ -61,6 +61,16 @@ def test_equal_versions_of_different_topics_agree() -> None:
     assert tracker.document == document(6, a=6, b=1)
 
 
+def test_documents_that_repeat_what_accepted_said_are_no_news() -> None:
+    tracker = known(document(3, a=1))
+    tracker.on_accepted(accepted(4, a=2))
+    before = tracker.document
+    tracker.on_documents(document(4, a=2))
+    assert tracker.document is before
+    tracker.on_documents(document(4, a=3))
+    assert tracker.document == document(4, a=3)
+
+
 def test_accepted_that_does_not_fit_asks_for_a_read() -> None:
     tracker = known(document(5, a=5))
     tracker.on_accepted(accepted(7, a=7))
