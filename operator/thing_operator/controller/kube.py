@@ -1,7 +1,7 @@
-"""The one seam to the API server: plain JSON in and out over ``kubernetes.aio``'s connection and login.
+"""The one seam to the API server: plain JSON in and out over aiohttp, with the login of ``kubernetes.aio``.
 
-The generated models of the library cost more than the request itself and are not used; a faster hot path
-would change this file only.
+The library's own requests cost several times as much: its generated models, and a look for proxies and
+``.netrc`` at each request.
 """
 
 import json
@@ -10,12 +10,15 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import yaml
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from yarl import URL
 
 from thing_operator.api import names
 from thing_operator.controller.kube_errors import (
@@ -36,6 +39,8 @@ Operations = Sequence[Mapping[str, Any]]
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)
 _WATCH_SILENCE = 90.0
 """Seconds after which a silent watch is taken for dead: the API server sends a bookmark every 60 s."""
+_LONGEST_LINE = 1 << 21
+"""Bytes of one watch event: an object of etcd's limit, and room for its escapes."""
 _QUOTES_NOTHING = frozenset({401, 403, 404, 409, 410, 429})
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
@@ -98,7 +103,13 @@ class KubeClient:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._api = ApiClient(configuration)
+        # TLS as the library sets it up. No limit to the connections: each watched namespace has one for
+        # itself, and who asks much is bounded itself.
+        context = RESTClientObject(configuration).ssl_context
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=context), read_bufsize=_LONGEST_LINE
+        )
+        self._proxy = configuration.proxy or _proxy_of_the_environment(configuration.host)
 
     @classmethod
     async def connect(cls, *, kubeconfig: Path | None = None) -> Self:
@@ -108,9 +119,6 @@ class KubeClient:
         Raises LoginError.
         """
         configuration = Configuration()
-        configuration.retries = None
-        # No limit to the connections: each watched namespace has one for itself. Who asks much is bounded itself.
-        configuration.connection_pool_maxsize = 0
         path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or None
         if path is not None and not _is_there(path):
             raise LoginError(
@@ -146,7 +154,7 @@ class KubeClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._api.close()  # type: ignore[no-untyped-call]
+        await self._http.close()
 
     async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
         """One object."""
@@ -285,10 +293,16 @@ class KubeClient:
             token = await self._configuration.get_api_key_with_prefix("BearerToken")
             if token:
                 headers["Authorization"] = token
-            answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
-                method, url, headers=headers, body=body, _request_timeout=timeout
+            response = await self._http.request(
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=None if body is None else json.dumps(body).encode(),
+                timeout=timeout,
+                proxy=self._proxy,
+                proxy_headers=self._configuration.proxy_headers,
+                server_hostname=self._configuration.tls_server_name,
             )
-            response: aiohttp.ClientResponse = answer.response
             if response.ok:
                 return response
             raise await _refusal(response, action=f"{method} {path}")
@@ -300,6 +314,14 @@ class KubeClient:
             raise ApiUnavailableError(
                 f"{method} {path}: the API server cannot be reached ({error!r})"
             ) from None
+
+
+def _proxy_of_the_environment(server: str) -> str | None:
+    """The proxy for the API server by HTTPS_PROXY and NO_PROXY, looked up once and not for each request."""
+    address = urlsplit(server)
+    if not address.hostname or proxy_bypass(address.hostname):
+        return None
+    return getproxies().get(address.scheme)
 
 
 def _is_there(kubeconfig: str) -> bool:
