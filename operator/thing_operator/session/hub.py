@@ -95,6 +95,8 @@ class Hub:
     def open(self, spec: SessionSpec, on_change: Callable[[Session], None]) -> Session:
         """Begin a session; ``on_change`` is called on the loop after its view changed, never from in here.
 
+        Not for a change of ``phase`` and ``next_try`` alone: each would cost the caller a pass for nothing.
+
         Two sessions of one thing on one endpoint take each other over: the caller sees to that.
         """
         session = Session(spec, on_change, shared=self._shared, on_close=self._sessions.discard)

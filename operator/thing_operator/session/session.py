@@ -381,7 +381,9 @@ class Session:
             return
         if view.connected != self._view.connected:
             view = replace(view, since=self._shared.now())
-        self._view = view
+        before, self._view = self._view, view
+        if replace(before, phase=view.phase, next_try=view.next_try) == view:
+            return  # a step on the way: whoever wants to know looks
         if self._told:
             self._told = False
             self._loop.call_soon(self._tell)

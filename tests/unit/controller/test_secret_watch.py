@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from tests.unit.controller.test_queue import until
 
-from thing_operator.controller import kube, secret_watch
+from thing_operator.controller import kube, watching
 from thing_operator.controller.kube import SECRETS, KubeClient, ObjectKey
 from thing_operator.controller.kube_errors import ThrottledError
 from thing_operator.controller.secret_watch import SecretWatch
@@ -100,7 +100,7 @@ async def connect(server: TestServer, folder: Path) -> KubeClient:
 
 @pytest.fixture
 async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
-    monkeypatch.setattr(secret_watch, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(watching, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(kube, "_WATCH_SILENCE", 0.2)
     closing: list[Callable[[], Awaitable[Any]]] = []
 
