@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thing_operator.controller.kube import ObjectKey, Resource
 from thing_operator.errors import ThingOperatorError
@@ -20,6 +20,9 @@ from thing_operator.shadow.messages import (
 )
 from thing_operator.shadow.service import Options, ShadowRequest, ShadowService
 from thing_operator.shadow.topics import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
@@ -101,6 +104,7 @@ class ServiceSession:
         self.sent: list[Any] = []
         self.reports: list[Any] = []
         self.connected = True
+        self.on_send: Callable[[str], None] = lambda _moment: None
         self._document = EMPTY_DOCUMENT
 
     @property
@@ -118,11 +122,13 @@ class ServiceSession:
     async def update(self, *, desired: Any = UNSET, reported: Any = UNSET) -> Accepted:
         if self.codes:
             raise rejection(code=self.codes.pop(0), message="no")
+        self.on_send("before the update is sent")
         if desired is not UNSET:
             self.sent.append(desired)
         if reported is not UNSET:
             self.reports.append(reported)
         outcome = self.foreign(desired=desired, reported=reported)
+        self.on_send("after the update was accepted, before anybody knows")
         if self.lose:
             raise self.lose.pop(0)
         if not outcome.accepted:

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Self
 
 from tests.unit.controller.fakes import FakeClock, ServiceSession
@@ -16,12 +17,36 @@ from thing_operator.controller.things.runtime import Answers, RetryGate, ThingRu
 from thing_operator.device import compile_device
 
 
+class CrashError(Exception):
+    """The process is gone."""
+
+
+class Moment(StrEnum):
+    """Between which two steps of a pass it goes."""
+
+    BEFORE_RECORD = "before the memory is written"
+    AFTER_RECORD = "after the memory was written"
+    BEFORE_SEND = "before the update is sent"
+    AFTER_SEND = "after the update was accepted, before anybody knows"
+    BEFORE_STATUS = "before the status is written"
+
+
 class Pass:
     """Repeats passes over one Thing and keeps what the API server would."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.session = ServiceSession()
+        self.recorded = Memory()
+        self.records: list[Memory] = []
+        self.accepted_generation = 0
+        self.crash_at: Moment | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: it knows what the API server and the shadow service hold, and nothing else."""
+        self.session.on_send = self._check_crash
+        self.session.hear()
         self.runtime = ThingRuntime(
             uid="u",
             requests=self._gate(),
@@ -37,9 +62,11 @@ class Pass:
             ),
         )
         self.runtime.session = self.session  # type: ignore[assignment]
-        self.recorded = Memory()
-        self.records: list[Memory] = []
-        self.accepted_generation = 0
+
+    def _check_crash(self, moment: str) -> None:
+        if self.crash_at == moment:
+            self.crash_at = None
+            raise CrashError
 
     def _gate(self) -> RetryGate:
         minute = timedelta(minutes=1)
@@ -56,8 +83,10 @@ class Pass:
     async def run(self, desired: Any, *, generation: int = 1, **spec: Any) -> Convergence:
         async def remember(memory: Memory) -> None:
             assert self.session.sent == self.sent_before
+            self._check_crash(Moment.BEFORE_RECORD)
             self.recorded = memory
             self.records.append(memory)
+            self._check_crash(Moment.AFTER_RECORD)
 
         self.sent_before = list(self.session.sent)
         wanted = ThingSpec.model_validate({"desired": desired, **spec})
@@ -69,6 +98,7 @@ class Pass:
             recorded=self.recorded,
             remember=remember,
         )
+        self._check_crash(Moment.BEFORE_STATUS)
         self.recorded = done.memory
         if done.accepted:
             self.accepted_generation = generation

@@ -181,3 +181,12 @@ async def test_a_refused_report_is_stalled_and_not_sent_again() -> None:
     thing.clock.advance(3600)
     await thing.run({}, device={"reported": {"a": 1}})
     assert thing.session.reports == []
+
+
+async def test_the_wish_of_yesterday_is_not_answered() -> None:
+    thing = Pass()
+    device = ACKNOWLEDGE | {"acknowledgeDelay": "5s"}
+    await thing.run({"a": 1}, device=device)
+    thing.clock.advance(10)
+    await thing.run({"a": 2}, generation=2, device=device)
+    assert thing.session.reports == [{"a": 2}]
