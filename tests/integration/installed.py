@@ -39,10 +39,11 @@ def run_helm(program: Path, plane: ControlPlane, *arguments: str, values: Json |
 
 
 def settings_for(cloud: LocalCloud) -> Json:
-    """The value ``config`` for this machine: its broker, and ports that are free here."""
+    """The value ``config`` for this machine: its broker, ports that are free here, no long waits."""
     metrics, health = free_ports(2)
     return {
         "endpoint": {"host": cloud.info.mqtt_host, "port": cloud.info.mqtt_port},
+        "session": {"minReconnectInterval": "1s"},
         "metrics": {"port": metrics},
         "health": {"port": health},
     }

@@ -109,6 +109,18 @@ def thing_story(workspace: Workspace, things: Things, ca: Json) -> None:
     assert workspace.desired(thing) == {}
 
 
+def change_and_repeat(workspace: Workspace, name: str) -> None:
+    """A Secret of a batch gets a label; a transition that happens again counts its Event up."""
+    labels = {"spec": {"secretTemplate": {"metadata": {"labels": {"team": "cold-chain"}}}}}
+    workspace.kubectl("patch", "thingbatch", "b", "--type=merge", f"--patch={json.dumps(labels)}")
+    secret = f"thing-{name}"
+    eventually(lambda: "team" in workspace.get(secret, kind="secret")["metadata"]["labels"], "label")
+    for suspend in (True, False):
+        workspace.patch(name, {"suspend": suspend})
+        workspace.wait_for(name, "Connected", str(not suspend))
+    eventually(lambda: any(event["count"] > 1 for event in workspace.list("events")), "counted up")
+
+
 def resource_versions(plane: ControlPlane) -> dict[str, str]:
     kinds = "things.thing-operator.io,thingbatches.thing-operator.io,secrets"
     listed = json.loads(plane.kubectl("get", kinds, "--all-namespaces", "--output=json"))["items"]
@@ -133,6 +145,7 @@ def test_cluster_wide_from_install_to_uninstall(
     fleet.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
     wait_until_ready(fleet, batch)
     thing_story(fleet, things, {"caConfigMapName": "broker-ca"})
+    change_and_repeat(fleet, next(iter(batch)))
     check_rights(installed, plane)
 
     # Upgrade: new settings, a new pod, and not one write on what it runs.
@@ -274,3 +287,29 @@ def test_with_kubectl_apply_k(
     finally:
         operator.stop()
         print(operator.log.read_text())
+
+
+def test_every_right_is_used(plane: ControlPlane) -> None:
+    """What the operator asked of the API server in the tests above is all that it may, and nothing was refused."""
+    used = set()
+    for line in plane.audit_log.read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        operator = event["user"]["username"].endswith(":thing-operator")
+        if operator and not event["userAgent"].startswith("kubectl") and "objectRef" in event:
+            assert event["responseStatus"]["code"] != 403, event
+            used.add((resource_of(event["objectRef"]), event["verb"]))
+    granted = {(resource, verb) for resource, verbs in RIGHTS.items() for verb in verbs}
+    assert used <= granted
+    assert granted - used == {
+        # An apply that makes the object: the API server asks for create, too, and logs it as patch.
+        ("things.thing-operator.io", "create"),
+        # Only after a status write that was refused because somebody else has changed the status.
+        ("thingbatches.thing-operator.io", "get"),
+    }
+
+
+def resource_of(reference: Json) -> str:
+    """As ``kubectl auth can-i --list`` writes it: things.thing-operator.io/status."""
+    group = f".{reference['apiGroup']}" if "apiGroup" in reference else ""
+    subresource = f"/{reference['subresource']}" if "subresource" in reference else ""
+    return f"{reference['resource']}{group}{subresource}"

@@ -41,10 +41,12 @@ def etcd(binary: Path) -> list[str]:
     )
 
 
-def kube_apiserver(binary: Path, layout: Layout, *, port: int) -> list[str]:
+def kube_apiserver(binary: Path, layout: Layout, *, port: int, audit: bool) -> list[str]:
+    auditing = {"audit-policy-file": str(layout.audit_policy), "audit-log-path": str(layout.audit_log)}
     return _command(
         binary,
-        {
+        (auditing if audit else {})
+        | {
             "etcd-servers": _CLIENTS,
             "bind-address": LOOPBACK,
             "advertise-address": LOOPBACK,

@@ -42,6 +42,14 @@ class Layout:
         return self.pki / "ca.crt"
 
     @property
+    def audit_policy(self) -> Path:
+        return self.root / "audit-policy.yaml"
+
+    @property
+    def audit_log(self) -> Path:
+        return self.logs / "audit.log"
+
+    @property
     def kubectl_cache(self) -> Path:
         return self.root / "kubectl-cache"
 

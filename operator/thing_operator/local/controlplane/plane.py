@@ -23,6 +23,12 @@ _READY_WITHIN = 60.0
 _PORT_ATTEMPTS = 5
 _PORT_TAKEN = "address already in use"
 _KUBECTL_TIMEOUT = 60.0
+_AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+"""
 _GRACE = 1.0  # kube-apiserver waits for its watches to end, but has nothing to lose
 
 
@@ -32,17 +38,24 @@ class ControlPlane:
     ``folder`` holds keys, logs, data and the kubeconfig; a later start in it goes on with the same objects,
     with new keys. ``port`` is the API server's, a free one by default. ``manifests`` are applied before the
     controllers start: the garbage collector then knows the CRDs in them from its beginning, instead of
-    finding them within half a minute.
+    finding them within half a minute. With ``audit`` each request is noted in ``audit_log``.
     """
 
     def __init__(
-        self, folder: Path, *, reporter: Reporter, port: int | None = None, manifests: Sequence[Path] = ()
+        self,
+        folder: Path,
+        *,
+        reporter: Reporter,
+        port: int | None = None,
+        manifests: Sequence[Path] = (),
+        audit: bool = False,
     ) -> None:
         self._layout = Layout(folder.absolute())
         self._reporter = reporter
         self._asked_port = port
         self._port = 0
         self._manifests = manifests
+        self._audit = audit
         self._binaries: dict[str, Path] = {}
         self._running = ExitStack()
 
@@ -55,6 +68,11 @@ class ControlPlane:
     def ca_file(self) -> Path:
         """The certificate (PEM) of the CA that signed the API server's certificate."""
         return self._layout.ca_file
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object a line (audit.k8s.io/v1 Event, without bodies) for each answered request."""
+        return self._layout.audit_log
 
     @property
     def server(self) -> str:
@@ -120,6 +138,7 @@ class ControlPlane:
         self._layout.make()
         self._running.enter_context(file_lock(self._layout.root / "lock", taken=self._refuse_second))
         ca_pem, admin = self._layout.make_keys()
+        self._layout.audit_policy.write_text(_AUDIT_POLICY, encoding="utf-8")
         etcd = self._run("etcd", commands.etcd(self._binaries["etcd"]))
         self._start_apiserver(etcd)
         write_kubeconfig(self.kubeconfig, server=self.server, ca_pem=ca_pem, user=admin)
@@ -146,7 +165,9 @@ class ControlPlane:
         attempts = 1 if self._asked_port is not None else _PORT_ATTEMPTS
         for attempt in range(1, attempts + 1):
             self._port = self._asked_port or free_ports(1)[0]
-            command = commands.kube_apiserver(self._binaries["kube-apiserver"], self._layout, port=self._port)
+            command = commands.kube_apiserver(
+                self._binaries["kube-apiserver"], self._layout, port=self._port, audit=self._audit
+            )
             apiserver = self._run("kube-apiserver", command)
             try:
                 wait_until(
