@@ -4,6 +4,7 @@ Only ``deletionPolicy`` Clear and Delete need either. The wait is bounded: a Thi
 ``deletionTimeout``, whatever the cloud does (design section 2.1).
 """
 
+import asyncio
 from datetime import timedelta
 
 from thing_operator.api.names import FINALIZER
@@ -32,6 +33,7 @@ class Ending:
         self._timeout = timeout
         self._clock = clock
         self._tell = tell
+        self._began = clock.now()
 
     async def prepare(self, record: ObjectRecord, spec: ThingSpec) -> None:
         """Have the finalizer on a living Thing exactly when its policy needs it."""
@@ -56,16 +58,17 @@ class Ending:
         """Do the work if it can be done now; returns when to try again, None when the Thing is released."""
         try:
             if session is not None and session.view.connected:
-                await self._work(record, policy, session=session, memory=memory)
+                async with asyncio.timeout(max(0.0, self._left(record).total_seconds())):
+                    await self._work(record, policy, session=session, memory=memory)
                 await self._release(record)
                 return None
+        except TimeoutError:
+            trouble = "no answer of the shadow service"
         except ThingOperatorError as error:
             trouble = error.message
         else:
             trouble = session.view.message if session is not None else "no session"
-        if record.deleting_since is None:
-            return _LOOK_AGAIN
-        left = record.deleting_since + self._timeout - self._clock.now()
+        left = self._left(record)
         if left > timedelta(0):
             return min(left, _LOOK_AGAIN)
         self._tell(
@@ -75,6 +78,13 @@ class Ending:
         )
         await self._release(record)
         return None
+
+    def _left(self, record: ObjectRecord) -> timedelta:
+        """How long this Thing may still hang. The time before the operator's start does not count: what was
+        deleted while nobody was there is seen to all the same.
+        """
+        since = max(record.deleting_since or self._began, self._began)
+        return since + self._timeout - self._clock.now()
 
     async def _work(
         self,
