@@ -52,6 +52,7 @@ class Reason(StrEnum):
     ENDPOINT_NOT_CONFIGURED = "EndpointNotConfigured"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     CA_NOT_FOUND = "CaNotFound"
+    FORBIDDEN = "Forbidden"
     SHADOW_UNAVAILABLE = "ShadowUnavailable"
 
     # Events on a Thing

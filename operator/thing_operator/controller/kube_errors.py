@@ -16,6 +16,7 @@
 Their messages never hold what a Secret holds.
 """
 
+from thing_operator.api.reasons import Reason
 from thing_operator.errors import Retry, ThingOperatorError, TransientError, UserError
 
 
@@ -34,7 +35,7 @@ class InvalidObjectError(UserError):
 class ForbiddenError(UserError):
     """The operator lacks a right. Tried again: nobody tells of a Role that has been extended."""
 
-    reason = "Forbidden"
+    reason = Reason.FORBIDDEN
     retry = Retry.BACKOFF
 
 

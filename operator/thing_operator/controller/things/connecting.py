@@ -134,8 +134,10 @@ def _offline_will(thing_name: str) -> Will:
 
 
 def _turned(runtime: ThingRuntime, *, now: datetime) -> bool:
-    """Whether time alone has changed the verdict: a certificate has begun or ceased to be valid."""
+    """Whether the verdict may be another one by now although no Secret has changed: a certificate has begun or
+    ceased to be valid, or a right may have been given.
+    """
     problem, credentials = runtime.credentials_problem, runtime.credentials
     if problem is not None:
-        return problem.reason == Reason.NOT_YET_VALID
+        return problem.reason in {Reason.NOT_YET_VALID, Reason.FORBIDDEN}
     return credentials is not None and credentials.not_after <= now

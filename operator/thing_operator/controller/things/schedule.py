@@ -2,10 +2,15 @@
 
 from datetime import timedelta
 
+from thing_operator.api.reasons import Reason
 from thing_operator.controller.things.conditions import SECRET_GRACE
 from thing_operator.controller.things.observation import Observation
 from thing_operator.controller.things.runtime import ThingRuntime
 
+_UNWATCHED = frozenset({Reason.CA_NOT_FOUND, Reason.FORBIDDEN})
+"""What nobody tells of when it is mended: ConfigMaps and Roles are not watched."""
+
+_LOOK_AGAIN = timedelta(seconds=30)
 _MARGIN = timedelta(milliseconds=50)
 
 
@@ -21,6 +26,8 @@ def next_look(seen: Observation, runtime: ThingRuntime, again: timedelta | None)
         moments += [seen.credentials.not_before - seen.now, seen.credentials.not_after - seen.now]
     if seen.credentials_problem is not None and not seen.credentials_problem.stalled:
         moments.append(SECRET_GRACE)
+    if any(problem and problem.reason in _UNWATCHED for problem in (seen.blocked, seen.credentials_problem)):
+        moments.append(_LOOK_AGAIN)
     if seen.request_problem is not None and not seen.request_problem.stalled:
         moments.append(max(runtime.requests.wait(), runtime.repairs.wait()))
     ahead = [moment for moment in moments if moment > timedelta(0)]

@@ -1,0 +1,40 @@
+"""When a Thing is looked at again although nobody told."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.unit.controller.fakes import START
+from tests.unit.controller.passes import Pass
+
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.controller.things.observation import Observation, Problem
+from thing_operator.controller.things.schedule import next_look
+
+
+def look(**found: Any) -> timedelta | None:
+    seen = Observation(generation=1, now=START, previous=ThingStatus(), spec=ThingSpec(), **found)
+    return next_look(seen, Pass().runtime, None)
+
+
+@pytest.mark.parametrize("reason", ["CaNotFound", "Forbidden"])
+def test_what_nobody_watches_is_looked_up(reason: str) -> None:
+    problem = Problem(reason, "", stalled=True)
+    assert look(blocked=problem) is not None
+    assert look(credentials_problem=problem) is not None
+
+
+@pytest.mark.parametrize("reason", ["DuplicateThing", "InvalidDesired", "KeyMismatch"])
+def test_what_only_a_change_can_mend_waits_for_it(reason: str) -> None:
+    problem = Problem(reason, "", stalled=True)
+    assert look(blocked=problem) is None
+    assert look(credentials_problem=problem) is None
+
+
+def test_a_late_secret_is_told_of_but_not_waited_for_for_ever() -> None:
+    assert look(credentials_problem=Problem("SecretNotFound", "", stalled=False)) is not None
+
+
+def test_what_waits_for_its_time_comes_first() -> None:
+    seen = Observation(generation=1, now=START, previous=ThingStatus(), spec=ThingSpec())
+    assert next_look(seen, Pass().runtime, timedelta(seconds=5)) == timedelta(seconds=5.05)
