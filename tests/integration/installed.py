@@ -80,14 +80,8 @@ class InstalledOperator(OperatorProcess):
         return self._plane.kubectl(f"--kubeconfig={self._kubeconfig}", *arguments)
 
     def may(self, *request: str) -> bool:
-        """Whether the operator has a right: verb, resource, options of ``kubectl auth can-i``."""
-        try:
-            return self.as_operator("auth", "can-i", *request).strip() == "yes"
-        except ToolError as error:
-            # Exit code 1 and nothing on stderr is the answer no.
-            if not error.message.endswith("failed: "):
-                raise
-            return False
+        """Whether the operator has a right."""
+        return may(self._plane, *request, f"--kubeconfig={self._kubeconfig}")
 
     def probe(self, name: str) -> int:
         """What a probe of the pod finds: an HTTP status, 0 where nobody answers."""
@@ -130,6 +124,17 @@ class InstalledOperator(OperatorProcess):
         """With every path below a mount point moved into our folder."""
         pattern = "|".join(map(re.escape, self._mounts))
         return re.sub(rf"(?<![\w/])({pattern})", lambda found: f"{self._root}{found[1]}", text)
+
+
+def may(plane: ControlPlane, *request: str) -> bool:
+    """The answer of ``kubectl auth can-i`` to a verb, a resource and options."""
+    try:
+        return plane.kubectl("auth", "can-i", *request).strip() == "yes"
+    except ToolError as error:
+        # Exit code 1 and nothing on stderr is the answer no.
+        if not error.message.endswith("failed: "):
+            raise
+        return False
 
 
 def http_status(url: str) -> int:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Json, Workspace, eventually
-from tests.integration.installed import CHART, ROOT, InstalledOperator, run_helm, settings_for
+from tests.integration.installed import CHART, ROOT, InstalledOperator, may, run_helm, settings_for
 
 from thing_operator.errors import ToolError
 from thing_operator.local.cloud.client import CloudThing, LocalCloud
@@ -147,6 +147,7 @@ def test_cluster_wide_from_install_to_uninstall(
     thing_story(fleet, things, {"caConfigMapName": "broker-ca"})
     change_and_repeat(fleet, next(iter(batch)))
     check_rights(installed, plane)
+    check_users(plane)
 
     # Upgrade: new settings, a new pod, and not one write on what it runs.
     before = resource_versions(plane)
@@ -194,6 +195,22 @@ def check_rights(operator: InstalledOperator, plane: ControlPlane, namespace: st
     admin = f"--kubeconfig={plane.kubeconfig}"
     found = rules_of(operator, namespace) - rules_of(operator, namespace, admin, nobody)
     assert found == {(resource, verb) for resource, verbs in RIGHTS.items() for verb in verbs}
+
+
+def check_users(plane: ControlPlane) -> None:
+    """The cluster's own roles are about Things, too; status stays the operator's."""
+    for role in ("view", "edit"):
+        binding = (f"{role}er", f"--clusterrole={role}", f"--user={role}er", "--namespace=fleet")
+        plane.kubectl("create", "rolebinding", *binding)
+
+    def user_may(user: str, *request: str) -> bool:
+        return may(plane, *request, "--namespace=fleet", f"--as={user}")
+
+    # A controller puts the roles together.
+    eventually(lambda: user_may("viewer", "get", "things.thing-operator.io"), "view has things")
+    eventually(lambda: user_may("editer", "create", "thingbatches.thing-operator.io"), "edit has batches")
+    assert not user_may("viewer", "create", "things.thing-operator.io")
+    assert not user_may("editer", "patch", "things.thing-operator.io", "--subresource=status")
 
 
 def check_test_pod(program: Path, plane: ControlPlane, operator: InstalledOperator) -> None:
