@@ -18,6 +18,13 @@ class Sample:
 class SampleBuffer:
     """Keeps the newest samples, bounded by count and age; counts what it had to drop."""
 
+    __slots__ = (
+        "_dropped",
+        "_limit",
+        "_max_age_ms",
+        "_samples",
+    )
+
     def __init__(self, *, limit: int, max_age: timedelta) -> None:
         self._limit = limit
         self._max_age_ms = max_age.total_seconds() * 1000

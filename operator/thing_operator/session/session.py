@@ -51,6 +51,25 @@ _MAX_KEEP_ALIVE: Final = 1200
 class Session:
     """The MQTT session of one thing. Made by ``Hub.open``; lives on the event loop until ``close``."""
 
+    __slots__ = (
+        "_idle",
+        "_link",
+        "_loop",
+        "_on_change",
+        "_on_close",
+        "_ready_at",
+        "_reconnecting",
+        "_retry_at",
+        "_shared",
+        "_sleeping",
+        "_spec",
+        "_step",
+        "_task",
+        "_told",
+        "_view",
+        "_writing",
+    )
+
     def __init__(
         self,
         spec: SessionSpec,

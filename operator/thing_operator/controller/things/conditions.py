@@ -4,7 +4,7 @@ What each condition means, and which reason it carries when, is design section 3
 (kstatus, Argo CD, ``kubectl wait``) is reference operators-and-gitops.md C1-C3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -47,18 +47,26 @@ def thing_conditions(seen: Observation) -> tuple[Condition, ...]:
     return update_conditions(seen.previous.conditions, findings, generation=seen.generation, now=seen.now)
 
 
-def worth_telling(before: Sequence[Condition], after: Sequence[Condition]) -> list[Condition]:
+Verdict = tuple[str, str, str]
+"""Type, status and reason of a condition."""
+
+
+def verdicts(conditions: Iterable[Condition]) -> frozenset[Verdict]:
+    """What Events tell of, of these conditions."""
+    return frozenset((found.type, found.status, found.reason) for found in conditions if found.type in _TOLD)
+
+
+def worth_telling(before: frozenset[Verdict], after: Sequence[Condition]) -> list[Condition]:
     """The conditions whose change deserves an Event: one per transition, and none for being under way.
 
     Stalled and Reconciling say what Ready says; InSync changes with every report of a device.
     """
-    known = {found.type: (found.status, found.reason) for found in before}
     return [
         found
         for found in after
         if found.type in _TOLD
         and found.reason not in _NOT_TOLD
-        and known.get(found.type) != (found.status, found.reason)
+        and (found.type, found.status, found.reason) not in before
     ]
 
 

@@ -35,6 +35,23 @@ class VirtualDevice:
     the number of samples that will never be delivered.
     """
 
+    __slots__ = (
+        "_buffer",
+        "_clock",
+        "_delivery",
+        "_failed_deliveries",
+        "_on_dropped",
+        "_on_problem",
+        "_program",
+        "_report",
+        "_seen_until",
+        "_session",
+        "_ticking",
+        "_timer",
+        "_values",
+        "problem",
+    )
+
     def __init__(
         self,
         *,

@@ -15,7 +15,7 @@ from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.status_writer import StatusWriter
 from thing_operator.controller.status_writer import Target as StatusTarget
 from thing_operator.controller.things.claims import Claims
-from thing_operator.controller.things.conditions import worth_telling
+from thing_operator.controller.things.conditions import verdicts, worth_telling
 from thing_operator.controller.things.connecting import Connector
 from thing_operator.controller.things.convergence import Convergence, Wishes, converge
 from thing_operator.controller.things.device import VirtualDevice
@@ -192,10 +192,10 @@ class ThingReconciler:
 
     def _say(self, record: ObjectRecord, runtime: ThingRuntime, seen: Observation) -> None:
         status = build_status(seen)
-        before = seen.previous.conditions if runtime.told is None else runtime.told
+        before = verdicts(seen.previous.conditions) if runtime.told is None else runtime.told
         for found in worth_telling(before, status.conditions):
             self._tell(record, found.reason, found.message)
-        runtime.told = status.conditions
+        runtime.told = verdicts(status.conditions)
         mirror = seen.spec.mirror if seen.spec else None
         own_interval = mirror.min_interval if mirror else None
         self._writer.submit(

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from thing_operator.api.conditions import Condition
 from thing_operator.api.thing import ThingSpec
 from thing_operator.clock import Clock
+from thing_operator.controller.things.conditions import Verdict
 from thing_operator.controller.things.device import VirtualDevice
 from thing_operator.controller.things.observation import Problem
 from thing_operator.controller.things.plan import UpdateRequest
@@ -24,6 +24,17 @@ class RetryGate:
     The queue's own backoff is not enough: every report from the device brings the Thing back on the queue.
     Each failure doubles the pause, with full jitter above half of it; ``quiet`` without one forgets them.
     """
+
+    __slots__ = (
+        "_base",
+        "_clock",
+        "_count",
+        "_last",
+        "_limit",
+        "_open_at",
+        "_quiet",
+        "_rng",
+    )
 
     def __init__(
         self, *, clock: Clock, rng: random.Random, base: timedelta, limit: timedelta, quiet: timedelta
@@ -63,6 +74,13 @@ class Answers:
     The same answer is due again when somebody else reports otherwise: two reporters must not melt each other.
     """
 
+    __slots__ = (
+        "_asked_at",
+        "_clock",
+        "_gate",
+        "_last",
+    )
+
     def __init__(self, *, clock: Clock, gate: RetryGate) -> None:
         self._clock = clock
         self._gate = gate
@@ -89,7 +107,7 @@ class Answers:
         self._asked_at = None
 
 
-@dataclass
+@dataclass(slots=True)
 class ThingRuntime:
     """Session, credentials and the outcome of the last request of one Thing."""
 
@@ -111,8 +129,8 @@ class ThingRuntime:
     rejected: tuple[int, UpdateRequest] | None = None
     """Generation and update that the service refused for good: not to be sent again."""
 
-    told: tuple[Condition, ...] | None = None
-    """The conditions that Events have told of; None before the first pass."""
+    told: frozenset[Verdict] | None = None
+    """What Events have told of; None before the first pass."""
 
     unread: bool = False
     """An answer was lost: the shadow has to be read before anything is planned."""
