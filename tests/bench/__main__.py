@@ -18,12 +18,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from tests.bench.cloud import measure_cloud
 from tests.bench.report import table, with_ratios
 from tests.bench.scenario import Bench, Options
 from tests.bench.simulation import simulation
 from tests.bench.world import World
 
 from thing_operator.errors import ThingOperatorError
+from thing_operator.local.cloud.client import LocalCloud
 from thing_operator.local.toolchain import reporter_for
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -69,6 +71,36 @@ def simulate(
     console = Console(stderr=True)
     with _folder(None, size) as folder, World(folder, reporter=reporter_for(console)) as world:
         found = asyncio.run(simulation(world, size=size, every=every, seconds=seconds))
+    _show(found, json_file)
+
+
+@app.command()
+def cloud(
+    size: Annotated[int, typer.Option("--things", min=1, help="number of things with shadows")] = 10_000,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """How fast and how heavy the local cloud is."""
+    console = Console(stderr=True)
+    with _folder(None, size) as folder:
+        stand = LocalCloud(folder, reporter=reporter_for(console))
+        found = measure_cloud(stand, things=size, tell=lambda text: _tell(console, text))
+    _show(found, json_file)
+
+
+@app.command()
+def plot(
+    results: Annotated[Path, typer.Argument(help="what --json wrote", exists=True)],
+    to: Annotated[Path, typer.Option(help="folder of the pictures")] = Path("docs/pictures"),
+) -> None:
+    """The pictures of docs/performance.md, as SVG."""
+    # Imported here: matplotlib takes a second that no measurement should wait for.
+    from tests.bench.plots import draw_all
+
+    for file in draw_all(json.loads(results.read_text(encoding="utf-8")), to):
+        Console().print(str(file), highlight=False)
+
+
+def _show(found: dict[str, Any], json_file: Path | None) -> None:
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     for key, value in found.items():

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -127,7 +128,7 @@ class CloudWatch:
                 self._observer = await Observer.open(
                     host=info.mqtt_host,
                     port=info.mqtt_port,
-                    context=_service_context(info.ca),
+                    context=service_context(info.ca),
                     client_id="$bench",
                     filters=["$aws/things/+/shadow/get", "$aws/things/+/shadow/update/accepted"],
                     on_message=self._heard,
@@ -157,9 +158,8 @@ class CloudWatch:
             self.on_accepted(thing, json.loads(payload))
 
 
-def _service_context(ca: Path) -> Any:
-    import ssl
-
+def service_context(ca: Path) -> ssl.SSLContext:
+    """TLS of the cloud's own certificate, which reaches everything."""
     pki = Layout(ca.parent.parent).pki
     context = ssl.create_default_context(cafile=ca)
     context.load_cert_chain(pki / "service.crt", pki / "service.key")

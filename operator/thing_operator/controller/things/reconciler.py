@@ -12,7 +12,7 @@ from thing_operator.config.durations import parse_duration
 from thing_operator.controller.cache import ObjectCache
 from thing_operator.controller.kube import THINGS, ObjectKey
 from thing_operator.controller.records import ObjectRecord
-from thing_operator.controller.status_writer import StatusWriter
+from thing_operator.controller.status_writer import Status, StatusWriter
 from thing_operator.controller.status_writer import Target as StatusTarget
 from thing_operator.controller.things.claims import Claims
 from thing_operator.controller.things.conditions import verdicts, worth_telling
@@ -32,6 +32,8 @@ from thing_operator.errors import UserError
 _ENDS_SESSION = frozenset(
     {Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_ALLOWED, Reason.ENDPOINT_NOT_CONFIGURED}
 )
+
+_PARSED_LIMIT = 256
 
 
 class ThingReconciler:
@@ -61,6 +63,8 @@ class ThingReconciler:
         self._rng = rng
         self._claims = Claims()
         self._runtimes: dict[ObjectKey, ThingRuntime] = {}
+        self._parsed: dict[int, tuple[Status, ThingStatus]] = {}
+        """By the id of the status that it was parsed from, which is kept beside it so that the id stays its own."""
 
     async def reconcile(self, key: ObjectKey) -> timedelta | None:
         """One pass; returns when to look again without being told, None for never.
@@ -214,7 +218,14 @@ class ThingReconciler:
         )
 
     def _previous(self, record: ObjectRecord) -> ThingStatus:
-        return ThingStatus.model_validate(self._writer.known(_status_target(record)))
+        """The status as the API server holds it; a pass asks several times, parsing is the dear part."""
+        known = self._writer.known(_status_target(record))
+        parsed = self._parsed.get(id(known))
+        if parsed is None or parsed[0] is not known:
+            if len(self._parsed) >= _PARSED_LIMIT:
+                self._parsed.clear()
+            parsed = self._parsed[id(known)] = (known, ThingStatus.model_validate(known))
+        return parsed[1]
 
     def _runtime(self, key: ObjectKey, record: ObjectRecord | None) -> ThingRuntime | None:
         """The runtime of this very object: one of the same name that was made anew starts afresh."""

@@ -1,0 +1,87 @@
+"""The pictures of docs/performance.md."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+
+
+Json = dict[str, Any]
+
+_OURS, _FLOOR, _NAIVE = "#1f5fa8", "#9aa5b1", "#c0562b"
+
+
+def draw_all(results: Json, folder: Path) -> list[Path]:
+    """One SVG each for CPU, memory, cold start and latencies."""
+    mpl.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+    # The same numbers give the same file.
+    mpl.rcParams["svg.hashsalt"] = "thing-operator"
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes: list[Json] = results["sizes"]
+    drawings: dict[str, Callable[[Any, list[Json]], None]] = {
+        "cpu": _bars("operator_cpu_ms_per_thing", "ms of CPU per Thing, cold to Ready"),
+        "memory": _bars("operator_rss_kib_per_thing", "KiB of memory per Thing"),
+        "start": _start,
+        "latency": _latency,
+    }
+    made = []
+    for name, draw in drawings.items():
+        figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
+        draw(axes, sizes)
+        made.append(folder / f"{name}.svg")
+        figure.savefig(made[-1], metadata={"Date": None})
+        plt.close(figure)
+    return made
+
+
+def _bars(name: str, label: str) -> Callable[[Any, list[Json]], None]:
+    def draw(axes: Any, sizes: list[Json]) -> None:
+        groups = (
+            ("operator", "figures", _OURS),
+            ("floor", "floors", _FLOOR),
+            ("naive design", "naive", _NAIVE),
+        )
+        for offset, (title, part, colour) in enumerate(groups):
+            places = [number + 0.27 * (offset - 1) for number in range(len(sizes))]
+            values = [size[part][name] for size in sizes]
+            bars = axes.bar(places, values, width=0.25, color=colour, label=title)
+            axes.bar_label(bars, fmt="%.1f", fontsize=8)
+        axes.set_xticks(range(len(sizes)), [_title(size) for size in sizes])
+        axes.set_ylabel(label)
+        axes.legend(frameon=False)
+
+    return draw
+
+
+def _start(axes: Any, sizes: list[Json]) -> None:
+    numbers = [size["figures"]["things"] for size in sizes]
+    for title, name, colour in (
+        ("cold start, all Ready", "cold_start_s", _OURS),
+        ("operator restart", "restart_s", _NAIVE),
+        ("broker restart", "bounce_s", _FLOOR),
+    ):
+        axes.plot(numbers, [size["figures"][name] for size in sizes], marker="o", color=colour, label=title)
+    axes.set_xlabel("Things")
+    axes.set_ylabel("s")
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+
+
+def _latency(axes: Any, sizes: list[Json]) -> None:
+    names = [_title(size) for size in sizes]
+    for kind, colour in (("accepted", _OURS), ("status", _NAIVE)):
+        for share, line in (("p50", "-"), ("p99", ":")):
+            values = [size["figures"].get(f"{kind}_ms_{share}") for size in sizes]
+            axes.plot(names, values, line, marker="o", color=colour, label=f"{kind} {share}")
+    axes.set_yscale("log")
+    axes.set_xlabel("Things")
+    axes.set_ylabel("ms at 100 changes/s")
+    axes.legend(frameon=False)
+
+
+def _title(size: Json) -> str:
+    return f"{size['figures']['things']:,}"

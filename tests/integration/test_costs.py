@@ -1,0 +1,63 @@
+"""What 300 Things cost in writes, sessions and messages; time and memory are the bench's matter."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.bench.api import Api
+from tests.bench.scenario import raised_budgets
+from tests.bench.setup import make_objects
+from tests.bench.watching import CloudWatch, ThingsWatch
+from tests.fixtures.cloud import Things
+from tests.fixtures.operator import OperatorProcess
+
+from thing_operator.local.cloud.client import LocalCloud
+from thing_operator.local.cloud.control import CloudControl
+from thing_operator.local.controlplane import ControlPlane
+
+SIZE = 300
+NAMESPACE = "costs"
+WITHIN = 100.0
+QUIET = 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_three_hundred_things_cost_two_writes_one_session_and_two_messages_each(
+    control_plane: ControlPlane, cloud: LocalCloud, things: Things, tmp_path: Path
+) -> None:
+    made = things(SIZE)
+    names = [thing.name for thing in made]
+    operator = OperatorProcess(plane=control_plane, cloud=cloud, namespace=NAMESPACE, folder=tmp_path)
+    operator.settings |= raised_budgets(SIZE)
+    requests = CloudWatch(cloud)
+    await requests.open()
+    async with Api(control_plane.kubeconfig) as api:
+        await make_objects(api, NAMESPACE, made)
+        watch = ThingsWatch(api, NAMESPACE)
+        await watch.start(names)
+        try:
+            operator.start()
+            await watch.until(lambda: len(watch.ready) == SIZE, "all are Ready", timeout=WITHIN)
+            await watch.until_quiet(seconds=QUIET)
+            assert watch.writes == dict.fromkeys(names, 2)
+            assert requests.reads == dict.fromkeys(names, 1)
+            assert requests.updates == dict.fromkeys(names, 1)
+            sessions = await asyncio.to_thread(CloudControl(cloud.folder).sessions)
+            ours = [each for each in sessions if each["clientId"] in watch.alive]
+            assert len(ours) == SIZE
+            assert {each["subscriptions"] for each in ours} == {7}
+
+            await asyncio.to_thread(operator.stop)
+            watch.reset()
+            requests.reads.clear()
+            operator.start()
+            await watch.until(lambda: len(requests.reads) == SIZE, "all sessions are back", timeout=WITHIN)
+            await watch.until_quiet(seconds=QUIET)
+            assert not watch.writes
+            assert requests.reads == dict.fromkeys(names, 1)
+            assert requests.updates == dict.fromkeys(names, 1)
+        finally:
+            await asyncio.to_thread(operator.stop)
+            await watch.stop()
+            requests.close()
