@@ -46,7 +46,7 @@ async def test_three_hundred_things_cost_two_writes_one_session_and_two_messages
             sessions = await asyncio.to_thread(CloudControl(cloud.folder).sessions)
             ours = [each for each in sessions if each["clientId"] in watch.alive]
             assert len(ours) == SIZE
-            assert {each["subscriptions"] for each in ours} == {7}
+            assert {len(each["subscriptions"]) for each in ours} == {7}
 
             await asyncio.to_thread(operator.stop)
             watch.reset()
