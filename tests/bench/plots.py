@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-
-mpl.use("svg")
-
+from matplotlib import pyplot as plt
 
 Json = dict[str, Any]
 
@@ -17,6 +15,7 @@ _OURS, _FLOOR, _NAIVE = "#1f5fa8", "#9aa5b1", "#c0562b"
 def draw_all(results: Json, folder: Path) -> list[Path]:
     """One SVG each for CPU, memory, cold start and latencies."""
     mpl.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+    mpl.use("svg")
     # The same numbers give the same file.
     mpl.rcParams["svg.hashsalt"] = "thing-operator"
     folder.mkdir(parents=True, exist_ok=True)
