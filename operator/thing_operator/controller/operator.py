@@ -186,10 +186,13 @@ class Operator:
         else:
             self._put(kind, body)
 
-    def _put(self, kind: _Kind, body: Mapping[str, Any]) -> None:
+    def _put(self, kind: _Kind, body: Mapping[str, Any], *, asked_at: float | None = None) -> None:
+        """Take an object as it is told of; ``asked_at``: in a list that was asked for then (monotonic)."""
         record = ObjectRecord.from_body(body)
-        self.writer.observe(StatusTarget(kind.resource, record.key, record.uid), body.get("status") or {})
-        if kind.cache.put(record):
+        target, status = StatusTarget(kind.resource, record.key, record.uid), body.get("status") or {}
+        self.writer.observe(target, status)
+        foreign = asked_at is not None and self.writer.compare(target, status, asked_at=asked_at)
+        if kind.cache.put(record) or foreign:
             kind.queue.add(record.key)
 
     def _remove(self, kind: _Kind, record: ObjectRecord) -> None:
@@ -244,13 +247,14 @@ class Operator:
         """Take what is listed, drop what is not; the list's resource version. Page by page: bodies are heavy."""
         known = {record.key: record for record in kind.cache if namespace in {None, record.key.namespace}}
         version = ""
+        asked_at = self._clock.monotonic()
         pages = self._client.pages(
             kind.resource, namespace=namespace, query={"limit": _PAGE}, metadata_only=False
         )
         async for page in pages:
             version = page["metadata"]["resourceVersion"]
             for body in page["items"]:
-                self._put(kind, body)
+                self._put(kind, body, asked_at=asked_at)
                 known.pop(ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"]), None)
         for key, record in known.items():
             if kind.cache.get(key) is record:

@@ -137,6 +137,19 @@ class StatusWriter:
         if entry.known is None:
             entry.known = status
 
+    def compare(self, target: Target, status: Status, *, asked_at: float) -> bool:
+        """Hold what a list shows that was asked for at ``asked_at`` (monotonic) against what is known.
+
+        True when somebody else has written: then the next :meth:`submit` writes, even what was written before.
+        A list and not the watch, which may tell of the past: so two writers meet once a resync, and not for ever.
+        """
+        entry = self._entry(target)
+        quiet = not (entry.lock.locked() or entry.maybe or entry.wanted is not None)
+        if not quiet or entry.known is None or entry.last_write >= asked_at or _same(entry.known, status):
+            return False
+        entry.maybe = (status,)
+        return True
+
     def known(self, target: Target) -> Status:
         """What the API server holds, as far as we know."""
         entry = self._entries.get(target)

@@ -94,6 +94,33 @@ async def test_an_urgent_change_does_not_wait_for_the_interval(setup: Setup) -> 
     await until(lambda: setup.values()[-1] == {"n": 1})
 
 
+async def test_what_somebody_else_wrote_is_seen_in_a_list_and_written_over_once(setup: Setup) -> None:
+    await setup.writer.write(target(), {"n": 0})
+    asked_at = asyncio.get_running_loop().time()
+    assert not setup.writer.compare(target(), {"n": 0}, asked_at=asked_at)
+    assert setup.writer.compare(target(), {"n": 9}, asked_at=asked_at)
+    assert setup.writer.known(target()) == {"n": 0}, "our memory does not become theirs"
+    assert {"n": 9} in setup.writer.possible(target())
+    for _ in range(2):
+        setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=NOW)
+        await setup.writer.flush(timeout=timedelta(seconds=1))
+    assert setup.values() == [{"n": 0}, {"n": 0}]
+
+
+async def test_a_list_of_the_past_says_nothing_of_the_present(setup: Setup) -> None:
+    asked_at = asyncio.get_running_loop().time()
+    await setup.writer.write(target(), {"n": 1})
+    assert not setup.writer.compare(target(), {"n": 0}, asked_at=asked_at)
+    setup.client.open.clear()
+    setup.writer.submit(target(), {"n": 2}, urgent=True, min_interval=NOW)
+    assert not setup.writer.compare(target(), {"n": 0}, asked_at=asyncio.get_running_loop().time())
+    await until(lambda: setup.client.flying == 1)
+    assert not setup.writer.compare(target(), {"n": 0}, asked_at=asyncio.get_running_loop().time())
+    setup.client.open.set()
+    await setup.writer.flush(timeout=timedelta(seconds=1))
+    assert setup.values() == [{"n": 1}, {"n": 2}]
+
+
 async def test_a_change_taken_back_is_not_written(setup: Setup) -> None:
     hour = timedelta(hours=1)
     setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=hour)
