@@ -41,10 +41,12 @@ check: $(STAMP) ## lint, types, import contracts and generated files
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/thing-operator crds --check crds
 	$(BIN)/python tools/chart.py --check
+	$(BIN)/python tools/reference.py --check
 
-crds: $(STAMP) ## regenerate crds/ from the pydantic models
+crds: $(STAMP) ## regenerate crds/ and docs/reference/ from the pydantic models
 	$(BIN)/thing-operator crds --output-dir crds
 	$(BIN)/python tools/chart.py
+	$(BIN)/python tools/reference.py
 
 chart: $(STAMP) ## regenerate what the chart has of the models and of values.yaml, and deploy/
 	$(BIN)/python tools/chart.py

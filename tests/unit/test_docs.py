@@ -1,5 +1,6 @@
 """What the documentation promises to list, it lists."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,13 @@ def test_every_setting_is_described() -> None:
 def test_the_demo_runs_the_fleet_of_the_examples() -> None:
     example = (DOCS.parent / "deploy" / "examples" / "freezers.yaml").read_text(encoding="utf-8")
     assert fleet_manifest() == yaml.safe_load(example)
+
+
+def test_every_reason_has_an_entry_that_says_what_to_do() -> None:
+    text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^### (.+)\n\n((?:.+\n)+)", text, re.MULTILINE)
+    found = [reason for title, _ in entries for reason in re.findall(r"`(\w+)`", title)]
+    assert sorted(found) == sorted(Reason)
+    *trouble, _good_news = entries
+    for title, entry in trouble:
+        assert re.findall(r"^- (\w+): ", entry, re.MULTILINE) == ["Symptom", "Cause", "Do"], title

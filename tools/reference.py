@@ -1,0 +1,155 @@
+"""Write (or, with ``--check``, compare) docs/reference/thing.md and thingbatch.md: the fields of the CRDs as pages."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from thing_operator.api import names
+from thing_operator.api.crds import all_crds
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+
+Json = dict[str, Any]
+
+_HEADER = "<!-- Generated from operator/thing_operator/api by `make crds`; do not edit. -->\n"
+_SEE_ALSO = {
+    names.THING_KIND: "[Tasks](../things.md), [what a virtual thing does itself](../devices.md), "
+    "[conditions and reasons](conditions.md), [troubleshooting](../troubleshooting.md).",
+    names.BATCH_KIND: "[Thing](thing.md), [conditions and reasons](conditions.md).",
+}
+_ELSEWHERE = {(names.BATCH_KIND, "things.template.spec"): "the fields are those of a [Thing](thing.md#spec)"}
+"""What another page describes already: (kind, field)."""
+
+_READABLE = 50
+"""From this length on a pattern says nothing to a person; those of host and object names are."""
+
+
+def pages() -> dict[Path, str]:
+    """Every page and what it should hold."""
+    found = (crd["spec"] for crd in all_crds().values())
+    return {FOLDER / f"{spec['names']['singular']}.md": _page(spec) for spec in found}
+
+
+def _page(crd: Json) -> str:
+    kind = crd["names"]["kind"]
+    version = crd["versions"][0]
+    schema = version["schema"]["openAPIV3Schema"]
+    fields = schema["properties"]
+    lines = [
+        _HEADER,
+        f"# {kind}\n",
+        f"{schema['description']}\n",
+        f"`{crd['group']}/{version['name']}`, namespaced, `kubectl get {crd['names']['shortNames'][0]}`.\n",
+        f"{_SEE_ALSO[kind]}\n",
+        "## spec\n",
+        *_table(kind, fields["spec"]),
+        *_rule_list([*_rules(schema), *_rules(fields["spec"], "spec"), *_rules_below(kind, fields["spec"])]),
+        "## status\n",
+        "Written by the operator only.\n",
+        *_table(kind, fields["status"]),
+        "## Columns of `kubectl get`\n",
+        "| column | field | |\n| --- | --- | --- |",
+        *(_column(column) for column in version["additionalPrinterColumns"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(kind: str, section: Json) -> Iterator[str]:
+    yield "| field | type | meaning |\n| --- | --- | --- |"
+    for path, node, required in _fields(section, kind):
+        meaning = [node.get("description", ""), *_limits(node)]
+        if (kind, path) in _ELSEWHERE:
+            meaning.append(_ELSEWHERE[kind, path])
+        if required:
+            meaning.append("required")
+        yield f"| `{path}` | {_type(node)} | {_cell('; '.join(text.rstrip('.') for text in meaning if text))} |"
+    yield ""
+
+
+def _rule_list(rules: list[str]) -> Iterator[str]:
+    if rules:
+        yield "### Rules\n"
+        yield from rules
+        yield ""
+
+
+def _rules_below(kind: str, section: Json) -> Iterator[str]:
+    for path, node, _ in _fields(section, kind):
+        yield from _rules(node, path)
+
+
+def _fields(node: Json, kind: str, prefix: str = "") -> Iterator[tuple[str, Json, bool]]:
+    """Every field below: its path (``[]`` for the elements of a list), its schema, whether it must be given."""
+    for name, child in node.get("properties", {}).items():
+        path = f"{prefix}{name}"
+        yield path, child, name in node.get("required", ())
+        if (kind, path) in _ELSEWHERE:
+            continue
+        yield from _fields(child, kind, f"{path}.")
+        yield from _fields(child.get("items", {}), kind, f"{path}[].")
+
+
+def _type(node: Json) -> str:
+    if node.get("x-kubernetes-preserve-unknown-fields"):
+        return "any JSON object" if node.get("type") == "object" else "any JSON"
+    if node.get("type") == "array":
+        return f"list of {_type(node['items'])}"
+    if "additionalProperties" in node:
+        return f"map of {_type(node['additionalProperties'])}"
+    return "time" if node.get("format") == "date-time" else str(node.get("type", "any"))
+
+
+def _limits(node: Json) -> Iterator[str]:
+    if "enum" in node:
+        yield "one of " + ", ".join(f"`{value}`" for value in node["enum"])
+    if len(node.get("pattern", "")) in range(1, _READABLE):
+        yield f"pattern `{node['pattern']}`"
+    for below, above, unit in (
+        ("minimum", "maximum", ""),
+        ("minLength", "maxLength", " characters"),
+        ("minItems", "maxItems", " entries"),
+        ("minProperties", "maxProperties", " entries"),
+    ):
+        if below in node and above in node:
+            yield f"{node[below]} to {node[above]}{unit}"
+        elif below in node:
+            yield f"at least {node[below]}{unit}"
+        elif above in node:
+            yield f"at most {node[above]}{unit}"
+
+
+def _rules(node: Json, path: str = "") -> Iterator[str]:
+    where = f"`{path}`: " if path else ""
+    for rule in node.get("x-kubernetes-validations", ()):
+        yield f"- {where}{rule['message']}"
+
+
+def _column(column: Json) -> str:
+    wide = "with `-o wide`" if column.get("priority") else ""
+    return f"| {column['name']} | `{_cell(column['jsonPath'])}` | {wide} |"
+
+
+def _cell(text: str) -> str:
+    """Text that neither ends its cell nor reads as markup."""
+    return text.replace("|", r"\|").replace("<", r"\<")
+
+
+def main() -> None:
+    """Write the pages, or end with status 1 if one is not what the CRDs say."""
+    expected = pages()
+    if sys.argv[1:] == ["--check"]:
+        stale = [path.name for path, text in expected.items() if not _holds(path, text)]
+        if stale:
+            sys.exit(f"not what the models say: {', '.join(stale)}: run make crds")
+        return
+    for path, text in expected.items():
+        path.write_text(text, encoding="utf-8")
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    main()
