@@ -12,6 +12,8 @@ from tests.fixtures.cloud import Things
 from tests.fixtures.controlplane import Kubectl
 from tests.fixtures.operator import Json, Workspace, eventually
 
+from thing_operator.credentials.keys import pick_pair
+from thing_operator.credentials.names import secret_name
 from thing_operator.errors import ToolError
 from thing_operator.local.cloud.client import CloudThing
 from thing_operator.local.controlplane import ControlPlane
@@ -258,13 +260,24 @@ def test_every_example_is_taken(kubectl: Kubectl, namespace: str, file: Path) ->
     for body in bodies:
         assert body["metadata"].get("namespace", "freezers") == "freezers"
         if body["apiVersion"] in FOREIGN:
-            assert {"name", "namespace"} == body["metadata"].keys()
             continue
         body["metadata"]["namespace"] = namespace
         arguments = ("apply", "--server-side", "--validate=strict", "--filename=-", "--output=json")
         taken = json.loads(kubectl(*arguments, input=json.dumps(body)))
         if body["apiVersion"] == OURS:
             assert taken["spec"] == body["spec"]
+
+
+@pytest.mark.parametrize("name", ["sealed-secret", "external-secret"])
+def test_what_other_projects_make_of_the_examples_is_what_the_things_look_for(name: str) -> None:
+    """Name and keys of the Secret that their controllers would make."""
+    text = (ROOT / "deploy" / "examples" / f"{name}.yaml").read_text(encoding="utf-8")
+    source, thing = yaml.safe_load_all(text)
+    spec = source["spec"]
+    made = spec.get("target", source["metadata"])["name"]
+    assert made == secret_name(thing["spec"]["thingName"])
+    keys = spec.get("encryptedData") or {entry["secretKey"] for entry in spec["data"]}
+    assert pick_pair(dict.fromkeys(keys, b"pem"))
 
 
 def test_yaml_1_1_reads_the_same_from_the_examples(kubectl: Kubectl, namespace: str) -> None:
