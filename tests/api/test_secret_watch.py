@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.fixtures.controlplane import Kubectl
 
+from thing_operator.clock import SystemClock
 from thing_operator.controller.kube import SECRETS, KubeClient, ObjectKey, Resource, WatchEvent
 from thing_operator.controller.secret_watch import SecretWatch
 
@@ -20,7 +21,11 @@ class Setup:
         self.seen: list[ObjectKey] = []
         self.resyncs = 0
         self.watch = SecretWatch(
-            client, namespaces=namespaces, on_secret=self.seen.append, on_resync=self.resynced
+            client,
+            namespaces=namespaces,
+            on_secret=self.seen.append,
+            on_resync=self.resynced,
+            clock=SystemClock(),
         )
 
     def resynced(self) -> None:

@@ -1,6 +1,7 @@
 """``thing-operator run`` when it cannot: one message with the remedy, exit 1, no traceback."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from thing_operator.local.controlplane import ControlPlane
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("THING_OPERATOR_")}
+    env |= {"THING_OPERATOR_HEALTH__PORT": "0", "THING_OPERATOR_METRICS__PORT": "0"}
     command = [sys.executable, "-m", "thing_operator", "run", *arguments]
     return subprocess.run(
         command, env=env | variables, capture_output=True, text=True, check=False, timeout=60
@@ -61,3 +63,12 @@ def test_a_wrong_setting(control_plane: ControlPlane, variables: dict[str, str],
 
 def test_namespace_and_all_namespaces_exclude_each_other() -> None:
     assert "exclude each other" in words(run("-A", "--namespace", "x"))
+
+
+def test_a_port_that_is_taken_is_named(control_plane: ControlPlane) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        variables = {"THING_OPERATOR_HEALTH__PORT": str(port), "KUBECONFIG": str(control_plane.kubeconfig)}
+        found = words(run("-A", **variables))
+    assert f"health.port: port {port} cannot be listened on (Address already in use)" in found
+    assert "set health.port to another one, or to 0" in found

@@ -6,6 +6,7 @@ name, ``__`` between levels), the YAML file (camelCase keys, same nesting), the 
 
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,6 +36,10 @@ def _host_pattern(value: str) -> str:
     return value
 
 
+def _ip_address(value: str) -> str:
+    return str(ip_address(value))
+
+
 def _comma_list(value: object) -> object:
     """The environment and the command line write a list as ``a,b``."""
     if isinstance(value, str):
@@ -47,6 +52,7 @@ HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 HostPatterns = Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_comma_list)]
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_comma_list)]
+ListenAddress = Annotated[str, AfterValidator(_ip_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -128,6 +134,9 @@ class DeviceSettings(_Group):
 class ListenSettings(_Group):
     """A port the operator listens on."""
 
+    address: ListenAddress | None = Field(
+        default=None, description="IP address; all of the machine's if absent"
+    )
     port: Port = Field(description="0 turns it off")
 
 

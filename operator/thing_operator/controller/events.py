@@ -55,9 +55,10 @@ class EventRecorder:
             return
         self._queue.put_nowait((target, reason, _bounded(message)))
 
-    async def start(self) -> None:
-        """Begin to write."""
+    async def start(self) -> asyncio.Task[None]:
+        """Begin to write; the task lives until :meth:`stop`."""
         self._task = asyncio.create_task(self._run(), name="events")
+        return self._task
 
     async def stop(self) -> None:
         """End; Events not yet written are lost. Idempotent."""

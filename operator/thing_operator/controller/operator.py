@@ -26,16 +26,21 @@ from thing_operator.controller.cache import ObjectCache
 from thing_operator.controller.events import EventRecorder
 from thing_operator.controller.kube import BATCHES, THINGS, KubeClient, ObjectKey, Resource
 from thing_operator.controller.kube_errors import NotFoundError
+from thing_operator.controller.probes import Progress, ready_checks, startup_checks
 from thing_operator.controller.queue import WorkQueue
 from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.secret_watch import SecretWatch
+from thing_operator.controller.signals import Signals
 from thing_operator.controller.status_writer import StatusWriter
 from thing_operator.controller.status_writer import Target as StatusTarget
+from thing_operator.controller.supervision import Supervisor
 from thing_operator.controller.things.connecting import Connector
 from thing_operator.controller.things.ending import Ending
 from thing_operator.controller.things.reconciler import ThingReconciler
+from thing_operator.controller.watches import WatchMonitor
 from thing_operator.controller.watching import Watch
 from thing_operator.errors import ThingOperatorError, UserError
+from thing_operator.health import Checks
 from thing_operator.session import Hub
 
 log = logging.getLogger(__name__)
@@ -79,13 +84,16 @@ class Operator:
         self._batch_reconciler = BatchReconciler(
             cache=batches, client=client, writer=self.writer, clock=self._clock
         )
-        self._things = _Kind(THINGS, things, self._queue(self._thing_reconciler.reconcile, 64, rng))
-        self._batches = _Kind(BATCHES, batches, self._queue(self._batch_reconciler.reconcile, 2, rng))
+        self._things = _Kind(THINGS, things, self._queue("things", self._thing_reconciler.reconcile, 64, rng))
+        self._batches = _Kind(
+            BATCHES, batches, self._queue("batches", self._batch_reconciler.reconcile, 2, rng)
+        )
         self._secret_watch = SecretWatch(
             client,
             namespaces=settings.namespaces,
             on_secret=self._secret_changed,
             on_resync=self._secrets_resynced,
+            clock=self._clock,
         )
         self._thing_watch = Watch(
             client,
@@ -93,7 +101,11 @@ class Operator:
             namespaces=settings.namespaces,
             begin=self._list_things,
             on_event=lambda event: self._take(self._things, event.kind, event.body),
+            clock=self._clock,
         )
+        self.watches = WatchMonitor(clock=self._clock)
+        self.supervisor = Supervisor()
+        self._progress = Progress(clock=self._clock, resync_interval=settings.resync_interval)
         self._tasks: list[asyncio.Task[None]] = []
 
     def _make_thing_reconciler(self, cache: ObjectCache, rng: random.Random) -> ThingReconciler:
@@ -121,9 +133,11 @@ class Operator:
         )
 
     def _queue(
-        self, handler: Callable[[ObjectKey], Any], concurrency: int, rng: random.Random
+        self, name: str, handler: Callable[[ObjectKey], Any], concurrency: int, rng: random.Random
     ) -> WorkQueue[ObjectKey]:
-        return WorkQueue(handler, concurrency=concurrency, clock=self._clock, rng=rng)
+        return WorkQueue(
+            handler, name=f"queue of {name}", concurrency=concurrency, clock=self._clock, rng=rng
+        )
 
     # --- start and stop
 
@@ -136,33 +150,36 @@ class Operator:
         return self
 
     async def _start(self) -> None:
-        await self.hub.start()
-        await self.writer.start()
-        await self.events.start()
+        for start in (self.hub.start, self.writer.start, self.events.start):
+            self.supervisor.keep(await start())
         await self._secret_watch.prepare()
         # The whole list before the first pass: which of two Things is the older must not depend on the order
         # in which the watch tells of them.
         try:
             await self._thing_watch.prepare()
             await self._compare_all(self._batches)
+            self._progress.listed()
         except NotFoundError:
             raise UserError(
                 "the cluster does not know Things: install the CRDs (thing-operator crds | kubectl apply -f -)",
                 reason="CrdsMissing",
             ) from None
         for kind in (self._things, self._batches):
-            await kind.queue.start()
+            self.supervisor.keep(await kind.queue.start())
         self._tasks = [
             asyncio.create_task(self._secret_watch.run(), name="secret watch"),
             asyncio.create_task(self._thing_watch.run(), name="thing watch"),
             asyncio.create_task(self._resync_forever(), name="resync"),
         ]
+        for task in self._tasks:
+            self.supervisor.keep(task)
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def stop(self) -> None:
         """End every part in the order in which they feed each other; pending status is flushed. Idempotent."""
+        self.supervisor.relax()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -173,6 +190,25 @@ class Operator:
         await self.writer.stop()
         await self.events.stop()
         await self.hub.close(timeout=_STOP_TIMEOUT.total_seconds() / 2)
+
+    # --- what the probes ask
+
+    def startup_checks(self) -> Checks:
+        """Whether the operator has begun to work."""
+        return startup_checks(self._progress)
+
+    def ready_checks(self) -> Checks:
+        """Whether every part of it goes on."""
+        return ready_checks(
+            progress=self._progress,
+            supervisor=self.supervisor,
+            own_watches={"secretWatch": self._secret_watch, "thingWatch": self._thing_watch},
+            kopf_watches=self.watches,
+            watched={
+                f"thingBatchWatch{f' in {namespace}' if namespace else ''}": BATCHES.path(namespace)
+                for namespace in self._settings.namespaces or (None,)
+            },
+        )
 
     # --- what comes in
 
@@ -233,8 +269,13 @@ class Operator:
             try:
                 for kind in (self._things, self._batches):
                     await self._compare_all(kind)
+                self._progress.listed()
             except ThingOperatorError as error:
+                self._progress.crds_missing = isinstance(error, NotFoundError)
                 log.warning("the comparison with the API server's list failed: %s", error.message)
+            except Exception:
+                # An object that cannot be understood must not end ten thousand sessions; readiness tells.
+                log.exception("the comparison with the API server's list failed unexpectedly")
 
     async def _compare_all(self, kind: _Kind) -> None:
         for namespace in self._settings.namespaces or (None,):
@@ -263,20 +304,30 @@ class Operator:
 
 
 async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) -> None:
-    """Run until SIGTERM or SIGINT. Raises what makes a start impossible: no login, no right, no CRDs."""
+    """Run until SIGTERM or SIGINT. Raises what makes a start impossible: no login, no right, no CRDs, no port.
+
+    Raises TaskDiedError when a part of the operator has ended that must not.
+    """
     _tune_gc()
-    client = await KubeClient.connect(kubeconfig=kubeconfig)
-    try:
-        async with Operator(client=client, settings=settings) as operator:
-            await kopf.operator(
-                registry=_registry(operator, client),
-                settings=_kopf_settings(),
-                standalone=True,
-                clusterwide=not settings.namespaces,
-                namespaces=settings.namespaces,
-            )
-    finally:
-        await client.close()
+    clock = SystemClock()
+    async with Signals(settings=settings, clock=clock) as signals:
+        client = await KubeClient.connect(kubeconfig=kubeconfig)
+        try:
+            operator = Operator(client=client, settings=settings, clock=clock)
+            signals.health.follow(startup=operator.startup_checks(), ready=operator.ready_checks())
+            signals.heartbeat.listeners.append(operator.watches.look)
+            async with operator:
+                await kopf.operator(
+                    registry=_registry(operator, client),
+                    settings=_kopf_settings(),
+                    standalone=True,
+                    clusterwide=not settings.namespaces,
+                    namespaces=settings.namespaces,
+                    stop_flag=operator.supervisor.died,
+                )
+            operator.supervisor.raise_for_dead()
+        finally:
+            await client.close()
 
 
 def _tune_gc() -> None:
@@ -298,9 +349,9 @@ def _registry(operator: Operator, client: KubeClient) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(id="login", registry=registry)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
+    async def login(**_: Any) -> kopf.AiohttpSession:
         found = await client.login()
-        return kopf.ConnectionInfo(
+        login = kopf.ConnectionInfo(
             server=found.server,
             ca_path=found.ca_file,
             certificate_path=found.certificate_file,
@@ -310,6 +361,7 @@ def _registry(operator: Operator, client: KubeClient) -> kopf.OperatorRegistry:
             # A pod's token is renewed on disk long before it ends; kopf asks again after this time.
             expiration=datetime.now(UTC) + _LOGIN_TIME if found.token else None,
         )
+        return operator.watches.session(login)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.BATCH_PLURAL, id="batches", registry=registry)
     async def batches(event: Mapping[str, Any], **_: Any) -> None:

@@ -32,6 +32,7 @@ class WorkQueue(Generic[K]):
         self,
         handler: Handler[K],
         *,
+        name: str = "queue",
         concurrency: int,
         clock: Clock,
         rng: random.Random,
@@ -39,6 +40,7 @@ class WorkQueue(Generic[K]):
         max_backoff: timedelta = timedelta(seconds=120),
     ) -> None:
         self._handler = handler
+        self._name = name
         self._concurrency = concurrency
         self._clock = clock
         self._rng = rng
@@ -79,9 +81,10 @@ class WorkQueue(Generic[K]):
             self._waiting.put(key, due)
             self._changed.set()
 
-    async def start(self) -> None:
-        """Begin to run what is due."""
-        self._dispatcher = asyncio.create_task(self._dispatch(), name="queue")
+    async def start(self) -> asyncio.Task[None]:
+        """Begin to run what is due; the task lives until :meth:`stop`."""
+        self._dispatcher = asyncio.create_task(self._dispatch(), name=self._name)
+        return self._dispatcher
 
     async def stop(self, *, timeout: timedelta) -> None:
         """Begin nothing more, wait for what runs, cancel what takes too long. Idempotent."""

@@ -8,6 +8,7 @@ label of ours, so a selector would not do.
 from collections.abc import Callable
 from contextlib import aclosing
 
+from thing_operator.clock import Clock
 from thing_operator.controller.kube import SECRETS, Body, KubeClient, ObjectKey
 from thing_operator.controller.watching import Watch
 
@@ -22,6 +23,7 @@ class SecretWatch:
         namespaces: tuple[str, ...],
         on_secret: Callable[[ObjectKey], None],
         on_resync: Callable[[], None],
+        clock: Clock,
     ) -> None:
         self._client = client
         self._on_resync = on_resync
@@ -32,6 +34,7 @@ class SecretWatch:
             begin=self._begin,
             on_event=lambda event: on_secret(_key(event.body)),
             metadata_only=True,
+            clock=clock,
         )
 
     async def prepare(self) -> None:
@@ -44,6 +47,11 @@ class SecretWatch:
     async def run(self) -> None:
         """Watch until cancelled; trouble is waited out."""
         await self._watch.run()
+
+    @property
+    def broken_seconds(self) -> float:
+        """For how long it has not worked; 0 while it does."""
+        return self._watch.broken_seconds
 
     async def _begin(self, namespace: str | None, *, after_gap: bool) -> str:
         pages = self._client.pages(SECRETS, namespace=namespace, query={"limit": "1"}, metadata_only=True)

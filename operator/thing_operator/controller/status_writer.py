@@ -198,9 +198,10 @@ class StatusWriter:
         if task is not None:
             await asyncio.wait((task,))
 
-    async def start(self) -> None:
-        """Begin to write what is submitted."""
+    async def start(self) -> asyncio.Task[None]:
+        """Begin to write what is submitted; the task lives until :meth:`stop`."""
         self._task = asyncio.create_task(self._run(), name="status writer")
+        return self._task
 
     async def flush(self, *, timeout: timedelta) -> None:
         """Write what is pending, intervals or not, as far as it can be done in time."""

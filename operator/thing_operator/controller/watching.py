@@ -18,6 +18,7 @@ from thing_operator.errors import ThingOperatorError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thing_operator.clock import Clock
     from thing_operator.controller.kube import KubeClient, Resource, WatchEvent
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class _Stream:
     namespace: str | None
     version: str | None = None
     failures: int = 0
+    broken_at: float | None = None
+    """Since when it has not worked, by the monotonic clock."""
 
 
 class Watch:
@@ -53,8 +56,10 @@ class Watch:
         namespaces: tuple[str, ...],
         begin: Begin,
         on_event: "Callable[[WatchEvent], None]",
+        clock: "Clock",
         metadata_only: bool = False,
     ) -> None:
+        self._clock = clock
         self._client = client
         self._resource = resource
         self._streams = [_Stream(namespace) for namespace in namespaces or (None,)]
@@ -74,6 +79,14 @@ class Watch:
             for stream in self._streams:
                 group.create_task(self._run(stream))
 
+    @property
+    def broken_seconds(self) -> float:
+        """For how long the one that has been broken longest has not worked; 0 when all work."""
+        now = self._clock.monotonic()
+        return max(
+            (now - stream.broken_at for stream in self._streams if stream.broken_at is not None), default=0
+        )
+
     async def _run(self, stream: _Stream) -> None:
         while True:
             try:
@@ -86,6 +99,8 @@ class Watch:
             except Exception:
                 log.exception("the watch of %s failed unexpectedly", self._resource.plural)
                 stream.version, trouble = None, "it begins anew"
+            if stream.broken_at is None:
+                stream.broken_at = self._clock.monotonic()
             longest = min(_MAX_PAUSE, _FIRST_PAUSE * 2.0**stream.failures)
             pause = self._rng.uniform(_FIRST_PAUSE / 2, longest)
             stream.failures = min(stream.failures + 1, 16)
@@ -106,7 +121,7 @@ class Watch:
         async with aclosing(events):
             async for event in events:
                 heard = True
-                stream.failures = 0
+                stream.failures, stream.broken_at = 0, None
                 stream.version = event.body["metadata"]["resourceVersion"]
                 if event.kind != "BOOKMARK":
                     self._on_event(event)

@@ -67,9 +67,10 @@ class Hub:
             observer=observer or SilentObserver(),
         )
 
-    async def start(self) -> None:
-        """Begin to look after keep-alives; before the first ``open``."""
+    async def start(self) -> asyncio.Task[None]:
+        """Begin to look after keep-alives; before the first ``open``. The task lives until ``close``."""
         self._sweeper = asyncio.create_task(self._sweep.run(), name="session keep-alive")
+        return self._sweeper
 
     async def close(self, timeout: float = 10.0) -> None:
         """DISCONNECT and end all sessions, within ``timeout`` seconds."""

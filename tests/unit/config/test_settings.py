@@ -62,6 +62,7 @@ def test_lists_in_the_environment_are_comma_separated(monkeypatch: pytest.Monkey
         ("endpoint: {allowedHosts: ['https://x']}", ["endpoint.allowedHosts", "https://x", "host name"]),
         ("shadow: {documentLimit: much}", ["shadow.documentLimit", "'much'", "8KiB"]),
         ("log: {level: loud}", ["log.level", "'loud'", "'debug'"]),
+        ("health: {address: everywhere}", ["health.address", "'everywhere'", "IPv4 or IPv6"]),
         ("[]", ["mapping"]),
         ("a: [", ["not valid YAML"]),
     ],

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from tests.unit.controller.test_queue import until
 
+from thing_operator.clock import SystemClock
 from thing_operator.controller import kube, watching
 from thing_operator.controller.kube import SECRETS, KubeClient, ObjectKey
 from thing_operator.controller.kube_errors import ThrottledError
@@ -75,6 +76,7 @@ class Running:
         self.seen: list[str] = []
         self.resyncs = 0
         self.fail = False
+        self.watch: SecretWatch | None = None
 
     def on_secret(self, key: ObjectKey) -> None:
         self.seen.append(str(key))
@@ -113,7 +115,14 @@ async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         client = await connect(server, tmp_path)
         running = Running(scripted)
         running.fail = fail
-        watch = SecretWatch(client, namespaces=(), on_secret=running.on_secret, on_resync=running.on_resync)
+        watch = SecretWatch(
+            client,
+            namespaces=(),
+            on_secret=running.on_secret,
+            on_resync=running.on_resync,
+            clock=SystemClock(),
+        )
+        running.watch = watch
         await watch.prepare()
         task = asyncio.create_task(watch.run())
 
@@ -151,6 +160,15 @@ async def test_a_watch_that_breaks_off_or_falls_silent_goes_on_where_it_was(
     await until(lambda: len(running.server.watched_from) >= 2)
     assert running.server.watched_from[:2] == ["10", "12"]
     assert running.resyncs == 0
+
+
+async def test_a_broken_watch_counts_from_its_first_failure_until_it_hears_again(start: Start) -> None:
+    running = await start(tells(), tells(), tells(event("ADDED", "31")))
+    watch = running.watch
+    assert watch is not None
+    await until(lambda: watch.broken_seconds > 0)
+    await until(lambda: running.seen == ["ns/s"])
+    assert watch.broken_seconds == 0
 
 
 async def test_an_expired_version_means_a_new_list_and_a_look_at_everything(start: Start) -> None:
