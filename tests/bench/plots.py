@@ -14,6 +14,7 @@ _OURS, _FLOOR, _NAIVE = "#1f5fa8", "#9aa5b1", "#c0562b"
 
 def draw_all(results: Json, folder: Path) -> list[Path]:
     """One SVG each for CPU, memory, cold start and latencies."""
+    plt.switch_backend("svg")
     mpl.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     mpl.use("svg")
     # The same numbers give the same file.

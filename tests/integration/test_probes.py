@@ -19,7 +19,7 @@ from tests.fixtures.operator import Workspace, eventually
 
 from thing_operator import health
 from thing_operator.config import Settings, load_settings
-from thing_operator.controller import watches
+from thing_operator.controller import probes, watches
 from thing_operator.controller.operator import run_operator
 from thing_operator.controller.supervision import TaskDiedError
 from thing_operator.local.controlplane import ControlPlane
@@ -61,8 +61,8 @@ def test_all_pass_while_the_broker_is_out_of_reach(workspace: Workspace, things:
         "resync",
         "tasks",
         "secretWatch",
-        f"things watch in {workspace.namespace}",
-        f"thingbatches watch in {workspace.namespace}",
+        "thingWatch",
+        f"thingBatchWatch in {workspace.namespace}",
     }
 
 
@@ -176,6 +176,7 @@ async def running(
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setattr(health, "BLOCKED_SECONDS", 1.5)
     monkeypatch.setattr(watches, "_GAP_SECONDS", 2.0)
+    monkeypatch.setattr(probes, "_OWN_WATCH_SECONDS", 2.0)
     overrides = {"namespaces": (namespace,), "metrics": {"port": 0}, "health": {"port": free_ports(1)[0]}}
     operator = Running(settings=load_settings(overrides=overrides), gate=gate)
     try:
@@ -189,7 +190,7 @@ async def running(
 async def test_a_lost_api_server_makes_unready_until_it_is_back_and_never_restarts(running: Running) -> None:
     await running.gate.shut()
     body = await running.until("readyz", 503)
-    assert any("watch" in name for name in failing(body))
+    assert any("Watch" in name for name in failing(body))
     assert (await running.ask("healthz"))[0] == 200
     assert (await running.ask("startupz"))[0] == 200
     await running.gate.open()

@@ -7,7 +7,7 @@ The library's own requests cost several times as much: its generated models, and
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -236,8 +236,12 @@ class KubeClient:
         resource_version: str,
         metadata_only: bool = False,
         timeout: float = 300,
+        on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
-        """Events after a resource version, until the server ends the watch. ExpiredError asks for a new list."""
+        """Events after a resource version, until the server ends the watch. ExpiredError asks for a new list.
+
+        ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
+        """
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
@@ -248,6 +252,7 @@ class KubeClient:
         limits = aiohttp.ClientTimeout(total=timeout + 10, sock_connect=10, sock_read=_WATCH_SILENCE)
         path = resource.path(namespace)
         response = await self._send("GET", path, query=query, accept=accept, timeout=limits)
+        on_open()
         try:
             async for line in response.content:
                 event = json.loads(line)

@@ -11,8 +11,8 @@ from thing_operator.controller.watches import WatchMonitor
 from thing_operator.health import Checks, Finding
 
 _MISSED_RESYNCS = 3
-_OWN_WATCH_SECONDS = 90.0
-"""The API server sends a bookmark every minute: until then a new watch has proved nothing."""
+_OWN_WATCH_SECONDS = 60.0
+"""For so long a watch may be broken: the longest pause between two tries."""
 
 
 class OwnWatch(Protocol):

@@ -44,6 +44,10 @@ class _Stream:
     broken_at: float | None = None
     """Since when it has not worked, by the monotonic clock."""
 
+    def opened(self) -> None:
+        """It works."""
+        self.broken_at = None
+
 
 class Watch:
     """One watch, or one per namespace where the operator may see some only."""
@@ -117,11 +121,12 @@ class Watch:
             namespace=stream.namespace,
             resource_version=stream.version,
             metadata_only=self._metadata_only,
+            on_open=stream.opened,
         )
         async with aclosing(events):
             async for event in events:
                 heard = True
-                stream.failures, stream.broken_at = 0, None
+                stream.failures = 0
                 stream.version = event.body["metadata"]["resourceVersion"]
                 if event.kind != "BOOKMARK":
                     self._on_event(event)
