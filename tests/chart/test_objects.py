@@ -155,3 +155,38 @@ def test_the_api_server_takes_every_object(chart: Helm, kubectl: Kubectl, values
     arguments = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
     answer = kubectl(*arguments, "--output=name", "--filename=-", input=text)
     assert len(answer.split()) == len(objects)
+
+
+def notes(helm: Helm, values: Json) -> str:
+    """What an installation says at its end."""
+    command = [
+        str(helm.program),
+        "install",
+        "r",
+        str(CHART),
+        "--namespace=ns",
+        "--dry-run=client",
+        "--values=-",
+    ]
+    done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=True)
+    return done.stdout.split("\nNOTES:\n")[1]
+
+
+def test_the_notes_say_what_to_do_next(chart: Helm) -> None:
+    usual = notes(chart, {"config": {"endpoint": {"host": "b.example"}}})
+    commands = [line.strip() for line in usual.splitlines() if line.startswith("     ")]
+    assert commands == [
+        "kubectl --namespace ns rollout status deployment/r-thing-operator",
+        "thing-operator batch import batch.zip --name my-things --namespace default",
+        "kubectl get thingbatches,things --namespace default",
+    ]
+    special = notes(chart, {"namespaces": ["team-a"], "replicas": 0, "crds": {"enabled": False}})
+    for words in (
+        "namespaces team-a",
+        "--namespace team-a",
+        "spec.endpoint.host",
+        "replicas: 0",
+        "crds.enabled: false",
+    ):
+        assert words in special
+        assert words not in usual
