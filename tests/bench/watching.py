@@ -6,10 +6,12 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from tests.bench.api import THINGS, Api
 from tests.bench.mqtt import Observer
 
@@ -53,8 +55,12 @@ class ThingsWatch:
         self.writes.clear()
 
     async def _run(self, path: str, version: str) -> None:
-        async for event in self.api.watch(path, version=version):
-            self._take(event["type"], event["object"])
+        while True:
+            # The API server ends a watch that reads too slowly, which a busy machine's may do.
+            with suppress(aiohttp.ClientError):
+                async for event in self.api.watch(path, version=version):
+                    self._take(event["type"], event["object"])
+                    version = event["object"]["metadata"]["resourceVersion"]
 
     def _take(self, kind: str, body: Json) -> None:
         if self._task is not None and kind == "ERROR":

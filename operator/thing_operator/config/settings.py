@@ -85,6 +85,10 @@ class SessionSettings(_Group):
     max_backoff: PositiveDuration = Field(
         default=timedelta(seconds=120), description="ceiling of the backoff"
     )
+    topic_filters: Literal["exact", "wildcard"] = Field(
+        default="exact",
+        description="7 exact filters a session, or 3 with a wildcard: the certificate's policy must allow those",
+    )
 
 
 class PacingSettings(_Group):

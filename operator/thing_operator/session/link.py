@@ -46,8 +46,14 @@ _FAILED: Final = 0x80
 _NOT_FOUND: Final = 404
 
 
-def filters_of(topics: ShadowTopics) -> list[str]:
-    """What a session subscribes to: no ``delta``, as ``documents`` says more. At most 8 fit one SUBSCRIBE."""
+def filters_of(topics: ShadowTopics, *, wildcard: bool = False) -> list[str]:
+    """What a session subscribes to: no ``delta``, as ``documents`` says more. At most 8 fit one SUBSCRIBE.
+
+    The three filters with a wildcard bring the very same messages as the seven without; a policy that names
+    each topic filter denies them.
+    """
+    if wildcard:
+        return [f"{topics.prefix}/+/accepted", f"{topics.prefix}/+/rejected", topics.update_documents]
     return [
         topics.update_accepted,
         topics.update_rejected,
@@ -57,9 +63,6 @@ def filters_of(topics: ShadowTopics) -> list[str]:
         topics.delete_accepted,
         topics.delete_rejected,
     ]
-
-
-FILTERS: Final = 7
 
 
 class Link:
@@ -78,6 +81,7 @@ class Link:
         "_subscribing",
         "_timeout",
         "_topics",
+        "_wildcard",
         "ended",
         "spec",
         "superseded",
@@ -92,6 +96,7 @@ class Link:
         *,
         tokens: "Iterator[str]",
         timeout: float,
+        wildcard: bool,
         observer: "SessionObserver",
         on_change: Callable[["Link"], None],
         on_end: Callable[["Link", ConnectError], None],
@@ -105,6 +110,7 @@ class Link:
         self.unanswered: Kind | None = None
         """What waited for an answer when the connection ended."""
         self._topics = ShadowTopics(spec.thing_name)
+        self._wildcard = wildcard
         self._requests = PendingRequests(tokens)
         self._timeout = timeout
         self._observer = observer
@@ -114,9 +120,14 @@ class Link:
         self._read_lock = asyncio.Lock()
         self._rereading: asyncio.Task[None] | None = None
 
+    @property
+    def filters(self) -> list[str]:
+        """What it subscribes to."""
+        return filters_of(self._topics, wildcard=self._wildcard)
+
     async def subscribe(self, *, timeout: float) -> None:
         """Raises NotAuthorizedError for a refused filter, SessionLostError."""
-        filters = filters_of(self._topics)
+        filters = self.filters
         self._subscribing = True
         try:
             async with asyncio.timeout(timeout):

@@ -25,7 +25,7 @@ from thing_operator.session.errors import (
     RejectedError,
     SessionLostError,
 )
-from thing_operator.session.link import FILTERS, Link
+from thing_operator.session.link import Link
 from thing_operator.session.model import (
     Phase,
     SessionFailure,
@@ -253,14 +253,15 @@ class Session:
         spec = self._spec
         self._progress(Phase.CONNECTING, fingerprint=spec.identity.fingerprint)
         gate = self._shared.gate(spec.endpoint)
-        self._shared.observer.pacing_wait(await gate.admit(filters=FILTERS))
         link = self._new_link(spec)
+        filters = len(link.filters)
+        self._shared.observer.pacing_wait(await gate.admit(filters=filters))
         try:
             async with gate.slots:
                 try:
                     await self._open_transport(link)
                 except BaseException:
-                    gate.refund_filters(FILTERS)
+                    gate.refund_filters(filters)
                     raise
             self._take_over(link)
             await self._make_ready(link)
@@ -276,6 +277,7 @@ class Session:
             spec,
             tokens=self._shared.tokens,
             timeout=self._shared.request_timeout,
+            wildcard=self._shared.settings.topic_filters == "wildcard",
             observer=self._shared.observer,
             on_change=self._changed,
             on_end=self._ended,

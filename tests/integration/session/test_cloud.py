@@ -13,11 +13,13 @@ from tests.integration.session.conftest import Recorder
 from tests.integration.session.pki import Authority
 from tests.integration.session.waiting import until
 
+from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
 from thing_operator.local.cloud.client import CloudThing, LocalCloud
 from thing_operator.local.cloud.control import CloudControl
 from thing_operator.local.cloud.faults import Action
 from thing_operator.session import (
     Endpoint,
+    Hub,
     Identity,
     Phase,
     RejectedError,
@@ -50,6 +52,26 @@ async def control(cloud: LocalCloud) -> AsyncIterator[CloudControl]:
     await asyncio.to_thread(control.clear_faults)
     await asyncio.to_thread(control.resume)
     await asyncio.to_thread(control.slow_tls, 0)
+
+
+async def test_three_filters_with_a_wildcard_hear_what_seven_hear(
+    cloud: LocalCloud, thing: CloudThing
+) -> None:
+    settings = SessionSettings.model_validate({"topicFilters": "wildcard"})
+    async with Hub(session=settings, pacing=PacingSettings(), shadow=ShadowSettings()) as hub:
+        session = hub.open(spec_of(cloud, thing), lambda _: None)
+        await until(lambda: session.view.connected)
+        kept = await asyncio.to_thread(CloudControl(cloud.folder).sessions)
+        (subscribed,) = (each["subscriptions"] for each in kept if each["clientId"] == thing.name)
+        assert len(subscribed) == 3
+        await session.update(desired={"a": 1})
+        with pytest.raises(RejectedError):
+            await session.update(desired={"a": [None]})
+        await asyncio.to_thread(cloud.update_shadow, thing, {"reported": {"a": 1}})
+        await until(lambda: session.view.document is not None and session.view.document.reported == {"a": 1})
+        await session.delete_shadow()
+        await until(lambda: session.view.document == EMPTY_DOCUMENT)
+        assert await session.refresh() == EMPTY_DOCUMENT
 
 
 @pytest.fixture
