@@ -144,10 +144,13 @@ def test_cluster_wide_from_install_to_uninstall(
     batch = apply_batch(fleet, size=5, **FLEET)
     fleet.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
     wait_until_ready(fleet, batch)
+    for probe in PROBES:
+        eventually(lambda probe=probe: installed.probe(probe) == 200, probe)  # type: ignore[misc]
     thing_story(fleet, things, {"caConfigMapName": "broker-ca"})
     change_and_repeat(fleet, next(iter(batch)))
     check_rights(installed, plane)
     check_users(plane)
+    check_test_pod(helm, plane, installed)
 
     # Upgrade: new settings, a new pod, and not one write on what it runs.
     before = resource_versions(plane)
