@@ -17,6 +17,7 @@ class Reason(StrEnum):
 
     # CredentialsValid
     VALID = "Valid"
+    EXPIRES_SOON = "ExpiresSoon"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, not a password
     KEY_MISSING = "KeyMissing"
     INVALID_PEM = "InvalidPem"

@@ -9,7 +9,12 @@ from tests.unit.controller.fakes import START
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.controller.things.conditions import SECRET_GRACE, thing_conditions
+from thing_operator.controller.things.conditions import (
+    SECRET_GRACE,
+    thing_conditions,
+    verdicts,
+    worth_telling,
+)
 from thing_operator.controller.things.memory import Memory
 from thing_operator.controller.things.observation import Observation, Problem
 from thing_operator.controller.things.status import build_status
@@ -249,3 +254,25 @@ def test_mirror(mirror: dict[str, Any], reported: Any) -> None:
     status = build_status(seen(spec=ThingSpec.model_validate({"mirror": mirror})))
     assert status.shadow is not None
     assert status.shadow.reported == reported
+
+
+@pytest.mark.parametrize(
+    ("life", "left", "reason"),
+    [
+        pytest.param(365, 31, "Valid", id="a month and a day before"),
+        pytest.param(365, 30, "ExpiresSoon", id="a month before"),
+        pytest.param(50, 11, "Valid", id="a short life"),
+        pytest.param(50, 10, "ExpiresSoon", id="the last fifth of a short life"),
+    ],
+)
+def test_a_certificate_that_ends_soon_is_valid_and_told_of_once(life: int, left: int, reason: str) -> None:
+    end = START + timedelta(days=left)
+    credentials = replace(CREDENTIALS, not_before=end - timedelta(days=life), not_after=end)
+    first = thing_conditions(seen(credentials=credentials))
+    found = find_condition(first, ConditionType.CREDENTIALS_VALID)
+    assert found is not None
+    assert (found.status, found.reason) == ("True", reason)
+    assert (end.date().isoformat() in found.message) == (reason == "ExpiresSoon")
+    later = thing_conditions(seen(credentials=credentials, previous=ThingStatus(conditions=first)))
+    assert found in worth_telling(frozenset(), first)
+    assert worth_telling(verdicts(first), later) == []

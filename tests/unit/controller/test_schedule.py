@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.controller.fakes import START
 from tests.unit.controller.passes import Pass
+from tests.unit.controller.test_conditions import CREDENTIALS
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.controller.things.observation import Observation, Problem
@@ -13,7 +14,8 @@ from thing_operator.controller.things.schedule import next_look
 
 
 def look(**found: Any) -> timedelta | None:
-    seen = Observation(generation=1, now=START, previous=ThingStatus(), spec=ThingSpec(), **found)
+    defaults: dict[str, Any] = {"generation": 1, "now": START, "previous": ThingStatus(), "spec": ThingSpec()}
+    seen = Observation(**(defaults | found))
     return next_look(seen, Pass().runtime, None)
 
 
@@ -29,6 +31,15 @@ def test_what_only_a_change_can_mend_waits_for_it(reason: str) -> None:
     problem = Problem(reason, "", stalled=True)
     assert look(blocked=problem) is None
     assert look(credentials_problem=problem) is None
+
+
+def test_a_certificate_is_looked_at_when_it_is_about_to_end_and_at_its_end() -> None:
+    for now, then in (
+        (START, timedelta(days=1) - timedelta(days=2) / 5),
+        (START + timedelta(hours=20), None),
+    ):
+        pause = look(now=now, credentials=CREDENTIALS)
+        assert pause == (then or timedelta(hours=4)) + timedelta(milliseconds=50)
 
 
 def test_a_late_secret_is_told_of_but_not_waited_for_for_ever() -> None:

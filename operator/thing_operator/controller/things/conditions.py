@@ -19,11 +19,13 @@ from thing_operator.api.conditions import (
 from thing_operator.api.reasons import Reason
 from thing_operator.api.thing import ThingStatus
 from thing_operator.controller.things.observation import Observation, Problem
+from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
 from thing_operator.shadow.planning import DesiredPolicy
 
 SECRET_GRACE = timedelta(minutes=5)
 """How long a missing Secret counts as late; after it a person must look."""
+_EXPIRY_WARNING = timedelta(days=30)
 
 _TOLD = frozenset({ConditionType.READY, ConditionType.CREDENTIALS_VALID, ConditionType.CONNECTED})
 _NOT_TOLD = frozenset({Reason.PENDING, Reason.CONNECTING, Reason.UNKNOWN})
@@ -79,6 +81,14 @@ def accepted_generation(status: ThingStatus) -> int | None:
 def was_accepted(seen: Observation) -> bool:
     """Whether an earlier pass saw this very generation accepted."""
     return accepted_generation(seen.previous) == seen.generation
+
+
+def expires_soon_at(credentials: Credentials) -> datetime:
+    """When to begin to warn of a certificate's end: 30 days before, or its last fifth if it is a short-lived one
+    (those that renew themselves have been renewed by then).
+    """
+    lifetime = credentials.not_after - credentials.not_before
+    return credentials.not_after - min(_EXPIRY_WARNING, lifetime / 5)
 
 
 def is_connected(seen: Observation) -> bool:
@@ -173,6 +183,10 @@ def _credentials_valid(seen: Observation) -> Finding:
     if seen.credentials_problem is not None:
         problem = seen.credentials_problem
         return _finding(kind, "False", problem.reason, problem.message)
+    if seen.credentials is not None and seen.now >= expires_soon_at(seen.credentials):
+        end = seen.credentials.not_after.strftime("%Y-%m-%d")
+        message = f"certificate and key are valid, but only until {end}: store a new pair in the Secret"
+        return _finding(kind, "True", Reason.EXPIRES_SOON, message)
     if seen.credentials is not None:
         return _finding(kind, "True", Reason.VALID, "certificate and key belong together and are valid")
     return _last(seen, kind, Reason.UNKNOWN, "not looked at yet")

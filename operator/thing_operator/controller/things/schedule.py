@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from thing_operator.api.reasons import Reason
-from thing_operator.controller.things.conditions import SECRET_GRACE
+from thing_operator.controller.things.conditions import SECRET_GRACE, expires_soon_at
 from thing_operator.controller.things.observation import Observation
 from thing_operator.controller.things.runtime import ThingRuntime
 
@@ -23,7 +23,8 @@ def next_look(seen: Observation, runtime: ThingRuntime, again: timedelta | None)
     if session is not None and not session.connected:
         moments.append(session.since + seen.disconnect_grace - seen.now)
     if seen.credentials is not None:
-        moments += [seen.credentials.not_before - seen.now, seen.credentials.not_after - seen.now]
+        valid = seen.credentials
+        moments += [at - seen.now for at in (valid.not_before, expires_soon_at(valid), valid.not_after)]
     if seen.credentials_problem is not None and not seen.credentials_problem.stalled:
         moments.append(SECRET_GRACE)
     if any(problem and problem.reason in _UNWATCHED for problem in (seen.blocked, seen.credentials_problem)):
