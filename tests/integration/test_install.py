@@ -320,10 +320,10 @@ def test_every_right_is_used(plane: ControlPlane) -> None:
             used.add((resource_of(event["objectRef"]), event["verb"]))
     granted = {(resource, verb) for resource, verbs in RIGHTS.items() for verb in verbs}
     assert used <= granted
-    assert granted - used == {
+    assert granted - used <= {
         # An apply that makes the object: the API server asks for create, too, and logs it as patch.
         ("things.thing-operator.io", "create"),
-        # Only after a status write that was refused because somebody else has changed the status.
+        # Now and then: after a status write that was refused because somebody else had changed the status.
         ("thingbatches.thing-operator.io", "get"),
     }
 
