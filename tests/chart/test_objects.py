@@ -177,7 +177,8 @@ def test_the_notes_say_what_to_do_next(chart: Helm) -> None:
     commands = [line.strip() for line in usual.splitlines() if line.startswith("     ")]
     assert commands == [
         "kubectl --namespace ns rollout status deployment/r-thing-operator",
-        "thing-operator batch import batch.zip --name my-things --namespace default",
+        "kubectl create secret generic freezers-zip --namespace default --from-file=batch.zip",
+        "kubectl apply --namespace default --filename deploy/examples/freezers.yaml",
         "kubectl get thingbatches,things --namespace default",
     ]
     special = notes(chart, {"namespaces": ["team-a"], "replicas": 0, "crds": {"enabled": False}})
