@@ -8,6 +8,8 @@ from typing import Any
 
 from tests.fixtures.operator import Workspace, eventually
 
+from thing_operator.local.cloud.client import MicSession
+
 Json = dict[str, Any]
 
 
@@ -121,7 +123,84 @@ def test_deletion_and_pruning_by_policy(workspace: Workspace) -> None:
     eventually(lambda: workspace.list("things") == [], "collected with their batch", timeout=60)
 
 
-def test_what_is_not_carried_out_yet_says_so(workspace: Workspace) -> None:
-    workspace.apply("ThingBatch", "b", {"source": {"url": {"secretName": "s"}}})
-    found = workspace.wait_for("b", "Stalled", reason="NotImplemented", kind="thingbatch")
-    assert "spec.source.secrets" in found["message"]
+def batch_url(workspace: Workspace, size: int) -> str:
+    """The presigned address of a fresh batch's zip."""
+    session = MicSession(workspace.cloud.info)
+    batch_id = session.order_batch(size, thing_type="freezer", domain="root", key_type="ec")
+    session.wait_for_batch(batch_id)
+    return next(str(item["url"]) for item in session.batches() if item["batchId"] == batch_id)
+
+
+def store(workspace: Workspace, name: str, **values: str) -> None:
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
+    workspace.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(body))
+
+
+def test_a_url_is_fetched_once_and_never_shown(workspace: Workspace) -> None:
+    url = batch_url(workspace, 2)
+    store(workspace, "where", url=url)
+    workspace.apply("ThingBatch", "b", {"source": {"url": {"secretName": "where"}}})
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    signature = url.partition("Signature=")[2]
+    seen = (
+        workspace.kubectl("get", "thingbatches,events", "--output=json") + workspace.operator.log.read_text()
+    )
+    assert signature not in seen
+    # The same url is not asked again, though it has expired by then; a broken one is named.
+    workspace.apply(
+        "ThingBatch", "b", {"source": {"url": {"secretName": "where"}}, **create_things({"a": 1})}
+    )
+    eventually(lambda: len(workspace.list("things")) == 2, "Things")
+    store(workspace, "where", url=url.replace("Signature=", "Signature=0"))
+    found = workspace.wait_for("b", "Stalled", reason="UrlExpired", kind="thingbatch")
+    assert "fresh one" in found["message"]
+    store(workspace, "where", url="https://other.example/zip")
+    workspace.wait_for("b", "Stalled", reason="UrlNotAllowed", kind="thingbatch")
+    assert len(workspace.get("b", kind="thingbatch")["status"]["things"]) == 2
+
+
+def test_mic_makes_the_batch_once(workspace: Workspace) -> None:
+    info = workspace.cloud.info
+    before = len(MicSession(info).batches())
+    store(workspace, "account", userName=info.user_name, password="wrong")
+    order = {
+        "host": "localhost",
+        "accountSecretName": "account",
+        "thingType": "pump",
+        "domain": "root",
+        "size": 3,
+    }
+    workspace.apply("ThingBatch", "b", {"source": {"cloudApi": order}})
+    workspace.wait_for("b", "Stalled", reason="CloudLoginFailed", kind="thingbatch")
+    assert len(MicSession(info).batches()) == before
+    store(workspace, "account", password=info.password)
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    status = workspace.get("b", kind="thingbatch")["status"]
+    assert (status["total"], status["order"]["currentSize"]) == (3, 3)
+    workspace.operator.stop(grace=0)
+    workspace.operator.start()
+    workspace.kubectl("delete", "secret", "account")
+    workspace.apply("ThingBatch", "b", {"source": {"cloudApi": order}, **create_things({"a": 1})})
+    eventually(lambda: len(workspace.list("things")) == 3, "Things")
+    assert len(MicSession(info).batches()) == before + 1
+    assert info.password not in workspace.operator.log.read_text()
+
+
+def test_the_source_goes_when_asked_and_the_things_stay(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(2, key_type="ec")
+    store_zip(workspace, data)
+    workspace.apply("ThingBatch", "b", batch_spec(removeSource=True, prunePolicy="Delete"))
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    eventually(lambda: "zip" not in {s["metadata"]["name"] for s in workspace.list("secrets")}, "removed")
+    workspace.apply(
+        "ThingBatch", "b", batch_spec(removeSource=True, prunePolicy="Delete", **create_things({}))
+    )
+    eventually(lambda: len(workspace.list("things")) == 2, "Things of a batch without its zip")
+    more = batch_spec(prunePolicy="Delete")
+    more["source"]["secrets"].append({"name": "later", "key": "batch.zip"})
+    workspace.apply("ThingBatch", "b", more)
+    workspace.wait_for("b", "Ready", "False", reason="SourceNotFound", kind="thingbatch")
+    store_zip(workspace, workspace.cloud.create_batch(1, key_type="ec"), name="later")
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    status = workspace.get("b", kind="thingbatch")["status"]
+    assert (status["total"], status["imported"]) == (3, 3)

@@ -69,7 +69,14 @@ class Reason(StrEnum):
     SOURCE_NOT_FOUND = "SourceNotFound"
     INVALID_ARCHIVE = "InvalidArchive"
     CONFLICT = "Conflict"
-    NOT_IMPLEMENTED = "NotImplemented"
+    URL_NOT_ALLOWED = "UrlNotAllowed"
+    URL_EXPIRED = "UrlExpired"
+    DOWNLOAD_FAILED = "DownloadFailed"
+    ORDER_UNKNOWN = "OrderUnknown"
+    ORDER_FAILED = "OrderFailed"
+    CLOUD_LOGIN_FAILED = "CloudLoginFailed"
+    CLOUD_REFUSED = "CloudRefused"
+    CLOUD_UNAVAILABLE = "CloudUnavailable"
 
 
 WARNINGS = frozenset(Reason) - {

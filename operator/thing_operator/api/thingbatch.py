@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from thing_operator.api.model import ApiModel, DataKey, HostName, ObjectName, rules
 from thing_operator.api.status import ObjectStatus
@@ -42,6 +42,16 @@ class UrlSource(ApiModel):
     key: DataKey | None = Field(default=None, description="Key of the Secret. Default: url.")
 
 
+_SAME_ORDER = " && ".join(
+    [
+        *(f"self.{name} == oldSelf.{name}" for name in ("host", "thingType", "domain", "size")),
+        "has(self.protocol) == has(oldSelf.protocol)",
+        "(!has(self.protocol) || self.protocol == oldSelf.protocol)",
+    ]
+)
+"""What is ordered stays; the account's Secret may be another one, and ``batchId`` may be added."""
+
+
 class CloudApiSource(ApiModel):
     """Have MIC make the batch."""
 
@@ -59,6 +69,11 @@ class CloudApiSource(ApiModel):
         description="Number of things, 1 to 1000."
     )
     protocol: Protocol | None = Field(default=None, description="mqtt (default) or iotgw.")
+    batch_id: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        default=None,
+        description="Import this batch of MIC's, which is there already, and order none. Also the way out of "
+        "OrderUnknown: it may be added later, and then stands.",
+    )
 
 
 class SourceSpec(ApiModel):
@@ -74,7 +89,13 @@ class SourceSpec(ApiModel):
     cloud_api: CloudApiSource | None = Field(
         default=None,
         description="Have MIC make the batch. Immutable: what is ordered once is not ordered again.",
-        json_schema_extra=rules(("self == oldSelf", "cloudApi is immutable: make another ThingBatch")),
+        json_schema_extra=rules(
+            (_SAME_ORDER, "cloudApi is immutable: make another ThingBatch"),
+            (
+                "!has(oldSelf.batchId) || (has(self.batchId) && self.batchId == oldSelf.batchId)",
+                "batchId can be added and not changed: make another ThingBatch",
+            ),
+        ),
     )
 
 
@@ -110,6 +131,15 @@ class SecretTemplate(ApiModel):
 class ThingBatchSpec(ApiModel):
     """The wishes."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(self.removeSource) || !self.removeSource || !has(self.source.cloudApi)",
+                "removeSource goes with secrets and url: an account's Secret is never deleted",
+            )
+        )
+    )
+
     source: SourceSpec = Field(
         description="Where the certificates come from: exactly one of secrets, url and cloudApi.",
         json_schema_extra=rules(
@@ -130,6 +160,11 @@ class ThingBatchSpec(ApiModel):
     deletion_policy: RetainOrDelete | None = Field(
         default=None,
         description="Retain (default) or Delete the Secrets and Things when the ThingBatch is deleted.",
+    )
+    remove_source: bool | None = Field(
+        default=None,
+        description="true: delete the Secrets named in source (those with the zips, or with the url) once every "
+        "thing is imported. They hold every key of the fleet, and are not needed afterwards.",
     )
 
 
@@ -153,10 +188,48 @@ class BatchThing(ApiModel):
     message: str | None = Field(default=None, description="What is wrong and what to do about it.")
 
 
+class ImportedSource(ApiModel):
+    """One source that was imported; it need not be there any more."""
+
+    name: str = Field(description="The Secret; for cloudApi the batch id.")
+    key: str | None = Field(default=None, description="Key of the Secret.")
+    digest: str = Field(description="SHA-256 of the zip.")
+    url_digest: str | None = Field(
+        default=None, description="SHA-256 of the url that the zip came from: a new url is fetched anew."
+    )
+
+
+class OrderStatus(ApiModel):
+    """A batch ordered from MIC. It is written before the order is sent, so that none is ever sent twice."""
+
+    nonce: str = Field(description="Names this order.")
+    time: datetime = Field(description="When it was about to be sent.")
+    host: str = Field(description="The stack's host.")
+    thing_type: str = Field(description="Id of the thing type.")
+    domain: str = Field(description="Id of the domain.")
+    size: int = Field(description="Number of things ordered.", json_schema_extra={"format": "int32"})
+    protocol: str | None = Field(default=None, description="mqtt or iotgw, where given.")
+    known: tuple[str, ...] | None = Field(
+        default=None,
+        description="Until the batch id is known: ids of the batches like this one that MIC had before.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    batch_id: str | None = Field(default=None, description="MIC's id of the batch.")
+    current_size: int | None = Field(
+        default=None, description="Things that MIC has made so far.", json_schema_extra={"format": "int32"}
+    )
+
+
 class ThingBatchStatus(ObjectStatus):
     """The state, written by the operator only."""
 
     source_digest: str | None = Field(default=None, description="SHA-256 over the zips last imported.")
+    sources: tuple[ImportedSource, ...] | None = Field(
+        default=None,
+        description="The sources that were imported.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    order: OrderStatus | None = Field(default=None, description="The order of source.cloudApi.")
     total: int | None = Field(
         default=None, description="Folders found.", json_schema_extra={"format": "int32"}
     )
@@ -168,6 +241,7 @@ class ThingBatchStatus(ObjectStatus):
     )
     things: tuple[BatchThing, ...] | None = Field(
         default=None,
-        description="Each thing and what became of it.",
+        description="Each thing and what became of it. Of a batch too large for one object, those that failed "
+        "first, as many as fit: total, imported and failed count all.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )

@@ -2,6 +2,7 @@
 
 from thing_operator.config.loading import SettingsError, load_settings
 from thing_operator.config.settings import (
+    BatchSettings,
     DeviceSettings,
     EndpointSettings,
     PacingSettings,
@@ -12,6 +13,7 @@ from thing_operator.config.settings import (
 )
 
 __all__ = [
+    "BatchSettings",
     "DeviceSettings",
     "EndpointSettings",
     "PacingSettings",

@@ -9,6 +9,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -40,6 +41,13 @@ def _ip_address(value: str) -> str:
     return str(ip_address(value))
 
 
+def _https_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("an address such as https://host/path is expected")
+    return value
+
+
 def _comma_list(value: object) -> object:
     """The environment and the command line write a list as ``a,b``."""
     if isinstance(value, str):
@@ -50,6 +58,7 @@ def _comma_list(value: object) -> object:
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 HostPatterns = Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_comma_list)]
+HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_comma_list)]
 ListenAddress = Annotated[str, AfterValidator(_ip_address)]
@@ -122,7 +131,14 @@ class BatchSettings(_Group):
     """Where batch zips may be fetched from."""
 
     url_hosts: HostPatterns = Field(
-        default=("*.amazonaws.com",), description="allow-list of source.url and cloudApi downloads"
+        default=("*.amazonaws.com",),
+        description="allow-list of source.url and of MIC's Cloud API; a host named without * may have any port "
+        "and a private address",
+    )
+    ca_file: Path | None = Field(default=None, description="PEM roots of these hosts; the system's otherwise")
+    manifest_url: HttpsUrl = Field(
+        default="https://wrd4rfaqo1.execute-api.eu-west-1.amazonaws.com/Prod/manifest/",
+        description="where MIC says which API belongs to a stack",
     )
 
 

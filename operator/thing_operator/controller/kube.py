@@ -220,9 +220,13 @@ class KubeClient:
         path = resource.path(key.namespace, key.name)
         return await self._json("PATCH", path, body=body, query=query, content_type=kind)
 
-    async def delete(self, resource: Resource, key: ObjectKey, *, uid: str | None = None) -> None:
-        """Delete an object, of this uid only; that it is gone already, or is another one, is fine."""
-        body = {"preconditions": {"uid": uid}} if uid else None
+    async def delete(
+        self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
+    ) -> None:
+        """Delete an object, of this uid and version only; that it is gone already, or is another one, is fine."""
+        conditions = {"uid": uid, "resourceVersion": version}
+        given = {name: value for name, value in conditions.items() if value}
+        body = {"preconditions": given} if given else None
         try:
             await self._json("DELETE", resource.path(key.namespace, key.name), body=body)
         except (NotFoundError, ConflictError):

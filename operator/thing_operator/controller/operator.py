@@ -82,11 +82,16 @@ class Operator:
         things, batches = ObjectCache(), ObjectCache()
         self._thing_reconciler = self._make_thing_reconciler(things, rng)
         self._batch_reconciler = BatchReconciler(
-            cache=batches, client=client, writer=self.writer, clock=self._clock
+            cache=batches,
+            client=client,
+            writer=self.writer,
+            settings=settings.batch,
+            tell=self._tell_batch,
+            clock=self._clock,
         )
         self._things = _Kind(THINGS, things, self._queue("things", self._thing_reconciler.reconcile, 64, rng))
         self._batches = _Kind(
-            BATCHES, batches, self._queue("batches", self._batch_reconciler.reconcile, 2, rng)
+            BATCHES, batches, self._queue("batches", self._batch_reconciler.reconcile, 4, rng)
         )
         self._secret_watch = SecretWatch(
             client,
@@ -259,6 +264,10 @@ class Operator:
 
     def _tell_thing(self, record: ObjectRecord, reason: str, message: str) -> None:
         target = StatusTarget(THINGS, record.key, record.uid)
+        self.events.tell(target, reason=reason, message=message)
+
+    def _tell_batch(self, record: ObjectRecord, reason: str, message: str) -> None:
+        target = StatusTarget(BATCHES, record.key, record.uid)
         self.events.tell(target, reason=reason, message=message)
 
     # --- the API server's list: where watches begin, and what vanished while one was broken

@@ -184,13 +184,16 @@ class StatusWriter:
         entry.min_interval = min_interval.total_seconds()
         self._schedule(target, entry)
 
-    async def write(self, target: Target, status: Status) -> None:
-        """Have the API server hold this status before returning; raises what it answers otherwise."""
+    async def write(self, target: Target, status: Status, *, if_version: str | None = None) -> None:
+        """Have the API server hold this status before returning; raises what it answers otherwise.
+
+        ``if_version``: only as long as the object has this resourceVersion, else InvalidObjectError.
+        """
         entry = self._entry(target)
         async with entry.lock:
             self._withdraw(target, entry)
             await self._budget.spend(urgent=True)
-            await self._patch(target, entry, status)
+            await self._patch(target, entry, status, if_version=if_version)
 
     async def landed(self, target: Target) -> None:
         """Wait for the write of this object that is under way, if one is."""
@@ -328,9 +331,13 @@ class StatusWriter:
             entry.wanted = status
         entry.urgent = entry.urgent or urgent
 
-    async def _patch(self, target: Target, entry: _Entry, status: Status) -> None:
+    async def _patch(
+        self, target: Target, entry: _Entry, status: Status, *, if_version: str | None = None
+    ) -> None:
+        unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": if_version}
         operations: Operations = [
             {"op": "test", "path": "/metadata/uid", "value": target.uid},
+            *([unchanged] if if_version else []),
             {"op": "add", "path": "/status", "value": status},
         ]
         before = entry.maybe

@@ -4,8 +4,9 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
 
 from thing_operator.api import names
 from thing_operator.api.thingbatch import RetainOrDelete, TemplateMetadata, ThingBatchSpec
@@ -44,20 +45,34 @@ class BatchIdentity:
         return labels.get(names.BATCH_LABEL) == self.label
 
 
-def secret_body(
-    batch: BatchIdentity, spec: ThingBatchSpec, *, thing_name: str, credentials: Credentials
-) -> Body:
+@dataclass(frozen=True, slots=True)
+class ThingFiles:
+    """What the Secret of one thing is to hold, base64 as the API server has it, and what status says of it."""
+
+    thing_name: str
+    data: Mapping[str, str] = field(repr=False)
+    fingerprint: str | None
+    not_after: datetime | None
+    note: str | None = None
+
+    @classmethod
+    def of(cls, thing_name: str, credentials: Credentials, *, note: str | None) -> Self:
+        """From a zip."""
+        data = {"tls.crt": credentials.certificate_pem, "tls.key": credentials.private_key_pem}
+        encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+        return cls(thing_name, encoded, credentials.fingerprint, credentials.not_after, note)
+
+
+def secret_body(batch: BatchIdentity, spec: ThingBatchSpec, files: ThingFiles) -> Body:
     """The Secret of one thing: type kubernetes.io/tls, our labels and the template's, nothing of the parent's."""
     template = spec.secret_template.metadata if spec.secret_template else None
-    data = {"tls.crt": credentials.certificate_pem, "tls.key": credentials.private_key_pem}
+    name = files.thing_name
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "kubernetes.io/tls",
-        "metadata": _metadata(
-            batch, spec, name=secret_name(thing_name), thing_name=thing_name, template=template
-        ),
-        "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+        "metadata": _metadata(batch, spec, name=secret_name(name), thing_name=name, template=template),
+        "data": dict(files.data),
     }
 
 
@@ -113,6 +128,24 @@ def holds(existing: Mapping[str, Any], wanted: Body) -> bool:
         and _within(goal["annotations"], meta.get("annotations"))
         and (meta.get("ownerReferences") or []) == goal.get("ownerReferences", [])
     )
+
+
+def changes_to(existing: Mapping[str, Any], wanted: Body) -> list[dict[str, Any]]:
+    """The JSON Patch that makes an existing Secret as wanted, and only the one that was looked at.
+
+    What others put on it stays; an owner reference that is not wanted any more goes, since it would have the
+    Secret deleted with the batch.
+    """
+    meta, goal = existing["metadata"], wanted["metadata"]
+    owners = goal.get("ownerReferences", [])
+    changes: dict[str, Any] = {
+        "/data": wanted["data"],
+        "/metadata/labels": (meta.get("labels") or {}) | goal["labels"],
+        "/metadata/annotations": (meta.get("annotations") or {}) | goal["annotations"],
+        "/metadata/ownerReferences": owners,
+    }
+    operations = [{"op": "test", "path": "/metadata/uid", "value": meta["uid"]}]
+    return operations + [{"op": "add", "path": path, "value": value} for path, value in changes.items()]
 
 
 def _within(wanted: Mapping[str, str], existing: Mapping[str, str] | None) -> bool:

@@ -1,7 +1,7 @@
 """Writing what a batch asks for: Secrets and Things made, changed or left alone, a few at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from thing_operator.api import names
@@ -9,6 +9,8 @@ from thing_operator.api.thingbatch import BatchThing, RetainOrDelete, ThingBatch
 from thing_operator.controller.batches.children import (
     BatchIdentity,
     Body,
+    ThingFiles,
+    changes_to,
     holds,
     is_after_template,
     secret_body,
@@ -16,8 +18,8 @@ from thing_operator.controller.batches.children import (
     with_template_hash,
 )
 from thing_operator.controller.kube import SECRETS, THINGS, KubeClient, ObjectKey, Resource
-from thing_operator.controller.kube_errors import InvalidObjectError, NotFoundError
-from thing_operator.credentials import Credentials
+from thing_operator.controller.kube_errors import ConflictError, InvalidObjectError, NotFoundError
+from thing_operator.credentials.names import secret_name
 
 _PARALLEL = 8
 """Enough to keep the API server busy without crowding out the status of running Things."""
@@ -47,21 +49,36 @@ class Importer:
             )
             self._existing[resource] = {body["metadata"]["name"]: body for body in found}
 
-    async def put(self, thing_name: str, credentials: Credentials) -> BatchThing:
+    def kept(self, thing_name: str) -> Mapping[str, str] | None:
+        """What the Secret of a thing holds that was imported before, None when it is gone."""
+        body = self._existing[SECRETS].get(secret_name(thing_name))
+        data: Mapping[str, str] | None = body.get("data") if body else None
+        return data
+
+    @property
+    def thing_names(self) -> frozenset[str]:
+        """The things whose Secrets are there."""
+        return frozenset(
+            body["metadata"]["annotations"].get(names.THING_NAME_ANNOTATION, "")
+            for body in self._existing[SECRETS].values()
+        )
+
+    async def put(self, files: ThingFiles) -> BatchThing:
         """Have Secret and, on request, Thing of one folder as wanted; says what became of it."""
-        secret = secret_body(self._batch, self._spec, thing_name=thing_name, credentials=credentials)
+        secret = secret_body(self._batch, self._spec, files)
         result = BatchThing(
-            name=thing_name,
+            name=files.thing_name,
             secret_name=secret["metadata"]["name"],
-            fingerprint=credentials.fingerprint,
-            not_after=credentials.not_after,
+            fingerprint=files.fingerprint,
+            not_after=files.not_after,
             result=ThingResult.IMPORTED,
+            message=files.note,
         )
         try:
             await self._put_secret(secret)
             if self._spec.things and self._spec.things.create:
                 await self._put_thing(
-                    with_template_hash(thing_body(self._batch, self._spec, thing_name=thing_name))
+                    with_template_hash(thing_body(self._batch, self._spec, thing_name=files.thing_name))
                 )
         except NotOwnedError as error:
             return result.model_copy(update={"result": ThingResult.CONFLICT, "message": str(error)})
@@ -69,13 +86,9 @@ class Importer:
             return result.model_copy(update={"result": ThingResult.INVALID, "message": error.message})
         return result
 
-    async def put_all(self, items: Mapping[str, Credentials]) -> dict[str, BatchThing]:
-        """:meth:`put` for each folder, a few at a time."""
-
-        async def one(item: tuple[str, Credentials]) -> tuple[str, BatchThing]:
-            return item[0], await self.put(*item)
-
-        return dict(await _each(items.items(), one))
+    async def put_all(self, files: Sequence[ThingFiles]) -> list[BatchThing]:
+        """:meth:`put` for each thing, a few at a time."""
+        return await _each(files, self.put)
 
     async def prune(self, keep: set[str]) -> None:
         """Delete the children whose thing is no longer in the zip, if the policy says so."""
@@ -89,11 +102,18 @@ class Importer:
                     await self._client.delete(resource, key, uid=meta["uid"])
 
     async def _put_secret(self, wanted: Body) -> None:
-        existing = await self._mine(SECRETS, wanted)
+        existing = self._existing[SECRETS].get(wanted["metadata"]["name"])
         if existing is None:
-            await self._client.create(SECRETS, self._batch.key.namespace, wanted)
-        elif not holds(existing, wanted):
-            await self._client.apply(SECRETS, self._key(wanted), wanted)
+            try:
+                # Making it is the question whether there is one: nobody can come in between.
+                await self._client.create(SECRETS, self._batch.key.namespace, wanted)
+            except ConflictError:
+                existing = await self._client.get(SECRETS, self._key(wanted))
+                self._check_owned(existing, wanted)
+            else:
+                return
+        if not holds(existing, wanted):
+            await self._client.json_patch(SECRETS, self._key(wanted), changes_to(existing, wanted))
 
     async def _put_thing(self, wanted: Body) -> None:
         existing = await self._mine(THINGS, wanted)
@@ -110,18 +130,21 @@ class Importer:
             existing = await self._client.get(resource, self._key(wanted))
         except NotFoundError:
             return None
+        self._check_owned(existing, wanted)
+        return existing
+
+    def _check_owned(self, existing: Mapping[str, Any], wanted: Body) -> None:
         if not self._batch.owns(existing):
             raise NotOwnedError(
-                f"{wanted['kind']} {name} is there and was not made by this ThingBatch: "
+                f"{wanted['kind']} {wanted['metadata']['name']} is there and was not made by this ThingBatch: "
                 "delete or rename it, then touch the batch"
             )
-        return existing
 
     def _key(self, wanted: Body) -> ObjectKey:
         return ObjectKey(self._batch.key.namespace, wanted["metadata"]["name"])
 
 
-async def _each(items: Any, work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
+async def _each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
     """``work`` for all items, at most ``_PARALLEL`` at a time; the first error ends it."""
     gate = asyncio.Semaphore(_PARALLEL)
 

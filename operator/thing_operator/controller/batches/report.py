@@ -6,18 +6,34 @@ from datetime import datetime
 
 from thing_operator.api.conditions import ConditionType, Finding, update_conditions
 from thing_operator.api.reasons import Reason
-from thing_operator.api.thingbatch import BatchThing, ThingBatchStatus, ThingResult
+from thing_operator.api.thingbatch import (
+    BatchThing,
+    ImportedSource,
+    OrderStatus,
+    ThingBatchStatus,
+    ThingResult,
+)
 
 _NAMED = 5
 """How many failed things the Ready message names; status.things has them all."""
 
 
+_THINGS_LIMIT = 512 * 1024
+"""Bytes of status.things: etcd takes 1.5 MiB of one object."""
+_MESSAGE_LIMIT = 512
+
+
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """The outcome of a pass. ``trouble`` is set when the batch as a whole could not be imported."""
+    """The outcome of a pass: what was imported, and in ``reason`` and ``message`` what the batch waits for.
+
+    ``stalled``: a person must act; else time may heal it.
+    """
 
     things: tuple[BatchThing, ...] | None = None
+    sources: tuple[ImportedSource, ...] = ()
     digest: str | None = None
+    order: OrderStatus | None = None
     reason: str | None = None
     message: str = ""
     stalled: bool = True
@@ -34,19 +50,43 @@ def build_status(
                 "conditions": update_conditions(
                     previous.conditions, _not_read(report), generation=generation, now=now
                 ),
+                "order": report.order,
             }
         )
     failed = [thing for thing in report.things if thing.result != ThingResult.IMPORTED]
-    findings = _imported(len(report.things)) if not failed else _partly(report.things, failed)
+    if report.reason is not None:
+        findings = _not_read(report)
+    else:
+        findings = _partly(report.things, failed) if failed else _imported(len(report.things))
     return ThingBatchStatus(
         observed_generation=generation,
         conditions=update_conditions(previous.conditions, findings, generation=generation, now=now),
         source_digest=report.digest,
+        sources=report.sources,
+        order=report.order,
         total=len(report.things),
         imported=len(report.things) - len(failed),
         failed=len(failed),
-        things=report.things,
+        things=_that_fit(report.things),
     )
+
+
+def _that_fit(things: tuple[BatchThing, ...]) -> tuple[BatchThing, ...]:
+    """All things by name, or of too many as many as fit, those that failed first."""
+    short = [
+        thing.model_copy(update={"message": thing.message[:_MESSAGE_LIMIT]}) if thing.message else thing
+        for thing in things
+    ]
+    sizes = {thing.name: len(thing.model_dump_json(by_alias=True, exclude_none=True)) for thing in short}
+    if sum(sizes.values()) > _THINGS_LIMIT:
+        short.sort(key=lambda thing: (thing.result == ThingResult.IMPORTED, thing.name))
+    room, kept = _THINGS_LIMIT, []
+    for thing in short:
+        room -= sizes[thing.name]
+        if room < 0:
+            break
+        kept.append(thing)
+    return tuple(kept)
 
 
 def _imported(count: int) -> Iterable[Finding]:

@@ -1,12 +1,11 @@
 """Which thing, which broker, which Secret: the spec with the operator's defaults put in. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from thing_operator.api.reasons import Reason
 from thing_operator.api.thing import CredentialsSpec, EndpointSpec, ThingSpec
 from thing_operator.config import EndpointSettings
+from thing_operator.config.hosts import matches_any
 from thing_operator.credentials.names import secret_name
 from thing_operator.errors import UserError
 
@@ -83,8 +82,3 @@ def _allowed(host: str, settings: EndpointSettings) -> bool:
     if settings.allowed_hosts is None or host == settings.host:
         return True
     return matches_any(host, settings.allowed_hosts)
-
-
-def matches_any(host: str, patterns: Iterable[str]) -> bool:
-    """Whether a host name fits one of the patterns, ``*.amazonaws.com`` for any name below it."""
-    return any(fnmatchcase(host.lower(), pattern.lower()) for pattern in patterns)
