@@ -113,12 +113,17 @@ class MicSession:
         order = {"thingType": thing_type, "domain": domain, "requestedSize": size, "keyType": key_type}
         return str(self._call("POST", f"{self._root}/thingbatches", order)["batchId"])
 
+    def batches(self) -> list[Json]:
+        """All batches, as MIC lists them."""
+        listed: Any = self._call("GET", f"{self._root}/thingbatches")
+        found: list[Json] = listed
+        return found
+
     def wait_for_batch(self, batch_id: str, *, progress: Callable[[int], None] = lambda _done: None) -> bytes:
         """The zip of a batch, once it is made. Raises ToolError when that fails or takes too long."""
         deadline = time.monotonic() + _BATCH_WITHIN
         while time.monotonic() < deadline:
-            listed: Any = self._call("GET", f"{self._root}/thingbatches")
-            found = next(batch for batch in listed if batch["batchId"] == batch_id)
+            found = next(batch for batch in self.batches() if batch["batchId"] == batch_id)
             progress(found["currentSize"])
             if found.get("errors"):
                 raise ToolError(f"the batch was not made: {found['errors']}", reason="CloudFailed")
