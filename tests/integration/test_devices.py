@@ -123,6 +123,7 @@ def test_presence_follows_the_session(workspace: Workspace, things: Things) -> N
     workspace.patch(thing.name, {"suspend": True})
     workspace.wait_for(thing.name, "Connected", "False", reason="Suspended")
     assert presence(workspace, thing) == [2, 0, 2, 0, 2, 0]
+    assert workspace.get(thing.name)["status"]["shadow"]["reported"] == OFFLINE
     workspace.patch(thing.name, {"suspend": None})
     eventually(lambda: presence(workspace, thing)[-1] == 2, "online again", timeout=60)
     workspace.kubectl("delete", "thing", thing.name)

@@ -63,6 +63,7 @@ class Connector:
             runtime.session.replace(spec)
         else:
             key = record.key
+            runtime.last_view = None
             runtime.session = self._hub.open(spec, lambda _session: self._enqueue(key))
         runtime.session_spec = spec
 
@@ -79,6 +80,7 @@ class Connector:
                 await session.update(reported=offline_report())
             except ThingOperatorError as error:
                 log.info("%s could not say that it goes offline: %s", spec.thing_name, error.message)
+        runtime.last_view = session.view
         await session.close()
 
     def _session_spec(

@@ -36,6 +36,9 @@ class Observation:
     credentials: Credentials | None = field(default=None, repr=False)
     credentials_problem: Problem | None = None
     session: SessionView | None = None
+    last_view: SessionView | None = None
+    """What the session saw last that has been ended since."""
+
     request_problem: Problem | None = None
     """Why the last update was not accepted."""
 

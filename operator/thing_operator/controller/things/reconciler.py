@@ -186,6 +186,7 @@ class ThingReconciler:
             credentials=runtime.credentials,
             credentials_problem=runtime.credentials_problem,
             session=runtime.session.view if runtime.session else None,
+            last_view=runtime.last_view,
             request_problem=done.problem,
             accepted=done.accepted,
             device_problem=runtime.device.problem,

@@ -14,7 +14,7 @@ from thing_operator.controller.things.plan import UpdateRequest
 from thing_operator.controller.things.target import Target
 from thing_operator.credentials import Credentials
 from thing_operator.device import DeviceProgram, compile_device
-from thing_operator.session import Session, SessionSpec
+from thing_operator.session import Session, SessionSpec, SessionView
 from thing_operator.shadow.values import JsonObject
 
 
@@ -120,6 +120,9 @@ class ThingRuntime:
     device: VirtualDevice
     session: Session | None = None
     session_spec: SessionSpec | None = None
+    last_view: SessionView | None = None
+    """What the session saw last that was ended."""
+
     credentials: Credentials | None = field(default=None, repr=False)
     credentials_problem: Problem | None = None
     credentials_source: tuple[Any, ...] | None = None

@@ -65,8 +65,9 @@ def _certificate(seen: Observation) -> CertificateStatus | None:
 
 
 def _shadow(seen: Observation) -> ShadowStatus | None:
-    document = seen.session.document if seen.session else None
-    if document is None or seen.suspended:
+    view = seen.session or seen.last_view
+    document = view.document if view else None
+    if document is None:
         return seen.previous.shadow
     if document.version == 0:
         return None
