@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from tests.bench.cloud import measure_cloud
-from tests.bench.report import table, with_ratios
+from tests.bench.report import markdown, table, with_ratios
 from tests.bench.scenario import Bench, Options
 from tests.bench.simulation import simulation
 from tests.bench.world import World
@@ -92,12 +92,14 @@ def plot(
     results: Annotated[Path, typer.Argument(help="what --json wrote", exists=True)],
     to: Annotated[Path, typer.Option(help="folder of the pictures")] = Path("docs/pictures"),
 ) -> None:
-    """The pictures of docs/performance.md, as SVG."""
+    """The table of docs/performance.md, and its pictures as SVG."""
     # Imported here: matplotlib takes a second that no measurement should wait for.
     from tests.bench.plots import draw_all
 
-    for file in draw_all(json.loads(results.read_text(encoding="utf-8")), to):
-        Console().print(str(file), highlight=False)
+    found = json.loads(results.read_text(encoding="utf-8"))
+    typer.echo(markdown(found["sizes"]))
+    for file in draw_all(found, to):
+        typer.echo(str(file))
 
 
 def _show(found: dict[str, Any], json_file: Path | None) -> None:

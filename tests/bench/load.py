@@ -17,8 +17,8 @@ _LATE = 60.0
 
 @dataclass
 class Latencies:
-    """Milliseconds. ``accepted``: PATCH of spec sent to ``update/accepted`` seen; ``status``: report sent to a
-    status seen that has it or a later one.
+    """Milliseconds. ``accepted``: PATCH of a value in spec sent to ``update/accepted`` seen of it or a later one;
+    ``status``: report sent to a status seen that has it or a later one.
     """
 
     accepted: list[float] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Load:
         self._cloud = cloud
         self._path = THINGS.format(namespace=namespace)
         self._numbers = itertools.count(1)
-        self._specs: dict[int, float] = {}
+        self._specs: dict[str, list[tuple[int, float]]] = {}
         self._reports: dict[str, list[tuple[int, float]]] = {}
         self._tokens: dict[str, float] = {}
         self.latencies = Latencies()
@@ -82,7 +82,7 @@ class Load:
     @property
     def missing(self) -> int:
         """Changes that have not got through yet."""
-        return len(self._specs) + len(self._tokens) + sum(map(len, self._reports.values()))
+        return len(self._tokens) + sum(map(len, (*self._specs.values(), *self._reports.values())))
 
     async def _settled(self) -> None:
         try:
@@ -95,8 +95,8 @@ class Load:
 
     def _change_spec(self, name: str) -> None:
         number = next(self._numbers)
-        body = {"spec": {"desired": {"bench": number}}}
-        self._specs[number] = time.monotonic()
+        body = {"spec": {"desired": {"setpoint": number}}}
+        self._specs.setdefault(name, []).append((number, time.monotonic()))
         self.latencies.sent += 1
         patch = self._api.call(
             "PATCH", f"{self._path}/{name}", body, content_type="application/merge-patch+json"
@@ -116,20 +116,21 @@ class Load:
         if token in self._tokens:
             self._reports.setdefault(thing, []).append((body["version"], self._tokens.pop(token)))
             return
-        number = ((body.get("state") or {}).get("desired") or {}).get("bench", 0)
-        sent = self._specs.pop(number, None)
-        if sent is not None:
-            self.latencies.accepted.append(1000 * (time.monotonic() - sent))
+        number = ((body.get("state") or {}).get("desired") or {}).get("setpoint", 0)
+        self.latencies.accepted += _arrived(self._specs, thing, number)
 
     def _on_status(self, body: Json) -> None:
-        name = body["metadata"]["name"]
-        waiting = self._reports.get(name)
-        if not waiting:
-            return
-        version = ((body["status"].get("shadow")) or {}).get("version", 0)
-        now = time.monotonic()
-        self.latencies.status += [1000 * (now - sent) for at, sent in waiting if at <= version]
-        self._reports[name] = [each for each in waiting if each[0] > version]
+        version = (body["status"].get("shadow") or {}).get("version", 0)
+        self.latencies.status += _arrived(self._reports, body["metadata"]["name"], version)
+
+
+def _arrived(waiting: dict[str, list[tuple[int, float]]], name: str, upto: int) -> list[float]:
+    """Take what has arrived with ``upto``; how long each was on its way, in ms."""
+    left = waiting.pop(name, [])
+    now = time.monotonic()
+    if later := [each for each in left if each[0] > upto]:
+        waiting[name] = later
+    return [1000 * (now - sent) for number, sent in left if number <= upto]
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

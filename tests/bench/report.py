@@ -72,9 +72,54 @@ def table(results: list[Json]) -> Table:
 
 def _cell(result: Json, name: str) -> str:
     value, ratio = result["figures"].get(name), result["ratios"].get(name)
-    text = f"{value:,.2f}" if isinstance(value, float) else "" if value is None else str(value)
+    text = f"{value:,.{1 if value >= 10 else 2}f}" if isinstance(value, float) else str(value)
+    if value is None:
+        return ""
     return text if ratio is None else f"{text} ({ratio:.2f})"
 
 
 def _ratio(value: float | None, floor: float) -> float | None:
     return None if value is None or not floor else value / floor
+
+
+_ROWS = (
+    ("cold start, all Ready", "cold_start_s", "s"),
+    ("operator CPU, cold to Ready", "operator_cpu_ms_per_thing", "ms a Thing"),
+    ("operator memory", "operator_rss_kib_per_thing", "KiB a Thing"),
+    ("operator memory in all", "operator_rss_mib", "MiB"),
+    ("idle CPU", "idle_cpu_percent", "% of a core"),
+    ("API writes, apply to Ready", "writes_to_ready_per_thing", "a Thing"),
+    ("API writes, operator restart", "writes_on_restart", "in all"),
+    ("API writes, broker restart", "writes_on_bounce", "in all"),
+    ("spec to accepted, one by one, p50", "accepted_ms_p50_alone", "ms"),
+    ("spec to accepted, 100 changes/s, p50", "accepted_ms_p50", "ms"),
+    ("spec to accepted, 100 changes/s, p99", "accepted_ms_p99", "ms"),
+    ("report to status, one by one, p50", "status_ms_p50_alone", "ms"),
+    ("report to status, 100 changes/s, p50", "status_ms_p50", "ms"),
+    ("report to status, 100 changes/s, p99", "status_ms_p99", "ms"),
+    ("spec to accepted, 1,000 changes/s, p50", "accepted_ms_p50_at_1000", "ms"),
+    ("spec to accepted, 1,000 changes/s, p99", "accepted_ms_p99_at_1000", "ms"),
+    ("report storm: writes", "storm_writes_per_s", "a second"),
+    ("report storm: age of status, p50", "storm_staleness_ms_p50", "ms"),
+    ("report storm: age of status, p99", "storm_staleness_ms_p99", "ms"),
+    ("report storm: reports that never landed", "storm_lost", "in all"),
+    ("broker restart, all sessions back", "bounce_s", "s"),
+    ("operator restart, all sessions back", "restart_s", "s"),
+    ("operator end (SIGTERM)", "stop_s", "s"),
+    ("deletion of all", "delete_s", "s"),
+)
+
+
+def markdown(results: list[Json]) -> str:
+    """The table of docs/performance.md."""
+    titles = [f"{result['figures']['things']:,} Things" for result in results]
+    naive = max(results, key=lambda result: int(result["naive"]["things"]))["naive"]
+    lines = [
+        "| " + " | ".join(["figure", "", *titles, f"naive, {naive['things']} Things"]) + " |",
+        "| --- | --- |" + " ---: |" * (len(titles) + 1),
+    ]
+    for title, name, unit in _ROWS:
+        cells = [_cell(result, name).replace(" (", " (x ") for result in results]
+        peer = f"{naive[name]:,.1f}" if name in naive else ""
+        lines.append("| " + " | ".join([title, unit, *cells, peer]) + " |")
+    return "\n".join(lines)
