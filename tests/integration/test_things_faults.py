@@ -1,6 +1,7 @@
 """Things when the cloud misbehaves: refusals, lost and muddled answers, a broker that is away, others who write too."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -212,3 +213,20 @@ def test_a_status_that_somebody_else_overwrote_is_written_again(impatient: Works
         "patch", "thing", thing.name, "--subresource=status", "--type=merge", f"--patch={foreign}"
     )
     eventually(lambda: impatient.get(thing.name)["status"] == ours, "our status is back")
+
+
+def test_a_second_enforcer_is_answered_at_growing_distances_and_outlived(
+    impatient: Workspace, things: Things
+) -> None:
+    thing = things(1)[0]
+    start(impatient, thing)
+    impatient.wait_for(thing.name, "Ready")
+    edits = 40
+    for number in range(edits):
+        impatient.cloud.update_shadow(thing, {"desired": {"mode": number}})
+        time.sleep(0.1)  # the shadow service takes 20 requests a second for a thing
+    repairs = version(impatient, thing) - 1 - edits
+    assert 1 <= repairs <= edits // 4
+    await_desired(impatient, thing, DESIRED)
+    await_reading(impatient, thing)
+    assert conditions(impatient, thing)["Ready"] == ("True", "Accepted")
