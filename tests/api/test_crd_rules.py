@@ -28,6 +28,8 @@ def simulate(**how: Any) -> Json:
     return {"device": {"simulate": [{"path": "/t", "every": "1s"} | how]}}
 
 
+ORDER = {"host": "h", "accountSecretName": "a", "thingType": "t", "domain": "root", "size": 1000}
+
 ACCEPTED = [
     pytest.param("Thing", "00001721", {}, id="the name is a legal thing name"),
     pytest.param("Thing", "a.b", {"thingName": "My_Thing:1"}, id="the thing name is given"),
@@ -58,7 +60,8 @@ ACCEPTED = [
     pytest.param("Thing", "t", {"device": {"acknowledge": "All", "acknowledgeDelay": "2s"}}, id="ack delay"),
     pytest.param("Thing", "t", {"deletionPolicy": "Clear", "suspend": True}, id="policies"),
     pytest.param("ThingBatch", "b", {"source": {"secrets": [{"name": "s", "key": "k"}]}}, id="secrets"),
-    pytest.param("ThingBatch", "b", {"source": {"url": {"secretName": "s"}}}, id="url"),
+    pytest.param("ThingBatch", "b", {"source": {"url": {"secretName": "s"}}, "removeSource": True}, id="url"),
+    pytest.param("ThingBatch", "b", {"source": {"cloudApi": ORDER | {"batchId": "1"}}}, id="order"),
     pytest.param(
         "ThingBatch",
         "b",
@@ -173,6 +176,24 @@ REFUSED = [
 ]
 
 
+REFUSED += [
+    pytest.param(
+        "ThingBatch",
+        "b",
+        {"source": {"cloudApi": ORDER}, "removeSource": True},
+        "removeSource goes with secrets and url",
+        id="removal of an account",
+    ),
+    pytest.param(
+        "ThingBatch",
+        "b",
+        {"source": {"cloudApi": ORDER | {"size": 0}}},
+        "greater than or equal to 1",
+        id="nothing ordered",
+    ),
+]
+
+
 @pytest.mark.parametrize(("kind", "name", "spec"), ACCEPTED)
 def test_accepted(kubectl: Kubectl, kind: str, name: str, spec: Json) -> None:
     text = manifest(kind, spec, name=name, namespace="default")
@@ -206,6 +227,19 @@ def test_thing_name_is_immutable(kubectl: Kubectl, namespace: str, before: Json,
         "-",
         input=manifest("Thing", changed, name="t", namespace=namespace),
     )
+
+
+def test_an_order_stands_and_its_batch_id_may_come_later(kubectl: Kubectl, namespace: str) -> None:
+    def apply(order: Json) -> None:
+        text = manifest("ThingBatch", {"source": {"cloudApi": order}}, name="b", namespace=namespace)
+        kubectl("apply", "--filename", "-", input=text)
+
+    apply(ORDER)
+    with pytest.raises(ToolError, match="cloudApi is immutable"):
+        apply(ORDER | {"size": 3})
+    apply(ORDER | {"accountSecretName": "other", "batchId": "1"})
+    with pytest.raises(ToolError, match="batchId can be added and not changed"):
+        apply(ORDER | {"batchId": "2"})
 
 
 def test_an_object_nobody_has_seen_does_not_look_finished(kubectl: Kubectl, namespace: str) -> None:

@@ -4,11 +4,15 @@ import base64
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 from tests.fixtures.operator import Workspace, eventually
+from typer.testing import CliRunner
 
+from thing_operator.cli.main import app
 from thing_operator.local.cloud.client import MicSession
+from thing_operator.local.controlplane import ControlPlane
 
 Json = dict[str, Any]
 
@@ -204,3 +208,27 @@ def test_the_source_goes_when_asked_and_the_things_stay(workspace: Workspace) ->
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
     status = workspace.get("b", kind="thingbatch")["status"]
     assert (status["total"], status["imported"]) == (3, 3)
+
+
+def test_import_from_a_terminal(workspace: Workspace, control_plane: ControlPlane, tmp_path: Path) -> None:
+    file = tmp_path / "batch.zip"
+    file.write_bytes(workspace.cloud.create_batch(3, key_type="ec"))
+    options = [f"--namespace={workspace.namespace}", f"--kubeconfig={control_plane.kubeconfig}", "-o", "json"]
+
+    def run(*more: str, name: str = "fleet") -> tuple[int, Json]:
+        arguments = ["batch", "import", str(file), "--name", name, *options, *more]
+        result = CliRunner().invoke(app, arguments)
+        assert "PRIVATE KEY" not in result.output
+        return result.exit_code, json.loads(result.stdout)
+
+    code, told = run("--dry-run")
+    assert (code, told["things"], told["sent"]) == (0, 3, [])
+    assert workspace.list("thingbatches") == []
+    code, told = run("--create-things")
+    assert (code, told["sent"]) == (0, ["fleet-zip-1"])
+    workspace.wait_for("fleet", "Ready", reason="Imported", kind="thingbatch")
+    assert run("--create-things")[1]["sent"] == []
+    workspace.kubectl("create", "secret", "generic", "taken-zip-1", "--from-literal=mine=1")
+    code, told = run(name="taken")
+    assert code == 2
+    assert "was not made by batch import" in told["error"]["message"]

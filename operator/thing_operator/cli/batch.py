@@ -16,7 +16,7 @@ from rich.text import Text
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
 from thing_operator.credentials.names import secret_name
 
-app = typer.Typer(help="Batch zips: look into them.", no_args_is_help=True)
+app = typer.Typer(help="Batch zips: look into them, import them.", no_args_is_help=True)
 
 _STDIN = Path("-")
 _EXIT_UNUSABLE = 1
@@ -37,7 +37,7 @@ class Output(StrEnum):
 
 @app.callback()
 def batch() -> None:
-    """Batch zips: look into them."""
+    """Batch zips: look into them, import them."""
 
 
 @app.command()
@@ -54,11 +54,11 @@ def inspect(
     """
     now = datetime.now(UTC)
     try:
-        entries = _read(file, now=now)
+        entries = read_file(file, now=now)
     except OSError as error:
-        _refuse(f"cannot read {file}: {error.strerror or error}", reason="Unreadable", output=output)
+        refuse(f"cannot read {file}: {error.strerror or error}", reason="Unreadable", output=output)
     except ArchiveRefusedError as error:
-        _refuse(f"{file}: {error.message}", reason=error.reason, output=output)
+        refuse(f"{file}: {error.message}", reason=error.reason, output=output)
     rows = [_row(entry) for entry in entries]
     unusable = sum(entry.credentials is None for entry in entries)
     if output is Output.JSON:
@@ -69,7 +69,8 @@ def inspect(
     raise typer.Exit(_EXIT_UNUSABLE if unusable else 0)
 
 
-def _read(file: Path, *, now: datetime) -> tuple[BatchEntry, ...]:
+def read_file(file: Path, *, now: datetime) -> tuple[BatchEntry, ...]:
+    """The folders of a zip, or of what comes in on stdin; raises OSError and ArchiveRefusedError."""
     if file == _STDIN:
         return read_batch(sys.stdin.buffer, now=now)
     with file.open("rb") as opened:
@@ -112,7 +113,8 @@ def _print_table(rows: Iterable[dict[str, Any]], *, title: str) -> None:
     Console(width=None if sys.stdout.isatty() else _LOG_WIDTH).print(table)
 
 
-def _refuse(message: str, *, reason: str, output: Output) -> NoReturn:
+def refuse(message: str, *, reason: str, output: Output) -> NoReturn:
+    """Say why nothing was done, and exit with code 2."""
     if output is Output.JSON:
         typer.echo(json.dumps({"error": {"reason": reason, "message": message}}, indent=2))
     error = Text.assemble(("error:", "bold red"), " ", message)

@@ -1,0 +1,102 @@
+"""``thing-operator batch import``: a zip becomes source Secrets and a ThingBatch."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from thing_operator.cli.batch import Output, read_file, refuse
+from thing_operator.credentials import ArchiveRefusedError
+from thing_operator.credentials.splitting import split_batch
+from thing_operator.errors import ThingOperatorError, UserError
+
+_EXIT_UNUSABLE = 1
+
+
+def import_batch(
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="the zip as MIC made it; - for stdin")],
+    name: Annotated[str, typer.Option(help="name of the ThingBatch")],
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="where")] = "default",
+    create_things: Annotated[
+        bool, typer.Option("--create-things", help="have a Thing made for each thing, too")
+    ] = False,
+    remove_source: Annotated[
+        bool, typer.Option("--remove-source", help="have the source Secrets deleted once all is imported")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be done, change nothing")
+    ] = False,
+    output: Annotated[Output, typer.Option("--output", "-o", help="form of the result")] = Output.TABLE,
+    kubeconfig: Annotated[Path | None, typer.Option(help="instead of KUBECONFIG")] = None,
+) -> None:
+    """Store a batch zip in as many Secrets as it needs, and make the ThingBatch that imports them.
+
+    Run it again after an interruption: what is there already is not sent again. Exit code 0: all things are
+    handed over. 1: all usable ones are, some folders are not usable. 2: nothing was handed over, or not all.
+    """
+    # Imported here: the API client takes a second that no other command should wait for.
+    from thing_operator.cli.handing_over import Part, hand_over  # noqa: PLC0415
+    from thing_operator.controller.kube import ObjectKey  # noqa: PLC0415
+
+    try:
+        entries = read_file(file, now=datetime.now(UTC))
+        parts = [
+            (f"{name}-zip-{number}", content) for number, content in enumerate(split_batch(entries), start=1)
+        ]
+        unusable = {entry.thing_name: entry.problem.message for entry in entries if entry.problem}
+        if not parts:
+            raise UserError("none of the folders is usable: thing-operator batch inspect says why")
+        console = Console(stderr=True)
+        sent: list[str] = []
+        if not dry_run:
+            with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+                task = progress.add_task(f"{len(parts)} Secrets", total=len(parts))
+                sent = asyncio.run(
+                    hand_over(
+                        [Part(*part) for part in parts],
+                        ObjectKey(namespace, name),
+                        more={
+                            **({"things": {"create": True}} if create_things else {}),
+                            **({"removeSource": True} if remove_source else {}),
+                        },
+                        kubeconfig=kubeconfig,
+                        done=lambda: progress.advance(task),
+                    )
+                )
+    except OSError as error:
+        refuse(f"cannot read {file}: {error.strerror or error}", reason="Unreadable", output=output)
+    except ArchiveRefusedError as error:
+        refuse(f"{file}: {error.message}", reason=error.reason, output=output)
+    except ThingOperatorError as error:
+        refuse(error.message, reason=error.reason, output=output)
+    _report(
+        {
+            "thingBatch": name,
+            "namespace": namespace,
+            "dryRun": dry_run,
+            "things": len(entries) - len(unusable),
+            "secrets": [part for part, _ in parts],
+            "sent": sent,
+            "unusable": unusable,
+        },
+        output=output,
+    )
+    raise typer.Exit(_EXIT_UNUSABLE if unusable else 0)
+
+
+def _report(result: dict[str, Any], *, output: Output) -> None:
+    if output is Output.JSON:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    verb = "would be handed over" if result["dryRun"] else "handed over"
+    typer.echo(
+        f"ThingBatch {result['namespace']}/{result['thingBatch']}: {result['things']} things in "
+        f"{len(result['secrets'])} Secrets {verb}, {len(result['sent'])} of them sent"
+    )
+    for thing, problem in result["unusable"].items():
+        typer.echo(f"  not usable: {thing}: {problem}")
