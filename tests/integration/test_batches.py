@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.fixtures.operator import Workspace, eventually
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from thing_operator.cli.main import app
-from thing_operator.local.cloud.client import MicSession
+from thing_operator.local.cloud.client import LocalCloud, MicSession
 from thing_operator.local.controlplane import ControlPlane
 
 Json = dict[str, Any]
@@ -232,3 +232,23 @@ def test_import_from_a_terminal(workspace: Workspace, control_plane: ControlPlan
     code, told = run(name="taken")
     assert code == 2
     assert "was not made by batch import" in told["error"]["message"]
+
+
+def test_mic_makes_a_batch_for_a_terminal(cloud: LocalCloud, tmp_path: Path) -> None:
+    info = cloud.info
+    file = tmp_path / "batch.zip"
+
+    def run(password: str) -> Result:
+        arguments = ["batch", "create", str(file), "--api", f"{info.api}/prod", "--ca-file", str(info.ca)]
+        arguments += ["--thing-type", "lamp", "--domain", "root", "--size", "2"]
+        return CliRunner().invoke(app, arguments, env={"MIC_USER": info.user_name, "MIC_PASSWORD": password})
+
+    refused = run("wrong")
+    assert refused.exit_code == 2
+    assert "does not let the account in" in refused.stderr
+    assert not file.exists()
+    result = run(info.password)
+    assert result.exit_code == 0, result.output
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(cloud.things(file.read_bytes())) == 2
+    assert info.password not in result.output

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from thing_operator.cli.batch import app as batch_app
+from thing_operator.cli.batch_create import create
 from thing_operator.cli.batch_import import import_batch
 from thing_operator.cli.cloud import app as cloud_app
 from thing_operator.cli.crds import crds
@@ -25,6 +26,7 @@ app.command()(crds)
 app.command()(demo)
 app.add_typer(cloud_app, name="cloud")
 batch_app.command("import")(import_batch)
+batch_app.command()(create)
 app.add_typer(batch_app, name="batch")
 
 
