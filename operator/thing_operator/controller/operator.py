@@ -184,17 +184,19 @@ class Operator:
 
     async def stop(self) -> None:
         """End every part in the order in which they feed each other; pending status is flushed. Idempotent."""
+        end = self._clock.monotonic() + _STOP_TIMEOUT.total_seconds()
         self.supervisor.relax()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for kind in (self._things, self._batches):
-            await kind.queue.stop(timeout=_STOP_TIMEOUT / 4)
-        await self.writer.flush(timeout=_STOP_TIMEOUT / 4)
+            await kind.queue.stop(timeout=_STOP_TIMEOUT / 8)
+        await self.writer.flush(timeout=_STOP_TIMEOUT / 2)
         await self.writer.stop()
         await self.events.stop()
-        await self.hub.close(timeout=_STOP_TIMEOUT.total_seconds() / 2)
+        # What the others have left of the time, and a second at least: brokers notice a closed socket anyway.
+        await self.hub.close(timeout=max(1.0, end - self._clock.monotonic()))
 
     # --- what the probes ask
 
