@@ -252,3 +252,22 @@ def test_mic_makes_a_batch_for_a_terminal(cloud: LocalCloud, tmp_path: Path) -> 
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(cloud.things(file.read_bytes())) == 2
     assert info.password not in result.output
+
+
+def test_new_certificates_in_the_zip_rotate_secret_and_session(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(1, key_type="ec")
+    (old,) = workspace.cloud.things(data).values()
+    store_zip(workspace, data)
+    workspace.apply("ThingBatch", "b", batch_spec(**create_things({"a": 1})))
+    eventually(lambda: workspace.list("things"), "the Thing")
+    before = workspace.wait_for(old.name, "Ready") and workspace.get(old.name)["status"]["certificate"]
+    new = workspace.cloud.replace_certificate(old)
+    renewed = io.BytesIO()
+    with zipfile.ZipFile(renewed, "w") as target:
+        target.writestr(f"{new.name}/cert.pem", new.certificate_pem)
+        target.writestr(f"{new.name}/privkey.pem", new.private_key_pem)
+    store_zip(workspace, renewed.getvalue())
+    eventually(lambda: workspace.get(old.name)["status"]["certificate"] != before, "the new certificate")
+    workspace.wait_for(old.name, "Connected")
+    workspace.cloud.update_shadow(new, {"reported": {"b": 2}})
+    eventually(lambda: workspace.get(old.name)["status"]["shadow"].get("reported") == {"b": 2}, "session")
