@@ -90,5 +90,5 @@ async def _rate(cloud: LocalCloud, topics: list[str], heard_on: str, payload: by
         observer.publish(topic, payload)
     async with asyncio.timeout(120):
         await done.wait()
-    observer.close()
+    await observer.close()
     return len(topics) / (time.monotonic() - began)

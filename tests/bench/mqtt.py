@@ -56,6 +56,7 @@ class Observer(asyncio.Protocol):
         self._on_message = on_message
         self._buffer = bytearray()
         self._subscribed = asyncio.Event()
+        self._closed = asyncio.Event()
         self._transport: asyncio.Transport
 
     @classmethod
@@ -80,8 +81,13 @@ class Observer(asyncio.Protocol):
     def publish(self, topic: str, payload: bytes) -> None:
         self._transport.write(publish(topic, payload))
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Without DISCONNECT."""
         self._transport.abort()
+        await self._closed.wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

@@ -82,7 +82,7 @@ class Bench:
             self._api = await stack.enter_async_context(Api(self._world.plane.kubeconfig))
             stack.callback(self._stop_operator)
             await self._cloud.open()
-            stack.callback(self._cloud.close)
+            stack.push_async_callback(self._cloud.close)
             self._tell("making Secrets and Things")
             await make_objects(self._api, self._namespace, things)
             found, naive = await self._measure_floors(things, others)

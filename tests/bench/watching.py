@@ -146,9 +146,9 @@ class CloudWatch:
             else:
                 return
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._observer is not None:
-            self._observer.close()
+            await self._observer.close()
 
     def update(self, thing: str, body: Json) -> None:
         """Publish an update as a device would."""

@@ -60,4 +60,4 @@ async def test_three_hundred_things_cost_two_writes_one_session_and_two_messages
         finally:
             await asyncio.to_thread(operator.stop)
             await watch.stop()
-            requests.close()
+            await requests.close()

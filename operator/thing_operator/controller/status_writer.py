@@ -6,6 +6,7 @@ fairly, and never loses the last value.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -34,6 +35,7 @@ _PARALLEL = 10
 _RETRY_SECONDS = 1.0
 _RETRY_LIMIT = 60.0
 _MAYBE_LIMIT = 4
+_NOTHING = b"{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class SilentWriteObserver:
 
 @dataclass(slots=True)
 class _Entry:
-    known: Status | None = None
+    held: bytes | None = None
+    """What the API server holds, as JSON: a third of the memory of the objects, ten thousand times."""
     maybe: tuple[Status, ...] = ()
     """What is on its way, or was sent and never answered: the API server may hold any of these instead."""
     wanted: Status | None = None
@@ -86,6 +89,18 @@ class _Entry:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
+    def known(self) -> Status | None:
+        """What the API server holds."""
+        if self.held is None:
+            return None
+        known: Status = json.loads(self.held)
+        return known
+
+    @known.setter
+    def known(self, status: Status) -> None:
+        self.held = json.dumps(status, separators=(",", ":")).encode()
+
+    @property
     def due_at(self) -> float:
         """Urgent changes wait for nothing but a retry's pause; others for the object's interval."""
         spaced = 0.0 if self.urgent else self.last_write + self.min_interval
@@ -93,7 +108,8 @@ class _Entry:
 
     def is_held(self, status: Status) -> bool:
         """Whether the API server holds this status for certain; nothing may be under way."""
-        return self.known is not None and not self.maybe and _same(self.known, status)
+        known = None if self.maybe else self.known
+        return known is not None and _same(known, status)
 
     def sent(self, status: Status) -> None:
         """This status is on its way from now on."""
@@ -134,7 +150,7 @@ class StatusWriter:
     def observe(self, target: Target, status: Status) -> None:
         """What the API server is seen to hold. Counts only when nothing is known yet: the one who writes knows."""
         entry = self._entry(target)
-        if entry.known is None:
+        if entry.held is None:
             entry.known = status
 
     def compare(self, target: Target, status: Status, *, asked_at: float) -> bool:
@@ -149,6 +165,11 @@ class StatusWriter:
             return False
         entry.maybe = (status,)
         return True
+
+    def held(self, target: Target) -> bytes:
+        """As :meth:`known`, as JSON; the same object until it changes."""
+        entry = self._entries.get(target)
+        return (entry.held if entry else None) or _NOTHING
 
     def known(self, target: Target) -> Status:
         """What the API server holds, as far as we know."""

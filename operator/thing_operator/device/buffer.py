@@ -1,6 +1,5 @@
 """What should have been reported while there was no connection. Pure."""
 
-from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,7 +27,7 @@ class SampleBuffer:
     def __init__(self, *, limit: int, max_age: timedelta) -> None:
         self._limit = limit
         self._max_age_ms = max_age.total_seconds() * 1000
-        self._samples: deque[Sample] = deque()
+        self._samples: list[Sample] = []  # an empty deque takes 0.6 KiB, and most Things simulate nothing
         self._dropped = 0
 
     def add(self, sample: Sample) -> None:
@@ -36,7 +35,7 @@ class SampleBuffer:
         self._samples.append(sample)
         oldest = sample.timestamp_ms - self._max_age_ms
         while len(self._samples) > self._limit or self._samples[0].timestamp_ms < oldest:
-            self._samples.popleft()
+            self._samples.pop(0)
             self._dropped += 1
 
     @property
@@ -47,7 +46,7 @@ class SampleBuffer:
     def delivered(self, sample: Sample) -> None:
         """Let go of a sample; one that has been dropped meanwhile counts as delivered."""
         if self._samples and self._samples[0] is sample:
-            self._samples.popleft()
+            self._samples.pop(0)
         else:
             self._dropped -= 1
 

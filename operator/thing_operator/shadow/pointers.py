@@ -1,5 +1,6 @@
 """Paths into JSON objects, and their text form, the JSON Pointer (RFC 6901)."""
 
+import sys
 from collections.abc import Iterator, Mapping
 
 from thing_operator.shadow.values import JsonObject, JsonValue
@@ -9,8 +10,8 @@ Path = tuple[str, ...]
 
 
 def to_pointer(path: Path) -> str:
-    """``("a/b", "")`` becomes ``/a~1b/``."""
-    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)
+    """``("a/b", "")`` becomes ``/a~1b/``; one string for all the Things that have the key."""
+    return sys.intern("".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path))
 
 
 def from_pointer(pointer: str) -> Path:

@@ -1,5 +1,6 @@
 """One pass over one Thing: gather, plan, act, say. The decisions are in ``plan``, ``conditions``, ``status``."""
 
+import json
 import random
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -12,7 +13,7 @@ from thing_operator.config.durations import parse_duration
 from thing_operator.controller.cache import ObjectCache
 from thing_operator.controller.kube import THINGS, ObjectKey
 from thing_operator.controller.records import ObjectRecord
-from thing_operator.controller.status_writer import Status, StatusWriter
+from thing_operator.controller.status_writer import StatusWriter
 from thing_operator.controller.status_writer import Target as StatusTarget
 from thing_operator.controller.things.claims import Claims
 from thing_operator.controller.things.conditions import verdicts, worth_telling
@@ -63,7 +64,7 @@ class ThingReconciler:
         self._rng = rng
         self._claims = Claims()
         self._runtimes: dict[ObjectKey, ThingRuntime] = {}
-        self._parsed: dict[int, tuple[Status, ThingStatus]] = {}
+        self._parsed: dict[int, tuple[bytes, ThingStatus]] = {}
         """By the id of the status that it was parsed from, which is kept beside it so that the id stays its own."""
 
     async def reconcile(self, key: ObjectKey) -> timedelta | None:
@@ -220,12 +221,12 @@ class ThingReconciler:
 
     def _previous(self, record: ObjectRecord) -> ThingStatus:
         """The status as the API server holds it; a pass asks several times, parsing is the dear part."""
-        known = self._writer.known(_status_target(record))
-        parsed = self._parsed.get(id(known))
-        if parsed is None or parsed[0] is not known:
+        held = self._writer.held(_status_target(record))
+        parsed = self._parsed.get(id(held))
+        if parsed is None or parsed[0] is not held:
             if len(self._parsed) >= _PARSED_LIMIT:
                 self._parsed.clear()
-            parsed = self._parsed[id(known)] = (known, ThingStatus.model_validate(known))
+            parsed = self._parsed[id(held)] = (held, ThingStatus.model_validate(json.loads(held)))
         return parsed[1]
 
     def _runtime(self, key: ObjectKey, record: ObjectRecord | None) -> ThingRuntime | None:
