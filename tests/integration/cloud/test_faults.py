@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 
@@ -170,6 +171,24 @@ def test_restarted_broker_keeps_port_and_shadows(
         again.subscribe_all()
         again.publish(again.topics.get)
         assert again.next()[1]["version"] == 1
+
+
+def test_batches_made_while_the_broker_restarts(cloud: LocalCloud, control: CloudControl) -> None:
+    """A certificate that is announced meanwhile waits for the new broker."""
+
+    def restart_often() -> None:
+        for _ in range(5):
+            control.restart_broker()
+
+    with ThreadPoolExecutor() as pool:
+        restarts = pool.submit(restart_often)
+        made: dict[str, CloudThing] = {}
+        while not restarts.done():
+            made |= cloud.things(cloud.create_batch(1, key_type="ec"))
+        restarts.result()
+    for thing in made.values():
+        with Device(cloud.info, thing):
+            pass
 
 
 @pytest.mark.parametrize(("asked", "held"), [(5, 30), (30, 30), (1200, 1200), (1201, 1200), (0, 1200)])

@@ -7,7 +7,7 @@ import signal
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -92,10 +92,9 @@ async def _serve(
         on_ready(info)
         while not stop.is_set():
             cloud.check_running()
-            try:
-                await asyncio.wait_for(stop.wait(), _WATCH_INTERVAL)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WATCH_INTERVAL):
+                    await stop.wait()
 
 
 class _Cloud:
@@ -112,6 +111,8 @@ class _Cloud:
         self._registry = Registry(self._store, self._pki.things, clock_ms=_now_ms)
         self._link = ServiceLink(self._pki.service_context())
         self._shadows = self._new_shadows()
+        self._broker_up = asyncio.Lock()
+        """Held by who starts the broker or talks to it: a certificate that is made meanwhile waits."""
 
     def check_running(self) -> None:
         """Raise ToolError when a part has ended by itself."""
@@ -164,13 +165,18 @@ class _Cloud:
     async def _start_broker(self, port: int) -> None:
         identities = self._registry.identities()
         await asyncio.to_thread(self._broker.start, port=port, identities=identities)
-        self._registry.announce = lambda: self._broker.reload(self._registry.identities())
+        self._registry.announce = self._announce
         await self._link.connect(HOST, self._broker.port, self._shadows.handle_messages)
 
     async def _restart_broker(self) -> None:
-        self._link.close()
-        await asyncio.to_thread(self._broker.stop)
-        await self._start_broker(self._broker.port)
+        async with self._broker_up:
+            self._link.close()
+            await asyncio.to_thread(self._broker.stop)
+            await self._start_broker(self._broker.port)
+
+    async def _announce(self) -> None:
+        async with self._broker_up:
+            await self._broker.reload(self._registry.identities())
 
     async def _start_data_plane(self) -> int:
         plane = DataPlane(self._shadows, self._registry, service_fingerprint=self._pki.service.fingerprint)

@@ -88,9 +88,12 @@ class Broker:
 
     def stop(self) -> None:
         """End it, at once: it holds nothing that is worth a farewell."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
+        process, self._process = (
+            self._process,
+            None,
+        )  # first: check_running must not take this end for a crash
+        if process is not None:
+            process.stop()
 
     def check_running(self) -> None:
         """Raise ToolError when it has ended by itself."""

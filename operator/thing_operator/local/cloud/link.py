@@ -68,7 +68,8 @@ class ServiceLink:
         self._loop.add_reader(sock, self._on_readable)
         self._misc = self._loop.create_task(self._keep_alive())
         try:
-            await asyncio.wait_for(subscribed.wait(), _ANSWER_WITHIN)
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                await subscribed.wait()
         except TimeoutError:
             self.close()
             raise ToolError("the broker does not answer the shadow service") from None
