@@ -1,4 +1,4 @@
-"""Write (or, with ``--check``, compare) docs/reference/thing.md and thingbatch.md: the fields of the CRDs as pages."""
+"""Write (or, with ``--check``, compare) the generated pages of docs/reference: fields of both kinds, metrics."""
 
 import sys
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Any
 
 from thing_operator.api import names
 from thing_operator.api.crds import all_crds
+from thing_operator.metrics import METRIC_LABELS, Metrics
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -21,6 +22,18 @@ _SEE_ALSO = {
 _ELSEWHERE = {(names.BATCH_KIND, "things.template.spec"): "the fields are those of a [Thing](thing.md#spec)"}
 """What another page describes already: (kind, field)."""
 
+_METRICS_HEAD = """<!-- Generated from operator/thing_operator/metrics.py by `make crds`; do not edit. -->
+
+# Metrics
+
+On `metrics.port` (9090) at `/metrics`. None has a label per Thing, which would be ten thousand series for ten
+thousand Things: what one Thing is about is in its status and Events. Beside these there are `process_*` and
+`python_*`. What to alert on is in [operating](../operating.md).
+
+| metric | type | labels | meaning |
+| --- | --- | --- | --- |
+"""
+
 _READABLE = 50
 """From this length on a pattern says nothing to a person; those of host and object names are."""
 
@@ -28,7 +41,20 @@ _READABLE = 50
 def pages() -> dict[Path, str]:
     """Every page and what it should hold."""
     found = (crd["spec"] for crd in all_crds().values())
-    return {FOLDER / f"{spec['names']['singular']}.md": _page(spec) for spec in found}
+    fields = {FOLDER / f"{spec['names']['singular']}.md": _page(spec) for spec in found}
+    return fields | {FOLDER / "metrics.md": _metrics_page()}
+
+
+def _metrics_page() -> str:
+    rows = []
+    for family in Metrics(version="").registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        if name.startswith("thing_operator_"):
+            labels = ", ".join(f"`{label}`" for label in METRIC_LABELS.get(name, ()))
+            kind = "gauge" if family.type == "info" else family.type
+            suffix = "_info" if family.type == "info" else ""
+            rows.append(f"| `{name}{suffix}` | {kind} | {labels} | {family.documentation} |")
+    return _METRICS_HEAD + "\n".join(rows) + "\n"
 
 
 def _page(crd: Json) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,8 +38,12 @@ class _Seen:
 class EventRecorder:
     """Writes Events in a task of its own; when there are too many, of all or of one object, the newest are dropped."""
 
-    def __init__(self, client: KubeClient, *, clock: Clock) -> None:
+    def __init__(
+        self, client: KubeClient, *, clock: Clock, on_event: Callable[[str], None] = lambda _reason: None
+    ) -> None:
+        """``on_event`` is told of the reason of each Event, recorded or not."""
         self._client = client
+        self._on_event = on_event
         self._clock = clock
         self._queue: asyncio.Queue[tuple[Target, str, str]] = asyncio.Queue(_QUEUE_LIMIT)
         self._seen: OrderedDict[tuple[str, str, str], _Seen] = OrderedDict()
@@ -49,6 +54,7 @@ class EventRecorder:
     def tell(self, target: Target, *, reason: str, message: str) -> None:
         """Record an Event about an object; whether it is a Warning follows from the reason. Never blocks."""
         log.info("%s: %s: %s", target.key, reason, message)
+        self._on_event(reason)
         # The line above has told it: one that flaps, or a fleet that starts, must not flood the API server.
         if self._queue.full() or not self._object_budget(target.uid).try_spend():
             log.debug("too many Events: %s about %s is not recorded", reason, target.key)

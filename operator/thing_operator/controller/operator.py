@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,7 @@ from thing_operator.controller.watches import WatchMonitor
 from thing_operator.controller.watching import Watch
 from thing_operator.errors import ThingOperatorError, UserError
 from thing_operator.health import Checks
+from thing_operator.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
 
 log = logging.getLogger(__name__)
@@ -66,19 +68,24 @@ class _Kind:
 class Operator:
     """Owns every part of the running operator; an async context manager around kopf's own run."""
 
-    def __init__(self, *, client: KubeClient, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, client: KubeClient, settings: Settings, metrics: Metrics, clock: Clock | None = None
+    ) -> None:
         self._client = client
         self._settings = settings
         self._clock = clock or SystemClock()
         rng = random.Random()  # noqa: S311 - jitter, not secrets
-        self.events = EventRecorder(client, clock=self._clock)
+        self.events = EventRecorder(client, clock=self._clock, on_event=metrics.event)
         self.writer = StatusWriter(
             client,
             writes_per_second=settings.status.writes_per_second,
             clock=self._clock,
             on_gone=self._status_target_gone,
+            observer=metrics,
         )
-        self.hub = Hub(session=settings.session, pacing=settings.pacing, shadow=settings.shadow)
+        self.hub = Hub(
+            session=settings.session, pacing=settings.pacing, shadow=settings.shadow, observer=metrics
+        )
         things, batches = ObjectCache(), ObjectCache()
         self._thing_reconciler = self._make_thing_reconciler(things, rng)
         self._batch_reconciler = BatchReconciler(
@@ -217,6 +224,22 @@ class Operator:
             },
         )
 
+    def snapshot(self) -> Snapshot:
+        """What the gauges of the metrics say."""
+        queues = {"things": self._things.queue, "batches": self._batches.queue}
+        return Snapshot(
+            sessions=Counter(session.view.phase.value for session in self.hub),
+            things=Counter(
+                (found["type"], found["status"], found["reason"])
+                for status in self.writer.statuses(THINGS)
+                for found in status.get("conditions", ())
+            ),
+            queues={name: (queue.depth, queue.oldest_age) for name, queue in queues.items()},
+            pending_writes=self.writer.pending,
+            certificate_ends=tuple(end.timestamp() for end in self._thing_reconciler.certificate_ends()),
+            now=self._clock.now().timestamp(),
+        )
+
     # --- what comes in
 
     def batch_event(self, event: Mapping[str, Any]) -> None:
@@ -324,7 +347,8 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
     async with Signals(settings=settings, clock=clock) as signals:
         client = await KubeClient.connect(kubeconfig=kubeconfig)
         try:
-            operator = Operator(client=client, settings=settings, clock=clock)
+            operator = Operator(client=client, settings=settings, metrics=signals.metrics, clock=clock)
+            signals.show(operator.snapshot)
             signals.health.follow(startup=operator.startup_checks(), ready=operator.ready_checks())
             signals.heartbeat.listeners.append(operator.watches.look)
             async with operator:

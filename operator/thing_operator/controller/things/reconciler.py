@@ -2,8 +2,8 @@
 
 import json
 import random
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from thing_operator.api.reasons import Reason
 from thing_operator.api.thing import ThingSpec, ThingStatus
@@ -82,6 +82,14 @@ class ThingReconciler:
         seen, again = await self._observe(record, runtime)
         self._say(record, runtime, seen)
         return next_look(seen, runtime, again)
+
+    def certificate_ends(self) -> Iterator[datetime]:
+        """When each certificate in use ends."""
+        return (
+            runtime.credentials.not_after
+            for runtime in self._runtimes.values()
+            if runtime.credentials is not None
+        )
 
     def secret_changed(self, secret: ObjectKey) -> None:
         """A Secret was made, changed or deleted: its users read it again."""

@@ -1,0 +1,232 @@
+"""What the operator counts and measures, for Prometheus. Nothing here has a label per Thing.
+
+Counters and histograms are told of as things happen; gauges are taken as one snapshot when somebody asks.
+docs/reference/metrics.md is generated from here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
+
+_PREFIX: Final = "thing_operator"
+_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_DAY: Final = 86400
+_WITHIN_DAYS: Final = (7, 30, 90)
+
+METRIC_LABELS: Final = {
+    f"{_PREFIX}_{name}": labels
+    for name, labels in {
+        "build": ("version",),
+        "sessions": ("phase",),
+        "session_disconnects_total": ("reason",),
+        "session_connect_failures_total": ("reason",),
+        "shadow_requests_total": ("operation", "result"),
+        "shadow_request_seconds": ("operation",),
+        "status_writes_total": ("result",),
+        "events_total": ("reason",),
+        "things": ("condition", "status", "reason"),
+        "queue_depth": ("queue",),
+        "queue_oldest_seconds": ("queue",),
+        "certificates_ending": ("days",),
+    }.items()
+}
+"""The labels of each metric that has any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The operator at one moment."""
+
+    sessions: Mapping[str, int] = field(default_factory=dict)
+    """By phase."""
+    things: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """By type, status and reason of a condition."""
+    queues: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    """Depth, and seconds that the oldest entry is overdue, by name."""
+    pending_writes: int = 0
+    certificate_ends: tuple[float, ...] = ()
+    """End of validity of each certificate in use, epoch seconds."""
+    now: float = 0.0
+    """Epoch seconds."""
+
+
+class Metrics:
+    """Told by sessions, the status writer, Events and the event loop; an observer of each of them."""
+
+    def __init__(self, *, version: str) -> None:
+        # A series of creation times beside each counter: twice the series, and nobody asks for them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client does not annotate it
+        registry = self.registry = CollectorRegistry()
+        self._version = version
+        self.snapshot = Snapshot()
+        """What the gauges say."""
+        self._connects = Histogram(
+            "session_connect_seconds",
+            "From the begin of dialing until the shadow has been read.",
+            namespace=_PREFIX,
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._pacing = Histogram(
+            "session_pacing_wait_seconds",
+            "What a session waited for its turn to connect.",
+            namespace=_PREFIX,
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._disconnects = _counter(
+            registry, "session_disconnects", "Sessions that were up and ended.", "reason"
+        )
+        self._refused = _counter(
+            registry, "session_connect_failures", "Tries to connect that came to nothing.", "reason"
+        )
+        self._requests = _counter(
+            registry,
+            "shadow_requests",
+            "Requests to the shadow service by answer: accepted, the code of a refusal, timeout, lost.",
+            "operation",
+            "result",
+        )
+        self._latencies = Histogram(
+            "shadow_request_seconds",
+            "From a request to its acceptance.",
+            ["operation"],
+            namespace=_PREFIX,
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        writes = _counter(
+            registry,
+            "status_writes",
+            "Status writes: written, suppressed since nothing had changed, failed.",
+            "result",
+        )
+        self._written, self._suppressed, self._failed = map(
+            writes.labels, ("written", "suppressed", "failed")
+        )
+        self._events = _counter(
+            registry, "events", "What Events told of, those not recorded included.", "reason"
+        )
+        self._lag = Histogram(
+            "event_loop_lag_seconds",
+            "How late the event loop was for its beat, twice a second.",
+            namespace=_PREFIX,
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        registry.register(_Gauges(self))
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+
+    # A session's observer
+
+    def connected(self, latency: float) -> None:
+        """See SessionObserver."""
+        self._connects.observe(latency)
+
+    def disconnected(self, reason: str) -> None:
+        """See SessionObserver."""
+        self._disconnects.labels(reason).inc()
+
+    def connect_failed(self, reason: str) -> None:
+        """See SessionObserver."""
+        self._refused.labels(reason).inc()
+
+    def request(self, *, kind: str, result: str, latency: float) -> None:
+        """See SessionObserver."""
+        self._requests.labels(kind, result).inc()
+        if result == "accepted":
+            self._latencies.labels(kind).observe(latency)
+
+    def pacing_wait(self, seconds: float) -> None:
+        """See SessionObserver."""
+        self._pacing.observe(seconds)
+
+    # The status writer's observer
+
+    def written(self) -> None:
+        """See WriteObserver."""
+        self._written.inc()
+
+    def suppressed(self) -> None:
+        """See WriteObserver."""
+        self._suppressed.inc()
+
+    def failed(self) -> None:
+        """See WriteObserver."""
+        self._failed.inc()
+
+    # Others
+
+    def event(self, reason: str) -> None:
+        """An Event was told."""
+        self._events.labels(reason).inc()
+
+    def lag(self, seconds: float) -> None:
+        """The event loop was so late."""
+        self._lag.observe(seconds)
+
+    def gauges(self) -> Iterator[Metric]:
+        """The snapshot as metrics."""
+        yield InfoMetricFamily(f"{_PREFIX}_build", "Version of the operator.", {"version": self._version})
+        snapshot = self.snapshot
+        sessions = _gauge("sessions", "Sessions by phase.", "phase")
+        for phase, count in snapshot.sessions.items():
+            sessions.add_metric([phase], count)
+        yield sessions
+        things = _gauge("things", "Things by condition.", "condition", "status", "reason")
+        for labels, count in snapshot.things.items():
+            things.add_metric(labels, count)
+        yield things
+        depths = _gauge("queue_depth", "Objects that are due for a pass.", "queue")
+        ages = _gauge("queue_oldest_seconds", "How long the object that waits longest is overdue.", "queue")
+        for name, (depth, age) in snapshot.queues.items():
+            depths.add_metric([name], depth)
+            ages.add_metric([name], age)
+        yield depths
+        yield ages
+        pending = _gauge("status_writes_pending", "Statuses that wait for their turn to be written.")
+        pending.add_metric([], snapshot.pending_writes)
+        yield pending
+        yield from self._certificates(snapshot)
+
+    def _certificates(self, snapshot: Snapshot) -> Iterator[Metric]:
+        ends = snapshot.certificate_ends
+        first = _gauge("certificate_first_end_timestamp_seconds", "When the first certificate in use ends.")
+        if ends:
+            first.add_metric([], min(ends))
+        yield first
+        counts = _gauge("certificates_ending", "Certificates in use that end within so many days.", "days")
+        for days in _WITHIN_DAYS:
+            counts.add_metric([str(days)], sum(end - snapshot.now < days * _DAY for end in ends))
+        yield counts
+
+
+class _Gauges:
+    """The snapshot as the registry asks for it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        """All of it."""
+        return self._metrics.gauges()
+
+
+def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, namespace=_PREFIX, registry=registry)
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{_PREFIX}_{name}", text, labels=labels)

@@ -1,0 +1,46 @@
+"""The metrics of a running operator move with what it does."""
+
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+from tests.fixtures.cloud import Things
+from tests.fixtures.operator import Workspace, eventually
+
+from thing_operator.local.ports import LOOPBACK
+
+
+def scrape(workspace: Workspace) -> dict[tuple[str, ...], float]:
+    """Values by name without the prefix, and label values in the order of the labels' names."""
+    with urlopen(f"http://{LOOPBACK}:{workspace.operator.metrics_port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name.removeprefix("thing_operator_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) -> None:
+    good, bad = things(2)
+    workspace.store_credentials(good)
+    workspace.apply_thing(good, {"desired": {"a": 1}})
+    workspace.apply_thing(bad)
+    workspace.wait_for(good.name, "Connected")
+    workspace.wait_for(bad.name, "Ready", "False", reason="SecretNotFound")
+    eventually(
+        lambda: scrape(workspace).get(("things", "Ready", "Accepted", "True")) == 1, "one Thing is Ready"
+    )
+    found = scrape(workspace)
+    assert found["sessions", "Ready"] == 1
+    assert found["things", "Ready", "SecretNotFound", "False"] == 1
+    assert found["shadow_requests_total", "update", "accepted"] == 1
+    assert found["events_total", "Accepted"] == 1
+    assert found["session_connect_seconds_count",] == 1
+    assert found["certificates_ending", "7"] == 0
+    written = found["status_writes_total", "written"]
+    assert 2 <= written <= 5
+    workspace.cloud.update_shadow(good, {"desired": {"a": 2}})
+    eventually(lambda: scrape(workspace).get(("events_total", "DriftRepaired")) == 1, "drift is counted")
+    workspace.kubectl("delete", "things", "--all")
+    eventually(lambda: ("sessions", "Ready") not in scrape(workspace), "no session is left")
+    assert not [key for key in scrape(workspace) if key[0] == "things"]

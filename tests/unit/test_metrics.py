@@ -1,0 +1,83 @@
+"""Metrics: what is told is counted, and every series has the labels that the reference names."""
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from thing_operator.metrics import METRIC_LABELS, Metrics, Snapshot
+
+DAY = 86400.0
+
+
+def told() -> Metrics:
+    """Metrics that have been told of everything once."""
+    metrics = Metrics(version="1.2.3")
+    metrics.connected(0.2)
+    metrics.pacing_wait(0.0)
+    metrics.disconnected("ConnectionLost")
+    metrics.connect_failed("TlsFailed")
+    metrics.request(kind="update", result="accepted", latency=0.02)
+    metrics.request(kind="update", result="409", latency=9.0)
+    metrics.written()
+    metrics.suppressed()
+    metrics.suppressed()
+    metrics.failed()
+    metrics.event("DriftRepaired")
+    metrics.lag(0.0)
+    metrics.snapshot = Snapshot(
+        sessions={"Ready": 3},
+        things={("Ready", "True", "Accepted"): 3},
+        queues={"things": (1, 0.5)},
+        pending_writes=2,
+        certificate_ends=(DAY, 20 * DAY, 400 * DAY),
+        now=0.0,
+    )
+    return metrics
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Values by name and label values, in the order of the labels' names."""
+    text = generate_latest(metrics.registry).decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_what_is_told_is_counted() -> None:
+    found = samples(told())
+    expected = {
+        ("session_connect_seconds_count",): 1,
+        ("session_disconnects_total", "ConnectionLost"): 1,
+        ("session_connect_failures_total", "TlsFailed"): 1,
+        ("shadow_requests_total", "update", "accepted"): 1,
+        ("shadow_requests_total", "update", "409"): 1,
+        ("shadow_request_seconds_count", "update"): 1,
+        ("status_writes_total", "written"): 1,
+        ("status_writes_total", "suppressed"): 2,
+        ("status_writes_total", "failed"): 1,
+        ("events_total", "DriftRepaired"): 1,
+        ("event_loop_lag_seconds_count",): 1,
+        ("build_info", "1.2.3"): 1,
+        ("sessions", "Ready"): 3,
+        ("things", "Ready", "Accepted", "True"): 3,
+        ("queue_depth", "things"): 1,
+        ("queue_oldest_seconds", "things"): 0.5,
+        ("status_writes_pending",): 2,
+        ("certificate_first_end_timestamp_seconds",): DAY,
+        ("certificates_ending", "7"): 1,
+        ("certificates_ending", "30"): 2,
+        ("certificates_ending", "90"): 2,
+    }
+    assert {key: found.get((f"thing_operator_{key[0]}", *key[1:])) for key in expected} == expected
+    assert any(name.startswith("process_") for name, *_ in found)
+
+
+def test_every_series_has_the_labels_of_the_reference() -> None:
+    text = generate_latest(told().registry).decode()
+    for family in text_string_to_metric_families(text):
+        if not family.name.startswith("thing_operator_"):
+            continue
+        name = f"{family.name}_total" if family.type == "counter" else family.name.removesuffix("_info")
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(METRIC_LABELS.get(name, ())), name
