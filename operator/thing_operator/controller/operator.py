@@ -229,11 +229,7 @@ class Operator:
         queues = {"things": self._things.queue, "batches": self._batches.queue}
         return Snapshot(
             sessions=Counter(session.view.phase.value for session in self.hub),
-            things=Counter(
-                (found["type"], found["status"], found["reason"])
-                for status in self.writer.statuses(THINGS)
-                for found in status.get("conditions", ())
-            ),
+            things=self._thing_reconciler.census.verdicts(),
             queues={name: (queue.depth, queue.oldest_age) for name, queue in queues.items()},
             pending_writes=self.writer.pending,
             certificate_ends=tuple(end.timestamp() for end in self._thing_reconciler.certificate_ends()),

@@ -8,7 +8,7 @@ fairly, and never loses the last value.
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -175,14 +175,6 @@ class StatusWriter:
         """What the API server holds, as far as we know."""
         entry = self._entries.get(target)
         return (entry.known if entry else None) or {}
-
-    def statuses(self, resource: Resource) -> Iterator[Status]:
-        """What the API server holds of all objects of a kind, as far as we know."""
-        return (
-            entry.known
-            for target, entry in self._entries.items()
-            if target.resource == resource and entry.known is not None
-        )
 
     @property
     def pending(self) -> int:

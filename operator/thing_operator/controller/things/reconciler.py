@@ -15,6 +15,7 @@ from thing_operator.controller.kube import THINGS, ObjectKey
 from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.status_writer import StatusWriter
 from thing_operator.controller.status_writer import Target as StatusTarget
+from thing_operator.controller.things.census import Census
 from thing_operator.controller.things.claims import Claims
 from thing_operator.controller.things.conditions import verdicts, worth_telling
 from thing_operator.controller.things.connecting import Connector
@@ -63,6 +64,7 @@ class ThingReconciler:
         self._clock = clock
         self._rng = rng
         self._claims = Claims()
+        self.census = Census()
         self._runtimes: dict[ObjectKey, ThingRuntime] = {}
         self._parsed: dict[int, tuple[bytes, ThingStatus]] = {}
         """By the id of the status that it was parsed from, which is kept beside it so that the id stays its own."""
@@ -210,6 +212,7 @@ class ThingReconciler:
         for found in worth_telling(before, status.conditions):
             self._tell(record, found.reason, found.message)
         runtime.told = verdicts(status.conditions)
+        runtime.standing = self.census.move(runtime.standing, status.conditions)
         mirror = seen.spec.mirror if seen.spec else None
         own_interval = mirror.min_interval if mirror else None
         self._writer.submit(
@@ -283,6 +286,7 @@ class ThingReconciler:
     async def _forget(self, key: ObjectKey) -> None:
         runtime = self._runtimes.pop(key, None)
         if runtime is not None:
+            self.census.leave(runtime.standing)
             await self._connector.close(runtime, goodbye=True)
         self._cache.refer(key, ())
         for waiting in self._claims.release(key):

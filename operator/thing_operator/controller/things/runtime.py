@@ -135,6 +135,9 @@ class ThingRuntime:
     told: frozenset[Verdict] | None = None
     """What Events have told of; None before the first pass."""
 
+    standing: frozenset[Verdict] | None = None
+    """What the census counts it as."""
+
     unread: bool = False
     """An answer was lost: the shadow has to be read before anything is planned."""
 
