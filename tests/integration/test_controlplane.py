@@ -1,5 +1,6 @@
 """The local control plane: what the operator relies on works, and nothing of it is left behind."""
 
+import base64
 import json
 import os
 import signal
@@ -114,6 +115,41 @@ def test_a_service_account_logs_in_with_a_requested_token(
     )
     with pytest.raises(ToolError, match="forbidden"):
         as_reader("get", "secrets")
+
+
+def test_a_token_secret_is_filled(kubectl: Kubectl, namespace: str) -> None:
+    kubectl("create", "serviceaccount", f"-n={namespace}", "robot")
+    asked = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "robot", "annotations": {"kubernetes.io/service-account.name": "robot"}},
+    }
+    kubectl("create", f"-n={namespace}", "--filename=-", input=json.dumps(asked))
+
+    def data() -> dict[str, str]:
+        made = json.loads(kubectl("get", "secret", f"-n={namespace}", "robot", "--output=json"))
+        found: dict[str, str] = made.get("data", {})
+        return found
+
+    wait_until(lambda: {"token", "ca.crt"} <= data().keys(), what="the token", timeout=30, interval=0.2)
+    token = base64.b64decode(data()["token"]).decode()
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+    answer = json.loads(kubectl("create", "--output=json", "--filename=-", input=json.dumps(review)))
+    assert answer["status"]["user"]["username"] == f"system:serviceaccount:{namespace}:robot"
+
+
+def test_a_role_with_the_aggregation_label_is_part_of_view(kubectl: Kubectl, namespace: str) -> None:
+    label = "rbac.authorization.k8s.io/aggregate-to-view"
+    kubectl("create", "clusterrole", namespace, "--verb=get", "--resource=things.thing-operator.io")
+    try:
+        kubectl("label", "clusterrole", namespace, f"{label}=true")
+        rules = ("get", "clusterrole", "view", "--output=jsonpath={.rules[*].resources}")
+        wait_until(
+            lambda: '"things"' in kubectl(*rules), what="the aggregated rule", timeout=30, interval=0.2
+        )
+    finally:
+        kubectl("delete", "clusterrole", namespace)
 
 
 def test_a_failing_kubectl_says_what_the_server_said_and_no_arguments(kubectl: Kubectl) -> None:

@@ -4,17 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from thing_operator.local.controlplane import CONTROL_PLANE, locate_binaries
+from thing_operator.local.controlplane import locate_binaries
 from thing_operator.local.toolchain import LineReporter
 
 _SAYS = {
     "etcd": "etcd Version: 3.{minor}.0",
     "kube-apiserver": "Kubernetes v1.{minor}.5",
-    "kube-controller-manager": "Kubernetes v1.{minor}.5",
     "kubectl": "Client Version: v1.{minor}.9-vendor",
     "helm": "v4.{minor}.2+gabcdef0",
 }
-_PINNED = {"etcd": 7, "kube-apiserver": 37, "kube-controller-manager": 37, "kubectl": 37, "helm": 3}
+_PINNED = {"etcd": 7, "kube-apiserver": 37, "kubectl": 37, "helm": 3}
 
 
 class Folders:
@@ -42,9 +41,10 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
 
 
 def test_assets_come_before_path(folders: Folders) -> None:
-    on_path = {name: folders.put(folders.path, name) for name in CONTROL_PLANE}
+    elsewhere = ("etcd", "kube-apiserver", "kubectl")
+    on_path = {name: folders.put(folders.path, name) for name in elsewhere}
     in_assets = {name: folders.put(folders.assets, name) for name in ("etcd", "kube-apiserver")}
-    assert locate_binaries(CONTROL_PLANE, reporter=LineReporter(pytest.fail)) == on_path | in_assets
+    assert locate_binaries(elsewhere, reporter=LineReporter(pytest.fail)) == on_path | in_assets
 
 
 def test_an_asset_of_another_version_is_passed_over_and_named(folders: Folders) -> None:
@@ -63,7 +63,6 @@ def test_an_asset_of_another_version_is_passed_over_and_named(folders: Folders) 
         ("kubectl", -1, True),
         ("kubectl", -2, False),
         ("kube-apiserver", 1, False),
-        ("kube-controller-manager", -1, False),
         ("etcd", -1, True),
         ("etcd", -2, False),
         ("helm", 1, True),

@@ -1,4 +1,4 @@
-"""A real Kubernetes control plane on this machine: etcd, kube-apiserver and kube-controller-manager."""
+"""A real Kubernetes control plane on this machine: etcd, kube-apiserver and controllers."""
 
 from thing_operator.local.controlplane.binaries import CONTROL_PLANE, HELM, locate_binaries
 from thing_operator.local.controlplane.plane import ControlPlane

@@ -11,17 +11,6 @@ from thing_operator.local.ports import LOOPBACK
 _CLIENTS = "unix://etcd.sock:0"
 _PEERS = "unix://peer.sock:0"
 
-# What must work: owner references, namespace deletion, service accounts with tokens and the CA to check the
-# server with, aggregated roles. There are no nodes, so what makes pods would only cost memory.
-_CONTROLLERS = (
-    "garbage-collector-controller",
-    "namespace-controller",
-    "serviceaccount-controller",
-    "serviceaccount-token-controller",
-    "root-ca-certificate-publisher-controller",
-    "clusterrole-aggregation-controller",
-)
-
 
 def etcd(binary: Path) -> list[str]:
     return _command(
@@ -65,19 +54,13 @@ def kube_apiserver(binary: Path, layout: Layout, *, port: int, audit: bool) -> l
     )
 
 
-def kube_controller_manager(binary: Path, layout: Layout) -> list[str]:
+def controllers(binary: Path, layout: Layout) -> list[str]:
     return _command(
         binary,
         {
             "kubeconfig": str(layout.kubeconfig),
-            "controllers": ",".join(_CONTROLLERS),
             "service-account-private-key-file": str(layout.pki / "service-accounts.key"),
             "root-ca-file": str(layout.ca_file),
-            "leader-elect": "false",
-            "secure-port": "0",
-            # The default of 20 requests a second makes deleting a batch of thousands of things slow.
-            "kube-api-qps": "200",
-            "kube-api-burst": "400",
         },
     )
 

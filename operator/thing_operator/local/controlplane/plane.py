@@ -33,7 +33,7 @@ _GRACE = 1.0  # kube-apiserver waits for its watches to end, but has nothing to 
 
 
 class ControlPlane:
-    """etcd, kube-apiserver and kube-controller-manager below one folder; blocking, for one thread.
+    """etcd, kube-apiserver and our controllers below one folder; blocking, for one thread.
 
     ``folder`` holds keys, logs, data and the kubeconfig; a later start in it goes on with the same objects,
     with new keys. ``port`` is the API server's, a free one by default. ``manifests`` are applied before the
@@ -144,13 +144,13 @@ class ControlPlane:
         write_kubeconfig(self.kubeconfig, server=self.server, ca_pem=ca_pem, user=admin)
         for manifest in self._manifests:
             self.kubectl("apply", "--server-side", "--filename", str(manifest))
-        manager = commands.kube_controller_manager(self._binaries["kube-controller-manager"], self._layout)
+        controllers = commands.controllers(self._binaries["controllers"], self._layout)
         wait_until(
             # Made by a controller: the first sign that they work.
             lambda: self._answers("/api/v1/namespaces/default/serviceaccounts/default"),
-            what="kube-controller-manager",
+            what="the controllers",
             timeout=_READY_WITHIN,
-            processes=[self._run("kube-controller-manager", manager)],
+            processes=[self._run("controllers", controllers)],
         )
 
     def _refuse_second(self) -> None:

@@ -43,6 +43,9 @@ class GoModule:
 
     ldflags: str = "-s -w"
 
+    gcflags: tuple[str, ...] = ()
+    """The compiler's flags by pattern of packages: "k8s.io/client-go/...=-l"; the last that matches counts."""
+
 
 def build_binaries(
     module: GoModule, programs: Sequence[GoProgram], *, reporter: Reporter, cache: Path | None = None
@@ -54,7 +57,7 @@ def build_binaries(
     the build fails.
 
     The key of an entry holds everything that decides what the program does: go.mod, go.sum, sources, package,
-    link flags and platform. Not Go's version, so that a finished build outlives an update or removal of Go.
+    flags and platform. Not Go's version, so that a finished build outlives an update or removal of Go.
     """
     cache = cache or cache_dir()
     entries = {program: _entry(module, program, cache=cache) for program in programs}
@@ -89,6 +92,7 @@ def _build(module: GoModule, missing: dict[GoProgram, Entry], *, cache: Path, re
     names = ", ".join(program.name for program in missing)
     # Nothing is written beside the sources, which may lie in a read-only installation.
     flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={module.ldflags}"]
+    flags += [f"-gcflags={each}" for each in module.gcflags]
     command = [str(go), "build", *flags, "-o", f"{output}{os.sep}", *(each.package for each in missing)]
     log = work / "build.log"
     with (
@@ -110,7 +114,9 @@ def _build(module: GoModule, missing: dict[GoProgram, Entry], *, cache: Path, re
 def _environment() -> dict[str, str]:
     # Built for this machine and with the Go that was found, whatever the user's shell is set up for.
     kept = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH"}}
-    return {**kept, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    # The compiler lives for seconds: collecting its garbage less often saves a third of its time.
+    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOGC": "400"}
+    return {**kept, **settings}
 
 
 def _needed_go(folder: Path) -> str:
@@ -123,7 +129,7 @@ def _needed_go(folder: Path) -> str:
 
 def _entry(module: GoModule, program: GoProgram, *, cache: Path) -> Entry:
     digest = hashlib.sha256()
-    for part in (program.package, module.ldflags, platform.system(), platform.machine()):
+    for part in (program.package, module.ldflags, *module.gcflags, platform.system(), platform.machine()):
         digest.update(part.encode() + b"\0")
     for path in sorted(module.folder.rglob("*")):
         if path.is_file() and not path.name.endswith("_test.go"):
