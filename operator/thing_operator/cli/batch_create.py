@@ -14,7 +14,7 @@ from thing_operator.cli.batch import Output, refuse
 from thing_operator.config import BatchSettings
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.errors import ThingOperatorError, ToolError, UserError
-from thing_operator.local.cloud.layout import write_private
+from thing_operator.files import write_private
 from thing_operator.mic import (
     Account,
     BatchOrder,

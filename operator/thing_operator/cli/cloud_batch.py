@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from thing_operator.errors import ToolError, UserError
+from thing_operator.files import write_private
 from thing_operator.local.cloud.certificates import KeyType
 from thing_operator.local.cloud.client import CloudInfo, MicSession
-from thing_operator.local.cloud.layout import write_private
 
 
 def batch(

@@ -1,6 +1,7 @@
 """The root of the command line: one module per command group, put together here."""
 
 import sys
+from importlib.util import find_spec
 
 import typer
 from rich.console import Console
@@ -9,9 +10,7 @@ from rich.markup import escape
 from thing_operator.cli.batch import app as batch_app
 from thing_operator.cli.batch_create import create
 from thing_operator.cli.batch_import import import_batch
-from thing_operator.cli.cloud import app as cloud_app
 from thing_operator.cli.crds import crds
-from thing_operator.cli.demo import demo
 from thing_operator.cli.run import run
 from thing_operator.errors import ThingOperatorError
 
@@ -23,11 +22,16 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(crds)
-app.command()(demo)
-app.add_typer(cloud_app, name="cloud")
 batch_app.command("import")(import_batch)
 batch_app.command()(create)
 app.add_typer(batch_app, name="batch")
+
+if find_spec("thing_operator.local") is not None:  # the container image leaves the local parts out
+    from thing_operator.cli.cloud import app as cloud_app
+    from thing_operator.cli.demo import demo
+
+    app.command()(demo)
+    app.add_typer(cloud_app, name="cloud")
 
 
 @app.callback()

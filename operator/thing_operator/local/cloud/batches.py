@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from thing_operator.files import write_private
 from thing_operator.local.cloud.certificates import KeyType
-from thing_operator.local.cloud.layout import write_private
 from thing_operator.local.cloud.registry import Registry, Thing
 from thing_operator.local.cloud.store import Store
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from thing_operator.local.cloud.layout import write_private
+from thing_operator.files import write_private
 from thing_operator.local.ports import LOOPBACK
 
 HOST: Final = "localhost"

@@ -1,10 +1,11 @@
 """What lies where in a cloud's folder."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from thing_operator.files import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +70,6 @@ class Layout:
         for folder in (self.root, self.pki, self.identities.parent):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Replace a file in one step; only the owner may read it."""
-    incoming = path.with_name(f".{path.name}.new")
-    incoming.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        incoming.replace(path)
-    except BaseException:
-        incoming.unlink(missing_ok=True)
-        raise
 
 
 def write_json(path: Path, content: Any) -> None:

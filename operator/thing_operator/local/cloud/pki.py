@@ -2,9 +2,10 @@
 
 import ssl
 
+from thing_operator.files import write_private
 from thing_operator.local.cloud.broker import BrokerFiles
 from thing_operator.local.cloud.certificates import Authority, Credentials, server_authority, thing_authority
-from thing_operator.local.cloud.layout import Layout, write_private
+from thing_operator.local.cloud.layout import Layout
 
 
 class Pki:

@@ -1,0 +1,36 @@
+# The operator alone: no build tools, no tests, none of the local cloud's and control plane's parts.
+#
+#   docker build --build-arg REVISION=$(git rev-parse HEAD) --tag <registry>/thing-operator:0.1.0 .
+#
+# BASE_IMAGE needs Python 3.11 or newer as `python3` with the venv module.
+ARG BASE_IMAGE=python:3.13-slim
+
+FROM ${BASE_IMAGE} AS build
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY operator operator
+# The venv has a copy of nothing but links to the base's interpreter; pip goes again when its work is done.
+RUN python3 -m venv /opt/thing-operator \
+    && /opt/thing-operator/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt . \
+    && /opt/thing-operator/bin/python -c "import pathlib, shutil, thing_operator; \
+        shutil.rmtree(pathlib.Path(thing_operator.__file__).parent / 'local')" \
+    && /opt/thing-operator/bin/pip uninstall --yes --quiet setuptools pip \
+    && /opt/thing-operator/bin/python -m compileall -q /opt/thing-operator/lib
+
+FROM ${BASE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="thing-operator" \
+      org.opencontainers.image.description="Virtual things on Telenor Connexion's Managed IoT Cloud, run from Kubernetes" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /opt/thing-operator /opt/thing-operator
+ENV PATH=/opt/thing-operator/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+# A number, so that Kubernetes can tell that it is not root.
+USER 65532:65532
+EXPOSE 8080 9090
+ENTRYPOINT ["thing-operator"]
+CMD ["run", "--config", "/etc/thing-operator/config.yaml"]
