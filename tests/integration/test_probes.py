@@ -91,7 +91,11 @@ class Gate:
         assert me is not None
         self._passing.add(me)
         me.add_done_callback(self._passing.discard)
-        there, back = await asyncio.open_connection(*self._target)
+        try:
+            there, back = await asyncio.open_connection(*self._target)
+        except BaseException:
+            writer.close()
+            raise
 
         async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
             with suppress(OSError):
@@ -131,6 +135,9 @@ class Running:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(run_operator(settings=self._settings))
         await asyncio.wait([self._task])
+        # Connections under TLS take some turns of the loop to close after their session has (aiohttp's documentation),
+        # and the end of the loop would leave them open.
+        await asyncio.sleep(0.3)
         if self._task.cancelled() or self._task.exception() is None:
             self.ended.set_result(None)
         else:
