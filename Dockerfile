@@ -30,7 +30,9 @@ LABEL org.opencontainers.image.title="thing-operator" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/thing-operator /opt/thing-operator
+# USER: kopf asks for the user's name at the start, and 65532 has none in /etc/passwd.
 ENV PATH=/opt/thing-operator/bin:$PATH \
+    USER=thing-operator \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 # A number, so that Kubernetes can tell that it is not root.

@@ -125,7 +125,8 @@ annotations:
   verbs: [create, patch]
 {{- if .Values.rbac.batches }}
 # What a ThingBatch makes, renews and, where its policies say Delete, deletes: a Secret and on request a Thing for each thing.
-# The operator touches those only that carry the label it gives them; rbac.batches=false takes the right away.
+# The operator touches those only that carry the label it gives them, and the source Secrets of a batch that asks for
+# removeSource; rbac.batches=false takes the right away.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create, patch, delete]
