@@ -161,7 +161,8 @@ class StatusWriter:
         """
         entry = self._entry(target)
         quiet = not (entry.lock.locked() or entry.maybe or entry.wanted is not None)
-        if not quiet or entry.known is None or entry.last_write >= asked_at or _same(entry.known, status):
+        known = entry.known if quiet and entry.last_write < asked_at else None
+        if known is None or _same(known, status):
             return False
         entry.maybe = (status,)
         return True

@@ -82,6 +82,8 @@ class Pass:
 
     async def run(self, desired: Any, *, generation: int = 1, **spec: Any) -> Convergence:
         async def remember(memory: Memory) -> None:
+            if self.recorded.covers(memory):
+                return
             assert self.session.sent == self.sent_before
             self._check_crash(Moment.BEFORE_RECORD)
             self.recorded = memory
@@ -95,7 +97,6 @@ class Pass:
             self.runtime,
             Wishes(generation=generation, spec=wanted, program=program, document_limit=8192),
             previous=self._status(),
-            recorded=self.recorded,
             remember=remember,
         )
         self._check_crash(Moment.BEFORE_STATUS)

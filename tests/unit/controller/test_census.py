@@ -6,6 +6,7 @@ from tests.unit.controller.fakes import START
 
 from thing_operator.api.conditions import Condition
 from thing_operator.controller.things.census import Census, Standing
+from thing_operator.controller.things.conditions import verdicts
 
 
 def ready(reason: str) -> tuple[Condition, ...]:
@@ -31,7 +32,7 @@ def test_the_count_is_that_of_the_things(changes: list[tuple[int, str | None]]) 
             census.leave(standings.pop(thing, None))
             truth.pop(thing, None)
         else:
-            standings[thing] = census.move(standings.get(thing), ready(reason))
+            standings[thing] = census.move(standings.get(thing), verdicts(ready(reason)))
             truth[thing] = reason
     found = {verdict[2]: count for verdict, count in census.verdicts().items()}
     assert found == {reason: list(truth.values()).count(reason) for reason in truth.values()}

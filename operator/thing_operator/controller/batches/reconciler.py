@@ -34,6 +34,7 @@ from thing_operator.controller.batches.zips import files_kept, read_zips
 from thing_operator.controller.cache import ObjectCache
 from thing_operator.controller.kube import BATCHES, SECRETS, KubeClient, ObjectKey
 from thing_operator.controller.kube_errors import ConflictError, InvalidObjectError
+from thing_operator.controller.parsed import ParsedStatuses
 from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.status_writer import StatusWriter, Target
 from thing_operator.controller.workflow import Tell
@@ -65,6 +66,8 @@ class BatchReconciler:
         self._cache = cache
         self._client = client
         self._writer = writer
+        # Few: each may have a thousand things.
+        self._statuses = ParsedStatuses(writer, ThingBatchStatus, limit=8)
         self._tell = tell
         self._clock = clock
         self._reader = SourceReader(client, https)
@@ -88,6 +91,7 @@ class _Pass:
     def __init__(self, parts: BatchReconciler, record: ObjectRecord) -> None:
         # A pass is a part of the reconciler, cut out since it has state of its own.
         self._client, self._cache, self._writer = parts._client, parts._cache, parts._writer
+        self._statuses = parts._statuses
         self._reader, self._cloud = parts._reader, parts._cloud
         self._clock, self._tell = parts._clock, parts._tell
         self._record = record
@@ -95,7 +99,7 @@ class _Pass:
 
     @property
     def _previous(self) -> ThingBatchStatus:
-        return ThingBatchStatus.model_validate(self._writer.known(self._target))
+        return self._statuses.of(self._target)
 
     async def run(self) -> timedelta | None:
         """The pass."""

@@ -1,9 +1,7 @@
 """How many Things have which condition, kept up as they change: ten thousand statuses are not read for a scrape."""
 
 from collections import Counter
-from collections.abc import Sequence
 
-from thing_operator.api.conditions import Condition
 from thing_operator.controller.things.conditions import Verdict
 
 Standing = frozenset[Verdict]
@@ -17,9 +15,8 @@ class Census:
         self._things: Counter[Standing] = Counter()
         self._kept: dict[Standing, Standing] = {}
 
-    def move(self, before: Standing | None, conditions: Sequence[Condition]) -> Standing:
-        """A Thing has these conditions now; its standing, to be given back as ``before``."""
-        now: Standing = frozenset((found.type, found.status, found.reason) for found in conditions)
+    def move(self, before: Standing | None, now: Standing) -> Standing:
+        """A Thing stands so now; returns the one copy of it, to be kept and given back as ``before``."""
         after = self._kept.setdefault(now, now)
         if after is not before:
             self._things[after] += 1

@@ -54,8 +54,8 @@ Verdict = tuple[str, str, str]
 
 
 def verdicts(conditions: Iterable[Condition]) -> frozenset[Verdict]:
-    """What Events tell of, of these conditions."""
-    return frozenset((found.type, found.status, found.reason) for found in conditions if found.type in _TOLD)
+    """All that these conditions say, without their words and times."""
+    return frozenset((found.type, found.status, found.reason) for found in conditions)
 
 
 def worth_telling(before: frozenset[Verdict], after: Sequence[Condition]) -> list[Condition]:

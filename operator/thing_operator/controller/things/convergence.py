@@ -53,11 +53,10 @@ async def converge(
     wishes: Wishes,
     *,
     previous: ThingStatus,
-    recorded: Memory,
     remember: Remember,
 ) -> Convergence:
-    """Send what is missing. ``remember`` has the API server hold the given memory; it is awaited first,
-    unless all of it is in ``recorded``: what it holds for certain, whatever status write is on its way.
+    """Send what is missing. ``remember`` makes sure that the API server holds the given memory; it is awaited
+    first.
 
     Never raises for what the shadow service answers or does not answer: that is in the result, and the
     runtime's gate says when to try again. What ``remember`` raises goes through: then nothing was sent.
@@ -81,9 +80,8 @@ async def converge(
             waiting = _must_wait(runtime, request, generation=wishes.generation)
             if waiting is not None:
                 return Convergence(plan.record, problem=waiting)
-        if (request is not None or wishes.program.signals) and not recorded.covers(plan.record):
+        if request is not None or wishes.program.signals:
             await remember(plan.record)
-            recorded = plan.record
         if request is None:
             return _settled(runtime, plan, answer_in=answer_in, repaired=repaired)
         memory = plan.record

@@ -1,6 +1,5 @@
 """One pass over one Thing: gather, plan, act, say. The decisions are in ``plan``, ``conditions``, ``status``."""
 
-import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from thing_operator.config import Settings
 from thing_operator.config.durations import parse_duration
 from thing_operator.controller.cache import ObjectCache
 from thing_operator.controller.kube import THINGS, ObjectKey
+from thing_operator.controller.parsed import ParsedStatuses
 from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.status_writer import StatusWriter
 from thing_operator.controller.status_writer import Target as StatusTarget
@@ -35,8 +35,6 @@ _ENDS_SESSION = frozenset(
     {Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_ALLOWED, Reason.ENDPOINT_NOT_CONFIGURED}
 )
 
-_PARSED_LIMIT = 256
-
 
 class ThingReconciler:
     """Brings each Thing, its session and its shadow together. One instance a process; called by the queue."""
@@ -58,6 +56,7 @@ class ThingReconciler:
         self._connector = connector
         self._ending = ending
         self._writer = writer
+        self._statuses = ParsedStatuses(writer, ThingStatus, limit=256)
         self._settings = settings
         self._enqueue = enqueue
         self._tell = tell
@@ -66,8 +65,6 @@ class ThingReconciler:
         self._claims = Claims()
         self.census = Census()
         self._runtimes: dict[ObjectKey, ThingRuntime] = {}
-        self._parsed: dict[int, tuple[bytes, ThingStatus]] = {}
-        """By the id of the status that it was parsed from, which is kept beside it so that the id stays its own."""
 
     async def reconcile(self, key: ObjectKey) -> timedelta | None:
         """One pass; returns when to look again without being told, None for never.
@@ -153,6 +150,8 @@ class ThingReconciler:
     ) -> Convergence:
         async def remember(memory: Memory) -> None:
             """Have the API server hold the memory before anything that it stands for is sent."""
+            if self._recorded(record).covers(memory):
+                return
             # What is under way may bring it: then it need not be said twice.
             await self._writer.landed(_status_target(record))
             if self._recorded(record).covers(memory):
@@ -167,7 +166,6 @@ class ThingReconciler:
             runtime,
             Wishes(generation=record.generation, spec=spec, program=program, document_limit=limit),
             previous=self._previous(record),
-            recorded=self._recorded(record),
             remember=remember,
         )
         if done.accepted:
@@ -208,11 +206,10 @@ class ThingReconciler:
 
     def _say(self, record: ObjectRecord, runtime: ThingRuntime, seen: Observation) -> None:
         status = build_status(seen)
-        before = verdicts(seen.previous.conditions) if runtime.told is None else runtime.told
+        before = runtime.standing or verdicts(seen.previous.conditions)
         for found in worth_telling(before, status.conditions):
             self._tell(record, found.reason, found.message)
-        runtime.told = verdicts(status.conditions)
-        runtime.standing = self.census.move(runtime.standing, status.conditions)
+        runtime.standing = self.census.move(runtime.standing, verdicts(status.conditions))
         mirror = seen.spec.mirror if seen.spec else None
         own_interval = mirror.min_interval if mirror else None
         self._writer.submit(
@@ -231,14 +228,7 @@ class ThingReconciler:
         )
 
     def _previous(self, record: ObjectRecord) -> ThingStatus:
-        """The status as the API server holds it; a pass asks several times, parsing is the dear part."""
-        held = self._writer.held(_status_target(record))
-        parsed = self._parsed.get(id(held))
-        if parsed is None or parsed[0] is not held:
-            if len(self._parsed) >= _PARSED_LIMIT:
-                self._parsed.clear()
-            parsed = self._parsed[id(held)] = (held, ThingStatus.model_validate(json.loads(held)))
-        return parsed[1]
+        return self._statuses.of(_status_target(record))
 
     def _runtime(self, key: ObjectKey, record: ObjectRecord | None) -> ThingRuntime | None:
         """The runtime of this very object: one of the same name that was made anew starts afresh."""

@@ -132,11 +132,8 @@ class ThingRuntime:
     rejected: tuple[int, UpdateRequest] | None = None
     """Generation and update that the service refused for good: not to be sent again."""
 
-    told: frozenset[Verdict] | None = None
-    """What Events have told of; None before the first pass."""
-
     standing: frozenset[Verdict] | None = None
-    """What the census counts it as."""
+    """What Events have told of and the census counts it as; None before the first pass."""
 
     unread: bool = False
     """An answer was lost: the shadow has to be read before anything is planned."""
