@@ -18,6 +18,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _PREFIX: Final = "thing_operator"
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -61,7 +62,7 @@ class Snapshot:
     """Epoch seconds."""
 
 
-class Metrics:
+class Metrics(Collector):
     """Told by sessions, the status writer, Events and the event loop; an observer of each of them."""
 
     def __init__(self, *, version: str) -> None:
@@ -125,7 +126,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        registry.register(_Gauges(self))
+        registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
 
@@ -177,8 +178,8 @@ class Metrics:
         """The event loop was so late."""
         self._lag.observe(seconds)
 
-    def gauges(self) -> Iterator[Metric]:
-        """The snapshot as metrics."""
+    def collect(self) -> Iterator[Metric]:
+        """The snapshot as the registry asks for it."""
         yield InfoMetricFamily(f"{_PREFIX}_build", "Version of the operator.", {"version": self._version})
         snapshot = self.snapshot
         sessions = _gauge("sessions", "Sessions by phase.", "phase")
@@ -211,17 +212,6 @@ class Metrics:
         for days in _WITHIN_DAYS:
             counts.add_metric([str(days)], sum(end - snapshot.now < days * _DAY for end in ends))
         yield counts
-
-
-class _Gauges:
-    """The snapshot as the registry asks for it."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterator[Metric]:
-        """All of it."""
-        return self._metrics.gauges()
 
 
 def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Counter:

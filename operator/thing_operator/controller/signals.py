@@ -41,8 +41,10 @@ class Signals:
     async def __aenter__(self) -> Self:
         """Raises UserError when a port is taken."""
         self._loop = asyncio.get_running_loop()
-        for name, app in (("health", self.health.application()), ("metrics", self._metrics_application())):
-            wanted = getattr(self._settings, name)
+        for name, wanted, app in (
+            ("health", self._settings.health, self.health.application()),
+            ("metrics", self._settings.metrics, self._metrics_application()),
+        ):
             self._http.listen(app, setting=name, address=wanted.address, port=wanted.port)
         await self._http.__aenter__()
         self._beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")

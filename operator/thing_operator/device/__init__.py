@@ -5,13 +5,14 @@ Source: design section 4; the conventions of MIC are reference mic.md 2.1 to 2.5
 
 from thing_operator.device.buffer import Sample, SampleBuffer
 from thing_operator.device.errors import InvalidDeviceError
-from thing_operator.device.presence import CONNECTION_STATUS, offline_report
+from thing_operator.device.presence import CONNECTION_STATUS, PRESENCE_PATH, offline_report, online_report
 from thing_operator.device.program import NO_DEVICE, DeviceProgram, compile_device
 from thing_operator.device.ticking import Ticking
 
 __all__ = [
     "CONNECTION_STATUS",
     "NO_DEVICE",
+    "PRESENCE_PATH",
     "DeviceProgram",
     "InvalidDeviceError",
     "Sample",
@@ -19,4 +20,5 @@ __all__ = [
     "Ticking",
     "compile_device",
     "offline_report",
+    "online_report",
 ]

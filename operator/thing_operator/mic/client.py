@@ -13,7 +13,7 @@ from thing_operator.mic.errors import (
     UnansweredError,
     UrlNotAllowedError,
 )
-from thing_operator.mic.https import Answer, HttpsClient
+from thing_operator.mic.https import TRY_LATER, Answer, HttpsClient
 from thing_operator.mic.messages import (
     Account,
     BatchItem,
@@ -25,7 +25,6 @@ from thing_operator.mic.messages import (
 )
 
 _NOT_LET_IN = frozenset({401, 403})
-_LATER = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ async def _document(https: HttpsClient, url: str, *, what: str) -> Mapping[str, 
 def _checked(answer: Answer) -> Any:
     """The body of an answer that says yes. Raises MicRefusedError or MicUnavailableError."""
     complaint = complaint_in(answer.body)
-    if answer.status >= 500 or answer.status in _LATER:
+    if answer.status >= 500 or answer.status in TRY_LATER:
         raise MicUnavailableError(
             f"MIC answers {answer.status}{f': {complaint.message}' if complaint else ''}"
         )

@@ -39,7 +39,8 @@ _REFUSAL_LIMIT = 4 * 1024
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({401, 403, 410})
-_LATER = frozenset({408, 425, 429})
+TRY_LATER = frozenset({408, 425, 429})
+"""Statuses below 500 that say: not now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def _refusal(url: URL, *, status: int, said: bytes) -> ThingOperatorError:
         return UrlExpiredError(
             f"{url.host} no longer accepts the url ({status}), {_expiry(url)}: store a fresh one in the Secret"
         )
-    if status in _LATER or status >= 500:
+    if status in TRY_LATER or status >= 500:
         return DownloadFailedError(f"{url.host} answers {status} instead of the zip")
     return DownloadRefusedError(f"{url.host} answers {status} instead of the zip: check the url")
 

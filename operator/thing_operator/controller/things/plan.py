@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from thing_operator.api.thing import ThingSpec
 from thing_operator.controller.things.memory import Memory
-from thing_operator.device import CONNECTION_STATUS, DeviceProgram
+from thing_operator.device import CONNECTION_STATUS, PRESENCE_PATH, DeviceProgram, online_report
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
 from thing_operator.shadow.merging import merge
 from thing_operator.shadow.planning import DesiredPolicy, SectionPlan, plan_section
@@ -130,14 +130,14 @@ def _without_presence(
     patch: JsonObject | None, program: DeviceProgram
 ) -> tuple[JsonObject | None, JsonObject | None]:
     """The patch without ``tcxn.connection_status``, and that by itself."""
-    tcxn = (patch or {}).get("tcxn")
-    if patch is None or not program.presence or not isinstance(tcxn, dict) or "connection_status" not in tcxn:
+    section, key = PRESENCE_PATH
+    below = (patch or {}).get(section)
+    if patch is None or not program.presence or not isinstance(below, dict) or key not in below:
         return patch, None
-    others = {key: value for key, value in tcxn.items() if key != "connection_status"}
-    facts = {key: value for key, value in patch.items() if key != "tcxn"}
-    if others:
-        facts["tcxn"] = others
-    return facts or None, {"tcxn": {"connection_status": tcxn["connection_status"]}}
+    facts = patch | {section: {name: value for name, value in below.items() if name != key}}
+    if not facts[section]:
+        del facts[section]
+    return facts or None, online_report()
 
 
 def _joined(pointers: tuple[str, ...], simulated: frozenset[str]) -> tuple[str, ...]:
