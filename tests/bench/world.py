@@ -1,7 +1,6 @@
 """What the bench runs on: control plane, local cloud and operator, each a process of its own."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from tests.bench.meter import Meter
 
 from thing_operator.local.cloud.client import CloudThing, LocalCloud, MicSession
 from thing_operator.local.controlplane import ControlPlane
+from thing_operator.local.environment import inherited_environment, operator_environment
 from thing_operator.local.processes import ChildProcess, wait_until
 from thing_operator.local.toolchain import Reporter
 
@@ -59,12 +59,7 @@ class World:
 
     def operator(self, *, namespace: str, settings: Mapping[str, str]) -> "Program":
         """``thing-operator run`` for one namespace."""
-        info = self.cloud.info
-        env = {
-            "KUBECONFIG": str(self.plane.kubeconfig),
-            "THING_OPERATOR_ENDPOINT__HOST": info.mqtt_host,
-            "THING_OPERATOR_ENDPOINT__PORT": str(info.mqtt_port),
-            "THING_OPERATOR_ENDPOINT__CA_FILE": str(info.ca),
+        env = operator_environment(self.cloud.info, kubeconfig=self.plane.kubeconfig) | {
             "THING_OPERATOR_METRICS__PORT": "0",
             "THING_OPERATOR_HEALTH__PORT": "0",
             "THING_OPERATOR_LOG__LEVEL": "warning",
@@ -96,19 +91,18 @@ class World:
             [sys.executable, "-m", "tests.bench.programs", name, str(file)],
             name=name,
             log=self.folder / f"{name}.log",
-            env={"KUBECONFIG": str(self.plane.kubeconfig)},
+            env=inherited_environment() | {"KUBECONFIG": str(self.plane.kubeconfig)},
             done=done,
         )
 
 
 class Program(ChildProcess):
-    """A Python process of ours beside the bench, with its meter; settings of the user's shell stay out."""
+    """A Python process of ours beside the bench, with its meter; ``env`` is its whole environment."""
 
     def __init__(
         self, command: list[str], *, name: str, log: Path, env: Mapping[str, str], done: Path | None = None
     ) -> None:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("THING_OPERATOR_")}
-        super().__init__(command, name=name, log=log, env=inherited | dict(env), cwd=ROOT)
+        super().__init__(command, name=name, log=log, env=env, cwd=ROOT)
         self._done = done
         self.meter = Meter(self.pid)
 

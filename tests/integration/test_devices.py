@@ -35,12 +35,6 @@ def presence(workspace: Workspace, thing: CloudThing) -> list[int]:
     return [tcxn["connection_status"] for tcxn in found if "connection_status" in tcxn]
 
 
-def reported(workspace: Workspace, thing: CloudThing) -> dict[str, Any]:
-    document = workspace.cloud.get_shadow(thing) or {}
-    found: dict[str, Any] = document.get("state", {}).get("reported", {})
-    return found
-
-
 def has_every_tick(workspace: Workspace, thing: CloudThing, *, beyond: int) -> bool:
     """Whether the history has each number of the counter since the first regular tick, past ``beyond``."""
     lines = observations(workspace, thing) + observations(workspace, thing, source="backdate")
@@ -75,7 +69,7 @@ def test_facts_answers_and_position(workspace: Workspace, things: Things) -> Non
     }
     start(workspace, thing, device, desired={"setpoint": -18, "limits": {}})
     workspace.wait_for(thing.name, "InSync")
-    assert reported(workspace, thing) == {
+    assert workspace.reported(thing) == {
         "model": "F-200",
         "latlng": "59.913,10.739",
         "tcxn": {"fw_ver": "1.0"},
@@ -83,11 +77,9 @@ def test_facts_answers_and_position(workspace: Workspace, things: Things) -> Non
         "limits": {},
     }
     workspace.cloud.update_shadow(thing, {"desired": {"door": {"lock": [1]}}})
-    eventually(lambda: reported(workspace, thing).get("door") == {"lock": [1]}, "a foreign wish is answered")
+    eventually(lambda: workspace.reported(thing).get("door") == {"lock": [1]}, "a foreign wish is answered")
     workspace.patch(thing.name, {"device": {"reported": {"tcxn": None}, "location": None}})
-    eventually(
-        lambda: reported(workspace, thing).keys() == {"model", "setpoint", "limits", "door"}, "removed"
-    )
+    eventually(lambda: workspace.reported(thing).keys() == {"model", "setpoint", "limits", "door"}, "removed")
     workspace.wait_for(thing.name, "Ready")
     assert workspace.get(thing.name)["status"]["managedReportedPaths"] == ["/model"]
     workspace.patch(thing.name, {"device": {"reported": {"setpoint": 1}}})
@@ -98,7 +90,7 @@ def test_facts_answers_and_position(workspace: Workspace, things: Things) -> Non
     workspace.patch(thing.name, {"deletionPolicy": "Clear"})
     workspace.wait_for(thing.name, "Ready")
     workspace.kubectl("delete", "thing", thing.name)
-    assert reported(workspace, thing).keys() == {"setpoint", "limits", "door"}
+    assert workspace.reported(thing).keys() == {"setpoint", "limits", "door"}
     assert workspace.desired(thing) == {"door": {"lock": [1]}}
 
 
@@ -173,5 +165,5 @@ def test_simulated_values_have_their_time_and_survive_an_absence(
     workspace.wait_for(thing.name, "Connected", "False", reason="Suspended")
     count = len(observations(workspace, thing))
     workspace.patch(thing.name, {"suspend": None, "device": None})
-    eventually(lambda: reported(workspace, thing) == {}, "simulated values are cleaned up", timeout=60)
+    eventually(lambda: workspace.reported(thing) == {}, "simulated values are cleaned up", timeout=60)
     assert len(observations(workspace, thing)) == count + 1

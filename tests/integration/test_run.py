@@ -1,6 +1,5 @@
 """``thing-operator run`` when it cannot: one message with the remedy, exit 1, no traceback."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -10,11 +9,11 @@ import pytest
 from tests.fixtures.controlplane import Kubectl
 
 from thing_operator.local.controlplane import ControlPlane
+from thing_operator.local.environment import inherited_environment
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("THING_OPERATOR_")}
-    env |= {"THING_OPERATOR_HEALTH__PORT": "0", "THING_OPERATOR_METRICS__PORT": "0"}
+    env = inherited_environment() | {"THING_OPERATOR_HEALTH__PORT": "0", "THING_OPERATOR_METRICS__PORT": "0"}
     command = [sys.executable, "-m", "thing_operator", "run", *arguments]
     return subprocess.run(
         command, env=env | variables, capture_output=True, text=True, check=False, timeout=60

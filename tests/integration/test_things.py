@@ -178,12 +178,6 @@ def test_deletion_does_not_wait_for_ever_for_a_cloud_that_is_down(
     )
 
 
-def versions(workspace: Workspace) -> dict[str, str]:
-    return {
-        body["metadata"]["name"]: body["metadata"]["resourceVersion"] for body in workspace.list("things")
-    }
-
-
 def test_a_restart_over_unchanged_things_writes_nothing(workspace: Workspace, things: Things) -> None:
     *quiet, spoken = things(20)
     for thing in (*quiet, spoken):
@@ -191,7 +185,7 @@ def test_a_restart_over_unchanged_things_writes_nothing(workspace: Workspace, th
         workspace.apply_thing(thing, {"desired": DESIRED})
     for thing in (*quiet, spoken):
         workspace.wait_for(thing.name, "Ready")
-    before = versions(workspace)
+    before = workspace.versions()
     workspace.operator.stop(grace=0)
     workspace.patch(spoken.name, {"desired": {"limits": None, "mode": "eco"}})
     workspace.operator.start()
@@ -200,7 +194,7 @@ def test_a_restart_over_unchanged_things_writes_nothing(workspace: Workspace, th
     first, *rest = quiet
     workspace.cloud.update_shadow(first, {"reported": {"n": 1}})
     eventually(lambda: workspace.get(first.name)["status"]["shadow"].get("reported"), "its session is up")
-    after = versions(workspace)
+    after = workspace.versions()
     assert {thing.name: after[thing.name] for thing in rest} == {
         thing.name: before[thing.name] for thing in rest
     }
@@ -210,14 +204,12 @@ def test_a_restart_over_unchanged_things_writes_nothing(workspace: Workspace, th
 def test_apply_to_ready_takes_two_writes_and_a_new_value_one(workspace: Workspace, things: Things) -> None:
     thing = things(1)[0]
     workspace.store_credentials(thing)
-    path = f"/apis/thing-operator.io/v1alpha1/namespaces/{workspace.namespace}/things"
-    start = json.loads(workspace.kubectl("get", "--raw", path))["metadata"]["resourceVersion"]
+    start = workspace.now()
     workspace.apply_thing(thing, {"desired": DESIRED})
     workspace.wait_for(thing.name, "Ready")
     workspace.patch(thing.name, {"desired": {"mode": "eco"}})
     workspace.wait_for(thing.name, "Ready")
-    raw = f"{path}?watch=true&resourceVersion={start}&timeoutSeconds=2"
-    events = [json.loads(line) for line in workspace.kubectl("get", "--raw", raw).splitlines()]
+    events = workspace.events_since(start)
     seen = [(event["type"], event["object"]["metadata"]["generation"]) for event in events]
     first = [found for found in seen if found[1] == 1]
     assert first[0] == ("ADDED", 1)

@@ -14,12 +14,6 @@ DESIRED = {"mode": "auto", "limits": {"min": 4}}
 MIN_INTERVAL = 2.0
 
 
-def versions(workspace: Workspace) -> dict[str, str]:
-    return {
-        body["metadata"]["name"]: body["metadata"]["resourceVersion"] for body in workspace.list("things")
-    }
-
-
 def all_are(workspace: Workspace, condition: str) -> bool:
     found = [
         [each["status"] for each in body.get("status", {}).get("conditions", []) if each["type"] == condition]
@@ -43,7 +37,7 @@ def test_nothing_is_written_for_a_restart_or_for_a_broker_that_bounces(
     workspace.kubectl("apply", "-f-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies}))
     eventually(lambda: all_are(workspace, "Ready"), "all are Ready", timeout=60)
     eventually(lambda: all_are(workspace, "Connected"), "and connected", timeout=60)
-    before = versions(workspace)
+    before = workspace.versions()
     workspace.operator.stop(grace=0)
     eventually(lambda: not connected(workspace, fleet[:1]), "the sessions are gone")
     workspace.operator.start()
@@ -53,7 +47,7 @@ def test_nothing_is_written_for_a_restart_or_for_a_broker_that_bounces(
     # What one of them reports is written after everything that might have been.
     workspace.cloud.update_shadow(fleet[0], {"reported": {"n": 1}})
     eventually(lambda: workspace.get(fleet[0].name)["status"]["shadow"].get("reported"), "reported")
-    after = versions(workspace)
+    after = workspace.versions()
     assert {name for name in before if before[name] != after[name]} == {fleet[0].name}
     assert workspace.operator.stop() == 0
 
@@ -65,8 +59,7 @@ def test_a_storm_of_reports_is_written_once_an_interval_and_the_last_value_lands
     workspace.store_credentials(thing)
     workspace.apply_thing(thing, {"desired": DESIRED})
     workspace.wait_for(thing.name, "Connected")
-    path = f"/apis/thing-operator.io/v1alpha1/namespaces/{workspace.namespace}/things"
-    start = json.loads(workspace.kubectl("get", "--raw", path))["metadata"]["resourceVersion"]
+    start = workspace.now()
     began = time.monotonic()
     number = 0
     while time.monotonic() - began < 3 * MIN_INTERVAL:
@@ -80,8 +73,7 @@ def test_a_storm_of_reports_is_written_once_an_interval_and_the_last_value_lands
         "written",
     )
     lasted = time.monotonic() - began
-    raw = f"{path}?watch=true&resourceVersion={start}&timeoutSeconds=1"
-    writes = len(workspace.kubectl("get", "--raw", raw).splitlines())
+    writes = len(workspace.events_since(start))
     assert number > 3 * writes
     assert writes <= lasted / MIN_INTERVAL + 2
 

@@ -14,7 +14,7 @@ from thing_operator.cli.batch import Output, refuse
 from thing_operator.config import BatchSettings
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.errors import ThingOperatorError, ToolError, UserError
-from thing_operator.files import write_private
+from thing_operator.files import check_target, write_private
 from thing_operator.mic import (
     Account,
     BatchOrder,
@@ -88,11 +88,10 @@ def create(
 
 
 def _check(output: Path, *, stack: str | None, api: str | None) -> None:
-    """Before anything is ordered: a batch that cannot be written would be made for nothing."""
+    """Before anything is ordered."""
     if (stack is None) == (api is None):
         raise UserError("name the stack by either --stack or --api")
-    if output.is_dir() or not output.parent.is_dir():
-        raise UserError(f"{output} is no file in a folder that is there: name the zip to write")
+    check_target(output, name=str(output))
 
 
 async def _made(

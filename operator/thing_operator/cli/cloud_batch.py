@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from thing_operator.errors import ToolError, UserError
-from thing_operator.files import write_private
+from thing_operator.errors import ToolError
+from thing_operator.files import check_target, write_private
 from thing_operator.local.cloud.certificates import KeyType
 from thing_operator.local.cloud.client import CloudInfo, MicSession
 
@@ -22,7 +22,7 @@ def batch(
     key_type: Annotated[KeyType, typer.Option(help="ec is a hundred times quicker to make")] = KeyType.RSA,
 ) -> None:
     """Make a batch through the running cloud's MIC API and download its zip."""
-    _check_output(output)
+    check_target(output, name=f"--output {output}")
     session = MicSession(CloudInfo.load(directory))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -41,11 +41,3 @@ def batch(
             f"--output {output}: cannot be written: {error.strerror}", reason="NotWritten"
         ) from None
     console.print(f"{output}: {size} things", highlight=False, soft_wrap=True)
-
-
-def _check_output(output: Path) -> None:
-    """Before anything is made: a batch that cannot be written would be in the cloud for nothing."""
-    if output.is_dir():
-        raise UserError(f"--output {output} is a folder: name the zip file to write")
-    if not output.parent.is_dir():
-        raise UserError(f"--output {output}: there is no folder {output.parent}: make it first")

@@ -1,7 +1,6 @@
 """Everything the demo runs, in one folder: control plane, cloud, operator. Nothing of it outlives the process."""
 
 import json
-import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Self
 
 from thing_operator.local.cloud.client import CloudThing, LocalCloud
 from thing_operator.local.controlplane import ControlPlane
+from thing_operator.local.environment import operator_environment
 from thing_operator.local.processes import ChildProcess
 from thing_operator.local.toolchain import Reporter
 
@@ -50,22 +50,14 @@ class World:
         self._running.close()
 
     def _start_operator(self) -> ChildProcess:
-        info = self.cloud.info
-        settings = {
-            "KUBECONFIG": str(self.plane.kubeconfig),
-            "THING_OPERATOR_ENDPOINT__HOST": info.mqtt_host,
-            "THING_OPERATOR_ENDPOINT__PORT": str(info.mqtt_port),
-            "THING_OPERATOR_ENDPOINT__CA_FILE": str(info.ca),
+        env = operator_environment(self.cloud.info, kubeconfig=self.plane.kubeconfig)
+        env |= {
             "THING_OPERATOR_METRICS__PORT": "0",
             "THING_OPERATOR_HEALTH__PORT": "0",
             "THING_OPERATOR_LOG__FORMAT": "console",
         }
-        # Settings of the user's own shell would make this another demo.
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("THING_OPERATOR_")}
         command = [sys.executable, "-m", "thing_operator", "run", "--all-namespaces"]
-        return ChildProcess(
-            command, name="operator", log=self.folder / "operator.log", env=inherited | settings
-        )
+        return ChildProcess(command, name="operator", log=self.folder / "operator.log", env=env)
 
     # --- what the story does and looks at
 
