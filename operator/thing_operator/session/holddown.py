@@ -2,7 +2,8 @@
 
 A forbidden topic and a second client with our id look alike from one drop: the connection is just closed.
 Repetition tells them apart: closed again and again with a SUBSCRIBE or PUBLISH unanswered is a policy that
-forbids it; closed again and again soon after becoming ready, with nothing unanswered, is a takeover.
+forbids it; closed again and again soon after becoming ready, with nothing unanswered, is a takeover. A takeover
+may also meet us in the middle of a handshake: such a drop neither adds to those nor takes them back.
 """
 
 from dataclasses import dataclass
@@ -38,16 +39,16 @@ class HoldDown:
         it never was.
         """
         if unanswered is not None:
-            self._quick = 0
             self._times = self._times + 1 if unanswered == self._unanswered else 1
-            self._unanswered = unanswered
-            return Verdict.FORBIDDEN if self._times >= REPETITIONS else Verdict.LOST
-        self._unanswered = None
-        self._times = 0
-        if ready_for is None or ready_for >= QUICK_SECONDS:
+        else:
+            self._times = 0
+        self._unanswered = unanswered
+        if ready_for is not None and ready_for >= QUICK_SECONDS:
             self._quick = 0
-            return Verdict.LOST
-        self._quick += 1
+        elif ready_for is not None and unanswered is None:
+            self._quick += 1
+        if self._times >= REPETITIONS:
+            return Verdict.FORBIDDEN
         return Verdict.TAKEN_OVER if self._quick >= REPETITIONS else Verdict.LOST
 
     def answered(self, kind: str) -> None:

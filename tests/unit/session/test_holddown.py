@@ -22,6 +22,14 @@ LOST, FORBIDDEN, TAKEN = Verdict.LOST, Verdict.FORBIDDEN, Verdict.TAKEN_OVER
         pytest.param(
             [("update", 2.0), ("update", 2.0), (None, 2.0), ("update", 2.0)], [LOST] * 4, id="not in a row"
         ),
+        pytest.param(
+            [(None, 2.0), ("subscribe", None), (None, 0.1), ("get", None), (None, 2.0), ("get", None)],
+            [LOST] * 4 + [TAKEN] * 2,
+            id="taken over in a handshake too",
+        ),
+        pytest.param(
+            [(None, 2.0), (None, 2.0), ("update", QUICK_SECONDS), (None, 2.0)], [LOST] * 4, id="once for long"
+        ),
     ],
 )
 def test_verdicts(drops: list[tuple[str | None, float | None]], verdicts: list[Verdict]) -> None:
