@@ -21,7 +21,7 @@ async def client(control_plane: ControlPlane) -> AsyncIterator[KubeClient]:
 def until() -> Callable[..., object]:
     """Polls until a condition holds."""
 
-    async def poll(condition: Callable[[], object], *, seconds: float = 20) -> None:
+    async def poll(condition: Callable[[], object], *, seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - a test's own polling
                 await asyncio.sleep(0.02)

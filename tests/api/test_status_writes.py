@@ -106,11 +106,11 @@ async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
         await setup.writer.write(target, bad)
     setup.writer.submit(target, bad, urgent=True, min_interval=NOW)
     await until(lambda: "cannot be written" in caplog.text)
-    await setup.writer.flush(timeout=timedelta(seconds=5))
+    await setup.writer.flush(timeout=timedelta(seconds=60))
     assert caplog.text.count("cannot be written") == 1
     assert setup.gone == []
     setup.writer.submit(target, status({"good": 1}), urgent=True, min_interval=NOW)
-    await setup.writer.flush(timeout=timedelta(seconds=5))
+    await setup.writer.flush(timeout=timedelta(seconds=60))
     assert (await setup.stored(target))["status"]["shadow"]["reported"] == {"good": 1}
 
 
@@ -118,7 +118,7 @@ async def test_what_differs_in_type_only_is_stored(setup: Setup) -> None:
     target = await setup.make_thing()
     for value in (1, True, "1"):
         setup.writer.submit(target, status({"on": value}), urgent=True, min_interval=NOW)
-        await setup.writer.flush(timeout=timedelta(seconds=5))
+        await setup.writer.flush(timeout=timedelta(seconds=60))
         stored = (await setup.stored(target))["status"]["shadow"]["reported"]["on"]
         assert json.dumps(stored) == json.dumps(value)
 

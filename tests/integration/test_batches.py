@@ -51,7 +51,7 @@ def test_a_hundred_things_from_zip_to_ready(workspace: Workspace) -> None:
             for thing in found
         )
 
-    eventually(all_ready, "all Ready", timeout=60)
+    eventually(all_ready, "all Ready")
     secrets = [body for body in workspace.list("secrets") if body["type"] == "kubernetes.io/tls"]
     assert len(secrets) == 100
     assert set(secrets[0]["metadata"]["labels"]) == {
@@ -124,7 +124,7 @@ def test_deletion_and_pruning_by_policy(workspace: Workspace) -> None:
     kept = set(workspace.cloud.things(other))
     eventually(lambda: {body["metadata"]["name"] for body in workspace.list("things")} == kept, "pruned")
     workspace.kubectl("delete", "thingbatch", "b")
-    eventually(lambda: workspace.list("things") == [], "collected with their batch", timeout=60)
+    eventually(lambda: workspace.list("things") == [], "collected with their batch")
 
 
 def batch_url(workspace: Workspace, size: int) -> str:

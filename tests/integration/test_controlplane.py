@@ -78,7 +78,7 @@ def test_objects_go_with_their_owner(kubectl: Kubectl, namespace: str) -> None:
     kubectl("delete", f"-n={namespace}", "thingbatch", "owner", "--wait=false")
 
     left = ("get", "secret", f"-n={namespace}", "dependent", "--ignore-not-found", "--output=name")
-    wait_until(lambda: kubectl(*left) == "", what="deletion of the dependent", timeout=30, interval=0.2)
+    wait_until(lambda: kubectl(*left) == "", what="deletion of the dependent", timeout=60, interval=0.2)
 
 
 def test_a_deleted_namespace_disappears_with_its_objects(kubectl: Kubectl, namespace: str) -> None:
@@ -111,7 +111,7 @@ def test_a_service_account_logs_in_with_a_requested_token(
 
     # The CA that a pod would check the server with is published beside it.
     wait_until(
-        lambda: "kube-root-ca.crt" in as_reader("get", "configmaps"), what="the published CA", timeout=30
+        lambda: "kube-root-ca.crt" in as_reader("get", "configmaps"), what="the published CA", timeout=60
     )
     with pytest.raises(ToolError, match="forbidden"):
         as_reader("get", "secrets")
@@ -132,7 +132,7 @@ def test_a_token_secret_is_filled(kubectl: Kubectl, namespace: str) -> None:
         found: dict[str, str] = made.get("data", {})
         return found
 
-    wait_until(lambda: {"token", "ca.crt"} <= data().keys(), what="the token", timeout=30, interval=0.2)
+    wait_until(lambda: {"token", "ca.crt"} <= data().keys(), what="the token", timeout=60, interval=0.2)
     token = base64.b64decode(data()["token"]).decode()
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
     answer = json.loads(kubectl("create", "--output=json", "--filename=-", input=json.dumps(review)))
@@ -146,7 +146,7 @@ def test_a_role_with_the_aggregation_label_is_part_of_view(kubectl: Kubectl, nam
         kubectl("label", "clusterrole", namespace, f"{label}=true")
         rules = ("get", "clusterrole", "view", "--output=jsonpath={.rules[*].resources}")
         wait_until(
-            lambda: '"things"' in kubectl(*rules), what="the aggregated rule", timeout=30, interval=0.2
+            lambda: '"things"' in kubectl(*rules), what="the aggregated rule", timeout=60, interval=0.2
         )
     finally:
         kubectl("delete", "clusterrole", namespace)
@@ -228,7 +228,7 @@ def test_nothing_survives_a_killed_parent_and_the_next_start_goes_on(
             assert len(members(guards)) == 6  # three processes and the guard of each
         finally:
             parent.send_signal(signal.SIGKILL)
-    wait_until(lambda: not members(guards), what="the end of all processes", timeout=10)
+    wait_until(lambda: not members(guards), what="the end of all processes", timeout=60)
 
     with ControlPlane(folder, reporter=reporter) as plane:
         assert "made-before-the-crash" in plane.kubectl("get", "namespaces", "--output=name")

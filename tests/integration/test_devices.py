@@ -103,7 +103,7 @@ def test_presence_follows_the_session(workspace: Workspace, things: Things) -> N
     assert presence(workspace, thing) == [2]
     with away(workspace, thing):
         eventually(lambda: presence(workspace, thing) == [2, 0], "the last will says so")
-    eventually(lambda: presence(workspace, thing) == [2, 0, 2], "back again", timeout=60)
+    eventually(lambda: presence(workspace, thing) == [2, 0, 2], "back again")
     workspace.cloud.update_shadow(thing, {"reported": OFFLINE})
     eventually(lambda: presence(workspace, thing) == [2, 0, 2, 0, 2], "a stale 0 is put right")
     # An orderly restart is no end of the thing.
@@ -117,7 +117,7 @@ def test_presence_follows_the_session(workspace: Workspace, things: Things) -> N
     assert presence(workspace, thing) == [2, 0, 2, 0, 2, 0]
     assert workspace.get(thing.name)["status"]["shadow"]["reported"] == OFFLINE
     workspace.patch(thing.name, {"suspend": None})
-    eventually(lambda: presence(workspace, thing)[-1] == 2, "online again", timeout=60)
+    eventually(lambda: presence(workspace, thing)[-1] == 2, "online again")
     workspace.kubectl("delete", "thing", thing.name)
     eventually(lambda: presence(workspace, thing)[-1] == 0, "deleted")
     assert all(line["reported"] in (ONLINE, OFFLINE) for line in observations(workspace, thing))
@@ -165,5 +165,5 @@ def test_simulated_values_have_their_time_and_survive_an_absence(
     workspace.wait_for(thing.name, "Connected", "False", reason="Suspended")
     count = len(observations(workspace, thing))
     workspace.patch(thing.name, {"suspend": None, "device": None})
-    eventually(lambda: workspace.reported(thing) == {}, "simulated values are cleaned up", timeout=60)
+    eventually(lambda: workspace.reported(thing) == {}, "simulated values are cleaned up")
     assert len(observations(workspace, thing)) == count + 1

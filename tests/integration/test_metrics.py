@@ -11,7 +11,7 @@ from thing_operator.local.ports import LOOPBACK
 
 def scrape(workspace: Workspace) -> dict[tuple[str, ...], float]:
     """Values by name without the prefix, and label values in the order of the labels' names."""
-    with urlopen(f"http://{LOOPBACK}:{workspace.operator.metrics_port}/metrics", timeout=10) as answer:
+    with urlopen(f"http://{LOOPBACK}:{workspace.operator.metrics_port}/metrics", timeout=60) as answer:
         text = answer.read().decode()
     return {
         (sample.name.removeprefix("thing_operator_"), *sample.labels.values()): sample.value

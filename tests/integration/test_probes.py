@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -155,7 +154,7 @@ class Running:
     def stop(self) -> None:
         if not self.ended.done() and self._task is not None:
             self.call(self._task.cancel)
-        self._thread.join(30)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     async def ask(self, probe: str) -> tuple[int, dict[str, Any]]:
@@ -205,8 +204,10 @@ async def test_a_lost_api_server_makes_unready_until_it_is_back_and_never_restar
 
 
 async def test_a_blocked_loop_fails_liveness_and_only_while_it_is_blocked(running: Running) -> None:
-    running.call(time.sleep, 4)
+    free = Event()
+    running.call(free.wait, 60)
     body = await running.until("healthz", 503)
+    free.set()
     assert failing(body) == ["eventLoop"]
     await running.until("healthz", 200)
 
@@ -217,6 +218,6 @@ async def test_a_part_that_dies_ends_the_operator_loudly(
 ) -> None:
     running.kill(part)
     with pytest.raises(TaskDiedError, match=part):
-        await asyncio.wait_for(asyncio.wrap_future(running.ended), 30)
+        await asyncio.wait_for(asyncio.wrap_future(running.ended), 60)
     assert f"{part} has ended: the operator stops" in caplog.text
     assert (await running.ask("healthz"))[0] == 0

@@ -35,15 +35,15 @@ def test_nothing_is_written_for_a_restart_or_for_a_broker_that_bounces(
     bodies = [workspace.secret(thing) for thing in fleet]
     bodies += [workspace.manifest("Thing", thing.name, {"desired": DESIRED}) for thing in fleet]
     workspace.kubectl("apply", "-f-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies}))
-    eventually(lambda: all_are(workspace, "Ready"), "all are Ready", timeout=60)
-    eventually(lambda: all_are(workspace, "Connected"), "and connected", timeout=60)
+    eventually(lambda: all_are(workspace, "Ready"), "all are Ready")
+    eventually(lambda: all_are(workspace, "Connected"), "and connected")
     before = workspace.versions()
     workspace.operator.stop(grace=0)
     eventually(lambda: not connected(workspace, fleet[:1]), "the sessions are gone")
     workspace.operator.start()
-    eventually(lambda: connected(workspace, fleet), "all are back", timeout=60)
+    eventually(lambda: connected(workspace, fleet), "all are back")
     CloudControl(workspace.cloud.folder).restart_broker()
-    eventually(lambda: connected(workspace, fleet), "and once more", timeout=60)
+    eventually(lambda: connected(workspace, fleet), "and once more")
     # What one of them reports is written after everything that might have been.
     workspace.cloud.update_shadow(fleet[0], {"reported": {"n": 1}})
     eventually(lambda: workspace.get(fleet[0].name)["status"]["shadow"].get("reported"), "reported")

@@ -16,7 +16,7 @@ from thing_operator.local.cloud.client import CloudInfo, CloudThing
 from thing_operator.local.cloud.layout import Layout
 from thing_operator.shadow.topics import ShadowTopics
 
-WITHIN = 10.0
+WITHIN = 60.0
 Json = Any
 
 

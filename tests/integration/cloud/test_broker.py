@@ -39,7 +39,7 @@ def broker(layout: Layout, reporter: Reporter, credentials: Credentials) -> Iter
 
 def _dial(layout: Layout, broker: Broker, credentials: Credentials) -> ssl.SSLSocket:
     context = tls_context(layout.ca, credentials.certificate.encode(), credentials.private_key.encode())
-    plain = socket.create_connection((LOOPBACK, broker.port), timeout=10)
+    plain = socket.create_connection((LOOPBACK, broker.port), timeout=60)
     return context.wrap_socket(plain, server_hostname="localhost")
 
 

@@ -97,7 +97,7 @@ def test_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     groups = _groups_below(process)
     (cloud,) = children(process.pid)
     os.kill(cloud, number)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     process.stop()
     assert members(groups) == set()
     assert not (tmp_path / "cloud.json").exists()
@@ -109,7 +109,7 @@ def test_kill_leaves_no_broker(tmp_path: Path) -> None:
     groups = _groups_below(process)
     (cloud,) = children(process.pid)
     os.kill(cloud, signal.SIGKILL)
-    process.wait(20)
+    process.wait(60)
     process.stop()
     wait_until(lambda: members(groups) == set(), what="the broker's end", timeout=20)
 
@@ -120,7 +120,7 @@ def test_lost_broker_ends_it_with_a_message(tmp_path: Path) -> None:
     (guard,) = children(cloud)
     (broker,) = children(guard)
     os.kill(broker, signal.SIGKILL)
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
     assert "broker" in process.log_tail()
     assert "Traceback" not in process.log_tail(lines=100)
     process.stop()

@@ -102,7 +102,7 @@ def test_first_level_wildcards_do_not_match_dollar_topics(cloud: LocalCloud, thi
         assert observer.subscribe("#", "+/things/+/shadow/update") == [1, 1]
         device.publish_and_wait(device.topics.update, {"state": {}})
         device.publish_and_wait(f"tcxn/things/{thing.name}/shadow/backdate", {"state": {}})
-        assert observer.messages.get(timeout=10)[0] == f"tcxn/things/{thing.name}/shadow/backdate"
+        assert observer.messages.get(timeout=60)[0] == f"tcxn/things/{thing.name}/shadow/backdate"
 
 
 # --- PUBLISH
@@ -230,7 +230,7 @@ def test_certificate_is_required_and_has_to_be_ours(
 
 
 def test_clear_text_is_not_answered(cloud: LocalCloud) -> None:
-    with socket.create_connection((cloud.info.mqtt_host, cloud.info.mqtt_port), timeout=10) as plain:
+    with socket.create_connection((cloud.info.mqtt_host, cloud.info.mqtt_port), timeout=60) as plain:
         plain.sendall(_connect_packet("x"))
         assert not plain.recv(100).startswith(b"\x20")
 
@@ -253,7 +253,7 @@ def _is_answered(cloud: LocalCloud, context: ssl.SSLContext, client_id: str) -> 
 
 
 def _dial(cloud: LocalCloud, context: ssl.SSLContext) -> ssl.SSLSocket:
-    plain = socket.create_connection((cloud.info.mqtt_host, cloud.info.mqtt_port), timeout=10)
+    plain = socket.create_connection((cloud.info.mqtt_host, cloud.info.mqtt_port), timeout=60)
     try:
         return context.wrap_socket(plain, server_hostname=cloud.info.mqtt_host)
     except BaseException:

@@ -121,7 +121,7 @@ def test_refused_connections_leave_connected_clients_alone(
     control.refuse_connections()
     with (
         pytest.raises(OSError),
-        socket.create_connection((cloud.info.mqtt_host, cloud.info.mqtt_port), timeout=10) as plain,
+        socket.create_connection((cloud.info.mqtt_host, cloud.info.mqtt_port), timeout=60) as plain,
         ssl.create_default_context(cafile=cloud.info.ca).wrap_socket(
             plain, server_hostname=cloud.info.mqtt_host
         ),
@@ -203,7 +203,7 @@ def test_keep_alive_is_clamped(
 
 def test_door_is_closed_without_its_token(cloud: LocalCloud) -> None:
     port = json.loads(Layout(cloud.info.ca.parent.parent).control.read_bytes())["port"]
-    with closing(HTTPConnection(LOOPBACK, port, timeout=10)) as connection:
+    with closing(HTTPConnection(LOOPBACK, port, timeout=60)) as connection:
         connection.request("GET", "/sessions", headers={"Authorization": "Bearer wrong"})
         assert connection.getresponse().status == 403
 

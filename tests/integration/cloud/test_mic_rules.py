@@ -39,7 +39,7 @@ def test_the_largest_and_many_messages_pass_the_republish(cloud: LocalCloud, thi
         sent = [b"x" * size for size in (131072, 1, 0, 40_000, 40_000, 131072)]
         for payload in sent:
             device.publish(f"tcxn/things/{thing.name}/shadow/update", payload)
-        assert [device.messages.get(timeout=10)[1] for _ in sent] == sent
+        assert [device.messages.get(timeout=60)[1] for _ in sent] == sent
 
 
 def test_backdate_is_history_only(cloud: LocalCloud, thing: CloudThing) -> None:

@@ -36,12 +36,32 @@ def authority() -> Authority:
     return Authority.new()
 
 
+@dataclass(frozen=True)
+class Times:
+    """How long the sessions of a test wait."""
+
+    connect: str
+    request: str
+
+
+PATIENT = Times("30s", "30s")
+"""So that nothing but what a test means runs out of time on a slow machine."""
+HASTY = Times("2s", "1s")
+"""For a test of what happens when a time runs out: ``@pytest.mark.parametrize("times", [HASTY])``."""
+
+
 @pytest.fixture
-async def recorder(authority: Authority) -> AsyncIterator[Recorder]:
-    """A hub with short times."""
+def times() -> Times:
+    """The usual ones."""
+    return PATIENT
+
+
+@pytest.fixture
+async def recorder(authority: Authority, times: Times) -> AsyncIterator[Recorder]:
+    """A hub that reconnects fast."""
     session = SessionSettings.model_validate(
-        {"connectTimeout": "2s", "minReconnectInterval": "100ms", "maxBackoff": "1s"}
+        {"connectTimeout": times.connect, "minReconnectInterval": "100ms", "maxBackoff": "1s"}
     )
-    shadow = ShadowSettings.model_validate({"requestTimeout": "1s"})
+    shadow = ShadowSettings.model_validate({"requestTimeout": times.request})
     async with Hub(session=session, pacing=PacingSettings(), shadow=shadow) as hub:
         yield Recorder(hub, authority)

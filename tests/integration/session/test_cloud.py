@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.fixtures.cloud import Things
-from tests.integration.session.conftest import Recorder
+from tests.integration.session.conftest import HASTY, Recorder
 from tests.integration.session.pki import Authority
 from tests.integration.session.waiting import until
 
@@ -150,6 +150,7 @@ async def test_delete_twice(session: Session, cloud: LocalCloud, thing: CloudThi
     assert await asyncio.to_thread(cloud.get_shadow, thing) is None
 
 
+@pytest.mark.parametrize("times", [HASTY])
 async def test_a_lost_answer_is_found_by_reading(
     session: Session, control: CloudControl, thing: CloudThing
 ) -> None:
@@ -242,6 +243,7 @@ async def test_wrong_ca(recorder: Recorder, cloud: LocalCloud, thing: CloudThing
     assert session.view.reason == "TlsFailed"
 
 
+@pytest.mark.parametrize("times", [HASTY])
 async def test_a_handshake_that_takes_too_long(
     recorder: Recorder, cloud: LocalCloud, control: CloudControl, thing: CloudThing
 ) -> None:

@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from tests.integration.session.conftest import Recorder
+from tests.integration.session.conftest import HASTY, PATIENT, Recorder
 from tests.integration.session.pki import Authority
 from tests.integration.session.scripted import (
     CONNECT,
@@ -183,6 +183,7 @@ async def test_refused_port(recorder: Recorder) -> None:
         assert str(port) in session.view.message
 
 
+@pytest.mark.parametrize("times", [HASTY])
 async def test_a_port_that_says_nothing(recorder: Recorder) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         session = recorder.open(recorder.spec(silent.getsockname()[1]))
@@ -206,14 +207,14 @@ async def test_a_port_without_tls(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("answer", "reason", "times"),
     [
-        (connack(1), "NotAuthorized"),
-        (connack(5), "NotAuthorized"),
-        (connack(2), "NotAuthorized"),
-        (connack(3), "EndpointUnreachable"),
-        (None, "NotAuthorized"),
-        (b"", "EndpointUnreachable"),
+        (connack(1), "NotAuthorized", PATIENT),
+        (connack(5), "NotAuthorized", PATIENT),
+        (connack(2), "NotAuthorized", PATIENT),
+        (connack(3), "EndpointUnreachable", PATIENT),
+        (None, "NotAuthorized", PATIENT),
+        (b"", "EndpointUnreachable", HASTY),
     ],
     ids=["code 1", "code 5", "code 2", "code 3", "closed", "silence"],
 )
@@ -228,10 +229,11 @@ async def test_connect_is_not_accepted(
         return True
 
     async with scripted_server(recorder.authority, tmp_path, script=refuse) as server:
-        session = recorder.open(recorder.spec(server.port))
-        await until(lambda: session.view.phase is Phase.WAITING)
-        assert session.view.reason == reason
-        assert len(server.of_kind(CONNECT)) == 1
+        recorder.open(recorder.spec(server.port))
+        await until(lambda: Phase.WAITING in {view.phase for view in recorder.views})
+        first = next(view for view in recorder.views if view.phase is Phase.WAITING)
+        assert first.reason == reason
+        await until(lambda: server.of_kind(CONNECT))
 
 
 async def test_closed_at_subscribe_again_and_again(recorder: Recorder, tmp_path: Path) -> None:
@@ -246,6 +248,7 @@ async def test_closed_at_subscribe_again_and_again(recorder: Recorder, tmp_path:
         assert len(server.of_kind(SUBSCRIBE)) == 3
 
 
+@pytest.mark.parametrize("times", [HASTY])
 async def test_half_open(recorder: Recorder, tmp_path: Path) -> None:
     dead = False
 
@@ -261,9 +264,10 @@ async def test_half_open(recorder: Recorder, tmp_path: Path) -> None:
         assert not session.view.connected
         dead = False
         await until(lambda: session.view.connected)
-        assert len(server.peers) == 2
+        assert len(server.peers) >= 2
 
 
+@pytest.mark.parametrize("times", [HASTY])
 async def test_an_acknowledged_but_unanswered_update_leaves_the_session_up(
     recorder: Recorder, tmp_path: Path
 ) -> None:
@@ -281,7 +285,7 @@ async def test_keep_alive_and_its_absence(authority: Authority, tmp_path: Path) 
     async def script(_peer: Peer, got: Packet) -> bool:
         return mute and got.kind == PINGREQ
 
-    settings = SessionSettings.model_validate({"keepAlive": "1s", "minReconnectInterval": "100ms"})
+    settings = SessionSettings.model_validate({"keepAlive": "2s", "minReconnectInterval": "100ms"})
     async with (
         scripted_server(authority, tmp_path, script=script) as server,
         Hub(session=settings, pacing=PacingSettings(), shadow=ShadowSettings()) as hub,
@@ -318,7 +322,7 @@ async def test_two_hundred_at_once_and_closing_them(recorder: Recorder, tmp_path
     async with scripted_server(recorder.authority, tmp_path) as server:
         names = [f"t{number}" for number in range(200)]
         sessions = [recorder.open(recorder.spec(server.port, name=name)) for name in names]
-        await until(lambda: all(session.view.connected for session in sessions), seconds=60)
+        await until(lambda: all(session.view.connected for session in sessions))
         assert sorted(got.client_id for got in server.of_kind(CONNECT)) == sorted(names)
         await recorder.hub.close()
         await until(lambda: server.connected == 0)

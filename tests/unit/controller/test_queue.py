@@ -24,7 +24,7 @@ def make(handler, *, concurrency: int = 2, base: float = 0.01) -> WorkQueue[str]
     )
 
 
-async def until(condition, *, seconds: float = 5) -> None:  # type: ignore[no-untyped-def]
+async def until(condition, *, seconds: float = 60) -> None:  # type: ignore[no-untyped-def]
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - a test's own polling
             await asyncio.sleep(0.001)

@@ -52,35 +52,35 @@ def test_children_end_with_a_parent_that_is_ended(tmp_path: Path, how: signal.Si
         try:
             assert parent.stdout is not None
             group = int(parent.stdout.readline())
-            wait_until(lambda: _has_text(log), what="the family", timeout=10)
+            wait_until(lambda: _has_text(log), what="the family", timeout=60)
             assert len(members({group})) == 3  # guard, shell and sleep
         finally:
             parent.send_signal(how)
-    wait_until(lambda: not members({group}), what="the end of the family", timeout=10)
+    wait_until(lambda: not members({group}), what="the end of the family", timeout=60)
 
 
 def test_children_end_with_a_parent_that_forgets_them(tmp_path: Path) -> None:
     with _start_parent(tmp_path / "log", "return") as parent:
         assert parent.stdout is not None
         group = int(parent.stdout.readline())
-    wait_until(lambda: not members({group}), what="the end of the family", timeout=10)
+    wait_until(lambda: not members({group}), what="the end of the family", timeout=60)
 
 
 def test_stop_ends_the_whole_group_and_may_be_repeated(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with ChildProcess(_FAMILY, name="family", log=log) as process:
-        wait_until(lambda: _has_text(log), what="the family", timeout=10, processes=[process])
+        wait_until(lambda: _has_text(log), what="the family", timeout=60, processes=[process])
         process.stop()
         process.stop()
     assert process.returncode is not None
-    wait_until(lambda: not members({process.pid}), what="the end of the family", timeout=10)
+    wait_until(lambda: not members({process.pid}), what="the end of the family", timeout=60)
 
 
 def test_stop_lets_a_child_end_in_its_own_way(tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = ["sh", "-c", "trap 'echo goodbye; exit 7' TERM; echo started; while :; do sleep 0.05; done"]
     with ChildProcess(command, name="polite", log=log) as process:
-        wait_until(lambda: _has_text(log), what="polite", timeout=10, processes=[process])
+        wait_until(lambda: _has_text(log), what="polite", timeout=60, processes=[process])
     assert process.returncode == 7
     assert process.log_tail(lines=1) == "goodbye"
 
@@ -89,7 +89,7 @@ def test_stop_does_not_wait_longer_than_the_grace(tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = ["sh", "-c", "trap '' TERM; echo started; while :; do sleep 0.05; done"]
     process = ChildProcess(command, name="stubborn", log=log)
-    wait_until(lambda: _has_text(log), what="stubborn", timeout=10, processes=[process])
+    wait_until(lambda: _has_text(log), what="stubborn", timeout=60, processes=[process])
     process.stop(grace=0.1)
     assert process.returncode == -signal.SIGKILL
 
@@ -98,7 +98,7 @@ def test_code_environment_and_folder_are_the_childs(tmp_path: Path) -> None:
     command = ["/bin/sh", "-c", 'echo "$WORD in $(pwd)"; kill -9 $$']
     log = tmp_path / "log"
     with ChildProcess(command, name="child", log=log, env={"WORD": "hello"}, cwd=tmp_path) as process:
-        assert process.wait(10) == 128 + signal.SIGKILL
+        assert process.wait(60) == 128 + signal.SIGKILL
     assert process.log_tail() == f"hello in {tmp_path}"
 
 
@@ -114,14 +114,14 @@ def test_an_early_end_shows_the_last_lines_at_once(tmp_path: Path) -> None:
 
 def test_a_command_that_is_not_there_says_so(tmp_path: Path) -> None:
     with ChildProcess([tmp_path / "nothing"], name="nothing", log=tmp_path / "log") as process:
-        assert process.wait(10) == 127
+        assert process.wait(60) == 127
     assert "cannot start" in process.log_tail()
 
 
 def test_what_is_never_ready_is_named_with_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with ChildProcess(_FAMILY, name="family", log=log) as process:
-        wait_until(lambda: _has_text(log), what="the family", timeout=10, processes=[process])
+        wait_until(lambda: _has_text(log), what="the family", timeout=60, processes=[process])
         with pytest.raises(ToolError, match=r"(?s)the family was not ready within 0 s.*started"):
             wait_until(lambda: False, what="the family", timeout=0, processes=[process])
 
@@ -129,7 +129,7 @@ def test_what_is_never_ready_is_named_with_its_log(tmp_path: Path) -> None:
 def test_no_descriptor_is_left_behind(tmp_path: Path) -> None:
     before = len(os.listdir("/dev/fd"))  # noqa: PTH208 - only the count
     with ChildProcess(["true"], name="true", log=tmp_path / "log") as process:
-        process.wait(10)
+        process.wait(60)
     with pytest.raises(FileNotFoundError):
         ChildProcess(["true"], name="true", log=tmp_path / "log", cwd=tmp_path / "nowhere")
     assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208 - only the count

@@ -158,7 +158,7 @@ def test_the_second_process_waits_and_says_so(
     thread = threading.Thread(target=lambda: built.append(build()))
     with file_lock(tmp_path / "cache" / "locks" / "tiny.lock", taken=lambda: pytest.fail("the lock is free")):
         thread.start()
-        wait_until(lambda: bool(said), what="the second process", timeout=10)
+        wait_until(lambda: bool(said), what="the second process", timeout=60)
         assert said == ["another process is building tiny v1: waiting for it"]
     thread.join(60)
     assert _output(built[0]) == "hello"
@@ -213,7 +213,7 @@ def test_the_cache_folder_is_the_users_choice(tmp_path: Path, monkeypatch: pytes
 
 def test_lines_tell_the_elapsed_time(said: list[str]) -> None:
     with LineReporter(said.append, interval=0.01).step("working", expected="a while"):
-        wait_until(lambda: len(said) >= 3, what="the lines", timeout=10)
+        wait_until(lambda: len(said) >= 3, what="the lines", timeout=60)
     assert said[0] == "working (a while)"
     assert said[1:-1] == ["still working: 0 s so far"] * (len(said) - 2)
     assert said[-1] == "done working: 0 s"
