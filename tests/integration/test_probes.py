@@ -19,7 +19,7 @@ from tests.fixtures.operator import Workspace, eventually
 from thing_operator import health
 from thing_operator.config import Settings, load_settings
 from thing_operator.controller import probes, watches
-from thing_operator.controller.operator import run_operator
+from thing_operator.controller.running import run_operator
 from thing_operator.controller.supervision import TaskDiedError
 from thing_operator.local.controlplane import ControlPlane
 from thing_operator.local.ports import LOOPBACK, free_ports

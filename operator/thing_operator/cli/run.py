@@ -36,6 +36,6 @@ def run(
         # kopf logs in by itself and knows only the variable.
         os.environ["KUBECONFIG"] = str(kubeconfig)
     # Imported here: kopf and the API client take a second that no other command should wait for.
-    from thing_operator.controller.operator import run_operator  # noqa: PLC0415
+    from thing_operator.controller.running import run_operator  # noqa: PLC0415
 
     asyncio.run(run_operator(settings=settings))
