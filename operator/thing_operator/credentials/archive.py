@@ -47,8 +47,14 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
-_END_RECORD = b"PK\x05\x06"
-_END_RECORD_REACH = 22 + 0xFFFF
+_END_RECORD = struct.Struct("<4s4H2LH")
+_END_SIGNATURE = b"PK\x05\x06"
+_END_RECORD_REACH = _END_RECORD.size + 0xFFFF
+_END_RECORD_64 = struct.Struct("<4sQ2H2L4Q")
+_END_SIGNATURE_64 = b"PK\x06\x06"
+_LOCATOR_64_SIZE = 20
+_SIZES_64 = struct.Struct("<2H2Q")
+_SIZES_64_ID = 1
 _LOCAL_SIGNATURE = b"PK\x03\x04"
 _UNKNOWN_16, _UNKNOWN_32 = 0xFFFF, 0xFFFF_FFFF  # the number is in a zip64 field instead
 
@@ -142,7 +148,7 @@ def _listing(file: BinaryIO, limits: Limits) -> Sequence[zipfile.ZipInfo]:
     """The list of entries as the zip has it, none of them checked."""
     try:
         infos = zipfile.ZipFile(_Bounded(file, limits.directory)).infolist()
-        _check_count(file, len(infos))
+        _check_end(file, len(infos))
     # zipfile documents BadZipFile; the others come from fields of the zip that it trusts.
     except (
         zipfile.BadZipFile,
@@ -172,13 +178,21 @@ def _entry(info: zipfile.ZipInfo, path: tuple[str, ...], offset: int) -> Entry:
     )
 
 
-def _check_count(file: BinaryIO, count: int) -> None:
+def _check_end(file: BinaryIO, count: int) -> None:
     """Entries that the end record does not count would be seen by some readers and not by others."""
     size = file.seek(0, 2)
-    file.seek(max(0, size - _END_RECORD_REACH))
-    tail = file.read(_END_RECORD_REACH)
-    (declared,) = struct.unpack_from("<H", tail, tail.rfind(_END_RECORD) + 10)
-    if declared not in {count, _UNKNOWN_16}:
+    reach = _END_RECORD_REACH + _LOCATOR_64_SIZE + _END_RECORD_64.size
+    file.seek(max(0, size - reach))
+    tail = file.read(reach)
+    at = tail.rfind(_END_SIGNATURE)
+    _, disk, first_disk, *counts = _END_RECORD.unpack_from(tail, at)[:5]
+    before = at - _LOCATOR_64_SIZE - _END_RECORD_64.size
+    if before >= 0 and tail.startswith(_END_SIGNATURE_64, before):
+        counts += _END_RECORD_64.unpack_from(tail, before)[6:8]
+    if any(disk not in {0, _UNKNOWN_16} for disk in (disk, first_disk)):
+        raise ArchiveRefusedError("the zip is one of several that belong together: zip it in one piece")
+    declared = next((number for number in counts if number not in {count, _UNKNOWN_16}), None)
+    if declared is not None:
         raise ArchiveRefusedError(
             f"the zip says it has {declared} entries but lists {count}: download it again"
         )
@@ -242,20 +256,33 @@ def _located(file: BinaryIO, info: zipfile.ZipInfo) -> tuple[int, int, int]:
     if info.header_offset < 0 or len(header) < _LOCAL_HEADER.size:
         raise _damaged(info.orig_filename)
     signature, _, flags, method, _, _, crc, compressed, size, *lengths = _LOCAL_HEADER.unpack(header)
-    name = file.read(lengths[0])
+    name, extra = file.read(lengths[0]), file.read(lengths[1])
     same = (
         signature == _LOCAL_SIGNATURE
         and name == info.orig_filename.encode("utf-8" if info.flag_bits & _FLAG_UTF8 else "cp437")
         and method == info.compress_type
         and not flags & _FLAG_ENCRYPTED
     )
-    own_and_listed = ((crc, info.CRC), (compressed, info.compress_size), (size, info.file_size))
     if not flags & _FLAG_SIZES_FOLLOW:
-        same = same and all(own in {listed, _UNKNOWN_32} for own, listed in own_and_listed)
+        own = (crc, *_own_sizes(size, compressed, extra))
+        same = same and own == (info.CRC, info.file_size, info.compress_size)
     if not same:
         raise _damaged(info.orig_filename)
     start = info.header_offset + _LOCAL_HEADER.size + sum(lengths)
     return info.header_offset, start, start + info.compress_size
+
+
+def _own_sizes(size: int, compressed: int, extra: bytes) -> tuple[int, int]:
+    """Unpacked and packed bytes as a header has them: where they do not fit in it, in a field behind its name."""
+    if _UNKNOWN_32 not in {size, compressed}:
+        return size, compressed
+    at = 0
+    while at + _SIZES_64.size <= len(extra):
+        kind, length, size_64, compressed_64 = _SIZES_64.unpack_from(extra, at)
+        if kind == _SIZES_64_ID and length >= 16:
+            return size_64, compressed_64
+        at += 4 + length
+    return size, compressed
 
 
 def _check_overlap(spans: Sequence[tuple[int, int, int]]) -> None:

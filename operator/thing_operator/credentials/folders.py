@@ -13,6 +13,8 @@ PRIVATE_KEY = "privkey.pem"
 _FILES = frozenset({CERTIFICATE, PRIVATE_KEY, "pubkey.pem"})
 
 _NOT_OURS = "__MACOSX"
+_DEEPEST = 2
+"""Folders over a thing's files: its own, and one that somebody put around."""
 _NUMBERED = re.compile(r"(?:[a-z0-9]+-)?[0-9]{8,}")
 """Names that MIC gives: such a folder is a thing's even if its files are not there (mic.md 5.1)."""
 
@@ -46,6 +48,8 @@ def find_folders(archive: Archive, *, limits: Limits) -> tuple[Folder, ...]:
         Folder(path, files, misplaced=_misplaced(path, by_path)) for path, files in sorted(by_path.items())
     ]
     folders += [Folder(path, {}) for path in sorted(_empty(archive, by_path))]
+    if all(folder.misplaced for folder in folders):
+        raise ArchiveRefusedError(_nothing_in(archive, folders))
     _check(folders, limits)
     return tuple(folders)
 
@@ -68,9 +72,9 @@ def _by_path(files: Iterable[Entry]) -> Mapping[Path, Mapping[str, Entry]]:
 def _misplaced(path: Path, by_path: Mapping[Path, object]) -> str | None:
     if not path:
         return "cert.pem or privkey.pem is not in a folder: put it into one with the thing's name"
-    if any(path[:depth] in by_path for depth in range(1, len(path))):
+    if any(path[:depth] in by_path for depth in range(1, min(len(path), _DEEPEST + 1))):
         return "the folder is inside a thing's folder: take it out, or put it beside that folder"
-    if len(path) > 2:
+    if len(path) > _DEEPEST:
         return (
             "the folder is too deep in the zip: zip the things' folders with at most one folder around them"
         )
@@ -80,7 +84,7 @@ def _misplaced(path: Path, by_path: Mapping[Path, object]) -> str | None:
 def _empty(archive: Archive, by_path: Mapping[Path, object]) -> Iterator[Path]:
     """Folders that MIC has named, where things' folders can be, but with none of a thing's files."""
     folders = {*archive.folders, *(entry.path[:-1] for entry in archive.files)}
-    every = {path[:depth] for path in folders for depth in (1, 2) if len(path) >= depth}
+    every = {path[:depth] for path in folders for depth in range(1, _DEEPEST + 1) if len(path) >= depth}
     around = {(), *(path[:-1] for path in by_path)}
     for path in every - around - set(by_path):
         is_beside_things = path[:-1] in around and path[:1] not in by_path and _NOT_OURS not in path
@@ -88,13 +92,18 @@ def _empty(archive: Archive, by_path: Mapping[Path, object]) -> Iterator[Path]:
             yield path
 
 
+def _nothing_in(archive: Archive, misplaced: list[Folder]) -> str:
+    """Why a zip has no thing."""
+    if misplaced:
+        return f"{misplaced[0].name}: {misplaced[0].misplaced}"
+    inner = next((entry.path for entry in archive.files if entry.path[-1].lower().endswith(".zip")), None)
+    if inner is not None:
+        return f"the zip holds no things, but another zip, {shown('/'.join(inner))}: take that one out and use it"
+    return "no folder with cert.pem and privkey.pem is in the zip: it must hold one folder per thing"
+
+
 def _check(folders: list[Folder], limits: Limits) -> None:
     things = [folder for folder in folders if not folder.misplaced]
-    if not things:
-        raise ArchiveRefusedError(
-            next((f"{folder.name}: {folder.misplaced}" for folder in folders), None)
-            or "no folder with cert.pem and privkey.pem is in the zip: it must hold one folder per thing"
-        )
     if len(things) > limits.things:
         raise ArchiveRefusedError(
             f"the zip holds {len(things)} things, more than the {limits.things} of a batch: split it"

@@ -1,7 +1,8 @@
-"""PEM text as people hand it over: CRLF, lost line breaks, text around it, several blocks in one file."""
+"""PEM text as people hand it over: CRLF, lost line breaks, UTF-16, text around it, several blocks in one file."""
 
 import base64
 import binascii
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ _BEGIN = b"-----BEGIN "
 _END = b"-----END "
 _DASHES = b"-----"
 _COLUMNS = 64
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ def pem_blocks(data: bytes) -> Iterator[PemBlock]:
 
     Takes time in proportion to the length of ``data``, whatever it holds.
     """
+    if data.startswith(_UTF_16):  # Windows' editor and shell save text so
+        data = data.decode("utf-16", "replace").encode("ascii", "replace")
     for part in data.split(_BEGIN)[1:]:
         label, _, rest = part.partition(_DASHES)
         body, end, _ = rest.partition(_END + label + _DASHES)

@@ -79,6 +79,7 @@ NORMAL_FORMS: dict[str, Callable[[bytes], bytes]] = {
     "CR": lambda pem: pem.replace(b"\n", b"\r"),
     "text around": lambda pem: b"Bag Attributes\n  key id: 01\n" + pem + b"that is all\n",
     "byte order mark": lambda pem: b"\xef\xbb\xbf" + pem,
+    "UTF-16 of Windows": lambda pem: pem.replace(b"\n", b"\r\n").decode().encode("utf-16"),
     "junk behind": lambda pem: pem + b"\x00\xff-----BEGIN",
     "indented": lambda pem: pem.replace(b"\n", b"\n    "),
     "one line": lambda pem: pem.replace(b"\n", b" "),
@@ -184,7 +185,13 @@ def broken(pem: bytes) -> bytes:
 
 def test_damaged_files(pair: Pair) -> None:
     rsa_pair = pair_for(rsa_key())
-    for changed in (broken(rsa_pair.certificate), rsa_pair.certificate.replace(b"M", b"!", 1), b"", b"\xff"):
+    for changed in (
+        broken(rsa_pair.certificate),
+        rsa_pair.certificate.replace(b"M", b"!", 1),
+        b"",
+        b"\xff",
+        b"\xff\xfex",
+    ):
         assert refusal(changed, rsa_pair.private_key).reason == "InvalidPem"
     for changed in (broken(rsa_pair.private_key), rsa_pair.private_key[:-20], b"", b"\xff"):
         assert refusal(rsa_pair.certificate, changed).reason == "InvalidPem"

@@ -4,6 +4,7 @@ import base64
 import bz2
 import gzip
 import io
+import random
 import struct
 import tracemalloc
 import zipfile
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.unit.credentials import zips
-from tests.unit.credentials.pki import NOW, Pair, ec_pair
+from tests.unit.credentials.pki import NOW, Pair, ec_pair, ec_pairs
 from tests.unit.credentials.zips import Member, build, deflate, members_of
 
 from thing_operator.credentials import ArchiveRefusedError, Limits, read_batch
@@ -174,6 +175,21 @@ HOSTILE: dict[str, tuple[Callable[[Fleet], bytes], str]] = {
     "padded deflate": (with_members(Member("a", b"x", raw=deflate(b"x") + b"\0" * 70 * KIB)), "more than"),
     "fewer entries counted": (lambda fleet: build(members_of(fleet), count=1), "1 entries but lists 12"),
     "more entries counted": (lambda fleet: build(members_of(fleet), count=99), "99 entries but lists 12"),
+    "more entries counted in zip64": (
+        lambda fleet: build(members_of(fleet), zip64_end=True, count64=99),
+        "99 entries but lists 12",
+    ),
+    "sizes in zip64 differ": (
+        with_members(Member("a", b"x" * 10, zip64=True, local_size=9)),
+        "a in the zip is damaged",
+    ),
+    "sizes in zip64 that are not there": (
+        with_members(
+            Member("a", b"x" * 10, local_size=zips.UNKNOWN, extra=b"\x55\x54\x05\x00\x01" + b"t" * 20)
+        ),
+        "a in the zip is damaged",
+    ),
+    "one of several parts": (lambda fleet: build(members_of(fleet), disk=1), "one of several"),
     "list elsewhere": (lambda fleet: build(members_of(fleet), shift=5), "damaged"),
     "entry beyond the end": (with_members(Member("a", b"x", at=10 * MIB)), "a in the zip is damaged"),
     "too many things": (
@@ -190,6 +206,10 @@ HOSTILE: dict[str, tuple[Callable[[Fleet], bytes], str]] = {
     ),
     "too long": (with_members(Member("a", b"x")), "more than"),
     "no entries": (lambda _: build([]), "no folder with cert.pem"),
+    "a zip in the zip": (
+        lambda fleet: build([Member("batch/things.ZIP", build(members_of(fleet)))]),
+        "another zip, batch/things.ZIP: take that one out",
+    ),
     "no thing": (lambda _: build([Member("README", b"x")]), "no folder with cert.pem"),
     "empty": (lambda _: b"", "the file is empty"),
     "cut at a tenth": (cut(0.1), "cut off"),
@@ -230,6 +250,24 @@ def test_a_lie_about_the_size_is_not_unpacked_to_find_out(fleet: Fleet) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 2 * MIB
+
+
+def test_the_largest_batch_needs_less_than_64_mib() -> None:
+    """As base64 text in memory, every limit reached; the credentials that come of it are counted, too."""
+    pairs = ec_pairs(8)
+    members = members_of({f"{number:08}": pairs[number % 8] for number in range(1000)})
+    room = 16 * MIB - sum(len(member.data) for member in members)
+    members += [Member(f"{n}", random.randbytes(60 * KIB), method=0) for n in range(room // (60 * KIB))]
+    members += [Member(f"__MACOSX/{n:0100}", method=0) for n in range(9_999 - len(members))]
+    data = base64.encodebytes(build(members))
+    tracemalloc.start()
+    try:
+        found = read_batch(data, now=NOW)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(entry.credentials is not None for entry in found) == 1000
+    assert peak + len(data) < 64 * MIB
 
 
 def test_base64_text_is_bounded_too(fleet: Fleet) -> None:

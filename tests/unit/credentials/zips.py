@@ -34,6 +34,8 @@ class Member:
     local_name: bytes | None = None
     local_flags: int | None = None
     local_method: int | None = None
+    extra: bytes = b""
+    """Behind the name in the entry's own header."""
     at: int | None = None
     """Where the list says that the entry is; nothing is written for it then."""
     attributes: int = 0
@@ -69,14 +71,16 @@ def build(
     gap: bytes = b"",
     suffix: bytes = b"",
     count: int | None = None,
+    count64: int | None = None,
+    disk: int = 0,
     comment: bytes = b"",
     zip64_end: bool = False,
     shift: int = 0,
 ) -> bytes:
     """The zip. ``prefix`` and ``suffix`` are junk around it, ``gap`` junk before the list of entries.
 
-    ``count`` is the number of entries that the end record gives, ``shift`` is added to the place it gives
-    for the list.
+    ``count`` is the number of entries that the end record gives, ``count64`` that of the zip64 one, ``disk``
+    the number of the part of a zip in several; ``shift`` is added to the place it gives for the list.
     """
     body, directory = bytearray(), bytearray()
     for member in members:
@@ -86,17 +90,18 @@ def build(
         directory += _listed(member, offset)
     body += gap
     number = len(members) if count is None else count
+    number64 = number if count64 is None else count64
     start = max(0, len(body) + shift)
     end = bytearray()
     if zip64_end:
         end += struct.pack(
-            "<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, number, number, len(directory), start
+            "<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, disk, 0, number64, number64, len(directory), start
         )
         end += struct.pack("<4sLQL", b"PK\x06\x07", 0, start + len(directory), 1)
         end += struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, UNKNOWN, UNKNOWN, len(comment))
     else:
         end += struct.pack(
-            "<4s4H2LH", b"PK\x05\x06", 0, 0, number, number, len(directory), start, len(comment)
+            "<4s4H2LH", b"PK\x05\x06", disk, 0, number, number, len(directory), start, len(comment)
         )
     return prefix + bytes(body + directory + end) + comment + suffix
 
@@ -107,12 +112,12 @@ def _local(member: Member) -> bytes:
     method = member.method if member.local_method is None else member.local_method
     size = member.declared_size if member.local_size is None else member.local_size
     crc, compressed = member.declared_crc, len(member.content)
-    extra, tail = b"", b""
+    extra, tail = member.extra, b""
     if flags & SIZES_FOLLOW:
         tail = struct.pack("<4s3L", b"PK\x07\x08", crc, compressed, size)
         crc = compressed = size = 0
     elif member.zip64:
-        extra = struct.pack("<2H2Q", 1, 16, size, compressed)
+        extra += struct.pack("<2H2Q", 1, 16, size, compressed)
         size = compressed = UNKNOWN
     header = struct.pack(
         "<4s5H3L2H", b"PK\x03\x04", 20, flags, method, 0, 0x21, crc, compressed, size, len(name), len(extra)
