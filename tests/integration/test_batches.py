@@ -112,6 +112,86 @@ def test_a_secret_of_somebody_else_is_not_overwritten(workspace: Workspace) -> N
     assert set(workspace.get(f"thing-{first}", kind="secret")["data"]) == {"mine"}
 
 
+def test_a_thing_of_somebody_else_is_not_overwritten(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(2, key_type="ec")
+    first, second = sorted(workspace.cloud.things(data))
+    workspace.apply("Thing", first, {"thingName": first, "desired": {"mine": 1}})
+    store_zip(workspace, data)
+    workspace.apply("ThingBatch", "b", batch_spec(prunePolicy="Delete", **create_things({"a": 1})))
+    found = workspace.wait_for("b", "Stalled", reason="PartlyImported", kind="thingbatch")
+    assert f"Thing {first} is there and was not made by this ThingBatch" in found["message"]
+    things = {found["name"]: found for found in workspace.get("b", kind="thingbatch")["status"]["things"]}
+    assert {name: found["result"] for name, found in things.items()} == {
+        first: "Conflict",
+        second: "Imported",
+    }
+    assert workspace.get(first)["spec"] == {"thingName": first, "desired": {"mine": 1}}
+    # Nor is it pruned when its folder leaves the zip.
+    store_zip(workspace, workspace.cloud.create_batch(1, key_type="ec"))
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    assert first in workspace.versions()
+    assert second not in workspace.versions()
+
+
+def test_two_batches_with_the_same_thing_do_not_fight(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(1, key_type="ec")
+    (name,) = workspace.cloud.things(data)
+    store_zip(workspace, data)
+    workspace.apply("ThingBatch", "first", batch_spec(**create_things({"a": 1})))
+    workspace.wait_for("first", "Ready", reason="Imported", kind="thingbatch")
+    before = workspace.versions("secrets") | workspace.versions()
+    workspace.apply("ThingBatch", "second", batch_spec(prunePolicy="Delete", **create_things({"a": 2})))
+    workspace.wait_for("second", "Stalled", reason="PartlyImported", kind="thingbatch")
+    workspace.kubectl("delete", "thingbatch", "second")
+    assert workspace.versions("secrets")[f"thing-{name}"] == before[f"thing-{name}"]
+    assert workspace.get(name)["spec"]["desired"] == {"a": 1}
+
+
+def test_the_same_zip_again_writes_nothing(workspace: Workspace) -> None:
+    """A pass that has only its own status to write shows that the others before it are over."""
+    data = workspace.cloud.create_batch(3, key_type="ec")
+    store_zip(workspace, data)
+    workspace.apply("ThingBatch", "b", batch_spec(**create_things({"a": 1})))
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    for name in workspace.versions():
+        workspace.wait_for(name, "Ready")
+        workspace.wait_for(name, "InSync", "False")
+    before = workspace.versions("secrets"), workspace.versions()
+    status = workspace.get("b", kind="thingbatch")["status"]
+    workspace.kubectl("delete", "secret", "zip")
+    store_zip(workspace, data)
+    workspace.kubectl("annotate", "thingbatch", "b", "touched=1")
+    workspace.operator.stop()
+    workspace.operator.start()
+    workspace.apply("ThingBatch", "b", batch_spec(prunePolicy="Retain", **create_things({"a": 1})))
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    after = workspace.versions("secrets"), workspace.versions()
+    del before[0]["zip"], after[0]["zip"]
+    assert after == before
+    unmoved = ("sourceDigest", "total", "imported", "failed", "things", "sources")
+    now = workspace.get("b", kind="thingbatch")["status"]
+    assert {key: now[key] for key in unmoved} == {key: status[key] for key in unmoved}
+
+
+def test_children_have_an_owner_only_while_they_are_to_go_with_it(workspace: Workspace) -> None:
+    store_zip(workspace, workspace.cloud.create_batch(1, key_type="ec"))
+
+    def owners() -> list[list[str]]:
+        children = [body for body in workspace.list("secrets") if body["type"] == "kubernetes.io/tls"]
+        children += workspace.list("things")
+        # Argo CD reconciles its application at each status write of what a tracked object owns, unless told not to.
+        ignored = "argocd.argoproj.io/ignore-resource-updates"
+        assert {body["metadata"]["annotations"][ignored] for body in children} == {"true"}
+        return [[owner["name"] for owner in body["metadata"].get("ownerReferences", [])] for body in children]
+
+    for policy, wanted in (("Delete", [["b"], ["b"]]), ("Retain", [[], []])):
+        workspace.apply("ThingBatch", "b", batch_spec(deletionPolicy=policy, **create_things({})))
+        workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+        assert owners() == wanted
+    workspace.kubectl("delete", "thingbatch", "b", "--cascade=foreground", "--wait")
+    assert owners() == [[], []]
+
+
 def test_deletion_and_pruning_by_policy(workspace: Workspace) -> None:
     data = workspace.cloud.create_batch(2, key_type="ec")
     other = workspace.cloud.create_batch(1, key_type="ec")
