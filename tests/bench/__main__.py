@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from tests.bench.batches import batch_import
 from tests.bench.cloud import measure_cloud
 from tests.bench.report import markdown, table, with_ratios
 from tests.bench.scenario import Bench, Options
@@ -25,6 +26,7 @@ from tests.bench.simulation import simulation
 from tests.bench.world import World
 
 from thing_operator.errors import ThingOperatorError
+from thing_operator.local.cloud.certificates import KeyType
 from thing_operator.local.cloud.client import LocalCloud
 from thing_operator.local.toolchain import reporter_for
 
@@ -71,6 +73,24 @@ def simulate(
     console = Console(stderr=True)
     with _folder(None, size) as folder, World(folder, reporter=reporter_for(console)) as world:
         found = asyncio.run(simulation(world, size=size, every=every, seconds=seconds))
+    _show(found, json_file)
+
+
+@app.command()
+def batch(
+    size: Annotated[int, typer.Option(min=1, max=1000, help="number of things in the zip")] = 1000,
+    live: Annotated[int, typer.Option(min=1, help="number of connected Things beside it")] = 200,
+    key_type: Annotated[KeyType, typer.Option(help="ec is a hundred times quicker to make")] = KeyType.RSA,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """How long a batch takes, what it does to live sessions, and what other people's Secrets cost."""
+    console = Console(stderr=True)
+    with _folder(None, size) as folder, World(folder, reporter=reporter_for(console), audit=True) as world:
+        found = asyncio.run(
+            batch_import(
+                world, size=size, live=live, key_type=key_type.value, tell=lambda text: _tell(console, text)
+            )
+        )
     _show(found, json_file)
 
 

@@ -22,13 +22,16 @@ _BATCH = 1000
 
 
 class World:
-    """A context manager; nothing of it outlives the process. ``folder`` takes all state and all logs."""
+    """A context manager; nothing of it outlives the process. ``folder`` takes all state and all logs.
 
-    def __init__(self, folder: Path, *, reporter: Reporter) -> None:
+    With ``audit`` each request to the API server is noted.
+    """
+
+    def __init__(self, folder: Path, *, reporter: Reporter, audit: bool = False) -> None:
         self.folder = folder
         self.reporter = reporter
         self._running = ExitStack()
-        self.plane = ControlPlane(folder / "control-plane", reporter=reporter, manifests=[CRDS])
+        self.plane = ControlPlane(folder / "control-plane", reporter=reporter, manifests=[CRDS], audit=audit)
         self.cloud = LocalCloud(folder / "cloud", reporter=reporter)
 
     def __enter__(self) -> Self:

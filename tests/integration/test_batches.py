@@ -4,9 +4,11 @@ import base64
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.fixtures.operator import Workspace, eventually
 from typer.testing import CliRunner, Result
 
@@ -290,28 +292,60 @@ def test_the_source_goes_when_asked_and_the_things_stay(workspace: Workspace) ->
     assert (status["total"], status["imported"]) == (3, 3)
 
 
-def test_import_from_a_terminal(workspace: Workspace, control_plane: ControlPlane, tmp_path: Path) -> None:
-    file = tmp_path / "batch.zip"
-    file.write_bytes(workspace.cloud.create_batch(3, key_type="ec"))
-    options = [f"--namespace={workspace.namespace}", f"--kubeconfig={control_plane.kubeconfig}", "-o", "json"]
+Import = Callable[..., tuple[int, Json]]
 
-    def run(*more: str, name: str = "fleet") -> tuple[int, Json]:
-        arguments = ["batch", "import", str(file), "--name", name, *options, *more]
+
+@pytest.fixture
+def import_zip(workspace: Workspace, control_plane: ControlPlane, tmp_path: Path) -> Import:
+    """Runs ``batch import`` with a zip; returns its exit code and its JSON."""
+
+    def run(data: bytes, *more: str, name: str = "fleet") -> tuple[int, Json]:
+        file = tmp_path / "batch.zip"
+        file.write_bytes(data)
+        where = [f"--namespace={workspace.namespace}", f"--kubeconfig={control_plane.kubeconfig}"]
+        arguments = ["batch", "import", str(file), "--name", name, *where, "-o", "json", *more]
         result = CliRunner().invoke(app, arguments)
         assert "PRIVATE KEY" not in result.output
         return result.exit_code, json.loads(result.stdout)
 
-    code, told = run("--dry-run")
+    return run
+
+
+def test_import_from_a_terminal(workspace: Workspace, import_zip: Import) -> None:
+    data = workspace.cloud.create_batch(3, key_type="ec")
+    code, told = import_zip(data, "--dry-run")
     assert (code, told["things"], told["sent"]) == (0, 3, [])
     assert workspace.list("thingbatches") == []
-    code, told = run("--create-things")
-    assert (code, told["sent"]) == (0, ["fleet-zip-1"])
+    code, told = import_zip(data, "--create-things")
+    assert (code, told["sent"]) == (0, told["secrets"])
     workspace.wait_for("fleet", "Ready", reason="Imported", kind="thingbatch")
-    assert run("--create-things")[1]["sent"] == []
-    workspace.kubectl("create", "secret", "generic", "taken-zip-1", "--from-literal=mine=1")
-    code, told = run(name="taken")
+    assert import_zip(data, "--create-things")[1]["sent"] == []
+    taken = import_zip(data, "--dry-run", name="taken")[1]["secrets"]
+    workspace.kubectl("create", "secret", "generic", *taken, "--from-literal=mine=1")
+    code, told = import_zip(data, name="taken")
     assert code == 2
     assert "was not made by batch import" in told["error"]["message"]
+
+
+def test_an_import_in_parts_is_taken_up_where_it_ended(workspace: Workspace, import_zip: Import) -> None:
+    data = workspace.cloud.create_batch(700, key_type="ec")
+    first, second = import_zip(data, "--dry-run")[1]["secrets"]
+    workspace.kubectl("create", "secret", "generic", second, "--from-literal=in-the-way=1")
+    assert import_zip(data)[0] == 2
+    assert first in workspace.versions("secrets")
+    assert workspace.list("thingbatches") == []
+    workspace.kubectl("delete", "secret", second)
+    code, told = import_zip(data)
+    assert (code, told["sent"], told["removed"]) == (0, [second], [])
+    workspace.wait_for("fleet", "Ready", reason="Imported", kind="thingbatch")
+    assert workspace.get("fleet", kind="thingbatch")["status"]["imported"] == 700
+    # What the next import does not name any more holds keys, and is removed.
+    code, told = import_zip(workspace.cloud.create_batch(1, key_type="ec"))
+    assert (code, sorted(told["removed"])) == (0, sorted([first, second]))
+    workspace.wait_for("fleet", "Ready", reason="Imported", kind="thingbatch")
+    assert [name for name in workspace.versions("secrets") if "zip" in name] == told["secrets"]
+    status = workspace.get("fleet", kind="thingbatch")["status"]
+    assert (status["total"], status["imported"]) == (1, 1)
 
 
 def test_mic_makes_a_batch_for_a_terminal(cloud: LocalCloud, tmp_path: Path) -> None:

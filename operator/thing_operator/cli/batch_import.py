@@ -36,29 +36,29 @@ def import_batch(
 ) -> None:
     """Store a batch zip in as many Secrets as it needs, and make the ThingBatch that imports them.
 
-    Run it again after an interruption: what is there already is not sent again. Exit code 0: all things are
-    handed over. 1: all usable ones are, some folders are not usable. 2: nothing was handed over, or not all.
+    Run it again after an interruption: what is there already is not sent again. What an earlier import of another
+    zip left is deleted. Exit code 0: all things are handed over. 1: all usable ones are, some folders are not
+    usable. 2: nothing was handed over, or not all.
     """
     # Imported here: the API client takes a second that no other command should wait for.
-    from thing_operator.cli.handing_over import Part, hand_over  # noqa: PLC0415
+    from thing_operator.cli.handing_over import Handed, Part, hand_over  # noqa: PLC0415
     from thing_operator.controller.kube import ObjectKey  # noqa: PLC0415
 
     try:
         entries = read_file(file, now=datetime.now(UTC))
-        parts = [
-            (f"{name}-zip-{number}", content) for number, content in enumerate(split_batch(entries), start=1)
-        ]
+        zips = enumerate(split_batch(entries), start=1)
+        parts = [Part.of(name, number, content) for number, content in zips]
         unusable = {entry.thing_name: entry.problem.message for entry in entries if entry.problem}
         if not parts:
             raise UserError("none of the folders is usable: thing-operator batch inspect says why")
         console = Console(stderr=True)
-        sent: list[str] = []
+        handed = Handed()
         if not dry_run:
             with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
                 task = progress.add_task(f"{len(parts)} Secrets", total=len(parts))
-                sent = asyncio.run(
+                handed = asyncio.run(
                     hand_over(
-                        [Part(*part) for part in parts],
+                        parts,
                         ObjectKey(namespace, name),
                         more={
                             **({"things": {"create": True}} if create_things else {}),
@@ -80,8 +80,9 @@ def import_batch(
             "namespace": namespace,
             "dryRun": dry_run,
             "things": len(entries) - len(unusable),
-            "secrets": [part for part, _ in parts],
-            "sent": sent,
+            "secrets": [part.name for part in parts],
+            "sent": list(handed.sent),
+            "removed": list(handed.removed),
             "unusable": unusable,
         },
         output=output,
@@ -98,5 +99,7 @@ def _report(result: dict[str, Any], *, output: Output) -> None:
         f"ThingBatch {result['namespace']}/{result['thingBatch']}: {result['things']} things in "
         f"{len(result['secrets'])} Secrets {verb}, {len(result['sent'])} of them sent"
     )
+    if result["removed"]:
+        typer.echo(f"  removed, of an earlier import: {', '.join(result['removed'])}")
     for thing, problem in result["unusable"].items():
         typer.echo(f"  not usable: {thing}: {problem}")

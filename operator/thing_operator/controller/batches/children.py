@@ -28,11 +28,8 @@ class BatchIdentity:
 
     @property
     def label(self) -> str:
-        """Value of the batch label: the name, or its beginning and a hash where it is too long for a label."""
-        name = self.key.name
-        if len(name) <= _LABEL_LIMIT:
-            return name
-        return f"{name[:52].rstrip('-.')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        """Value of the batch label."""
+        return batch_label(self.key.name)
 
     @property
     def selector(self) -> str:
@@ -43,6 +40,13 @@ class BatchIdentity:
         """Whether an object is a child of this batch; anything else is never overwritten."""
         labels: Mapping[str, str] = body["metadata"].get("labels") or {}
         return labels.get(names.BATCH_LABEL) == self.label
+
+
+def batch_label(name: str) -> str:
+    """A ThingBatch's name, or its beginning and a hash where it is too long for a label."""
+    if len(name) <= _LABEL_LIMIT:
+        return name
+    return f"{name[:52].rstrip('-.')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
