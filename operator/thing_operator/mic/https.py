@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from thing_operator.errors import ThingOperatorError, UserError
@@ -130,17 +131,43 @@ class HttpsClient:
         if self._context is None:
             # Reading the system's roots takes tens of milliseconds.
             self._context = await asyncio.to_thread(_context, self._ca_file)
-        connector = aiohttp.TCPConnector(
-            resolver=GuardedResolver(self.rules), ssl=self._context, force_close=True, use_dns_cache=False
-        )
-        async with aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-            trust_env=False,
-        ) as session:
-            yield session
+        connector = _Connector(resolver=GuardedResolver(self.rules), ssl=self._context, use_dns_cache=False)
+        try:
+            async with aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+                trust_env=False,
+            ) as session:
+                yield session
+        finally:
+            await connector.abort()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Leaves nothing open: TLS connections that are closed in the usual way wait for the other side's goodbye, and
+    nobody waits for that after the one request of a session.
+    """
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self._opened: list[asyncio.Transport] = []
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        if connection.transport is not None:
+            self._opened.append(connection.transport)
+        return connection
+
+    async def abort(self) -> None:
+        """Close all that was opened, now."""
+        for transport in self._opened:
+            transport.abort()
+        # The socket is closed when the loop has turned once.
+        await asyncio.sleep(0)
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:

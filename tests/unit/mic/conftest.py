@@ -14,6 +14,11 @@ from thing_operator.mic import HttpsClient
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+def again(response: web.Response) -> web.Response:
+    """The same answer: a response can be sent once."""
+    return web.Response(status=response.status, headers=response.headers, body=response.body)
+
+
 class Site:
     """``handlers`` by path; ``asked`` are the requests that came, each read to its end."""
 
@@ -50,10 +55,7 @@ class Site:
 
         async def answer(request: web.Request) -> web.StreamResponse:
             found = rest.pop(0) if len(rest) > 1 else rest[0]
-            if not isinstance(found, web.Response):
-                return await found(request)
-            # A response can be sent once.
-            return web.Response(status=found.status, headers=found.headers, body=found.body)
+            return again(found) if isinstance(found, web.Response) else await found(request)
 
         self.handlers[path] = answer
 

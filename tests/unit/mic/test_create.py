@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.unit.mic.conftest import Site
+from tests.unit.mic.conftest import Site, again
 from typer.testing import CliRunner, Result
 
 from thing_operator.cli import batch_create
@@ -37,10 +37,10 @@ class Mic:
         async def answer(request: web.Request) -> web.StreamResponse:
             if request.method == "POST":
                 if isinstance(self.order, web.Response):
-                    return self.order
+                    return again(self.order)
                 assert request.transport is not None
                 request.transport.abort()
-            return self.listing.pop(0) if len(self.listing) > 1 else self.listing[0]
+            return again(self.listing.pop(0) if len(self.listing) > 1 else self.listing[0])
 
         self._site.handlers["/thingbatches"] = answer
         where = [f"--api={self._site.url('/')}", f"--ca-file={self._site.ca_file}"]

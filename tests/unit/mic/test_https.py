@@ -48,7 +48,7 @@ async def test_nothing_of_ours_is_sent_along(
     assert await https.download(site.url("/"), limit=LIMIT) == b"zip"
     assert [request.path_qs for request in site.asked] == ["/", f"/zip{SECRET}"]
     names = {name.lower() for request in site.asked for name in request.headers}
-    assert names == {"host", "accept", "accept-encoding", "user-agent", "connection"}
+    assert names == {"host", "accept", "accept-encoding", "user-agent"}
 
 
 async def test_a_file_of_just_the_limit_is_taken(site: Site, https: HttpsClient) -> None:
