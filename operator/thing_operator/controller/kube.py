@@ -5,7 +5,6 @@ The library's own requests cost several times as much: its generated models, and
 """
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from thing_operator.controller.kube_errors import (
     error_of,
 )
 from thing_operator.errors import ThingOperatorError
+from thing_operator.jsonbytes import decode, encode
 
 Body = Mapping[str, Any]
 Operations = Sequence[Mapping[str, Any]]
@@ -206,12 +206,14 @@ class KubeClient:
         operations: Operations,
         *,
         subresource: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> None:
         """Change an object by JSON Patch; InvalidObjectError when a ``test`` fails."""
         path = resource.path(key.namespace, key.name, subresource)
         query = {"fieldManager": names.FIELD_MANAGER}
         kind = "application/json-patch+json"
-        return await self._json("PATCH", path, body=operations, query=query, content_type=kind)
+        # The watch tells what became of it; of the answer nothing is looked at.
+        accept = _METADATA_ONLY.format("")
+        await self._content("PATCH", path, body=operations, query=query, content_type=kind, accept=accept)
 
     async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
         """Server-side apply of the fields in ``body``, which become ours."""
@@ -259,7 +261,7 @@ class KubeClient:
         on_open()
         try:
             async for line in response.content:
-                event = json.loads(line)
+                event = decode(line)
                 if event["type"] == "ERROR":
                     status = event["object"]
                     code, detail = status.get("code", 500), status.get("message", "")
@@ -280,19 +282,33 @@ class KubeClient:
         content_type: str = "application/json",
         accept: str | None = None,
     ) -> dict[str, Any]:
+        content = await self._content(
+            method, path, body=body, query=query, content_type=content_type, accept=accept
+        )
+        try:
+            found: dict[str, Any] = decode(content)
+        except ValueError as error:
+            raise ApiUnavailableError(f"{method} {path}: the answer broke off ({error!r})") from None
+        return found
+
+    async def _content(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | Operations | None,
+        query: Mapping[str, str] | None,
+        content_type: str,
+        accept: str | None,
+    ) -> bytes:
         async with self._turns:
             response = await self._send(
                 method, path, body=body, query=query, content_type=content_type, accept=accept
             )
             try:
-                content = await response.read()
+                return await response.read()
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise ApiUnavailableError(f"{method} {path}: the answer broke off ({error!r})") from None
-        try:
-            found: dict[str, Any] = json.loads(content)
-        except ValueError as error:
-            raise ApiUnavailableError(f"{method} {path}: the answer broke off ({error!r})") from None
-        return found
 
     async def _send(
         self,
@@ -315,7 +331,7 @@ class KubeClient:
                 method,
                 URL(url, encoded=True),
                 headers=headers,
-                data=None if body is None else json.dumps(body).encode(),
+                data=None if body is None else encode(body),
                 timeout=timeout,
                 proxy=self._proxy,
                 proxy_headers=self._configuration.proxy_headers,
@@ -349,7 +365,7 @@ def _is_there(kubeconfig: str) -> bool:
 
 async def _refusal(response: aiohttp.ClientResponse, *, action: str) -> ThingOperatorError:
     try:
-        status = json.loads(await response.read())
+        status = decode(await response.read())
         detail, causes = str(status["message"]), (status.get("details") or {}).get("causes") or []
     except (ValueError, KeyError, TypeError, AttributeError):
         status, detail, causes = {}, response.reason or "", []

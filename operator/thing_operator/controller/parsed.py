@@ -1,11 +1,11 @@
 """The status of an object as its kind's model, parsed once until it changes."""
 
-import json
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
 from thing_operator.controller.status_writer import StatusWriter, Target
+from thing_operator.jsonbytes import decode
 
 Status = TypeVar("Status", bound=BaseModel)
 
@@ -24,10 +24,16 @@ class ParsedStatuses(Generic[Status]):
 
     def of(self, target: Target) -> Status:
         """The status of one object; the model's defaults where there is none."""
-        held = self._writer.held(target)
+        return self._parse(self._writer.held(target))
+
+    def possible(self, target: Target) -> tuple[Status, ...]:
+        """All that the API server may hold until the next write: what it holds, and what is on its way."""
+        return tuple(map(self._parse, self._writer.possible(target)))
+
+    def _parse(self, held: bytes) -> Status:
         parsed = self._parsed.get(id(held))
         if parsed is None or parsed[0] is not held:
             if len(self._parsed) >= self._limit:
                 self._parsed.clear()
-            parsed = self._parsed[id(held)] = (held, self._model.model_validate(json.loads(held)))
+            parsed = self._parsed[id(held)] = (held, self._model.model_validate(decode(held)))
         return parsed[1]

@@ -1,10 +1,10 @@
 """Requests and answers of the Device Shadow service as bytes (reference aws-iot-shadow.md 1.2, 1.3, 1.8)."""
 
-import json
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
+from thing_operator import jsonbytes
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.values import JsonObject, JsonValue
 
@@ -72,7 +72,7 @@ class DeleteAccepted:
 
 def encode(body: JsonValue) -> bytes:
     """Compact JSON in UTF-8."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return jsonbytes.encode(body)
 
 
 def encode_update(
@@ -157,8 +157,8 @@ def decode_delete_accepted(payload: bytes) -> DeleteAccepted:
 
 def _decode(payload: bytes) -> JsonObject:
     try:
-        body = json.loads(payload)
-    except (ValueError, RecursionError):
+        body = jsonbytes.decode(payload)
+    except ValueError:
         raise MalformedMessageError("not JSON") from None
     if not isinstance(body, dict):
         raise MalformedMessageError("not a JSON object")

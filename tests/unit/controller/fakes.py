@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from thing_operator.controller.kube import ObjectKey, Resource
 from thing_operator.errors import ThingOperatorError
+from thing_operator.jsonbytes import decode, encode
 from thing_operator.session import SessionView
 from thing_operator.session.errors import rejection
 from thing_operator.session.model import Phase
@@ -81,7 +82,7 @@ class RecordingClient:
             self.flying -= 1
         if self.errors:
             raise self.errors.pop(0)
-        self.written.append((key, operations[1]["value"]))
+        self.written.append((key, decode(encode(operations))[1]["value"]))
         if self.lost:
             raise self.lost.pop(0)
         return {}

@@ -41,6 +41,7 @@ from thing_operator.controller.workflow import Tell
 from thing_operator.credentials import BatchEntry
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.errors import Retry, TransientError, UserError
+from thing_operator.jsonbytes import decode
 from thing_operator.mic import HttpsClient
 
 _POLL = timedelta(seconds=5)
@@ -210,7 +211,7 @@ class _Pass:
         claimed: set[str] = set()
         has_rival = False
         for record in self._cache:
-            known = self._writer.known(Target(BATCHES, record.key, record.uid)).get("order")
+            known = decode(self._writer.held(Target(BATCHES, record.key, record.uid))).get("order")
             if record.uid == self._record.uid or not isinstance(known, Mapping):
                 continue
             other = OrderStatus.model_validate(known)

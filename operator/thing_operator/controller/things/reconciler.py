@@ -221,10 +221,10 @@ class ThingReconciler:
 
     def _recorded(self, record: ObjectRecord) -> Memory:
         """What the API server remembers for certain: what is in every status it may hold by now."""
-        possible = self._writer.possible(_status_target(record))
+        possible = [Memory.of(status) for status in self._statuses.possible(_status_target(record))]
         return Memory(
-            desired=_common(status.get("managedPaths", ()) for status in possible),
-            reported=_common(status.get("managedReportedPaths", ()) for status in possible),
+            desired=_common(memory.desired for memory in possible),
+            reported=_common(memory.reported for memory in possible),
         )
 
     def _previous(self, record: ObjectRecord) -> ThingStatus:
