@@ -114,7 +114,7 @@ def open_archive(source: bytes | BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -
     infos = _listing(file, limits)
     _check_sizes(infos, limits)
     paths = [_checked_path(info) for info in infos]
-    spans = [_located(file, info) for info in infos]
+    spans = [_located(file, info, limits) for info in infos]
     _check_overlap(spans)
     found = list(zip(infos, paths, spans, strict=True))
     files = tuple(_entry(info, path, start) for info, path, (_, start, _) in found if not _is_folder(info))
@@ -249,11 +249,13 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
     return info.orig_filename.endswith(("/", "\\")) or bool(info.external_attr & _DOS_FOLDER)
 
 
-def _located(file: BinaryIO, info: zipfile.ZipInfo) -> tuple[int, int, int]:
+def _located(file: BinaryIO, info: zipfile.ZipInfo, limits: Limits) -> tuple[int, int, int]:
     """Where the entry's header begins, where its data, where it ends; raises when its header denies the list."""
-    file.seek(max(0, info.header_offset))
+    if not 0 <= info.header_offset < limits.archive:  # zip64 has numbers that no file can be asked for
+        raise _damaged(info.orig_filename)
+    file.seek(info.header_offset)
     header = file.read(_LOCAL_HEADER.size)
-    if info.header_offset < 0 or len(header) < _LOCAL_HEADER.size:
+    if len(header) < _LOCAL_HEADER.size:
         raise _damaged(info.orig_filename)
     signature, _, flags, method, _, _, crc, compressed, size, *lengths = _LOCAL_HEADER.unpack(header)
     name, extra = file.read(lengths[0]), file.read(lengths[1])

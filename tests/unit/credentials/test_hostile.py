@@ -192,6 +192,10 @@ HOSTILE: dict[str, tuple[Callable[[Fleet], bytes], str]] = {
     "one of several parts": (lambda fleet: build(members_of(fleet), disk=1), "one of several"),
     "list elsewhere": (lambda fleet: build(members_of(fleet), shift=5), "damaged"),
     "entry beyond the end": (with_members(Member("a", b"x", at=10 * MIB)), "a in the zip is damaged"),
+    "entry beyond what a file can have": (
+        with_members(Member("a", b"x", at=2**63, zip64=True)),
+        "a in the zip is damaged",
+    ),
     "too many things": (
         lambda _: build([Member(f"{number:08}/cert.pem") for number in range(1001)]),
         "1001 things, more than the 1000",
