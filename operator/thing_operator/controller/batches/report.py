@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 from thing_operator.api.conditions import ConditionType, Finding, update_conditions
 from thing_operator.api.reasons import Reason
@@ -77,16 +78,14 @@ def _that_fit(things: tuple[BatchThing, ...]) -> tuple[BatchThing, ...]:
         thing.model_copy(update={"message": thing.message[:_MESSAGE_LIMIT]}) if thing.message else thing
         for thing in things
     ]
-    sizes = {thing.name: len(thing.model_dump_json(by_alias=True, exclude_none=True)) for thing in short}
-    if sum(sizes.values()) > _THINGS_LIMIT:
+    if sum(map(_size, short)) > _THINGS_LIMIT:
         short.sort(key=lambda thing: (thing.result == ThingResult.IMPORTED, thing.name))
-    room, kept = _THINGS_LIMIT, []
-    for thing in short:
-        room -= sizes[thing.name]
-        if room < 0:
-            break
-        kept.append(thing)
-    return tuple(kept)
+    ends = accumulate(map(_size, short))
+    return tuple(thing for thing, end in zip(short, ends, strict=True) if end <= _THINGS_LIMIT)
+
+
+def _size(thing: BatchThing) -> int:
+    return len(thing.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
 def _imported(count: int) -> Iterable[Finding]:

@@ -13,7 +13,7 @@ from thing_operator.credentials.certificates import parse_certificate
 
 
 def read_zips(zips: Iterable[tuple[str, bytes]], *, now: datetime) -> list[BatchEntry]:
-    """All zips of a batch as one; a thing in two of them with different certificates is nobody's.
+    """All zips of a batch as one; a thing that two of them have, and not the same, is not imported.
 
     Raises ArchiveRefusedError, which names the zip.
     """
@@ -71,7 +71,7 @@ def _without_secret(name: str) -> BatchThing:
 
 
 def _same_or_conflict(one: BatchEntry, other: BatchEntry) -> BatchEntry:
-    if one.credentials == other.credentials and one.credentials is not None:
+    if one.credentials == other.credentials:
         return one
-    message = "the thing is in two of the zips, with different certificates: take one of them out"
+    message = "the thing is in two of the zips, and not the same in both: take one of them out"
     return BatchEntry(one.thing_name, problem=CredentialsError(message, reason=Reason.CONFLICT))
