@@ -107,7 +107,7 @@ def test_a_refusal_for_now_is_tried_again_and_one_for_good_is_told(
             "Ready": ("False", "Rejected"),
             "CredentialsValid": ("True", "Valid"),
             "Connected": ("True", "Connected"),
-            "InSync": ("True", "Converged"),
+            "InSync": ("Unknown", "Unknown"),
             "Stalled": ("True", "Rejected"),
         }
         impatient.patch(thing.name, {"desired": {"mode": "eco"}})

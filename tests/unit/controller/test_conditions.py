@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.unit.controller.fakes import START
+from tests.unit.controller.observations import CREDENTIALS, GRACE, SYNCED, seen, session
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
@@ -18,60 +19,7 @@ from thing_operator.controller.things.conditions import (
 from thing_operator.controller.things.memory import Memory
 from thing_operator.controller.things.observation import Observation, Problem
 from thing_operator.controller.things.status import build_status
-from thing_operator.controller.things.target import Target
-from thing_operator.credentials import Credentials
-from thing_operator.session import Phase, SessionView
-from thing_operator.shadow.documents import ShadowDocument
-
-GRACE = timedelta(seconds=30)
-TARGET = Target("t1", "localhost", 8883, None, None, "thing-t1", None, None)
-CREDENTIALS = Credentials(
-    certificate_pem=b"c",
-    private_key_pem=b"k",
-    fingerprint="ab" * 32,
-    not_before=START - timedelta(days=1),
-    not_after=START + timedelta(days=1),
-    key_type="EC P-256",
-)
-PENDING = ShadowDocument(
-    desired={"a": 1, "b": 2},
-    reported={"b": 2},
-    desired_metadata={"a": {"timestamp": 1_790_000_000}, "b": {"timestamp": 1_790_000_000}},
-    reported_metadata={"b": {"timestamp": 1_790_000_005}},
-    version=3,
-    timestamp=1_790_000_100,
-)
-SYNCED = replace(PENDING, reported={"a": 1, "b": 2}, version=4)
-
-
-def session(
-    *, connected: bool = True, document: ShadowDocument | None = PENDING, **fields: Any
-) -> SessionView:
-    defaults: dict[str, Any] = {
-        "phase": Phase.READY if connected else Phase.WAITING,
-        "connected": connected,
-        "reason": "Connected" if connected else "ConnectionLost",
-        "message": "" if connected else "the broker closed the connection",
-        "since": START,
-        "fingerprint": "ab" * 32,
-        "document": document,
-    }
-    return SessionView(**(defaults | fields))
-
-
-def seen(**fields: Any) -> Observation:
-    defaults: dict[str, Any] = {
-        "generation": 2,
-        "now": START,
-        "previous": ThingStatus(),
-        "spec": ThingSpec(),
-        "target": TARGET,
-        "credentials": CREDENTIALS,
-        "session": session(),
-        "accepted": True,
-        "disconnect_grace": GRACE,
-    }
-    return Observation(**(defaults | fields))
+from thing_operator.session import Phase
 
 
 def before(**conditions: str) -> ThingStatus:

@@ -54,6 +54,7 @@ async def test_a_foreign_edit_is_repaired_and_then_not_at_once_again() -> None:
     waiting = await thing.run({"a": 1})
     assert waiting.problem is not None
     assert not waiting.problem.stalled
+    assert waiting.drift == ("/a",)
     assert thing.session.desired() == {"a": 9}
     thing.clock.advance(61)
     assert (await thing.run({"a": 1})).accepted

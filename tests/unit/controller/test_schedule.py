@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from tests.unit.controller.fakes import START
+from tests.unit.controller.observations import CREDENTIALS
 from tests.unit.controller.passes import Pass
-from tests.unit.controller.test_conditions import CREDENTIALS
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.controller.things.observation import Observation, Problem

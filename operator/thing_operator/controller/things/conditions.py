@@ -38,7 +38,7 @@ _UNDER_WAY = frozenset({Reason.CONNECTING, Reason.CONNECTED})
 def thing_conditions(seen: Observation) -> tuple[Condition, ...]:
     """All conditions of this pass, in their fixed order; the transition times carried on from before."""
     ready = _ready(seen)
-    findings = [ready, _credentials_valid(seen), _connected(seen), _in_sync(seen)]
+    findings = [ready, _credentials_valid(seen), _connected(seen), _in_sync(seen, ready)]
     trouble = _trouble(seen)
     if trouble and trouble.stalled:
         findings.append(_finding(ConditionType.STALLED, "True", trouble.reason, trouble.message))
@@ -61,15 +61,15 @@ def verdicts(conditions: Iterable[Condition]) -> frozenset[Verdict]:
 def worth_telling(before: frozenset[Verdict], after: Sequence[Condition]) -> list[Condition]:
     """The conditions whose change deserves an Event: one per transition, and none for being under way.
 
-    Stalled and Reconciling say what Ready says; InSync changes with every report of a device.
+    Stalled and Reconciling say what Ready says; InSync changes with every report of a device. What keeps a Thing
+    from Ready stands in the condition that it concerns as well: it is told once.
     """
-    return [
-        found
-        for found in after
-        if found.type in _TOLD
-        and found.reason not in _NOT_TOLD
-        and (found.type, found.status, found.reason) not in before
-    ]
+    told: dict[str, Condition] = {}
+    for found in after:
+        changed = (found.type, found.status, found.reason) not in before
+        if changed and found.type in _TOLD and found.reason not in _NOT_TOLD:
+            told.setdefault(found.reason, found)
+    return list(told.values())
 
 
 def accepted_generation(status: ThingStatus) -> int | None:
@@ -104,7 +104,7 @@ def is_connected(seen: Observation) -> bool:
 
 def _ready(seen: Observation) -> Finding:
     if seen.suspended:
-        return _last(seen, ConditionType.READY, Reason.SUSPENDED, "suspended: set spec.suspend to false")
+        return _before_suspension(seen, ConditionType.READY, Reason.SUSPENDED)
     trouble = _trouble(seen)
     if trouble and (trouble.stalled or not was_accepted(seen)):
         return _ready_is("False", trouble.reason, trouble.message)
@@ -206,25 +206,46 @@ def _connected(seen: Observation) -> Finding:
     return _finding(kind, "False", reason_now, seen.session.message or "connecting")
 
 
-def _in_sync(seen: Observation) -> Finding:
+def _in_sync(seen: Observation, ready: Finding) -> Finding:
+    """Of the shadow, and only where that holds what the spec asks for: a delta that is empty because the service
+    has refused our wishes is no news of the device.
+    """
     kind = ConditionType.IN_SYNC
+    if seen.suspended:
+        return _before_suspension(seen, kind, Reason.UNKNOWN)
+    if not seen.accepted and ready.status != "True":
+        message = "the shadow does not hold the desired state of this generation yet: see Ready"
+        return _finding(kind, "Unknown", Reason.UNKNOWN, message)
     document = seen.session.document if seen.session else None
-    if document is None or seen.suspended:
+    if document is None:
         return _last(seen, kind, Reason.UNKNOWN, "the shadow has not been read yet")
     if seen.drift:
-        paths = ", ".join(seen.drift[:3]) + (", ..." if len(seen.drift) > 3 else "")
-        message = f"{len(seen.drift)} desired value(s) were changed by others and stand: {paths}"
-        return _finding(kind, "False", Reason.DRIFT_DETECTED, message)
+        return _finding(kind, "False", Reason.DRIFT_DETECTED, _drift_message(seen))
     pending = document.pending
-    if not pending:
-        return _finding(kind, "True", Reason.CONVERGED, "reported has every desired value")
-    since = document.pending_since
-    message = f"{len(pending)} path(s) pending" + (f" since {_clock_text(since)}" if since else "")
-    return _finding(kind, "False", Reason.DELTA_PENDING, message)
+    if pending:
+        since = document.pending_since
+        message = f"{len(pending)} path(s) pending" + (f" since {_clock_text(since)}" if since else "")
+        return _finding(kind, "False", Reason.DELTA_PENDING, message)
+    if seen.request_problem is not None:
+        message = "the shadow differs from the spec and is about to be put right: see Reconciling"
+        return _finding(kind, "Unknown", Reason.UNKNOWN, message)
+    return _finding(kind, "True", Reason.CONVERGED, "reported has every desired value")
+
+
+def _drift_message(seen: Observation) -> str:
+    paths = ", ".join(seen.drift[:3]) + (", ..." if len(seen.drift) > 3 else "")
+    what_then = "stand" if seen.request_problem is None else "are put right soon"
+    return f"{len(seen.drift)} value(s) were changed by others and {what_then}: {paths}"
 
 
 def _clock_text(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _before_suspension(seen: Observation, kind: ConditionType, reason: str) -> Finding:
+    """The condition as it was, without the claim that it is so of a spec that was edited since."""
+    message = "suspended: this is how it was before; what is changed now is sent when spec.suspend is false"
+    return _last(seen, kind, reason, message).model_copy(update={"message": message})
 
 
 def _last(seen: Observation, kind: ConditionType, reason: str, message: str) -> Finding:

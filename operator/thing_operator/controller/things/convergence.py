@@ -162,7 +162,8 @@ def _settled(
     if plan.desired or plan.facts:
         count = len(plan.repair)
         message = f"{count} value(s) changed by others; repaired soon"
-        return Convergence(plan.record, problem=Problem(Reason.DRIFT_DETECTED, message, stalled=False))
+        problem = Problem(Reason.DRIFT_DETECTED, message, stalled=False)
+        return Convergence(plan.record, problem=problem, drift=plan.repair)
     runtime.requests.reset()
     waits = [wait for wait in (answer_in, runtime.greetings.wait() if plan.presence else None) if wait]
     return Convergence(
