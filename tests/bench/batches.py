@@ -114,9 +114,15 @@ async def batch_import(
             requests = _requests(world)
             tell("the same zip again")
             found |= await _measured(
-                operator, lambda: _imported(api, sources, size, again=True), "same_again"
+                operator, lambda: _changed(api, {"prunePolicy": "Retain"}, size), "same_again"
             )
             found["same_again_requests_for_secrets"] = _requests(world) - requests
+            tell("a Thing for each")
+            async with probes.sending():
+                found |= await _measured(
+                    operator, lambda: _changed(api, {"things": {"create": True}}, size), "things"
+                )
+            found |= probes.figures("during_things")
             tell(f"{_FOREIGN:,} Secrets of {_FOREIGN_BYTES:,} bytes that are nobody's here")
             requests = _requests(world)
             found |= await _measured(operator, lambda: _foreign(api), "foreign_secrets")
@@ -150,16 +156,26 @@ async def _store(api: Api, data: bytes) -> list[Json]:
     return sources
 
 
-async def _imported(api: Api, sources: list[Json], size: int, *, again: bool = False) -> None:
-    """Until Ready at the generation that this makes."""
-    made = {"apiVersion": names.API_VERSION, "kind": names.BATCH_KIND, "metadata": {"name": "bench"}}
-    if again:
-        patch = {"spec": {"prunePolicy": "Retain"}}
-        body = await api.call(
-            "PATCH", f"{_BATCHES}/bench", patch, content_type="application/merge-patch+json"
-        )
-    else:
-        body = await api.call("POST", _BATCHES, made | {"spec": {"source": {"secrets": sources}}})
+async def _imported(api: Api, sources: list[Json], size: int) -> None:
+    """Make the ThingBatch, and wait for its things."""
+    body = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.BATCH_KIND,
+        "metadata": {"name": "bench"},
+        "spec": {"source": {"secrets": sources}},
+    }
+    await _until(await api.call("POST", _BATCHES, body), api, size)
+
+
+async def _changed(api: Api, spec: Json, size: int) -> None:
+    """Change its spec, and wait for its things."""
+    body = {"spec": spec}
+    path, kind = f"{_BATCHES}/bench", "application/merge-patch+json"
+    await _until(await api.call("PATCH", path, body, content_type=kind), api, size)
+
+
+async def _until(body: Json, api: Api, size: int) -> None:
+    """Until all things are imported at the generation of ``body``."""
     async with asyncio.timeout(_DEADLINE):
         while True:
             found = await api.call("GET", f"{_BATCHES}/bench")

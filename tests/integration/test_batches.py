@@ -1,6 +1,5 @@
 """ThingBatches end to end: a zip from the cloud's MIC API becomes Secrets and Things."""
 
-import base64
 import io
 import json
 import zipfile
@@ -19,16 +18,6 @@ from thing_operator.local.controlplane import ControlPlane
 Json = dict[str, Any]
 
 
-def store_zip(workspace: Workspace, data: bytes, *, name: str = "zip") -> None:
-    body = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name},
-        "data": {"batch.zip": base64.b64encode(data).decode()},
-    }
-    workspace.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(body))
-
-
 def batch_spec(**more: Any) -> Json:
     return {"source": {"secrets": [{"name": "zip", "key": "batch.zip"}]}} | more
 
@@ -39,7 +28,7 @@ def create_things(desired: Json) -> Json:
 
 def test_a_hundred_things_from_zip_to_ready(workspace: Workspace) -> None:
     data = workspace.cloud.create_batch(100, key_type="ec")
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.apply("ThingBatch", "b", batch_spec(**create_things({"a": 1})))
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
     status = workspace.get("b", kind="thingbatch")["status"]
@@ -64,7 +53,7 @@ def test_a_hundred_things_from_zip_to_ready(workspace: Workspace) -> None:
     before = {body["metadata"]["name"]: body["metadata"]["resourceVersion"] for body in secrets}
     workspace.kubectl("annotate", "secret", "zip", "touched=1")
     workspace.kubectl("annotate", "thingbatch", "b", "touched=1")
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.apply("ThingBatch", "b", batch_spec(**create_things({"a": 2})))
     eventually(
         lambda: all(body["spec"]["desired"] == {"a": 2} for body in workspace.list("things")), "template"
@@ -85,17 +74,17 @@ def test_one_bad_folder_spoils_nothing_and_is_named(workspace: Workspace) -> Non
         bad = names[0].split("/")[0]
         for name in names:
             target.writestr(name, b"no PEM" if name == f"{bad}/cert.pem" else source.read(name))
-    store_zip(workspace, spoilt.getvalue())
+    workspace.store_zip(spoilt.getvalue())
     workspace.apply("ThingBatch", "b", batch_spec())
     found = workspace.wait_for("b", "Stalled", reason="PartlyImported", kind="thingbatch")
     assert f"2 of 3 things imported: {bad}" in found["message"]
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.wait_for("b", "Ready", kind="thingbatch")
 
 
 def test_a_corrupted_zip_is_refused_whole(workspace: Workspace) -> None:
     data = workspace.cloud.create_batch(2, key_type="ec")
-    store_zip(workspace, data[: len(data) // 2])
+    workspace.store_zip(data[: len(data) // 2])
     workspace.apply("ThingBatch", "b", batch_spec())
     found = workspace.wait_for("b", "Stalled", reason="InvalidArchive", kind="thingbatch")
     assert "zip/batch.zip" in found["message"]
@@ -106,7 +95,7 @@ def test_a_secret_of_somebody_else_is_not_overwritten(workspace: Workspace) -> N
     data = workspace.cloud.create_batch(2, key_type="ec")
     first = min(workspace.cloud.things(data))
     workspace.kubectl("create", "secret", "generic", f"thing-{first}", "--from-literal=mine=1")
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.apply("ThingBatch", "b", batch_spec())
     workspace.wait_for("b", "Stalled", reason="PartlyImported", kind="thingbatch")
     things = {found["name"]: found for found in workspace.get("b", kind="thingbatch")["status"]["things"]}
@@ -118,7 +107,7 @@ def test_a_thing_of_somebody_else_is_not_overwritten(workspace: Workspace) -> No
     data = workspace.cloud.create_batch(2, key_type="ec")
     first, second = sorted(workspace.cloud.things(data))
     workspace.apply("Thing", first, {"thingName": first, "desired": {"mine": 1}})
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.apply("ThingBatch", "b", batch_spec(prunePolicy="Delete", **create_things({"a": 1})))
     found = workspace.wait_for("b", "Stalled", reason="PartlyImported", kind="thingbatch")
     assert f"Thing {first} is there and was not made by this ThingBatch" in found["message"]
@@ -129,7 +118,7 @@ def test_a_thing_of_somebody_else_is_not_overwritten(workspace: Workspace) -> No
     }
     assert workspace.get(first)["spec"] == {"thingName": first, "desired": {"mine": 1}}
     # Nor is it pruned when its folder leaves the zip.
-    store_zip(workspace, workspace.cloud.create_batch(1, key_type="ec"))
+    workspace.store_zip(workspace.cloud.create_batch(1, key_type="ec"))
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
     assert first in workspace.versions()
     assert second not in workspace.versions()
@@ -138,7 +127,7 @@ def test_a_thing_of_somebody_else_is_not_overwritten(workspace: Workspace) -> No
 def test_two_batches_with_the_same_thing_do_not_fight(workspace: Workspace) -> None:
     data = workspace.cloud.create_batch(1, key_type="ec")
     (name,) = workspace.cloud.things(data)
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.apply("ThingBatch", "first", batch_spec(**create_things({"a": 1})))
     workspace.wait_for("first", "Ready", reason="Imported", kind="thingbatch")
     before = workspace.versions("secrets") | workspace.versions()
@@ -152,7 +141,7 @@ def test_two_batches_with_the_same_thing_do_not_fight(workspace: Workspace) -> N
 def test_the_same_zip_again_writes_nothing(workspace: Workspace) -> None:
     """A pass that has only its own status to write shows that the others before it are over."""
     data = workspace.cloud.create_batch(3, key_type="ec")
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.apply("ThingBatch", "b", batch_spec(**create_things({"a": 1})))
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
     for name in workspace.versions():
@@ -161,7 +150,7 @@ def test_the_same_zip_again_writes_nothing(workspace: Workspace) -> None:
     before = workspace.versions("secrets"), workspace.versions()
     status = workspace.get("b", kind="thingbatch")["status"]
     workspace.kubectl("delete", "secret", "zip")
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.kubectl("annotate", "thingbatch", "b", "touched=1")
     workspace.operator.stop()
     workspace.operator.start()
@@ -176,7 +165,7 @@ def test_the_same_zip_again_writes_nothing(workspace: Workspace) -> None:
 
 
 def test_children_have_an_owner_only_while_they_are_to_go_with_it(workspace: Workspace) -> None:
-    store_zip(workspace, workspace.cloud.create_batch(1, key_type="ec"))
+    workspace.store_zip(workspace.cloud.create_batch(1, key_type="ec"))
 
     def owners() -> list[list[str]]:
         children = [body for body in workspace.list("secrets") if body["type"] == "kubernetes.io/tls"]
@@ -197,12 +186,12 @@ def test_children_have_an_owner_only_while_they_are_to_go_with_it(workspace: Wor
 def test_deletion_and_pruning_by_policy(workspace: Workspace) -> None:
     data = workspace.cloud.create_batch(2, key_type="ec")
     other = workspace.cloud.create_batch(1, key_type="ec")
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     policies = {"prunePolicy": "Delete", "deletionPolicy": "Delete"}
     workspace.apply("ThingBatch", "b", batch_spec(**policies, **create_things({})))
     workspace.wait_for("b", "Ready", kind="thingbatch")
     assert len(workspace.list("things")) == 2
-    store_zip(workspace, other)
+    workspace.store_zip(other)
     kept = set(workspace.cloud.things(other))
     eventually(lambda: {body["metadata"]["name"] for body in workspace.list("things")} == kept, "pruned")
     workspace.kubectl("delete", "thingbatch", "b")
@@ -274,7 +263,7 @@ def test_mic_makes_the_batch_once(workspace: Workspace) -> None:
 
 def test_the_source_goes_when_asked_and_the_things_stay(workspace: Workspace) -> None:
     data = workspace.cloud.create_batch(2, key_type="ec")
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.apply("ThingBatch", "b", batch_spec(removeSource=True, prunePolicy="Delete"))
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
     eventually(lambda: "zip" not in {s["metadata"]["name"] for s in workspace.list("secrets")}, "removed")
@@ -286,7 +275,7 @@ def test_the_source_goes_when_asked_and_the_things_stay(workspace: Workspace) ->
     more["source"]["secrets"].append({"name": "later", "key": "batch.zip"})
     workspace.apply("ThingBatch", "b", more)
     workspace.wait_for("b", "Ready", "False", reason="SourceNotFound", kind="thingbatch")
-    store_zip(workspace, workspace.cloud.create_batch(1, key_type="ec"), name="later")
+    workspace.store_zip(workspace.cloud.create_batch(1, key_type="ec"), name="later")
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
     status = workspace.get("b", kind="thingbatch")["status"]
     assert (status["total"], status["imported"]) == (3, 3)
@@ -371,7 +360,7 @@ def test_mic_makes_a_batch_for_a_terminal(cloud: LocalCloud, tmp_path: Path) -> 
 def test_new_certificates_in_the_zip_rotate_secret_and_session(workspace: Workspace) -> None:
     data = workspace.cloud.create_batch(1, key_type="ec")
     (old,) = workspace.cloud.things(data).values()
-    store_zip(workspace, data)
+    workspace.store_zip(data)
     workspace.apply("ThingBatch", "b", batch_spec(**create_things({"a": 1})))
     eventually(lambda: workspace.list("things"), "the Thing")
     before = workspace.wait_for(old.name, "Ready") and workspace.get(old.name)["status"]["certificate"]
@@ -380,7 +369,7 @@ def test_new_certificates_in_the_zip_rotate_secret_and_session(workspace: Worksp
     with zipfile.ZipFile(renewed, "w") as target:
         target.writestr(f"{new.name}/cert.pem", new.certificate_pem)
         target.writestr(f"{new.name}/privkey.pem", new.private_key_pem)
-    store_zip(workspace, renewed.getvalue())
+    workspace.store_zip(renewed.getvalue())
     eventually(lambda: workspace.get(old.name)["status"]["certificate"] != before, "the new certificate")
     workspace.wait_for(old.name, "Connected")
     workspace.cloud.update_shadow(new, {"reported": {"b": 2}})

@@ -27,6 +27,9 @@ _MIN_RSA_BITS = 2048
 _MAX_RSA_BITS = 4096
 """Signing time grows with the third power of the bits: 1,000 longer keys would not be checked in 5 s."""
 
+_MAX_EXPONENT_BITS = 32
+"""65537 is usual; verifying with one as long as the modulus takes fifty times as long."""
+
 _ACCEPTED = "use RSA of 2048 to 4096 bits, EC P-256 or EC P-384"
 _PROOF = b"thing-operator: this private key belongs to this certificate"
 _LIBRARY_ERRORS = (
@@ -176,9 +179,13 @@ def _invalid(message: str) -> Iterator[None]:
 def _supported(public_key: object) -> tuple[PublicKey, str]:
     """The key and the name of its kind; raises CredentialsError, reason WeakKey, for any other kind."""
     if isinstance(public_key, rsa.RSAPublicKey):
-        if _MIN_RSA_BITS <= public_key.key_size <= _MAX_RSA_BITS:
+        exponent_bits = public_key.public_numbers().e.bit_length()
+        if exponent_bits > _MAX_EXPONENT_BITS:
+            found = f"RSA with a public exponent of {exponent_bits} bits"
+        elif _MIN_RSA_BITS <= public_key.key_size <= _MAX_RSA_BITS:
             return public_key, f"RSA {public_key.key_size}"
-        found = f"RSA of {public_key.key_size} bits"
+        else:
+            found = f"RSA of {public_key.key_size} bits"
     elif isinstance(public_key, ec.EllipticCurvePublicKey):
         if public_key.curve.name in _CURVES:
             return public_key, _CURVES[public_key.curve.name]
@@ -196,6 +203,7 @@ def _prove(public_key: PublicKey, private_key: PrivateKey) -> None:
     """Sign with the one, verify with the other: the public half inside a private key may be a lie."""
     try:
         if isinstance(private_key.handle, rsa.RSAPrivateKey) and isinstance(public_key, rsa.RSAPublicKey):
+            _check_numbers(private_key.handle.private_numbers())
             signature = private_key.handle.sign(_PROOF, padding.PKCS1v15(), hashes.SHA256())
             public_key.verify(signature, _PROOF, padding.PKCS1v15(), hashes.SHA256())
         elif isinstance(private_key.handle, ec.EllipticCurvePrivateKey) and isinstance(
@@ -205,9 +213,27 @@ def _prove(public_key: PublicKey, private_key: PrivateKey) -> None:
             public_key.verify(signature, _PROOF, ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, *_LIBRARY_ERRORS):
         raise CredentialsError(
-            "the private key is damaged: what it signs is not accepted by the certificate's public key",
+            "the private key is damaged: its numbers do not fit each other, or not the certificate's public key",
             reason="KeyMismatch",
         ) from None
+
+
+def _check_numbers(key: rsa.RSAPrivateNumbers) -> None:
+    """Raise ValueError where the numbers of a key contradict each other.
+
+    OpenSSL signs with them all the same, in ways that take seven times as long, or as long as the key's author likes.
+    Whether the primes are prime, which is what takes long, is not asked.
+    """
+    p, q = key.p, key.q
+    fits = (
+        min(p, q) > 1
+        and p * q == key.public_numbers.n
+        and 0 < key.d < key.public_numbers.n
+        and (key.dmp1, key.dmq1) == (key.d % (p - 1), key.d % (q - 1))
+        and key.iqmp * q % p == 1
+    )
+    if not fits:
+        raise ValueError
 
 
 def _no_block(data: bytes, *, wanted: str) -> str:

@@ -8,11 +8,25 @@ import pytest
 
 from thing_operator.api.thingbatch import CloudApiSource, OrderStatus
 from thing_operator.controller.batches import ordering
-from thing_operator.controller.batches.cloud import CloudSource, _Memory
-from thing_operator.controller.batches.ordering import OrderUnknownError, Others, Step
+from thing_operator.controller.batches.cloud import CloudSource, Fetched, InTheMaking, _Memory
+from thing_operator.controller.batches.ordering import (
+    Made,
+    Making,
+    OrderFailedError,
+    OrderUnknownError,
+    Others,
+    Step,
+)
 from thing_operator.controller.kube import ObjectKey
 from thing_operator.errors import TransientError
-from thing_operator.mic import Account, BatchItem, BatchOrder, HttpsClient, OrderUnansweredError
+from thing_operator.mic import (
+    Account,
+    BatchItem,
+    BatchOrder,
+    HttpsClient,
+    OrderUnansweredError,
+    UrlExpiredError,
+)
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SOURCE = CloudApiSource(host="h", account_secret_name="a", thing_type="freezer", domain="root", size=5)
@@ -172,3 +186,79 @@ async def test_a_lost_answer_is_found_in_the_list() -> None:
     await run_until_settled(world)
     assert world.stored is not None
     assert ([each.batch_id for each in world.made], world.stored.batch_id) == (["batch-0"], "batch-0")
+
+
+URL = "https://zips.example/z"
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        ([], Making(0, 5)),
+        ([item("other")], Making(0, 5)),
+        ([item("1", current_size=3)], Making(3, 5)),
+        ([item("1", size=None)], Making(0, 5)),
+        ([item("1", current_size=5, is_finished=True, url=URL)], Made(URL)),
+        (
+            [item("1", current_size=3, is_finished=True, url=URL, errors=("no room",))],
+            Made(URL, lacking="MIC made 3 of 5 things of batch 1: no room"),
+        ),
+    ],
+)
+def test_how_far_mic_is(listed: Sequence[BatchItem], found: Making | Made) -> None:
+    assert ordering.follow(ordering.placed(intent(), "1"), listed) == found
+
+
+@pytest.mark.parametrize("current", [0, 3])
+def test_a_batch_without_a_zip_has_failed(current: int) -> None:
+    made = item("1", current_size=current, is_finished=True, errors=("no room",))
+    with pytest.raises(
+        OrderFailedError, match=rf"MIC made {current} of 5 things of batch 1 and no zip \(no room\)"
+    ):
+        ordering.follow(ordering.placed(intent(), "1"), [made])
+
+
+class Downloads(HttpsClient):
+    """Answers by url; one that is not there has expired."""
+
+    def __init__(self, **zips: bytes) -> None:
+        super().__init__(hosts=())
+        self.zips = zips
+
+    async def download(self, url: str, *, limit: int, seconds: float = 0) -> bytes:
+        if url not in self.zips:
+            raise UrlExpiredError("the url has expired")
+        return self.zips[url]
+
+
+class Listing(World):
+    """A batch that is made, whose url is another one at each look."""
+
+    def __init__(self, *urls: str) -> None:
+        super().__init__(0)
+        self.urls = list(urls)
+
+    async def batches(self) -> tuple[BatchItem, ...]:
+        url = self.urls.pop(0) if len(self.urls) > 1 else self.urls[0]
+        return (item("1", current_size=5, is_finished=True, url=url),)
+
+
+async def followed(world: World, https: HttpsClient) -> Fetched | InTheMaking:
+    cloud = CloudSource(https, manifest_url="https://m", clock=FixedClock(), limit=1)
+    cloud._memories.setdefault(KEY, _Memory()).client = world  # type: ignore[assignment]
+    return await cloud.advance(
+        KEY,
+        SOURCE,
+        account=world.account,
+        order=ordering.placed(intent(), "1"),
+        others=lambda _: Others(),
+        remember=world.remember,
+    )
+
+
+async def test_a_url_that_has_just_expired_is_asked_for_again() -> None:
+    found = await followed(Listing("old", "new"), Downloads(new=b"zip"))
+    assert isinstance(found, Fetched)
+    assert (found.content, found.order.current_size) == (b"zip", 5)
+    with pytest.raises(UrlExpiredError):
+        await followed(Listing("old", "older"), Downloads(new=b"zip"))

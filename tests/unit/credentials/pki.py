@@ -1,5 +1,6 @@
 """Certificates and keys as MIC hands them out, made for tests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -16,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from cryptography.x509.oid import NameOID
+
+from thing_operator.credentials.pem import PemBlock
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,6 +68,20 @@ def key_pem(
 ) -> bytes:
     """PEM of a private key; PKCS#1 for RSA and SEC1 for EC unless another form is asked for."""
     return key.private_bytes(Encoding.PEM, form, encryption or NoEncryption())
+
+
+def pkcs1_pem(numbers: Sequence[int]) -> bytes:
+    """PEM of n, e, d, p, q, dmp1, dmq1, iqmp as they are; the library writes no key that it finds wrong."""
+    body = b"".join(_der(0x02, number.to_bytes(number.bit_length() // 8 + 1)) for number in (0, *numbers))
+    return PemBlock("RSA PRIVATE KEY", _der(0x30, body)).to_pem()
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    if length < 0x80:
+        return bytes([tag, length]) + content
+    size = (length.bit_length() + 7) // 8
+    return bytes([tag, 0x80 | size]) + length.to_bytes(size) + content
 
 
 def public_pem(key: AnyKey) -> bytes:

@@ -21,6 +21,7 @@ from tests.unit.credentials.pki import (
     key_pem,
     make_certificate,
     pair_for,
+    pkcs1_pem,
     rsa_key,
 )
 
@@ -136,16 +137,33 @@ def test_the_key_of_another_thing(pair: Pair) -> None:
     assert refusal(pair.certificate, key_pem(rsa_key())).reason == "KeyMismatch"
 
 
-def test_a_private_key_that_only_claims_to_match() -> None:
-    """Right public half, wrong private numbers: seen only by signing."""
-    honest = rsa_key().private_numbers()
-    numbers = rsa.RSAPrivateNumbers(
-        honest.p, honest.q, honest.d + 2, honest.dmp1 + 2, honest.dmq1 + 2, honest.iqmp, honest.public_numbers
-    )
-    lying = numbers.private_key(unsafe_skip_rsa_key_validation=True)
-    error = refusal(make_certificate(rsa_key()), key_pem(lying))
+LIES: dict[str, Callable[[rsa.RSAPrivateNumbers], dict[str, int]]] = {
+    "all private numbers": lambda key: {"d": key.d + 2, "dmp1": key.dmp1 + 2, "dmq1": key.dmq1 + 2},
+    "the short exponents, which OpenSSL can do without": lambda key: {"dmp1": key.dmp1 + 2},
+    "the coefficient": lambda key: {"iqmp": key.iqmp + 1},
+    "a long exponent": lambda key: {"d": key.d + (key.p - 1) * (key.q - 1) * (1 << 9000)},
+    "the primes": lambda key: {"p": 1, "q": key.p * key.q},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_private_key_that_only_claims_to_match(lie: str) -> None:
+    """Right public half, wrong private numbers: seen by their contradiction, or by signing."""
+    key = rsa_key().private_numbers()
+    public = key.public_numbers
+    honest = {name: getattr(key, name) for name in ("d", "p", "q", "dmp1", "dmq1", "iqmp")}
+    check(make_certificate(rsa_key()), pkcs1_pem([public.n, public.e, *honest.values()]))
+    told = honest | LIES[lie](key)
+    error = refusal(make_certificate(rsa_key()), pkcs1_pem([public.n, public.e, *told.values()]))
     assert error.reason == "KeyMismatch"
     assert "damaged" in error.message
+
+
+def test_a_public_exponent_that_takes_too_long_to_verify_with(pair: Pair) -> None:
+    key = rsa.RSAPublicNumbers(e=(1 << 1023) + 1, n=rsa_key().public_key().public_numbers().n).public_key()
+    error = refusal(make_certificate(key), pair.private_key)
+    assert error.reason == "WeakKey"
+    assert "public exponent of 1024 bits" in error.message
 
 
 @pytest.mark.parametrize(
