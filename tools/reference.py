@@ -26,9 +26,9 @@ _METRICS_HEAD = """<!-- Generated from operator/thing_operator/metrics.py by `ma
 
 # Metrics
 
-On `metrics.port` (9090) at `/metrics`. None has a label per Thing, which would be ten thousand series for ten
-thousand Things: what one Thing is about is in its status and Events. Beside these there are `process_*` and
-`python_*`. What to alert on is in [operating](../operating.md).
+On `metrics.port` (9090) at `/metrics`. None has a label per Thing unless `metrics.perThing` asks for it, which makes
+forty thousand series of ten thousand Things: what one Thing is about is in its status and Events. Beside these there
+are `process_*` and `python_*`. What to alert on is in [operating](../operating.md).
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |

@@ -1,10 +1,10 @@
-"""What the operator counts and measures, for Prometheus. Nothing here has a label per Thing.
+"""What the operator counts and measures, for Prometheus. Nothing has a label per Thing that was not asked for.
 
 Counters and histograms are told of as things happen; gauges are taken as one snapshot when somebody asks.
 docs/reference/metrics.md is generated from here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +37,7 @@ METRIC_LABELS: Final = {
         "status_writes_total": ("result",),
         "events_total": ("reason",),
         "things": ("condition", "status", "reason"),
+        "thing_condition": ("namespace", "thing", "condition", "status"),
         "queue_depth": ("queue",),
         "queue_oldest_seconds": ("queue",),
         "certificates_ending": ("days",),
@@ -53,6 +54,8 @@ class Snapshot:
     """By phase."""
     things: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     """By type, status and reason of a condition."""
+    each_thing: Sequence[tuple[str, str, str, str]] = ()
+    """Namespace and name of each Thing, type and status of each of its conditions; empty when not asked for."""
     queues: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Depth, and seconds that the oldest entry is overdue, by name."""
     pending_writes: int = 0
@@ -119,6 +122,18 @@ class Metrics(Collector):
         self._events = _counter(
             registry, "events", "What Events told of, those not recorded included.", "reason"
         )
+        self._syncs = Histogram(
+            "thing_sync_seconds",
+            "From a new generation of a Thing until the shadow service has accepted it.",
+            namespace=_PREFIX,
+            buckets=(*_SECONDS, 60, 300),
+            registry=registry,
+        )
+        self._dropped = _counter(
+            registry,
+            "samples_dropped",
+            "Simulated values of the time without a connection that will never be delivered.",
+        )
         self._lag = Histogram(
             "event_loop_lag_seconds",
             "How late the event loop was for its beat, twice a second.",
@@ -168,6 +183,16 @@ class Metrics(Collector):
         """See WriteObserver."""
         self._failed.inc()
 
+    # The Things' observer
+
+    def synced(self, seconds: float) -> None:
+        """See ThingObserver."""
+        self._syncs.observe(seconds)
+
+    def samples_dropped(self, count: int) -> None:
+        """See ThingObserver."""
+        self._dropped.inc(count)
+
     # Others
 
     def event(self, reason: str) -> None:
@@ -190,6 +215,14 @@ class Metrics(Collector):
         for labels, count in snapshot.things.items():
             things.add_metric(labels, count)
         yield things
+        each = _gauge(
+            "thing_condition",
+            "1 for the status of each condition of each Thing; only with metrics.perThing.",
+            *METRIC_LABELS[f"{_PREFIX}_thing_condition"],
+        )
+        for one in snapshot.each_thing:
+            each.add_metric(one, 1)
+        yield each
         depths = _gauge("queue_depth", "Objects that are due for a pass.", "queue")
         ages = _gauge("queue_oldest_seconds", "How long the object that waits longest is overdue.", "queue")
         for name, (depth, age) in snapshot.queues.items():

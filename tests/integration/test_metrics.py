@@ -36,6 +36,8 @@ def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) ->
     assert found["shadow_requests_total", "update", "accepted"] == 1
     assert found["events_total", "Accepted"] == 1
     assert found["session_connect_seconds_count",] == 1
+    assert found["thing_sync_seconds_count",] == 1
+    assert not [key for key in found if key[0] == "thing_condition"]
     assert found["certificates_ending", "7"] == 0
     written = found["status_writes_total", "written"]
     assert 2 <= written <= 5
@@ -44,3 +46,17 @@ def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) ->
     workspace.kubectl("delete", "things", "--all")
     eventually(lambda: ("sessions", "Ready") not in scrape(workspace), "no session is left")
     assert not [key for key in scrape(workspace) if key[0] == "things"]
+
+
+def test_each_thing_has_series_of_its_own_when_asked_for(workspace: Workspace, things: Things) -> None:
+    workspace.operator.stop()
+    workspace.operator.settings["THING_OPERATOR_METRICS__PER_THING"] = "true"
+    workspace.operator.start()
+    (thing,) = things(1)
+    workspace.store_credentials(thing)
+    workspace.apply_thing(thing, {"desired": {"a": 1}})
+    workspace.wait_for(thing.name, "Connected")
+    ready = ("thing_condition", "Ready", workspace.namespace, "True", thing.name)
+    eventually(lambda: scrape(workspace).get(ready) == 1, "it has its own series")
+    workspace.kubectl("delete", "things", "--all")
+    eventually(lambda: ready not in scrape(workspace), "and they go with it")

@@ -21,11 +21,14 @@ def told() -> Metrics:
     metrics.suppressed()
     metrics.suppressed()
     metrics.failed()
+    metrics.synced(0.4)
+    metrics.samples_dropped(3)
     metrics.event("DriftRepaired")
     metrics.lag(0.0)
     metrics.snapshot = Snapshot(
         sessions={"Ready": 3},
         things={("Ready", "True", "Accepted"): 3},
+        each_thing=[("ns", "t1", "Ready", "True")],
         queues={"things": (1, 0.5)},
         pending_writes=2,
         certificate_ends=(DAY, 20 * DAY, 400 * DAY),
@@ -56,6 +59,9 @@ def test_what_is_told_is_counted() -> None:
         ("status_writes_total", "written"): 1,
         ("status_writes_total", "suppressed"): 2,
         ("status_writes_total", "failed"): 1,
+        ("thing_sync_seconds_count",): 1,
+        ("samples_dropped_total",): 3,
+        ("thing_condition", "Ready", "ns", "True", "t1"): 1,
         ("events_total", "DriftRepaired"): 1,
         ("event_loop_lag_seconds_count",): 1,
         ("build_info", "1.2.3"): 1,

@@ -160,6 +160,15 @@ class ListenSettings(_Group):
     port: Port = Field(description="0 turns it off")
 
 
+class MetricsSettings(ListenSettings):
+    """Where the metrics are."""
+
+    per_thing: bool = Field(
+        default=False,
+        description="a series for each condition of each Thing too: four by ten thousand, mind your Prometheus",
+    )
+
+
 class LogSettings(_Group):
     """What the operator logs and how."""
 
@@ -197,7 +206,7 @@ class Settings(BaseSettings):
     )
     batch: BatchSettings = BatchSettings()
     device: DeviceSettings = DeviceSettings()
-    metrics: ListenSettings = ListenSettings(port=9090)
+    metrics: MetricsSettings = MetricsSettings(port=9090)
     health: ListenSettings = ListenSettings(port=8080)
     log: LogSettings = LogSettings()
 

@@ -53,7 +53,14 @@ class EventRecorder:
 
     def tell(self, target: Target, *, reason: str, message: str) -> None:
         """Record an Event about an object; whether it is a Warning follows from the reason. Never blocks."""
-        log.info("%s: %s: %s", target.key, reason, message)
+        identity = {
+            "kind": _kind(target),
+            "namespace": target.key.namespace,
+            "object": target.key.name,
+            "uid": target.uid,
+            "reason": reason,
+        }
+        log.info("%s: %s: %s", target.key, reason, message, extra=identity)
         self._on_event(reason)
         # The line above has told it: one that flaps, or a fleet that starts, must not flood the API server.
         if self._queue.full() or not self._object_budget(target.uid).try_spend():
@@ -130,7 +137,7 @@ def _body(target: Target, *, name: str, reason: str, message: str, now: datetime
         "metadata": {"name": name, "namespace": target.key.namespace},
         "involvedObject": {
             "apiVersion": names.API_VERSION,
-            "kind": names.BATCH_KIND if target.resource == BATCHES else names.THING_KIND,
+            "kind": _kind(target),
             "namespace": target.key.namespace,
             "name": target.key.name,
             "uid": target.uid,
@@ -143,6 +150,10 @@ def _body(target: Target, *, name: str, reason: str, message: str, now: datetime
         "lastTimestamp": _time(now),
         "count": 1,
     }
+
+
+def _kind(target: Target) -> str:
+    return names.BATCH_KIND if target.resource == BATCHES else names.THING_KIND
 
 
 def _time(moment: datetime) -> str:

@@ -33,6 +33,7 @@ from thing_operator.controller.things.ending import Ending
 from thing_operator.controller.things.reconciler import ThingReconciler
 from thing_operator.controller.watches import WatchMonitor
 from thing_operator.controller.watching import Watch
+from thing_operator.controller.workflow import ThingObserver
 from thing_operator.errors import ThingOperatorError, UserError
 from thing_operator.health import Checks
 from thing_operator.metrics import Metrics, Snapshot
@@ -78,7 +79,7 @@ class Operator:
             session=settings.session, pacing=settings.pacing, shadow=settings.shadow, observer=metrics
         )
         things, batches = ObjectCache(), ObjectCache()
-        self._thing_reconciler = self._make_thing_reconciler(things, rng)
+        self._thing_reconciler = self._make_thing_reconciler(things, metrics, rng)
         self._batch_reconciler = BatchReconciler(
             cache=batches,
             client=client,
@@ -111,7 +112,9 @@ class Operator:
         self._progress = Progress(clock=self._clock, resync_interval=settings.resync_interval)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _make_thing_reconciler(self, cache: ObjectCache, rng: random.Random) -> ThingReconciler:
+    def _make_thing_reconciler(
+        self, cache: ObjectCache, observer: ThingObserver, rng: random.Random
+    ) -> ThingReconciler:
         settings, clock, client = self._settings, self._clock, self._client
         ca_file = settings.endpoint.ca_file
         return ThingReconciler(
@@ -131,6 +134,7 @@ class Operator:
             settings=settings,
             enqueue=self._enqueue_thing,
             tell=self._tell_thing,
+            observer=observer,
             clock=clock,
             rng=rng,
         )
@@ -221,10 +225,18 @@ class Operator:
         return Snapshot(
             sessions=Counter(session.view.phase.value for session in self.hub),
             things=self._thing_reconciler.census.verdicts(),
+            each_thing=self._each_thing() if self._settings.metrics.per_thing else (),
             queues={name: (queue.depth, queue.oldest_age) for name, queue in queues.items()},
             pending_writes=self.writer.pending,
             certificate_ends=tuple(end.timestamp() for end in self._thing_reconciler.certificate_ends()),
             now=self._clock.now().timestamp(),
+        )
+
+    def _each_thing(self) -> tuple[tuple[str, str, str, str], ...]:
+        return tuple(
+            (key.namespace, key.name, kind, status)
+            for key, standing in self._thing_reconciler.standings()
+            for kind, status, _reason in standing
         )
 
     # --- what comes in

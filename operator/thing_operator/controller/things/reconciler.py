@@ -15,9 +15,9 @@ from thing_operator.controller.parsed import ParsedStatuses
 from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.status_writer import StatusWriter
 from thing_operator.controller.status_writer import Target as StatusTarget
-from thing_operator.controller.things.census import Census
+from thing_operator.controller.things.census import Census, Standing
 from thing_operator.controller.things.claims import Claims
-from thing_operator.controller.things.conditions import verdicts, worth_telling
+from thing_operator.controller.things.conditions import accepted_generation, verdicts, worth_telling
 from thing_operator.controller.things.connecting import Connector
 from thing_operator.controller.things.convergence import Convergence, Wishes, converge
 from thing_operator.controller.things.device import VirtualDevice
@@ -28,7 +28,7 @@ from thing_operator.controller.things.runtime import Answers, RetryGate, ThingRu
 from thing_operator.controller.things.schedule import next_look
 from thing_operator.controller.things.status import build_status, is_urgent
 from thing_operator.controller.things.target import Target, resolve_target
-from thing_operator.controller.workflow import Enqueue, Tell
+from thing_operator.controller.workflow import Enqueue, Tell, ThingObserver
 from thing_operator.errors import UserError
 
 _ENDS_SESSION = frozenset(
@@ -49,6 +49,7 @@ class ThingReconciler:
         settings: Settings,
         enqueue: Enqueue,
         tell: Tell,
+        observer: ThingObserver,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -60,6 +61,7 @@ class ThingReconciler:
         self._settings = settings
         self._enqueue = enqueue
         self._tell = tell
+        self._observer = observer
         self._clock = clock
         self._rng = rng
         self._claims = Claims()
@@ -90,6 +92,10 @@ class ThingReconciler:
             if runtime.credentials is not None
         )
 
+    def standings(self) -> Iterator[tuple[ObjectKey, Standing]]:
+        """How each Thing stands that a pass has looked at."""
+        return ((key, each.standing) for key, each in self._runtimes.items() if each.standing is not None)
+
     def secret_changed(self, secret: ObjectKey) -> None:
         """A Secret was made, changed or deleted: its users read it again."""
         for key in self._cache.users_of(secret):
@@ -117,6 +123,7 @@ class ThingReconciler:
             if spec.suspend:
                 await self._connector.close(runtime, goodbye=True)
             else:
+                self._expect(record, runtime)
                 self._claim(record, target)
                 await self._ending.prepare(record, spec)
                 await self._connector.ensure(record, runtime, target, presence=_is_present(spec))
@@ -129,6 +136,10 @@ class ThingReconciler:
                 await self._connector.close(runtime, goodbye=goodbye)
         seen = self._seen(record, runtime, spec=spec, target=target, blocked=blocked, done=done)
         return seen, done.again
+
+    def _expect(self, record: ObjectRecord, runtime: ThingRuntime) -> None:
+        accepted = accepted_generation(self._previous(record)) == record.generation
+        runtime.acceptance.expect(record.generation, now=self._clock.monotonic(), accepted=accepted)
 
     def _target(self, record: ObjectRecord, spec: ThingSpec) -> Target:
         return resolve_target(name=record.key.name, spec=spec, settings=self._settings.endpoint)
@@ -169,6 +180,9 @@ class ThingReconciler:
             remember=remember,
         )
         if done.accepted:
+            took = runtime.acceptance.arrived(now=self._clock.monotonic())
+            if took is not None:
+                self._observer.synced(took)
             runtime.device.play(program, thing_name=target.thing_name, created=record.created_at)
         if done.repaired:
             paths = ", ".join(done.repaired[:5])
@@ -261,6 +275,7 @@ class ThingReconciler:
 
     def _tell_dropped(self, record: ObjectRecord, count: int) -> None:
         limits = self._settings.device
+        self._observer.samples_dropped(count)
         self._tell(
             record,
             Reason.SAMPLES_DROPPED,

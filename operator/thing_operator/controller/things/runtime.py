@@ -108,6 +108,24 @@ class Answers:
 
 
 @dataclass(slots=True)
+class Acceptance:
+    """How long the shadow service's acceptance of each generation takes. Times are monotonic seconds."""
+
+    _generation: int = 0
+    _since: float | None = None
+
+    def expect(self, generation: int, *, now: float, accepted: bool) -> None:
+        """This generation is wanted; ``accepted``: it was before this process began."""
+        if generation != self._generation:
+            self._generation, self._since = generation, None if accepted else now
+
+    def arrived(self, *, now: float) -> float | None:
+        """The expected generation is accepted: seconds since it was first wanted, once."""
+        since, self._since = self._since, None
+        return None if since is None else now - since
+
+
+@dataclass(slots=True)
 class ThingRuntime:
     """Session, credentials and the outcome of the last request of one Thing."""
 
@@ -137,6 +155,8 @@ class ThingRuntime:
 
     unread: bool = False
     """An answer was lost: the shadow has to be read before anything is planned."""
+
+    acceptance: Acceptance = field(default_factory=Acceptance)
 
     compiled: tuple[int, DeviceProgram] | None = None
     """The device program of a generation."""
