@@ -68,7 +68,8 @@ def filters_of(topics: ShadowTopics, *, wildcard: bool = False) -> list[str]:
 class Link:
     """Speaks with the shadow service over one transport and keeps the document it has seen.
 
-    ``on_change`` is called when the document changed, ``on_end`` once when the connection ended by itself.
+    ``on_change`` is called when the document changed, ``on_end`` once when the connection ended by itself: it
+    returns what that means, given the ends before it, and this is what those are told who wait for an answer.
     """
 
     __slots__ = (
@@ -99,7 +100,7 @@ class Link:
         wildcard: bool,
         observer: "SessionObserver",
         on_change: Callable[["Link"], None],
-        on_end: Callable[["Link", ConnectError], None],
+        on_end: Callable[["Link", ConnectError], ConnectError],
     ) -> None:
         self.spec = spec
         self.transport: Transport | None = None
@@ -240,8 +241,7 @@ class Link:
         """The connection ended by itself."""
         if self.ended is None:
             self.unanswered = Kind.SUBSCRIBE if self._subscribing else self._requests.oldest
-            self._stop(error)
-            self._on_end(self, error)
+            self._stop(self._on_end(self, error))
 
     # Messages
 

@@ -129,8 +129,9 @@ class Session:
         """Change the shadow; None removes a section. One update at a time, the others wait their turn.
 
         When it returns, ``view.document`` holds the change unless an earlier change was missed, in which case
-        the shadow is being read again. Raises RejectedError with its retry decision, or RequestTimeoutError
-        or SessionLostError: then it may have happened, and ``refresh`` tells.
+        the shadow is being read again. Raises RejectedError with its retry decision, RequestTimeoutError, or why
+        the connection ended (SessionLostError, NotAuthorizedError when it does so whenever this is asked): then
+        it may have happened, and ``refresh`` tells.
         """
         encode = partial(
             encode_update, desired=desired, reported=reported, version=version, timestamp_ms=timestamp_ms
@@ -352,13 +353,13 @@ class Session:
         if link.tracker.document is not self._view.document:
             self._show(document=link.tracker.document)
 
-    def _ended(self, link: Link, error: ConnectError) -> None:
+    def _ended(self, link: Link, error: ConnectError) -> ConnectError:
         if link is not self._link:
-            return  # _connect() gets the error from what it waits for
+            return error  # _connect() gets it from what it waits for, and judges
         self._link = None
         if link.superseded:
             self._progress(Phase.CONNECTING)
-            return
+            return error
         ready_for = self._loop.time() - self._ready_at
         error = self._reconnecting.judge(error, link.spec, unanswered=link.unanswered, ready_for=ready_for)
         self._retry_at = self._reconnecting.next_try(error, now=self._loop.time())
@@ -371,6 +372,7 @@ class Session:
             pending_identity_error=None,
         )
         self._wake(even_from_connecting=False)
+        return error
 
     def _keep_alive(self) -> int:
         longest = min(self._shared.settings.keep_alive.total_seconds(), _MAX_KEEP_ALIVE)

@@ -108,6 +108,19 @@ async def test_a_refusal_for_now_is_tried_again_after_a_pause(code: int) -> None
     assert (await thing.run({"a": 1})).accepted
 
 
+async def test_what_a_policy_forbids_needs_a_person_and_is_tried_again() -> None:
+    thing = Pass()
+    thing.session.codes = [403, 403]
+    for _ in range(2):
+        for _ in range(2):
+            refused = (await thing.run({"a": 1})).problem
+            assert refused is not None
+            assert (refused.reason, refused.stalled) == ("NotAuthorized", True)
+        thing.clock.advance(121)
+    assert thing.session.codes == []
+    assert (await thing.run({"a": 1})).accepted
+
+
 async def test_a_lost_answer_leads_to_a_look_and_to_no_second_update() -> None:
     thing = Pass()
     thing.session.lose = [RequestTimeoutError("no answer")]

@@ -46,6 +46,22 @@ def test_a_late_secret_is_told_of_but_not_waited_for_for_ever() -> None:
     assert look(credentials_problem=Problem("SecretNotFound", "", stalled=False)) is not None
 
 
+@pytest.mark.parametrize(
+    ("reason", "stalled", "again"),
+    [("ShadowUnavailable", False, True), ("NotAuthorized", True, True), ("Rejected", True, False)],
+)
+def test_a_request_is_tried_again_unless_it_is_refused_for_good(
+    reason: str, *, stalled: bool, again: bool
+) -> None:
+    runtime = Pass().runtime
+    runtime.requests.shut()
+    problem = Problem(reason, "", stalled=stalled)
+    seen = Observation(
+        generation=1, now=START, previous=ThingStatus(), spec=ThingSpec(), request_problem=problem
+    )
+    assert (next_look(seen, runtime, None) is not None) == again
+
+
 def test_what_waits_for_its_time_comes_first() -> None:
     seen = Observation(generation=1, now=START, previous=ThingStatus(), spec=ThingSpec())
     assert next_look(seen, Pass().runtime, timedelta(seconds=5)) == timedelta(seconds=5.05)

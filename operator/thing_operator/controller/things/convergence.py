@@ -69,7 +69,7 @@ async def converge(
             plan = _plan(wishes, previous=previous, memory=memory, document=document)
         except InvalidDocumentError as error:
             return Convergence(memory, problem=Problem(error.reason, error.message, stalled=True))
-        except TransientError as error:
+        except ThingOperatorError as error:
             return _failed(runtime, error, memory=memory)
         session = _ready_session(runtime)
         if session is None or document is None:
@@ -189,8 +189,10 @@ def _failed(
     memory: Memory,
     sent: tuple[int, UpdateRequest] | None = None,
 ) -> Convergence:
-    for_good = isinstance(error, RejectedError) and error.retry is Retry.NEVER
-    runtime.request_problem = Problem(error.reason, error.message, stalled=for_good)
+    # A policy is mended in the cloud, and nobody tells: what it forbids is tried again.
+    forbidden = error.reason == Reason.NOT_AUTHORIZED
+    for_good = isinstance(error, RejectedError) and error.retry is Retry.NEVER and not forbidden
+    runtime.request_problem = Problem(error.reason, error.message, stalled=for_good or forbidden)
     runtime.requests.shut()
     runtime.rejected = sent if for_good else None
     runtime.unread = not for_good

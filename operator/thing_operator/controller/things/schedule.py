@@ -7,8 +7,8 @@ from thing_operator.controller.things.conditions import SECRET_GRACE, expires_so
 from thing_operator.controller.things.observation import Observation
 from thing_operator.controller.things.runtime import ThingRuntime
 
-_UNWATCHED = frozenset({Reason.CA_NOT_FOUND, Reason.FORBIDDEN})
-"""What nobody tells of when it is mended: ConfigMaps and Roles are not watched."""
+_UNWATCHED = frozenset({Reason.CA_NOT_FOUND, Reason.FORBIDDEN, Reason.NOT_AUTHORIZED})
+"""What nobody tells of when it is mended: ConfigMaps, Roles and the cloud's policies are not watched."""
 
 _LOOK_AGAIN = timedelta(seconds=30)
 _MARGIN = timedelta(milliseconds=50)
@@ -29,7 +29,8 @@ def next_look(seen: Observation, runtime: ThingRuntime, again: timedelta | None)
         moments.append(SECRET_GRACE)
     if any(problem and problem.reason in _UNWATCHED for problem in (seen.blocked, seen.credentials_problem)):
         moments.append(_LOOK_AGAIN)
-    if seen.request_problem is not None and not seen.request_problem.stalled:
+    problem = seen.request_problem
+    if problem is not None and (not problem.stalled or problem.reason in _UNWATCHED):
         moments.append(max(runtime.requests.wait(), runtime.repairs.wait()))
     ahead = [moment for moment in moments if moment > timedelta(0)]
     return min(ahead) + _MARGIN if ahead else None
