@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Workspace, eventually
+from tests.integration.cloud.devices import Device, service_identity
 
 from thing_operator.local.cloud.client import CloudThing
 from thing_operator.local.cloud.control import CloudControl
 from thing_operator.local.cloud.faults import Action
-from thing_operator.shadow.topics import Kind, Operation
+from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
 
 DESIRED = {"mode": "auto", "limits": {"min": 4}}
 IMPATIENT = {
@@ -77,6 +78,14 @@ def await_reading(workspace: Workspace, thing: CloudThing) -> None:
         return bool(shadow.get("version") == version(workspace, thing))
 
     eventually(is_read, f"the status of {thing.name} has its shadow's version")
+
+
+def edit_by_mqtt(editor: Device, thing: CloudThing, desired: dict[str, Any]) -> None:
+    """Update desired as another MQTT client, and wait until that is accepted."""
+    topics = ShadowTopics(thing.name)
+    editor.subscribe(topics.update_accepted)
+    editor.publish(topics.update, {"state": {"desired": desired}})
+    eventually(lambda: editor.next()[1]["state"] == {"desired": desired}, "the edit is accepted")
 
 
 def conditions(workspace: Workspace, thing: CloudThing) -> dict[str, tuple[str, str]]:
@@ -187,8 +196,11 @@ def test_the_four_policies_against_foreign_edits_at_once_and_after_a_time_offlin
             "Observe": others,
         }
         if others["mode"] == "at once":
-            for thing in made.values():
-                impatient.cloud.update_shadow(thing, {"desired": others})
+            # Over MQTT, by a client of another name; the edits of the time offline come over REST.
+            info = impatient.cloud.info
+            with Device(info, service_identity(info), client_id="$editor") as editor:
+                for thing in made.values():
+                    edit_by_mqtt(editor, thing, others)
         else:
             with away(control, *made.values()):
                 for thing in made.values():
