@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from thing_operator.cli.batch import Output, read_file, refuse
-from thing_operator.credentials import ArchiveRefusedError
+from thing_operator.credentials import ArchiveRefusedError, BatchEntry
 from thing_operator.credentials.splitting import split_batch
-from thing_operator.errors import ThingOperatorError, UserError
+from thing_operator.errors import ThingOperatorError, ToolError, UserError
 
 _EXIT_UNUSABLE = 1
 
@@ -40,54 +41,79 @@ def import_batch(
     zip left is deleted. Exit code 0: all things are handed over. 1: all usable ones are, some folders are not
     usable. 2: nothing was handed over, or not all.
     """
-    # Imported here: the API client takes a second that no other command should wait for.
-    from thing_operator.cli.handing_over import Handed, Part, hand_over  # noqa: PLC0415
-    from thing_operator.controller.kube import ObjectKey  # noqa: PLC0415
-
+    more: dict[str, Any] = {"things": {"create": True}} if create_things else {}
+    more |= {"removeSource": True} if remove_source else {}
     try:
-        entries = read_file(file, now=datetime.now(UTC))
-        zips = enumerate(split_batch(entries), start=1)
-        parts = [Part.of(name, number, content) for number, content in zips]
-        unusable = {entry.thing_name: entry.problem.message for entry in entries if entry.problem}
-        if not parts:
-            raise UserError("none of the folders is usable: thing-operator batch inspect says why")
-        console = Console(stderr=True)
-        handed = Handed()
-        if not dry_run:
-            with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-                task = progress.add_task(f"{len(parts)} Secrets", total=len(parts))
-                handed = asyncio.run(
-                    hand_over(
-                        parts,
-                        ObjectKey(namespace, name),
-                        more={
-                            **({"things": {"create": True}} if create_things else {}),
-                            **({"removeSource": True} if remove_source else {}),
-                        },
-                        kubeconfig=kubeconfig,
-                        done=lambda: progress.advance(task),
-                    )
-                )
-    except OSError as error:
-        refuse(f"cannot read {file}: {error.strerror or error}", reason="Unreadable", output=output)
-    except ArchiveRefusedError as error:
-        refuse(f"{file}: {error.message}", reason=error.reason, output=output)
+        entries = _entries_of(file)
+        told = _handed_over(
+            split_batch(entries),
+            namespace=namespace,
+            name=name,
+            more=more,
+            kubeconfig=kubeconfig,
+            dry_run=dry_run,
+        )
     except ThingOperatorError as error:
         refuse(error.message, reason=error.reason, output=output)
+    unusable = {entry.thing_name: entry.problem.message for entry in entries if entry.problem}
     _report(
         {
             "thingBatch": name,
             "namespace": namespace,
             "dryRun": dry_run,
             "things": len(entries) - len(unusable),
-            "secrets": [part.name for part in parts],
-            "sent": list(handed.sent),
-            "removed": list(handed.removed),
+            **told,
             "unusable": unusable,
         },
         output=output,
     )
     raise typer.Exit(_EXIT_UNUSABLE if unusable else 0)
+
+
+def _entries_of(file: Path) -> tuple[BatchEntry, ...]:
+    try:
+        return read_file(file, now=datetime.now(UTC))
+    except OSError as error:
+        raise ToolError(f"cannot read {file}: {error.strerror or error}", reason="Unreadable") from None
+    except ArchiveRefusedError as error:
+        raise UserError(f"{file}: {error.message}", reason=error.reason) from None
+
+
+def _handed_over(
+    zips: Sequence[bytes],
+    *,
+    namespace: str,
+    name: str,
+    more: Mapping[str, Any],
+    kubeconfig: Path | None,
+    dry_run: bool,
+) -> dict[str, Any]:
+    """The names of the source Secrets: those there are to be, those sent, those deleted."""
+    # Imported here: the API client takes a second that no other command should wait for.
+    from thing_operator.cli.handing_over import Handed, Part, hand_over  # noqa: PLC0415
+    from thing_operator.controller.kube import ObjectKey  # noqa: PLC0415
+
+    if not zips:
+        raise UserError("none of the folders is usable: thing-operator batch inspect says why")
+    parts = [Part.of(name, number, content) for number, content in enumerate(zips, start=1)]
+    handed = Handed()
+    if not dry_run:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task(f"{len(parts)} Secrets", total=len(parts))
+            work = hand_over(
+                parts,
+                ObjectKey(namespace, name),
+                more=more,
+                kubeconfig=kubeconfig,
+                done=lambda: progress.advance(task),
+            )
+            handed = asyncio.run(work)
+    return {
+        "secrets": [part.name for part in parts],
+        "sent": list(handed.sent),
+        "removed": list(handed.removed),
+    }
 
 
 def _report(result: dict[str, Any], *, output: Output) -> None:

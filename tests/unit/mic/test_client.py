@@ -100,6 +100,11 @@ class TestLogin:
         assert "Authorization" not in login.headers
         assert (listing.headers["Authorization"], listing.headers["x-api-key"]) == (TOKEN, API_KEY)
 
+    async def test_again_does_not_send_the_old_token(self, site: Site, client: MicClient) -> None:
+        await client.log_in()
+        await client.log_in()
+        assert not any("Authorization" in request.headers for request in site.asked)
+
     @pytest.mark.parametrize(
         "answer",
         [
