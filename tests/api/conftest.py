@@ -5,14 +5,28 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from thing_operator.controller.kube import KubeClient
+from thing_operator.controller.kube import BATCHES, THINGS, KubeClient, Resource
+from thing_operator.controller.kube_errors import NotFoundError
+from thing_operator.errors import TransientError
 from thing_operator.local.controlplane import ControlPlane
+
+
+async def is_served(client: KubeClient, kind: Resource) -> bool:
+    try:
+        await client.list(kind)
+    except (TransientError, NotFoundError):
+        return False
+    return True
 
 
 @pytest.fixture
 async def client(control_plane: ControlPlane) -> AsyncIterator[KubeClient]:
-    """An administrator."""
+    """An administrator, when the API server serves our kinds: just started, it says for a moment that it will soon."""
     connected = await KubeClient.connect(kubeconfig=control_plane.kubeconfig)
+    async with asyncio.timeout(60):
+        for kind in (THINGS, BATCHES):
+            while not await is_served(connected, kind):  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.1)
     yield connected
     await connected.close()
 

@@ -1,0 +1,59 @@
+"""The children of a ThingBatch on a real API server, and what is asked of it for them."""
+
+from typing import Any
+
+from tests.unit.credentials.pki import NOW, ec_pairs
+
+from thing_operator.api.thingbatch import ThingBatchSpec
+from thing_operator.controller.batches.children import BatchIdentity, ThingFiles
+from thing_operator.controller.batches.importing import Importer
+from thing_operator.controller.kube import KubeClient, ObjectKey
+from thing_operator.credentials import check_pair
+
+SPEC = {
+    "source": {"secrets": [{"name": "zip", "key": "batch.zip"}]},
+    "things": {"create": True},
+    "secretTemplate": {"metadata": {"labels": {"team": "cold"}, "annotations": {"note": "1"}}},
+}
+
+
+class Recording:
+    """Passes everything on to the client, and keeps which of its methods were called."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls.append(name)
+        return getattr(self._client, name)
+
+
+def files(*, shift: int = 0) -> list[ThingFiles]:
+    """Three things; with another ``shift`` they have other certificates."""
+    pairs = ec_pairs(6)[shift : shift + 3]
+    found = [check_pair(pair.certificate, pair.private_key, now=NOW) for pair in pairs]
+    return [ThingFiles.of(f"0000000{n}", each, note=None) for n, each in enumerate(found)]
+
+
+async def test_only_what_differs_is_written(client: KubeClient, namespace: str) -> None:
+    batch = BatchIdentity(ObjectKey(namespace, "b"), uid="11111111-2222-3333-4444-555555555555")
+
+    async def calls(wanted: list[ThingFiles], **changes: Any) -> list[str]:
+        recording = Recording(client)
+        spec = ThingBatchSpec.model_validate(SPEC | changes)
+        importer = Importer(recording, batch=batch, spec=spec)  # type: ignore[arg-type]
+        await importer.load()
+        done = await importer.put_all(wanted)
+        assert {each.result for each in done} == {"Imported"}
+        return sorted(recording.calls[2:])
+
+    assert await calls(files()) == ["apply"] * 3 + ["create"] * 3 + ["get"] * 3
+    assert await calls(files()) == []
+    assert await calls([*files()[:2], files(shift=3)[2]]) == ["json_patch"]
+    labels = {"metadata": {"labels": {"team": "warm"}, "annotations": {"note": "1"}}}
+    assert await calls([*files()[:2], files(shift=3)[2]], secretTemplate=labels) == ["json_patch"] * 3
+    changed = {"create": True, "template": {"spec": {"desired": {"a": 1}}}}
+    wanted = [*files()[:2], files(shift=3)[2]]
+    assert await calls(wanted, secretTemplate=labels, things=changed) == ["apply"] * 3
+    assert await calls(wanted, secretTemplate=labels, things=changed) == []
