@@ -2,13 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Json, Workspace, eventually
+from tests.integration.background import Wait, background_loop
 from tests.integration.session.pki import Authority
 from tests.integration.session.scripted import (
     CONNECT,
@@ -25,8 +25,6 @@ from tests.integration.session.scripted import (
 from thing_operator.local.cloud.client import CloudThing, LocalCloud
 from thing_operator.local.ports import LOOPBACK
 
-T = TypeVar("T")
-
 QUICK = {
     "THING_OPERATOR_SESSION__MIN_RECONNECT_INTERVAL": "1s",
     "THING_OPERATOR_SESSION__MAX_BACKOFF": "2s",
@@ -38,37 +36,6 @@ def restart(workspace: Workspace, settings: dict[str, str]) -> None:
     workspace.operator.stop()
     workspace.operator.settings |= settings
     workspace.operator.start()
-
-
-class Wait(Protocol):
-    """Has a coroutine run in the loop, and gives its result."""
-
-    def __call__(self, step: Coroutine[Any, Any, T], /) -> T: ...
-
-
-@contextmanager
-def background_loop() -> Iterator[Wait]:
-    """An event loop in a thread of its own; what still runs in it is cancelled at the end."""
-
-    def wait(step: Coroutine[Any, Any, T], /) -> T:
-        return asyncio.run_coroutine_threadsafe(step, loop).result(60)
-
-    async def end() -> None:
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield wait
-    finally:
-        wait(end())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 class Policy:
