@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,17 @@ def words(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     return " ".join(done.stderr.split())
+
+
+def test_the_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "thing_operator", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == f"thing-operator {version('thing-operator')}\n"
 
 
 def test_no_cluster_to_log_in_to(tmp_path: Path) -> None:

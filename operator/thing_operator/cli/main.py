@@ -2,11 +2,13 @@
 
 import sys
 from importlib.util import find_spec
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from thing_operator import __version__
 from thing_operator.cli.batch import app as batch_app
 from thing_operator.cli.batch_create import create
 from thing_operator.cli.batch_import import import_batch
@@ -34,8 +36,19 @@ if find_spec("thing_operator.local") is not None:  # the container image leaves 
     app.add_typer(cloud_app, name="cloud")
 
 
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"thing-operator {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     """Virtual things on Managed IoT Cloud, run from Kubernetes."""
 
 
