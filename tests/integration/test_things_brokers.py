@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 from tests.fixtures.cloud import Things
@@ -70,13 +71,15 @@ class Policy:
 
 
 @contextmanager
-def scripted_broker(folder: Path, authority: Authority, script: Policy) -> Iterator[ScriptedServer]:
+def scripted_broker(
+    folder: Path, authority: Authority, script: Policy
+) -> Iterator[tuple[ScriptedServer, Wait]]:
     """The server runs in a thread."""
     with background_loop() as wait:
         running = scripted_server(authority, folder, script=script)
         server = wait(running.__aenter__())
         try:
-            yield server
+            yield server, wait
         finally:
             wait(running.__aexit__(None, None, None))
 
@@ -98,7 +101,7 @@ def test_a_policy_that_forbids_the_shadow_is_told_steadily_and_can_be_mended(
 ) -> None:
     restart(workspace, QUICK)
     authority, policy = Authority.new(), Policy()
-    with scripted_broker(tmp_path, authority, policy) as server:
+    with scripted_broker(tmp_path, authority, policy) as (server, _):
         workspace.kubectl("create", "configmap", "ca", f"--from-literal=ca.crt={authority.pem}")
         endpoint = {"host": "localhost", "port": server.port, "caConfigMapName": "ca"}
         start = workspace.now()
@@ -128,6 +131,42 @@ def test_a_policy_that_forbids_the_shadow_is_told_steadily_and_can_be_mended(
             workspace.wait_for(name, "Ready")
             assert workspace.condition(name, "Stalled") == {}
             assert workspace.condition(name, "Reconciling") == {}
+
+
+def test_what_happens_again_is_counted_in_one_event_and_a_certificate_that_ends_soon_is_told_once(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    restart(workspace, QUICK)
+    authority, policy, name = Authority.new(), Policy(), "subscribes-in-vain"
+    with scripted_broker(tmp_path, authority, policy) as (server, wait):
+
+        async def kick() -> None:
+            server.kick(name)
+
+        policy.allowed.set()
+        workspace.kubectl("create", "configmap", "ca", f"--from-literal=ca.crt={authority.pem}")
+        identity = authority.identity(name, left=timedelta(minutes=14))
+        thing = CloudThing(name, identity.certificate_pem, identity.private_key_pem)
+        workspace.store_credentials(thing)
+        endpoint = {"host": "localhost", "port": server.port, "caConfigMapName": "ca"}
+        workspace.apply_thing(thing, {"endpoint": endpoint})
+        workspace.wait_for(name, "Ready")
+        workspace.wait_for(name, "CredentialsValid", reason="ExpiresSoon")
+        for _ in range(2):
+            policy.allowed.clear()
+            wait(kick())
+            workspace.wait_for(name, "Connected", "False", reason="NotAuthorized")
+            policy.allowed.set()
+            workspace.wait_for(name, "Ready")
+            workspace.wait_for(name, "Connected")
+
+    def counts() -> dict[tuple[str, str], int]:
+        return {(event["type"], event["reason"]): event["count"] for event in workspace.list("events")}
+
+    eventually(lambda: counts().get(("Normal", "Connected"), 0) >= 3, "each time is counted")
+    assert counts()["Warning", "ExpiresSoon"] == 1
+    told = [(event["reason"], event["message"]) for event in workspace.list("events")]
+    assert len(told) == len(set(told)), "no Event is there twice"
 
 
 class Tunnel:

@@ -42,6 +42,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             _builder(_name(common_name), _name(common_name), key)
+            .not_valid_after(datetime.now(UTC) + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(key, hashes.SHA256())
         )
@@ -52,10 +53,13 @@ class Authority:
         """To be trusted."""
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
-    def identity(self, common_name: str, *, kind: str = "ec") -> Identity:
-        """A client certificate; ``kind`` is ec or rsa."""
+    def identity(
+        self, common_name: str, *, kind: str = "ec", left: timedelta = timedelta(days=1)
+    ) -> Identity:
+        """A client certificate of an hour ago; ``kind`` is ec or rsa, ``left`` how long it is still valid."""
         key: Key = _new_key(kind)
         builder = _builder(_name(common_name), self.certificate.subject, key)
+        builder = builder.not_valid_after(datetime.now(UTC) + left)
         certificate = builder.sign(self.key, hashes.SHA256())
         return Identity(
             certificate_pem=certificate.public_bytes(Encoding.PEM),
@@ -69,6 +73,7 @@ class Authority:
         names: list[x509.GeneralName] = [x509.DNSName(host), x509.IPAddress(ip_address("127.0.0.1"))]
         certificate = (
             _builder(_name(host), self.certificate.subject, key)
+            .not_valid_after(datetime.now(UTC) + timedelta(days=1))
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self.key, hashes.SHA256())
         )
@@ -84,5 +89,4 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.Certificat
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
     )
