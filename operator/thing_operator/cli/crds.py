@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from thing_operator.api.crds import all_crds, to_yaml
 from thing_operator.errors import UserError
 
 
@@ -18,6 +17,9 @@ def crds(
     ] = None,
 ) -> None:
     """Print the CustomResourceDefinitions (kubectl apply -f -)."""
+    # Imported here: the models take a moment that no other command should wait for.
+    from thing_operator.api.crds import all_crds, to_yaml  # noqa: PLC0415
+
     files = {name: to_yaml(crd) for name, crd in all_crds().items()}
     if check is not None:
         _compare(files, check)

@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from thing_operator.api.crds import all_crds, to_yaml
 from thing_operator.local.demo import FLEET_STEPS, STEPS, Step, World, tell_story
 from thing_operator.local.demo.screen import draw
 from thing_operator.local.toolchain import reporter_for
@@ -58,6 +57,9 @@ def _folder(directory: Path | None) -> nullcontext[str] | tempfile.TemporaryDire
 
 
 def _write_crds(folder: Path) -> Path:
+    # Imported here: the models take a moment that no other command should wait for.
+    from thing_operator.api.crds import all_crds, to_yaml  # noqa: PLC0415
+
     crds = folder / "crds"
     crds.mkdir(parents=True, exist_ok=True)
     for name, crd in all_crds().items():

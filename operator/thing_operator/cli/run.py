@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from thing_operator.config import load_settings
 from thing_operator.errors import UserError
 from thing_operator.logs import configure_logs
 
@@ -25,6 +24,9 @@ def run(
     ] = None,
 ) -> None:
     """Run the operator until SIGTERM or Ctrl-C. Every setting can also come from THING_OPERATOR_* variables."""
+    # Imported here and below: what the operator needs takes a second that no other command should wait for.
+    from thing_operator.config import load_settings  # noqa: PLC0415
+
     if namespace and all_namespaces:
         raise UserError("--namespace and --all-namespaces exclude each other: give one of them")
     overrides: dict[str, Any] = {}
@@ -35,7 +37,6 @@ def run(
     if kubeconfig is not None:
         # kopf logs in by itself and knows only the variable.
         os.environ["KUBECONFIG"] = str(kubeconfig)
-    # Imported here: kopf and the API client take a second that no other command should wait for.
     from thing_operator.controller.running import run_operator  # noqa: PLC0415
 
     asyncio.run(run_operator(settings=settings))

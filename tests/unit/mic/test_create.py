@@ -9,7 +9,7 @@ from aiohttp import web
 from tests.unit.mic.conftest import Site, again
 from typer.testing import CliRunner, Result
 
-from thing_operator.cli import batch_create
+from thing_operator.cli import ordering
 from thing_operator.cli.main import app
 
 PASSWORD = "p4ssw0rd"
@@ -58,7 +58,7 @@ class Mic:
 
 @pytest.fixture
 def mic(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mic:
-    monkeypatch.setattr(batch_create, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(ordering, "_POLL_SECONDS", 0.01)
     return Mic(site, tmp_path / "batch.zip")
 
 
@@ -122,7 +122,7 @@ async def test_a_batch_that_is_there_is_fetched_by_its_id_alone(mic: Mic) -> Non
 
 
 async def test_whoever_gives_up_says_how_to_go_on(mic: Mic, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_create, "_WITHIN_SECONDS", 0.05)
+    monkeypatch.setattr(ordering, "_WITHIN_SECONDS", 0.05)
     mic.listing = [mic.batch(currentSize=1)]
     result = await mic.create(*ORDER)
     assert result.exit_code == 2
