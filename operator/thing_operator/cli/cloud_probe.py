@@ -1,0 +1,47 @@
+"""``thing-operator cloud probe``: what the documentation leaves open, asked of a real endpoint."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from thing_operator.cli.batch import Output
+
+
+def probe(
+    endpoint: Annotated[str, typer.Option(help="host of the MQTT endpoint (App Board > Settings > About)")],
+    thing: Annotated[str, typer.Option(help="name of the thing that asks")],
+    certificate: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="its certificate, PEM")],
+    key: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="its private key, PEM")],
+    ca: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="PEM roots, instead of the system's")
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="443 goes by ALPN")] = 8883,
+    write: Annotated[
+        bool, typer.Option("--write", help="also write one key of the thing's shadow, and remove it again")
+    ] = False,
+    output: Annotated[Output, typer.Option("--output", "-o", help="how to print the answers")] = Output.TABLE,
+) -> None:
+    """Ask a real endpoint what this project had to assume; read-only unless --write.
+
+    It connects as the thing: another session of it, such as the operator's, is interrupted.
+    """
+    # Imported here: no other command should wait for an MQTT client.
+    from thing_operator.local.cloud import probing  # noqa: PLC0415
+
+    target = probing.Target(
+        host=endpoint, port=port, thing=thing, certificate=certificate, private_key=key, ca=ca
+    )
+    with Console(stderr=True).status("asking"):
+        answers = list(probing.probe(target, write=write))
+    if output is Output.JSON:
+        typer.echo(json.dumps([asdict(answer) for answer in answers], indent=2))
+        return
+    table = Table("question", "answer", "source")
+    for answer in answers:
+        table.add_row(answer.question, answer.found, answer.source)
+    Console().print(table)
