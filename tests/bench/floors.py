@@ -35,7 +35,7 @@ async def tls_floor(world: World, things: Sequence[CloudThing]) -> Json:
 
 
 async def watch_floor(world: World, *, namespace: str, count: int) -> Json:
-    """(b) kopf with an empty handler over ``count`` Things: cost of one event."""
+    """(b) A bare watch of ``count`` Things: cost of one event."""
     with world.program("watch", {"namespace": namespace, "count": count}) as program:
         return await asyncio.to_thread(program.wait_done, timeout=600)
 

@@ -101,7 +101,7 @@ class Bench:
         accepted = await floors.accepted_floor(self._cloud, others[:_SPARE], per_second=100)
         self._tell("floor: bare TLS sessions")
         tls = await floors.tls_floor(self._world, things)
-        self._tell("floor: kopf with an empty handler")
+        self._tell("floor: bare watch")
         watch = await floors.watch_floor(self._world, namespace=self._namespace, count=self._size)
         self._tell("the naive design")
         naive = await floors.naive_design(

@@ -3,10 +3,10 @@
 Codes and messages are those of reference aws-iot-shadow.md 1.8; the order of the checks is ours.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
+from thing_operator.jsonbytes import parse_exactly
 from thing_operator.shadow.messages import TOKEN_LIMIT
 from thing_operator.shadow.values import JsonObject, JsonValue
 
@@ -39,6 +39,14 @@ def read_token(payload: bytes) -> str | None:
     return _read_client_token(_parse(payload))
 
 
+def token_of(payload: bytes) -> str | None:
+    """The clientToken to answer with; None where it cannot be read."""
+    try:
+        return read_token(payload)
+    except ShadowError:
+        return None
+
+
 def read_update(payload: bytes, *, max_depth: int) -> UpdateRequest:
     """Raises ShadowError (400, 415)."""
     body = _parse(payload)
@@ -56,16 +64,12 @@ def _parse(payload: bytes) -> JsonObject:
     except UnicodeDecodeError:
         raise ShadowError(415, "Unsupported documented encoding; supported encoding is UTF-8") from None
     try:
-        body = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        body = parse_exactly(text)
+    except ValueError:
         raise ShadowError(400, "Invalid JSON") from None
     if not isinstance(body, dict):
         raise ShadowError(400, "Invalid JSON")
     return body
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _read_client_token(body: JsonObject) -> str | None:

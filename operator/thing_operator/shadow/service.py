@@ -12,7 +12,14 @@ from typing import Any, Final
 from thing_operator.shadow.documents import section_size
 from thing_operator.shadow.merging import difference, merge
 from thing_operator.shadow.messages import encode
-from thing_operator.shadow.requests import SECTIONS, ShadowError, UpdateRequest, read_token, read_update
+from thing_operator.shadow.requests import (
+    SECTIONS,
+    ShadowError,
+    UpdateRequest,
+    read_token,
+    read_update,
+    token_of,
+)
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
 from thing_operator.shadow.values import JsonObject, JsonValue
 
@@ -99,7 +106,7 @@ class ShadowService:
         """Answer one request; never raises for what it says."""
         topics = ShadowTopics(request.thing, request.shadow)
         try:
-            self._count(request.thing)
+            self._count(request)
             if request.operation is Operation.UPDATE:
                 return self._update(request, topics)
             token = read_token(request.payload)
@@ -251,16 +258,16 @@ class ShadowService:
             raise ShadowError(404, f"No shadow exists with name: '{name}'", client_token=token)
         return found
 
-    def _count(self, thing: str) -> None:
+    def _count(self, request: ShadowRequest) -> None:
         limit = self._options.requests_per_second
         if limit is None:
             return
         now = self._clock()
-        recent = self._recent.setdefault(thing, deque())
+        recent = self._recent.setdefault(request.thing, deque())
         while recent and recent[0] <= now - 1:
             recent.popleft()
         if len(recent) >= limit:
-            raise ShadowError(429, "Too many requests")
+            raise ShadowError(429, "Too many requests", client_token=token_of(request.payload))
         recent.append(now)
 
     def _seconds(self) -> int:

@@ -69,6 +69,7 @@ def cloud() -> Cloud:
     [
         pytest.param(b"{", 400, "Invalid JSON", id="D 1.8 unparsable"),
         pytest.param(b'{"state":{"desired":{"a":NaN}}}', 400, "Invalid JSON", id="D 1.8 NaN"),
+        pytest.param(b'{"state":{"desired":{"a":1e999}}}', 400, "Invalid JSON", id="I 1.8 infinite"),
         pytest.param(b"\xff\xfe", 415, "Unsupported documented encoding", id="D 1.8 not UTF-8"),
         pytest.param({}, 400, "Missing required node: state", id="V embedded cpp 110"),
         pytest.param({"state": 1}, 400, "State node must be an object", id="D 1.8"),
@@ -143,6 +144,13 @@ def test_merge(cloud: Cloud, first: Json, then: Json, state: Json) -> None:
     cloud.update({"state": {"desired": first}})
     assert cloud.update({"state": {"desired": then}}).accepted
     assert cloud.state()["desired"] == state
+
+
+@pytest.mark.parametrize("value", ["123456789012345678901234567890", "-1e-320", r'"\ud800"', r'"\u0000"'])
+def test_what_is_hard_to_write_comes_back_as_it_was(cloud: Cloud, value: str) -> None:
+    outcome = cloud.update(b'{"state":{"desired":{"a":%s}}}' % value.encode())
+    assert outcome.accepted
+    assert cloud.state()["desired"] == {"a": json.loads(value)}
 
 
 def test_null_for_the_last_key_of_a_section_removes_the_section(cloud: Cloud) -> None:
@@ -260,6 +268,8 @@ def test_rate_per_thing() -> None:
     cloud = Cloud(Options(requests_per_second=20))
     codes = [cloud.send(Operation.GET).code for _ in range(21)]
     assert codes == [404] * 20 + [429]
+    refused = cloud.send(Operation.UPDATE, {"state": {}, "clientToken": "op-1"})
+    assert (refused.code, json.loads(refused.payload)["clientToken"]) == (429, "op-1")
     cloud.clock.now += 1.01
     assert cloud.send(Operation.GET).code == 404
 

@@ -19,7 +19,7 @@ from thing_operator.local.cloud.observations import Observations
 from thing_operator.local.cloud.registry import CHILD_MARK, Registry
 from thing_operator.local.cloud.store import Store
 from thing_operator.shadow.messages import encode
-from thing_operator.shadow.requests import ShadowError, read_token
+from thing_operator.shadow.requests import token_of
 from thing_operator.shadow.service import Outcome, Publication, ShadowRequest, ShadowService
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics, parse_topic
 
@@ -170,10 +170,7 @@ class Shadows:
 
 def _refused(request: ShadowRequest, code: int, now_ms: int) -> Outcome:
     """An answer that has nothing to do with what the request says."""
-    try:
-        token = read_token(request.payload)
-    except ShadowError:
-        token = None
+    token = token_of(request.payload)
     body: dict[str, Any] = {"code": code, "message": _MESSAGES.get(code, "Refused on demand")}
     body |= {"timestamp": now_ms // 1000} | ({} if token is None else {"clientToken": token})
     topic = ShadowTopics(request.thing, request.shadow).topic(request.operation, Kind.REJECTED)
