@@ -38,6 +38,7 @@ METRIC_LABELS: Final = {
         "events_total": ("reason",),
         "things": ("condition", "status", "reason"),
         "thing_condition": ("namespace", "thing", "condition", "status"),
+        "reconcile_seconds": ("queue", "result"),
         "queue_depth": ("queue",),
         "queue_oldest_seconds": ("queue",),
         "certificates_ending": ("days",),
@@ -122,6 +123,14 @@ class Metrics(Collector):
         self._events = _counter(
             registry, "events", "What Events told of, those not recorded included.", "reason"
         )
+        self._passes = Histogram(
+            "reconcile_seconds",
+            "Passes over Things and ThingBatches, by result: ok, or error, after which there is another try.",
+            ["queue", "result"],
+            namespace=_PREFIX,
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self._syncs = Histogram(
             "thing_sync_seconds",
             "From a new generation of a Thing until the shadow service has accepted it.",
@@ -194,6 +203,10 @@ class Metrics(Collector):
         self._dropped.inc(count)
 
     # Others
+
+    def reconciled(self, *, queue: str, good: bool, seconds: float) -> None:
+        """A pass of a queue has ended."""
+        self._passes.labels(queue, "ok" if good else "error").observe(seconds)
 
     def event(self, reason: str) -> None:
         """An Event was told."""

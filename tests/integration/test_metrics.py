@@ -37,6 +37,7 @@ def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) ->
     assert found["events_total", "Accepted"] == 1
     assert found["session_connect_seconds_count",] == 1
     assert found["thing_sync_seconds_count",] == 1
+    assert found["reconcile_seconds_count", "things", "ok"] > 1
     assert not [key for key in found if key[0] == "thing_condition"]
     assert found["certificates_ending", "7"] == 0
     written = found["status_writes_total", "written"]

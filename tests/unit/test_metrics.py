@@ -21,6 +21,8 @@ def told() -> Metrics:
     metrics.suppressed()
     metrics.suppressed()
     metrics.failed()
+    metrics.reconciled(queue="things", good=True, seconds=0.01)
+    metrics.reconciled(queue="things", good=False, seconds=0.02)
     metrics.synced(0.4)
     metrics.samples_dropped(3)
     metrics.event("DriftRepaired")
@@ -59,6 +61,8 @@ def test_what_is_told_is_counted() -> None:
         ("status_writes_total", "written"): 1,
         ("status_writes_total", "suppressed"): 2,
         ("status_writes_total", "failed"): 1,
+        ("reconcile_seconds_count", "things", "ok"): 1,
+        ("reconcile_seconds_count", "things", "error"): 1,
         ("thing_sync_seconds_count",): 1,
         ("samples_dropped_total",): 3,
         ("thing_condition", "Ready", "ns", "True", "t1"): 1,

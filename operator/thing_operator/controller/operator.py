@@ -64,6 +64,7 @@ class Operator:
         self, *, client: KubeClient, settings: Settings, metrics: Metrics, clock: Clock | None = None
     ) -> None:
         self._client = client
+        self._metrics = metrics
         self._settings = settings
         self._clock = clock or SystemClock()
         rng = random.Random()  # noqa: S311 - jitter, not secrets
@@ -143,7 +144,12 @@ class Operator:
         self, name: str, handler: Callable[[ObjectKey], Any], concurrency: int, rng: random.Random
     ) -> WorkQueue[ObjectKey]:
         return WorkQueue(
-            handler, name=f"queue of {name}", concurrency=concurrency, clock=self._clock, rng=rng
+            handler,
+            name=f"queue of {name}",
+            concurrency=concurrency,
+            clock=self._clock,
+            rng=rng,
+            on_pass=lambda good, seconds: self._metrics.reconciled(queue=name, good=good, seconds=seconds),
         )
 
     # --- start and stop

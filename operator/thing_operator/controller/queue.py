@@ -26,7 +26,10 @@ Handler = Callable[[K], Awaitable[timedelta | None]]
 
 
 class WorkQueue(Generic[K]):
-    """See the module. The loop's clock drives the waiting; ``clock`` says what is due."""
+    """See the module. The loop's clock drives the waiting; ``clock`` says what is due.
+
+    ``on_pass`` is told of each pass: whether it ended without an error, and its seconds.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class WorkQueue(Generic[K]):
         concurrency: int,
         clock: Clock,
         rng: random.Random,
+        on_pass: Callable[[bool, float], None] = lambda _good, _seconds: None,
         base_backoff: timedelta = timedelta(seconds=1),
         max_backoff: timedelta = timedelta(seconds=120),
     ) -> None:
@@ -44,6 +48,7 @@ class WorkQueue(Generic[K]):
         self._concurrency = concurrency
         self._clock = clock
         self._rng = rng
+        self._on_pass = on_pass
         self._base = base_backoff.total_seconds()
         self._max = max_backoff.total_seconds()
         self._waiting: KeyedHeap[K, float] = KeyedHeap()
@@ -121,6 +126,7 @@ class WorkQueue(Generic[K]):
         return None
 
     async def _run(self, key: K) -> None:
+        began, good = self._clock.monotonic(), False
         try:
             again = await self._handler(key)
         except ThingOperatorError as error:
@@ -130,7 +136,9 @@ class WorkQueue(Generic[K]):
             again = self._backoff(key)
         else:
             self._failures.pop(key, None)
+            good = True
         finally:
+            self._on_pass(good, self._clock.monotonic() - began)
             del self._running[key]
             due = self._once_more.pop(key, None)
             if due is not None:

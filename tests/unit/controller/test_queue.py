@@ -13,9 +13,12 @@ from thing_operator.controller.queue import WorkQueue
 from thing_operator.errors import TransientError, UserError
 
 
-def make(handler, *, concurrency: int = 2, base: float = 0.01) -> WorkQueue[str]:  # type: ignore[no-untyped-def]
+def make(  # type: ignore[no-untyped-def]
+    handler, *, concurrency: int = 2, base: float = 0.01, on_pass=lambda _good, _seconds: None
+) -> WorkQueue[str]:
     return WorkQueue(
         handler,
+        on_pass=on_pass,
         concurrency=concurrency,
         clock=LoopClock(),
         rng=random.Random(1),
@@ -59,12 +62,14 @@ async def test_failures_back_off_and_success_resets() -> None:
         if len(attempts) < 4:
             raise TransientError("not now")
 
-    queue = make(handler)
+    passes: list[bool] = []
+    queue = make(handler, on_pass=lambda good, _seconds: passes.append(good))
     await queue.start()
     queue.add("a")
     await until(lambda: len(attempts) == 4)
     await queue.stop(timeout=timedelta(seconds=1))
     assert queue._failures == {}
+    assert passes == [False, False, False, True]
 
 
 async def test_what_only_a_person_can_mend_is_not_retried() -> None:
