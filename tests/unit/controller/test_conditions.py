@@ -224,3 +224,16 @@ def test_a_certificate_that_ends_soon_is_valid_and_told_of_once(life: int, left:
     later = thing_conditions(seen(credentials=credentials, previous=ThingStatus(conditions=first)))
     assert found in worth_telling(frozenset(), first)
     assert worth_telling(verdicts(first), later) == []
+
+
+def test_a_suspended_thing_says_that_what_it_shows_is_of_before() -> None:
+    suspended = seen(
+        accepted=False,
+        session=None,
+        spec=ThingSpec(suspend=True),
+        previous=before(Ready="True", InSync="False", Connected="True"),
+    )
+    messages = {found.type: found.message for found in thing_conditions(suspended)}
+    for kind in ("Ready", "InSync"):
+        assert "suspended" in messages[kind]
+        assert "spec.suspend" in messages[kind]

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from tests.unit.controller.fakes import START, FakeClock, ServiceSession
 
 from thing_operator.api.names import FINALIZER
@@ -12,6 +13,7 @@ from thing_operator.controller.kube import ObjectKey
 from thing_operator.controller.records import ObjectRecord
 from thing_operator.controller.things.ending import Ending
 from thing_operator.controller.things.memory import Memory
+from thing_operator.session.errors import rejection
 
 TIMEOUT = timedelta(minutes=5)
 
@@ -97,3 +99,29 @@ async def test_a_service_that_does_not_answer_holds_it_no_longer_than_that() -> 
     scene.session.update = never
     assert await scene.settle() is None
     assert scene.told == ["DeletionTimedOut"]
+
+
+@pytest.mark.parametrize("policy", [DeletionPolicy.CLEAR, DeletionPolicy.DELETE])
+async def test_a_cloud_that_denies_holds_it_no_longer_than_that_and_is_asked_until_then(
+    policy: DeletionPolicy,
+) -> None:
+    scene = Scene()
+    denied = rejection(code=403, message="Forbidden")
+    tries = 0
+
+    async def deny(**_sections: Any) -> None:
+        nonlocal tries
+        tries += 1
+        raise denied
+
+    scene.session.update = scene.session.delete_shadow = deny
+    again = await scene.settle(policy)
+    assert again is not None
+    assert again > timedelta(0)
+    assert scene.client.patched == []
+    scene.clock.advance(TIMEOUT.total_seconds())
+    # The time is up, whatever the answer of a last try would be.
+    assert await scene.settle(policy) is None
+    assert tries >= 1
+    assert scene.told == ["DeletionTimedOut"]
+    assert scene.client.patched == [["example.org/theirs"]]
