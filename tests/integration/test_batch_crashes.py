@@ -206,6 +206,15 @@ def test_killed_before_mic_has_the_order(workspace: Workspace, door: Door) -> No
     assert door.seen.count(_ORDER) == 1
 
 
+def check_made_once(workspace: Workspace, door: Door, thing_type: str) -> None:
+    """The next operator takes up the one batch that was ordered."""
+    workspace.operator.start()
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    assert batches(workspace, thing_type) == [remembered(workspace)["batchId"]]
+    assert len(secrets(workspace)) == 2
+    assert door.seen.count(_ORDER) == 1
+
+
 def test_killed_before_the_answer_to_the_order_is_here(workspace: Workspace, door: Door) -> None:
     door.unanswered = lambda what: what == _ORDER
     order(workspace, "between")
@@ -213,11 +222,7 @@ def test_killed_before_the_answer_to_the_order_is_here(workspace: Workspace, doo
     assert "batchId" not in remembered(workspace)
     workspace.operator.stop(grace=0)
     door.release()
-    workspace.operator.start()
-    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
-    assert batches(workspace, "between") == [remembered(workspace)["batchId"]]
-    assert len(secrets(workspace)) == 2
-    assert door.seen.count(_ORDER) == 1
+    check_made_once(workspace, door, "between")
 
 
 def test_killed_while_mic_makes_the_batch(workspace: Workspace, door: Door) -> None:
@@ -232,11 +237,7 @@ def test_killed_while_mic_makes_the_batch(workspace: Workspace, door: Door) -> N
     workspace.operator.stop(grace=0)
     assert secrets(workspace) == []
     door.release()
-    workspace.operator.start()
-    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
-    assert batches(workspace, "after") == [remembered(workspace)["batchId"]]
-    assert len(secrets(workspace)) == 2
-    assert door.seen.count(_ORDER) == 1
+    check_made_once(workspace, door, "after")
 
 
 def test_killed_in_the_middle_of_an_import(workspace: Workspace) -> None:

@@ -33,7 +33,6 @@ from thing_operator.controller.things.ending import Ending
 from thing_operator.controller.things.reconciler import ThingReconciler
 from thing_operator.controller.watches import WatchMonitor
 from thing_operator.controller.watching import Watch
-from thing_operator.controller.workflow import ThingObserver
 from thing_operator.errors import ThingOperatorError, UserError
 from thing_operator.health import Checks
 from thing_operator.metrics import Metrics, Snapshot
@@ -80,7 +79,7 @@ class Operator:
             session=settings.session, pacing=settings.pacing, shadow=settings.shadow, observer=metrics
         )
         things, batches = ObjectCache(), ObjectCache()
-        self._thing_reconciler = self._make_thing_reconciler(things, metrics, rng)
+        self._thing_reconciler = self._make_thing_reconciler(things, rng)
         self._batch_reconciler = BatchReconciler(
             cache=batches,
             client=client,
@@ -113,9 +112,7 @@ class Operator:
         self._progress = Progress(clock=self._clock, resync_interval=settings.resync_interval)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _make_thing_reconciler(
-        self, cache: ObjectCache, observer: ThingObserver, rng: random.Random
-    ) -> ThingReconciler:
+    def _make_thing_reconciler(self, cache: ObjectCache, rng: random.Random) -> ThingReconciler:
         settings, clock, client = self._settings, self._clock, self._client
         ca_file = settings.endpoint.ca_file
         return ThingReconciler(
@@ -135,7 +132,7 @@ class Operator:
             settings=settings,
             enqueue=self._enqueue_thing,
             tell=self._tell_thing,
-            observer=observer,
+            observer=self._metrics,
             clock=clock,
             rng=rng,
         )

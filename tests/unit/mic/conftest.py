@@ -95,3 +95,10 @@ async def site(pki: tuple[ssl.SSLContext, Path]) -> AsyncIterator[Site]:
 def https(site: Site) -> HttpsClient:
     """Trusts the site, and may ask it since its host is named."""
     return HttpsClient(hosts=("localhost", "*.amazonaws.com"), ca_file=site.ca_file)
+
+
+async def hang_up(request: web.Request) -> web.StreamResponse:
+    """No answer: the connection is gone."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()

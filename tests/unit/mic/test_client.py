@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.fixtures.mic import ACCOUNT, API_KEY, MovableClock, Parts
-from tests.unit.mic.conftest import Site
+from tests.unit.mic.conftest import Site, hang_up
 
 from thing_operator.errors import ThingOperatorError
 from thing_operator.local.cloud.certificates import Authority
@@ -200,11 +200,6 @@ class TestOrder:
         assert site.calls.count("POST /prod/thingbatches") == 1
 
     async def test_without_any_answer_is_never_repeated(self, site: Site, client: MicClient) -> None:
-        async def hang_up(request: web.Request) -> web.StreamResponse:
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response()
-
         site.says("/prod/thingbatches", hang_up)
         with pytest.raises(OrderUnansweredError, match="localhost did not answer"):
             await client.order_batch(ORDER)

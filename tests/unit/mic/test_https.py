@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from tests.unit.mic.conftest import Site
+from tests.unit.mic.conftest import Site, hang_up
 
 from thing_operator.errors import ThingOperatorError
 from thing_operator.local.ports import free_ports
@@ -234,11 +234,6 @@ class TestCall:
     async def test_a_request_without_an_answer_may_have_been_carried_out(
         self, site: Site, https: HttpsClient
     ) -> None:
-        async def hang_up(request: web.Request) -> web.StreamResponse:
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response()
-
         site.says("/", hang_up)
         with pytest.raises(UnansweredError, match="localhost did not answer"):
             await https.call("POST", site.url("/"), body={})

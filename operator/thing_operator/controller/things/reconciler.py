@@ -138,6 +138,8 @@ class ThingReconciler:
         return seen, done.again
 
     def _expect(self, record: ObjectRecord, runtime: ThingRuntime) -> None:
+        if record.generation == runtime.acceptance.generation:
+            return
         accepted = accepted_generation(self._previous(record)) == record.generation
         runtime.acceptance.expect(record.generation, now=self._clock.monotonic(), accepted=accepted)
 

@@ -111,13 +111,13 @@ class Answers:
 class Acceptance:
     """How long the shadow service's acceptance of each generation takes. Times are monotonic seconds."""
 
-    _generation: int = 0
+    generation: int = 0
+    """The one that is expected, or that has arrived."""
     _since: float | None = None
 
     def expect(self, generation: int, *, now: float, accepted: bool) -> None:
-        """This generation is wanted; ``accepted``: it was before this process began."""
-        if generation != self._generation:
-            self._generation, self._since = generation, None if accepted else now
+        """This generation is wanted from now on; ``accepted``: it was before this process began."""
+        self.generation, self._since = generation, None if accepted else now
 
     def arrived(self, *, now: float) -> float | None:
         """The expected generation is accepted: seconds since it was first wanted, once."""

@@ -60,6 +60,7 @@ class _Connection:
     def __init__(self, target: Target, client_id: str) -> None:
         self.topics = ShadowTopics(target.thing)
         self._target = target
+        self._granted: set[str] = set()
         self._news: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -95,9 +96,14 @@ class _Connection:
         self._client.loop_stop()
 
     def subscribe(self, topic: str) -> bool:
-        """Whether it is granted."""
+        """Whether it is granted; what was granted before is not asked for again."""
+        if topic in self._granted:
+            return True
         self._client.subscribe(topic, qos=1)
-        return bool(self._next("suback") <= 1)
+        if self._next("suback") > 1:
+            return False
+        self._granted.add(topic)
+        return True
 
     def ask(self, topics: ShadowTopics, operation: Operation, body: Json) -> tuple[Kind, Json]:
         """The answer, accepted or rejected."""
@@ -176,15 +182,13 @@ def _policy(target: Target) -> Iterator[Answer]:
 def _allowed(target: Target, topic: str) -> bool:
     """On a connection of its own: AWS closes the one on which something forbidden is asked for."""
     try:
-        link = _Connection(target, target.thing).__enter__()
+        with _Connection(target, target.thing) as link:
+            try:
+                return link.subscribe(topic)
+            except (_ClosedError, TimeoutError):
+                return False
     except _ClosedError as error:
         raise _not_let_in(target, error) from None
-    try:
-        return link.subscribe(topic)
-    except (_ClosedError, TimeoutError):
-        return False
-    finally:
-        link.__exit__()
 
 
 def _not_let_in(target: Target, error: Exception) -> ToolError:
