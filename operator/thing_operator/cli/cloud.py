@@ -27,13 +27,16 @@ def run(
     ] = None,
     no_limits: Annotated[
         bool,
-        typer.Option("--no-limits", help="without AWS's 20 requests a second and 10 in flight per thing"),
+        typer.Option(
+            "--no-limits",
+            help="without AWS's rates (20 requests a second and 10 in flight per thing, 100 publishes a second)",
+        ),
     ] = False,
 ) -> None:
     """Run the local cloud until SIGTERM or Ctrl-C; DIR/cloud.json says where everything is once it is ready."""
     # Imported here: no other command should wait for an HTTP server and an MQTT client.
     from thing_operator.local.cloud.app import CloudOptions, run_cloud  # noqa: PLC0415
-    from thing_operator.local.cloud.broker import locate_broker  # noqa: PLC0415
+    from thing_operator.local.cloud.broker import PUBLISHES_PER_SECOND, locate_broker  # noqa: PLC0415
     from thing_operator.local.cloud.shadows import IN_FLIGHT  # noqa: PLC0415
     from thing_operator.local.toolchain import reporter_for  # noqa: PLC0415
     from thing_operator.shadow.service import Options  # noqa: PLC0415
@@ -45,6 +48,7 @@ def run(
         http_port=http_port,
         shadow=Options(requests_per_second=None) if no_limits else Options(),
         in_flight=None if no_limits else IN_FLIGHT,
+        publishes_per_second=None if no_limits else PUBLISHES_PER_SECOND,
     )
 
     def tell(info: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -337,3 +338,31 @@ def test_session_that_is_not_clean_is_kept_with_its_messages(cloud: LocalCloud, 
         assert not device.session_present
     with Device(cloud.info, thing, clean=False) as device:
         assert not device.session_present, "a clean one in between ended it"
+
+
+@pytest.mark.parametrize("direction", ["published", "received"])
+def test_more_than_a_hundred_publishes_a_second_are_discarded(
+    cloud: LocalCloud, thing: CloudThing, direction: str
+) -> None:
+    """D 2: of one connection; it stays open, and what comes later is let through again."""
+    topic, sent = f"tcxn/things/{thing.name}/shadow/other", 2000
+    observer = Device(cloud.info, service_identity(cloud.info), client_id=f"$observer-{direction}")
+    with observer, Device(cloud.info, thing) as device:
+        source, sink = (device, observer) if direction == "published" else (observer, device)
+        assert sink.subscribe(topic) == [1]
+        began = time.monotonic()
+        for number in range(sent):
+            source.publish(topic, {"number": number}, qos=0)
+        # SUBACK comes after all that was sent before on the same connection.
+        assert source.subscribe("tcxn/things/nobody/shadow/x" if sink is device else f"{topic}2") == [1]
+        assert sink.subscribe(f"{topic}3") == [1]
+        most = 100 + 100 * (time.monotonic() - began)
+        arrived = sink.messages.qsize()
+        assert 100 <= arrived <= most
+
+        def comes_through() -> bool:
+            source.publish(topic, {"number": "last"}, qos=0)
+            return any(b"last" in sink.messages.get()[1] for _ in range(sink.messages.qsize()))
+
+        wait_for(comes_through, "a later message")
+        assert not device.closed

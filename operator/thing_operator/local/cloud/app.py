@@ -16,7 +16,7 @@ from aiohttp import web
 
 from thing_operator.errors import ToolError
 from thing_operator.local.cloud.batches import Batches
-from thing_operator.local.cloud.broker import Broker
+from thing_operator.local.cloud.broker import PUBLISHES_PER_SECOND, Broker
 from thing_operator.local.cloud.certificates import HOST
 from thing_operator.local.cloud.control import ControlDoor
 from thing_operator.local.cloud.dataplane import DataPlane
@@ -51,6 +51,8 @@ class CloudOptions:
     shadow: Options = field(default_factory=Options)
     in_flight: int | None = IN_FLIGHT
     """Unanswered requests of one thing beyond which 429 is the answer; None for no limit."""
+    publishes_per_second: int | None = PUBLISHES_PER_SECOND
+    """Of one connection, in and out together; what is beyond is discarded. None for no limit."""
 
 
 def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[str, Any]], None]) -> None:
@@ -123,7 +125,12 @@ class _Cloud:
         """Start all; returns what is to be in cloud.json."""
         mqtt_port = self._port(self._options.mqtt_port, "mqtt", option="--mqtt-port")
         http_port = self._port(self._options.http_port, "http", option="--http-port")
-        self._broker = Broker(program, self._layout, self._pki.broker_files)
+        self._broker = Broker(
+            program,
+            self._layout,
+            self._pki.broker_files,
+            publishes_per_second=self._options.publishes_per_second,
+        )
         await self._start_broker(mqtt_port)
         self._stack.callback(self._broker.stop)
         self._stack.callback(self._link.close)

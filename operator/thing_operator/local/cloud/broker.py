@@ -23,6 +23,9 @@ _MODULE: Final = GoModule(
 )
 _READY_WITHIN = 20.0
 
+PUBLISHES_PER_SECOND: Final = 100
+"""Of one connection, in and out together; AWS discards what is beyond (reference aws-iot-shadow.md 2)."""
+
 
 def locate_broker(reporter: Reporter) -> Path:
     """The broker's program, built when it is not in the cache. Raises ToolError."""
@@ -43,11 +46,18 @@ class Broker:
     """One broker on loopback. ``start`` and ``stop`` block; the rest is for the loop."""
 
     def __init__(
-        self, program: Path, layout: Layout, files: BrokerFiles, *, minimum_keep_alive: int = 30
+        self,
+        program: Path,
+        layout: Layout,
+        files: BrokerFiles,
+        *,
+        minimum_keep_alive: int = 30,
+        publishes_per_second: int | None = PUBLISHES_PER_SECOND,
     ) -> None:
-        """``minimum_keep_alive`` is in seconds; AWS has 30."""
+        """``minimum_keep_alive`` is in seconds; AWS has 30. ``publishes_per_second`` None for no limit."""
         self._program = program
         self._minimum_keep_alive = minimum_keep_alive
+        self._publishes_per_second = publishes_per_second
         self._layout = layout
         self._files = files
         self._token = secrets.token_hex(16)
@@ -68,6 +78,7 @@ class Broker:
             "serviceFile": str(self._files.service),
             "identitiesFile": str(self._layout.identities),
             "minimumKeepAlive": self._minimum_keep_alive,
+            "publishesPerSecond": self._publishes_per_second or 0,
         }
         write_json(self._layout.broker_config, config)
         log = self._layout.broker_log

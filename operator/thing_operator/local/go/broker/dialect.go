@@ -22,16 +22,18 @@ type dialect struct {
 	identities       *identities
 	minimumKeepAlive uint16
 	feed             *feed
+	paces            paces
 	inside           *mqtt.Client // publishes in the broker's own name, past all checks
 	subscribing      sync.Map     // *mqtt.Client -> packets.Subscriptions that it is asking for now
 }
 
-func newDialect(server *mqtt.Server, identities *identities, minimumKeepAlive uint16) *dialect {
+func newDialect(server *mqtt.Server, identities *identities, config config) *dialect {
 	return &dialect{
 		server:           server,
 		identities:       identities,
-		minimumKeepAlive: minimumKeepAlive,
+		minimumKeepAlive: config.MinimumKeepAlive,
 		feed:             newFeed(),
+		paces:            paces{perSecond: float64(config.PublishesPerSecond)},
 		inside:           server.NewClient(nil, mqtt.LocalListener, "$inside", true),
 	}
 }
@@ -77,6 +79,7 @@ func (d *dialect) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 }
 
 func (d *dialect) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
+	d.paces.forget(cl)
 	if cl.ID == feedClient && !cl.IsTakenOver() {
 		d.feed.close()
 	}
@@ -87,21 +90,34 @@ func (d *dialect) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
 
 // OnClientExpired clears what mochi leaves of a session that was kept long enough.
 func (d *dialect) OnClientExpired(cl *mqtt.Client) {
+	d.paces.forget(cl)
 	d.server.UnsubscribeClient(cl)
 	cl.ClearInflights()
 }
 
 // OnACLCheck is asked about deliveries and about filters. Who may do what is OnPacketRead's; here it is only
-// that AWS's "a/#" does not match "a", as MQTT's does.
+// that AWS's "a/#" does not match "a", as MQTT's does, and that a connection gets so much a second.
 func (d *dialect) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
-	if _, held := cl.State.Subscriptions.Get(topic + "/#"); write || !held {
+	if write || d.asksFor(cl, topic) {
 		return true
 	}
-	if asked, isAsking := d.subscribing.Load(cl); isAsking {
-		isFilter := func(each packets.Subscription) bool { return each.Filter == topic }
-		if slices.ContainsFunc(asked.(packets.Subscriptions), isFilter) {
-			return true
-		}
+	return holds(cl, topic) && (isServiceID(cl.ID) || d.paces.admit(cl))
+}
+
+// asksFor: the topic is a filter that the client is subscribing to.
+func (d *dialect) asksFor(cl *mqtt.Client, topic string) bool {
+	asked, isAsking := d.subscribing.Load(cl)
+	if !isAsking {
+		return false
+	}
+	isFilter := func(each packets.Subscription) bool { return each.Filter == topic }
+	return slices.ContainsFunc(asked.(packets.Subscriptions), isFilter)
+}
+
+// holds: one of the client's filters matches the topic by AWS's rules. mochi has found one that does by MQTT's.
+func holds(cl *mqtt.Client, topic string) bool {
+	if _, parent := cl.State.Subscriptions.Get(topic + "/#"); !parent {
+		return true
 	}
 	for filter := range cl.State.Subscriptions.GetAll() {
 		if matches(filter, topic) {
@@ -169,9 +185,13 @@ func (d *dialect) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet
 
 func (d *dialect) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) { d.subscribing.Delete(cl) }
 
-// OnPublish unpacks what the service publishes, many messages in one, and sends them on with QoS 1.
+// OnPublish unpacks what the service publishes, many messages in one, and sends them on with QoS 1. What a thing
+// publishes beyond its rate is discarded, without a PUBACK.
 func (d *dialect) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.ID != feedClient {
+		if !isServiceID(cl.ID) && !d.paces.admit(cl) {
+			return pk, packets.ErrRejectPacket
+		}
 		return pk, nil
 	}
 	for rest := pk.Payload; len(rest) > 0; {

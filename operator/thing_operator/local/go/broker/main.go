@@ -23,16 +23,17 @@ import (
 )
 
 type config struct {
-	Listen            string `json:"listen"`            // host:port of MQTT, port 0 for a free one
-	AdminListen       string `json:"adminListen"`       // host:port of the admin API
-	AdminToken        string `json:"adminToken"`        // bearer token of the admin API
-	CertificateFile   string `json:"certificateFile"`   // the broker's own, PEM
-	KeyFile           string `json:"keyFile"`           //
-	ClientCAFile      string `json:"clientCaFile"`      // issuer of the things' certificates, PEM
-	IdentitiesFile    string `json:"identitiesFile"`    // {"<sha256 of the DER>": "<thing>"}
-	ServiceFile       string `json:"serviceFile"`       // the service's certificate, PEM
-	MinimumKeepAlive  uint16 `json:"minimumKeepAlive"`  // seconds
-	SessionExpirySecs uint32 `json:"sessionExpirySecs"` // how long a session that is not clean is kept
+	Listen             string `json:"listen"`             // host:port of MQTT, port 0 for a free one
+	AdminListen        string `json:"adminListen"`        // host:port of the admin API
+	AdminToken         string `json:"adminToken"`         // bearer token of the admin API
+	CertificateFile    string `json:"certificateFile"`    // the broker's own, PEM
+	KeyFile            string `json:"keyFile"`            //
+	ClientCAFile       string `json:"clientCaFile"`       // issuer of the things' certificates, PEM
+	IdentitiesFile     string `json:"identitiesFile"`     // {"<sha256 of the DER>": "<thing>"}
+	ServiceFile        string `json:"serviceFile"`        // the service's certificate, PEM
+	MinimumKeepAlive   uint16 `json:"minimumKeepAlive"`   // seconds
+	SessionExpirySecs  uint32 `json:"sessionExpirySecs"`  // how long a session that is not clean is kept
+	PublishesPerSecond uint32 `json:"publishesPerSecond"` // of one connection, in and out together; 0 for no limit
 }
 
 func main() {
@@ -64,7 +65,7 @@ func run() error {
 	}
 	gate := &gate{Listener: plain}
 	server := newServer(config)
-	if err := server.AddHook(newDialect(server, identities, config.MinimumKeepAlive), nil); err != nil {
+	if err := server.AddHook(newDialect(server, identities, config), nil); err != nil {
 		return err
 	}
 	if err := server.AddListener(listeners.NewNet("mqtt", tls.NewListener(gate, tlsConfig))); err != nil {

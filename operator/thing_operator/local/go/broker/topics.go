@@ -20,10 +20,13 @@ type identity struct {
 // mayUseClientID holds a thing to its own name. Services take names that no thing can have.
 func (i identity) mayUseClientID(id string) bool {
 	if i.service {
-		return strings.HasPrefix(id, "$")
+		return isServiceID(id)
 	}
 	return id == i.thing
 }
+
+// isServiceID: no thing's name begins like that.
+func isServiceID(id string) bool { return strings.HasPrefix(id, "$") }
 
 // mayPublish: a thing reaches its own shadows, those of its networked children, and MIC's own topics for them.
 func (i identity) mayPublish(topic string) bool {
