@@ -25,6 +25,10 @@ def run(
     http_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="port of the MIC API; as --mqtt-port")
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="secrets, ids and tokens of a new folder are the same with the same seed"),
+    ] = None,
     no_limits: Annotated[
         bool,
         typer.Option(
@@ -46,6 +50,7 @@ def run(
         folder=directory,
         mqtt_port=mqtt_port,
         http_port=http_port,
+        seed=seed,
         shadow=Options(requests_per_second=None) if no_limits else Options(),
         in_flight=None if no_limits else IN_FLIGHT,
         publishes_per_second=None if no_limits else PUBLISHES_PER_SECOND,

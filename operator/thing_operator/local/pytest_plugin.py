@@ -16,11 +16,20 @@ from thing_operator.local.toolchain import LineReporter
 
 
 @pytest.fixture(scope="session")
-def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+def local_cloud_seed() -> int | None:
+    """Override it for secrets, ids and tokens that are the same in each run."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def local_cloud(
+    tmp_path_factory: pytest.TempPathFactory, local_cloud_seed: int | None
+) -> Iterator[LocalCloud]:
     """One running cloud for the whole test run; the first ever builds its broker, which takes half a minute."""
     reporter = LineReporter(lambda line: print(line, file=sys.stderr))
     locate_broker(reporter)
-    with LocalCloud(tmp_path_factory.mktemp("local-cloud"), reporter=reporter) as cloud:
+    folder = tmp_path_factory.mktemp("local-cloud")
+    with LocalCloud(folder, reporter=reporter, seed=local_cloud_seed) as cloud:
         yield cloud
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.fixtures.processtable import children, members
 
 from thing_operator.errors import ToolError
-from thing_operator.local.cloud.client import LocalCloud
+from thing_operator.local.cloud.client import LocalCloud, MicSession
 from thing_operator.local.cloud.layout import Layout
 from thing_operator.local.ports import LOOPBACK
 from thing_operator.local.processes import ChildProcess, wait_until
@@ -74,6 +74,38 @@ def test_broken_state_is_named(tmp_path: Path) -> None:
     done = run_command(tmp_path)
     assert done.returncode == 1
     assert "cloud.sqlite" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _drawn(cloud: LocalCloud) -> tuple[object, ...]:
+    """What is random and shows: secrets, the id and the names of a batch."""
+    info = cloud.info
+    session = MicSession(info)
+    batch = session.order_batch(2, thing_type="freezer", domain="root", key_type="ec")
+    names = sorted(cloud.things(session.wait_for_batch(batch)))
+    return info.api_key, info.password, batch, names
+
+
+def test_seed_makes_secrets_ids_and_names_the_same(tmp_path: Path, reporter: Reporter) -> None:
+    drawn = []
+    for folder, seed in (("one", 7), ("two", 7), ("three", 8)):
+        with LocalCloud(tmp_path / folder, reporter=reporter, seed=seed) as cloud:
+            drawn.append(_drawn(cloud))
+    one, two, three = drawn
+    assert one == two
+    assert not set(one[:3]) & set(three[:3])
+    with LocalCloud(tmp_path / "one", reporter=reporter) as cloud:
+        again = _drawn(cloud)
+    assert again[:2] == one[:2], "a begun folder keeps its secrets"
+    assert again[2] != one[2], "a second run orders other batches"
+
+
+def test_seed_other_than_the_folders(tmp_path: Path, reporter: Reporter) -> None:
+    with LocalCloud(tmp_path, reporter=reporter):
+        pass
+    done = run_command(tmp_path, "--seed", "7")
+    assert done.returncode == 1
+    assert "begun without a seed" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import signal
 import ssl
 import time
@@ -18,6 +17,7 @@ from thing_operator.errors import ToolError
 from thing_operator.local.cloud.batches import Batches
 from thing_operator.local.cloud.broker import PUBLISHES_PER_SECOND, Broker
 from thing_operator.local.cloud.certificates import HOST
+from thing_operator.local.cloud.chance import Chance
 from thing_operator.local.cloud.control import ControlDoor
 from thing_operator.local.cloud.dataplane import DataPlane
 from thing_operator.local.cloud.layout import Layout, write_json
@@ -48,6 +48,8 @@ class CloudOptions:
     """How long a login of the MIC API is good for."""
     url_seconds: float = 900.0
     """How long a batch's download address is good for."""
+    seed: int | None = None
+    """Of secrets, ids and tokens in a new folder; None for real randomness."""
     shadow: Options = field(default_factory=Options)
     in_flight: int | None = IN_FLIGHT
     """Unanswered requests of one thing beyond which 429 is the answer; None for no limit."""
@@ -110,6 +112,7 @@ class _Cloud:
         self._pki = Pki(layout)
         self._store = Store(layout.database)
         stack.callback(self._store.close)
+        self._chance = Chance.kept(self._store, options.seed)
         self._registry = Registry(self._store, self._pki.things, clock_ms=_now_ms)
         self._link = ServiceLink(self._pki.service_context())
         self._shadows = self._new_shadows()
@@ -136,9 +139,9 @@ class _Cloud:
         self._stack.callback(self._link.close)
         data_port = await self._start_data_plane()
         account = MicAccount(
-            api_key=self._store.meta("apiKey", secrets.token_urlsafe(30)),
+            api_key=self._store.meta("apiKey", self._chance.text("apiKey", 30)),
             user_name=_USER,
-            password=self._store.meta("password", secrets.token_urlsafe(12)),
+            password=self._store.meta("password", self._chance.text("password", 12)),
             token_seconds=self._options.token_seconds,
         )
         http_port = await self._start_mic_api(account, http_port)
@@ -186,7 +189,13 @@ class _Cloud:
             await self._broker.reload(self._registry.identities())
 
     async def _start_data_plane(self) -> int:
-        plane = DataPlane(self._shadows, self._registry, service_fingerprint=self._pki.service.fingerprint)
+        plane = DataPlane(
+            self._shadows,
+            self._registry,
+            service_fingerprint=self._pki.service.fingerprint,
+            chance=self._chance,
+            clock=time.time,
+        )
         port = self._port(None, "dataPlane", option="")
         return await self._listen(plane.application(), port, self._pki.server_context(clients=True))
 
@@ -196,10 +205,11 @@ class _Cloud:
             self._registry,
             self._layout.root / "batches",
             url_seconds=self._options.url_seconds,
+            chance=self._chance,
             clock_ms=_now_ms,
         )
         self._stack.push_async_callback(batches.stop)
-        api = MicApi(account, self._registry, batches, clock_ms=_now_ms)
+        api = MicApi(account, self._registry, batches, chance=self._chance, clock_ms=_now_ms)
         api.port = await self._listen(api.application(), port, self._pki.server_context(clients=False))
         batches.resume()
         return api.port

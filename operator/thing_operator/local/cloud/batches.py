@@ -6,8 +6,6 @@ import hmac
 import io
 import logging
 import math
-import secrets
-import uuid
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import Any, Final
 
 from thing_operator.files import write_private
 from thing_operator.local.cloud.certificates import KeyType
+from thing_operator.local.cloud.chance import Chance
 from thing_operator.local.cloud.registry import Registry, Thing
 from thing_operator.local.cloud.store import Store
 
@@ -69,6 +68,7 @@ class Batches:
         registry: Registry,
         folder: Path,
         *,
+        chance: Chance,
         url_seconds: float,
         clock_ms: Callable[[], int],
     ) -> None:
@@ -78,7 +78,8 @@ class Batches:
         self._folder = folder
         self._url_seconds = url_seconds
         self._clock_ms = clock_ms
-        self._secret = store.meta("urlSecret", secrets.token_hex(32)).encode()
+        self._chance = chance
+        self._secret = store.meta("urlSecret", chance.text("urlSecret", 32)).encode()
         self._batches: dict[str, dict[str, Any]] = {body["batchId"]: body for body in store.batches()}
         self._work: set[asyncio.Task[None]] = set()
 
@@ -86,7 +87,7 @@ class Batches:
         """Begin a batch; returns its id."""
         created_at = self._clock_ms()
         batch: dict[str, Any] = {
-            "batchId": str(uuid.uuid4()),
+            "batchId": self._chance.uuid("batch"),
             "attributes": {"thingType": asked.thing_type, "domain": asked.domain},
             "requestedSize": asked.size,
             "currentSize": 0,

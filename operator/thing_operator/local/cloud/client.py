@@ -149,7 +149,9 @@ class MicSession:
 class LocalCloud:
     """A cloud in a folder, run as a child process that never outlives this one. A context manager."""
 
-    def __init__(self, folder: Path, *, reporter: Reporter) -> None:
+    def __init__(self, folder: Path, *, reporter: Reporter, seed: int | None = None) -> None:
+        """``seed`` makes the secrets, ids and tokens of a new folder the same each time."""
+        self._seed = seed
         self._folder = folder.absolute()
         self._reporter = reporter
         self._process: ChildProcess | None = None
@@ -171,6 +173,8 @@ class LocalCloud:
         self._folder.mkdir(parents=True, exist_ok=True)
         layout.info.unlink(missing_ok=True)
         command = [sys.executable, "-m", "thing_operator", "cloud", "run", "--dir", str(self._folder)]
+        if self._seed is not None:
+            command += ["--seed", str(self._seed)]
         with self._reporter.step("starting the local cloud"):
             process = ChildProcess(command, name="local cloud", log=self._folder / "cloud.log")
             try:

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-import time
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import web
 
+from thing_operator.local.cloud.chance import Chance
 from thing_operator.local.cloud.registry import CHILD_MARK, Registry
 from thing_operator.local.cloud.shadows import Shadows
 from thing_operator.shadow.service import ShadowRequest
@@ -40,14 +39,24 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class DataPlane:
     """Serves only what the certificate's thing owns; ``service_fingerprint``'s certificate reaches all."""
 
-    def __init__(self, shadows: Shadows, registry: Registry, *, service_fingerprint: str) -> None:
+    def __init__(
+        self,
+        shadows: Shadows,
+        registry: Registry,
+        *,
+        service_fingerprint: str,
+        chance: Chance,
+        clock: Callable[[], float],
+    ) -> None:
         self._shadows = shadows
         self._registry = registry
         self._service = service_fingerprint
+        self._chance = chance
+        self._clock = clock
 
     def application(self) -> web.Application:
         """To be served with a TLS context that requires client certificates."""
-        app = web.Application(middlewares=[_as_aws_answers], client_max_size=_MAX_BODY)
+        app = web.Application(middlewares=[self._as_aws_answers], client_max_size=_MAX_BODY)
         app.router.add_get("/api/things/shadow/ListNamedShadowsForThing/{thing}", self._list_named)
         for method in _OPERATIONS:
             app.router.add_route(method, "/things/{thing}/shadow", self._shadow)
@@ -57,11 +66,11 @@ class DataPlane:
         thing = self._authorized_thing(request)
         shadow = request.query.get("name") or None
         if shadow is not None and not is_shadow_name(shadow):
-            return _error(400, "Invalid shadow name")
+            return self._error(400, "Invalid shadow name")
         asked = ShadowRequest(thing, shadow, _OPERATIONS[request.method], await request.read())
         outcome = self._shadows.handle_rest(asked)
         if not outcome.accepted:
-            return _error(outcome.code, json.loads(outcome.payload)["message"])
+            return self._error(outcome.code, json.loads(outcome.payload)["message"])
         return web.Response(body=outcome.payload, content_type="application/json")
 
     async def _list_named(self, request: web.Request) -> web.Response:
@@ -72,9 +81,9 @@ class DataPlane:
         except ValueError:
             size = start = 0
         if not 1 <= size <= _MAX_PAGE or start < 0:
-            return _error(400, "Invalid pageSize or nextToken")
+            return self._error(400, "Invalid pageSize or nextToken")
         names = self._shadows.list_named(thing)
-        body: dict[str, Any] = {"results": names[start : start + size], "timestamp": int(time.time())}
+        body: dict[str, Any] = {"results": names[start : start + size], "timestamp": int(self._clock())}
         if start + size < len(names):
             body["nextToken"] = str(start + size)
         return web.json_response(body)
@@ -93,18 +102,16 @@ class DataPlane:
             raise web.HTTPForbidden(text="Forbidden")
         return thing
 
+    @web.middleware
+    async def _as_aws_answers(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return self._error(error.status, error.text or error.reason)
 
-@web.middleware
-async def _as_aws_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        return _error(error.status, error.text or error.reason)
-
-
-def _error(status: int, message: str) -> web.Response:
-    return web.json_response(
-        {"message": message, "traceId": str(uuid.uuid4())},
-        status=status,
-        headers={"x-amzn-errortype": _ERROR_TYPES.get(status, "InternalFailureException")},
-    )
+    def _error(self, status: int, message: str) -> web.Response:
+        return web.json_response(
+            {"message": message, "traceId": self._chance.uuid("trace")},
+            status=status,
+            headers={"x-amzn-errortype": _ERROR_TYPES.get(status, "InternalFailureException")},
+        )

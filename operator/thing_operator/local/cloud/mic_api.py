@@ -8,6 +8,7 @@ from aiohttp import web
 
 from thing_operator.local.cloud.batches import DOWNLOADS, Batches, BatchFilter, BatchRequest, zip_credentials
 from thing_operator.local.cloud.certificates import HOST, KeyType
+from thing_operator.local.cloud.chance import Chance
 from thing_operator.local.cloud.mic_auth import MicAccount, MicAuth, unknown_path
 from thing_operator.local.cloud.mic_requests import (
     PROTOCOLS,
@@ -40,12 +41,18 @@ class MicApi:
     """``port`` is set once it is known, before the first request."""
 
     def __init__(
-        self, account: MicAccount, registry: Registry, batches: Batches, *, clock_ms: Callable[[], int]
+        self,
+        account: MicAccount,
+        registry: Registry,
+        batches: Batches,
+        *,
+        chance: Chance,
+        clock_ms: Callable[[], int],
     ) -> None:
         self._account = account
         self._registry = registry
         self._batches = batches
-        self._auth = MicAuth(account, clock_ms=clock_ms)
+        self._auth = MicAuth(account, chance=chance, clock_ms=clock_ms)
         self.port = 0
 
     def application(self) -> web.Application:

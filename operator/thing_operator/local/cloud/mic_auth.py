@@ -1,12 +1,13 @@
 """Who may call the MIC API: the gateway's key, and tokens that are good for a time (reference mic.md 4.1)."""
 
 import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
+
+from thing_operator.local.cloud.chance import Chance
 
 _REFRESH_SECONDS: Final = 30 * 24 * 3600.0
 
@@ -27,10 +28,10 @@ class MicAuth:
     ``clock_ms`` gives epoch milliseconds.
     """
 
-    def __init__(self, account: MicAccount, *, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, account: MicAccount, *, chance: Chance, clock_ms: Callable[[], int]) -> None:
         self._account = account
-        self._access = _Tokens(account.token_seconds, clock_ms)
-        self._refresh = _Tokens(_REFRESH_SECONDS, clock_ms)
+        self._access = _Tokens(account.token_seconds, chance, clock_ms)
+        self._refresh = _Tokens(_REFRESH_SECONDS, chance, clock_ms)
 
     def may_log_in(self, user_name: str, password: str) -> bool:
         """Whether these are the account's."""
@@ -64,7 +65,8 @@ def unknown_path() -> web.Response:
 
 
 class _Tokens:
-    def __init__(self, seconds: float, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, seconds: float, chance: Chance, clock_ms: Callable[[], int]) -> None:
+        self._chance = chance
         self._life = seconds * 1000
         self._clock_ms = clock_ms
         self._until: dict[str, float] = {}
@@ -73,7 +75,7 @@ class _Tokens:
         now = self._clock_ms()
         # Expired ones are remembered as long again: the gateway tells them from those it never saw.
         self._until = {token: until for token, until in self._until.items() if until > now - self._life}
-        token = secrets.token_urlsafe(48)
+        token = self._chance.text("token", 48)
         self._until[token] = now + self._life
         return token
 
