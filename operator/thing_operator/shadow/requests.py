@@ -33,10 +33,15 @@ class UpdateRequest:
 
 
 def read_token(payload: bytes) -> str | None:
-    """The clientToken of a get or delete; everything else in it is ignored. Raises ShadowError."""
-    if not payload.strip():
+    """The clientToken of a get or delete; what is no token is ignored, be it JSON or not (reference 1.2).
+
+    Raises ShadowError for a token that is not to be.
+    """
+    try:
+        body = _parse(payload)
+    except ShadowError:
         return None
-    return _read_client_token(_parse(payload))
+    return _read_client_token(body)
 
 
 def token_of(payload: bytes) -> str | None:

@@ -1,6 +1,5 @@
 """AWS's REST data plane (reference aws-iot-shadow.md 1.10): answers, typed errors, whose certificate reaches what."""
 
-import json
 import ssl
 from contextlib import closing
 from http.client import HTTPSConnection
@@ -9,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.fixtures.cloud import Things
-from tests.integration.cloud.devices import Device, service_identity, tls_context
+from tests.integration.cloud.devices import Device, service_identity
+from tests.integration.cloud.rest import Rest
 
 from thing_operator.local.cloud.client import CloudThing, LocalCloud
 
@@ -17,23 +17,6 @@ from thing_operator.local.cloud.client import CloudThing, LocalCloud
 @pytest.fixture
 def thing(things: Things) -> CloudThing:
     return things(1)[0]
-
-
-class Rest:
-    """Requests as a thing makes them; answers as status, typed error and JSON."""
-
-    def __init__(self, cloud: LocalCloud, identity: CloudThing) -> None:
-        self._where = urlsplit(cloud.info.data_plane)
-        self._context = tls_context(cloud.info.ca, identity.certificate_pem, identity.private_key_pem)
-
-    def __call__(self, method: str, path: str, body: Any = None) -> tuple[int, str | None, Any]:
-        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        host, port = self._where.hostname or "", self._where.port
-        with closing(HTTPSConnection(host, port, timeout=10, context=self._context)) as connection:
-            connection.request(method, path, data)
-            response = connection.getresponse()
-            assert response.headers["Content-Type"].startswith("application/json")
-            return response.status, response.headers["x-amzn-errortype"], json.loads(response.read())
 
 
 @pytest.fixture

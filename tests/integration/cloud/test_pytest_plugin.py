@@ -12,7 +12,17 @@ def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
             """
             import pytest
             from thing_operator.errors import ToolError
+            from thing_operator.local.cloud.chance import Chance
             from thing_operator.local.cloud.faults import Action
+
+
+            @pytest.fixture(scope="session")
+            def local_cloud_seed():
+                return 7
+
+
+            def test_seed(local_cloud):
+                assert local_cloud.info.api_key == Chance("7").text("apiKey", 30)
 
 
             def test_shadow(local_cloud, local_things):
@@ -45,4 +55,4 @@ def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout

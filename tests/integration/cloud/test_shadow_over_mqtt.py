@@ -45,52 +45,6 @@ def get(device: Device) -> Json:
     return document
 
 
-@pytest.mark.parametrize(
-    ("body", "code", "message"),
-    [
-        pytest.param(b"{", 400, "Invalid JSON", id="D unparsable"),
-        pytest.param(b"", 400, "Invalid JSON", id="D empty"),
-        pytest.param(b"[]", 400, "Invalid JSON", id="not an object"),
-        pytest.param(
-            b"\xff", 415, "Unsupported documented encoding; supported encoding is UTF-8", id="D UTF-8"
-        ),
-        pytest.param({}, 400, "Missing required node: state", id="V embedded cpp 110, 168"),
-        pytest.param({"state": "x"}, 400, "State node must be an object", id="D"),
-        pytest.param({"state": {"desired": 1}}, 400, "Desired node must be an object", id="D desired"),
-        pytest.param({"state": {"reported": "x"}}, 400, "Reported node must be an object", id="D reported"),
-        pytest.param({"state": {}, "version": "foo"}, 400, "Invalid version", id="D version"),
-        pytest.param({"state": {}, "clientToken": "x" * 65}, 400, "Invalid clientToken", id="D token"),
-        pytest.param(
-            {"state": {"delta": {}}},
-            400,
-            "State contains an invalid node: 'delta'",
-            id="V shadow-manager 178",
-        ),
-        pytest.param(
-            {"state": {"desired": {"a": "x" * 8200}}},
-            413,
-            "The payload exceeds the maximum size allowed",
-            id="D",
-        ),
-    ],
-)
-def test_refused(device: Device, body: Json, code: int, message: str) -> None:
-    device.publish(device.topics.update, body)
-    topic, answer = device.next()
-    assert (topic, answer["code"], answer["message"]) == ("update/rejected", code, message)
-    device.publish(device.topics.get)
-    assert device.next()[1]["code"] == 404, "nothing came of it"
-
-
-def test_the_merged_document_counts(device: Device) -> None:
-    """V, re:Post and shadow-manager 126: a small update gets 413 when the document would grow too large."""
-    update(device, {"state": {"desired": {"a": "x" * 8000}}})
-    device.publish(device.topics.update, {"state": {"reported": {"b": "y" * 300}}, "clientToken": "t"})
-    topic, answer = device.next()
-    assert (topic, answer["code"], answer["clientToken"]) == ("update/rejected", 413, "t")
-    update(device, {"state": {"desired": None, "reported": {"b": "y" * 300}}})
-
-
 def test_answers_of_one_update_belong_together(device: Device) -> None:
     """D 1.3, V embedded-C 32 and 90, python-v2 328: one version and one token on all of them."""
     update(device, {"state": {"desired": {"mode": "auto"}, "reported": {"mode": "auto"}}})
@@ -133,27 +87,6 @@ def test_delta_comes_until_all_is_reported(device: Device) -> None:
         "V embedded-C 143: never cleared"
     )
     assert update(device, {"state": {"reported": {"a": None}}})["delta"]["state"] == {"a": 1}
-
-
-def test_version_conflict_and_success(device: Device) -> None:
-    update(device, {"state": {"desired": {"a": 1}}})
-    device.publish(device.topics.update, {"state": {"desired": {"a": 2}}, "version": 2, "clientToken": "t"})
-    topic, answer = device.next()
-    assert (topic, answer["code"], answer["message"]) == ("update/rejected", 409, "Version conflict")
-    assert answer["clientToken"] == "t"
-    assert update(device, {"state": {}, "version": 1})["accepted"]["version"] == 2
-
-
-def test_empty_and_null_states_count_as_updates(device: Device) -> None:
-    """V moto test_update_empty_state and others."""
-    assert update(device, {"state": {}})["accepted"]["version"] == 1
-    assert get(device)["state"] == {}
-    assert update(device, {"state": {"desired": {}}})["accepted"]["version"] == 2
-    update(device, {"state": {"desired": {"a": 1}, "reported": {"b": 1}}})
-    cleared = update(device, {"state": None})["accepted"]
-    assert (cleared["state"], cleared["metadata"]) == (None, {"timestamp": cleared["timestamp"]})
-    document = get(device)
-    assert (document["state"], document["metadata"], document["version"]) == ({}, {}, 4)
 
 
 def test_delete_and_begin_again(device: Device) -> None:

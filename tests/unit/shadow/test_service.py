@@ -1,4 +1,4 @@
-"""The shadow service's rules, each row with its source (marks of reference aws-iot-shadow.md)."""
+"""What the table of rules (test_rules.py) cannot say of the shadow service: times, options, memory, properties."""
 
 import json
 from typing import Any
@@ -64,47 +64,6 @@ def cloud() -> Cloud:
     return Cloud()
 
 
-@pytest.mark.parametrize(
-    ("body", "code", "message"),
-    [
-        pytest.param(b"{", 400, "Invalid JSON", id="D 1.8 unparsable"),
-        pytest.param(b'{"state":{"desired":{"a":NaN}}}', 400, "Invalid JSON", id="D 1.8 NaN"),
-        pytest.param(b'{"state":{"desired":{"a":1e999}}}', 400, "Invalid JSON", id="I 1.8 infinite"),
-        pytest.param(b"\xff\xfe", 415, "Unsupported documented encoding", id="D 1.8 not UTF-8"),
-        pytest.param({}, 400, "Missing required node: state", id="V embedded cpp 110"),
-        pytest.param({"state": 1}, 400, "State node must be an object", id="D 1.8"),
-        pytest.param({"state": []}, 400, "State node must be an object", id="D 1.8 array"),
-        pytest.param({"state": {"desired": 1}}, 400, "Desired node must be an object", id="D 1.8 desired"),
-        pytest.param({"state": {"reported": []}}, 400, "Reported node must be an object", id="D 1.8"),
-        pytest.param(
-            {"state": {"delta": {}}}, 400, "State contains an invalid node: 'delta'", id="V PR 178"
-        ),
-        pytest.param({"state": {}, "version": None}, 400, "Invalid version", id="D version null"),
-        pytest.param({"state": {}, "version": "foo"}, 400, "Invalid version", id="D version text"),
-        pytest.param({"state": {}, "version": True}, 400, "Invalid version", id="version boolean"),
-        pytest.param({"state": {}, "version": 9}, 409, "Version conflict", id="D 409"),
-        pytest.param({"state": {}, "version": 0}, 409, "Version conflict", id="G probe below"),
-        pytest.param({"state": {}, "clientToken": "x" * 65}, 400, "Invalid clientToken", id="D 64 bytes"),
-        pytest.param({"state": {}, "clientToken": "ø" * 33}, 400, "Invalid clientToken", id="bytes"),
-        pytest.param({"state": {"desired": {"a": [None]}}}, 400, "Invalid JSON", id="D null in array"),
-        pytest.param(
-            {"state": {"desired": {"a": "x" * 8192}}},
-            413,
-            "The payload exceeds the maximum size allowed",
-            id="D 1.9 size",
-        ),
-    ],
-)  # fmt: skip
-def test_refusals(cloud: Cloud, body: Json, code: int, message: str) -> None:
-    cloud.update({"state": {"desired": {"k": 1}}})
-    outcome = cloud.update(body)
-    answer = json.loads(outcome.payload)
-    assert (outcome.accepted, outcome.code, answer["code"]) == (False, code, code)
-    assert answer["message"].startswith(message)
-    assert list(published(outcome)) == ["rejected"]
-    assert cloud.version() == 1
-
-
 def nested(depth: int) -> Json:
     value: Json = 1
     for _ in range(depth):
@@ -119,68 +78,11 @@ def test_depth_counts_keys_below_the_section() -> None:
     assert answer["message"] == "JSON contains too many levels of nesting; maximum is 6"
 
 
-def test_a_refusal_echoes_the_token(cloud: Cloud) -> None:
-    outcome = cloud.update({"state": 1, "clientToken": "op-1"})
-    assert json.loads(outcome.payload)["clientToken"] == "op-1"
-
-
-@pytest.mark.parametrize(
-    ("first", "then", "state"),
-    [
-        pytest.param({"a": 1}, {"b": 2}, {"a": 1, "b": 2}, id="D absent untouched"),
-        pytest.param({"a": {"x": 1}}, {"a": {"y": 2}}, {"a": {"x": 1, "y": 2}}, id="D objects merge"),
-        pytest.param({"a": 1}, {"a": {"x": 1}}, {"a": {"x": 1}}, id="D type may change"),
-        pytest.param({"a": 1}, {"a": {}}, {"a": {}}, id="V {} over scalar"),
-        pytest.param({"a": {"x": 1}}, {"a": {}}, {"a": {"x": 1}}, id="I {} over object"),
-        pytest.param({}, {"a": {}}, {"a": {}}, id="V {} over nothing"),
-        pytest.param({"a": [1, 2]}, {"a": [3]}, {"a": [3]}, id="D arrays whole"),
-        pytest.param({"a": 1, "b": 2}, {"a": None}, {"b": 2}, id="D null removes"),
-        pytest.param({"a": 1}, {"z": None}, {"a": 1}, id="D null for absent"),
-        pytest.param({"a": {"x": 1}, "b": 1}, {"a": {"x": None}}, {"a": {}, "b": 1}, id="G parent stays"),
-        pytest.param({}, {"a": {"x": None, "y": 1}}, {"a": {"y": 1}}, id="I null in new object"),
-    ],
-)
-def test_merge(cloud: Cloud, first: Json, then: Json, state: Json) -> None:
-    cloud.update({"state": {"desired": first}})
-    assert cloud.update({"state": {"desired": then}}).accepted
-    assert cloud.state()["desired"] == state
-
-
 @pytest.mark.parametrize("value", ["123456789012345678901234567890", "-1e-320", r'"\ud800"', r'"\u0000"'])
 def test_what_is_hard_to_write_comes_back_as_it_was(cloud: Cloud, value: str) -> None:
     outcome = cloud.update(b'{"state":{"desired":{"a":%s}}}' % value.encode())
     assert outcome.accepted
     assert cloud.state()["desired"] == {"a": json.loads(value)}
-
-
-def test_null_for_the_last_key_of_a_section_removes_the_section(cloud: Cloud) -> None:
-    cloud.update({"state": {"desired": {"a": 1}, "reported": {"a": 1}}})
-    cloud.update({"state": {"desired": {"a": None}}})
-    assert cloud.state() == {"reported": {"a": 1}}
-
-
-@pytest.mark.parametrize("section", ["desired", "reported"])
-def test_null_section_is_removed(cloud: Cloud, section: str) -> None:
-    cloud.update({"state": {"desired": {"a": 1}, "reported": {"a": 1}}})
-    assert cloud.update({"state": {section: None}}).accepted
-    assert section not in cloud.state()
-
-
-@pytest.mark.parametrize("body", [{"state": {}}, {"state": {"desired": {}}}, {"state": None}])
-def test_updates_without_content_count(cloud: Cloud, body: Json) -> None:
-    """V: accepted, version + 1, and on a missing shadow it creates version 1 with state {}."""
-    assert cloud.update(body).accepted
-    assert cloud.state() == {}
-    cloud.update(body)
-    assert cloud.version() == 2
-
-
-def test_state_null_clears_and_has_its_own_answer(cloud: Cloud) -> None:
-    cloud.update({"state": {"desired": {"a": 1}, "reported": {"b": 1}}})
-    answer = json.loads(cloud.update({"state": None}).payload)
-    assert answer["state"] is None
-    assert answer["metadata"] == {"timestamp": 1_790_000_000}
-    assert cloud.state() == {}
 
 
 def test_accepted_says_what_the_request_named(cloud: Cloud) -> None:
@@ -224,12 +126,6 @@ def test_only_named_fields_get_a_new_time(cloud: Cloud) -> None:
     metadata = json.loads(cloud.send(Operation.GET).payload)["metadata"]["desired"]
     old, new = {"timestamp": 1_790_000_000}, {"timestamp": 1_790_000_010}
     assert metadata == {"a": {"x": new, "y": old}, "l": [old, {"z": old}]}
-
-
-def test_version_is_a_compare_and_set(cloud: Cloud) -> None:
-    cloud.update({"state": {}})
-    assert cloud.update({"state": {}, "version": 1}).accepted
-    assert cloud.update({"state": {}, "version": 1}).code == 409
 
 
 @pytest.mark.parametrize("operation", [Operation.GET, Operation.DELETE])

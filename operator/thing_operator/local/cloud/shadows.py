@@ -8,6 +8,7 @@ their first publish.
 
 import asyncio
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -22,6 +23,8 @@ from thing_operator.shadow.messages import encode
 from thing_operator.shadow.requests import token_of
 from thing_operator.shadow.service import Outcome, Publication, ShadowRequest, ShadowService
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics, parse_topic
+
+_log = logging.getLogger(__name__)
 
 IN_FLIGHT: Final = 10
 """Requests of one thing that may wait for their answers (reference aws-iot-shadow.md 1.9)."""
@@ -67,7 +70,7 @@ class Shadows:
         answers: list[tuple[str, list[AtTime]]] = []
         with self._store.transaction():
             for topic, payload in messages:
-                answers.append(self._handle_message(topic, payload))
+                answers.append(self._answer_to(topic, payload))
         self._observations.flush()
         self._publish([each for _, due in answers for delay, each in due if not delay])
         for thing, due in answers:
@@ -95,6 +98,13 @@ class Shadows:
         held, self._held = self._held, None
         if held:
             self.handle_messages(held)
+
+    def _answer_to(self, topic: str, payload: bytes) -> tuple[str, list[AtTime]]:
+        try:
+            return self._handle_message(topic, payload)
+        except Exception:  # noqa: BLE001 - logged; those who asked at the same time are to get their answers
+            _log.exception("a message on %s cannot be handled", topic)
+            return "", []
 
     def _handle_message(self, topic: str, payload: bytes) -> tuple[str, list[AtTime]]:
         """What is to be sent; the thing is named when it waits for an answer."""
