@@ -28,7 +28,8 @@ class Observations:
             "source": source,
             "reported": reported,
         }
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        # In ASCII: what was reported may hold U+2028, at which many tools end a line, and half characters.
+        self._file.write(json.dumps(line) + "\n")
 
     def flush(self) -> None:
         """Make what was added readable for others."""
