@@ -1,11 +1,11 @@
 """The table of the shadow service's rules against the running cloud, asked over MQTT and over AWS's REST."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.fixtures.shadow_rules import RULES, Dialogue, Heard, Rule, Step
+from tests.fixtures.shadow_rules import RULES, Heard, Rule, Step
 from tests.integration.cloud.devices import Device
 from tests.integration.cloud.rest import Rest
 
@@ -13,7 +13,6 @@ from thing_operator.local.cloud.client import CloudThing, LocalCloud
 from thing_operator.shadow.topics import Operation
 
 Json = Any
-Ask = Callable[[Device, Step, bytes], Heard]
 
 _METHODS = {Operation.GET: "GET", Operation.UPDATE: "POST", Operation.DELETE: "DELETE"}
 _BARRIER = "and how is it now"
@@ -26,41 +25,41 @@ def fresh(cloud: LocalCloud) -> Callable[[], CloudThing]:
     return iter(made.values()).__next__
 
 
-@pytest.mark.parametrize("rule", [pytest.param(each, id=f"{each.id} ({each.source})") for each in RULES])
-def test_over_mqtt(cloud: LocalCloud, fresh: Callable[[], CloudThing], rule: Rule) -> None:
-    def ask(device: Device, step: Step, sent: bytes) -> Heard:
+@pytest.fixture
+def thing(fresh: Callable[[], CloudThing]) -> CloudThing:
+    return fresh()
+
+
+@pytest.fixture
+def device(cloud: LocalCloud, thing: CloudThing) -> Iterator[Device]:
+    with Device(cloud.info, thing) as device:
+        device.subscribe_all()
+        yield device
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_over_mqtt(device: Device, rule: Rule) -> None:
+    def ask(step: Step, sent: bytes) -> Heard:
         device.publish(device.topics.topic(step.operation), sent)
         seen, after = _heard_until_barrier(device)
         answer = seen.get("rejected") or seen["accepted"]
         return Heard(answer.get("code", 200), answer, seen, after)
 
-    _hold(cloud, fresh(), rule, ask)
+    rule.hold(ask)
 
 
-@pytest.mark.parametrize(
-    "rule", [pytest.param(each, id=f"{each.id} ({each.source})") for each in RULES if not each.mqtt_only]
-)
-def test_over_rest(cloud: LocalCloud, fresh: Callable[[], CloudThing], rule: Rule) -> None:
+@pytest.mark.parametrize("rule", [each for each in RULES if not each.mqtt_only], ids=str)
+def test_over_rest(cloud: LocalCloud, thing: CloudThing, device: Device, rule: Rule) -> None:
     """1.1 V ministack 1531: what is accepted is seen by subscribers, what is refused or read is not."""
-    thing = fresh()
     rest = Rest(cloud, thing)
 
-    def ask(device: Device, step: Step, sent: bytes) -> Heard:
+    def ask(step: Step, sent: bytes) -> Heard:
         status, error, answer = rest(_METHODS[step.operation], f"/things/{thing.name}/shadow", sent)
         assert (error is None) == (status == 200)
         seen, after = _heard_until_barrier(device)
         return Heard(status, answer, seen, after, over_rest=True)
 
-    _hold(cloud, thing, rule, ask)
-
-
-def _hold(cloud: LocalCloud, thing: CloudThing, rule: Rule, ask: Ask) -> None:
-    dialogue = Dialogue(rule)
-    with Device(cloud.info, thing) as device:
-        device.subscribe_all()
-        for number, step in enumerate(rule.steps):
-            sent = step.payload(f"step-{number}") if step.body is not None else b""
-            dialogue.check(step, sent, ask(device, step, sent))
+    rule.hold(ask)
 
 
 def _heard_until_barrier(device: Device) -> tuple[dict[str, Json], Json]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from tests.fixtures.shadow_rules import nested
 from tests.unit.shadow.strategies import objects
 
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
@@ -62,13 +63,6 @@ def published(outcome: Outcome) -> dict[str, Json]:
 @pytest.fixture
 def cloud() -> Cloud:
     return Cloud()
-
-
-def nested(depth: int) -> Json:
-    value: Json = 1
-    for _ in range(depth):
-        value = {"k": value}
-    return value
 
 
 def test_depth_counts_keys_below_the_section() -> None:
