@@ -40,21 +40,13 @@ def run(
     """Run the local cloud until SIGTERM or Ctrl-C; DIR/cloud.json says where everything is once it is ready."""
     # Imported here: no other command should wait for an HTTP server and an MQTT client.
     from thing_operator.local.cloud.app import CloudOptions, run_cloud  # noqa: PLC0415
-    from thing_operator.local.cloud.broker import PUBLISHES_PER_SECOND, locate_broker  # noqa: PLC0415
-    from thing_operator.local.cloud.shadows import IN_FLIGHT  # noqa: PLC0415
+    from thing_operator.local.cloud.broker import locate_broker  # noqa: PLC0415
     from thing_operator.local.toolchain import reporter_for  # noqa: PLC0415
-    from thing_operator.shadow.service import Options  # noqa: PLC0415
 
     console = Console(stderr=True)
-    options = CloudOptions(
-        folder=directory,
-        mqtt_port=mqtt_port,
-        http_port=http_port,
-        seed=seed,
-        shadow=Options(requests_per_second=None) if no_limits else Options(),
-        in_flight=None if no_limits else IN_FLIGHT,
-        publishes_per_second=None if no_limits else PUBLISHES_PER_SECOND,
-    )
+    options = CloudOptions(folder=directory, mqtt_port=mqtt_port, http_port=http_port, seed=seed)
+    if no_limits:
+        options = options.without_rates()
 
     def tell(info: dict[str, Any]) -> None:
         public = {key: info[key] for key in ("mqtt", "ca", "api", "dataPlane")}

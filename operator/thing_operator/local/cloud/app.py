@@ -7,9 +7,9 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from aiohttp import web
 
@@ -55,6 +55,11 @@ class CloudOptions:
     """Unanswered requests of one thing beyond which 429 is the answer; None for no limit."""
     publishes_per_second: int | None = PUBLISHES_PER_SECOND
     """Of one connection, in and out together; what is beyond is discarded. None for no limit."""
+
+    def without_rates(self) -> Self:
+        """The same without AWS's rates, for load tests."""
+        shadow = replace(self.shadow, requests_per_second=None)
+        return replace(self, shadow=shadow, in_flight=None, publishes_per_second=None)
 
 
 def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[str, Any]], None]) -> None:

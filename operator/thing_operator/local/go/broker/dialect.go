@@ -101,7 +101,7 @@ func (d *dialect) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	if write || d.asksFor(cl, topic) {
 		return true
 	}
-	return holds(cl, topic) && (isServiceID(cl.ID) || d.paces.admit(cl))
+	return holds(cl, topic) && d.paces.admit(cl)
 }
 
 // asksFor: the topic is a filter that the client is subscribing to.
@@ -189,7 +189,7 @@ func (d *dialect) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) { d.
 // publishes beyond its rate is discarded, without a PUBACK.
 func (d *dialect) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.ID != feedClient {
-		if !isServiceID(cl.ID) && !d.paces.admit(cl) {
+		if !d.paces.admit(cl) {
 			return pk, packets.ErrRejectPacket
 		}
 		return pk, nil
