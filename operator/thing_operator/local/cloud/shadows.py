@@ -100,27 +100,33 @@ class Shadows:
             self.handle_messages(held)
 
     def _answer_to(self, topic: str, payload: bytes) -> tuple[str, list[AtTime]]:
-        try:
-            return self._handle_message(topic, payload)
-        except Exception:  # noqa: BLE001 - logged; those who asked at the same time are to get their answers
-            _log.exception("a message on %s cannot be handled", topic)
-            return "", []
-
-    def _handle_message(self, topic: str, payload: bytes) -> tuple[str, list[AtTime]]:
         """What is to be sent; the thing is named when it waits for an answer."""
         asked = parse_topic(topic)
+        request: ShadowRequest | None = None
         if asked is not None and asked.kind is Kind.REQUEST:
             request = ShadowRequest(asked.thing, asked.shadow, asked.operation, payload)
             self._in_flight[asked.thing] += 1
-            limit = self._in_flight_limit
-            too_many = limit is not None and self._in_flight[asked.thing] > limit
-            outcome = _refused(request, 429, self._clock_ms()) if too_many else self._handle(request)
-            return asked.thing, self.faults.shape(request, outcome.publications)
-        if (ours := _MIC_TOPIC.fullmatch(topic)) is not None:
-            if ours["rule"] == "update":
-                return "", [(0.0, Publication(ShadowTopics(ours["thing"]).update, payload))]
-            self._observe(ours["thing"], None, payload, source="backdate")
-        return "", []
+        try:
+            due = self._answer_request(request) if request else self._apply_mic_rule(topic, payload)
+        except Exception:  # noqa: BLE001 - logged; those who asked at the same time are to get their answers
+            _log.exception("a message on %s cannot be handled", topic)
+            due = []
+        return request.thing if request else "", due
+
+    def _answer_request(self, request: ShadowRequest) -> list[AtTime]:
+        limit = self._in_flight_limit
+        too_many = limit is not None and self._in_flight[request.thing] > limit
+        outcome = _refused(request, 429, self._clock_ms()) if too_many else self._handle(request)
+        return self.faults.shape(request, outcome.publications)
+
+    def _apply_mic_rule(self, topic: str, payload: bytes) -> list[AtTime]:
+        ours = _MIC_TOPIC.fullmatch(topic)
+        if ours is None:
+            return []
+        if ours["rule"] == "update":
+            return [(0.0, Publication(ShadowTopics(ours["thing"]).update, payload))]
+        self._observe(ours["thing"], None, payload, source="backdate")
+        return []
 
     def _settle(self, thing: str, due: list[AtTime]) -> None:
         """See to what is late, and count a request as answered once all of its answer is out."""
