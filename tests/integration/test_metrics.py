@@ -49,6 +49,27 @@ def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) ->
     assert not [key for key in scrape(workspace) if key[0] == "things"]
 
 
+def test_a_report_comes_into_status_without_a_pass(workspace: Workspace, things: Things) -> None:
+    (thing,) = things(1)
+    workspace.store_credentials(thing)
+    workspace.apply_thing(thing, {"desired": {"a": 1}, "mirror": {"minInterval": "0s"}})
+    workspace.wait_for(thing.name, "Connected")
+    workspace.cloud.update_shadow(thing, {"reported": {"a": 1}})
+    workspace.wait_for(thing.name, "InSync")
+    passes = scrape(workspace)["reconcile_seconds_count", "things", "ok"]
+
+    def reported() -> object:
+        return workspace.get(thing.name)["status"]["shadow"]["reported"]
+
+    for number in range(5):
+        workspace.cloud.update_shadow(thing, {"reported": {"n": number}})
+        eventually(lambda number=number: reported() == {"a": 1, "n": number}, f"report {number}")  # type: ignore[misc]
+    assert scrape(workspace)["reconcile_seconds_count", "things", "ok"] == passes
+    # What has to be judged has one.
+    workspace.cloud.update_shadow(thing, {"reported": {"a": 2}})
+    workspace.wait_for(thing.name, "InSync", "False")
+
+
 def test_each_thing_has_series_of_its_own_when_asked_for(workspace: Workspace, things: Things) -> None:
     workspace.operator.stop()
     workspace.operator.settings["THING_OPERATOR_METRICS__PER_THING"] = "true"

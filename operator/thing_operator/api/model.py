@@ -15,6 +15,10 @@ class ApiModel(BaseModel):
         frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, use_enum_values=False
     )
 
+    def to_wire(self) -> dict[str, Any]:
+        """As JSON for the API server: absent keys left out, times in UTC with a Z."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     """CEL rules of a schema: pairs of (expression, message that says what to do)."""

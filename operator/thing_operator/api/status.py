@@ -1,7 +1,5 @@
 """What the status of both kinds has alike."""
 
-from typing import Any
-
 from pydantic import Field
 
 from thing_operator.api.conditions import Condition
@@ -22,7 +20,3 @@ class ObjectStatus(ApiModel):
         "only while true.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
-
-    def to_wire(self) -> dict[str, Any]:
-        """The status as JSON for the API server: absent keys left out, times in UTC with a Z."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -122,7 +122,7 @@ class Operator:
                 hub=self.hub,
                 cache=cache,
                 default_ca=_read_ca(ca_file) if ca_file else None,
-                enqueue=self._enqueue_thing,
+                on_news=self._thing_has_news,
                 clock=clock,
             ),
             ending=Ending(
@@ -272,6 +272,9 @@ class Operator:
 
     def _enqueue_thing(self, key: ObjectKey) -> None:
         self._things.queue.add(key)
+
+    def _thing_has_news(self, key: ObjectKey) -> None:
+        self._thing_reconciler.heard(key)
 
     def _secret_changed(self, secret: ObjectKey) -> None:
         self._thing_reconciler.secret_changed(secret)

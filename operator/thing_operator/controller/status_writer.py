@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -23,22 +23,17 @@ from thing_operator.controller.kube_errors import (
     NotFoundError,
     ThrottledError,
 )
+from thing_operator.controller.status_entry import NOTHING, Encoded, StatusEntry, same
 from thing_operator.errors import ThingOperatorError
 from thing_operator.jsonbytes import decode, encode, encoded
-from thing_operator.shadow.values import json_equal
 
 log = logging.getLogger(__name__)
 
 Status = Mapping[str, Any]
 
-_Encoded = bytes
-"""A status as JSON: a third of the memory of the objects, ten thousand times, and compared and sent as it is."""
-
 _PARALLEL = 10
 _RETRY_SECONDS = 1.0
 _RETRY_LIMIT = 60.0
-_MAYBE_LIMIT = 4
-_NOTHING: _Encoded = b"{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,40 +71,6 @@ class SilentWriteObserver:
         """Nothing."""
 
 
-@dataclass(slots=True)
-class _Entry:
-    held: _Encoded | None = None
-    """What the API server holds."""
-    maybe: tuple[_Encoded, ...] = ()
-    """What is on its way, or was sent and never answered: the API server may hold any of these instead."""
-    wanted: _Encoded | None = None
-    urgent: bool = False
-    changed_at: float = 0.0
-    not_before: float = 0.0
-    min_interval: float = 0.0
-    last_write: float = float("-inf")
-    failures: int = 0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def due_at(self) -> float:
-        """Urgent changes wait for nothing but a retry's pause; others for the object's interval."""
-        spaced = 0.0 if self.urgent else self.last_write + self.min_interval
-        return max(self.not_before, spaced)
-
-    def is_held(self, status: _Encoded) -> bool:
-        """Whether the API server holds this status for certain; nothing may be under way."""
-        return not self.maybe and self.held is not None and _same(self.held, status)
-
-    def sent(self, status: _Encoded) -> None:
-        """This status is on its way from now on."""
-        if not any(_same(status, each) for each in self.maybe):
-            self.maybe = (*self.maybe, status)
-        if len(self.maybe) > _MAYBE_LIMIT:
-            # An outage must not pile up statuses. An empty one stands for: nothing can be relied on.
-            self.maybe = (_NOTHING, status)
-
-
 class StatusWriter:
     """See the module."""
 
@@ -127,7 +88,7 @@ class StatusWriter:
         self._on_gone = on_gone
         self._observer = observer or SilentWriteObserver()
         self._budget = Budget(writes_per_second, clock=clock)
-        self._entries: dict[Target, _Entry] = {}
+        self._entries: dict[Target, StatusEntry] = {}
         self._waiting: KeyedHeap[Target, float] = KeyedHeap()
         self._due: KeyedHeap[Target, tuple[bool, float]] = KeyedHeap()
         self._writing: dict[Target, asyncio.Task[None]] = {}
@@ -152,7 +113,7 @@ class StatusWriter:
         entry = self._entry(target)
         quiet = not (entry.lock.locked() or entry.maybe or entry.wanted is not None)
         held = entry.held if quiet and entry.last_write < asked_at else None
-        if held is None or _same(held, found := encode(status)):
+        if held is None or same(held, found := encode(status)):
             return False
         entry.maybe = (found,)
         return True
@@ -160,7 +121,7 @@ class StatusWriter:
     def held(self, target: Target) -> bytes:
         """What the API server holds, as far as we know, as JSON; the same object until it changes."""
         entry = self._entries.get(target)
-        return (entry.held if entry else None) or _NOTHING
+        return (entry.held if entry else None) or NOTHING
 
     @property
     def pending(self) -> int:
@@ -184,8 +145,15 @@ class StatusWriter:
 
     def submit(self, target: Target, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
         """Have the object's status become this: soon if ``urgent``, else when its interval and the budget allow."""
+        self._submit(target, encode(status), urgent=urgent, min_interval=min_interval)
+
+    def amend(self, target: Target, part: Status, *, min_interval: timedelta) -> None:
+        """Have these fields of the status become so, and the others as they were wanted last; not urgent."""
+        status = decode(self._entry(target).latest) | part
+        self._submit(target, encode(status), urgent=False, min_interval=min_interval)
+
+    def _submit(self, target: Target, wanted: Encoded, *, urgent: bool, min_interval: timedelta) -> None:
         entry = self._entry(target)
-        wanted = encode(status)
         if not entry.lock.locked() and entry.is_held(wanted):
             self._withdraw(target, entry)
             self._observer.suppressed()
@@ -248,17 +216,17 @@ class StatusWriter:
 
     # --- inside
 
-    def _entry(self, target: Target) -> _Entry:
-        return self._entries.setdefault(target, _Entry())
+    def _entry(self, target: Target) -> StatusEntry:
+        return self._entries.setdefault(target, StatusEntry())
 
-    def _withdraw(self, target: Target, entry: _Entry) -> None:
+    def _withdraw(self, target: Target, entry: StatusEntry) -> None:
         """Nothing of this object is left to be written."""
         self._waiting.discard(target)
         self._due.discard(target)
         entry.wanted = None
         entry.urgent = False
 
-    def _schedule(self, target: Target, entry: _Entry) -> None:
+    def _schedule(self, target: Target, entry: StatusEntry) -> None:
         """Line the object up for what it wants; one that is being written lines up again when that is done."""
         if target not in self._writing:
             self._due.discard(target)
@@ -298,7 +266,7 @@ class StatusWriter:
             self._due.put(target, (not entry.urgent, entry.changed_at))
         return None
 
-    async def _write(self, target: Target, entry: _Entry) -> None:
+    async def _write(self, target: Target, entry: StatusEntry) -> None:
         try:
             async with entry.lock:
                 await self._write_wanted(target, entry)
@@ -310,7 +278,7 @@ class StatusWriter:
                 self._schedule(target, entry)
             self._news.set()
 
-    async def _write_wanted(self, target: Target, entry: _Entry) -> None:
+    async def _write_wanted(self, target: Target, entry: StatusEntry) -> None:
         status, urgent = entry.wanted, entry.urgent
         entry.wanted, entry.urgent = None, False
         if status is None or entry.is_held(status):
@@ -328,7 +296,7 @@ class StatusWriter:
             self._keep(target, entry, status=status, urgent=urgent, error=error)
 
     def _keep(
-        self, target: Target, entry: _Entry, *, status: _Encoded, urgent: bool, error: ThingOperatorError
+        self, target: Target, entry: StatusEntry, *, status: Encoded, urgent: bool, error: ThingOperatorError
     ) -> None:
         """Have a status that was not taken written later, unless there is a newer one by now."""
         pause = min(_RETRY_LIMIT, _RETRY_SECONDS * 2.0 ** min(entry.failures, 16))
@@ -345,7 +313,7 @@ class StatusWriter:
         entry.urgent = entry.urgent or urgent
 
     async def _patch(
-        self, target: Target, entry: _Entry, status: _Encoded, *, if_version: str | None = None
+        self, target: Target, entry: StatusEntry, status: Encoded, *, if_version: str | None = None
     ) -> None:
         unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": if_version}
         operations: Operations = [
@@ -392,13 +360,3 @@ class StatusWriter:
     def _gone(self, target: Target) -> None:
         self.forget(target)
         self._on_gone(target)
-
-
-def _same(one: _Encoded, other: _Encoded) -> bool:
-    """JSON equality; that of the bytes comes first, since what we write twice is mostly the same to the letter, then
-    Python's, which is faster and sees most differences.
-    """
-    if one == other:
-        return True
-    left, right = decode(one), decode(other)
-    return left == right and json_equal(left, right)

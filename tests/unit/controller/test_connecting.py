@@ -63,7 +63,7 @@ class Scene:
             hub=self,  # type: ignore[arg-type]
             cache=ObjectCache(),
             default_ca=None,
-            enqueue=lambda _key: None,
+            on_news=lambda _key: None,
             clock=self.clock,
         )
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tests.unit.controller.fakes import LoopClock, RecordingClient, target
 from tests.unit.controller.test_queue import until
 
-from thing_operator.controller import status_writer
 from thing_operator.controller.kube_errors import (
     ApiUnavailableError,
     ForbiddenError,
@@ -20,6 +19,7 @@ from thing_operator.controller.kube_errors import (
     NotFoundError,
     ThrottledError,
 )
+from thing_operator.controller.status_entry import StatusEntry
 from thing_operator.controller.status_writer import StatusWriter, Target
 from thing_operator.jsonbytes import decode
 
@@ -72,6 +72,11 @@ async def setup() -> AsyncIterator[Setup]:
     await made.writer.start()
     yield made
     await made.writer.stop()
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thing_operator.controller.status_writer._RETRY_SECONDS", 0.01)
 
 
 async def test_what_the_api_server_holds_is_not_written_again(setup: Setup) -> None:
@@ -138,10 +143,7 @@ async def test_a_change_taken_back_is_not_written(setup: Setup) -> None:
     assert setup.values() == [{"n": 0}]
 
 
-async def test_trouble_is_waited_out_and_the_last_value_lands(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("thing_operator.controller.status_writer._RETRY_SECONDS", 0.01)
+async def test_trouble_is_waited_out_and_the_last_value_lands(setup: Setup, quick_retries: None) -> None:
     setup.client.errors = [ApiUnavailableError("down"), ApiUnavailableError("down")]
     setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors)
@@ -158,6 +160,46 @@ async def test_a_status_that_the_schema_refuses_is_given_up(
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == []
     assert setup.gone == []
+
+
+async def test_a_part_is_changed_in_what_was_wanted_last_wherever_that_is(setup: Setup) -> None:
+    setup.writer.observe(target(), {"a": 0, "part": 0})
+    setup.writer.amend(target(), {"part": 0}, min_interval=NOW)
+    assert setup.counts.seen["suppressed"] == 1
+    setup.writer.submit(target(), {"a": 1, "part": 0}, urgent=False, min_interval=NOW)
+    # It waits.
+    setup.writer.amend(target(), {"part": 1}, min_interval=NOW)
+    setup.client.open.clear()
+    await until(lambda: setup.client.flying == 1)
+    # It is on its way.
+    setup.writer.amend(target(), {"part": 2}, min_interval=NOW)
+    setup.client.open.set()
+    await setup.writer.flush(timeout=timedelta(seconds=1))
+    # It is there.
+    setup.writer.amend(target(), {"part": 3}, min_interval=NOW)
+    await setup.writer.flush(timeout=timedelta(seconds=1))
+    assert setup.values() == [{"a": 1, "part": 1}, {"a": 1, "part": 2}, {"a": 1, "part": 3}]
+
+
+async def test_a_part_is_changed_in_ours_and_not_in_what_somebody_else_wrote(setup: Setup) -> None:
+    await setup.writer.write(target(), {"a": 1, "part": 0})
+    asked_at = asyncio.get_running_loop().time()
+    assert setup.writer.compare(target(), {"a": 9}, asked_at=asked_at)
+    setup.writer.amend(target(), {"part": 1}, min_interval=NOW)
+    await setup.writer.flush(timeout=timedelta(seconds=1))
+    assert setup.held() == {"a": 1, "part": 1}
+
+
+async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(
+    setup: Setup, quick_retries: None
+) -> None:
+    setup.writer.submit(target(), {"a": 1, "part": 0}, urgent=True, min_interval=NOW)
+    await until(lambda: len(setup.values()) == 1)
+    setup.client.errors = [ApiUnavailableError("down")]
+    setup.writer.amend(target(), {"part": 1}, min_interval=NOW)
+    await until(lambda: not setup.client.errors)
+    setup.writer.amend(target(), {"part": 2}, min_interval=NOW)
+    await until(lambda: setup.values()[-1] == {"a": 1, "part": 2})
 
 
 @pytest.mark.parametrize("error", [NotFoundError("gone"), InvalidObjectError("uid")])
@@ -202,11 +244,6 @@ async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() 
     await until(lambda: len(setup.client.written) == 6)
     await setup.writer.stop()
     assert [key.name for key, _ in setup.client.written] == ["t5", "t0", "t1", "t2", "t3", "t4"]
-
-
-@pytest.fixture
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thing_operator.controller.status_writer._RETRY_SECONDS", 0.01)
 
 
 async def test_a_lost_answer_does_not_hide_the_way_back(setup: Setup, quick_retries: None) -> None:
@@ -391,14 +428,14 @@ async def test_stop_ends_at_whatever_moment_news_comes(setup: Setup, steps: int)
 async def test_a_write_does_not_look_at_all_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """10,000 pending statuses cost 45 ms of CPU a write when each choice looked at all of them."""
     looks = 0
-    due_at: Callable[[object], float] = vars(status_writer._Entry)["due_at"].fget
+    due_at: Callable[[object], float] = vars(StatusEntry)["due_at"].fget
 
     def counted(entry: object) -> float:
         nonlocal looks
         looks += 1
         return due_at(entry)
 
-    monkeypatch.setattr(status_writer._Entry, "due_at", property(counted))
+    monkeypatch.setattr(StatusEntry, "due_at", property(counted))
     setup = Setup(rate=1e6)
     for number in range(2000):
         setup.writer.submit(target(f"t{number}"), {"n": number}, urgent=False, min_interval=NOW)

@@ -83,11 +83,7 @@ def secret_body(batch: BatchIdentity, spec: ThingBatchSpec, files: ThingFiles) -
 def thing_body(batch: BatchIdentity, spec: ThingBatchSpec, *, thing_name: str) -> Body:
     """The Thing of one thing, after the template."""
     template = spec.things.template if spec.things else None
-    wishes = (
-        template.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-        if template and template.spec
-        else {}
-    )
+    wishes = template.spec.to_wire() if template and template.spec else {}
     metadata = _metadata(
         batch,
         spec,

@@ -1,6 +1,7 @@
 """Giving a Thing the session its spec and its Secret ask for, and no other."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +14,6 @@ from thing_operator.controller.things.identities import CaNotFoundError, ThingId
 from thing_operator.controller.things.observation import Problem
 from thing_operator.controller.things.runtime import ThingRuntime
 from thing_operator.controller.things.target import Target
-from thing_operator.controller.workflow import Enqueue
 from thing_operator.device import offline_report
 from thing_operator.errors import ThingOperatorError, UserError
 from thing_operator.session import Endpoint, Hub, Identity, SessionSpec, Will
@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class Connector:
-    """Opens, replaces and closes sessions; reads credentials when they may have changed."""
+    """Opens, replaces and closes sessions; reads credentials when they may have changed.
+
+    ``on_news`` is told whose session has something new to see.
+    """
 
     def __init__(
         self,
@@ -33,14 +36,14 @@ class Connector:
         hub: Hub,
         cache: ObjectCache,
         default_ca: str | None,
-        enqueue: Enqueue,
+        on_news: Callable[[ObjectKey], None],
         clock: Clock,
     ) -> None:
         self._client = client
         self._hub = hub
         self._cache = cache
         self._default_ca = default_ca
-        self._enqueue = enqueue
+        self._on_news = on_news
         self._clock = clock
 
     async def ensure(
@@ -64,7 +67,7 @@ class Connector:
         else:
             key = record.key
             runtime.last_view = None
-            runtime.session = self._hub.open(spec, lambda _session: self._enqueue(key))
+            runtime.session = self._hub.open(spec, lambda _session: self._on_news(key))
         runtime.session_spec = spec
 
     async def close(self, runtime: ThingRuntime, *, goodbye: bool) -> None:

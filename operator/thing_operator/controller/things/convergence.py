@@ -1,7 +1,7 @@
 """Bringing the shadow to the spec: plan, remember, send, look again; at most a few rounds a pass."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from thing_operator.api.reasons import Reason
@@ -33,6 +33,8 @@ class Convergence:
     repaired: tuple[str, ...] = ()
     again: timedelta | None = None
     """When something that waits for its time has to be sent: an answer, or that the thing is online."""
+    document: ShadowDocument | None = None
+    """What it was found in that nothing is left to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ async def converge(
         if request is not None or wishes.program.signals:
             await remember(plan.record)
         if request is None:
-            return _settled(runtime, plan, answer_in=answer_in, repaired=repaired)
+            done = _settled(runtime, plan, answer_in=answer_in, repaired=repaired)
+            return replace(done, document=document)
         memory = plan.record
         try:
             await _send(session, request)

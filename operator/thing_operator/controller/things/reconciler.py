@@ -26,7 +26,8 @@ from thing_operator.controller.things.memory import Memory
 from thing_operator.controller.things.observation import Observation, Problem
 from thing_operator.controller.things.runtime import Answers, RetryGate, ThingRuntime
 from thing_operator.controller.things.schedule import next_look
-from thing_operator.controller.things.status import build_status, is_urgent
+from thing_operator.controller.things.settled import settle
+from thing_operator.controller.things.status import build_status, is_urgent, shadow_status
 from thing_operator.controller.things.target import Target, resolve_target
 from thing_operator.controller.workflow import Enqueue, Tell, ThingObserver
 from thing_operator.errors import UserError
@@ -78,11 +79,33 @@ class ThingReconciler:
         if record is None or runtime is None:
             await self._forget(key)
             return None
+        runtime.settled = None
         if record.deleting_since is not None:
             return await self._end(record, runtime)
-        seen, again = await self._observe(record, runtime)
+        seen, done = await self._observe(record, runtime)
         self._say(record, runtime, seen)
-        return next_look(seen, runtime, again)
+        program = runtime.compiled[1] if runtime.compiled else None
+        runtime.settled = settle(seen, done, program=program, min_interval=self._min_interval(seen))
+        return next_look(seen, runtime, done.again)
+
+    def heard(self, key: ObjectKey) -> None:
+        """The session of this Thing has news: a pass, unless all that is to be done is to mirror a report."""
+        runtime, record = self._runtimes.get(key), self._cache.get(key)
+        if runtime is None or record is None or not self._mirror(record, runtime):
+            self._enqueue(key)
+
+    def _mirror(self, record: ObjectRecord, runtime: ThingRuntime) -> bool:
+        """Bring what was reported into status; False when that needs a pass."""
+        settled, view = runtime.settled, runtime.session.view if runtime.session else None
+        if settled is None or view is None or view.document is None or runtime.uid != record.uid:
+            return False
+        if record.generation != settled.generation or not settled.is_all_but_mirrored(view):
+            return False
+        settled.view = view
+        shadow = shadow_status(view.document, settled.mirror)
+        part = {"shadow": shadow.to_wire()} if shadow else {}
+        self._writer.amend(_status_target(record), part, min_interval=settled.min_interval)
+        return True
 
     def certificate_ends(self) -> Iterator[datetime]:
         """When each certificate in use ends."""
@@ -109,10 +132,8 @@ class ThingReconciler:
             runtime.forget_credentials()
             self._enqueue(key)
 
-    async def _observe(
-        self, record: ObjectRecord, runtime: ThingRuntime
-    ) -> tuple[Observation, timedelta | None]:
-        """What is the case after this pass, and when something that waits for its time is due."""
+    async def _observe(self, record: ObjectRecord, runtime: ThingRuntime) -> tuple[Observation, Convergence]:
+        """What is the case after this pass, and how far it brought the shadow."""
         spec: ThingSpec | None = None
         target: Target | None = None
         blocked: Problem | None = None
@@ -134,8 +155,7 @@ class ThingReconciler:
                 # Of a duplicate the thing itself goes on: it is not offline.
                 goodbye = error.reason != Reason.DUPLICATE_THING
                 await self._connector.close(runtime, goodbye=goodbye)
-        seen = self._seen(record, runtime, spec=spec, target=target, blocked=blocked, done=done)
-        return seen, done.again
+        return self._seen(record, runtime, spec=spec, target=target, blocked=blocked, done=done), done
 
     def _expect(self, record: ObjectRecord, runtime: ThingRuntime) -> None:
         if record.generation == runtime.acceptance.generation:
@@ -226,14 +246,17 @@ class ThingReconciler:
         for found in worth_telling(before, status.conditions):
             self._tell(record, found.reason, found.message)
         runtime.standing = self.census.move(runtime.standing, verdicts(status.conditions))
-        mirror = seen.spec.mirror if seen.spec else None
-        own_interval = mirror.min_interval if mirror else None
         self._writer.submit(
             _status_target(record),
             status.to_wire(),
             urgent=is_urgent(seen.previous, status),
-            min_interval=parse_duration(own_interval) if own_interval else self._settings.status.min_interval,
+            min_interval=self._min_interval(seen),
         )
+
+    def _min_interval(self, seen: Observation) -> timedelta:
+        mirror = seen.spec.mirror if seen.spec else None
+        own = mirror.min_interval if mirror else None
+        return parse_duration(own) if own else self._settings.status.min_interval
 
     def _recorded(self, record: ObjectRecord) -> Memory:
         """What the API server remembers for certain: what is in every status it may hold by now."""

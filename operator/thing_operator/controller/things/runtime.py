@@ -11,6 +11,7 @@ from thing_operator.controller.things.conditions import Verdict
 from thing_operator.controller.things.device import VirtualDevice
 from thing_operator.controller.things.observation import Problem
 from thing_operator.controller.things.plan import UpdateRequest
+from thing_operator.controller.things.settled import Settled
 from thing_operator.controller.things.target import Target
 from thing_operator.credentials import Credentials
 from thing_operator.device import DeviceProgram, compile_device
@@ -157,6 +158,9 @@ class ThingRuntime:
     """An answer was lost: the shadow has to be read before anything is planned."""
 
     acceptance: Acceptance = field(default_factory=Acceptance)
+
+    settled: Settled | None = None
+    """Set while nothing is to be done but to mirror what is reported."""
 
     compiled: tuple[int, DeviceProgram] | None = None
     """The device program of a generation."""

@@ -69,15 +69,19 @@ def _shadow(seen: Observation) -> ShadowStatus | None:
     document = view.document if view else None
     if document is None:
         return seen.previous.shadow
+    return shadow_status(document, seen.spec.mirror if seen.spec else None)
+
+
+def shadow_status(document: ShadowDocument, mirror: MirrorSpec | None) -> ShadowStatus | None:
+    """The part of the status that tells of the shadow as ``spec.mirror`` asks; None when there is no shadow."""
     if document.version == 0:
         return None
-    mirror = (seen.spec.mirror if seen.spec else None) or MirrorSpec()
     pending = document.pending
     return ShadowStatus(
         version=document.version,
-        update_time=_update_time(document),
+        update_time=_time(document.updated_time),
         reported_time=_time(document.reported_time),
-        reported=mirrored(document.reported, mirror),
+        reported=mirrored(document.reported, mirror or MirrorSpec()),
         delta=document.delta or None,
         pending=pending[:PENDING_LIMIT] or None,
         pending_count=len(pending),
@@ -103,10 +107,6 @@ def mirrored(reported: JsonObject, mirror: MirrorSpec) -> JsonObject | None:
             parent = parent.setdefault(key, {})
         parent[path[-1]] = value
     return selected or None
-
-
-def _update_time(document: ShadowDocument) -> datetime | None:
-    return _time(document.updated_time)
 
 
 def _time(seconds: int | None) -> datetime | None:
