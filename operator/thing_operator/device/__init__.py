@@ -7,7 +7,7 @@ from thing_operator.device.buffer import Sample, SampleBuffer
 from thing_operator.device.errors import InvalidDeviceError
 from thing_operator.device.presence import CONNECTION_STATUS, PRESENCE_PATH, offline_report, online_report
 from thing_operator.device.program import NO_DEVICE, DeviceProgram, compile_device
-from thing_operator.device.ticking import Ticking
+from thing_operator.device.ticking import Ticking, together
 
 __all__ = [
     "CONNECTION_STATUS",
@@ -21,4 +21,5 @@ __all__ = [
     "compile_device",
     "offline_report",
     "online_report",
+    "together",
 ]

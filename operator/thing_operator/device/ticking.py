@@ -12,6 +12,16 @@ from typing import Final
 from thing_operator.device.signals import Signal
 
 _SPREAD: Final = 3600
+_TOGETHER: Final = 0.25
+
+
+def together(due_at: float) -> float:
+    """When what is due is done: at the end of a quarter of a second that all things share.
+
+    A thousand timers for a thousand things wake the process a thousand times, and each time with cold caches: done
+    together, a report costs a quarter less. The report's timestamp stays that of its tick.
+    """
+    return math.ceil(due_at / _TOGETHER) * _TOGETHER
 
 
 class Ticking:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thing_operator.api.simulation import Simulation
-from thing_operator.device import Ticking
+from thing_operator.device import Ticking, together
 from thing_operator.device.signals import Signal, make_signal
 
 CREATED = 1_790_000_000.0
@@ -60,3 +60,13 @@ def test_the_things_of_a_fleet_do_not_tick_together() -> None:
 
 def test_without_signals_nothing_is_ever_due() -> None:
     assert Ticking([], thing_name="t", created=0).next(5) is None
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1))
+def test_what_is_due_within_the_same_quarter_of_a_second_is_done_together(
+    due_at: float, later: float
+) -> None:
+    done_at = together(due_at)
+    assert due_at <= done_at < due_at + 0.251
+    if due_at + later <= done_at:
+        assert together(due_at + later) == done_at

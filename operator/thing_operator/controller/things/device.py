@@ -12,7 +12,7 @@ from typing import Any, Final
 from thing_operator.clock import Clock
 from thing_operator.config import DeviceSettings
 from thing_operator.controller.things.observation import Problem
-from thing_operator.device import NO_DEVICE, DeviceProgram, Sample, SampleBuffer, Ticking
+from thing_operator.device import NO_DEVICE, DeviceProgram, Sample, SampleBuffer, Ticking, together
 from thing_operator.device.signals import Signal
 from thing_operator.errors import Retry, ThingOperatorError
 from thing_operator.session import RejectedError, Session
@@ -116,7 +116,8 @@ class VirtualDevice:
     def _wait_for_tick(self) -> None:
         due_at = self._ticking.next(self._seen_until)
         if due_at is not None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, due_at - self._now()), self._tick)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(together(loop.time() + max(0.0, due_at - self._now())), self._tick)
 
     def _tick(self) -> None:
         now = self._now()
