@@ -1,4 +1,4 @@
-"""What the status writer knows of one object: what the API server holds, and what is to become of it. Pure."""
+"""What the status writer knows of one object: what the API server holds, and what is to become of it."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -145,15 +145,17 @@ class StatusWriter:
 
     def submit(self, target: Target, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
         """Have the object's status become this: soon if ``urgent``, else when its interval and the budget allow."""
-        self._submit(target, encode(status), urgent=urgent, min_interval=min_interval)
+        self._submit(target, self._entry(target), encode(status), urgent=urgent, min_interval=min_interval)
 
     def amend(self, target: Target, part: Status, *, min_interval: timedelta) -> None:
         """Have these fields of the status become so, and the others as they were wanted last; not urgent."""
-        status = decode(self._entry(target).latest) | part
-        self._submit(target, encode(status), urgent=False, min_interval=min_interval)
-
-    def _submit(self, target: Target, wanted: Encoded, *, urgent: bool, min_interval: timedelta) -> None:
         entry = self._entry(target)
+        status = decode(entry.latest) | part
+        self._submit(target, entry, encode(status), urgent=False, min_interval=min_interval)
+
+    def _submit(
+        self, target: Target, entry: StatusEntry, wanted: Encoded, *, urgent: bool, min_interval: timedelta
+    ) -> None:
         if not entry.lock.locked() and entry.is_held(wanted):
             self._withdraw(target, entry)
             self._observer.suppressed()
@@ -217,7 +219,10 @@ class StatusWriter:
     # --- inside
 
     def _entry(self, target: Target) -> StatusEntry:
-        return self._entries.setdefault(target, StatusEntry())
+        entry = self._entries.get(target)
+        if entry is None:
+            entry = self._entries[target] = StatusEntry()
+        return entry
 
     def _withdraw(self, target: Target, entry: StatusEntry) -> None:
         """Nothing of this object is left to be written."""

@@ -13,6 +13,8 @@ def json_equal(left: JsonValue, right: JsonValue) -> bool:
 
     Numbers compare exactly: 2**53 + 1 is not the float 2**53.
     """
+    if left is right:
+        return True
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, dict) and isinstance(right, dict):

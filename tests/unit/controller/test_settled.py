@@ -28,7 +28,7 @@ PROBLEM = Problem(Reason.RETRYING, "", stalled=False)
 
 
 def settled(view: SessionView, *, program: DeviceProgram = NO_DEVICE) -> Settled:
-    return Settled(2, view, program, mirror=None, min_interval=SECOND)
+    return Settled(2, view, program, mirror=None)
 
 
 def reported(document: Any, **values: Any) -> Any:
@@ -59,7 +59,8 @@ def reported(document: Any, **values: Any) -> Any:
 )
 def test_documents(program: DeviceProgram, before: Any, after: Any, expected: bool) -> None:
     view = session(document=before)
-    assert settled(view, program=program).is_all_but_mirrored(replace(view, document=after)) is expected
+    shadow = settled(view, program=program).mirrored(replace(view, document=after))
+    assert (shadow is not None) is expected
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_documents(program: DeviceProgram, before: Any, after: Any, expected: bo
 )
 def test_the_session_itself_is_for_a_pass(change: dict[str, Any]) -> None:
     view = session(document=SYNCED)
-    assert not settled(view).is_all_but_mirrored(replace(view, document=reported(SYNCED, t=1), **change))
+    assert settled(view).mirrored(replace(view, document=reported(SYNCED, t=1), **change)) is None
 
 
 @pytest.mark.parametrize(
@@ -95,10 +96,20 @@ def test_nothing_is_settled_that_asks_for_another_pass(found: dict[str, Any], do
 
     def outcome(found: dict[str, Any], done: dict[str, Any]) -> Settled | None:
         convergence = Convergence(Memory(), **(good | done))
-        return settle(seen(**(seen_good | found)), convergence, program=NO_DEVICE, min_interval=SECOND)
+        return settle(seen(**(seen_good | found)), convergence, program=NO_DEVICE)
 
     assert outcome({}, {}) is not None
     assert outcome(found, done) is None
+
+
+async def test_a_pass_settles_and_the_next_report_is_mirrored() -> None:
+    thing = Pass()
+    done = await thing.run({"a": 1})
+    standing = settle(seen(session=thing.session.view, accepted=done.accepted), done, program=NO_DEVICE)
+    assert standing is not None
+    shadow = standing.mirrored(thing.edited(reported={"t": 4}).session.view)
+    assert shadow is not None
+    assert shadow.reported == {"t": 4}
 
 
 VALUES = st.none() | st.booleans() | st.integers(0, 2) | st.fixed_dictionaries({"x": st.integers(0, 2)})
@@ -117,7 +128,7 @@ DEVICES = st.fixed_dictionaries(
     device=st.none() | DEVICES,
     edits=EDITS,
 )
-def test_a_pass_over_what_is_all_but_mirrored_changes_nothing_but_the_mirror(
+def test_a_pass_over_what_can_be_mirrored_changes_nothing_but_the_mirror(
     wanted: Any, policy: str, device: Any, edits: list[tuple[str, Any]]
 ) -> None:
     asyncio.run(_compare(wanted, policy, device, edits))
@@ -127,10 +138,11 @@ async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str,
     thing, spec = Pass(), {"desiredPolicy": policy, "device": device}
     model = ThingSpec.model_validate({"desired": wanted, **spec})
     program = compile_device(model, thing_name="t", document_limit=8192)
-    status, standing = ThingStatus(), None
+    status = ThingStatus()
+    standing: Settled | None = None
     for section, value in [("reported", {}), *edits]:
         thing.edited(**{section: value})
-        quick = standing is not None and standing.is_all_but_mirrored(thing.session.view)
+        mirror = standing.mirrored(thing.session.view) if standing else None
         sent = (list(thing.session.sent), list(thing.session.reports))
         done = await thing.run(wanted, **spec)
         found = seen(
@@ -144,8 +156,9 @@ async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str,
             memory=done.memory,
         )
         before, status = status, build_status(found)
-        if quick:
+        if mirror:
+            assert status.shadow == mirror
             assert (thing.session.sent, thing.session.reports) == sent
             assert status.model_copy(update={"shadow": before.shadow}) == before
             assert done.again is None
-        standing = settle(found, done, program=program, min_interval=SECOND)
+        standing = settle(found, done, program=program)

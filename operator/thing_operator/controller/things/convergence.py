@@ -1,7 +1,7 @@
 """Bringing the shadow to the spec: plan, remember, send, look again; at most a few rounds a pass."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from thing_operator.api.reasons import Reason
@@ -85,8 +85,7 @@ async def converge(
         if request is not None or wishes.program.signals:
             await remember(plan.record)
         if request is None:
-            done = _settled(runtime, plan, answer_in=answer_in, repaired=repaired)
-            return replace(done, document=document)
+            return _settled(runtime, plan, document, answer_in=answer_in, repaired=repaired)
         memory = plan.record
         try:
             await _send(session, request)
@@ -159,7 +158,12 @@ def _note_sent(runtime: ThingRuntime, plan: UpdatePlan, request: UpdateRequest) 
 
 
 def _settled(
-    runtime: ThingRuntime, plan: UpdatePlan, *, answer_in: timedelta | None, repaired: tuple[str, ...]
+    runtime: ThingRuntime,
+    plan: UpdatePlan,
+    document: ShadowDocument,
+    *,
+    answer_in: timedelta | None,
+    repaired: tuple[str, ...],
 ) -> Convergence:
     """Nothing can be sent now: all is as wanted, or something waits for its time."""
     if plan.desired or plan.facts:
@@ -175,6 +179,7 @@ def _settled(
         drift=plan.drift,
         repaired=repaired,
         again=min(waits, default=None),
+        document=document,
     )
 
 

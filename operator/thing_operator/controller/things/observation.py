@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.api.thing import MirrorSpec, ThingSpec, ThingStatus
 from thing_operator.controller.things.memory import NO_MEMORY, Memory
 from thing_operator.controller.things.target import Target
 from thing_operator.credentials import Credentials
@@ -53,6 +53,11 @@ class Observation:
 
     memory: Memory = NO_MEMORY
     disconnect_grace: timedelta = timedelta(0)
+
+    @property
+    def mirror(self) -> MirrorSpec | None:
+        """What of the shadow the user wants to see; None for the defaults."""
+        return self.spec.mirror if self.spec else None
 
     @property
     def suspended(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from thing_operator.api.reasons import Reason
-from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.api.thing import MirrorSpec, ThingSpec, ThingStatus
 from thing_operator.clock import Clock
 from thing_operator.config import Settings
 from thing_operator.config.durations import parse_duration
@@ -27,7 +27,7 @@ from thing_operator.controller.things.observation import Observation, Problem
 from thing_operator.controller.things.runtime import Answers, RetryGate, ThingRuntime
 from thing_operator.controller.things.schedule import next_look
 from thing_operator.controller.things.settled import settle
-from thing_operator.controller.things.status import build_status, is_urgent, shadow_status
+from thing_operator.controller.things.status import build_status, is_urgent
 from thing_operator.controller.things.target import Target, resolve_target
 from thing_operator.controller.workflow import Enqueue, Tell, ThingObserver
 from thing_operator.errors import UserError
@@ -85,7 +85,7 @@ class ThingReconciler:
         seen, done = await self._observe(record, runtime)
         self._say(record, runtime, seen)
         program = runtime.compiled[1] if runtime.compiled else None
-        runtime.settled = settle(seen, done, program=program, min_interval=self._min_interval(seen))
+        runtime.settled = settle(seen, done, program=program)
         return next_look(seen, runtime, done.again)
 
     def heard(self, key: ObjectKey) -> None:
@@ -96,15 +96,15 @@ class ThingReconciler:
 
     def _mirror(self, record: ObjectRecord, runtime: ThingRuntime) -> bool:
         """Bring what was reported into status; False when that needs a pass."""
-        settled, view = runtime.settled, runtime.session.view if runtime.session else None
-        if settled is None or view is None or view.document is None or runtime.uid != record.uid:
+        settled, session = runtime.settled, runtime.session
+        if settled is None or session is None or runtime.uid != record.uid:
             return False
-        if record.generation != settled.generation or not settled.is_all_but_mirrored(view):
+        shadow = settled.mirrored(session.view)
+        if shadow is None or record.generation != settled.generation:
             return False
-        settled.view = view
-        shadow = shadow_status(view.document, settled.mirror)
-        part = {"shadow": shadow.to_wire()} if shadow else {}
-        self._writer.amend(_status_target(record), part, min_interval=settled.min_interval)
+        settled.view = session.view
+        part, min_interval = {"shadow": shadow.to_wire()}, self._min_interval(settled.mirror)
+        self._writer.amend(_status_target(record), part, min_interval=min_interval)
         return True
 
     def certificate_ends(self) -> Iterator[datetime]:
@@ -250,11 +250,10 @@ class ThingReconciler:
             _status_target(record),
             status.to_wire(),
             urgent=is_urgent(seen.previous, status),
-            min_interval=self._min_interval(seen),
+            min_interval=self._min_interval(seen.mirror),
         )
 
-    def _min_interval(self, seen: Observation) -> timedelta:
-        mirror = seen.spec.mirror if seen.spec else None
+    def _min_interval(self, mirror: MirrorSpec | None) -> timedelta:
         own = mirror.min_interval if mirror else None
         return parse_duration(own) if own else self._settings.status.min_interval
 

@@ -6,11 +6,11 @@ operator's work.
 """
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from thing_operator.api.thing import MirrorSpec
+from thing_operator.api.thing import MirrorSpec, ShadowStatus
 from thing_operator.controller.things.observation import Observation
+from thing_operator.controller.things.status import shadow_status
 from thing_operator.device import DeviceProgram
 from thing_operator.session import SessionView
 from thing_operator.shadow.documents import ShadowDocument
@@ -29,25 +29,22 @@ class Settled:
     view: SessionView
     program: DeviceProgram
     mirror: MirrorSpec | None
-    min_interval: timedelta
 
-    def is_all_but_mirrored(self, view: SessionView) -> bool:
-        """Whether a pass over what the session sees now would change nothing but the mirror of the shadow.
+    def mirrored(self, view: SessionView) -> ShadowStatus | None:
+        """The new mirror, if a pass over what the session sees now would change nothing else; None if it takes a pass.
 
-        So it is as long as everything stands that a pass sends or judges: the session itself, what is desired, what
-        of it is pending, and our facts in ``reported``.
+        A pass sends and judges nothing else as long as these stand: the session itself, that there is a shadow, what
+        is desired, what of it is pending, and our facts in ``reported``.
         """
         before, now = self.view.document, view.document
         if before is None or now is None or replace(self.view, document=now) != view:
-            return False
-        return (
-            now.version > 0 and _same_wishes(before, now) and not difference(self.program.facts, now.reported)
-        )
+            return None
+        if not _same_wishes(before, now) or difference(self.program.facts, now.reported):
+            return None
+        return shadow_status(now, self.mirror)
 
 
-def settle(
-    seen: Observation, done: "Convergence", *, program: DeviceProgram | None, min_interval: timedelta
-) -> Settled | None:
+def settle(seen: Observation, done: "Convergence", *, program: DeviceProgram | None) -> Settled | None:
     """What stays true after this pass until something else than a report comes; None when something is amiss, waits
     for its time, or was not looked at yet.
     """
@@ -59,12 +56,10 @@ def settle(
     amiss = seen.blocked or seen.credentials_problem or seen.request_problem or seen.device_problem
     if not current or not done.accepted or amiss or done.drift or done.again or view.pending_identity_error:
         return None
-    mirror = seen.spec.mirror if seen.spec else None
-    return Settled(seen.generation, view, program, mirror, min_interval)
+    return Settled(seen.generation, view, program, seen.mirror)
 
 
 def _same_wishes(before: ShadowDocument, now: ShadowDocument) -> bool:
     """Desired, since when it is so, and what of it is pending."""
-    same = now.desired is before.desired or json_equal(now.desired, before.desired)
-    since = now.desired_metadata is before.desired_metadata or now.desired_metadata == before.desired_metadata
-    return same and since and json_equal(now.delta, before.delta)
+    since = now.desired_metadata == before.desired_metadata
+    return since and json_equal(now.desired, before.desired) and json_equal(now.delta, before.delta)

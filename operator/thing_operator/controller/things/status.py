@@ -69,7 +69,7 @@ def _shadow(seen: Observation) -> ShadowStatus | None:
     document = view.document if view else None
     if document is None:
         return seen.previous.shadow
-    return shadow_status(document, seen.spec.mirror if seen.spec else None)
+    return shadow_status(document, seen.mirror)
 
 
 def shadow_status(document: ShadowDocument, mirror: MirrorSpec | None) -> ShadowStatus | None:
