@@ -14,7 +14,8 @@ import orjson
 def encode(value: Any) -> bytes:
     """Compact JSON in UTF-8. Raises TypeError for what is no JSON."""
     try:
-        return orjson.dumps(value)
+        # Copied: what orjson returns holds on to the kibibytes that it wrote in, however short the text is.
+        return bytes(memoryview(orjson.dumps(value)))
     except TypeError:
         # In ASCII: a lone surrogate has no UTF-8.
         return json.dumps(value, separators=(",", ":")).encode("ascii")

@@ -2,8 +2,10 @@
 
 import asyncio
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.bench.api import Api
 from tests.bench.scenario import raised_budgets
 from tests.bench.setup import make_objects
@@ -14,11 +16,24 @@ from tests.fixtures.operator import OperatorProcess
 from thing_operator.local.cloud.client import LocalCloud
 from thing_operator.local.cloud.control import CloudControl
 from thing_operator.local.controlplane import ControlPlane
+from thing_operator.local.ports import LOOPBACK
 
 SIZE = 300
 NAMESPACE = "costs"
 WITHIN = 100.0
 QUIET = 1.0
+
+
+def passes(operator: OperatorProcess) -> float:
+    """Passes over Things so far: one opens the session, one finds it up and sends."""
+    with urlopen(f"http://{LOOPBACK}:{operator.metrics_port}/metrics", timeout=60) as answer:
+        text = answer.read().decode()
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "thing_operator_reconcile_seconds_count" and sample.labels["queue"] == "things"
+    )
 
 
 @pytest.mark.slow
@@ -43,6 +58,7 @@ async def test_three_hundred_things_cost_two_writes_one_session_and_two_messages
             assert watch.writes == dict.fromkeys(names, 2)
             assert requests.reads == dict.fromkeys(names, 1)
             assert requests.updates == dict.fromkeys(names, 1)
+            assert await asyncio.to_thread(passes, operator) == 2 * SIZE
             sessions = await asyncio.to_thread(CloudControl(cloud.folder).sessions)
             ours = [each for each in sessions if each["clientId"] in watch.alive]
             assert len(ours) == SIZE

@@ -75,7 +75,8 @@ def create(
         refuse(error.message, reason=error.reason, output=Output.TABLE)
     except OSError as error:
         refuse(f"cannot write {output}: {error.strerror or error}", reason="NotWritten", output=Output.TABLE)
-    console.print(f"{output}: written{f', but {lacking}' if lacking else ''}", highlight=False, markup=False)
+    told = f"{output}: written{f', but {lacking}' if lacking else ''}"
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(_EXIT_PARTLY if lacking else 0)
 
 

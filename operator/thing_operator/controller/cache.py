@@ -12,7 +12,7 @@ class ObjectCache:
 
     def __init__(self) -> None:
         self._records: dict[ObjectKey, ObjectRecord] = {}
-        self._secrets_of: dict[ObjectKey, frozenset[ObjectKey]] = {}
+        self._secrets_of: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
         self._users_of: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
 
     def __iter__(self) -> Iterator[ObjectRecord]:
@@ -37,12 +37,12 @@ class ObjectCache:
 
     def refer(self, key: ObjectKey, secrets: Iterable[ObjectKey]) -> None:
         """Note which Secrets an object uses; none withdraws it from the index."""
-        for secret in self._secrets_of.pop(key, frozenset()):
+        for secret in self._secrets_of.pop(key, ()):
             users = self._users_of[secret]
             users.discard(key)
             if not users:
                 del self._users_of[secret]
-        referred = frozenset(secrets)
+        referred = tuple(dict.fromkeys(secrets))
         if referred:
             self._secrets_of[key] = referred
         for secret in referred:

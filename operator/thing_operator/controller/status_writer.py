@@ -44,6 +44,10 @@ class Target:
     key: ObjectKey
     uid: str
 
+    def __hash__(self) -> int:
+        """Of the uid alone: a pass looks up ten times, and a string keeps its hash."""
+        return hash(self.uid)
+
 
 class WriteObserver(Protocol):
     """Told of every write made or spared, for metrics."""

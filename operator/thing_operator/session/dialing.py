@@ -60,10 +60,10 @@ class Dialer:
             raise explain_dial_error(error, spec=spec) from None
 
     async def _handshake(self, sock: socket.socket, spec: SessionSpec) -> ssl.SSLSocket:
-        handshake = _Handshake(sock)
+        handshake = _Handshake(sock, self._contexts)
         try:
             _tune(sock)
-            wants = await self._compute(handshake.begin, self._contexts, spec)
+            wants = await self._compute(handshake.begin, spec)
             while wants is not None:
                 await _until_ready(handshake.sock, wants)
                 wants = await self._compute(handshake.go_on)
@@ -89,8 +89,9 @@ _Wants = int | None
 class _Handshake:
     """A TLS handshake on a non-blocking socket, step by step; the steps run in a thread."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, contexts: TlsContexts) -> None:
         self.sock = sock
+        self._contexts = contexts
 
     @property
     def tls(self) -> ssl.SSLSocket:
@@ -98,9 +99,9 @@ class _Handshake:
         assert isinstance(self.sock, ssl.SSLSocket)  # noqa: S101 - tells mypy what begin() has done
         return self.sock
 
-    def begin(self, contexts: TlsContexts, spec: SessionSpec) -> _Wants:
+    def begin(self, spec: SessionSpec) -> _Wants:
         """Load certificate and key, say hello."""
-        self.sock = contexts.wrap(self.sock, endpoint=spec.endpoint, identity=spec.identity)
+        self.sock = self._contexts.wrap(self.sock, endpoint=spec.endpoint, identity=spec.identity)
         return self.go_on()
 
     def go_on(self) -> _Wants:
@@ -111,6 +112,7 @@ class _Handshake:
             return selectors.EVENT_READ
         except ssl.SSLWantWriteError:
             return selectors.EVENT_WRITE
+        self._contexts.drop_identity(self.tls)
         return None
 
 

@@ -1,6 +1,6 @@
 """A thing's session: connects, stays connected, shows what is the case. The policy over :mod:`link`.
 
-One task per session. It sleeps while the session is up; everything else is told to it by its link.
+Its task lives until the session is up; from then on everything is told to it by its link.
 
     CONNECTING -> SUBSCRIBING -> READING -> READY
          ^            |             |         |  drop, refusal, silence
@@ -52,7 +52,6 @@ class Session:
     """The MQTT session of one thing. Made by ``Hub.open``; lives on the event loop until ``close``."""
 
     __slots__ = (
-        "_idle",
         "_link",
         "_loop",
         "_on_change",
@@ -94,7 +93,6 @@ class Session:
         self._ready_at = 0.0
         self._retry_at = 0.0
         self._writing = asyncio.Lock()
-        self._idle: asyncio.Future[None] | None = None
         self._step: asyncio.Task[None] | None = None
         self._sleeping = False
         self._told = True
@@ -106,7 +104,8 @@ class Session:
             since=shared.now(),
             fingerprint=spec.identity.fingerprint,
         )
-        self._task = self._loop.create_task(self._run(), name=f"session {spec.thing_name}")
+        self._task: asyncio.Task[None] | None = None
+        self._begin()
 
     @property
     def spec(self) -> SessionSpec:
@@ -188,8 +187,9 @@ class Session:
     async def close(self) -> None:
         """DISCONNECT and forget; nothing is shown any more. Never raises, may be called twice."""
         self._told = False
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
         link, self._link = self._link, None
         if link is not None:
             link.close()
@@ -198,13 +198,12 @@ class Session:
 
     # The task
 
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._run(), name=f"session {self._spec.thing_name}")
+
     async def _run(self) -> None:
-        while True:
-            if self._link is not None and self._link.spec is self._spec:
-                self._idle = self._loop.create_future()
-                await self._idle
-                self._idle = None
-                continue
+        """Until the session is up as it is to be."""
+        while self._link is None or self._link.spec is not self._spec:
             try:
                 await self._interruptible(self._wait_for_turn())
                 await self._interruptible(self._connect())
@@ -216,6 +215,7 @@ class Session:
                 # A mistake of ours must not end a session for good.
                 _log.exception("connecting the session of %s failed unexpectedly", self._spec.thing_name)
                 self._failed(SessionLostError("an internal error, see the operator's log; trying again"))
+        self._task = None
 
     async def _interruptible(self, step: Coroutine[Any, Any, None]) -> None:
         self._step = self._loop.create_task(step)
@@ -230,10 +230,9 @@ class Session:
             self._step = None
 
     def _wake(self, *, even_from_connecting: bool) -> None:
-        """Have the task look again: at once when idle, else by ending the step that it is about."""
-        if self._idle is not None:
-            if not self._idle.done():
-                self._idle.set_result(None)
+        """Have a task look again: a new one, else by ending the step that it is about."""
+        if self._task is None:
+            self._begin()
         elif self._step is not None and (self._sleeping or even_from_connecting):
             self._step.cancel()
 

@@ -2,8 +2,9 @@
 
 A context of its own costs each session 24 KiB and 1.4 ms (reference aws-iot-shadow.md 3), so sessions share
 one per trust, ALPN and kind of key, and the certificate is swapped under a lock before each handshake:
-``wrap_socket`` takes its own reference to it. The kind of key belongs to the choice because OpenSSL keeps one
-certificate per kind in a context, and would offer a stranger's RSA certificate beside our EC one.
+``wrap_socket`` takes its own reference to it, which is given up after the handshake (7 KiB a session). The kind
+of key belongs to the choice because OpenSSL keeps one certificate per kind in a context, and would offer a
+stranger's RSA certificate beside our EC one.
 """
 
 import os
@@ -43,6 +44,7 @@ class TlsContexts:
     def __init__(self) -> None:
         self._lock = Lock()
         self._contexts: dict[tuple[str | None, bool, str], ssl.SSLContext] = {}
+        self._without_identity = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     def wrap(self, sock: "socket.socket", *, endpoint: "Endpoint", identity: "Identity") -> ssl.SSLSocket:
         """A TLS socket over ``sock`` that verifies the endpoint and shows the identity; no handshake yet.
@@ -58,12 +60,21 @@ class TlsContexts:
             _load_identity(context, identity)
             return context.wrap_socket(sock, server_hostname=endpoint.host, do_handshake_on_connect=False)
 
+    def drop_identity(self, tls: ssl.SSLSocket) -> None:
+        """Have a socket whose handshake is done no longer hold its certificate and key, which nobody asks for again.
+
+        A socket has its certificate from its context: with another context comes another one, here none. All else
+        (the peer's verification, ciphers, options) was taken over when the socket was made.
+        """
+        tls.context = self._without_identity
+
 
 def _new_context(endpoint: "Endpoint") -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # AWS issues none, and each connection belongs to one identity anyway.
-    context.options |= ssl.OP_NO_TICKET
+    # Nor is a handshake done again on a connection: the identity is not kept for it.
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     try:
         context.load_verify_locations(cadata=endpoint.ca_pem or amazon_roots())
     except (ssl.SSLError, ValueError):

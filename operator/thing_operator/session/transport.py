@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 
 _QOS: Final = 1
 _MAX_UNACKNOWLEDGED: Final = 20
-_FAILURE: Final = 0x80
+_READ_SIZE: Final = 4096
+"""Bytes: more than most messages have, and little enough to be made for each read."""
 
 
 class Listener(Protocol):
@@ -138,14 +139,27 @@ class _Client(paho.Client):
             reconnect_on_failure=False,
         )
         self._given = sock
+        self._arrived = b""
         self.error: OSError | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something has arrived that no packet was made of yet and that the socket does not tell of."""
+        return bool(self._arrived) or self._given.pending() > 0
 
     def _create_socket(self) -> ssl.SSLSocket:
         return self._given
 
     def _sock_recv(self, bufsize: int) -> bytes:
+        """paho asks byte by byte; each would be a read of the socket."""
+        if not self._arrived:
+            self._arrived = self._receive()
+        data, self._arrived = self._arrived[:bufsize], self._arrived[bufsize:]
+        return data
+
+    def _receive(self) -> bytes:
         try:
-            return super()._sock_recv(bufsize)
+            return super()._sock_recv(_READ_SIZE)
         except BlockingIOError:
             raise
         except OSError as error:
@@ -269,7 +283,7 @@ class PahoTransport:
         try:
             self._client.loop_read()
             # OpenSSL may hold whole packets that came in one record: the socket never gets readable for them.
-            while self._client.socket() is not None and self._sock.pending():
+            while self._client.socket() is not None and self._client.has_more:
                 self._client.loop_read()
         except Exception:  # noqa: BLE001 - logged
             # A packet that paho or we cannot stand must end this connection, not the reading of all others.

@@ -1,8 +1,10 @@
 """The real transport against a server that does what no honest broker does on request."""
 
 import asyncio
+import gc
 import socket
 import ssl
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,9 +25,12 @@ from tests.integration.session.scripted import (
 from tests.integration.session.waiting import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
-from thing_operator.session import Hub, Phase, RequestTimeoutError, SessionLostError, Will
+from thing_operator.session import Hub, Phase, RequestTimeoutError, SessionLostError, SessionSpec, Will
 from thing_operator.session.dialing import Dialer
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
+
+MOST_BLOCKS = 184
+"""Blocks of memory that Python takes for a session and for its side of the scripted server; 179 with 3.11."""
 
 BOTH_VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 
@@ -316,6 +321,44 @@ async def test_each_session_shows_its_own_certificate(recorder: Recorder, tmp_pa
         shown = {peer.tls.getpeercert()["subject"][0][0][1] for peer in server.peers}  # type: ignore[index]
         assert shown == set(names)
         assert len(server.peers) == len(names)
+
+
+@BOTH_VERSIONS
+async def test_what_was_shown_in_the_handshake_is_not_kept(
+    recorder: Recorder, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """The context that a socket has its certificate and key from is one without any; the connection goes on."""
+    dialer = Dialer()
+    async with scripted_server(recorder.authority, tmp_path, maximum=version) as server:
+        first, second = [
+            await dialer.dial(recorder.spec(server.port, name=name), timeout=30) for name in ("t1", "t2")
+        ]
+        await until(lambda: len(server.peers) == 2)
+        shown = [peer.tls.getpeercert()["subject"][0][0][1] for peer in server.peers]  # type: ignore[index]
+        assert shown == ["t1", "t2"]
+        assert first.context is second.context
+        assert first.context.cert_store_stats()["x509"] == 0
+        for sock in (first, second):
+            sock.close()
+    dialer.close()
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="counted with Python 3.11")
+async def test_a_session_is_made_of_few_objects(recorder: Recorder, tmp_path: Path) -> None:
+    """Ten thousand are held: a task, a closure or a copy more in each would be megabytes."""
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        specs = [recorder.spec(server.port, name=f"t{number}") for number in range(60)]
+        sessions = []
+
+        async def blocks(specs: list[SessionSpec]) -> int:
+            sessions.extend(recorder.hub.open(spec, lambda _session: None) for spec in specs)
+            await until(lambda: all(session.view.connected for session in sessions))
+            gc.collect()
+            return sys.getallocatedblocks()
+
+        before = await blocks(specs[:10])  # what is made once
+        after = await blocks(specs[10:])
+        assert (after - before) / 50 < MOST_BLOCKS
 
 
 async def test_two_hundred_at_once_and_closing_them(recorder: Recorder, tmp_path: Path) -> None:

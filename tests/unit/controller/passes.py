@@ -9,9 +9,7 @@ from tests.unit.controller.fakes import FakeClock, ServiceSession
 
 from thing_operator.api.conditions import Condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.config import DeviceSettings
 from thing_operator.controller.things.convergence import Convergence, Wishes, converge
-from thing_operator.controller.things.device import VirtualDevice
 from thing_operator.controller.things.memory import Memory
 from thing_operator.controller.things.runtime import Answers, RetryGate, ThingRuntime
 from thing_operator.device import compile_device
@@ -53,13 +51,6 @@ class Pass:
             repairs=self._gate(),
             greetings=self._gate(),
             answers=Answers(clock=self.clock, gate=self._gate()),
-            device=VirtualDevice(
-                session=lambda: None,
-                settings=DeviceSettings(),
-                clock=self.clock,
-                on_problem=lambda: None,
-                on_dropped=lambda _count: None,
-            ),
         )
         self.runtime.session = self.session  # type: ignore[assignment]
 

@@ -24,7 +24,7 @@ THING = ObjectRecord(
     created="2026-11-23T00:00:00Z",
     deleting_since=None,
     finalizers=(),
-    spec={},
+    spec=b"{}",
 )
 TARGET = Target("t", "localhost", 8883, None, None, "thing-t", None, None)
 TARGET_WITH_CA = Target("t", "localhost", 8883, None, "broker-ca", "thing-t", None, None)

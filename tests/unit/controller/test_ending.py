@@ -53,7 +53,7 @@ class Scene:
             created="2026-11-23T00:00:00Z",
             deleting_since=START - timedelta(hours=1),
             finalizers=(FINALIZER, "example.org/theirs"),
-            spec={},
+            spec=b"{}",
         )
         memory = Memory(desired=("/a",), reported=("/fact",))
         return await self.ending.settle(record, policy=policy, session=self.session, memory=memory)

@@ -522,3 +522,23 @@ class TestDocuments:
         will = Will("tcxn/things/t1/shadow/update", b"{}")
         assert "SECRET" not in repr(spec())
         assert will.topic in repr(will)
+
+
+async def test_a_session_that_is_up_has_no_task() -> None:
+    """Ten thousand of them sleeping would be twenty megabytes; a drop makes a new one."""
+
+    def tasks() -> int:
+        return sum(task.get_name() == "session t1" for task in asyncio.all_tasks())
+
+    broker = FakeBroker(on_publish=answer_get(1))
+    async with hub(broker) as the_hub:
+        session = the_hub.open(spec(), Watcher())
+        assert tasks() == 1
+        await until(lambda: session.view.connected)
+        await until(lambda: tasks() == 0)
+        broker.last.kick()
+        assert tasks() == 1
+        await until(lambda: session.view.connected)
+        await until(lambda: tasks() == 0)
+        await session.close()
+        assert tasks() == 0

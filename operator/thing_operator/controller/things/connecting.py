@@ -74,7 +74,7 @@ class Connector:
         """End the session, if there is one; ``goodbye``: a thing that says it is online says that it no longer is."""
         session, spec = runtime.session, runtime.session_spec
         runtime.session, runtime.session_spec = None, None
-        runtime.device.stop()
+        runtime.stop_device()
         runtime.forget_credentials()
         if session is None:
             return

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from thing_operator.api.reasons import Reason
@@ -30,6 +31,7 @@ from thing_operator.controller.things.settled import settle
 from thing_operator.controller.things.status import build_status, is_urgent
 from thing_operator.controller.things.target import Target, resolve_target
 from thing_operator.controller.workflow import Enqueue, Tell, ThingObserver
+from thing_operator.device import DeviceProgram
 from thing_operator.errors import UserError
 
 _ENDS_SESSION = frozenset(
@@ -79,19 +81,34 @@ class ThingReconciler:
         if record is None or runtime is None:
             await self._forget(key)
             return None
-        runtime.settled = None
-        if record.deleting_since is not None:
-            return await self._end(record, runtime)
-        seen, done = await self._observe(record, runtime)
-        self._say(record, runtime, seen)
-        program = runtime.compiled[1] if runtime.compiled else None
-        runtime.settled = settle(seen, done, program=program)
-        return next_look(seen, runtime, done.again)
+        with self._passing(key, runtime):
+            if record.deleting_since is not None:
+                return await self._end(record, runtime)
+            seen, done = await self._observe(record, runtime)
+            self._say(record, runtime, seen)
+            program = runtime.compiled[1] if runtime.compiled else None
+            runtime.settled = settle(seen, done, program=program)
+            return next_look(seen, runtime, done.again)
+
+    @contextmanager
+    def _passing(self, key: ObjectKey, runtime: ThingRuntime) -> Iterator[None]:
+        """What the session tells during a pass asks for another one only if this one did not end with all of it
+        seen: most of it is the answer to what the pass itself has sent.
+        """
+        runtime.settled, runtime.passing, runtime.heard = None, True, False
+        try:
+            yield
+        finally:
+            runtime.passing = False
+            if runtime.heard and runtime.settled is None:
+                self._enqueue(key)
 
     def heard(self, key: ObjectKey) -> None:
         """The session of this Thing has news: a pass, unless all that is to be done is to mirror a report."""
         runtime, record = self._runtimes.get(key), self._cache.get(key)
-        if runtime is None or record is None or not self._mirror(record, runtime):
+        if runtime is not None and runtime.passing:
+            runtime.heard = True
+        elif runtime is None or record is None or not self._mirror(record, runtime):
             self._enqueue(key)
 
     def _mirror(self, record: ObjectRecord, runtime: ThingRuntime) -> bool:
@@ -99,6 +116,8 @@ class ThingReconciler:
         settled, session = runtime.settled, runtime.session
         if settled is None or session is None or runtime.uid != record.uid:
             return False
+        if session.view is settled.view:
+            return True
         shadow = settled.mirrored(session.view)
         if shadow is None or record.generation != settled.generation:
             return False
@@ -205,11 +224,19 @@ class ThingReconciler:
             took = runtime.acceptance.arrived(now=self._clock.monotonic())
             if took is not None:
                 self._observer.synced(took)
-            runtime.device.play(program, thing_name=target.thing_name, created=record.created_at)
+            self._play(record, runtime, program, target)
         if done.repaired:
             paths = ", ".join(done.repaired[:5])
             self._tell(record, Reason.DRIFT_REPAIRED, f"changed by others and put right: {paths}")
         return done
+
+    def _play(
+        self, record: ObjectRecord, runtime: ThingRuntime, program: DeviceProgram, target: Target
+    ) -> None:
+        if runtime.device is None and program.signals:
+            runtime.device = self._new_device(record, runtime)
+        if runtime.device is not None:
+            runtime.device.play(program, thing_name=target.thing_name, created=record.created_at)
 
     def _seen(
         self,
@@ -234,7 +261,7 @@ class ThingReconciler:
             last_view=runtime.last_view,
             request_problem=done.problem,
             accepted=done.accepted,
-            device_problem=runtime.device.problem,
+            device_problem=runtime.device.problem if runtime.device else None,
             drift=done.drift,
             memory=done.memory,
             disconnect_grace=self._settings.session.disconnect_grace,
@@ -280,22 +307,22 @@ class ThingReconciler:
     def _new_runtime(self, record: ObjectRecord) -> ThingRuntime:
         minute = timedelta(minutes=1)
         repeat = self._gate(limit=minute, quiet=5 * minute)
-        device = VirtualDevice(
+        return ThingRuntime(
+            uid=record.uid,
+            requests=self._gate(limit=2 * minute, quiet=10 * minute),
+            repairs=self._gate(limit=minute, quiet=5 * minute),
+            greetings=self._gate(limit=minute, quiet=5 * minute),
+            answers=Answers(clock=self._clock, gate=repeat),
+        )
+
+    def _new_device(self, record: ObjectRecord, runtime: ThingRuntime) -> VirtualDevice:
+        return VirtualDevice(
             session=lambda: runtime.session,
             settings=self._settings.device,
             clock=self._clock,
             on_problem=lambda: self._enqueue(record.key),
             on_dropped=lambda count: self._tell_dropped(record, count),
         )
-        runtime = ThingRuntime(
-            uid=record.uid,
-            requests=self._gate(limit=2 * minute, quiet=10 * minute),
-            repairs=self._gate(limit=minute, quiet=5 * minute),
-            greetings=self._gate(limit=minute, quiet=5 * minute),
-            answers=Answers(clock=self._clock, gate=repeat),
-            device=device,
-        )
-        return runtime
 
     def _tell_dropped(self, record: ObjectRecord, count: int) -> None:
         limits = self._settings.device
@@ -335,7 +362,7 @@ class ThingReconciler:
                 await self._connector.ensure(record, runtime, target, presence=_is_present(spec))
             except UserError as error:
                 runtime.request_problem = Problem(error.reason, error.message, stalled=True)
-            runtime.device.stop()
+            runtime.stop_device()
             memory = Memory.of(self._previous(record))
             again = await self._ending.settle(record, policy=policy, session=runtime.session, memory=memory)
             if again is not None:

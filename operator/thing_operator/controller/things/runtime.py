@@ -136,7 +136,8 @@ class ThingRuntime:
     greetings: RetryGate
     """Saying that the thing is online."""
     answers: Answers
-    device: VirtualDevice
+    device: VirtualDevice | None = None
+    """None until something is simulated: most Things are no more than wishes, and ten thousand are held."""
     session: Session | None = None
     session_spec: SessionSpec | None = None
     last_view: SessionView | None = None
@@ -159,6 +160,12 @@ class ThingRuntime:
 
     acceptance: Acceptance = field(default_factory=Acceptance)
 
+    passing: bool = False
+    """A pass is under way."""
+
+    heard: bool = False
+    """The session had news during the pass."""
+
     settled: Settled | None = None
     """Set while nothing is to be done but to mirror what is reported."""
 
@@ -173,6 +180,12 @@ class ThingRuntime:
             program = compile_device(spec, thing_name=target.thing_name, document_limit=document_limit)
             self.compiled = (generation, program)
         return self.compiled[1]
+
+    def stop_device(self) -> None:
+        """Nothing is simulated any more, and nothing of it is kept."""
+        if self.device is not None:
+            self.device.stop()
+            self.device = None
 
     def forget_credentials(self) -> None:
         """Have them read again at the next pass."""
