@@ -37,7 +37,7 @@ Body = Mapping[str, Any]
 Operations = Sequence[Mapping[str, Any]]
 """A JSON Patch."""
 
-_PARALLEL = 16
+_PARALLEL = 10
 """Requests under way at a time, watches aside: each connection costs a quarter of a MiB for its TLS."""
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)
 _WATCH_SILENCE = 90.0

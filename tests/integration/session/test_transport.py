@@ -25,7 +25,15 @@ from tests.integration.session.scripted import (
 from tests.integration.session.waiting import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
-from thing_operator.session import Hub, Phase, RequestTimeoutError, SessionLostError, SessionSpec, Will
+from thing_operator.session import (
+    Hub,
+    Phase,
+    RequestTimeoutError,
+    Session,
+    SessionLostError,
+    SessionSpec,
+    Will,
+)
 from thing_operator.session.dialing import Dialer
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
 
@@ -348,7 +356,7 @@ async def test_a_session_is_made_of_few_objects(recorder: Recorder, tmp_path: Pa
     """Ten thousand are held: a task, a closure or a copy more in each would be megabytes."""
     async with scripted_server(recorder.authority, tmp_path) as server:
         specs = [recorder.spec(server.port, name=f"t{number}") for number in range(60)]
-        sessions = []
+        sessions: list[Session] = []
 
         async def blocks(specs: list[SessionSpec]) -> int:
             sessions.extend(recorder.hub.open(spec, lambda _session: None) for spec in specs)

@@ -60,7 +60,7 @@ class ThingReconciler:
         self._connector = connector
         self._ending = ending
         self._writer = writer
-        self._statuses = ParsedStatuses(writer, ThingStatus, limit=256)
+        self._statuses = ParsedStatuses(writer, ThingStatus, limit=128)
         self._settings = settings
         self._enqueue = enqueue
         self._tell = tell
