@@ -4,6 +4,8 @@ import json
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +282,21 @@ def test_second_connect_takes_over_and_the_first_gets_no_packet(cloud: LocalClou
         with Device(cloud.info, thing) as second:
             assert first.recv(100) == b""
             second.publish_and_wait(second.topics.update, {"state": {}})
+
+
+def test_of_many_that_connect_at_once_one_is_left_and_is_served(cloud: LocalCloud, thing: CloudThing) -> None:
+    """None may be left that is up, gets nothing, and that no later one ends."""
+    for _ in range(10):
+        with ExitStack() as running, ThreadPoolExecutor(8) as pool:
+            devices = [Device(cloud.info, thing) for _ in range(8)]
+            for device in devices:
+                running.push(device)
+            list(pool.map(Device.connect, devices))
+            wait_for(lambda: sum(not device.closed for device in devices) == 1, "all but one to be closed")  # noqa: B023
+            (left,) = (device for device in devices if not device.closed)
+            left.subscribe_all()
+            left.publish(left.topics.get)
+            assert left.next()[0] == "get/rejected"
 
 
 def test_takeover_publishes_the_will_of_the_first(cloud: LocalCloud, thing: CloudThing) -> None:

@@ -23,6 +23,7 @@ type dialect struct {
 	minimumKeepAlive uint16
 	feed             *feed
 	paces            paces
+	takeovers        *takeovers
 	inside           *mqtt.Client // publishes in the broker's own name, past all checks
 	subscribing      sync.Map     // *mqtt.Client -> packets.Subscriptions that it is asking for now
 }
@@ -34,6 +35,7 @@ func newDialect(server *mqtt.Server, identities *identities, config config) *dia
 		minimumKeepAlive: config.MinimumKeepAlive,
 		feed:             newFeed(),
 		paces:            paces{perSecond: float64(config.PublishesPerSecond)},
+		takeovers:        newTakeovers(),
 		inside:           server.NewClient(nil, mqtt.LocalListener, "$inside", true),
 	}
 }
@@ -42,8 +44,8 @@ func (d *dialect) ID() string { return "dialect" }
 
 func (d *dialect) Provides(b byte) bool {
 	switch b {
-	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablished, mqtt.OnDisconnect,
-		mqtt.OnClientExpired, mqtt.OnACLCheck, mqtt.OnPacketRead, mqtt.OnPacketEncode, mqtt.OnPacketSent,
+	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablish, mqtt.OnSessionEstablished,
+		mqtt.OnDisconnect, mqtt.OnClientExpired, mqtt.OnACLCheck, mqtt.OnPacketRead, mqtt.OnPacketEncode, mqtt.OnPacketSent,
 		mqtt.OnSubscribe, mqtt.OnSubscribed, mqtt.OnPublish, mqtt.OnPublished, mqtt.OnPublishDropped, mqtt.OnWillSent:
 		return true
 	}
@@ -70,6 +72,11 @@ func (d *dialect) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool 
 		return false
 	}
 	return true
+}
+
+// OnSessionEstablish ends the connection that this one takes over.
+func (d *dialect) OnSessionEstablish(cl *mqtt.Client, _ packets.Packet) {
+	d.takeovers.enter(d.server, cl)
 }
 
 func (d *dialect) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {

@@ -65,10 +65,12 @@ func run() error {
 	}
 	gate := &gate{Listener: plain}
 	server := newServer(config)
-	if err := server.AddHook(newDialect(server, identities, config), nil); err != nil {
+	dialect := newDialect(server, identities, config)
+	if err := server.AddHook(dialect, nil); err != nil {
 		return err
 	}
-	if err := server.AddListener(listeners.NewNet("mqtt", tls.NewListener(gate, tlsConfig))); err != nil {
+	incoming := listeners.NewNet("mqtt", tls.NewListener(gate, tlsConfig))
+	if err := server.AddListener(&listener{Net: incoming, takeovers: dialect.takeovers}); err != nil {
 		return err
 	}
 	if err := server.Serve(); err != nil {
