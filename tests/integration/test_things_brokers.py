@@ -176,6 +176,8 @@ class Tunnel:
         self._cloud = cloud
         self._open = asyncio.Event()
         self._open.set()
+        self._carrying: set[asyncio.Task[None] | None] = set()
+        """Held here: what has gone dead waits for nothing that anybody else holds, and would be collected."""
         self.port = 0
 
     async def listen(self) -> None:
@@ -194,6 +196,7 @@ class Tunnel:
         before.clear()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._carrying.add(asyncio.current_task())
         is_open, port = self._open, self._cloud.info.mqtt_port
         far_reader, far_writer = await asyncio.open_connection(LOOPBACK, port)
         try:
@@ -203,6 +206,7 @@ class Tunnel:
         finally:
             writer.close()
             far_writer.close()
+            self._carrying.discard(asyncio.current_task())
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
