@@ -1,5 +1,6 @@
 """``thing-operator run`` when it cannot: one message with the remedy, exit 1, no traceback."""
 
+import shlex
 import socket
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.fixtures.controlplane import Kubectl
+from tests.fixtures.operator import eventually
 
 from thing_operator.local.controlplane import ControlPlane
 from thing_operator.local.environment import inherited_environment
@@ -74,6 +76,31 @@ def test_a_wrong_setting(control_plane: ControlPlane, variables: dict[str, str],
 
 def test_namespace_and_all_namespaces_exclude_each_other() -> None:
     assert "exclude each other" in words(run("-A", "--namespace", "x"))
+
+
+def test_it_takes_all_descriptors_that_it_may_have(control_plane: ControlPlane, namespace: str) -> None:
+    """A session needs one, and container runtimes begin with 1,024."""
+    env = inherited_environment() | {
+        "THING_OPERATOR_HEALTH__PORT": "0",
+        "THING_OPERATOR_METRICS__PORT": "0",
+        "KUBECONFIG": str(control_plane.kubeconfig),
+    }
+    run_it = shlex.join([sys.executable, "-m", "thing_operator", "run", "--namespace", namespace])
+    with subprocess.Popen(["bash", "-c", f"ulimit -Sn 100; exec {run_it}"], env=env) as process:
+        try:
+            proc = Path(f"/proc/{process.pid}")
+
+            def raised() -> bool:
+                (line,) = (
+                    each for each in (proc / "limits").read_text().splitlines() if "open files" in each
+                )
+                soft, hard = line.split()[3:5]
+                begun = (proc / "cmdline").read_text().startswith(sys.executable)
+                return begun and soft == hard
+
+            eventually(raised, "the limit of open files is raised")
+        finally:
+            process.terminate()
 
 
 def test_a_port_that_is_taken_is_named(control_plane: ControlPlane) -> None:

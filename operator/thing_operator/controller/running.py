@@ -12,6 +12,7 @@ from typing import Any
 
 import kopf
 
+from thing_operator import descriptors
 from thing_operator.api import names
 from thing_operator.clock import SystemClock
 from thing_operator.config import Settings
@@ -28,6 +29,7 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
     Raises TaskDiedError when a part of the operator has ended that must not.
     """
     _tune_gc()
+    descriptors.raise_limit()
     clock = SystemClock()
     async with Signals(settings=settings, clock=clock) as signals:
         client = await KubeClient.connect(kubeconfig=kubeconfig)

@@ -5,6 +5,7 @@ import socket
 import ssl
 from typing import Final
 
+from thing_operator.descriptors import limit
 from thing_operator.session.errors import (
     ConnectError,
     EndpointUnreachableError,
@@ -111,6 +112,11 @@ def _explain_unreachable(error: OSError, *, endpoint: Endpoint) -> str:
         case ConnectionResetError() | BrokenPipeError():
             return f"{where} closed the connection while it was being set up"
     name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return (
+            f"the operator has no descriptor left for this session ({name}, limit {limit()}): raise the limit of open "
+            "files of its process, or have several operators with a part of the namespaces each"
+        )
     return f"{where} cannot be reached ({name}): check host, port and network"
 
 

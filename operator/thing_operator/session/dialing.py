@@ -5,6 +5,7 @@ certificates) or cannot be done otherwise (``getaddrinfo``) runs in a few thread
 """
 
 import asyncio
+import errno
 import os
 import selectors
 import socket
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
+from thing_operator.descriptors import is_reserved
 from thing_operator.session.diagnosis import explain_dial_error
 from thing_operator.session.model import Endpoint, SessionSpec
 from thing_operator.session.tls import TlsContexts
@@ -62,6 +64,7 @@ class Dialer:
     async def _handshake(self, sock: socket.socket, spec: SessionSpec) -> ssl.SSLSocket:
         handshake = _Handshake(sock, self._contexts)
         try:
+            _leave_the_reserve(sock)
             _tune(sock)
             wants = await self._compute(handshake.begin, spec)
             while wants is not None:
@@ -127,6 +130,11 @@ async def _until_ready(sock: socket.socket, wants: int) -> None:
         await ready
     finally:
         remove(descriptor)
+
+
+def _leave_the_reserve(sock: socket.socket) -> None:
+    if is_reserved(sock.fileno()):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _tune(sock: socket.socket) -> None:

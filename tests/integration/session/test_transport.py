@@ -1,7 +1,9 @@
 """The real transport against a server that does what no honest broker does on request."""
 
 import asyncio
+import contextlib
 import gc
+import resource
 import socket
 import ssl
 import sys
@@ -25,6 +27,7 @@ from tests.integration.session.scripted import (
 from tests.integration.session.waiting import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
+from thing_operator.descriptors import RESERVED
 from thing_operator.session import (
     Hub,
     Phase,
@@ -329,6 +332,31 @@ async def test_each_session_shows_its_own_certificate(recorder: Recorder, tmp_pa
         shown = {peer.tls.getpeercert()["subject"][0][0][1] for peer in server.peers}  # type: ignore[index]
         assert shown == set(names)
         assert len(server.peers) == len(names)
+
+
+async def test_the_last_descriptors_are_not_for_sessions(recorder: Recorder, tmp_path: Path) -> None:
+    """An operator whose sessions have taken them all could not watch, be probed or read a file any more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        with socket.socket() as lowest:
+            next_free = lowest.fileno()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (next_free + RESERVED + 16, hard))
+        try:
+            specs = [recorder.spec(server.port, name=f"t{number}") for number in range(30)]
+            sessions = [recorder.open(spec) for spec in specs]
+            await until(
+                lambda: all(session.view.phase in {Phase.READY, Phase.WAITING} for session in sessions)
+            )
+            refused = [session.view for session in sessions if not session.view.connected]
+            assert 0 < len(refused) < 30
+            assert {view.reason for view in refused} == {"EndpointUnreachable"}
+            assert all("raise the limit of open files" in view.message for view in refused)
+            with contextlib.ExitStack() as others:
+                for _ in range(RESERVED // 4):
+                    others.enter_context(socket.socket())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await until(lambda: all(session.view.connected for session in sessions))
 
 
 @BOTH_VERSIONS

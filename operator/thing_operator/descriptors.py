@@ -1,0 +1,25 @@
+"""The process's file descriptors: a session takes one, and the operator is blind without a few for itself."""
+
+import resource
+
+RESERVED = 64
+"""Of the limit, not for sessions: watches and requests to the API server, probes, files."""
+
+
+def raise_limit() -> None:
+    """Take all that the system allows: container runtimes give 1,024 at first, and half a million on request."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def limit() -> int | None:
+    """How many there may be; None for as many as one likes."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def is_reserved(descriptor: int) -> bool:
+    """Whether only the reserve is left: the system always gives the lowest number that is free."""
+    most = limit()
+    return most is not None and descriptor >= most - min(RESERVED, most // 4)
