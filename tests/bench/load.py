@@ -18,10 +18,12 @@ _LATE = 60.0
 @dataclass
 class Latencies:
     """Milliseconds. ``accepted``: PATCH of a value in spec sent to ``update/accepted`` seen of it or a later one;
+    ``after_event``: the part of it after a bare watch told of the value (0 where that came later);
     ``status``: report sent to a status seen that has it or a later one.
     """
 
     accepted: list[float] = field(default_factory=list)
+    after_event: list[float] = field(default_factory=list)
     status: list[float] = field(default_factory=list)
     sent: int = 0
     lost: int = 0
@@ -42,7 +44,9 @@ class Load:
         self._tokens: dict[str, float] = {}
         self.latencies = Latencies()
         self._patches: set[asyncio.Task[Json]] = set()
+        self._told: dict[str, list[tuple[int, float]]] = {}
         things.on_status = self._on_status
+        things.on_spec = self._on_spec
         cloud.on_accepted = self._on_accepted
 
     async def one_by_one(self, names: Sequence[str]) -> Latencies:
@@ -117,7 +121,15 @@ class Load:
             self._reports.setdefault(thing, []).append((body["version"], self._tokens.pop(token)))
             return
         number = ((body.get("state") or {}).get("desired") or {}).get("setpoint", 0)
-        self.latencies.accepted += _arrived(self._specs, thing, number)
+        accepted = _arrived(self._specs, thing, number)
+        self.latencies.accepted += accepted
+        told = _arrived(self._told, thing, number)
+        self.latencies.after_event += told + [0.0] * (len(accepted) - len(told))
+
+    def _on_spec(self, body: Json) -> None:
+        number, name = body["spec"]["desired"]["setpoint"], body["metadata"]["name"]
+        if any(each == number for each, _ in self._specs.get(name, ())):
+            self._told.setdefault(name, []).append((number, time.monotonic()))
 
     def _on_status(self, body: Json) -> None:
         version = (body["status"].get("shadow") or {}).get("version", 0)

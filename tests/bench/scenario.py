@@ -110,9 +110,15 @@ class Bench:
         self._tell("floor: bare PATCHes")
         names = [thing.name for thing in others[: naive["things"]]]
         patch = await floors.patch_floor(self._world, namespace=namespace, names=names)
+        self._tell("floors: sessions and PATCHes at once")
+        tls_at_once, patch_at_once = await floors.floors_at_once(
+            self._world, things, namespace=namespace, names=names
+        )
+        del patch_at_once["latencies_ms"]
         latencies = patch.pop("latencies_ms")
         patch["p50_ms"], patch["p99_ms"] = percentile(latencies, 0.5), percentile(latencies, 0.99)
-        return {"tls": tls, "watch": watch, "patch": patch, "accepted": accepted}, naive
+        found = {"tls": tls, "watch": watch, "patch": patch, "accepted": accepted}
+        return found | {"tls_at_once": tls_at_once, "patch_at_once": patch_at_once}, naive
 
     # --- the operator's life
 
@@ -186,7 +192,12 @@ class Bench:
         self._figures["cpu_percent_at_1000"] = self._usage().cpu_percent_since(before)
 
     def _note_latencies(self, suffix: str, found: Latencies) -> None:
-        for kind, values in (("accepted", found.accepted), ("status", found.status)):
+        told = (
+            ("accepted", found.accepted),
+            ("accepted_after_event", found.after_event),
+            ("status", found.status),
+        )
+        for kind, values in told:
             for name, share in (("p50", 0.5), ("p99", 0.99)):
                 self._figures[f"{kind}_ms_{name}{suffix}"] = percentile(values, share)
         self._figures[f"lost_changes{suffix}"] = found.lost

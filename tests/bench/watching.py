@@ -31,6 +31,8 @@ class ThingsWatch:
     namespace: str
     on_status: Callable[[Json], None] = lambda _body: None
     """Told of every write of the operator."""
+    on_spec: Callable[[Json], None] = lambda _body: None
+    """Told of every change of spec."""
     writes: Counter[str] = field(default_factory=Counter)
     """By name, since the last :meth:`reset`."""
     ready: dict[str, float] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class ThingsWatch:
             self._generations[name] = generation
             self.alive.add(name)
             self.ready.pop(name, None)
+            self.on_spec(body)
             return
         if "deletionTimestamp" in meta:
             return
