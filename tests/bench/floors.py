@@ -22,8 +22,6 @@ NAIVE = 200
 up, without a word (the requests that kopf makes for its finalizers take descriptors, too).
 """
 _IDLE_SECONDS = 10.0
-_AT_ONCE = 1000
-_WRITERS = 10
 
 
 async def tls_floor(world: World, things: Sequence[CloudThing]) -> Json:
@@ -44,29 +42,8 @@ async def watch_floor(world: World, *, namespace: str, count: int) -> Json:
 
 async def patch_floor(world: World, *, namespace: str, names: Sequence[str]) -> Json:
     """(b) Bare PATCHes of status: cost and latency of one."""
-    config = {"namespace": namespace, "names": list(names), "parallel": 1}
-    with world.program("patch", config) as program:
+    with world.program("patch", {"namespace": namespace, "names": list(names)}) as program:
         return await asyncio.to_thread(program.wait_done, timeout=600)
-
-
-async def floors_at_once(
-    world: World, things: Sequence[CloudThing], *, namespace: str, names: Sequence[str]
-) -> tuple[Json, Json]:
-    """(a) and (b) while the other runs, as in a cold start: so many processes on so few cores do not find their
-    caches as they left them, and each step takes more CPU than the same step again and again.
-    """
-    things = things[:_AT_ONCE]
-    repeated = list(itertools.islice(itertools.cycle(names), 2 * len(things)))
-    config = {"namespace": namespace, "names": repeated, "parallel": _WRITERS}
-    identities = write_identities(world, things)
-    with (
-        world.program("sessions", {"identities": identities}) as sessions,
-        world.program("patch", config) as patch,
-    ):
-        return (
-            await asyncio.to_thread(sessions.wait_done, timeout=600),
-            await asyncio.to_thread(patch.wait_done, timeout=600),
-        )
 
 
 async def accepted_floor(cloud: CloudWatch, things: Sequence[CloudThing], *, per_second: float) -> Json:

@@ -31,7 +31,7 @@ def with_ratios(measured: Json) -> Json:
     """``floors`` as figures of the same names beside ``parts`` (each floor as it was measured), and ``ratios``.
 
     A report's way to status has both a message and a write in it; the floor of each percentile is their sum.
-    A floor of 0 has no ratio. ``_at_once``: the floor of CPU when sessions and PATCHes are made at the same time.
+    A floor of 0 has no ratio.
     """
     parts, figures = measured["floors"], measured["figures"]
     tls, watch, patch, accepted = (parts[name] for name in ("tls", "watch", "patch", "accepted"))
@@ -56,13 +56,6 @@ def with_ratios(measured: Json) -> Json:
         "status_ms_p99": accepted["p99_ms"] + patch["p99_ms"],
     }
     ratios = {name: _ratio(figures.get(name), floor) for name, floor in floors.items()}
-    at_once = (
-        parts["tls_at_once"]["cpu_ms"]
-        + _EVENTS_TO_READY * watch["cpu_ms"]
-        + _WRITES_TO_READY * parts["patch_at_once"]["cpu_ms"]
-    )
-    floors["operator_cpu_ms_per_thing_at_once"] = at_once
-    ratios["operator_cpu_ms_per_thing_at_once"] = _ratio(figures["operator_cpu_ms_per_thing"], at_once)
     return measured | {"floors": floors, "parts": parts, "ratios": ratios}
 
 

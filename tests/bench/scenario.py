@@ -110,15 +110,9 @@ class Bench:
         self._tell("floor: bare PATCHes")
         names = [thing.name for thing in others[: naive["things"]]]
         patch = await floors.patch_floor(self._world, namespace=namespace, names=names)
-        self._tell("floors: sessions and PATCHes at once")
-        tls_at_once, patch_at_once = await floors.floors_at_once(
-            self._world, things, namespace=namespace, names=names
-        )
-        del patch_at_once["latencies_ms"]
         latencies = patch.pop("latencies_ms")
         patch["p50_ms"], patch["p99_ms"] = percentile(latencies, 0.5), percentile(latencies, 0.99)
-        found = {"tls": tls, "watch": watch, "patch": patch, "accepted": accepted}
-        return found | {"tls_at_once": tls_at_once, "patch_at_once": patch_at_once}, naive
+        return {"tls": tls, "watch": watch, "patch": patch, "accepted": accepted}, naive
 
     # --- the operator's life
 

@@ -45,7 +45,7 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
                     standalone=True,
                     clusterwide=not settings.namespaces,
                     namespaces=settings.namespaces,
-                    stop_flag=operator.supervisor.died,
+                    stop_flag=operator.supervisor.ended,
                 )
             operator.supervisor.raise_for_dead()
         finally:
@@ -86,6 +86,8 @@ def _registry(operator: Operator, client: KubeClient) -> kopf.OperatorRegistry:
     async def stop(**_: Any) -> None:
         # Here and not after kopf's return: it cancels what still runs then.
         await operator.stop()
+        # The stop flag, since kopf takes its own waiter for it for a task that hangs, and gives it five seconds.
+        operator.supervisor.ended.set()
 
     return registry
 

@@ -24,8 +24,8 @@ class Supervisor:
     """Notices the end of any task it was given, until :meth:`relax`."""
 
     def __init__(self) -> None:
-        self.died = asyncio.Event()
-        """Set when the first of them has ended."""
+        self.ended = asyncio.Event()
+        """Set when the first of them has ended, and when the operator has stopped."""
         self._kept: list[str] = []
         self._dead: list[str] = []
         self._relaxed = False
@@ -58,4 +58,4 @@ class Supervisor:
         error = None if task.cancelled() else task.exception()
         log.critical("%s has ended: the operator stops, to be started anew", task.get_name(), exc_info=error)
         self._dead.append(task.get_name())
-        self.died.set()
+        self.ended.set()
