@@ -10,6 +10,8 @@ from matplotlib import pyplot as plt
 Json = dict[str, Any]
 
 _OURS, _FLOOR, _NAIVE = "#1f5fa8", "#9aa5b1", "#c0562b"
+_ABOVE: Json = {"loc": "lower left", "bbox_to_anchor": (0, 1.02), "ncols": 4, "frameon": False}
+"""Where a legend hides nothing."""
 
 
 def draw_all(results: Json, folder: Path) -> list[Path]:
@@ -51,7 +53,7 @@ def _bars(name: str, label: str) -> Callable[[Any, list[Json]], None]:
             axes.bar_label(bars, fmt="%.1f", fontsize=8)
         axes.set_xticks(range(len(sizes)), [_title(size) for size in sizes])
         axes.set_ylabel(label)
-        axes.legend(frameon=False)
+        axes.legend(**_ABOVE)
 
     return draw
 
@@ -68,7 +70,7 @@ def _start(axes: Any, sizes: list[Json]) -> None:
     axes.set_ylabel("s")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    axes.legend(**_ABOVE)
 
 
 def _latency(axes: Any, sizes: list[Json]) -> None:
@@ -80,7 +82,7 @@ def _latency(axes: Any, sizes: list[Json]) -> None:
     axes.set_yscale("log")
     axes.set_xlabel("Things")
     axes.set_ylabel("ms at 100 changes/s")
-    axes.legend(frameon=False)
+    axes.legend(**_ABOVE)
 
 
 def _title(size: Json) -> str:
