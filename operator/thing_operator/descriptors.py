@@ -1,6 +1,7 @@
 """The process's file descriptors: a session takes one, and the operator is blind without a few for itself."""
 
 import resource
+from contextlib import suppress
 
 RESERVED = 64
 """Of the limit, not for sessions: watches and requests to the API server, probes, files."""
@@ -9,8 +10,10 @@ RESERVED = 64
 def raise_limit() -> None:
     """Take all that the system allows: container runtimes give 1,024 at first, and half a million on request."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # Some systems have no hard limit and take no such soft one.
+    with suppress(ValueError, OSError):
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def limit() -> int | None:

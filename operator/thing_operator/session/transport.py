@@ -153,13 +153,13 @@ class _Client(paho.Client):
     def _sock_recv(self, bufsize: int) -> bytes:
         """paho asks byte by byte; each would be a read of the socket."""
         if not self._arrived:
-            self._arrived = self._receive()
+            self._arrived = self._receive(max(bufsize, _READ_SIZE))
         data, self._arrived = self._arrived[:bufsize], self._arrived[bufsize:]
         return data
 
-    def _receive(self) -> bytes:
+    def _receive(self, bufsize: int) -> bytes:
         try:
-            return super()._sock_recv(_READ_SIZE)
+            return super()._sock_recv(bufsize)
         except BlockingIOError:
             raise
         except OSError as error:
