@@ -27,6 +27,8 @@ class Identity:
     private_key_pem: bytes = field(repr=False)
     fingerprint: str
     """SHA-256 of the certificate's DER in hexadecimal."""
+    key_type: str
+    """``RSA 2048``, ``EC P-256`` and the like."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """TLS contexts and client certificates: one context for many identities, no key on a disk.
 
 A context of its own costs each session 24 KiB and 1.4 ms (reference aws-iot-shadow.md 3), so sessions share
-one per trust, ALPN and kind of key, and the certificate is swapped under a lock before each handshake:
-``wrap_socket`` takes its own reference to it, which is given up after the handshake (7 KiB a session). The kind
-of key belongs to the choice because OpenSSL keeps one certificate per kind in a context, and would offer a
-stranger's RSA certificate beside our EC one.
+one per trust, ALPN and type of key, and the certificate is swapped before each handshake: ``wrap_socket`` takes
+its own reference to it, which is given up after the handshake (7 KiB a session). The type of key belongs to the
+choice because OpenSSL keeps one certificate per kind in a context, and would offer a stranger's RSA certificate
+beside our EC one.
 """
 
 import os
@@ -14,10 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
-from threading import Lock
 from typing import TYPE_CHECKING, NoReturn
-
-from cryptography import x509
 
 from thing_operator.session.errors import TlsFailedError
 
@@ -39,26 +36,24 @@ def amazon_roots() -> str:
 
 
 class TlsContexts:
-    """Makes client TLS sockets; safe to call from several threads."""
+    """Makes client TLS sockets; for one thread, since the identity is swapped."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
         self._contexts: dict[tuple[str | None, bool, str], ssl.SSLContext] = {}
         self._without_identity = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     def wrap(self, sock: "socket.socket", *, endpoint: "Endpoint", identity: "Identity") -> ssl.SSLSocket:
         """A TLS socket over ``sock`` that verifies the endpoint and shows the identity; no handshake yet.
 
-        Takes ``sock`` over only when it returns. Blocks for under a millisecond of computing: not for the
-        event loop. Raises TlsFailedError when the roots or the identity cannot be used.
+        Takes ``sock`` over only when it returns. Computes for about half a millisecond. Raises TlsFailedError when
+        the roots or the identity cannot be used.
         """
-        key = (endpoint.ca_pem, endpoint.port == _MQTT_ALPN_PORT, _key_kind(identity))
-        with self._lock:
-            context = self._contexts.get(key)
-            if context is None:
-                context = self._contexts[key] = _new_context(endpoint)
-            _load_identity(context, identity)
-            return context.wrap_socket(sock, server_hostname=endpoint.host, do_handshake_on_connect=False)
+        key = (endpoint.ca_pem, endpoint.port == _MQTT_ALPN_PORT, identity.key_type)
+        context = self._contexts.get(key)
+        if context is None:
+            context = self._contexts[key] = _new_context(endpoint)
+        _load_identity(context, identity)
+        return context.wrap_socket(sock, server_hostname=endpoint.host, do_handshake_on_connect=False)
 
     def drop_identity(self, tls: ssl.SSLSocket) -> None:
         """Have a socket whose handshake is done no longer hold its certificate and key, which nobody asks for again.
@@ -85,13 +80,6 @@ def _new_context(endpoint: "Endpoint") -> ssl.SSLContext:
     if endpoint.port == _MQTT_ALPN_PORT:
         context.set_alpn_protocols([_MQTT_ALPN])
     return context
-
-
-def _key_kind(identity: "Identity") -> str:
-    try:
-        return type(x509.load_pem_x509_certificate(identity.certificate_pem).public_key()).__name__
-    except ValueError:
-        raise _unusable(identity) from None
 
 
 def _load_identity(context: ssl.SSLContext, identity: "Identity") -> None:

@@ -65,6 +65,7 @@ class Authority:
             certificate_pem=certificate.public_bytes(Encoding.PEM),
             private_key_pem=_key_pem(key),
             fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+            key_type=kind,
         )
 
     def server(self, host: str = "localhost") -> bytes:

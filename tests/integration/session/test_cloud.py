@@ -35,7 +35,8 @@ def identity_of(thing: CloudThing) -> Identity:
     """The thing's certificate and key as a session takes them."""
     certificate = x509.load_pem_x509_certificate(thing.certificate_pem)
     fingerprint = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
-    return Identity(thing.certificate_pem, thing.private_key_pem, fingerprint)
+    kind = type(certificate.public_key()).__name__
+    return Identity(thing.certificate_pem, thing.private_key_pem, fingerprint, kind)
 
 
 def spec_of(cloud: LocalCloud, thing: CloudThing) -> SessionSpec:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import resource
 import socket
@@ -175,7 +176,7 @@ async def test_refused_client_certificate(
 async def test_key_of_another_certificate(recorder: Recorder, tmp_path: Path) -> None:
     async with scripted_server(recorder.authority, tmp_path) as server:
         one, two = recorder.authority.identity("t1"), recorder.authority.identity("t1")
-        mixed = type(one)(one.certificate_pem, two.private_key_pem, one.fingerprint)
+        mixed = dataclasses.replace(one, private_key_pem=two.private_key_pem)
         session = recorder.open(recorder.spec(server.port, identity=mixed))
         await until(lambda: session.view.phase is Phase.WAITING)
         assert session.view.reason == "TlsFailed"

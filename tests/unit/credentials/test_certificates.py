@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from tests.unit.credentials.pki import (
     NOT_AFTER,
     NOT_BEFORE,
@@ -26,6 +26,7 @@ from tests.unit.credentials.pki import (
 )
 
 from thing_operator.credentials import Credentials, CredentialsError, check_pair
+from thing_operator.credentials.pem import PemBlock
 
 
 def check(certificate: bytes, private_key: bytes) -> Credentials:
@@ -156,6 +157,23 @@ def test_a_private_key_that_only_claims_to_match(lie: str) -> None:
     told = honest | LIES[lie](key)
     error = refusal(make_certificate(rsa_key()), pkcs1_pem([public.n, public.e, *told.values()]))
     assert error.reason == "KeyMismatch"
+    assert "damaged" in error.message
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8])
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()], ids=lambda curve: curve.name)
+def test_an_ec_private_key_that_only_claims_to_match(form: PrivateFormat, curve: ec.EllipticCurve) -> None:
+    """That the library looks for it is what we rely on."""
+
+    def point(key: ec.EllipticCurvePrivateKey) -> bytes:
+        return key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+    key, other = ec.generate_private_key(curve), ec.generate_private_key(curve)
+    honest = key.private_bytes(Encoding.DER, form, NoEncryption())
+    label = "PRIVATE KEY" if form is PrivateFormat.PKCS8 else "EC PRIVATE KEY"
+    check(make_certificate(key), PemBlock(label, honest).to_pem())
+    lie = PemBlock(label, honest.replace(point(key), point(other))).to_pem()
+    error = refusal(make_certificate(other), lie)
     assert "damaged" in error.message
 
 

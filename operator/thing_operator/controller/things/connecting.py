@@ -106,6 +106,7 @@ class Connector:
                 certificate_pem=credentials.certificate_pem,
                 private_key_pem=credentials.private_key_pem,
                 fingerprint=credentials.fingerprint,
+                key_type=credentials.key_type,
             ),
             will=will,
         )

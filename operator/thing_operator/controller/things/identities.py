@@ -1,6 +1,5 @@
-"""Reading a thing's credentials and CA from the API server, and checking them off the event loop."""
+"""Reading a thing's credentials and CA from the API server, and checking them."""
 
-import asyncio
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,7 +55,7 @@ async def read_identity(
     certificate, private_key = pick_pair(
         data, certificate_key=target.certificate_key, private_key_key=target.private_key_key
     )
-    credentials = await asyncio.to_thread(check_pair, certificate, private_key, now=now)
+    credentials = check_pair(certificate, private_key, now=now)
     return ThingIdentity(credentials, await _read_ca(client, namespace=namespace, target=target))
 
 
