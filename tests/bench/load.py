@@ -93,7 +93,7 @@ class Load:
             await self._things.until(lambda: not self.missing, "all changes have got through", timeout=_LATE)
         except TimeoutError:
             self.latencies.lost += self.missing
-            for waiting in (self._specs, self._tokens, self._reports):
+            for waiting in (self._specs, self._tokens, self._reports, self._told):
                 waiting.clear()
         await asyncio.gather(*self._patches)
 

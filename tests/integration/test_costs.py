@@ -2,10 +2,8 @@
 
 import asyncio
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from tests.bench.api import Api
 from tests.bench.scenario import raised_budgets
 from tests.bench.setup import make_objects
@@ -16,7 +14,6 @@ from tests.fixtures.operator import OperatorProcess
 from thing_operator.local.cloud.client import LocalCloud
 from thing_operator.local.cloud.control import CloudControl
 from thing_operator.local.controlplane import ControlPlane
-from thing_operator.local.ports import LOOPBACK
 
 SIZE = 300
 NAMESPACE = "costs"
@@ -26,13 +23,10 @@ QUIET = 1.0
 
 def passes(operator: OperatorProcess) -> float:
     """Passes over Things so far: one opens the session, one finds it up and sends."""
-    with urlopen(f"http://{LOOPBACK}:{operator.metrics_port}/metrics", timeout=60) as answer:
-        text = answer.read().decode()
     return sum(
-        sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == "thing_operator_reconcile_seconds_count" and sample.labels["queue"] == "things"
+        count
+        for (name, *labels), count in operator.scrape().items()
+        if name == "reconcile_seconds_count" and labels[0] == "things"
     )
 
 

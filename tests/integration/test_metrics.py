@@ -1,23 +1,7 @@
 """The metrics of a running operator move with what it does."""
 
-from urllib.request import urlopen
-
-from prometheus_client.parser import text_string_to_metric_families
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Workspace, eventually
-
-from thing_operator.local.ports import LOOPBACK
-
-
-def scrape(workspace: Workspace) -> dict[tuple[str, ...], float]:
-    """Values by name without the prefix, and label values in the order of the labels' names."""
-    with urlopen(f"http://{LOOPBACK}:{workspace.operator.metrics_port}/metrics", timeout=60) as answer:
-        text = answer.read().decode()
-    return {
-        (sample.name.removeprefix("thing_operator_"), *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
 
 
 def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) -> None:
@@ -28,9 +12,10 @@ def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) ->
     workspace.wait_for(good.name, "Connected")
     workspace.wait_for(bad.name, "Ready", "False", reason="SecretNotFound")
     eventually(
-        lambda: scrape(workspace).get(("things", "Ready", "Accepted", "True")) == 1, "one Thing is Ready"
+        lambda: workspace.operator.scrape().get(("things", "Ready", "Accepted", "True")) == 1,
+        "one Thing is Ready",
     )
-    found = scrape(workspace)
+    found = workspace.operator.scrape()
     assert found["sessions", "Ready"] == 1
     assert found["things", "Ready", "SecretNotFound", "False"] == 1
     assert found["shadow_requests_total", "update", "accepted"] == 1
@@ -43,10 +28,12 @@ def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) ->
     written = found["status_writes_total", "written"]
     assert 2 <= written <= 5
     workspace.cloud.update_shadow(good, {"desired": {"a": 2}})
-    eventually(lambda: scrape(workspace).get(("events_total", "DriftRepaired")) == 1, "drift is counted")
+    eventually(
+        lambda: workspace.operator.scrape().get(("events_total", "DriftRepaired")) == 1, "drift is counted"
+    )
     workspace.kubectl("delete", "things", "--all")
-    eventually(lambda: ("sessions", "Ready") not in scrape(workspace), "no session is left")
-    assert not [key for key in scrape(workspace) if key[0] == "things"]
+    eventually(lambda: ("sessions", "Ready") not in workspace.operator.scrape(), "no session is left")
+    assert not [key for key in workspace.operator.scrape() if key[0] == "things"]
 
 
 def test_a_report_comes_into_status_without_a_pass(workspace: Workspace, things: Things) -> None:
@@ -56,7 +43,7 @@ def test_a_report_comes_into_status_without_a_pass(workspace: Workspace, things:
     workspace.wait_for(thing.name, "Connected")
     workspace.cloud.update_shadow(thing, {"reported": {"a": 1}})
     workspace.wait_for(thing.name, "InSync")
-    passes = scrape(workspace)["reconcile_seconds_count", "things", "ok"]
+    passes = workspace.operator.scrape()["reconcile_seconds_count", "things", "ok"]
 
     def reported() -> object:
         return workspace.get(thing.name)["status"]["shadow"]["reported"]
@@ -64,7 +51,7 @@ def test_a_report_comes_into_status_without_a_pass(workspace: Workspace, things:
     for number in range(5):
         workspace.cloud.update_shadow(thing, {"reported": {"n": number}})
         eventually(lambda number=number: reported() == {"a": 1, "n": number}, f"report {number}")  # type: ignore[misc]
-    assert scrape(workspace)["reconcile_seconds_count", "things", "ok"] == passes
+    assert workspace.operator.scrape()["reconcile_seconds_count", "things", "ok"] == passes
     # What has to be judged has one.
     workspace.cloud.update_shadow(thing, {"reported": {"a": 2}})
     workspace.wait_for(thing.name, "InSync", "False")
@@ -79,6 +66,6 @@ def test_each_thing_has_series_of_its_own_when_asked_for(workspace: Workspace, t
     workspace.apply_thing(thing, {"desired": {"a": 1}})
     workspace.wait_for(thing.name, "Connected")
     ready = ("thing_condition", "Ready", workspace.namespace, "True", thing.name)
-    eventually(lambda: scrape(workspace).get(ready) == 1, "it has its own series")
+    eventually(lambda: workspace.operator.scrape().get(ready) == 1, "it has its own series")
     workspace.kubectl("delete", "things", "--all")
-    eventually(lambda: ready not in scrape(workspace), "and they go with it")
+    eventually(lambda: ready not in workspace.operator.scrape(), "and they go with it")
