@@ -308,6 +308,8 @@ class Link:
         finally:
             self._requests.close(waiting)
             self._observer.request(kind=kind, result=result, latency=loop.time() - began)
+            # It has the error whose traceback has this frame: a cycle for each rejection.
+            del waiting
 
     def _not_in_time(self, waiting: Waiting, *, silent: bool) -> RequestTimeoutError | SessionLostError:
         self._requests.close(waiting)

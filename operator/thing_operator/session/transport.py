@@ -19,7 +19,7 @@ from thing_operator.session.dialing import Dialer
 from thing_operator.session.errors import ConnectError, SessionLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from thing_operator.session.model import SessionSpec
     from thing_operator.session.sweep import Sweep
@@ -130,7 +130,7 @@ class PahoConnector:
 class _Client(paho.Client):
     """paho on a socket that is connected already, keeping the error that ended it."""
 
-    def __init__(self, sock: ssl.SSLSocket, client_id: str) -> None:
+    def __init__(self, sock: ssl.SSLSocket, client_id: str, *, tell: "Callable[[str, bytes], None]") -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -139,6 +139,7 @@ class _Client(paho.Client):
             reconnect_on_failure=False,
         )
         self._given = sock
+        self._tell = tell
         self._arrived = b""
         self.error: OSError | None = None
 
@@ -156,6 +157,10 @@ class _Client(paho.Client):
             self._arrived = self._receive(max(bufsize, _READ_SIZE))
         data, self._arrived = self._arrived[:bufsize], self._arrived[bufsize:]
         return data
+
+    def _handle_on_message(self, message: paho.MQTTMessage) -> None:
+        """paho looks for callbacks by topic, in closures that refer to themselves: garbage for each message."""
+        self._tell(message.topic, bytes(message.payload))
 
     def _receive(self, bufsize: int) -> bytes:
         try:
@@ -197,10 +202,9 @@ class PahoTransport:
         self._subacks: dict[int, asyncio.Future[list[int]]] = {}
         self._pubacks: dict[int, asyncio.Future[None]] = {}
         self.received = 0
-        client = self._client = _Client(sock, spec.thing_name)
+        client = self._client = _Client(sock, spec.thing_name, tell=self._on_message)
         client.max_queued_messages_set(_MAX_UNACKNOWLEDGED)
         client.on_connect = self._on_connect
-        client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
@@ -335,9 +339,9 @@ class PahoTransport:
         if answer is not None and not answer.done():
             answer.set_result(None)
 
-    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+    def _on_message(self, topic: str, payload: bytes) -> None:
         if self._listener is not None:
-            self._listener.on_message(message.topic, bytes(message.payload))
+            self._listener.on_message(topic, payload)
 
     def _on_disconnect(self, *_: object) -> None:
         self._ended()
