@@ -45,6 +45,8 @@ class Load:
         self.latencies = Latencies()
         self._patches: set[asyncio.Task[Json]] = set()
         self._told: dict[str, list[tuple[int, float]]] = {}
+        self._versions: dict[str, int] = {}
+        """Of the shadow, as last seen in each status."""
         things.on_status = self._on_status
         things.on_spec = self._on_spec
         cloud.on_accepted = self._on_accepted
@@ -119,6 +121,8 @@ class Load:
         token = body.get("clientToken", "")
         if token in self._tokens:
             self._reports.setdefault(thing, []).append((body["version"], self._tokens.pop(token)))
+            # Its status may have been told first: the two come by different ways.
+            self.latencies.status += _arrived(self._reports, thing, self._versions.get(thing, 0))
             return
         number = ((body.get("state") or {}).get("desired") or {}).get("setpoint", 0)
         accepted = _arrived(self._specs, thing, number)
@@ -132,8 +136,9 @@ class Load:
             self._told.setdefault(name, []).append((number, time.monotonic()))
 
     def _on_status(self, body: Json) -> None:
-        version = (body["status"].get("shadow") or {}).get("version", 0)
-        self.latencies.status += _arrived(self._reports, body["metadata"]["name"], version)
+        name, version = body["metadata"]["name"], (body["status"].get("shadow") or {}).get("version", 0)
+        self._versions[name] = version
+        self.latencies.status += _arrived(self._reports, name, version)
 
 
 def _arrived(waiting: dict[str, list[tuple[int, float]]], name: str, upto: int) -> list[float]:
