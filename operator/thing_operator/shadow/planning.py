@@ -59,8 +59,8 @@ def plan_section(
     remembered = tuple(sorted(managed))
     if policy is DesiredPolicy.OBSERVE:
         return SectionPlan(None, remembered, remembered, ())
-    own = {to_pointer(path): value for path, value in leaves(wanted)}
-    drift = {pointer for pointer in own.keys() & set(managed) if not _stands(own[pointer], pointer, current)}
+    own = {to_pointer(path): (path, value) for path, value in leaves(wanted)}
+    drift = {pointer for pointer in own.keys() & set(managed) if not _stands(*own[pointer], current)}
     if policy is DesiredPolicy.ONCE and once_done:
         return SectionPlan(None, remembered, remembered, tuple(sorted(drift)))
     exact = policy is DesiredPolicy.EXACT
@@ -68,7 +68,9 @@ def plan_section(
     if exact:
         drift |= _added(wanted, managed, current)
     else:
-        _remove(patch, wanted=wanted, managed=managed, current=current)
+        _remove(
+            patch, wanted=wanted, managed=[each for each in remembered if each not in own], current=current
+        )
     return SectionPlan(
         patch=patch or None,
         managed_before=tuple(sorted(own.keys() | set(managed))),
@@ -95,7 +97,10 @@ def _settings(wanted: JsonObject, current: JsonObject, *, exact: bool) -> JsonOb
 
 
 def _remove(patch: JsonObject, *, wanted: JsonObject, managed: Collection[str], current: JsonObject) -> None:
-    """Add null for each managed leaf that is no longer wanted, and for the objects that this leaves empty."""
+    """Add null for each managed leaf that is no longer wanted, and for the objects that this leaves empty.
+
+    ``managed`` without the leaves of ``wanted``.
+    """
     unwanted = [path for path in map(from_pointer, managed) if not _is_spoken_for(path, wanted)]
     for path in unwanted:
         if _is_removable(path, current):
@@ -126,8 +131,8 @@ def _is_removable(path: Path, current: JsonObject) -> bool:
     return value is not _NOTHING and not (isinstance(value, dict) and value)
 
 
-def _stands(value: JsonValue, pointer: str, current: JsonObject) -> bool:
-    actual = _value(current, from_pointer(pointer))
+def _stands(path: Path, value: JsonValue, current: JsonObject) -> bool:
+    actual = _value(current, path)
     if actual is _NOTHING:
         return False
     if value == {} and isinstance(value, dict):
