@@ -44,6 +44,10 @@ def things(  # noqa: PLR0917 - typer makes options out of arguments
     ] = 20,
     storm: Annotated[float, typer.Option(help="seconds of 1,000 reports/s; 0 for none")] = 20,
     churn: Annotated[float, typer.Option(help="seconds of 400 changes/s, to find leaks; 0 for none")] = 0,
+    undisturbed: Annotated[
+        bool,
+        typer.Option(help="operator and floors with real-time priority, as on cores of their own (root)"),
+    ] = False,
     directory: Annotated[Path | None, typer.Option("--dir", help="keep state and logs here")] = None,
 ) -> None:
     """Run the operator at each size against a control plane and a cloud on this machine."""
@@ -53,7 +57,10 @@ def things(  # noqa: PLR0917 - typer makes options out of arguments
     options = Options(idle=idle, load=load, storm=storm, churn=churn)
     results: list[dict[str, Any]] = []
     for size in _numbers(sizes):
-        with _folder(directory, size) as folder, World(folder, reporter=reporter_for(console)) as world:
+        with (
+            _folder(directory, size) as folder,
+            World(folder, reporter=reporter_for(console), undisturbed=undisturbed) as world,
+        ):
             bench = Bench(world, size=size, options=options, tell=lambda text: _tell(console, text))
             _tell(console, f"{size:,} Things")
             results.append(with_ratios(asyncio.run(bench.run())))
