@@ -24,8 +24,8 @@ _BATCH = 1000
 class World:
     """A context manager; nothing of it outlives the process. ``folder`` takes all state and all logs.
 
-    With ``audit`` each request to the API server is noted. With ``undisturbed`` the operator and the floors have
-    real-time priority: no server takes the core away from them in the middle of what they do.
+    With ``audit`` each request to the API server is noted. With ``undisturbed`` all that is measured has
+    real-time priority: no server takes the core away from it in the middle of what it does.
     """
 
     def __init__(

@@ -60,16 +60,12 @@ class Dialer:
         try:
             _leave_the_reserve(sock)
             _tune(sock)
-            tls = self._contexts.wrap(sock, endpoint=spec.endpoint, identity=spec.identity)
-        except BaseException:
-            sock.close()
-            raise
-        try:
+            sock = tls = self._contexts.wrap(sock, endpoint=spec.endpoint, identity=spec.identity)
             while (wants := _go_on(tls)) is not None:
                 await _until_ready(tls, wants)
             self._contexts.drop_identity(tls)
         except BaseException:
-            tls.close()
+            sock.close()
             raise
         return tls
 

@@ -158,10 +158,6 @@ class _Client(paho.Client):
         data, self._arrived = self._arrived[:bufsize], self._arrived[bufsize:]
         return data
 
-    def _handle_on_message(self, message: paho.MQTTMessage) -> None:
-        """paho looks for callbacks by topic, in closures that refer to themselves: garbage for each message."""
-        self._tell(message.topic, bytes(message.payload))
-
     def _receive(self, bufsize: int) -> bytes:
         try:
             return super()._sock_recv(bufsize)
@@ -170,6 +166,10 @@ class _Client(paho.Client):
         except OSError as error:
             self.error = error
             raise
+
+    def _handle_on_message(self, message: paho.MQTTMessage) -> None:
+        """paho looks for callbacks by topic, in closures that refer to themselves: garbage for each message."""
+        self._tell(message.topic, bytes(message.payload))
 
 
 class PahoTransport:

@@ -6,7 +6,7 @@ adds to it and shrunk only after the update was accepted, so that a crash at any
 shadow that nobody remembers (design sections 5 and 6).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -56,24 +56,23 @@ def plan_section(
 
     ``once_done`` counts under ONCE only: what is wanted now has been accepted before.
     """
-    remembered = tuple(sorted(managed))
+    remembered = set(managed)
+    unchanged = tuple(sorted(managed))
     if policy is DesiredPolicy.OBSERVE:
-        return SectionPlan(None, remembered, remembered, ())
+        return SectionPlan(None, unchanged, unchanged, ())
     own = {to_pointer(path): (path, value) for path, value in leaves(wanted)}
-    drift = {pointer for pointer in own.keys() & set(managed) if not _stands(*own[pointer], current)}
+    drift = {pointer for pointer in own.keys() & remembered if not _stands(*own[pointer], current)}
     if policy is DesiredPolicy.ONCE and once_done:
-        return SectionPlan(None, remembered, remembered, tuple(sorted(drift)))
+        return SectionPlan(None, unchanged, unchanged, tuple(sorted(drift)))
     exact = policy is DesiredPolicy.EXACT
     patch = _settings(wanted, current, exact=exact)
     if exact:
-        drift |= _added(wanted, managed, current)
+        drift |= _added(wanted, remembered, current)
     else:
-        _remove(
-            patch, wanted=wanted, managed=[each for each in remembered if each not in own], current=current
-        )
+        _remove(patch, wanted=wanted, left=sorted(remembered - own.keys()), current=current)
     return SectionPlan(
         patch=patch or None,
-        managed_before=tuple(sorted(own.keys() | set(managed))),
+        managed_before=tuple(sorted(own.keys() | remembered)),
         managed_after=tuple(sorted(own)),
         drift=tuple(sorted(drift)),
     )
@@ -96,12 +95,12 @@ def _settings(wanted: JsonObject, current: JsonObject, *, exact: bool) -> JsonOb
     return patch
 
 
-def _remove(patch: JsonObject, *, wanted: JsonObject, managed: Collection[str], current: JsonObject) -> None:
-    """Add null for each managed leaf that is no longer wanted, and for the objects that this leaves empty.
+def _remove(patch: JsonObject, *, wanted: JsonObject, left: Iterable[str], current: JsonObject) -> None:
+    """Add null for each leaf that is no longer wanted, and for the objects that this leaves empty.
 
-    ``managed`` without the leaves of ``wanted``.
+    ``left``: the managed pointers that are no leaf of ``wanted`` any more.
     """
-    unwanted = [path for path in map(from_pointer, managed) if not _is_spoken_for(path, wanted)]
+    unwanted = [path for path in map(from_pointer, left) if not _is_spoken_for(path, wanted)]
     for path in unwanted:
         if _is_removable(path, current):
             put(patch, path, None)
@@ -140,10 +139,10 @@ def _stands(path: Path, value: JsonValue, current: JsonObject) -> bool:
     return json_equal(value, actual)
 
 
-def _added(wanted: JsonObject, managed: Collection[str], current: JsonObject) -> set[str]:
+def _added(wanted: JsonObject, managed: set[str], current: JsonObject) -> set[str]:
     """Leaves that are neither wanted nor ours."""
     found = {to_pointer(path) for path, _ in leaves(current) if not _is_spoken_for(path, wanted)}
-    return found - set(managed)
+    return found - managed
 
 
 _NOTHING = object()

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from thing_operator.credentials.certificates import parse_certificate
 from thing_operator.session import Identity
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -61,12 +62,7 @@ class Authority:
         builder = _builder(_name(common_name), self.certificate.subject, key)
         builder = builder.not_valid_after(datetime.now(UTC) + left)
         certificate = builder.sign(self.key, hashes.SHA256())
-        return Identity(
-            certificate_pem=certificate.public_bytes(Encoding.PEM),
-            private_key_pem=_key_pem(key),
-            fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
-            key_type=kind,
-        )
+        return identity_of(certificate.public_bytes(Encoding.PEM), _key_pem(key))
 
     def server(self, host: str = "localhost") -> bytes:
         """Certificate and key of a server in one PEM."""
@@ -79,6 +75,12 @@ class Authority:
             .sign(self.key, hashes.SHA256())
         )
         return certificate.public_bytes(Encoding.PEM) + _key_pem(key)
+
+
+def identity_of(certificate_pem: bytes, private_key_pem: bytes) -> Identity:
+    """A pair as a session takes it."""
+    found = parse_certificate(certificate_pem)
+    return Identity(certificate_pem, private_key_pem, found.fingerprint, found.key_type)
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:

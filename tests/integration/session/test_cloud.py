@@ -2,17 +2,14 @@
 
 import asyncio
 import gc
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from tests.fixtures.cloud import Things
 from tests.integration.session.conftest import HASTY, Recorder
-from tests.integration.session.pki import Authority
+from tests.integration.session.pki import Authority, identity_of
 from tests.integration.session.waiting import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
@@ -22,7 +19,6 @@ from thing_operator.local.cloud.faults import Action
 from thing_operator.session import (
     Endpoint,
     Hub,
-    Identity,
     Phase,
     RejectedError,
     RequestTimeoutError,
@@ -33,18 +29,10 @@ from thing_operator.shadow.documents import EMPTY_DOCUMENT
 from thing_operator.shadow.topics import Kind, Operation
 
 
-def identity_of(thing: CloudThing) -> Identity:
-    """The thing's certificate and key as a session takes them."""
-    certificate = x509.load_pem_x509_certificate(thing.certificate_pem)
-    fingerprint = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
-    kind = type(certificate.public_key()).__name__
-    return Identity(thing.certificate_pem, thing.private_key_pem, fingerprint, kind)
-
-
 def spec_of(cloud: LocalCloud, thing: CloudThing) -> SessionSpec:
     """The thing on the local cloud."""
     endpoint = Endpoint(cloud.info.mqtt_host, cloud.info.mqtt_port, cloud.info.ca.read_text(encoding="ascii"))
-    return SessionSpec(thing.name, endpoint, identity_of(thing))
+    return SessionSpec(thing.name, endpoint, identity_of(thing.certificate_pem, thing.private_key_pem))
 
 
 @pytest.fixture
@@ -247,7 +235,7 @@ async def test_the_certificate_of_another_thing_is_not_let_in(
     recorder: Recorder, cloud: LocalCloud, things: Things
 ) -> None:
     one, two = await asyncio.to_thread(things, 2)
-    session = recorder.open(replace(spec_of(cloud, one), identity=identity_of(two)))
+    session = recorder.open(replace(spec_of(cloud, one), identity=spec_of(cloud, two).identity))
     await until(lambda: session.view.phase is Phase.WAITING)
     assert session.view.reason == "NotAuthorized"
     assert one.name in session.view.message

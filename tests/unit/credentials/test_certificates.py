@@ -3,12 +3,13 @@
 import hashlib
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
 from tests.unit.credentials.pki import (
     NOT_AFTER,
     NOT_BEFORE,
@@ -26,7 +27,7 @@ from tests.unit.credentials.pki import (
 )
 
 from thing_operator.credentials import Credentials, CredentialsError, check_pair
-from thing_operator.credentials.pem import PemBlock
+from thing_operator.credentials.pem import pem_blocks
 
 
 def check(certificate: bytes, private_key: bytes) -> Credentials:
@@ -169,11 +170,12 @@ def test_an_ec_private_key_that_only_claims_to_match(form: PrivateFormat, curve:
         return key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
     key, other = ec.generate_private_key(curve), ec.generate_private_key(curve)
-    honest = key.private_bytes(Encoding.DER, form, NoEncryption())
-    label = "PRIVATE KEY" if form is PrivateFormat.PKCS8 else "EC PRIVATE KEY"
-    check(make_certificate(key), PemBlock(label, honest).to_pem())
-    lie = PemBlock(label, honest.replace(point(key), point(other))).to_pem()
-    error = refusal(make_certificate(other), lie)
+    honest = key_pem(key, form=form)
+    check(make_certificate(key), honest)
+    (block,) = pem_blocks(honest)
+    assert block.der is not None
+    lie = replace(block, der=block.der.replace(point(key), point(other)))
+    error = refusal(make_certificate(other), lie.to_pem())
     assert "damaged" in error.message
 
 
