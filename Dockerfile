@@ -8,13 +8,11 @@ ARG BASE_IMAGE=python:3.13-slim
 FROM ${BASE_IMAGE} AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-COPY operator operator
+COPY operator/thing_operator operator/thing_operator
 # pip goes again when its work is done. The generated client of the whole Kubernetes API is 120 MB, of which a tenth is
 # used: it stays as bytecode only, as its sources are of no use in a traceback.
 RUN python3 -m venv /opt/thing-operator \
     && /opt/thing-operator/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt . \
-    && /opt/thing-operator/bin/python -c "import pathlib, shutil, thing_operator; \
-        shutil.rmtree(pathlib.Path(thing_operator.__file__).parent / 'local')" \
     && /opt/thing-operator/bin/pip uninstall --yes --quiet setuptools pip \
     && cd /opt/thing-operator/lib/python3*/site-packages \
     && /opt/thing-operator/bin/python -m compileall -q -b kubernetes \

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from thing_operator.local.controlplane import HELM, locate_binaries
-from thing_operator.local.toolchain import LineReporter
+from thing_operator_local.controlplane import HELM, locate_binaries
+from thing_operator_local.toolchain import LineReporter
 
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "thing-operator"

@@ -8,7 +8,7 @@ import pytest
 from thing_operator.controller.kube import BATCHES, THINGS, KubeClient, Resource
 from thing_operator.controller.kube_errors import NotFoundError
 from thing_operator.errors import TransientError
-from thing_operator.local.controlplane import ControlPlane
+from thing_operator_local.controlplane import ControlPlane
 
 
 async def is_served(client: KubeClient, kind: Resource) -> bool:

@@ -22,7 +22,7 @@ from thing_operator.controller.kube_errors import (
     NotFoundError,
 )
 from thing_operator.errors import Retry, ThingOperatorError
-from thing_operator.local.controlplane import ControlPlane
+from thing_operator_local.controlplane import ControlPlane
 
 SECRET_VALUE = "bm90IGEga2V5"
 

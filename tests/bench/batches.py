@@ -17,7 +17,7 @@ from tests.bench.world import Program, World
 from thing_operator.api import names
 from thing_operator.credentials import read_batch
 from thing_operator.credentials.splitting import split_batch
-from thing_operator.local.cloud.client import MicSession
+from thing_operator_local.cloud.client import MicSession
 
 Json = dict[str, Any]
 

@@ -11,8 +11,8 @@ from tests.bench.meter import Meter
 from tests.bench.mqtt import Observer
 from tests.bench.watching import service_context
 
-from thing_operator.local.cloud.client import LocalCloud, MicSession
 from thing_operator.shadow.topics import ShadowTopics
+from thing_operator_local.cloud.client import LocalCloud, MicSession
 
 Json = dict[str, Any]
 _WINDOW = 256

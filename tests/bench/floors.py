@@ -13,7 +13,7 @@ from tests.bench.setup import make_objects
 from tests.bench.watching import CloudWatch, ThingsWatch
 from tests.bench.world import World
 
-from thing_operator.local.cloud.client import CloudThing
+from thing_operator_local.cloud.client import CloudThing
 
 Json = dict[str, Any]
 

@@ -15,8 +15,8 @@ from tests.bench.setup import make_objects
 from tests.bench.watching import CloudWatch, ThingsWatch
 from tests.bench.world import Program, World
 
-from thing_operator.local.cloud.client import CloudThing
-from thing_operator.local.cloud.control import CloudControl
+from thing_operator_local.cloud.client import CloudThing
+from thing_operator_local.cloud.control import CloudControl
 
 Json = dict[str, Any]
 Tell = Callable[[str], None]

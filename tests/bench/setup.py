@@ -7,7 +7,7 @@ from typing import Any
 from tests.bench.api import SECRETS, THINGS, Api, for_each
 
 from thing_operator.api import names
-from thing_operator.local.cloud.client import CloudThing
+from thing_operator_local.cloud.client import CloudThing
 
 DESIRED = {"setpoint": -18, "mode": "auto", "limits": {"min": -25, "max": -15}}
 

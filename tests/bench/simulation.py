@@ -9,7 +9,7 @@ from tests.bench.setup import make_objects
 from tests.bench.watching import ThingsWatch
 from tests.bench.world import World
 
-from thing_operator.local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import Layout
 
 _NAMESPACE = "simulated"
 _DEADLINE = 600.0

@@ -15,9 +15,9 @@ import aiohttp
 from tests.bench.api import THINGS, Api
 from tests.bench.mqtt import Observer
 
-from thing_operator.local.cloud.client import LocalCloud
-from thing_operator.local.cloud.layout import Layout
 from thing_operator.shadow.topics import ShadowTopics
+from thing_operator_local.cloud.client import LocalCloud
+from thing_operator_local.cloud.layout import Layout
 
 Json = dict[str, Any]
 _POLL = 0.05

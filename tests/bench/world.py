@@ -10,11 +10,11 @@ from typing import Any, Self
 
 from tests.bench.meter import Meter
 
-from thing_operator.local.cloud.client import CloudThing, LocalCloud, MicSession
-from thing_operator.local.controlplane import ControlPlane
-from thing_operator.local.environment import inherited_environment, operator_environment
-from thing_operator.local.processes import ChildProcess, wait_until
-from thing_operator.local.toolchain import Reporter
+from thing_operator_local.cloud.client import CloudThing, LocalCloud, MicSession
+from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.environment import inherited_environment, operator_environment
+from thing_operator_local.processes import ChildProcess, wait_until
+from thing_operator_local.toolchain import Reporter
 
 ROOT = Path(__file__).resolve().parents[2]
 CRDS = ROOT / "crds"

@@ -10,7 +10,7 @@ from tests.chart.rendering import CHART, ROOT, Helm, Json, load, of_kind
 from tests.fixtures.controlplane import Kubectl
 
 from thing_operator import __version__
-from thing_operator.local.controlplane import ControlPlane
+from thing_operator_local.controlplane import ControlPlane
 
 EVERYTHING: Json = {
     "commonLabels": {"team": "cold-chain"},

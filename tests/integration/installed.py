@@ -16,9 +16,9 @@ import yaml
 from tests.fixtures.operator import Json, OperatorProcess
 
 from thing_operator.errors import ToolError
-from thing_operator.local.cloud.client import LocalCloud
-from thing_operator.local.controlplane import ControlPlane
-from thing_operator.local.ports import LOOPBACK, free_ports
+from thing_operator_local.cloud.client import LocalCloud
+from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.ports import LOOPBACK, free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "thing-operator"

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 from tests.fixtures.operator import Workspace, eventually
 
-from thing_operator.local.cloud.certificates import server_authority
-from thing_operator.local.cloud.client import CloudInfo, MicSession
-from thing_operator.local.ports import LOOPBACK
+from thing_operator_local.cloud.certificates import server_authority
+from thing_operator_local.cloud.client import CloudInfo, MicSession
+from thing_operator_local.ports import LOOPBACK
 
 Json = dict[str, Any]
 

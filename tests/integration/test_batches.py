@@ -12,8 +12,8 @@ from tests.fixtures.operator import Workspace, eventually
 from typer.testing import CliRunner, Result
 
 from thing_operator.cli.main import app
-from thing_operator.local.cloud.client import LocalCloud, MicSession
-from thing_operator.local.controlplane import ControlPlane
+from thing_operator_local.cloud.client import LocalCloud, MicSession
+from thing_operator_local.controlplane import ControlPlane
 
 Json = dict[str, Any]
 

@@ -16,11 +16,11 @@ from tests.fixtures.controlplane import Kubectl
 from tests.fixtures.processtable import children, members
 
 from thing_operator.errors import ToolError
-from thing_operator.local.controlplane import ControlPlane
-from thing_operator.local.controlplane import plane as plane_module
-from thing_operator.local.ports import LOOPBACK, free_ports
-from thing_operator.local.processes import wait_until
-from thing_operator.local.toolchain import Reporter
+from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.controlplane import plane as plane_module
+from thing_operator_local.ports import LOOPBACK, free_ports
+from thing_operator_local.processes import wait_until
+from thing_operator_local.toolchain import Reporter
 
 pytestmark = pytest.mark.usefixtures("control_plane")
 
@@ -209,8 +209,8 @@ def test_nothing_survives_a_killed_parent_and_the_next_start_goes_on(
     program = f"""
         import signal
         from pathlib import Path
-        from thing_operator.local.controlplane import ControlPlane
-        from thing_operator.local.toolchain import LineReporter
+        from thing_operator_local.controlplane import ControlPlane
+        from thing_operator_local.toolchain import LineReporter
 
         plane = ControlPlane(Path({str(folder)!r}), reporter=LineReporter(lambda line: None))
         plane.start()

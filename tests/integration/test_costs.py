@@ -11,9 +11,9 @@ from tests.bench.watching import CloudWatch, ThingsWatch
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import OperatorProcess
 
-from thing_operator.local.cloud.client import LocalCloud
-from thing_operator.local.cloud.control import CloudControl
-from thing_operator.local.controlplane import ControlPlane
+from thing_operator_local.cloud.client import LocalCloud
+from thing_operator_local.cloud.control import CloudControl
+from thing_operator_local.controlplane import ControlPlane
 
 SIZE = 300
 NAMESPACE = "costs"

@@ -7,10 +7,10 @@ import pytest
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Workspace, eventually
 
-from thing_operator.local.cloud.client import CloudThing
-from thing_operator.local.cloud.control import CloudControl
-from thing_operator.local.cloud.faults import Action
 from thing_operator.shadow.topics import Operation
+from thing_operator_local.cloud.client import CloudThing
+from thing_operator_local.cloud.control import CloudControl
+from thing_operator_local.cloud.faults import Action
 
 BEFORE = {"kept": 1, "changed": {"deep": 1}, "short": {"lived": True}}
 AFTER = {"kept": 1, "changed": {"deep": 2}, "new": [1]}

@@ -11,8 +11,8 @@ import pytest
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Workspace, eventually
 
-from thing_operator.local.cloud.client import CloudThing
-from thing_operator.local.cloud.control import CloudControl
+from thing_operator_local.cloud.client import CloudThing
+from thing_operator_local.cloud.control import CloudControl
 
 OFFLINE = {"tcxn": {"connection_status": 0}}
 QUICK_TO_RECONNECT = {

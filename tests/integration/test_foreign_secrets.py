@@ -15,7 +15,7 @@ from tests.fixtures.operator import Workspace
 from tests.unit.credentials.pki import ec_pair
 
 from thing_operator.credentials import check_pair
-from thing_operator.local.cloud.client import CloudThing
+from thing_operator_local.cloud.client import CloudThing
 
 Json = dict[str, Any]
 

@@ -15,8 +15,8 @@ from tests.fixtures.operator import Json, Workspace, eventually
 from thing_operator.credentials.keys import pick_pair
 from thing_operator.credentials.names import secret_name
 from thing_operator.errors import ToolError
-from thing_operator.local.cloud.client import CloudThing
-from thing_operator.local.controlplane import ControlPlane
+from thing_operator_local.cloud.client import CloudThing
+from thing_operator_local.controlplane import ControlPlane
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,8 +17,8 @@ from tests.fixtures.operator import Json, Workspace, eventually
 from tests.integration.installed import CHART, ROOT, InstalledOperator, may, run_helm, settings_for
 
 from thing_operator.errors import ToolError
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
-from thing_operator.local.controlplane import ControlPlane
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.controlplane import ControlPlane
 
 OPERATOR_NAMESPACE = "thing-operator"
 RELEASE = ("thing-operator", str(CHART), f"--namespace={OPERATOR_NAMESPACE}")

@@ -7,7 +7,7 @@ from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Workspace, eventually
 from tests.integration.test_batches import batch_spec, batch_url, create_things, store
 
-from thing_operator.local.cloud.client import CloudThing
+from thing_operator_local.cloud.client import CloudThing
 
 
 def key_lines(thing: CloudThing) -> list[str]:

@@ -21,8 +21,8 @@ from thing_operator.config import Settings, load_settings
 from thing_operator.controller import probes, watches
 from thing_operator.controller.running import run_operator
 from thing_operator.controller.supervision import TaskDiedError
-from thing_operator.local.controlplane import ControlPlane
-from thing_operator.local.ports import LOOPBACK, free_ports
+from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.ports import LOOPBACK, free_ports
 
 PROBES = ("healthz", "readyz", "startupz")
 

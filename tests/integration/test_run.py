@@ -11,8 +11,8 @@ import pytest
 from tests.fixtures.controlplane import Kubectl
 from tests.fixtures.operator import eventually
 
-from thing_operator.local.controlplane import ControlPlane
-from thing_operator.local.environment import inherited_environment
+from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.environment import inherited_environment
 
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Workspace, eventually
 
-from thing_operator.local.cloud.client import CloudThing
+from thing_operator_local.cloud.client import CloudThing
 
 DESIRED = {"mode": "auto", "limits": {"min": 4}}
 

@@ -23,8 +23,8 @@ from tests.integration.session.scripted import (
     scripted_server,
 )
 
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
-from thing_operator.local.ports import LOOPBACK
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.ports import LOOPBACK
 
 QUICK = {
     "THING_OPERATOR_SESSION__MIN_RECONNECT_INTERVAL": "1s",

@@ -11,10 +11,10 @@ from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Workspace, eventually
 from tests.integration.cloud.devices import Device, service_identity
 
-from thing_operator.local.cloud.client import CloudThing
-from thing_operator.local.cloud.control import CloudControl
-from thing_operator.local.cloud.faults import Action
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
+from thing_operator_local.cloud.client import CloudThing
+from thing_operator_local.cloud.control import CloudControl
+from thing_operator_local.cloud.faults import Action
 
 DESIRED = {"mode": "auto", "limits": {"min": 4}}
 IMPATIENT = {

@@ -12,7 +12,7 @@ from tests.fixtures.operator import Workspace, eventually
 from tests.integration.cloud.devices import Device
 from tests.integration.session.pki import Authority
 
-from thing_operator.local.cloud.client import CloudThing
+from thing_operator_local.cloud.client import CloudThing
 
 QUICK = {
     "THING_OPERATOR_SESSION__MIN_RECONNECT_INTERVAL": "1s",

@@ -7,8 +7,8 @@ from contextlib import suppress
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Workspace, eventually
 
-from thing_operator.local.cloud.client import CloudRefusedError, CloudThing
-from thing_operator.local.cloud.control import CloudControl
+from thing_operator_local.cloud.client import CloudRefusedError, CloudThing
+from thing_operator_local.cloud.control import CloudControl
 
 DESIRED = {"mode": "auto", "limits": {"min": 4}}
 MIN_INTERVAL = 2.0

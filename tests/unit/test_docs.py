@@ -8,7 +8,7 @@ import yaml
 
 from thing_operator.api.reasons import Reason
 from thing_operator.config import Settings
-from thing_operator.local.demo.fleet import fleet_manifest
+from thing_operator_local.demo.fleet import fleet_manifest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -39,9 +39,9 @@ def run(
 ) -> None:
     """Run the local cloud until SIGTERM or Ctrl-C; DIR/cloud.json says where everything is once it is ready."""
     # Imported here: no other command should wait for an HTTP server and an MQTT client.
-    from thing_operator.local.cloud.app import CloudOptions, run_cloud  # noqa: PLC0415
-    from thing_operator.local.cloud.broker import locate_broker  # noqa: PLC0415
-    from thing_operator.local.toolchain import reporter_for  # noqa: PLC0415
+    from thing_operator_local.cloud.app import CloudOptions, run_cloud  # noqa: PLC0415
+    from thing_operator_local.cloud.broker import locate_broker  # noqa: PLC0415
+    from thing_operator_local.toolchain import reporter_for  # noqa: PLC0415
 
     console = Console(stderr=True)
     options = CloudOptions(folder=directory, mqtt_port=mqtt_port, http_port=http_port, seed=seed)

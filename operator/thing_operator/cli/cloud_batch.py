@@ -9,8 +9,8 @@ from rich.progress import Progress
 
 from thing_operator.errors import ToolError
 from thing_operator.files import check_target, write_private
-from thing_operator.local.cloud.certificates import KeyType
-from thing_operator.local.cloud.client import CloudInfo, MicSession
+from thing_operator_local.cloud.certificates import KeyType
+from thing_operator_local.cloud.client import CloudInfo, MicSession
 
 
 def batch(

@@ -31,7 +31,7 @@ def probe(
     It connects as the thing: another session of it, such as the operator's, is interrupted.
     """
     # Imported here: no other command should wait for an MQTT client.
-    from thing_operator.local.cloud import probing  # noqa: PLC0415
+    from thing_operator_local.cloud import probing  # noqa: PLC0415
 
     target = probing.Target(
         host=endpoint, port=port, thing=thing, certificate=certificate, private_key=key, ca=ca

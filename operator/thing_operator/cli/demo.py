@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from thing_operator.local.demo import FLEET_STEPS, STEPS, Step, World, tell_story
-from thing_operator.local.demo.screen import draw
-from thing_operator.local.toolchain import reporter_for
+from thing_operator_local.demo import FLEET_STEPS, STEPS, Step, World, tell_story
+from thing_operator_local.demo.screen import draw
+from thing_operator_local.toolchain import reporter_for
 
 
 def demo(

@@ -28,7 +28,7 @@ batch_app.command("import")(import_batch)
 batch_app.command()(create)
 app.add_typer(batch_app, name="batch")
 
-if find_spec("thing_operator.local") is not None:  # the container image leaves the local parts out
+if find_spec("thing_operator_local") is not None:  # the container image leaves the local parts out
     from thing_operator.cli.cloud import app as cloud_app
     from thing_operator.cli.demo import demo
 

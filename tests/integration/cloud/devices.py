@@ -12,9 +12,9 @@ from typing import Any, Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from thing_operator.local.cloud.client import CloudInfo, CloudThing
-from thing_operator.local.cloud.layout import Layout
 from thing_operator.shadow.topics import ShadowTopics
+from thing_operator_local.cloud.client import CloudInfo, CloudThing
+from thing_operator_local.cloud.layout import Layout
 
 WITHIN = 60.0
 Json = Any

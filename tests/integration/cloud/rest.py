@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from tests.integration.cloud.devices import WITHIN, tls_context
 
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 
 class Rest:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from tests.integration.cloud.devices import tls_context, wait_for
 
-from thing_operator.local.cloud.broker import Broker, BrokerFiles, locate_broker
-from thing_operator.local.cloud.certificates import Credentials, KeyType, thing_authority
-from thing_operator.local.cloud.layout import Layout
-from thing_operator.local.cloud.pki import Pki
-from thing_operator.local.ports import LOOPBACK
-from thing_operator.local.toolchain import Reporter
+from thing_operator_local.cloud.broker import Broker, BrokerFiles, locate_broker
+from thing_operator_local.cloud.certificates import Credentials, KeyType, thing_authority
+from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.pki import Pki
+from thing_operator_local.ports import LOOPBACK
+from thing_operator_local.toolchain import Reporter
 
 
 @pytest.fixture

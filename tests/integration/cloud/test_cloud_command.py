@@ -11,11 +11,11 @@ import pytest
 from tests.fixtures.processtable import children, members
 
 from thing_operator.errors import ToolError
-from thing_operator.local.cloud.client import LocalCloud, MicSession
-from thing_operator.local.cloud.layout import Layout
-from thing_operator.local.ports import LOOPBACK
-from thing_operator.local.processes import ChildProcess, wait_until
-from thing_operator.local.toolchain import Reporter
+from thing_operator_local.cloud.client import LocalCloud, MicSession
+from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.ports import LOOPBACK
+from thing_operator_local.processes import ChildProcess, wait_until
+from thing_operator_local.toolchain import Reporter
 
 
 def run_command(folder: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device, service_identity
 from tests.integration.cloud.rest import Rest
 
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 
 @pytest.fixture

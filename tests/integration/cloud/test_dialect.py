@@ -14,8 +14,8 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device, service_identity, tls_context, wait_for
 
-from thing_operator.local.cloud.certificates import Authority, KeyType, thing_authority
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.certificates import Authority, KeyType, thing_authority
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device
 
-from thing_operator.local.cloud.client import LocalCloud
+from thing_operator_local.cloud.client import LocalCloud
 
 
 def test_update_over_mqtt_is_answered_and_kept(cloud: LocalCloud, things: Things) -> None:

@@ -14,12 +14,12 @@ from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device, wait_for
 
 from thing_operator.errors import ToolError
-from thing_operator.local.cloud.client import CloudRefusedError, CloudThing, LocalCloud
-from thing_operator.local.cloud.control import CloudControl
-from thing_operator.local.cloud.faults import Action
-from thing_operator.local.cloud.layout import Layout
-from thing_operator.local.ports import LOOPBACK
 from thing_operator.shadow.topics import Kind, Operation
+from thing_operator_local.cloud.client import CloudRefusedError, CloudThing, LocalCloud
+from thing_operator_local.cloud.control import CloudControl
+from thing_operator_local.cloud.faults import Action
+from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.ports import LOOPBACK
 
 UPDATE = {"state": {"desired": {"a": 1}}}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.fixtures.cloud import Things
 
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
-from thing_operator.local.cloud.layout import Layout
-from thing_operator.local.toolchain.cache import cache_dir, file_lock
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.toolchain.cache import cache_dir, file_lock
 
 SCRIPT = Path(__file__).with_name("foreign_clients.py")
 PACKAGES = ("awsiotsdk>=1.25", "boto3>=1.40")

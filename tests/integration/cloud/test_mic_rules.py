@@ -8,8 +8,8 @@ import pytest
 from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device
 
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
-from thing_operator.local.cloud.layout import Layout
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.layout import Layout
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.integration.cloud.devices import Device
 
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
-from thing_operator.local.cloud.layout import Layout
-from thing_operator.local.toolchain import Reporter
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.toolchain import Reporter
 
 
 @pytest.fixture

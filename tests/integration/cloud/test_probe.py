@@ -7,7 +7,7 @@ from tests.fixtures.cloud import Things
 from typer.testing import CliRunner, Result
 
 from thing_operator.cli.main import app
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 
 def probe(cloud: LocalCloud, thing: CloudThing, folder: Path, *options: str, name: str = "") -> Result:

@@ -12,8 +12,8 @@ def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
             """
             import pytest
             from thing_operator.errors import ToolError
-            from thing_operator.local.cloud.chance import Chance
-            from thing_operator.local.cloud.faults import Action
+            from thing_operator_local.cloud.chance import Chance
+            from thing_operator_local.cloud.faults import Action
 
 
             @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*command, "-p", "thing_operator.local.pytest_plugin", "."],
+        [*command, "-p", "thing_operator_local.pytest_plugin", "."],
         cwd=tmp_path,
         capture_output=True,
         text=True,

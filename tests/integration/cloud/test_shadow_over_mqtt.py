@@ -9,8 +9,8 @@ import pytest
 from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device
 
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
 from thing_operator.shadow.topics import ShadowTopics
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 Json = Any
 

@@ -9,8 +9,8 @@ from tests.fixtures.shadow_rules import RULES, Heard, Rule, Step
 from tests.integration.cloud.devices import Device
 from tests.integration.cloud.rest import Rest
 
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
 from thing_operator.shadow.topics import Operation
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 Json = Any
 

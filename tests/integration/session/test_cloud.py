@@ -13,9 +13,6 @@ from tests.integration.session.pki import Authority, identity_of
 from tests.integration.session.waiting import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
-from thing_operator.local.cloud.client import CloudThing, LocalCloud
-from thing_operator.local.cloud.control import CloudControl
-from thing_operator.local.cloud.faults import Action
 from thing_operator.session import (
     Endpoint,
     Hub,
@@ -27,6 +24,9 @@ from thing_operator.session import (
 )
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
 from thing_operator.shadow.topics import Kind, Operation
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.control import CloudControl
+from thing_operator_local.cloud.faults import Action
 
 
 def spec_of(cloud: LocalCloud, thing: CloudThing) -> SessionSpec:

@@ -19,8 +19,8 @@ from thing_operator.shadow.messages import (
     decode_rejected,
     encode_update,
 )
-from thing_operator.shadow.service import Options, ShadowRequest, ShadowService
 from thing_operator.shadow.topics import Operation
+from thing_operator_local.cloud.shadow_service import Options, ShadowRequest, ShadowService
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,6 @@ from tests.fixtures.mic import ACCOUNT, API_KEY, MovableClock, Parts
 from tests.unit.mic.conftest import Site, hang_up
 
 from thing_operator.errors import ThingOperatorError
-from thing_operator.local.cloud.certificates import Authority
-from thing_operator.local.ports import free_ports
 from thing_operator.mic import (
     Account,
     BatchOrder,
@@ -29,6 +27,8 @@ from thing_operator.mic import (
     find_stack,
     open_stack,
 )
+from thing_operator_local.cloud.certificates import Authority
+from thing_operator_local.ports import free_ports
 
 PASSWORD = "p4ssw0rd"
 TOKEN, RENEWED, REFRESH = "first-t0ken", "second-t0ken", "refresh-t0ken"

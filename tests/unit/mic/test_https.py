@@ -9,7 +9,6 @@ from aiohttp import web
 from tests.unit.mic.conftest import Site, hang_up
 
 from thing_operator.errors import ThingOperatorError
-from thing_operator.local.ports import free_ports
 from thing_operator.mic import (
     DownloadFailedError,
     DownloadRefusedError,
@@ -19,6 +18,7 @@ from thing_operator.mic import (
     UrlExpiredError,
     UrlNotAllowedError,
 )
+from thing_operator_local.ports import free_ports
 
 SECRET = "?Signature=s3cret"
 LIMIT = 1000

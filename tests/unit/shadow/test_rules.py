@@ -5,8 +5,8 @@ import json
 import pytest
 from tests.fixtures.shadow_rules import RULES, Heard, Rule, Step
 
-from thing_operator.shadow.service import Options, ShadowRequest, ShadowService
 from thing_operator.shadow.topics import Operation
+from thing_operator_local.cloud.shadow_service import Options, ShadowRequest, ShadowService
 
 NOW = 1_790_000_000.0
 

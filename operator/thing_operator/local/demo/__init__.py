@@ -1,7 +1,0 @@
-"""The demo: control plane, local cloud and operator on this machine, doing the main job for real."""
-
-from thing_operator.local.demo.fleet import FLEET_STEPS
-from thing_operator.local.demo.story import STEPS, Step, tell_story
-from thing_operator.local.demo.world import World
-
-__all__ = ["FLEET_STEPS", "STEPS", "Step", "World", "tell_story"]

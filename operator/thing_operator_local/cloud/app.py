@@ -1,0 +1,259 @@
+"""The local cloud as one process: broker, shadow service, MIC API and data plane, in one folder."""
+
+import asyncio
+import json
+import signal
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from thing_operator.errors import ToolError
+from thing_operator_local.cloud.batches import Batches
+from thing_operator_local.cloud.broker import PUBLISHES_PER_SECOND, Broker
+from thing_operator_local.cloud.certificates import HOST
+from thing_operator_local.cloud.chance import Chance
+from thing_operator_local.cloud.control import ControlDoor
+from thing_operator_local.cloud.dataplane import DataPlane
+from thing_operator_local.cloud.layout import Layout, write_json
+from thing_operator_local.cloud.link import ServiceLink
+from thing_operator_local.cloud.mic_api import MicApi
+from thing_operator_local.cloud.mic_auth import MicAccount
+from thing_operator_local.cloud.observations import Observations
+from thing_operator_local.cloud.pki import Pki
+from thing_operator_local.cloud.registry import Registry
+from thing_operator_local.cloud.shadow_service import Options, ShadowService
+from thing_operator_local.cloud.shadows import IN_FLIGHT, Shadows
+from thing_operator_local.cloud.store import Store
+from thing_operator_local.ports import LOOPBACK, check_port
+from thing_operator_local.toolchain.cache import file_lock
+
+_WATCH_INTERVAL: Final = 0.5
+_USER: Final = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudOptions:
+    """How a cloud runs. A port of None is the one of the last run when it is free, else a free one."""
+
+    folder: Path
+    mqtt_port: int | None = None
+    http_port: int | None = None
+    token_seconds: float = 900.0
+    """How long a login of the MIC API is good for."""
+    url_seconds: float = 900.0
+    """How long a batch's download address is good for."""
+    seed: int | None = None
+    """Of secrets, ids and tokens in a new folder; None for real randomness."""
+    shadow: Options = field(default_factory=Options)
+    in_flight: int | None = IN_FLIGHT
+    """Unanswered requests of one thing beyond which 429 is the answer; None for no limit."""
+    publishes_per_second: int | None = PUBLISHES_PER_SECOND
+    """Of one connection, in and out together; what is beyond is discarded. None for no limit."""
+
+    def without_rates(self) -> Self:
+        """The same without AWS's rates, for load tests."""
+        shadow = replace(self.shadow, requests_per_second=None)
+        return replace(self, shadow=shadow, in_flight=None, publishes_per_second=None)
+
+
+def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[str, Any]], None]) -> None:
+    """Run until SIGTERM or Ctrl-C; ``on_ready`` gets what is in cloud.json.
+
+    Raises ToolError when a port is taken, a cloud already runs in the folder, or the broker ends by itself.
+    """
+    layout = Layout(options.folder.absolute())
+    try:
+        layout.make()
+    except OSError as error:
+        raise ToolError(
+            f"the folder {layout.root} cannot be made ({error.strerror}): choose another one with --dir"
+        ) from None
+
+    def taken() -> None:
+        raise ToolError(
+            f"a local cloud already runs in {layout.root}: stop it or choose another folder with --dir",
+            reason="FolderInUse",
+        )
+
+    with file_lock(layout.lock, taken=taken):
+        try:
+            asyncio.run(_serve(options, layout, broker, on_ready))
+        finally:
+            layout.info.unlink(missing_ok=True)
+
+
+async def _serve(
+    options: CloudOptions, layout: Layout, broker: Path, on_ready: Callable[[dict[str, Any]], None]
+) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        cloud = _Cloud(options, layout, stack)
+        info = await cloud.start(broker)
+        write_json(layout.info, info)
+        on_ready(info)
+        while not stop.is_set():
+            cloud.check_running()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WATCH_INTERVAL):
+                    await stop.wait()
+
+
+class _Cloud:
+    """The parts and how they hang together; ``stack`` ends them in reverse order."""
+
+    def __init__(self, options: CloudOptions, layout: Layout, stack: AsyncExitStack) -> None:
+        self._options = options
+        self._layout = layout
+        self._stack = stack
+        self._last_ports = _last_ports(layout.ports)
+        self._pki = Pki(layout)
+        self._store = Store(layout.database)
+        stack.callback(self._store.close)
+        self._chance = Chance.kept(self._store, options.seed)
+        self._registry = Registry(self._store, self._pki.things, clock_ms=_now_ms)
+        self._link = ServiceLink(self._pki.service_context())
+        self._shadows = self._new_shadows()
+        self._broker_up = asyncio.Lock()
+        """Held by who starts the broker or talks to it: a certificate that is made meanwhile waits."""
+
+    def check_running(self) -> None:
+        """Raise ToolError when a part has ended by itself."""
+        self._broker.check_running()
+        self._link.check_connected()
+
+    async def start(self, program: Path) -> dict[str, Any]:
+        """Start all; returns what is to be in cloud.json."""
+        mqtt_port = self._port(self._options.mqtt_port, "mqtt", option="--mqtt-port")
+        http_port = self._port(self._options.http_port, "http", option="--http-port")
+        self._broker = Broker(
+            program,
+            self._layout,
+            self._pki.broker_files,
+            publishes_per_second=self._options.publishes_per_second,
+        )
+        await self._start_broker(mqtt_port)
+        self._stack.callback(self._broker.stop)
+        self._stack.callback(self._link.close)
+        data_port = await self._start_data_plane()
+        account = MicAccount(
+            api_key=self._store.meta("apiKey", self._chance.text("apiKey", 30)),
+            user_name=_USER,
+            password=self._store.meta("password", self._chance.text("password", 12)),
+            token_seconds=self._options.token_seconds,
+        )
+        http_port = await self._start_mic_api(account, http_port)
+        await self._start_control()
+        ports = {"mqtt": self._broker.port, "http": http_port, "dataPlane": data_port}
+        write_json(self._layout.ports, ports)
+        return {
+            "mqtt": {"host": HOST, "port": self._broker.port},
+            "ca": str(self._layout.ca),
+            "api": f"https://{HOST}:{http_port}",
+            "dataPlane": f"https://{HOST}:{data_port}",
+            "apiKey": account.api_key,
+            "userName": account.user_name,
+            "password": account.password,
+        }
+
+    def _new_shadows(self) -> Shadows:
+        observations = Observations(self._layout.observations)
+        self._stack.callback(observations.close)
+        options = self._options
+        return Shadows(
+            ShadowService(time.time, options.shadow),
+            store=self._store,
+            registry=self._registry,
+            observations=observations,
+            publish=self._link.publish,
+            clock_ms=_now_ms,
+            in_flight=options.in_flight,
+        )
+
+    async def _start_broker(self, port: int) -> None:
+        identities = self._registry.identities()
+        await asyncio.to_thread(self._broker.start, port=port, identities=identities)
+        self._registry.announce = self._announce
+        await self._link.connect(HOST, self._broker.port, self._shadows.handle_messages)
+
+    async def _restart_broker(self) -> None:
+        async with self._broker_up:
+            self._link.close()
+            await asyncio.to_thread(self._broker.stop)
+            await self._start_broker(self._broker.port)
+
+    async def _announce(self) -> None:
+        async with self._broker_up:
+            await self._broker.reload(self._registry.identities())
+
+    async def _start_data_plane(self) -> int:
+        plane = DataPlane(
+            self._shadows,
+            self._registry,
+            service_fingerprint=self._pki.service.fingerprint,
+            chance=self._chance,
+            clock=time.time,
+        )
+        port = self._port(None, "dataPlane", option="")
+        return await self._listen(plane.application(), port, self._pki.server_context(clients=True))
+
+    async def _start_mic_api(self, account: MicAccount, port: int) -> int:
+        batches = Batches(
+            self._store,
+            self._registry,
+            self._layout.root / "batches",
+            url_seconds=self._options.url_seconds,
+            chance=self._chance,
+            clock_ms=_now_ms,
+        )
+        self._stack.push_async_callback(batches.stop)
+        api = MicApi(account, self._registry, batches, chance=self._chance, clock_ms=_now_ms)
+        api.port = await self._listen(api.application(), port, self._pki.server_context(clients=False))
+        batches.resume()
+        return api.port
+
+    async def _start_control(self) -> None:
+        door = ControlDoor(self._shadows, self._broker, self._restart_broker)
+        port = await self._listen(door.application(), 0, None)
+        write_json(self._layout.control, {"port": port, "token": door.token})
+        self._stack.callback(self._layout.control.unlink, missing_ok=True)
+
+    async def _listen(self, app: web.Application, port: int, context: ssl.SSLContext | None) -> int:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        try:
+            await web.TCPSite(runner, LOOPBACK, port, ssl_context=context).start()
+        except OSError as error:  # somebody was faster since the port was found free
+            raise ToolError(f"port {port} cannot be used ({error.strerror}): try again") from None
+        bound: int = runner.addresses[0][1]
+        return bound
+
+    def _port(self, asked: int | None, name: str, *, option: str) -> int:
+        if asked:
+            check_port(asked, purpose=f"the local cloud ({name})", option=option)
+            return asked
+        try:
+            check_port(last := self._last_ports.get(name, 0), purpose=name, option=option)
+        except ToolError:
+            return 0
+        return last
+
+
+def _last_ports(file: Path) -> dict[str, int]:
+    try:
+        ports: dict[str, int] = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return ports
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,155 @@
+"""The MQTT broker as a child process: our Go program around mochi-mqtt."""
+
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from thing_operator.errors import ToolError
+from thing_operator_local.cloud.layout import Layout, write_json
+from thing_operator_local.ports import LOOPBACK
+from thing_operator_local.processes import ChildProcess, wait_until
+from thing_operator_local.toolchain import GoModule, GoProgram, Reporter, build_binaries
+
+_PROGRAM: Final = "broker"
+_MODULE: Final = GoModule(
+    Path(__file__).parents[1] / "go" / "broker",
+    title="the local cloud (mochi-mqtt v2.7.9)",
+    duration="about half a minute",
+)
+_READY_WITHIN = 20.0
+
+PUBLISHES_PER_SECOND: Final = 100
+"""Of one connection, in and out together; AWS discards what is beyond (reference aws-iot-shadow.md 2)."""
+
+
+def locate_broker(reporter: Reporter) -> Path:
+    """The broker's program, built when it is not in the cache. Raises ToolError."""
+    return build_binaries(_MODULE, [GoProgram(_PROGRAM, ".")], reporter=reporter)[_PROGRAM]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFiles:
+    """PEM files: the broker's own certificate and key, the CA of things, the service's certificate."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+    service: Path
+
+
+class Broker:
+    """One broker on loopback. ``start`` and ``stop`` block; the rest is for the loop."""
+
+    def __init__(
+        self,
+        program: Path,
+        layout: Layout,
+        files: BrokerFiles,
+        *,
+        minimum_keep_alive: int = 30,
+        publishes_per_second: int | None = PUBLISHES_PER_SECOND,
+    ) -> None:
+        """``minimum_keep_alive`` is in seconds; AWS has 30. ``publishes_per_second`` None for no limit."""
+        self._program = program
+        self._minimum_keep_alive = minimum_keep_alive
+        self._publishes_per_second = publishes_per_second
+        self._layout = layout
+        self._files = files
+        self._token = secrets.token_hex(16)
+        self._process: ChildProcess | None = None
+        self._admin = ""
+        self.port = 0
+
+    def start(self, *, port: int, identities: dict[str, str]) -> None:
+        """Start and return when it listens; ``port`` 0 for a free one. Raises ToolError."""
+        write_json(self._layout.identities, identities)
+        config = {
+            "listen": f"{LOOPBACK}:{port}",
+            "adminListen": f"{LOOPBACK}:0",
+            "adminToken": self._token,
+            "certificateFile": str(self._files.certificate),
+            "keyFile": str(self._files.key),
+            "clientCaFile": str(self._files.client_ca),
+            "serviceFile": str(self._files.service),
+            "identitiesFile": str(self._layout.identities),
+            "minimumKeepAlive": self._minimum_keep_alive,
+            "publishesPerSecond": self._publishes_per_second or 0,
+        }
+        write_json(self._layout.broker_config, config)
+        log = self._layout.broker_log
+        log.unlink(missing_ok=True)
+        command = [self._program, self._layout.broker_config]
+        self._process = ChildProcess(command, name="the broker", log=log)
+        try:
+            wait_until(
+                self._is_ready,
+                what="the broker",
+                timeout=_READY_WITHIN,
+                processes=[self._process],
+                interval=0.01,
+            )
+        except ToolError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End it, at once: it holds nothing that is worth a farewell."""
+        process, self._process = (
+            self._process,
+            None,
+        )  # first: check_running must not take this end for a crash
+        if process is not None:
+            process.stop()
+
+    def check_running(self) -> None:
+        """Raise ToolError when it has ended by itself."""
+        if self._process is not None:
+            self._process.check_running()
+
+    async def reload(self, identities: dict[str, str]) -> None:
+        """Make these certificates the valid ones; sessions of others are closed."""
+        write_json(self._layout.identities, identities)
+        await self._call("POST", "/reload")
+
+    async def sessions(self) -> list[dict[str, Any]]:
+        """Connected and kept sessions."""
+        answer: list[dict[str, Any]] = json.loads(await self._call("GET", "/sessions"))
+        return answer
+
+    async def kick(self, client_id: str) -> bool:
+        """Close a client's connection; False when it has none."""
+        try:
+            await self._call("POST", f"/kick/{client_id}")
+        except aiohttp.ClientResponseError:
+            return False
+        return True
+
+    async def forget_sessions(self) -> None:
+        """Close all connections and forget kept sessions."""
+        await self._call("DELETE", "/sessions")
+
+    async def set_gate(self, *, refuse: bool, tls_delay: float) -> None:
+        """Turn new connections away, or let their handshakes wait for ``tls_delay`` seconds."""
+        await self._call("PUT", "/gate", {"refuse": refuse, "tlsDelaySeconds": tls_delay})
+
+    async def _call(self, method: str, path: str, body: Any = None) -> bytes:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with (
+            aiohttp.ClientSession(self._admin, headers=headers, raise_for_status=True) as session,
+            session.request(method, path, json=body) as response,
+        ):
+            return await response.read()
+
+    def _is_ready(self) -> bool:
+        with suppress(ValueError), self._layout.broker_log.open(encoding="utf-8") as log:
+            line = log.readline()
+            if line.endswith("\n"):
+                ports = json.loads(line)
+                self.port, self._admin = ports["mqttPort"], f"http://{LOOPBACK}:{ports['adminPort']}"
+                return True
+        return False

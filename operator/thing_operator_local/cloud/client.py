@@ -1,0 +1,311 @@
+"""Using a local cloud from tests, the demo and the command line: start it, order batches, report as somebody else.
+
+Everything goes over the same doors that are there for everybody: MIC's API and AWS's data plane, both over
+verified TLS.
+"""
+
+import base64
+import io
+import json
+import ssl
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlencode, urlsplit
+
+from thing_operator.errors import ToolError
+from thing_operator_local.cloud.certificates import HOST
+from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.processes import ChildProcess, wait_until
+from thing_operator_local.toolchain import Reporter
+
+Json = dict[str, Any]
+
+_READY_WITHIN = 120.0
+_TIMEOUT = 30.0
+_BATCH_WITHIN = 300.0
+_POLL = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CloudInfo:
+    """Where a running cloud is reached; ``cloud.json`` in its folder."""
+
+    mqtt_host: str
+    mqtt_port: int
+    ca: Path
+    api: str
+    data_plane: str
+    api_key: str = field(repr=False)
+    user_name: str
+    password: str = field(repr=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Raises ToolError when no cloud runs in the folder."""
+        try:
+            found = json.loads(Layout(folder).info.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise ToolError(
+                f"no cloud runs in {folder}: start one with thing-operator cloud run --dir {folder}",
+                reason="CloudNotRunning",
+            ) from None
+        return cls(
+            mqtt_host=found["mqtt"]["host"],
+            mqtt_port=found["mqtt"]["port"],
+            ca=Path(found["ca"]),
+            api=found["api"],
+            data_plane=found["dataPlane"],
+            api_key=found["apiKey"],
+            user_name=found["userName"],
+            password=found["password"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CloudThing:
+    """A thing of a batch: its name and what lets one speak for it."""
+
+    name: str
+    certificate_pem: bytes = field(repr=False)
+    private_key_pem: bytes = field(repr=False)
+
+
+class MicSession:
+    """Logged in to a cloud's MIC API."""
+
+    def __init__(self, info: CloudInfo) -> None:
+        self._info = info
+        self._context = ssl.create_default_context(cafile=info.ca)
+        self._headers: dict[str, str] = {}
+        manifest = self._call("GET", f"{info.api}/Prod/manifest/?{urlencode({'hostname': HOST})}")
+        if "ApiGatewayRootUrl" not in manifest:
+            raise ToolError(f"{info.api} knows no stack called {HOST}", reason="CloudFailed")
+        self._root = f"{manifest['ApiGatewayRootUrl']}/{manifest['StackName']}"
+        self._headers = {"x-api-key": self._call("GET", f"{self._root}/metadata/manifest")["ApiKey"]}
+        account = {"userName": info.user_name, "password": info.password}
+        login = self._call("POST", f"{self._root}/auth/login", account)
+        self._headers["Authorization"] = login["credentials"]["token"]
+
+    def create_batch(
+        self,
+        size: int,
+        *,
+        thing_type: str,
+        domain: str,
+        key_type: str,
+        progress: Callable[[int], None] = lambda _done: None,
+    ) -> bytes:
+        """Order a batch, wait until it is made, download its zip. ``progress`` is told how many there are."""
+        batch_id = self.order_batch(size, thing_type=thing_type, domain=domain, key_type=key_type)
+        return self.wait_for_batch(batch_id, progress=progress)
+
+    def order_batch(self, size: int, *, thing_type: str, domain: str, key_type: str) -> str:
+        """Order a batch and return its id. Each call orders another one."""
+        order = {"thingType": thing_type, "domain": domain, "requestedSize": size, "keyType": key_type}
+        return str(self._call("POST", f"{self._root}/thingbatches", order)["batchId"])
+
+    def batches(self) -> list[Json]:
+        """All batches, as MIC lists them."""
+        listed: Any = self._call("GET", f"{self._root}/thingbatches")
+        found: list[Json] = listed
+        return found
+
+    def wait_for_batch(self, batch_id: str, *, progress: Callable[[int], None] = lambda _done: None) -> bytes:
+        """The zip of a batch, once it is made. Raises ToolError when that fails or takes too long."""
+        deadline = time.monotonic() + _BATCH_WITHIN
+        while time.monotonic() < deadline:
+            found = next(batch for batch in self.batches() if batch["batchId"] == batch_id)
+            progress(found["currentSize"])
+            if found.get("errors"):
+                raise ToolError(f"the batch was not made: {found['errors']}", reason="CloudFailed")
+            if found.get("url"):
+                return _request(self._context, "GET", found["url"])
+            time.sleep(_POLL)
+        raise ToolError(f"the batch was not made within {_BATCH_WITHIN:.0f} s", reason="CloudFailed")
+
+    def replace_certificate(self, name: str, *, key_type: str) -> bytes:
+        """Give a thing a new certificate, the old one is worth nothing then; returns its zip."""
+        url = f"{self._root}/things/{quote(name, safe='')}/certificate"
+        self._request("POST", url, {"keyType": key_type})
+        return base64.b64decode(self._request("GET", url), validate=True)
+
+    def _call(self, method: str, url: str, body: Json | None = None) -> Json:
+        found: Json = json.loads(self._request(method, url, body))
+        return found
+
+    def _request(self, method: str, url: str, body: Json | None = None) -> bytes:
+        return _request(self._context, method, url, body=body, headers=self._headers)
+
+
+class LocalCloud:
+    """A cloud in a folder, run as a child process that never outlives this one. A context manager."""
+
+    def __init__(self, folder: Path, *, reporter: Reporter, seed: int | None = None) -> None:
+        """``seed`` makes the secrets, ids and tokens of a new folder the same each time."""
+        self._seed = seed
+        self._folder = folder.absolute()
+        self._reporter = reporter
+        self._process: ChildProcess | None = None
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Where all its state lies."""
+        return self._folder
+
+    @property
+    def info(self) -> CloudInfo:
+        """Where it is reached."""
+        return CloudInfo.load(self._folder)
+
+    def start(self) -> None:
+        """Run it and return when it is ready. Raises ToolError with the end of its log otherwise."""
+        layout = Layout(self._folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        layout.info.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "thing_operator", "cloud", "run", "--dir", str(self._folder)]
+        if self._seed is not None:
+            command += ["--seed", str(self._seed)]
+        with self._reporter.step("starting the local cloud"):
+            process = ChildProcess(command, name="local cloud", log=self._folder / "cloud.log")
+            try:
+                wait_until(
+                    layout.info.is_file, what="the local cloud", timeout=_READY_WITHIN, processes=[process]
+                )
+            except BaseException:
+                process.stop()
+                raise
+        self._process = process
+
+    def stop(self, *, grace: float = 5.0) -> None:
+        """End it; ``grace`` 0 kills it. Idempotent."""
+        if self._process is not None:
+            self._process.stop(grace=grace)
+            self._process = None
+
+    def restart(self, *, grace: float = 5.0) -> None:
+        """Stop and start again, with the same state and, if they are still free, the same ports."""
+        self.stop(grace=grace)
+        self.start()
+
+    def create_batch(
+        self, size: int, *, thing_type: str = "thing", domain: str = "root", key_type: str = "rsa"
+    ) -> bytes:
+        """A batch made through the MIC API, as its zip."""
+        session = MicSession(self.info)
+        return session.create_batch(size, thing_type=thing_type, domain=domain, key_type=key_type)
+
+    def replace_certificate(self, thing: CloudThing, *, key_type: str = "ec") -> CloudThing:
+        """The thing with a new certificate and key, made through the MIC API; the old ones work no more."""
+        data = MicSession(self.info).replace_certificate(thing.name, key_type=key_type)
+        return self.things(data)[thing.name]
+
+    def things(self, data: bytes) -> dict[str, CloudThing]:
+        """The things of a batch's zip by name."""
+        found = {}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.namelist():
+                name, _, file = entry.partition("/")
+                if file == "cert.pem":
+                    key = archive.read(f"{name}/privkey.pem")
+                    found[name] = CloudThing(name, archive.read(entry), key)
+        return found
+
+    def get_shadow(self, thing: CloudThing, *, shadow: str | None = None) -> Json | None:
+        """The thing's shadow document over AWS's data plane, None when there is none."""
+        return self._data_plane("GET", thing, shadow=shadow)
+
+    def update_shadow(
+        self, thing: CloudThing, state: Mapping[str, Any], *, shadow: str | None = None
+    ) -> Json:
+        """Update the shadow as another client of the thing would."""
+        return self._data_plane("POST", thing, shadow=shadow, body={"state": state}) or {}
+
+    def delete_shadow(self, thing: CloudThing, *, shadow: str | None = None) -> None:
+        """Delete the shadow; that there is none is fine."""
+        self._data_plane("DELETE", thing, shadow=shadow)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _data_plane(
+        self, method: str, thing: CloudThing, *, shadow: str | None, body: Json | None = None
+    ) -> Json | None:
+        query = f"?{urlencode({'name': shadow})}" if shadow else ""
+        url = f"{self.info.data_plane}/things/{quote(thing.name, safe='')}/shadow{query}"
+        try:
+            found: Json = json.loads(_request(self._context(thing), method, url, body=body))
+        except CloudRefusedError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    def _context(self, thing: CloudThing) -> ssl.SSLContext:
+        fingerprint = thing.certificate_pem.hex()
+        if fingerprint not in self._contexts:
+            context = ssl.create_default_context(cafile=self.info.ca)
+            with tempfile.NamedTemporaryFile() as pair:
+                # ssl reads files only; this one is the owner's alone and gone at once.
+                pair.write(thing.certificate_pem + thing.private_key_pem)
+                pair.flush()
+                context.load_cert_chain(pair.name)
+            self._contexts[fingerprint] = context
+        return self._contexts[fingerprint]
+
+
+class CloudRefusedError(ToolError):
+    """The cloud answered with an error; ``status`` is HTTP's."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message, reason="CloudRefused")
+        self.status = status
+
+
+def _request(
+    context: ssl.SSLContext,
+    method: str,
+    url: str,
+    *,
+    body: Json | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    parts = urlsplit(url)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    data = None if body is None else json.dumps(body)
+    kind = {"Content-Type": "application/json"} if data else {}
+    connection = HTTPSConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT, context=context)
+    with closing(connection):
+        try:
+            connection.request(method, path, body=data, headers={**kind, **(headers or {})})
+            response = connection.getresponse()
+            content = response.read()
+        except (OSError, HTTPException) as error:
+            where = f"{parts.hostname}:{parts.port}"
+            raise ToolError(f"the cloud at {where} does not answer: {error}", reason="CloudFailed") from None
+    if response.status >= 300:
+        raise CloudRefusedError(
+            f"{method} {parts.path}: {response.status} {_message(content)}", status=response.status
+        )
+    return content
+
+
+def _message(content: bytes) -> str:
+    with suppress(ValueError, AttributeError):
+        return str(json.loads(content).get("message", ""))
+    return content[:200].decode(errors="replace")

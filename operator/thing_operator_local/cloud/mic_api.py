@@ -1,0 +1,259 @@
+"""MIC's Cloud REST API over HTTPS, as far as things and batches go (reference mic.md 4)."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from thing_operator.shadow.topics import is_thing_name
+from thing_operator_local.cloud.batches import DOWNLOADS, Batches, BatchFilter, BatchRequest, zip_credentials
+from thing_operator_local.cloud.certificates import HOST, KeyType
+from thing_operator_local.cloud.chance import Chance
+from thing_operator_local.cloud.mic_auth import MicAccount, MicAuth, unknown_path
+from thing_operator_local.cloud.mic_requests import (
+    PROTOCOLS,
+    MicError,
+    check_identity_codes,
+    check_protocol,
+    domain_of,
+    json_body,
+    key_type_of,
+    number_of,
+    optional_text,
+    required_text,
+    thing_type_of,
+)
+from thing_operator_local.cloud.registry import CHILD_MARK, Registry, Thing
+from thing_operator_local.ports import LOOPBACK
+
+STACK: Final = "prod"
+
+_MAX_BATCH: Final = 1000
+_DEFAULT_CONCURRENCY: Final = 3
+_MAX_CONCURRENCY: Final = 100
+
+Json = dict[str, Any]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class MicApi:
+    """``port`` is set once it is known, before the first request."""
+
+    def __init__(
+        self,
+        account: MicAccount,
+        registry: Registry,
+        batches: Batches,
+        *,
+        chance: Chance,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._account = account
+        self._registry = registry
+        self._batches = batches
+        self._auth = MicAuth(account, chance=chance, clock_ms=clock_ms)
+        self.port = 0
+
+    def application(self) -> web.Application:
+        """To be served over TLS. All paths are there with and without the stack's name in front."""
+        app = web.Application(middlewares=[self._guard])
+        app.router.add_get(DOWNLOADS + "/{key}", self._download)
+        for path in ("/manifest", "/Prod/manifest", "/prod/manifest"):
+            app.router.add_get(path, self._manifest)
+            app.router.add_get(f"{path}/", self._manifest)
+        for prefix in (f"/{STACK}", ""):
+            app.router.add_get(f"{prefix}/metadata/manifest", self._metadata)
+            app.router.add_post(f"{prefix}/auth/login", self._login)
+            app.router.add_post(f"{prefix}/auth/refresh", self._renew)
+            app.router.add_get(f"{prefix}/thingbatches", self._list_batches)
+            app.router.add_post(f"{prefix}/thingbatches", self._order_batch)
+            app.router.add_post(f"{prefix}/things", self._create_thing)
+            app.router.add_get(f"{prefix}/things/{{thing}}", self._get_thing)
+            app.router.add_get(f"{prefix}/things/{{thing}}/certificate", self._download_certificate)
+            app.router.add_post(f"{prefix}/things/{{thing}}/certificate", self._replace_certificate)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        path = request.path.removeprefix(f"/{STACK}")
+        if not path.startswith(("/manifest", "/Prod/manifest", "/metadata/", DOWNLOADS)):
+            refused = self._auth.gateway_refuses(request, logged_in=not path.startswith("/auth/"))
+            if refused is not None:
+                return refused
+        try:
+            return await handler(request)
+        except MicError as error:
+            return web.json_response(error.body, status=error.status)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+            return unknown_path()
+
+    # --- manifest and login
+
+    async def _manifest(self, request: web.Request) -> web.Response:
+        host = request.query.get("hostname", "").partition(":")[0]
+        return web.json_response(self._facts() if host in {HOST, LOOPBACK} else {})
+
+    async def _metadata(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._facts() | {"ApiKey": self._account.api_key})
+
+    def _facts(self) -> Json:
+        return {
+            "ApiGatewayRootUrl": self._base,
+            "StackName": STACK,
+            "Region": "eu-west-1",
+            "IotEndpoint": HOST,
+            "IotEndpointATS": HOST,
+            "IdentityPool": "eu-west-1:00000000-0000-0000-0000-000000000000",
+            "UserPool": "eu-west-1_local",
+            "UserPoolClient": "local",
+            "ThingCertsBucket": "local-thing-certs",
+            "SupportedThingProtocols": list(PROTOCOLS),
+            "ConsentRequired": False,
+            "Rev": "local",
+        }
+
+    @property
+    def _base(self) -> str:
+        return f"https://{HOST}:{self.port}"
+
+    async def _login(self, request: web.Request) -> web.Response:
+        body = await json_body(request)
+        name, password = (required_text(body, key) for key in ("userName", "password"))
+        if not self._auth.may_log_in(name, password):
+            raise MicError("INVALID_LOGIN", "Invalid user name or password", status=401)
+        return self._logged_in()
+
+    async def _renew(self, request: web.Request) -> web.Response:
+        token = required_text(await json_body(request), "refreshToken")
+        if not self._auth.may_refresh(token):
+            raise MicError("INVALID_LOGIN", "Invalid refresh token", status=401)
+        return self._logged_in()
+
+    def _logged_in(self) -> web.Response:
+        user = {
+            "userName": self._account.user_name,
+            "roleName": "ReadWrite",
+            "domainName": "root",
+            "domainPath": "root",
+        }
+        credentials = {"identityId": "eu-west-1:00000000-0000-0000-0000-000000000001", **self._auth.issue()}
+        permissions = {"Things": ["READ", "CREATE"], "ThingBatches": ["READ", "CREATE"]}
+        return web.json_response({"user": user, "credentials": credentials, "permissions": permissions})
+
+    # --- batches
+
+    async def _list_batches(self, request: web.Request) -> web.Response:
+        def given(name: str) -> tuple[str, ...]:
+            return (*request.query.getall(name, ()), *request.query.getall(f"{name}[]", ()))
+
+        wanted = BatchFilter(given("domains"), given("thingTypes"), given("freeTexts"))
+        return web.json_response(self._batches.listed(wanted, base=self._base))
+
+    async def _order_batch(self, request: web.Request) -> web.Response:
+        body = await json_body(request)
+        check_protocol(body)
+        asked = BatchRequest(
+            thing_type=thing_type_of(body),
+            domain=domain_of(body),
+            size=number_of(body, "requestedSize", low=1, high=_MAX_BATCH),
+            concurrency=number_of(
+                {"concurrency": _DEFAULT_CONCURRENCY} | body, "concurrency", low=1, high=_MAX_CONCURRENCY
+            ),
+            key_type=key_type_of(body),
+            created_by=self._account.user_name,
+        )
+        check_identity_codes(body, asked.size)
+        return web.json_response({"batchId": self._batches.order(asked)})
+
+    async def _download(self, request: web.Request) -> web.Response:
+        if "Authorization" in request.headers:
+            # As S3 does with a signed address: a client must not send MIC's headers here.
+            return _s3_error(400, "InvalidArgument", "Only one auth mechanism allowed")
+        data = self._batches.download(
+            request.match_info["key"],
+            expires=request.query.get("Expires", ""),
+            signature=request.query.get("Signature", ""),
+        )
+        if data is None:
+            return _s3_error(403, "AccessDenied", "Request has expired")
+        return web.Response(body=data, content_type="application/zip")
+
+    # --- things
+
+    async def _create_thing(self, request: web.Request) -> web.Response:
+        body = await json_body(request)
+        check_protocol(body)
+        thing_type, domain = thing_type_of(body), domain_of(body)
+        name, parent = optional_text(body, "thingName"), optional_text(body, "parentThingName")
+        if parent is not None:
+            name = self._child_name(parent, name)
+        elif name is not None and (not is_thing_name(name) or CHILD_MARK in name):
+            raise MicError("INVALID_ARGUMENTS", "thingName is not valid", prop="thingName")
+        if name is not None and self._registry.get(name) is not None:
+            raise MicError("INVALID_ARGUMENTS", "thingName already exists", prop="thingName")
+        attributes: dict[str, str] = {
+            key: str(body[key]) for key in ("label", "description", "externalId") if key in body
+        }
+        thing = await self._registry.create(
+            thing_type=thing_type,
+            domain=domain,
+            created_by=self._account.user_name,
+            name=name,
+            key_type=key_type_of(body),
+            parent=parent,
+            attributes=attributes,
+        )
+        await self._registry.announce()
+        return web.json_response(_thing_body(thing))
+
+    def _child_name(self, parent: str, name: str | None) -> str:
+        if self._registry.get(parent) is None:
+            raise MicError(
+                "THING_NOT_FOUND", "parentThingName is unknown", status=404, prop="parentThingName"
+            )
+        child = f"{parent}{CHILD_MARK}{name}"
+        if not name or CHILD_MARK in name or not is_thing_name(child):
+            raise MicError("INVALID_ARGUMENTS", "thingName is not valid", prop="thingName")
+        return child
+
+    async def _get_thing(self, request: web.Request) -> web.Response:
+        return web.json_response(_thing_body(self._thing(request)))
+
+    async def _download_certificate(self, request: web.Request) -> web.Response:
+        """The zip as base64 text."""
+        data = zip_credentials([self._thing(request)])
+        return web.Response(text=base64.b64encode(data).decode())
+
+    async def _replace_certificate(self, request: web.Request) -> web.Response:
+        """Returns nothing: the new one is to be downloaded."""
+        thing = self._thing(request)
+        key_type = key_type_of(await json_body(request)) if request.can_read_body else KeyType.RSA
+        if thing.credentials is None:
+            raise MicError("INVALID_ARGUMENTS", "the thing has no certificate of its own", prop="thingName")
+        await self._registry.replace_certificate(thing.name, key_type=key_type)
+        return web.json_response({})
+
+    def _thing(self, request: web.Request) -> Thing:
+        thing = self._registry.get(request.match_info["thing"])
+        if thing is None:
+            raise MicError("THING_NOT_FOUND", "Thing not found", status=404, prop="thingName")
+        return thing
+
+
+def _thing_body(thing: Thing) -> Json:
+    body: Json = {
+        "thingName": thing.name,
+        "thingType": thing.thing_type,
+        "domain": thing.domain,
+        "createdAt": thing.created_at,
+        "createdBy": thing.created_by,
+    }
+    if thing.parent is not None:
+        body["parentThingName"] = thing.parent
+    return body | dict(thing.attributes)
+
+
+def _s3_error(status: int, code: str, message: str) -> web.Response:
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
+    return web.Response(text=text, status=status, content_type="application/xml")

@@ -1,0 +1,40 @@
+"""Kubeconfig files with everything inside, so that they can be moved and handed on."""
+
+import base64
+from pathlib import Path
+
+import yaml
+
+from thing_operator_local.controlplane.pki import KeyPair
+
+_NAME = "thing-operator-local"
+
+
+def write_kubeconfig(path: Path, *, server: str, ca_pem: str, user: KeyPair | str) -> None:
+    """Write a kubeconfig (mode 0600) for ``user``: a client certificate, or a bearer token."""
+    if isinstance(user, KeyPair):
+        login = {"client-certificate-data": _encoded(user.certificate), "client-key-data": _encoded(user.key)}
+    else:
+        login = {"token": user}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": _NAME, "cluster": {"server": server, "certificate-authority-data": _encoded(ca_pem)}}
+        ],
+        "users": [{"name": _NAME, "user": login}],
+        "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME}}],
+        "current-context": _NAME,
+    }
+    write_private(path, yaml.safe_dump(config, sort_keys=False))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may ever read."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,200 @@
+"""Starting, using and stopping a control plane in one folder."""
+
+import subprocess
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from http import HTTPStatus
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from thing_operator.errors import ToolError
+from thing_operator_local.controlplane import commands
+from thing_operator_local.controlplane.binaries import CONTROL_PLANE, locate_binaries
+from thing_operator_local.controlplane.kubeconfig import write_kubeconfig
+from thing_operator_local.controlplane.layout import Layout
+from thing_operator_local.ports import LOOPBACK, check_port, free_ports
+from thing_operator_local.processes import ChildProcess, wait_until
+from thing_operator_local.toolchain import Reporter
+from thing_operator_local.toolchain.cache import file_lock
+
+_READY_WITHIN = 60.0
+_PORT_ATTEMPTS = 5
+_PORT_TAKEN = "address already in use"
+_KUBECTL_TIMEOUT = 60.0
+_AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+"""
+_GRACE = 1.0  # kube-apiserver waits for its watches to end, but has nothing to lose
+
+
+class ControlPlane:
+    """etcd, kube-apiserver and our controllers below one folder; blocking, for one thread.
+
+    ``folder`` holds keys, logs, data and the kubeconfig; a later start in it goes on with the same objects,
+    with new keys. ``port`` is the API server's, a free one by default. ``manifests`` are applied before the
+    controllers start: the garbage collector then knows the CRDs in them from its beginning, instead of
+    finding them within half a minute. With ``audit`` each request is noted in ``audit_log``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        reporter: Reporter,
+        port: int | None = None,
+        manifests: Sequence[Path] = (),
+        audit: bool = False,
+    ) -> None:
+        self._layout = Layout(folder.absolute())
+        self._reporter = reporter
+        self._asked_port = port
+        self._port = 0
+        self._manifests = manifests
+        self._audit = audit
+        self._binaries: dict[str, Path] = {}
+        self._running = ExitStack()
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig (client certificate, group system:masters)."""
+        return self._layout.kubeconfig
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate (PEM) of the CA that signed the API server's certificate."""
+        return self._layout.ca_file
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object a line (audit.k8s.io/v1 Event, without bodies) for each answered request."""
+        return self._layout.audit_log
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return f"https://{LOOPBACK}:{self._port}"
+
+    @property
+    def kubectl_path(self) -> Path:
+        """The kubectl program that fits this server; known after ``start``."""
+        return self._binaries["kubectl"]
+
+    def start(self) -> None:
+        """Start all and return when the API server and the controllers work.
+
+        Raises ToolError when a program is missing and cannot be built, the asked port is taken, another
+        control plane runs in the folder, or a process ends or is not ready in time; nothing runs then.
+        """
+        self._binaries = locate_binaries(CONTROL_PLANE, reporter=self._reporter)
+        try:
+            with self._reporter.step("starting the control plane"):
+                self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all processes, in three seconds at most. Idempotent."""
+        self._running.close()
+
+    def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - subprocess' own word
+        """Run kubectl as administrator and return its stdout; raises ToolError with its stderr."""
+        command = [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}"]
+        command += [f"--cache-dir={self._layout.kubectl_cache}", *arguments]
+        try:
+            done = subprocess.run(
+                command, input=input, capture_output=True, text=True, check=False, timeout=_KUBECTL_TIMEOUT
+            )
+        except subprocess.TimeoutExpired:
+            raise ToolError(
+                f"kubectl {arguments[0]} did not end in {_KUBECTL_TIMEOUT:.0f} s", reason="KubectlFailed"
+            ) from None
+        if done.returncode != 0:
+            # Not all arguments: there may be a password among them.
+            raise ToolError(f"kubectl {arguments[0]} failed: {done.stderr.strip()}", reason="KubectlFailed")
+        return done.stdout
+
+    def service_account_kubeconfig(self, path: Path, *, namespace: str, name: str) -> None:
+        """Write a kubeconfig for an existing service account, with a token (TokenRequest) for a day."""
+        token = self.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=24h").strip()
+        ca_pem = self.ca_file.read_text(encoding="utf-8")
+        write_kubeconfig(path, server=self.server, ca_pem=ca_pem, user=token)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        self._layout.make()
+        self._running.enter_context(file_lock(self._layout.root / "lock", taken=self._refuse_second))
+        ca_pem, admin = self._layout.make_keys()
+        self._layout.audit_policy.write_text(_AUDIT_POLICY, encoding="utf-8")
+        etcd = self._run("etcd", commands.etcd(self._binaries["etcd"]))
+        self._start_apiserver(etcd)
+        write_kubeconfig(self.kubeconfig, server=self.server, ca_pem=ca_pem, user=admin)
+        for manifest in self._manifests:
+            self.kubectl("apply", "--server-side", "--filename", str(manifest))
+        controllers = commands.controllers(self._binaries["controllers"], self._layout)
+        wait_until(
+            # Made by a controller: the first sign that they work.
+            lambda: self._answers("/api/v1/namespaces/default/serviceaccounts/default"),
+            what="the controllers",
+            timeout=_READY_WITHIN,
+            processes=[self._run("controllers", controllers)],
+        )
+
+    def _refuse_second(self) -> None:
+        raise ToolError(
+            f"a control plane already runs in {self._layout.root}: stop it or choose another folder",
+            reason="FolderInUse",
+        )
+
+    def _start_apiserver(self, etcd: ChildProcess) -> None:
+        if self._asked_port is not None:
+            check_port(self._asked_port, purpose="kube-apiserver", option="the port argument")
+        attempts = 1 if self._asked_port is not None else _PORT_ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            self._port = self._asked_port or free_ports(1)[0]
+            command = commands.kube_apiserver(
+                self._binaries["kube-apiserver"], self._layout, port=self._port, audit=self._audit
+            )
+            apiserver = self._run("kube-apiserver", command)
+            try:
+                wait_until(
+                    lambda: self._answers("/readyz"),
+                    what="kube-apiserver",
+                    timeout=_READY_WITHIN,
+                    processes=[etcd, apiserver],
+                )
+            except ToolError:
+                # Another process was faster on the port that was free a moment ago.
+                if attempt == attempts or _PORT_TAKEN not in apiserver.log_tail():
+                    raise
+            else:
+                return
+
+    def _run(self, name: str, command: Sequence[str]) -> ChildProcess:
+        log = self._layout.logs / f"{name}.log"
+        log.unlink(missing_ok=True)
+        process = ChildProcess(command, name=name, log=log, cwd=self._layout.etcd)
+        self._running.callback(process.stop, grace=_GRACE)
+        return process
+
+    def _answers(self, path: str) -> bool:
+        context = self._layout.client_context()
+        with closing(HTTPSConnection(LOOPBACK, self._port, timeout=1, context=context)) as connection:
+            try:
+                connection.request("GET", path)
+                return connection.getresponse().status == HTTPStatus.OK
+            except (OSError, HTTPException):
+                return False

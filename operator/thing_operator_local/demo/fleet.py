@@ -1,0 +1,93 @@
+"""The story of a fleet that lives by itself: ``make demo ARGS="--fleet 50"``."""
+
+from importlib.resources import files
+
+import yaml
+
+from thing_operator_local.demo.story import Step, is_true
+from thing_operator_local.demo.world import Json, World
+
+_COLDER = -22
+_ONLINE = 2
+
+
+def fleet_manifest() -> Json:
+    """The ThingBatch of ``deploy/examples/freezers.yaml``."""
+    text = files("thing_operator_local.demo").joinpath("freezers.yaml").read_text(encoding="utf-8")
+    manifest: Json = yaml.safe_load(text)
+    return manifest
+
+
+def reported(thing: Json) -> Json:
+    """What a Thing's status has of the shadow's reported."""
+    found: Json = thing.get("status", {}).get("shadow", {}).get("reported", {})
+    return found
+
+
+def _first(world: World) -> str:
+    return str(min(thing["metadata"]["name"] for thing in world.things_now()))
+
+
+def _second(world: World) -> str:
+    return sorted(str(thing["metadata"]["name"]) for thing in world.things_now())[1]
+
+
+def _all_ready(world: World) -> bool:
+    things = world.things_now()
+    return len(things) == world.size and all(is_true(thing, "Ready") for thing in things)
+
+
+def _all_report(world: World) -> bool:
+    found = [reported(thing) for thing in world.things_now()]
+    return all("temperature" in each and each["tcxn"]["connection_status"] == _ONLINE for each in found)
+
+
+def _make_colder(world: World) -> None:
+    operation = {"op": "replace", "path": "/spec/desired/setpoint", "value": _COLDER}
+    world.patch_spec(_first(world), [operation])
+
+
+def _is_colder(world: World) -> bool:
+    thing = world.thing(_first(world))
+    return is_true(thing, "InSync") and reported(thing).get("setpoint") == _COLDER
+
+
+def _suspend(world: World) -> None:
+    world.patch_spec(_second(world), [{"op": "add", "path": "/spec/suspend", "value": True}])
+
+
+def _is_offline(world: World) -> bool:
+    thing_name = str(world.thing(_second(world))["status"]["thingName"])
+    return bool(world.shadow(thing_name)["reported"]["tcxn"]["connection_status"] == 0)
+
+
+FLEET_STEPS = (
+    Step(
+        title="a batch of freezers arrives, with a template for their Things",
+        command="kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply -f freezers.yaml",
+        act=lambda world: world.apply_batch(world.make_batch(), fleet_manifest()["spec"]),
+        outcome="every freezer has a Secret, a Thing and a session: all are Ready",
+        check=_all_ready,
+    ),
+    Step(
+        title="they begin to report",
+        command="kubectl get things --watch",
+        act=lambda _world: None,
+        outcome="every freezer is online in App Board and its temperature is in status",
+        check=_all_report,
+    ),
+    Step(
+        title="one is to be colder",
+        command="kubectl patch thing ... setpoint: -22",
+        act=_make_colder,
+        outcome="it has answered after two seconds: reported has the new setpoint, InSync is true",
+        check=_is_colder,
+    ),
+    Step(
+        title="another one is suspended",
+        command="kubectl patch thing ... suspend: true",
+        act=_suspend,
+        outcome="it has said goodbye: App Board shows it as offline",
+        check=_is_offline,
+    ),
+)

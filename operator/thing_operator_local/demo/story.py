@@ -1,0 +1,156 @@
+"""What the demo shows, step by step; each step is done and then waited for, with a deadline."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from thing_operator.errors import ToolError
+from thing_operator_local.demo.world import BATCH, Json, World
+
+BATCH_SOURCE: Json = {"secrets": [{"name": f"{BATCH}-zip", "key": "batch.zip"}]}
+DESIRED: Json = {"setpoint": -18, "mode": "auto", "limits": {"min": -25, "max": -15}}
+_DEADLINE = 60.0
+_INTERVAL = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``title`` says what is done, ``command`` how a user would do it, ``outcome`` what is then the case."""
+
+    title: str
+    command: str
+    act: Callable[[World], None]
+    outcome: str
+    check: Callable[[World], bool]
+
+
+def tell_story(
+    steps: Iterable[Step], world: World, on_wait: Callable[[], None]
+) -> Iterator[tuple[Step, float]]:
+    """Do the steps; gives each with the seconds it took. ``on_wait`` is called while something is awaited.
+
+    Raises ToolError for a step that does not come about.
+    """
+    for step in steps:
+        started = time.monotonic()
+        step.act(world)
+        while not step.check(world):
+            if time.monotonic() - started > _DEADLINE:
+                raise ToolError(
+                    f"'{step.title}': not the case after {_DEADLINE:.0f} s: {step.outcome}; "
+                    f"see the logs in {world.folder}",
+                    reason="DemoFailed",
+                )
+            on_wait()
+            time.sleep(_INTERVAL)
+        yield step, time.monotonic() - started
+
+
+def condition(body: Json, kind: str) -> Json:
+    """One condition of an object, empty when it has none of the kind."""
+    found: list[Json] = body.get("status", {}).get("conditions", [])
+    return next((each for each in found if each["type"] == kind), {})
+
+
+def is_true(body: Json, kind: str) -> bool:
+    """Whether a condition is true for the object as it is now."""
+    found = condition(body, kind)
+    return bool(
+        found.get("status") == "True" and found.get("observedGeneration") == body["metadata"]["generation"]
+    )
+
+
+def _first(world: World) -> str:
+    return min(world.things)
+
+
+def _second(world: World) -> str:
+    return sorted(world.things)[1]
+
+
+def _patch_setpoint(world: World) -> None:
+    operation = {"op": "replace", "path": "/spec/desired/setpoint", "value": -20}
+    world.patch_spec(_first(world), [operation])
+
+
+def _report(world: World) -> None:
+    name = _first(world)
+    world.cloud.update_shadow(world.things[name], {"reported": world.thing(name)["spec"]["desired"]})
+
+
+def _remove_key(world: World) -> None:
+    world.patch_spec(_first(world), [{"op": "remove", "path": "/spec/desired/limits"}])
+
+
+def _edit_from_outside(world: World) -> None:
+    world.cloud.update_shadow(world.things[_second(world)], {"desired": {"mode": "off"}})
+
+
+def _all_ready(world: World) -> bool:
+    things = world.things_now()
+    return len(things) == world.size and all(is_true(thing, "Ready") for thing in things)
+
+
+def _converged(world: World) -> bool:
+    thing = world.thing(_first(world))
+    shadow = thing["status"].get("shadow", {})
+    return (
+        is_true(thing, "InSync")
+        and shadow.get("reported", {}).get("setpoint") == -20
+        and shadow.get("pendingCount") == 0
+    )
+
+
+def _key_is_gone(world: World) -> bool:
+    return (
+        is_true(world.thing(_first(world)), "Ready")
+        and "limits" not in world.shadow(_first(world))["desired"]
+    )
+
+
+STEPS = (
+    Step(
+        title="a batch of things arrives",
+        command="kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply (ThingBatch)",
+        act=lambda world: world.apply_batch(world.make_batch(), {"source": BATCH_SOURCE}),
+        outcome="the ThingBatch is Ready, each thing has a Secret",
+        check=lambda world: (
+            is_true(world.batch(), "Ready") and world.batch()["status"]["imported"] == world.size
+        ),
+    ),
+    Step(
+        title="their Things are applied",
+        command="kubectl apply -f things.yaml",
+        act=lambda world: world.apply_things(DESIRED),
+        outcome="all Things are Ready: the shadow service has accepted their desired state",
+        check=_all_ready,
+    ),
+    Step(
+        title="a wish changes",
+        command="kubectl patch thing ... setpoint: -20",
+        act=_patch_setpoint,
+        outcome="the shadow's desired has it",
+        check=lambda world: world.shadow(_first(world)).get("desired", {}).get("setpoint") == -20,
+    ),
+    Step(
+        title="the device reports",
+        command="POST /things/.../shadow, as a device would over MQTT",
+        act=_report,
+        outcome="reported is in status, nothing is pending, InSync is true",
+        check=_converged,
+    ),
+    Step(
+        title="a key is removed from spec.desired",
+        command="kubectl patch thing ... remove limits",
+        act=_remove_key,
+        outcome="the key is gone from the shadow",
+        check=_key_is_gone,
+    ),
+    Step(
+        title="somebody edits desired outside of Git",
+        command='POST /things/.../shadow {"desired": {"mode": "off"}}',
+        act=_edit_from_outside,
+        outcome="the edit is repaired",
+        check=lambda world: world.shadow(_second(world))["desired"]["mode"] == "auto",
+    ),
+)

@@ -1,0 +1,16 @@
+"""Go programs, built once into the user's cache from modules that are package data."""
+
+from thing_operator_local.toolchain.building import GoModule, GoProgram, build_binaries
+from thing_operator_local.toolchain.cache import cache_dir
+from thing_operator_local.toolchain.reporter import LineReporter, Reporter, TerminalReporter, reporter_for
+
+__all__ = [
+    "GoModule",
+    "GoProgram",
+    "LineReporter",
+    "Reporter",
+    "TerminalReporter",
+    "build_binaries",
+    "cache_dir",
+    "reporter_for",
+]

@@ -1,0 +1,88 @@
+"""Which copy of a program is taken: KUBEBUILDER_ASSETS, then PATH, when it says the right minor version."""
+
+from pathlib import Path
+
+import pytest
+
+from thing_operator_local.controlplane import locate_binaries
+from thing_operator_local.toolchain import LineReporter
+
+_SAYS = {
+    "etcd": "etcd Version: 3.{minor}.0",
+    "kube-apiserver": "Kubernetes v1.{minor}.5",
+    "kubectl": "Client Version: v1.{minor}.9-vendor",
+    "helm": "v4.{minor}.2+gabcdef0",
+}
+_PINNED = {"etcd": 7, "kube-apiserver": 37, "kubectl": 37, "helm": 3}
+
+
+class Folders:
+    """A folder for each place, with programs that only say a version."""
+
+    def __init__(self, root: Path) -> None:
+        self.assets, self.path = root / "assets", root / "path"
+        for folder in (self.assets, self.path):
+            folder.mkdir()
+
+    def put(self, folder: Path, name: str, *, off: int = 0, text: str | None = None) -> Path:
+        says = text if text is not None else _SAYS[name].format(minor=_PINNED[name] + off)
+        program = folder / name
+        program.write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")
+        program.chmod(0o755)
+        return program
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
+    folders = Folders(tmp_path)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(folders.assets))
+    monkeypatch.setenv("PATH", str(folders.path))
+    return folders
+
+
+def test_assets_come_before_path(folders: Folders) -> None:
+    elsewhere = ("etcd", "kube-apiserver", "kubectl")
+    on_path = {name: folders.put(folders.path, name) for name in elsewhere}
+    in_assets = {name: folders.put(folders.assets, name) for name in ("etcd", "kube-apiserver")}
+    assert locate_binaries(elsewhere, reporter=LineReporter(pytest.fail)) == on_path | in_assets
+
+
+def test_an_asset_of_another_version_is_passed_over_and_named(folders: Folders) -> None:
+    folders.put(folders.assets, "kube-apiserver", off=-3)
+    right = folders.put(folders.path, "kube-apiserver")
+    said: list[str] = []
+    found = locate_binaries(["kube-apiserver"], reporter=LineReporter(said.append))
+    assert found == {"kube-apiserver": right}
+    assert said == ["passing over kube-apiserver in KUBEBUILDER_ASSETS: 1.34, needed is 1.37"]
+
+
+@pytest.mark.parametrize(
+    ("name", "off", "taken"),
+    [
+        ("kubectl", 1, True),
+        ("kubectl", -1, True),
+        ("kubectl", -2, False),
+        ("kube-apiserver", 1, False),
+        ("etcd", -1, True),
+        ("etcd", -2, False),
+        ("helm", 1, True),
+        ("helm", -2, False),
+    ],
+)
+def test_how_far_a_version_may_be_off(folders: Folders, name: str, off: int, taken: bool) -> None:
+    on_path = folders.put(folders.path, name, off=off)
+    in_assets = folders.put(folders.assets, name, off=off)
+    folders.put(folders.path, name)  # the right one, so that nothing is built
+    said: list[str] = []
+    found = locate_binaries([name], reporter=LineReporter(said.append))
+    assert found == {name: in_assets if taken else on_path}
+    assert bool(said) is not taken
+
+
+@pytest.mark.parametrize("text", ["", "no numbers here", "v1"])
+def test_a_program_that_says_no_version_is_passed_over(folders: Folders, text: str) -> None:
+    folders.put(folders.assets, "kubectl", text=text)
+    right = folders.put(folders.path, "kubectl")
+    said: list[str] = []
+    assert locate_binaries(["kubectl"], reporter=LineReporter(said.append)) == {"kubectl": right}
+    assert said == ["passing over kubectl in KUBEBUILDER_ASSETS: no version, needed is 1.37"]
