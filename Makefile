@@ -7,7 +7,7 @@ BENCH  := $(VENV)/.bench-installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test check crds fmt clean venv constraints chart
+.PHONY: help demo bench test check crds docs fmt clean venv constraints chart
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
 	@echo "making $(VENV) (about half a minute the first time)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,local]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,local]'
 	@touch $@
 
 demo: $(STAMP) ## run the main job for real on this machine (ARGS=--once checks every step and exits)
@@ -34,7 +34,7 @@ $(BENCH): $(STAMP)
 test: check ## everything CI runs
 	$(BIN)/pytest $(ARGS)
 
-check: $(STAMP) ## lint, types, import contracts and generated files
+check: $(STAMP) docs ## lint, types, import contracts, generated files and the documentation's links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -48,6 +48,9 @@ crds: $(STAMP) ## regenerate crds/ and docs/reference/ from the pydantic models
 	$(BIN)/python tools/chart.py
 	$(BIN)/python tools/reference.py
 
+docs: $(STAMP) ## build the documentation site into site/, with every link and anchor checked
+	$(BIN)/zensical build --clean --strict
+
 chart: $(STAMP) ## regenerate what the chart has of the models and of values.yaml, and deploy/
 	$(BIN)/python tools/chart.py
 	$(BIN)/python tools/deploy.py
@@ -60,5 +63,5 @@ constraints: $(STAMP) ## renew constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable --all | grep -vE '^(pip|setuptools|wheel)==' > constraints.txt
 
 clean: ## remove what the targets made in this folder
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 _HEADER = "<!-- Generated from operator/thing_operator/api by `make crds`; do not edit. -->\n"
 _SEE_ALSO = {
-    names.THING_KIND: "[Tasks](../things.md), [what a virtual thing does itself](../devices.md), "
+    names.THING_KIND: "[Tasks](../tasks/things.md), [what a virtual thing does itself](../tasks/devices.md), "
     "[conditions and reasons](conditions.md), [troubleshooting](../troubleshooting.md).",
     names.BATCH_KIND: "[Thing](thing.md), [conditions and reasons](conditions.md).",
 }
@@ -28,7 +28,7 @@ _METRICS_HEAD = """<!-- Generated from operator/thing_operator/metrics.py by `ma
 
 On `metrics.port` (9090) at `/metrics`. None has a label per Thing unless `metrics.perThing` asks for it, which makes
 forty thousand series of ten thousand Things: what one Thing is about is in its status and Events. Beside these there
-are `process_*` and `python_*`. What to alert on is in [operating](../operating.md).
+are `process_*` and `python_*`. What to alert on is in [operating](../operations/operating.md).
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |

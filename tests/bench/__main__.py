@@ -119,7 +119,7 @@ def plot(
     results: Annotated[Path, typer.Argument(help="what --json wrote", exists=True)],
     to: Annotated[Path, typer.Option(help="folder of the pictures")] = Path("docs/pictures"),
 ) -> None:
-    """The table of docs/performance.md, and its pictures as SVG."""
+    """The table of docs/contributing/benchmarks.md, and its pictures as SVG."""
     # Imported here: matplotlib takes a second that no measurement should wait for.
     from tests.bench.plots import draw_all
 

@@ -1,4 +1,4 @@
-"""The pictures of docs/performance.md."""
+"""The pictures of docs/contributing/benchmarks.md."""
 
 from collections.abc import Callable
 from pathlib import Path

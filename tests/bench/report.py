@@ -115,7 +115,7 @@ _ROWS = (
 
 
 def markdown(results: list[Json]) -> str:
-    """The table of docs/performance.md."""
+    """The table of docs/contributing/benchmarks.md."""
     titles = [f"{result['figures']['things']:,} Things" for result in results]
     naive = max(results, key=lambda result: int(result["naive"]["things"]))["naive"]
     lines = [

@@ -19,7 +19,7 @@ def test_every_reason_has_cause_and_remedy(reason: Reason) -> None:
 
 
 def test_every_setting_is_described() -> None:
-    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    text = (DOCS / "reference" / "settings.md").read_text(encoding="utf-8")
     for name, group in Settings().model_dump(by_alias=True).items():
         keys = [f"{name}.{key}" for key in group] if isinstance(group, dict) else [name]
         for key in keys:
