@@ -7,7 +7,7 @@ from typing import Any
 
 from thing_operator.api import names
 from thing_operator.api.crds import all_crds
-from thing_operator.metrics import METRIC_LABELS, Metrics
+from thing_operator.observability.metrics import METRIC_LABELS, Metrics
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 

@@ -3,7 +3,7 @@
 import socket
 from contextlib import ExitStack
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 
 LOOPBACK = "127.0.0.1"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 
 _GUARD = Path(__file__).with_name("guard.py")
 _TAIL_BYTES = 16 * 1024

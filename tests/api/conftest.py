@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from thing_operator.controller.kube import BATCHES, THINGS, KubeClient, Resource
-from thing_operator.controller.kube_errors import NotFoundError
-from thing_operator.errors import TransientError
+from thing_operator.api.names import BATCHES, THINGS
+from thing_operator.core.errors import TransientError
+from thing_operator.core.resource import Resource
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.errors import NotFoundError
 from thing_operator_local.controlplane import ControlPlane
 
 

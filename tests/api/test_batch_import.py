@@ -5,10 +5,11 @@ from typing import Any
 from tests.unit.credentials.pki import NOW, ec_pairs
 
 from thing_operator.api.thingbatch import ThingBatchSpec
-from thing_operator.controller.batches.children import BatchIdentity, ThingFiles
-from thing_operator.controller.batches.importing import Importer
-from thing_operator.controller.kube import KubeClient, ObjectKey
+from thing_operator.batches.children import BatchIdentity, ThingFiles
+from thing_operator.batches.importer import Importer
+from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import check_pair
+from thing_operator.kube.client import KubeClient
 
 SPEC = {
     "source": {"secrets": [{"name": "zip", "key": "batch.zip"}]},

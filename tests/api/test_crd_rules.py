@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.fixtures.controlplane import Kubectl
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 
 Json = dict[str, Any]
 

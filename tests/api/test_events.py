@@ -8,11 +8,13 @@ import pytest
 from tests.fixtures.controlplane import Kubectl
 
 from thing_operator.api import names
-from thing_operator.api.reasons import Reason
-from thing_operator.clock import SystemClock
-from thing_operator.controller.events import EventRecorder
-from thing_operator.controller.kube import EVENTS, THINGS, KubeClient, ObjectKey
-from thing_operator.controller.status_writer import Target
+from thing_operator.api.names import THINGS
+from thing_operator.core.clock import SystemClock
+from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.client import EVENTS, KubeClient
+from thing_operator.kube.events import EventRecorder
+from thing_operator.kube.status_writer import Target
 
 
 @pytest.fixture

@@ -10,8 +10,11 @@ import pytest
 from kubernetes.aio.config import incluster_config
 from tests.fixtures.controlplane import Kubectl
 
-from thing_operator.controller.kube import CONFIG_MAPS, SECRETS, THINGS, KubeClient, ObjectKey, Resource
-from thing_operator.controller.kube_errors import (
+from thing_operator.api.names import THINGS
+from thing_operator.core.errors import Retry, ThingOperatorError
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.client import CONFIG_MAPS, SECRETS, KubeClient
+from thing_operator.kube.errors import (
     ApiUnavailableError,
     ConflictError,
     ExpiredError,
@@ -21,7 +24,6 @@ from thing_operator.controller.kube_errors import (
     NamespaceTerminatingError,
     NotFoundError,
 )
-from thing_operator.errors import Retry, ThingOperatorError
 from thing_operator_local.controlplane import ControlPlane
 
 SECRET_VALUE = "bm90IGEga2V5"

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from tests.fixtures.controlplane import Kubectl
 
-from thing_operator.clock import SystemClock
-from thing_operator.controller.kube import SECRETS, KubeClient, ObjectKey, Resource, WatchEvent
-from thing_operator.controller.secret_watch import SecretWatch
+from thing_operator.core.clock import SystemClock
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.client import SECRETS, KubeClient, WatchEvent
+from thing_operator.kube.secret_watch import SecretWatch
 
 
 class Setup:

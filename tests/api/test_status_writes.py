@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from thing_operator.api import names
-from thing_operator.clock import SystemClock
-from thing_operator.controller.kube import THINGS, KubeClient, ObjectKey
-from thing_operator.controller.kube_errors import InvalidObjectError, NotFoundError
-from thing_operator.controller.status_writer import StatusWriter, Target
+from thing_operator.api.names import THINGS
+from thing_operator.core.clock import SystemClock
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.errors import InvalidObjectError, NotFoundError
+from thing_operator.kube.status_writer import StatusWriter, Target
 
 Json = dict[str, Any]
 NOW = timedelta(0)

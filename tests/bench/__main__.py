@@ -25,7 +25,7 @@ from tests.bench.scenario import Bench, Options
 from tests.bench.simulation import simulation
 from tests.bench.world import World
 
-from thing_operator.errors import ThingOperatorError
+from thing_operator.core.errors import ThingOperatorError
 from thing_operator_local.cloud.certificates import KeyType
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.toolchain import reporter_for

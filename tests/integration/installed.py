@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import yaml
 from tests.fixtures.operator import Json, OperatorProcess
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.ports import LOOPBACK, free_ports

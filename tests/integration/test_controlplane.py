@@ -15,7 +15,7 @@ import pytest
 from tests.fixtures.controlplane import Kubectl
 from tests.fixtures.processtable import children, members
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.controlplane import plane as plane_module
 from thing_operator_local.ports import LOOPBACK, free_ports

@@ -12,9 +12,9 @@ from tests.fixtures.cloud import Things
 from tests.fixtures.controlplane import Kubectl
 from tests.fixtures.operator import Json, Workspace, eventually
 
+from thing_operator.core.errors import ToolError
 from thing_operator.credentials.keys import pick_pair
 from thing_operator.credentials.names import secret_name
-from thing_operator.errors import ToolError
 from thing_operator_local.cloud.client import CloudThing
 from thing_operator_local.controlplane import ControlPlane
 

@@ -16,7 +16,7 @@ from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Json, Workspace, eventually
 from tests.integration.installed import CHART, ROOT, InstalledOperator, may, run_helm, settings_for
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 

@@ -68,7 +68,7 @@ def test_no_secret_is_in_the_log_and_each_transition_names_its_object(
     assert [secret for secret in secrets if secret in text] == []
     # Those of the first start are not JSON: its format was that of a terminal or of a file, as it happened to be.
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    told = [line for line in lines if line["logger"] == "thing_operator.controller.events"]
+    told = [line for line in lines if line["logger"] == "thing_operator.kube.events"]
     accepted = [line for line in told if line.get("reason") == "Accepted" and line["object"] == good.name]
     assert [(line["kind"], line["namespace"], line["uid"]) for line in accepted] == [
         ("Thing", workspace.namespace, uid)

@@ -16,11 +16,11 @@ import pytest
 from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Workspace, eventually
 
-from thing_operator import health
+from thing_operator.app import probes, watch_monitor
+from thing_operator.app.run import run_operator
+from thing_operator.app.supervisor import TaskDiedError
 from thing_operator.config import Settings, load_settings
-from thing_operator.controller import probes, watches
-from thing_operator.controller.running import run_operator
-from thing_operator.controller.supervision import TaskDiedError
+from thing_operator.observability import checks
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.ports import LOOPBACK, free_ports
 
@@ -180,8 +180,8 @@ async def running(
     text = control_plane.kubeconfig.read_text(encoding="utf-8")
     kubeconfig.write_text(text.replace(control_plane.server, f"https://{LOOPBACK}:{gate.port}"))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    monkeypatch.setattr(health, "BLOCKED_SECONDS", 1.5)
-    monkeypatch.setattr(watches, "_GAP_SECONDS", 2.0)
+    monkeypatch.setattr(checks, "BLOCKED_SECONDS", 1.5)
+    monkeypatch.setattr(watch_monitor, "_GAP_SECONDS", 2.0)
     monkeypatch.setattr(probes, "_OWN_WATCH_SECONDS", 2.0)
     overrides = {"namespaces": (namespace,), "metrics": {"port": 0}, "health": {"port": free_ports(1)[0]}}
     operator = Running(settings=load_settings(overrides=overrides), gate=gate)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from thing_operator.api.reasons import Reason
 from thing_operator.config import Settings
+from thing_operator.core.reasons import Reason
 from thing_operator_local.demo.fleet import fleet_manifest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -3,7 +3,7 @@
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from thing_operator.metrics import METRIC_LABELS, Metrics, Snapshot
+from thing_operator.observability.metrics import METRIC_LABELS, Metrics, Snapshot
 
 DAY = 86400.0
 

@@ -1,5 +1,6 @@
 """Names that appear on the Kubernetes side: group, kinds, labels, annotations, finalizer."""
 
+from thing_operator.core.resource import Resource
 from thing_operator.shadow.topics import THING_NAME
 
 GROUP = "thing-operator.io"
@@ -10,6 +11,9 @@ THING_KIND = "Thing"
 THING_PLURAL = "things"
 BATCH_KIND = "ThingBatch"
 BATCH_PLURAL = "thingbatches"
+
+THINGS = Resource(GROUP, VERSION, THING_PLURAL)
+BATCHES = Resource(GROUP, VERSION, BATCH_PLURAL)
 
 FINALIZER = f"{GROUP}/shadow"
 """On a Thing whose deletionPolicy asks for work on the shadow, and on no other."""

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from thing_operator.cli.batch import Output, refuse
-from thing_operator.errors import ThingOperatorError, UserError
-from thing_operator.files import check_target, write_private
+from thing_operator.core.errors import ThingOperatorError, UserError
+from thing_operator.core.files import check_target, write_private
 
 _EXIT_PARTLY = 1
 _EXIT_UNKNOWN = 3
@@ -39,8 +39,9 @@ def create(
     sent and no answer came: look for the batch in App Board before you order again.
     """
     # Imported here: the HTTP client takes a second that no other command should wait for.
-    from thing_operator.cli.ordering import fetch_batch, what_to_fetch  # noqa: PLC0415
-    from thing_operator.mic import Account, HttpsClient, OrderUnansweredError  # noqa: PLC0415
+    from thing_operator.batches.fetch import fetch_batch, what_to_fetch  # noqa: PLC0415
+    from thing_operator.download.https import HttpsClient  # noqa: PLC0415
+    from thing_operator.mic import Account, OrderUnansweredError  # noqa: PLC0415
 
     console = Console(stderr=True)
     try:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from thing_operator.cli.batch import Output, read_file, refuse
+from thing_operator.core.errors import ThingOperatorError, ToolError, UserError
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry
 from thing_operator.credentials.splitting import split_batch
-from thing_operator.errors import ThingOperatorError, ToolError, UserError
 
 _EXIT_UNUSABLE = 1
 
@@ -90,8 +90,8 @@ def _handed_over(
 ) -> dict[str, Any]:
     """The names of the source Secrets: those there are to be, those sent, those deleted."""
     # Imported here: the API client takes a second that no other command should wait for.
-    from thing_operator.cli.handing_over import Handed, Part, hand_over  # noqa: PLC0415
-    from thing_operator.controller.kube import ObjectKey  # noqa: PLC0415
+    from thing_operator.batches.upload import Handed, Part, hand_over  # noqa: PLC0415
+    from thing_operator.core.resource import ObjectKey  # noqa: PLC0415
 
     if not zips:
         raise UserError("none of the folders is usable: thing-operator batch inspect says why")

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from thing_operator.errors import ToolError
-from thing_operator.files import check_target, write_private
+from thing_operator.core.errors import ToolError
+from thing_operator.core.files import check_target, write_private
 from thing_operator_local.cloud.certificates import KeyType
 from thing_operator_local.cloud.client import CloudInfo, MicSession
 

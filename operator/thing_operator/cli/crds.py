@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from thing_operator.errors import UserError
+from thing_operator.core.errors import UserError
 
 
 def crds(

@@ -14,7 +14,7 @@ from thing_operator.cli.batch_create import create
 from thing_operator.cli.batch_import import import_batch
 from thing_operator.cli.crds import crds
 from thing_operator.cli.run import run
-from thing_operator.errors import ThingOperatorError
+from thing_operator.core.errors import ThingOperatorError
 
 app = typer.Typer(
     name="thing-operator",

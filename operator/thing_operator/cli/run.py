@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from thing_operator.errors import UserError
-from thing_operator.logs import configure_logs
+from thing_operator.core.errors import UserError
+from thing_operator.observability.logs import configure_logs
 
 
 def run(
@@ -37,6 +37,6 @@ def run(
     if kubeconfig is not None:
         # kopf logs in by itself and knows only the variable.
         os.environ["KUBECONFIG"] = str(kubeconfig)
-    from thing_operator.controller.running import run_operator  # noqa: PLC0415
+    from thing_operator.app.run import run_operator  # noqa: PLC0415
 
     asyncio.run(run_operator(settings=settings))

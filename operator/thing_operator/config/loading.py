@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_settings import EnvSettingsSource
 
 from thing_operator.config.settings import ENV_PREFIX, Settings
-from thing_operator.errors import UserError
+from thing_operator.core.errors import UserError
 
 # Not a setting of the operator: where the local parts keep what they built.
 _OTHER_VARIABLES = frozenset({f"{ENV_PREFIX}CACHE_DIR"})

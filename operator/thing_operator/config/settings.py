@@ -20,7 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from thing_operator.config.durations import Duration, Size
+from thing_operator.core.durations import Duration, Size
 
 ENV_PREFIX = "THING_OPERATOR_"
 

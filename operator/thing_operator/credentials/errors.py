@@ -1,6 +1,6 @@
 """What can be wrong with credentials; a person must act on each of them."""
 
-from thing_operator.errors import UserError
+from thing_operator.core.errors import UserError
 
 
 class CredentialsError(UserError):

@@ -1,6 +1,6 @@
 """What can be wrong with ``spec.device``."""
 
-from thing_operator.errors import UserError
+from thing_operator.core.errors import UserError
 
 
 class InvalidDeviceError(UserError):

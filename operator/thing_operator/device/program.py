@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from thing_operator.api.thing import DeviceSpec, Selection, ThingSpec
-from thing_operator.config.durations import parse_duration
+from thing_operator.core.durations import parse_duration
 from thing_operator.device.acknowledging import acknowledgement, overlap
 from thing_operator.device.conventions import check_conventions, position_text
 from thing_operator.device.errors import InvalidDeviceError

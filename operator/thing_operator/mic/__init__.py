@@ -2,19 +2,12 @@
 
 from thing_operator.mic.client import MicClient, Stack, find_stack, open_stack
 from thing_operator.mic.errors import (
-    DownloadFailedError,
-    DownloadRefusedError,
     MicError,
     MicLoginError,
     MicRefusedError,
     MicUnavailableError,
     OrderUnansweredError,
-    UnansweredError,
-    UnreachableError,
-    UrlExpiredError,
-    UrlNotAllowedError,
 )
-from thing_operator.mic.https import HttpsClient
 from thing_operator.mic.messages import Account, BatchItem, BatchOrder, BatchState
 
 __all__ = [
@@ -22,9 +15,6 @@ __all__ = [
     "BatchItem",
     "BatchOrder",
     "BatchState",
-    "DownloadFailedError",
-    "DownloadRefusedError",
-    "HttpsClient",
     "MicClient",
     "MicError",
     "MicLoginError",
@@ -32,10 +22,6 @@ __all__ = [
     "MicUnavailableError",
     "OrderUnansweredError",
     "Stack",
-    "UnansweredError",
-    "UnreachableError",
-    "UrlExpiredError",
-    "UrlNotAllowedError",
     "find_stack",
     "open_stack",
 ]

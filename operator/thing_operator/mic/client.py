@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from thing_operator.download.errors import UnansweredError, UrlNotAllowedError
+from thing_operator.download.https import TRY_LATER, Answer, HttpsClient
 from thing_operator.mic.errors import (
     MicLoginError,
     MicRefusedError,
     MicUnavailableError,
     OrderUnansweredError,
-    UnansweredError,
-    UrlNotAllowedError,
 )
-from thing_operator.mic.https import TRY_LATER, Answer, HttpsClient
 from thing_operator.mic.messages import (
     Account,
     BatchItem,

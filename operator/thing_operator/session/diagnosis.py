@@ -5,7 +5,7 @@ import socket
 import ssl
 from typing import Final
 
-from thing_operator.descriptors import limit
+from thing_operator.core.descriptors import limit
 from thing_operator.session.errors import (
     ConnectError,
     EndpointUnreachableError,

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from thing_operator.descriptors import is_reserved
+from thing_operator.core.descriptors import is_reserved
 from thing_operator.session.diagnosis import explain_dial_error
 from thing_operator.session.model import Endpoint, SessionSpec
 from thing_operator.session.tls import TlsContexts

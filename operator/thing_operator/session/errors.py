@@ -16,7 +16,7 @@ Their ``reason`` is the reason of the condition ``Connected`` (design section 3)
 the shadow service.
 """
 
-from thing_operator.errors import Retry, TransientError, UserError
+from thing_operator.core.errors import Retry, TransientError, UserError
 
 _PERMANENT_CODES = frozenset({400, 401, 403, 404, 413, 415})
 _CREDENTIAL_CODES = frozenset({401, 403})

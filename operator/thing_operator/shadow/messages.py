@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
-from thing_operator import jsonbytes
+from thing_operator.core import json_bytes as jsonbytes
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.values import JsonObject, JsonValue
 

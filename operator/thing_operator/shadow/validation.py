@@ -6,7 +6,7 @@ Source: reference aws-iot-shadow.md 1.4 and 1.9.
 import math
 from dataclasses import dataclass
 
-from thing_operator.errors import UserError
+from thing_operator.core.errors import UserError
 from thing_operator.shadow.documents import section_size
 from thing_operator.shadow.pointers import Path, to_pointer
 from thing_operator.shadow.values import JsonObject, JsonValue

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.batches import Batches
 from thing_operator_local.cloud.broker import PUBLISHES_PER_SECOND, Broker
 from thing_operator_local.cloud.certificates import HOST

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from thing_operator.files import write_private
+from thing_operator.core.files import write_private
 from thing_operator_local.cloud.certificates import KeyType
 from thing_operator_local.cloud.chance import Chance
 from thing_operator_local.cloud.registry import Registry, Thing

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.layout import Layout, write_json
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.processes import ChildProcess, wait_until

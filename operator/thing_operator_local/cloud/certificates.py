@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from thing_operator.files import write_private
+from thing_operator.core.files import write_private
 from thing_operator_local.ports import LOOPBACK
 
 HOST: Final = "localhost"

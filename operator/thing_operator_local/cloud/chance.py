@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from typing import Final, Self
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.store import Store
 
 _NO_SEED: Final = ""

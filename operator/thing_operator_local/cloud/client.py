@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.certificates import HOST
 from thing_operator_local.cloud.layout import Layout
 from thing_operator_local.processes import ChildProcess, wait_until

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import ValidationError
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator.shadow.topics import Kind, Operation
 from thing_operator_local.cloud.faults import Action, Fault
 from thing_operator_local.cloud.layout import Layout

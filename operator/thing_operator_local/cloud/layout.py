@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thing_operator.files import write_private
+from thing_operator.core.files import write_private
 
 
 @dataclass(frozen=True, slots=True)

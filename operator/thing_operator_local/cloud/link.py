@@ -10,7 +10,7 @@ from typing import Any, Final
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.shadow_service import Publication
 
 CLIENT_ID: Final = "$service"

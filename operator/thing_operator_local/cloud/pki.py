@@ -2,7 +2,7 @@
 
 import ssl
 
-from thing_operator.files import write_private
+from thing_operator.core.files import write_private
 from thing_operator_local.cloud.broker import BrokerFiles
 from thing_operator_local.cloud.certificates import Authority, Credentials, server_authority, thing_authority
 from thing_operator_local.cloud.layout import Layout

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
 
 KEY: Final = "thing_operator_probe"

@@ -6,7 +6,7 @@ Codes and messages are those of reference aws-iot-shadow.md 1.8; the order of th
 from dataclasses import dataclass
 from typing import Final
 
-from thing_operator.jsonbytes import parse_exactly
+from thing_operator.core.json_bytes import parse_exactly
 from thing_operator.shadow.messages import TOKEN_LIMIT
 from thing_operator.shadow.values import JsonObject, JsonValue
 

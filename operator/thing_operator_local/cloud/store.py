@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 
 Json = dict[str, Any]
 

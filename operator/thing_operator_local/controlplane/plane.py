@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.controlplane import commands
 from thing_operator_local.controlplane.binaries import CONTROL_PLANE, locate_binaries
 from thing_operator_local.controlplane.kubeconfig import write_kubeconfig

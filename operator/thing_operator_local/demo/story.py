@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.demo.world import BATCH, Json, World
 
 BATCH_SOURCE: Json = {"secrets": [{"name": f"{BATCH}-zip", "key": "batch.zip"}]}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.processes import ChildProcess
 from thing_operator_local.toolchain.cache import Entry, cache_dir, file_lock
 from thing_operator_local.toolchain.golang import find_go

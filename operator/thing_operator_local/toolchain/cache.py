@@ -17,7 +17,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 
 CACHE_VARIABLE = "THING_OPERATOR_CACHE_DIR"
 _REMEDY = f"set {CACHE_VARIABLE} to a folder that you may write"

@@ -8,7 +8,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.processes import ChildProcess
 from thing_operator_local.toolchain.cache import file_lock
 from thing_operator_local.toolchain.reporter import Reporter

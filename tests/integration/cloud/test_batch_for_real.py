@@ -11,8 +11,8 @@ from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device
 
 from thing_operator.cli import main
+from thing_operator.core.errors import ToolError
 from thing_operator.credentials import read_batch
-from thing_operator.errors import ToolError
 from thing_operator_local.cloud.client import CloudRefusedError, LocalCloud, MicSession
 from thing_operator_local.toolchain import Reporter
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.fixtures.processtable import children, members
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.client import LocalCloud, MicSession
 from thing_operator_local.cloud.layout import Layout
 from thing_operator_local.ports import LOOPBACK

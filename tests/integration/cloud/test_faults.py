@@ -13,7 +13,7 @@ import pytest
 from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device, wait_for
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator.shadow.topics import Kind, Operation
 from thing_operator_local.cloud.client import CloudRefusedError, CloudThing, LocalCloud
 from thing_operator_local.cloud.control import CloudControl

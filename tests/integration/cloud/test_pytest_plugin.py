@@ -11,7 +11,7 @@ def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
         textwrap.dedent(
             """
             import pytest
-            from thing_operator.errors import ToolError
+            from thing_operator.core.errors import ToolError
             from thing_operator_local.cloud.chance import Chance
             from thing_operator_local.cloud.faults import Action
 

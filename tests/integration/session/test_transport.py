@@ -28,7 +28,7 @@ from tests.integration.session.scripted import (
 from tests.integration.session.waiting import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
-from thing_operator.descriptors import RESERVED
+from thing_operator.core.descriptors import RESERVED
 from thing_operator.session import (
     Hub,
     Phase,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thing_operator.config import Settings, SettingsError, load_settings
-from thing_operator.config.durations import format_duration, parse_duration, parse_size
+from thing_operator.core.durations import format_duration, parse_duration, parse_size
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from thing_operator.controller.kube import ObjectKey, Resource
-from thing_operator.errors import ThingOperatorError
-from thing_operator.jsonbytes import decode, encode
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.session import SessionView
 from thing_operator.session.errors import rejection
 from thing_operator.session.model import Phase
@@ -165,7 +165,7 @@ class ServiceSession:
 
 def target(name: str = "t", uid: str = "u") -> Any:
     """Stands for an object in the status writer's tests."""
-    from thing_operator.controller.kube import THINGS
-    from thing_operator.controller.status_writer import Target
+    from thing_operator.api.names import THINGS
+    from thing_operator.kube.status_writer import Target
 
     return Target(THINGS, ObjectKey("ns", name), uid)

@@ -7,11 +7,11 @@ from typing import Any
 from tests.unit.controller.fakes import START
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.controller.things.observation import Observation
-from thing_operator.controller.things.target import Target
 from thing_operator.credentials import Credentials
 from thing_operator.session import Phase, SessionView
 from thing_operator.shadow.documents import ShadowDocument
+from thing_operator.things.observation import Observation
+from thing_operator.things.resolved import Target
 
 GRACE = timedelta(seconds=30)
 TARGET = Target("t1", "localhost", 8883, None, None, "thing-t1", None, None)

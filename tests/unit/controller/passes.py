@@ -9,10 +9,10 @@ from tests.unit.controller.fakes import FakeClock, ServiceSession
 
 from thing_operator.api.conditions import Condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.controller.things.convergence import Convergence, Wishes, converge
-from thing_operator.controller.things.memory import Memory
-from thing_operator.controller.things.runtime import Answers, RetryGate, ThingRuntime
 from thing_operator.device import compile_device
+from thing_operator.things.managed_paths import Memory
+from thing_operator.things.runtime import Answers, RetryGate, ThingRuntime
+from thing_operator.things.shadow_sync import Convergence, Wishes, converge
 
 
 class CrashError(Exception):

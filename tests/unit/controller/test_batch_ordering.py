@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from thing_operator.api.thingbatch import CloudApiSource, OrderStatus
-from thing_operator.controller.batches import ordering
-from thing_operator.controller.batches.cloud import CloudSource, Fetched, InTheMaking, _Memory
-from thing_operator.controller.batches.ordering import (
+from thing_operator.batches import order as ordering
+from thing_operator.batches.cloud_source import CloudSource, Fetched, InTheMaking, _Memory
+from thing_operator.batches.order import (
     Made,
     Making,
     OrderFailedError,
@@ -17,16 +17,11 @@ from thing_operator.controller.batches.ordering import (
     Others,
     Step,
 )
-from thing_operator.controller.kube import ObjectKey
-from thing_operator.errors import TransientError
-from thing_operator.mic import (
-    Account,
-    BatchItem,
-    BatchOrder,
-    HttpsClient,
-    OrderUnansweredError,
-    UrlExpiredError,
-)
+from thing_operator.core.errors import TransientError
+from thing_operator.core.resource import ObjectKey
+from thing_operator.download.errors import UrlExpiredError
+from thing_operator.download.https import HttpsClient
+from thing_operator.mic import Account, BatchItem, BatchOrder, OrderUnansweredError
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SOURCE = CloudApiSource(host="h", account_secret_name="a", thing_type="freezer", domain="root", size=5)

@@ -10,8 +10,8 @@ from tests.unit.credentials.pki import NOW, Pair, ec_pairs
 
 from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.thingbatch import BatchThing, OrderStatus, ThingBatchStatus, ThingResult
-from thing_operator.controller.batches.report import BatchReport, build_status
-from thing_operator.controller.batches.zips import read_zips
+from thing_operator.batches.status import BatchReport, build_status
+from thing_operator.batches.zips import read_zips
 
 EMPTY = ThingBatchStatus()
 ORDER = OrderStatus(nonce="n", time=NOW, host="h", thing_type="t", domain="d", size=5, batch_id="b")

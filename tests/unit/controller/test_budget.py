@@ -5,7 +5,7 @@ import asyncio
 from tests.unit.controller.fakes import FakeClock, LoopClock
 from tests.unit.controller.test_queue import until
 
-from thing_operator.controller.budget import Budget
+from thing_operator.kube.budget import Budget
 
 
 def test_what_is_saved_up_is_bounded() -> None:

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from tests.unit.controller.fakes import START
 
 from thing_operator.api.conditions import Condition
-from thing_operator.controller.things.census import Census, Standing
-from thing_operator.controller.things.conditions import verdicts
+from thing_operator.things.condition_counts import Census, Standing
+from thing_operator.things.conditions import verdicts
 
 
 def ready(reason: str) -> tuple[Condition, ...]:

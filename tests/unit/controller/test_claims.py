@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thing_operator.controller.kube import ObjectKey
-from thing_operator.controller.things.claims import Claims
+from thing_operator.core.resource import ObjectKey
+from thing_operator.things.claims import Claims
 
 ID = ("host", 8883, "t")
 OLD, YOUNG = ObjectKey("ns", "old"), ObjectKey("ns", "young")

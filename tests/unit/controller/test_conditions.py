@@ -10,16 +10,16 @@ from tests.unit.controller.observations import CREDENTIALS, GRACE, SYNCED, seen,
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.controller.things.conditions import (
+from thing_operator.session import Phase
+from thing_operator.things.conditions import (
     SECRET_GRACE,
     thing_conditions,
     verdicts,
     worth_telling,
 )
-from thing_operator.controller.things.memory import Memory
-from thing_operator.controller.things.observation import Observation, Problem
-from thing_operator.controller.things.status import build_status
-from thing_operator.session import Phase
+from thing_operator.things.managed_paths import Memory
+from thing_operator.things.observation import Observation, Problem
+from thing_operator.things.status import build_status
 
 
 def before(**conditions: str) -> ThingStatus:

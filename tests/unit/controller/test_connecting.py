@@ -8,14 +8,15 @@ from tests.unit.controller.fakes import ServiceSession
 from tests.unit.controller.passes import Pass
 from tests.unit.credentials.pki import ec_pair
 
-from thing_operator.controller.cache import ObjectCache
-from thing_operator.controller.kube import CONFIG_MAPS, SECRETS, ObjectKey, Resource
-from thing_operator.controller.kube_errors import ForbiddenError, NotFoundError
-from thing_operator.controller.records import ObjectRecord
-from thing_operator.controller.things.connecting import Connector
-from thing_operator.controller.things.identities import CaNotFoundError
-from thing_operator.controller.things.target import Target
-from thing_operator.errors import ThingOperatorError
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.cache import ObjectCache
+from thing_operator.kube.client import CONFIG_MAPS, SECRETS
+from thing_operator.kube.errors import ForbiddenError, NotFoundError
+from thing_operator.kube.records import ObjectRecord
+from thing_operator.things.credentials import CaNotFoundError
+from thing_operator.things.resolved import Target
+from thing_operator.things.sessions import Connector
 
 THING = ObjectRecord(
     key=ObjectKey("ns", "t"),

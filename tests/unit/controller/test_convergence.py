@@ -3,8 +3,8 @@
 import pytest
 from tests.unit.controller.passes import Pass
 
-from thing_operator.controller.things.memory import Memory
 from thing_operator.session import RequestTimeoutError
+from thing_operator.things.managed_paths import Memory
 
 
 async def test_a_new_thing_is_remembered_then_sent_then_accepted() -> None:

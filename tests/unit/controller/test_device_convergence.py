@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.unit.controller.passes import Pass
 
-from thing_operator.controller.things.memory import Memory
+from thing_operator.things.managed_paths import Memory
 
 ACKNOWLEDGE = {"acknowledge": "All"}
 

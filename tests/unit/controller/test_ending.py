@@ -9,11 +9,11 @@ from tests.unit.controller.fakes import START, FakeClock, ServiceSession
 
 from thing_operator.api.names import FINALIZER
 from thing_operator.api.thing import DeletionPolicy
-from thing_operator.controller.kube import ObjectKey
-from thing_operator.controller.records import ObjectRecord
-from thing_operator.controller.things.ending import Ending
-from thing_operator.controller.things.memory import Memory
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.records import ObjectRecord
 from thing_operator.session.errors import rejection
+from thing_operator.things.deletion import Ending
+from thing_operator.things.managed_paths import Memory
 
 TIMEOUT = timedelta(minutes=5)
 

@@ -8,11 +8,11 @@ import pytest
 from tests.unit.controller.fakes import FakeClock, target
 from tests.unit.controller.test_queue import until
 
-from thing_operator.api.reasons import Reason
-from thing_operator.controller import events
-from thing_operator.controller.events import EventRecorder
-from thing_operator.controller.kube import ObjectKey, Resource
-from thing_operator.controller.kube_errors import ApiUnavailableError, NotFoundError
+from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube import events
+from thing_operator.kube.errors import ApiUnavailableError, NotFoundError
+from thing_operator.kube.events import EventRecorder
 
 
 class EventClient:

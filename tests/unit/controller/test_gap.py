@@ -11,10 +11,10 @@ from aiohttp.test_utils import TestServer
 from tests.unit.controller.test_queue import until
 from tests.unit.controller.test_secret_watch import EXPIRED, connect
 
+from thing_operator.app.operator import Operator
 from thing_operator.config import Settings
-from thing_operator.controller import watching
-from thing_operator.controller.operator import Operator
-from thing_operator.metrics import Metrics
+from thing_operator.kube import watch
+from thing_operator.observability.metrics import Metrics
 
 
 def thing(name: str, *, uid: str, generation: int = 1) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class ForgetfulServer:
 async def test_a_thing_deleted_edited_or_made_during_a_410_gap_is_found_by_the_new_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(watch, "_FIRST_PAUSE", 0.01)
     before = [thing(name, uid=f"{name}-1") for name in ("deleted", "edited", "anew", "same")]
     after = [
         thing("edited", uid="edited-1", generation=2),

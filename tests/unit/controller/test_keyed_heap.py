@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thing_operator.controller.keyed_heap import KeyedHeap
+from thing_operator.core.keyed_heap import KeyedHeap
 
 KEYS = st.sampled_from("abcde")
 STEPS = st.lists(

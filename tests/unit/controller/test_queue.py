@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.controller.fakes import LoopClock
 
-from thing_operator.controller.queue import WorkQueue
-from thing_operator.errors import TransientError, UserError
+from thing_operator.core.errors import TransientError, UserError
+from thing_operator.core.work_queue import WorkQueue
 
 
 def make(  # type: ignore[no-untyped-def]

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from tests.unit.controller.observations import CREDENTIALS, GRACE, PENDING, SYNCED, seen, session
 
-from thing_operator.api.reasons import Reason
 from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.controller.things.conditions import thing_conditions, verdicts, worth_telling
-from thing_operator.controller.things.observation import Observation, Problem
-from thing_operator.controller.things.status import build_status
+from thing_operator.core.reasons import Reason
+from thing_operator.things.conditions import thing_conditions, verdicts, worth_telling
+from thing_operator.things.observation import Observation, Problem
+from thing_operator.things.status import build_status
 
 LATER = seen().now + GRACE
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "reference" / "conditions.md"

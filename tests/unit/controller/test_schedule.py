@@ -9,8 +9,8 @@ from tests.unit.controller.observations import CREDENTIALS
 from tests.unit.controller.passes import Pass
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.controller.things.observation import Observation, Problem
-from thing_operator.controller.things.schedule import next_look
+from thing_operator.things.observation import Observation, Problem
+from thing_operator.things.requeue import next_look
 
 
 def look(**found: Any) -> timedelta | None:

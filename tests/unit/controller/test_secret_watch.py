@@ -11,11 +11,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from tests.unit.controller.test_queue import until
 
-from thing_operator.clock import SystemClock
-from thing_operator.controller import kube, watching
-from thing_operator.controller.kube import SECRETS, KubeClient, ObjectKey
-from thing_operator.controller.kube_errors import ThrottledError
-from thing_operator.controller.secret_watch import SecretWatch
+from thing_operator.core.clock import SystemClock
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube import client, watch
+from thing_operator.kube.client import SECRETS, KubeClient
+from thing_operator.kube.errors import ThrottledError
+from thing_operator.kube.secret_watch import SecretWatch
 
 Stream = Callable[[web.StreamResponse], Awaitable[None]]
 
@@ -102,8 +103,8 @@ async def connect(server: TestServer, folder: Path) -> KubeClient:
 
 @pytest.fixture
 async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
-    monkeypatch.setattr(watching, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(kube, "_WATCH_SILENCE", 0.2)
+    monkeypatch.setattr(watch, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(client, "_WATCH_SILENCE", 0.2)
     closing: list[Callable[[], Awaitable[Any]]] = []
 
     async def begin(*scripts: Stream, fail: bool = False) -> Running:

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from tests.unit.controller.observations import PENDING, SYNCED, seen, session
 from tests.unit.controller.passes import Pass
 
-from thing_operator.api.reasons import Reason
 from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.controller.things.convergence import Convergence
-from thing_operator.controller.things.memory import Memory
-from thing_operator.controller.things.observation import Problem
-from thing_operator.controller.things.settled import Settled, settle
-from thing_operator.controller.things.status import build_status
+from thing_operator.core.reasons import Reason
 from thing_operator.device import NO_DEVICE, DeviceProgram, compile_device
 from thing_operator.session import SessionView
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
+from thing_operator.things.managed_paths import Memory
+from thing_operator.things.mirror import Settled, settle
+from thing_operator.things.observation import Problem
+from thing_operator.things.shadow_sync import Convergence
+from thing_operator.things.status import build_status
 
 SECOND = timedelta(seconds=1)
 FACTS = DeviceProgram(facts={"model": "F"})

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from tests.unit.controller.fakes import LoopClock, RecordingClient, target
 from tests.unit.controller.test_queue import until
 
-from thing_operator.controller.kube_errors import (
+from thing_operator.core.json_bytes import decode
+from thing_operator.kube.errors import (
     ApiUnavailableError,
     ForbiddenError,
     InvalidObjectError,
     NotFoundError,
     ThrottledError,
 )
-from thing_operator.controller.status_entry import StatusEntry
-from thing_operator.controller.status_writer import StatusWriter, Target
-from thing_operator.jsonbytes import decode
+from thing_operator.kube.status_entry import StatusEntry
+from thing_operator.kube.status_writer import StatusWriter, Target
 
 HOUR = timedelta(hours=1)
 NOW, LATER = timedelta(0), timedelta(seconds=0.2)
@@ -76,7 +76,7 @@ async def setup() -> AsyncIterator[Setup]:
 
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thing_operator.controller.status_writer._RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("thing_operator.kube.status_writer._RETRY_SECONDS", 0.01)
 
 
 async def test_what_the_api_server_holds_is_not_written_again(setup: Setup) -> None:
@@ -476,5 +476,5 @@ def test_the_last_value_lands_whatever_fails_on_the_way(seed: int, faults: list[
         assert {name: held[name] for name in wanted} == wanted
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("thing_operator.controller.status_writer._RETRY_SECONDS", 0.001)
+        patch.setattr("thing_operator.kube.status_writer._RETRY_SECONDS", 0.001)
         asyncio.run(scenario())

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from thing_operator.mic import HttpsClient
+from thing_operator.download.https import HttpsClient
 from thing_operator_local.cloud.certificates import server_authority
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

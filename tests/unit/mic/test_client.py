@@ -11,19 +11,18 @@ from aiohttp import web
 from tests.fixtures.mic import ACCOUNT, API_KEY, MovableClock, Parts
 from tests.unit.mic.conftest import Site, hang_up
 
-from thing_operator.errors import ThingOperatorError
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.download.errors import UnreachableError, UrlNotAllowedError
+from thing_operator.download.https import HttpsClient
 from thing_operator.mic import (
     Account,
     BatchOrder,
-    HttpsClient,
     MicClient,
     MicLoginError,
     MicRefusedError,
     MicUnavailableError,
     OrderUnansweredError,
     Stack,
-    UnreachableError,
-    UrlNotAllowedError,
     find_stack,
     open_stack,
 )

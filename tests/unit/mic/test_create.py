@@ -9,7 +9,7 @@ from aiohttp import web
 from tests.unit.mic.conftest import Site, again
 from typer.testing import CliRunner, Result
 
-from thing_operator.cli import ordering
+from thing_operator.batches import fetch as ordering
 from thing_operator.cli.main import app
 
 PASSWORD = "p4ssw0rd"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from thing_operator.mic import HttpsClient, UrlNotAllowedError
-from thing_operator.mic.guard import HostRules, is_public
+from thing_operator.download.errors import UrlNotAllowedError
+from thing_operator.download.guard import HostRules, is_public
+from thing_operator.download.https import HttpsClient
 
 RULES = HostRules(("*.amazonaws.com", "zips.example", "127.0.0.1"))
 

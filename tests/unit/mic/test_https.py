@@ -8,16 +8,16 @@ import pytest
 from aiohttp import web
 from tests.unit.mic.conftest import Site, hang_up
 
-from thing_operator.errors import ThingOperatorError
-from thing_operator.mic import (
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.download.errors import (
     DownloadFailedError,
     DownloadRefusedError,
-    HttpsClient,
     UnansweredError,
     UnreachableError,
     UrlExpiredError,
     UrlNotAllowedError,
 )
+from thing_operator.download.https import HttpsClient
 from thing_operator_local.ports import free_ports
 
 SECRET = "?Signature=s3cret"

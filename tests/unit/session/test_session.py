@@ -21,7 +21,7 @@ from tests.unit.session.fakes import (
 )
 
 from thing_operator.config import PacingSettings
-from thing_operator.errors import Retry
+from thing_operator.core.errors import Retry
 from thing_operator.session import (
     EndpointUnreachableError,
     Hub,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.fixtures.processtable import members
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.ports import LOOPBACK, check_port, free_ports
 from thing_operator_local.processes import ChildProcess, wait_until
 

@@ -11,12 +11,12 @@ import pytest
 
 from thing_operator.api.thing import ThingSpec
 from thing_operator.config import DeviceSettings
-from thing_operator.controller.things.device import VirtualDevice
+from thing_operator.core.errors import ThingOperatorError
 from thing_operator.device import NO_DEVICE, DeviceProgram, compile_device
-from thing_operator.errors import ThingOperatorError
 from thing_operator.session import RequestTimeoutError, SessionLostError
 from thing_operator.session.errors import rejection
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
+from thing_operator.things.virtual_device import VirtualDevice
 
 CREATED = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from thing_operator.errors import ToolError
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.broker import Broker, BrokerFiles
 from thing_operator_local.cloud.layout import Layout
 from thing_operator_local.processes import ChildProcess, wait_until

@@ -1,0 +1,1 @@
+"""The process: settings to SIGTERM, wiring, probes, supervision, kopf."""

@@ -1,0 +1,85 @@
+"""What startup and readiness ask of the operator. Read from the probes' thread: plain values only."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Protocol
+
+from thing_operator.app.supervisor import Supervisor
+from thing_operator.app.watch_monitor import WatchMonitor
+from thing_operator.core.clock import Clock
+from thing_operator.observability.checks import Checks, Finding
+
+_MISSED_RESYNCS = 3
+_OWN_WATCH_SECONDS = 60.0
+"""For so long a watch may be broken: the longest pause between two tries."""
+
+
+class OwnWatch(Protocol):
+    """A watch of ours."""
+
+    @property
+    def broken_seconds(self) -> float:
+        """For how long it has not worked; 0 while it does."""
+
+
+class Progress:
+    """How far the lists have come."""
+
+    def __init__(self, *, clock: Clock, resync_interval: timedelta) -> None:
+        self._clock = clock
+        self._patience = _MISSED_RESYNCS * resync_interval.total_seconds() + 60
+        self._listed_at: float | None = None
+        self.crds_missing = False
+
+    def listed(self) -> None:
+        """All objects were listed and compared."""
+        self._listed_at = self._clock.monotonic()
+        self.crds_missing = False
+
+    def first_lists(self) -> Finding:
+        """Whether it was ever done."""
+        done = self._listed_at is not None
+        return Finding(done, "done" if done else "Things and ThingBatches are being listed")
+
+    def resync(self) -> Finding:
+        """Whether it was done lately."""
+        if self._listed_at is None:
+            return Finding(ok=False, detail="not done yet")
+        age = self._clock.monotonic() - self._listed_at
+        return Finding(age < self._patience, f"done {age:.0f} s ago; at most {self._patience:g} s is fine")
+
+    def crds(self) -> Finding:
+        """Whether the cluster knows our kinds."""
+        if self.crds_missing:
+            return Finding(ok=False, detail="the cluster does not know Things any more: install the CRDs")
+        return Finding(ok=True, detail="served")
+
+
+def startup_checks(progress: Progress) -> Checks:
+    """The operator has begun to work."""
+    return {"firstLists": progress.first_lists}
+
+
+def ready_checks(
+    *,
+    progress: Progress,
+    supervisor: Supervisor,
+    own_watches: Mapping[str, OwnWatch],
+    kopf_watches: WatchMonitor,
+    watched: Mapping[str, str],
+) -> Checks:
+    """Every part of it goes on; ``watched`` are the paths that kopf has to watch. By the names of their checks."""
+    return {
+        "crds": progress.crds,
+        "resync": progress.resync,
+        "tasks": supervisor.check,
+        **{name: partial(_own_watch, watch) for name, watch in own_watches.items()},
+        **{name: partial(kopf_watches.check, path) for name, path in watched.items()},
+    }
+
+
+def _own_watch(watch: OwnWatch) -> Finding:
+    broken = watch.broken_seconds
+    detail = f"broken for {broken:.0f} s" if broken else "open"
+    return Finding(broken < _OWN_WATCH_SECONDS, detail)

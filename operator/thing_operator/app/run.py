@@ -1,0 +1,121 @@
+"""The run of the operator, from the settings to SIGTERM: kopf carries the start, the stop and ThingBatches' watch.
+
+Nothing of kopf's own bookkeeping is used (no annotations, no progress, no finalizers), since ``on.event`` needs
+none (reference code-and-kopf.md 2.3).
+"""
+
+import gc
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import kopf
+
+from thing_operator.api import names
+from thing_operator.app.operator import Operator
+from thing_operator.config import Settings
+from thing_operator.core import descriptors
+from thing_operator.core.clock import SystemClock
+from thing_operator.kube.client import KubeClient
+from thing_operator.observability.telemetry import Signals
+
+_LOGIN_TIME = timedelta(minutes=10)
+
+
+async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Raises what makes a start impossible: no login, no right, no CRDs, no port.
+
+    Raises TaskDiedError when a part of the operator has ended that must not.
+    """
+    _tune_gc()
+    descriptors.raise_limit()
+    clock = SystemClock()
+    async with Signals(settings=settings, clock=clock) as signals:
+        client = await KubeClient.connect(kubeconfig=kubeconfig)
+        try:
+            operator = Operator(client=client, settings=settings, metrics=signals.metrics, clock=clock)
+            signals.show(operator.snapshot)
+            signals.health.follow(startup=operator.startup_checks(), ready=operator.ready_checks())
+            signals.heartbeat.listeners.append(operator.watches.look)
+            async with operator:
+                await kopf.operator(
+                    registry=_registry(operator, client),
+                    settings=_kopf_settings(),
+                    standalone=True,
+                    clusterwide=not settings.namespaces,
+                    namespaces=settings.namespaces,
+                    stop_flag=operator.supervisor.ended,
+                )
+            operator.supervisor.raise_for_dead()
+        finally:
+            await client.close()
+
+
+def _tune_gc() -> None:
+    """Look for cycles less often: nearly all of the millions of objects that ten thousand Things are made of live
+    long and are in none, and each full look at them stops everything.
+    """
+    gc.freeze()  # the modules
+    gc.set_threshold(20_000, 50, 100)
+
+
+def _registry(operator: Operator, client: KubeClient) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(id="login", registry=registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        found = await client.login()
+        login = kopf.ConnectionInfo(
+            server=found.server,
+            ca_path=found.ca_file,
+            certificate_path=found.certificate_file,
+            private_key_path=found.key_file,
+            scheme="Bearer" if found.token else None,
+            token=found.token,
+            # A pod's token is renewed on disk long before it ends; kopf asks again after this time.
+            expiration=datetime.now(UTC) + _LOGIN_TIME if found.token else None,
+        )
+        return operator.watches.session(login)
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.BATCH_PLURAL, id="batches", registry=registry)
+    async def batches(event: Mapping[str, Any], **_: Any) -> None:
+        operator.batch_event(event)
+
+    @kopf.on.cleanup(id="stop", registry=registry)
+    async def stop(**_: Any) -> None:
+        # Here and not after kopf's return: it cancels what still runs then.
+        await operator.stop()
+        # The stop flag, since kopf takes its own waiter for it for a task that hangs, and gives it five seconds.
+        operator.supervisor.ended.set()
+
+    return registry
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """No memory of what an object was before: ``on.event`` needs none, and kopf would copy every body for it."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Nothing."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """Nothing."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing."""
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.posting.enabled = False  # Events are ours: one per transition
+    settings.scanning.disabled = True  # watching CRDs and namespaces would need cluster-wide rights
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 10
+    settings.watching.reconnect_backoff = 1.0
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    return settings

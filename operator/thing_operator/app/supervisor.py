@@ -1,0 +1,61 @@
+"""Watching over the tasks that must live as long as the operator.
+
+One that dies takes something with it that nobody would miss for a while: status is no longer written, Secrets
+no longer watched. So the whole operator ends, loudly, and is started anew: a start over unchanged Things
+writes nothing and costs a reconnect.
+"""
+
+import asyncio
+import logging
+
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.observability.checks import Finding
+
+log = logging.getLogger(__name__)
+
+
+class TaskDiedError(ThingOperatorError):
+    """A part of the operator ended that must not end."""
+
+    reason = "InternalError"
+
+
+class Supervisor:
+    """Notices the end of any task it was given, until :meth:`relax`."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        """Set when the first of them has ended, and when the operator has stopped."""
+        self._kept: list[str] = []
+        self._dead: list[str] = []
+        self._relaxed = False
+
+    def keep(self, task: "asyncio.Task[None]") -> None:
+        """Watch over a task."""
+        self._kept.append(task.get_name())
+        task.add_done_callback(self._done)
+
+    def relax(self) -> None:
+        """From now on tasks may end: the operator stops."""
+        self._relaxed = True
+
+    def check(self) -> Finding:
+        """Whether all live."""
+        if self._dead:
+            return Finding(ok=False, detail=f"ended: {', '.join(self._dead)}; the operator stops")
+        return Finding(ok=True, detail=f"{len(self._kept)} run")
+
+    def raise_for_dead(self) -> None:
+        """Raises TaskDiedError when a task has ended that should not have."""
+        if self._dead:
+            raise TaskDiedError(
+                f"these parts of the operator ended and must not: {', '.join(self._dead)}; the log says why"
+            )
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        if self._relaxed:
+            return
+        error = None if task.cancelled() else task.exception()
+        log.critical("%s has ended: the operator stops, to be started anew", task.get_name(), exc_info=error)
+        self._dead.append(task.get_name())
+        self.ended.set()

@@ -1,0 +1,188 @@
+"""What a ThingBatch makes: the bodies of its Secrets and Things, and whose an existing object is. Pure."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from thing_operator.api import names
+from thing_operator.api.thingbatch import RetainOrDelete, TemplateMetadata, ThingBatchSpec
+from thing_operator.core.resource import ObjectKey
+from thing_operator.credentials import Credentials
+from thing_operator.credentials.names import object_name, secret_name, thing_label_value
+
+Body = dict[str, Any]
+
+_LABEL_LIMIT = 63
+
+
+@dataclass(frozen=True, slots=True)
+class BatchIdentity:
+    """The ThingBatch that children belong to."""
+
+    key: ObjectKey
+    uid: str
+
+    @property
+    def label(self) -> str:
+        """Value of the batch label."""
+        return batch_label(self.key.name)
+
+    @property
+    def selector(self) -> str:
+        """Selects the children on the API server."""
+        return f"{names.BATCH_LABEL}={self.label}"
+
+    def owns(self, body: Mapping[str, Any]) -> bool:
+        """Whether an object is a child of this batch; anything else is never overwritten."""
+        labels: Mapping[str, str] = body["metadata"].get("labels") or {}
+        return labels.get(names.BATCH_LABEL) == self.label
+
+
+def batch_label(name: str) -> str:
+    """A ThingBatch's name, or its beginning and a hash where it is too long for a label."""
+    if len(name) <= _LABEL_LIMIT:
+        return name
+    return f"{name[:52].rstrip('-.')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class ThingFiles:
+    """What the Secret of one thing is to hold, base64 as the API server has it, and what status says of it."""
+
+    thing_name: str
+    data: Mapping[str, str] = field(repr=False)
+    fingerprint: str | None
+    not_after: datetime | None
+    note: str | None = None
+
+    @classmethod
+    def of(cls, thing_name: str, credentials: Credentials, *, note: str | None) -> Self:
+        """From a zip."""
+        data = {"tls.crt": credentials.certificate_pem, "tls.key": credentials.private_key_pem}
+        encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+        return cls(thing_name, encoded, credentials.fingerprint, credentials.not_after, note)
+
+
+def secret_body(batch: BatchIdentity, spec: ThingBatchSpec, files: ThingFiles) -> Body:
+    """The Secret of one thing: type kubernetes.io/tls, our labels and the template's, nothing of the parent's."""
+    template = spec.secret_template.metadata if spec.secret_template else None
+    name = files.thing_name
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": _metadata(batch, spec, name=secret_name(name), thing_name=name, template=template),
+        "data": dict(files.data),
+    }
+
+
+def thing_body(batch: BatchIdentity, spec: ThingBatchSpec, *, thing_name: str) -> Body:
+    """The Thing of one thing, after the template."""
+    template = spec.things.template if spec.things else None
+    wishes = template.spec.to_wire() if template and template.spec else {}
+    metadata = _metadata(
+        batch,
+        spec,
+        name=object_name(thing_name),
+        thing_name=thing_name,
+        template=template.metadata if template else None,
+    )
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.THING_KIND,
+        "metadata": metadata,
+        "spec": wishes | {"thingName": thing_name},
+    }
+
+
+def with_template_hash(body: Body) -> Body:
+    """The body with an annotation that tells it from one made after another template.
+
+    A Thing is written when it is missing or when the template has changed, and not otherwise: what people
+    edit in between stands.
+    """
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    metadata = body["metadata"]
+    annotations = metadata.get("annotations", {}) | {names.TEMPLATE_HASH_ANNOTATION: digest}
+    return body | {"metadata": metadata | {"annotations": annotations}}
+
+
+def is_after_template(existing: Mapping[str, Any], wanted: Body) -> bool:
+    """Whether an existing Thing was made after the template that ``wanted`` was made after."""
+    annotations: Mapping[str, str] = existing["metadata"].get("annotations") or {}
+    hash_now = wanted["metadata"]["annotations"][names.TEMPLATE_HASH_ANNOTATION]
+    return bool(annotations.get(names.TEMPLATE_HASH_ANNOTATION) == hash_now)
+
+
+def holds(existing: Mapping[str, Any], wanted: Body) -> bool:
+    """Whether an existing Secret already has the data, labels, annotations and owner that are wanted."""
+    meta, goal = existing["metadata"], wanted["metadata"]
+    return (
+        existing.get("data") == wanted["data"]
+        and _within(goal["labels"], meta.get("labels"))
+        and _within(goal["annotations"], meta.get("annotations"))
+        and (meta.get("ownerReferences") or []) == goal.get("ownerReferences", [])
+    )
+
+
+def changes_to(existing: Mapping[str, Any], wanted: Body) -> list[dict[str, Any]]:
+    """The JSON Patch that makes an existing Secret as wanted, and only the one that was looked at.
+
+    What others put on it stays; an owner reference that is not wanted any more goes, since it would have the
+    Secret deleted with the batch.
+    """
+    meta, goal = existing["metadata"], wanted["metadata"]
+    owners = goal.get("ownerReferences", [])
+    changes: dict[str, Any] = {
+        "/data": wanted["data"],
+        "/metadata/labels": (meta.get("labels") or {}) | goal["labels"],
+        "/metadata/annotations": (meta.get("annotations") or {}) | goal["annotations"],
+        "/metadata/ownerReferences": owners,
+    }
+    operations = [{"op": "test", "path": "/metadata/uid", "value": meta["uid"]}]
+    return operations + [{"op": "add", "path": path, "value": value} for path, value in changes.items()]
+
+
+def _within(wanted: Mapping[str, str], existing: Mapping[str, str] | None) -> bool:
+    return wanted.items() <= (existing or {}).items()
+
+
+def _metadata(
+    batch: BatchIdentity,
+    spec: ThingBatchSpec,
+    *,
+    name: str,
+    thing_name: str,
+    template: TemplateMetadata | None,
+) -> Body:
+    label = thing_label_value(thing_name)
+    labels = dict((template.labels if template else None) or {})
+    labels |= {names.BATCH_LABEL: batch.label} | ({names.THING_NAME_LABEL: label} if label else {})
+    annotations = dict((template.annotations if template else None) or {})
+    annotations |= {
+        names.THING_NAME_ANNOTATION: thing_name,
+        names.ARGO_IGNORE_UPDATES_ANNOTATION: "true",
+    }
+    metadata: Body = {
+        "name": name,
+        "namespace": batch.key.namespace,
+        "labels": labels,
+        "annotations": annotations,
+    }
+    if spec.deletion_policy is RetainOrDelete.DELETE:
+        metadata["ownerReferences"] = [_owner(batch)]
+    return metadata
+
+
+def _owner(batch: BatchIdentity) -> Body:
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.BATCH_KIND,
+        "name": batch.key.name,
+        "uid": batch.uid,
+    }

@@ -1,0 +1,159 @@
+"""Writing what a batch asks for: Secrets and Things made, changed or left alone, a few at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from thing_operator.api import names
+from thing_operator.api.names import THINGS
+from thing_operator.api.thingbatch import BatchThing, RetainOrDelete, ThingBatchSpec, ThingResult
+from thing_operator.batches.children import (
+    BatchIdentity,
+    Body,
+    ThingFiles,
+    changes_to,
+    holds,
+    is_after_template,
+    secret_body,
+    thing_body,
+    with_template_hash,
+)
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.credentials.names import secret_name
+from thing_operator.kube.client import SECRETS, KubeClient
+from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
+
+_PARALLEL = 8
+"""Enough to keep the API server busy without crowding out the status of running Things."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class NotOwnedError(Exception):
+    """An object of that name is there and belongs to somebody else."""
+
+
+class Importer:
+    """The children of one ThingBatch on the API server, as they were at the start of the pass."""
+
+    def __init__(self, client: KubeClient, *, batch: BatchIdentity, spec: ThingBatchSpec) -> None:
+        self._client = client
+        self._batch = batch
+        self._spec = spec
+        self._existing: dict[Resource, dict[str, Mapping[str, Any]]] = {}
+
+    async def load(self) -> None:
+        """List the children there are; raises what the API server client raises."""
+        for resource in (SECRETS, THINGS):
+            found = await self._client.list(
+                resource, namespace=self._batch.key.namespace, label_selector=self._batch.selector
+            )
+            self._existing[resource] = {body["metadata"]["name"]: body for body in found}
+
+    def kept(self, thing_name: str) -> Mapping[str, str] | None:
+        """What the Secret of a thing holds that was imported before, None when it is gone."""
+        body = self._existing[SECRETS].get(secret_name(thing_name))
+        data: Mapping[str, str] | None = body.get("data") if body else None
+        return data
+
+    @property
+    def thing_names(self) -> frozenset[str]:
+        """The things whose Secrets are there."""
+        return frozenset(
+            body["metadata"]["annotations"].get(names.THING_NAME_ANNOTATION, "")
+            for body in self._existing[SECRETS].values()
+        )
+
+    async def put(self, files: ThingFiles) -> BatchThing:
+        """Have Secret and, on request, Thing of one folder as wanted; says what became of it."""
+        secret = secret_body(self._batch, self._spec, files)
+        result = BatchThing(
+            name=files.thing_name,
+            secret_name=secret["metadata"]["name"],
+            fingerprint=files.fingerprint,
+            not_after=files.not_after,
+            result=ThingResult.IMPORTED,
+            message=files.note,
+        )
+        try:
+            await self._put_secret(secret)
+            if self._spec.things and self._spec.things.create:
+                await self._put_thing(
+                    with_template_hash(thing_body(self._batch, self._spec, thing_name=files.thing_name))
+                )
+        except NotOwnedError as error:
+            return result.model_copy(update={"result": ThingResult.CONFLICT, "message": str(error)})
+        except InvalidObjectError as error:
+            return result.model_copy(update={"result": ThingResult.INVALID, "message": error.message})
+        return result
+
+    async def put_all(self, files: Sequence[ThingFiles]) -> list[BatchThing]:
+        """:meth:`put` for each thing, a few at a time."""
+        return await _each(files, self.put)
+
+    async def prune(self, keep: set[str]) -> None:
+        """Delete the children whose thing is no longer in the zip, if the policy says so."""
+        if self._spec.prune_policy is not RetainOrDelete.DELETE:
+            return
+        for resource, found in self._existing.items():
+            for body in found.values():
+                meta = body["metadata"]
+                if meta.get("annotations", {}).get(names.THING_NAME_ANNOTATION) not in keep:
+                    key = ObjectKey(meta["namespace"], meta["name"])
+                    await self._client.delete(resource, key, uid=meta["uid"])
+
+    async def _put_secret(self, wanted: Body) -> None:
+        existing = self._existing[SECRETS].get(wanted["metadata"]["name"])
+        if existing is None:
+            try:
+                # Making it is the question whether there is one: nobody can come in between.
+                await self._client.create(SECRETS, self._batch.key.namespace, wanted)
+            except ConflictError:
+                existing = await self._client.get(SECRETS, self._key(wanted))
+                self._check_owned(existing, wanted)
+            else:
+                return
+        if not holds(existing, wanted):
+            await self._client.json_patch(SECRETS, self._key(wanted), changes_to(existing, wanted))
+
+    async def _put_thing(self, wanted: Body) -> None:
+        existing = await self._mine(THINGS, wanted)
+        if existing is None or not is_after_template(existing, wanted):
+            await self._client.apply(THINGS, self._key(wanted), wanted)
+
+    async def _mine(self, resource: Resource, wanted: Body) -> Mapping[str, Any] | None:
+        """The child of that name, None when there is none; raises NotOwnedError when it is another's."""
+        name = wanted["metadata"]["name"]
+        existing = self._existing[resource].get(name)
+        if existing is not None:
+            return existing
+        try:
+            existing = await self._client.get(resource, self._key(wanted))
+        except NotFoundError:
+            return None
+        self._check_owned(existing, wanted)
+        return existing
+
+    def _check_owned(self, existing: Mapping[str, Any], wanted: Body) -> None:
+        if not self._batch.owns(existing):
+            raise NotOwnedError(
+                f"{wanted['kind']} {wanted['metadata']['name']} is there and was not made by this ThingBatch: "
+                "delete or rename it, then touch the batch"
+            )
+
+    def _key(self, wanted: Body) -> ObjectKey:
+        return ObjectKey(self._batch.key.namespace, wanted["metadata"]["name"])
+
+
+async def _each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
+    """``work`` for all items, at most ``_PARALLEL`` at a time; the first error ends it."""
+    gate = asyncio.Semaphore(_PARALLEL)
+
+    async def one(item: Item) -> Result:
+        async with gate:
+            return await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(item)) for item in items]
+    return [task.result() for task in tasks]

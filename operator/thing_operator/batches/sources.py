@@ -1,0 +1,154 @@
+"""Where a batch's zips come from: Secrets, a url in a Secret, MIC. What was imported need not be there any more."""
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+
+from thing_operator.api.thingbatch import ImportedSource, OrderStatus, SecretSource
+from thing_operator.core.errors import UserError
+from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey
+from thing_operator.credentials.archive import DEFAULT_LIMITS
+from thing_operator.download.https import HttpsClient
+from thing_operator.kube.client import SECRETS, KubeClient
+from thing_operator.kube.errors import NotFoundError
+from thing_operator.mic import Account
+
+DEFAULT_URL_KEY = "url"
+
+
+class SourceNotFoundError(UserError):
+    """A source Secret, or its key, is not there (yet)."""
+
+    reason = Reason.SOURCE_NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One zip. ``content`` is None when it was imported before and is not needed, or not there, now."""
+
+    imported: ImportedSource
+    content: bytes | None = field(repr=False, default=None)
+
+    @property
+    def label(self) -> str:
+        """Names it in messages."""
+        name, key = self.imported.name, self.imported.key
+        return f"Secret {name}/{key}" if key else f"MIC's batch {name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSecret:
+    """A Secret as it was read: only this state of it may be deleted after the import."""
+
+    key: ObjectKey
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a pass has to go by. ``missing`` says which part has never been there."""
+
+    parts: tuple[Part, ...]
+    secrets: tuple[SourceSecret, ...] = ()
+    missing: str | None = None
+    order: OrderStatus | None = None
+    lacking: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every zip is there: only then is a thing that none of them has out of the batch."""
+        return self.missing is None and all(part.content is not None for part in self.parts)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the zips'."""
+        return hashlib.sha256(
+            b"".join(bytes.fromhex(part.imported.digest) for part in self.parts)
+        ).hexdigest()
+
+
+class SourceReader:
+    """Reads source Secrets and fetches what they point to; nothing is kept."""
+
+    def __init__(self, client: KubeClient, https: HttpsClient) -> None:
+        self._client = client
+        self._https = https
+
+    async def zips(
+        self, namespace: str, wanted: tuple[SecretSource, ...], *, before: tuple[ImportedSource, ...]
+    ) -> Sources:
+        """The zips in Secrets. Raises SourceNotFoundError when none of them is there or ever was."""
+        parts: list[Part] = []
+        secrets: list[SourceSecret] = []
+        missing: list[str] = []
+        for source in wanted:
+            try:
+                content, secret = await self.value(namespace, source.name, source.key)
+            except SourceNotFoundError as error:
+                known = next(
+                    (each for each in before if (each.name, each.key) == (source.name, source.key)), None
+                )
+                if known is None:
+                    missing.append(error.message)
+                else:
+                    parts.append(Part(known))
+                continue
+            digest = hashlib.sha256(content).hexdigest()
+            parts.append(Part(ImportedSource(name=source.name, key=source.key, digest=digest), content))
+            secrets.append(secret)
+        if not parts:
+            raise SourceNotFoundError(missing[0])
+        unique = {each.key: each for each in secrets}
+        return Sources(tuple(parts), tuple(unique.values()), missing=missing[0] if missing else None)
+
+    async def from_url(
+        self,
+        namespace: str,
+        *,
+        secret_name: str,
+        key: str,
+        before: tuple[ImportedSource, ...],
+        is_complete: bool,
+    ) -> Sources:
+        """The zip behind a url; not fetched again as long as the url is the same and nothing is lacking."""
+        known = next((each for each in before if (each.name, each.key) == (secret_name, key)), None)
+        try:
+            value, secret = await self.value(namespace, secret_name, key)
+        except SourceNotFoundError:
+            if known is None:
+                raise
+            return Sources((Part(known),))
+        url_digest = hashlib.sha256(value.strip()).hexdigest()
+        if known is not None and known.url_digest == url_digest and is_complete:
+            return Sources((Part(known),), (secret,))
+        content = await self._https.download(value.decode("latin-1"), limit=DEFAULT_LIMITS.archive)
+        digest = hashlib.sha256(content).hexdigest()
+        imported = ImportedSource(name=secret_name, key=key, digest=digest, url_digest=url_digest)
+        return Sources((Part(imported, content),), (secret,))
+
+    async def account(self, namespace: str, secret_name: str) -> Account:
+        """User name and password of a MIC account. Raises SourceNotFoundError."""
+        name, _ = await self.value(namespace, secret_name, "userName")
+        password, _ = await self.value(namespace, secret_name, "password")
+        # A file that was made with an editor ends with a line break that is not part of it.
+        return Account(*(each.decode("utf-8", "replace").rstrip("\r\n") for each in (name, password)))
+
+    async def value(self, namespace: str, name: str, key: str) -> tuple[bytes, SourceSecret]:
+        """What a key of a Secret holds. Raises SourceNotFoundError."""
+        try:
+            secret = await self._client.get(SECRETS, ObjectKey(namespace, name))
+        except NotFoundError:
+            raise SourceNotFoundError(
+                f"Secret {name} is not in namespace {namespace}: store {key} there (a zip by "
+                "thing-operator batch import, for example)"
+            ) from None
+        data = secret.get("data") or {}
+        if not data.get(key):
+            there = ", ".join(sorted(data)) or "no key"
+            raise SourceNotFoundError(f"Secret {name} has {there}, and not {key} with something in it")
+        meta = secret["metadata"]
+        return base64.b64decode(data[key]), SourceSecret(
+            ObjectKey(namespace, name), meta["uid"], meta["resourceVersion"]
+        )

@@ -1,0 +1,115 @@
+"""From what became of each folder to the status of a ThingBatch. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+
+from thing_operator.api.conditions import ConditionType, Finding, update_conditions
+from thing_operator.api.thingbatch import (
+    BatchThing,
+    ImportedSource,
+    OrderStatus,
+    ThingBatchStatus,
+    ThingResult,
+)
+from thing_operator.core.reasons import Reason
+
+_NAMED = 5
+"""How many failed things the Ready message names; status.things has them all."""
+
+
+_THINGS_LIMIT = 512 * 1024
+"""Bytes of status.things: etcd takes 1.5 MiB of one object."""
+_MESSAGE_LIMIT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """The outcome of a pass: what was imported, and in ``reason`` and ``message`` what the batch waits for.
+
+    ``stalled``: a person must act; else time may heal it.
+    """
+
+    things: tuple[BatchThing, ...] | None = None
+    sources: tuple[ImportedSource, ...] = ()
+    digest: str | None = None
+    order: OrderStatus | None = None
+    reason: str | None = None
+    message: str = ""
+    stalled: bool = True
+
+
+def build_status(
+    report: BatchReport, *, previous: ThingBatchStatus, generation: int, now: datetime
+) -> ThingBatchStatus:
+    """The whole status; a batch that could not be read keeps what an earlier import made."""
+    if report.things is None:
+        return previous.model_copy(
+            update={
+                "observed_generation": generation,
+                "conditions": update_conditions(
+                    previous.conditions, _not_read(report), generation=generation, now=now
+                ),
+                "order": report.order,
+            }
+        )
+    failed = [thing for thing in report.things if thing.result != ThingResult.IMPORTED]
+    if report.reason is not None:
+        findings = _not_read(report)
+    else:
+        findings = _partly(report.things, failed) if failed else _imported(len(report.things))
+    return ThingBatchStatus(
+        observed_generation=generation,
+        conditions=update_conditions(previous.conditions, findings, generation=generation, now=now),
+        source_digest=report.digest,
+        sources=report.sources,
+        order=report.order,
+        total=len(report.things),
+        imported=len(report.things) - len(failed),
+        failed=len(failed),
+        things=_that_fit(report.things),
+    )
+
+
+def _that_fit(things: tuple[BatchThing, ...]) -> tuple[BatchThing, ...]:
+    """All things by name, or of too many as many as fit, those that failed first."""
+    short = [
+        thing.model_copy(update={"message": thing.message[:_MESSAGE_LIMIT]}) if thing.message else thing
+        for thing in things
+    ]
+    if sum(map(_size, short)) > _THINGS_LIMIT:
+        short.sort(key=lambda thing: (thing.result == ThingResult.IMPORTED, thing.name))
+    ends = accumulate(map(_size, short))
+    return tuple(thing for thing, end in zip(short, ends, strict=True) if end <= _THINGS_LIMIT)
+
+
+def _size(thing: BatchThing) -> int:
+    return len(thing.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+def _imported(count: int) -> Iterable[Finding]:
+    return (_finding(ConditionType.READY, "True", Reason.IMPORTED, f"{count} of {count} things imported"),)
+
+
+def _partly(things: tuple[BatchThing, ...], failed: list[BatchThing]) -> Iterable[Finding]:
+    named = "; ".join(f"{thing.name}: {thing.message}" for thing in failed[:_NAMED])
+    more = "" if len(failed) <= _NAMED else f"; and {len(failed) - _NAMED} more, see status.things"
+    message = f"{len(things) - len(failed)} of {len(things)} things imported: {named}{more}"
+    return (
+        _finding(ConditionType.READY, "False", Reason.PARTLY_IMPORTED, message),
+        _finding(ConditionType.STALLED, "True", Reason.PARTLY_IMPORTED, message),
+    )
+
+
+def _not_read(report: BatchReport) -> Iterable[Finding]:
+    reason = report.reason or Reason.UNKNOWN
+    kind = ConditionType.STALLED if report.stalled else ConditionType.RECONCILING
+    return (
+        _finding(ConditionType.READY, "False", reason, report.message),
+        _finding(kind, "True", reason, report.message),
+    )
+
+
+def _finding(kind: ConditionType, status: str, reason: str, message: str) -> Finding:
+    return Finding.model_validate({"type": kind, "status": status, "reason": reason, "message": message})

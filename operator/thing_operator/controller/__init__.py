@@ -1,1 +1,0 @@
-"""From watched objects to sessions and status: queue, reconcilers, one status writer."""

@@ -1,0 +1,163 @@
+"""A keyed work queue: level-triggered, coalescing, delayed, with backoff per key.
+
+A key runs once at a time; whatever is added while it runs makes it run once more. What waits costs an entry
+in a heap, not a task: ten thousand idle keys cost nothing.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from itertools import chain
+from typing import Generic, TypeVar
+
+from thing_operator.core.clock import Clock
+from thing_operator.core.errors import Retry, ThingOperatorError
+from thing_operator.core.keyed_heap import KeyedHeap
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+
+Handler = Callable[[K], Awaitable[timedelta | None]]
+"""One pass over a key; returns when it wants to run again without being told."""
+
+
+class WorkQueue(Generic[K]):
+    """See the module. The loop's clock drives the waiting; ``clock`` says what is due.
+
+    ``on_pass`` is told of each pass: whether it ended without an error, and its seconds.
+    """
+
+    def __init__(
+        self,
+        handler: Handler[K],
+        *,
+        name: str = "queue",
+        concurrency: int,
+        clock: Clock,
+        rng: random.Random,
+        on_pass: Callable[[bool, float], None] = lambda _good, _seconds: None,
+        base_backoff: timedelta = timedelta(seconds=1),
+        max_backoff: timedelta = timedelta(seconds=120),
+    ) -> None:
+        self._handler = handler
+        self._name = name
+        self._concurrency = concurrency
+        self._clock = clock
+        self._rng = rng
+        self._on_pass = on_pass
+        self._base = base_backoff.total_seconds()
+        self._max = max_backoff.total_seconds()
+        self._waiting: KeyedHeap[K, float] = KeyedHeap()
+        self._once_more: dict[K, float] = {}
+        """When to run keys again that run now."""
+        self._running: dict[K, asyncio.Task[None]] = {}
+        self._failures: dict[K, int] = {}
+        self._changed = asyncio.Event()
+        self._dispatcher: asyncio.Task[None] | None = None
+
+    @property
+    def depth(self) -> int:
+        """Keys that are due, those included that run and have to run once more."""
+        now = self._clock.monotonic()
+        return sum(due <= now for due in self._all_due())
+
+    @property
+    def oldest_age(self) -> float:
+        """Seconds that the key waiting longest is overdue; 0 when none is."""
+        return max(0.0, self._clock.monotonic() - min(self._all_due(), default=float("inf")))
+
+    def _all_due(self) -> Iterator[float]:
+        return chain(self._waiting.ranks(), self._once_more.values())
+
+    def add(self, key: K, *, delay: timedelta = timedelta(0)) -> None:
+        """Have the key run once more, ``delay`` from now or when it is due already, whichever is earlier."""
+        self._add(key, self._clock.monotonic() + delay.total_seconds())
+
+    def _add(self, key: K, due: float) -> None:
+        if key in self._running:
+            self._once_more[key] = min(due, self._once_more.get(key, due))
+            return
+        before = self._waiting.rank(key)
+        if before is None or due < before:
+            self._waiting.put(key, due)
+            self._changed.set()
+
+    async def start(self) -> asyncio.Task[None]:
+        """Begin to run what is due; the task lives until :meth:`stop`."""
+        self._dispatcher = asyncio.create_task(self._dispatch(), name=self._name)
+        return self._dispatcher
+
+    async def stop(self, *, timeout: timedelta) -> None:
+        """Begin nothing more, wait for what runs, cancel what takes too long. Idempotent."""
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
+            await asyncio.gather(self._dispatcher, return_exceptions=True)
+            self._dispatcher = None
+        running = list(self._running.values())
+        if running:
+            _, late = await asyncio.wait(running, timeout=timeout.total_seconds())
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _dispatch(self) -> None:
+        while True:
+            self._changed.clear()
+            pause = self._run_what_is_due()
+            # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the news, and
+            # stop() would wait for ever.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
+
+    def _run_what_is_due(self) -> float | None:
+        """Start what may start; returns the seconds until the next key is due, None when only news can help."""
+        while len(self._running) < self._concurrency and (first := self._waiting.first()):
+            key, due = first
+            wait = due - self._clock.monotonic()
+            if wait > 0:
+                return wait
+            self._waiting.discard(key)
+            self._running[key] = asyncio.create_task(self._run(key), name=f"pass {key}")
+        return None
+
+    async def _run(self, key: K) -> None:
+        began, good = self._clock.monotonic(), False
+        try:
+            again = await self._handler(key)
+        except ThingOperatorError as error:
+            again = self._after_error(key, error)
+        except Exception:
+            log.exception("a pass over %s failed unexpectedly; trying again", key)
+            again = self._backoff(key)
+        else:
+            self._failures.pop(key, None)
+            good = True
+        finally:
+            self._on_pass(good, self._clock.monotonic() - began)
+            del self._running[key]
+            due = self._once_more.pop(key, None)
+            if due is not None:
+                self._add(key, due)
+            self._changed.set()
+        if again is not None:
+            self.add(key, delay=again)
+
+    def _after_error(self, key: K, error: ThingOperatorError) -> timedelta | None:
+        if error.retry is Retry.NEVER:
+            log.error("%s: %s", key, error.message)
+            self._failures.pop(key, None)
+            return None
+        again = self._backoff(key)
+        log.warning("%s: %s; trying again in %.1f s", key, error.message, again.total_seconds())
+        return again
+
+    def _backoff(self, key: K) -> timedelta:
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        ceiling = min(self._max, self._base * 2.0 ** min(failures, 32))
+        return timedelta(seconds=self._rng.uniform(self._base / 2, ceiling))

@@ -1,0 +1,1 @@
+"""Guarded https to foreign hosts, for addresses that come from outside."""

@@ -1,0 +1,117 @@
+"""Which addresses may be asked: the guard against being sent to places that only the cluster can reach (SSRF).
+
+Who may make a ThingBatch chooses the address, and the operator would fetch it from inside the network. So the
+host must be on the allow-list, the connection goes to an address that was checked after the name was
+resolved, and each redirect is checked like the first address.
+"""
+
+import re
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from thing_operator.config.hosts import matches_any, names_exactly
+from thing_operator.download.errors import UrlNotAllowedError
+
+_PRINTABLE = re.compile(r"[!-~]{1,8192}")
+_HTTPS_PORT = 443
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+_REMEDY = "correct the url, or have batch.urlHosts extended in the operator's configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class HostRules:
+    """``patterns`` is the allow-list; None lets every host pass, for a person at a terminal."""
+
+    patterns: tuple[str, ...] | None
+
+    def parse(self, text: str) -> URL:
+        """The address, if it may be asked. Raises UrlNotAllowedError, which names the host at most."""
+        text = text.strip()
+        try:
+            url = URL(text, encoded=True) if _PRINTABLE.fullmatch(text) else None
+            port = url.port if url else None
+        except ValueError:
+            url, port = None, None
+        if url is None or port is None or not url.host:
+            raise UrlNotAllowedError("the url is none: store one that begins with https://")
+        self.check(url)
+        return url
+
+    def check(self, url: URL) -> None:
+        """Raise UrlNotAllowedError for any other scheme than https, and for hosts and ports not allowed."""
+        host = url.host or ""
+        if url.scheme != "https":
+            raise UrlNotAllowedError("the url does not begin with https://: only https is allowed")
+        if url.raw_user is not None or url.raw_password is not None:
+            raise UrlNotAllowedError("the url holds a user name or password: take them out")
+        if self.patterns is None or names_exactly(host, self.patterns):
+            return
+        if _is_address(host) or not matches_any(host, self.patterns):
+            raise UrlNotAllowedError(
+                f"the host {host[:100]} is none the operator may fetch from ({', '.join(self.patterns)}): {_REMEDY}"
+            )
+        if url.port != _HTTPS_PORT:
+            raise UrlNotAllowedError(
+                f"port {url.port} of {host} is not allowed, since only a pattern allows the host: {_REMEDY}"
+            )
+
+    def admits(self, host: str, address: str) -> bool:
+        """Whether a host may be at this address: a public one, unless the list names the host itself."""
+        if self.patterns is None or names_exactly(host, self.patterns):
+            return True
+        return is_public(address)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the internet's, also where an IPv4 address hides in an IPv6 one."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    hidden = _hidden(found) if isinstance(found, IPv6Address) else None
+    if hidden is not None:
+        return is_public(str(hidden))
+    return found.is_global and not found.is_multicast
+
+
+def _hidden(address: IPv6Address) -> IPv4Address | None:
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names in a thread and hands out only what the rules admit; aiohttp connects to just these."""
+
+    def __init__(self, rules: HostRules) -> None:
+        self._rules = rules
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Raises UrlNotAllowedError when the name leads to places that are not of the internet."""
+        found = await self._resolver.resolve(host, port, family)
+        if not all(self._rules.admits(host, each["host"]) for each in found):
+            raise UrlNotAllowedError(
+                f"{host} leads to a private address: if that is meant, have the host itself put into batch.urlHosts"
+            )
+        return found
+
+    async def close(self) -> None:
+        """Nothing to close."""
+        await self._resolver.close()

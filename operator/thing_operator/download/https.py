@@ -1,0 +1,242 @@
+"""Outgoing https: guarded, bounded in size and time, one connection a request, nothing carried along.
+
+No proxy, no netrc, no cookies, no redirect that was not looked at: a download gets no header that would tell
+who asks. What the library says of an error is not repeated, since it quotes the address.
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp.connector import Connection
+from yarl import URL
+
+from thing_operator.core.errors import ThingOperatorError, UserError
+from thing_operator.download.errors import (
+    DownloadFailedError,
+    DownloadRefusedError,
+    UnansweredError,
+    UnreachableError,
+    UrlExpiredError,
+)
+from thing_operator.download.guard import GuardedResolver, HostRules
+
+_CONNECT_SECONDS = 10.0
+_REQUEST_SECONDS = 40.0
+"""API Gateway itself gives up after 29 s."""
+_DOWNLOAD_SECONDS = 120.0
+_REDIRECTS = 3
+_CHUNK = 64 * 1024
+_ANSWER_LIMIT = 4 * 1024 * 1024
+"""Bytes of an answer of the API: its list has at most 1,000 batches."""
+_REFUSAL_LIMIT = 4 * 1024
+
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_GONE = frozenset({401, 403, 410})
+TRY_LATER = frozenset({408, 425, 429})
+"""Statuses below 500 that say: not now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """HTTP's status, and the body if it is JSON, else None."""
+
+    status: int
+    body: Any = field(repr=False)
+
+
+class HttpsClient:
+    """``hosts`` is the allow-list (None: any host), ``ca_file`` PEM roots instead of the system's."""
+
+    def __init__(self, *, hosts: tuple[str, ...] | None, ca_file: Path | None = None) -> None:
+        self.rules = HostRules(hosts)
+        self._ca_file = ca_file
+        self._context: ssl.SSLContext | None = None
+
+    async def download(self, url: str, *, limit: int, seconds: float = _DOWNLOAD_SECONDS) -> bytes:
+        """The file at an address, of at most ``limit`` bytes, within so many seconds.
+
+        Raises UrlNotAllowedError, UrlExpiredError, DownloadRefusedError or DownloadFailedError.
+        """
+        target = self.rules.parse(url)
+        try:
+            async with asyncio.timeout(seconds), self._session() as session:
+                for _ in range(_REDIRECTS + 1):
+                    found = await self._get(session, target, limit=limit)
+                    if isinstance(found, bytes):
+                        return found
+                    target = found
+        except TimeoutError:
+            raise DownloadFailedError(f"{target.host} did not send the zip within {seconds:.0f} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise DownloadFailedError(f"the download from {target.host} failed: {_in_words(error)}") from None
+        raise DownloadRefusedError(f"{target.host} sends from one address to the next: store the last one")
+
+    async def call(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: Any = None
+    ) -> Answer:
+        """One request of an API; redirects are not followed, with or without credentials in the headers.
+
+        Raises UrlNotAllowedError, UnreachableError (surely not sent) or UnansweredError (perhaps carried out).
+        """
+        target = self.rules.parse(url)
+        data = None if body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json"} if data else {}
+        try:
+            async with (
+                asyncio.timeout(_REQUEST_SECONDS),
+                self._session() as session,
+                session.request(
+                    method, target, data=data, headers={**sent, **(headers or {})}, allow_redirects=False
+                ) as response,
+            ):
+                status, content = response.status, await _read(response, limit=_ANSWER_LIMIT)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise UnreachableError(f"{target.host} cannot be reached: {_in_words(error)}") from None
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise UnansweredError(f"{target.host} did not answer: {_in_words(error)}") from None
+        if content is None:
+            raise UnansweredError(
+                f"{target.host} sends more than the {_ANSWER_LIMIT} bytes an answer can have"
+            )
+        return Answer(status, _json(content))
+
+    async def _get(self, session: aiohttp.ClientSession, url: URL, *, limit: int) -> bytes | URL:
+        """The file, or where it has moved to."""
+        headers = {"Accept-Encoding": "identity"}
+        async with session.get(url, headers=headers, allow_redirects=False) as response:
+            if response.status in _MOVED and (location := response.headers.get("Location")):
+                moved = url.join(URL(location, encoded=True))
+                self.rules.check(moved)
+                return moved
+            if response.status != 200:
+                refusal = await response.content.read(_REFUSAL_LIMIT)
+                raise _refusal(url, status=response.status, said=refusal)
+            content = await _read(response, limit=limit)
+            if content is None:
+                raise DownloadRefusedError(
+                    f"{url.host} sends more than the {limit} bytes that a batch can have: split the batch"
+                )
+            return content
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        if self._context is None:
+            # Reading the system's roots takes tens of milliseconds.
+            self._context = await asyncio.to_thread(_context, self._ca_file)
+        connector = _Connector(resolver=GuardedResolver(self.rules), ssl=self._context, use_dns_cache=False)
+        try:
+            async with aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+                trust_env=False,
+            ) as session:
+                yield session
+        finally:
+            await connector.abort()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Leaves nothing open: TLS connections that are closed in the usual way wait for the other side's goodbye, and
+    nobody waits for that after the one request of a session.
+    """
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self._opened: list[asyncio.Transport] = []
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        if connection.transport is not None:
+            self._opened.append(connection.transport)
+        return connection
+
+    async def abort(self) -> None:
+        """Close all that was opened, now."""
+        for transport in self._opened:
+            transport.abort()
+        # The socket is closed when the loop has turned once.
+        await asyncio.sleep(0)
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError):
+        raise UserError(
+            f"batch.caFile {ca_file} cannot be read as PEM: correct it", reason="InvalidSettings"
+        ) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+async def _read(response: aiohttp.ClientResponse, *, limit: int) -> bytes | None:
+    """The body, if it has at most ``limit`` bytes, else None."""
+    content = bytearray()
+    if (response.content_length or 0) <= limit:
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            content += chunk
+            if len(content) > limit:
+                break
+        else:
+            return bytes(content)
+    return None
+
+
+def _refusal(url: URL, *, status: int, said: bytes) -> ThingOperatorError:
+    if status in _GONE or (400 <= status < 500 and b"expired" in said.lower()):
+        return UrlExpiredError(
+            f"{url.host} no longer accepts the url ({status}), {_expiry(url)}: store a fresh one in the Secret"
+        )
+    if status in TRY_LATER or status >= 500:
+        return DownloadFailedError(f"{url.host} answers {status} instead of the zip")
+    return DownloadRefusedError(f"{url.host} answers {status} instead of the zip: check the url")
+
+
+def _expiry(url: URL) -> str:
+    """When a presigned address says that it ends (AWS Signature V4 and V2)."""
+    query = url.query
+    try:
+        if "X-Amz-Date" in query:
+            signed = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            end = signed + timedelta(seconds=int(query["X-Amz-Expires"]))
+        else:
+            end = datetime.fromtimestamp(int(query["Expires"]), UTC)
+    except (KeyError, ValueError, OverflowError, OSError):
+        return "it has expired or is wrong"
+    return f"it was good until {end:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _in_words(error: Exception) -> str:
+    """Never the library's text, which may quote the address."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "its name cannot be resolved"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return "its certificate is not trusted, or TLS fails (batch.caFile names other roots)"
+        case aiohttp.ClientConnectorError():
+            return error.strerror or "no connection"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection broke"
+        case TimeoutError():
+            return "it took too long"
+        case _:
+            return type(error).__name__

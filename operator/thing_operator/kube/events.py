@@ -1,0 +1,170 @@
+"""Kubernetes Events: one per transition, the same again counted instead of repeated, never in the way."""
+
+import asyncio
+import logging
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from thing_operator.api import names
+from thing_operator.api.names import BATCHES
+from thing_operator.core.clock import Clock
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.reasons import WARNINGS
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.budget import Budget
+from thing_operator.kube.client import EVENTS, KubeClient
+from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError
+from thing_operator.kube.status_writer import Target
+
+log = logging.getLogger(__name__)
+
+_QUEUE_LIMIT = 1000
+_REMEMBERED = 4096
+_AGAIN = timedelta(minutes=10)
+_PER_SECOND = 10.0
+_OBJECT_BURST = 20
+_OBJECT_PER_SECOND = 1 / 15
+_MESSAGE_LIMIT = 1024
+
+
+@dataclass(slots=True)
+class _Seen:
+    name: str
+    count: int
+    last: datetime
+
+
+class EventRecorder:
+    """Writes Events in a task of its own; when there are too many, of all or of one object, the newest are dropped."""
+
+    def __init__(
+        self, client: KubeClient, *, clock: Clock, on_event: Callable[[str], None] = lambda _reason: None
+    ) -> None:
+        """``on_event`` is told of the reason of each Event, recorded or not."""
+        self._client = client
+        self._on_event = on_event
+        self._clock = clock
+        self._queue: asyncio.Queue[tuple[Target, str, str]] = asyncio.Queue(_QUEUE_LIMIT)
+        self._seen: OrderedDict[tuple[str, str, str], _Seen] = OrderedDict()
+        self._budget = Budget(_PER_SECOND, clock=clock)
+        self._budget_of: OrderedDict[str, Budget] = OrderedDict()
+        self._task: asyncio.Task[None] | None = None
+
+    def tell(self, target: Target, *, reason: str, message: str) -> None:
+        """Record an Event about an object; whether it is a Warning follows from the reason. Never blocks."""
+        identity = {
+            "kind": _kind(target),
+            "namespace": target.key.namespace,
+            "object": target.key.name,
+            "uid": target.uid,
+            "reason": reason,
+        }
+        log.info("%s: %s: %s", target.key, reason, message, extra=identity)
+        self._on_event(reason)
+        # The line above has told it: one that flaps, or a fleet that starts, must not flood the API server.
+        if self._queue.full() or not self._object_budget(target.uid).try_spend():
+            log.debug("too many Events: %s about %s is not recorded", reason, target.key)
+            return
+        self._queue.put_nowait((target, reason, _bounded(message)))
+
+    async def start(self) -> asyncio.Task[None]:
+        """Begin to write; the task lives until :meth:`stop`."""
+        self._task = asyncio.create_task(self._run(), name="events")
+        return self._task
+
+    async def stop(self) -> None:
+        """End; Events not yet written are lost. Idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            target, reason, message = await self._queue.get()
+            await self._budget.spend(urgent=False)
+            try:
+                await self._write(target, reason, message)
+            except NamespaceTerminatingError:
+                log.debug("%s goes with its namespace: no Event is recorded", target.key)
+            except ThingOperatorError as error:
+                log.warning("an Event about %s was not recorded: %s", target.key, error.message)
+            except Exception:
+                log.exception("an Event about %s was not recorded", target.key)
+
+    def _object_budget(self, uid: str) -> Budget:
+        found = self._budget_of.get(uid) or Budget(_OBJECT_PER_SECOND, clock=self._clock, burst=_OBJECT_BURST)
+        self._budget_of[uid] = found
+        self._budget_of.move_to_end(uid)
+        if len(self._budget_of) > _REMEMBERED:
+            self._budget_of.popitem(last=False)
+        return found
+
+    async def _write(self, target: Target, reason: str, message: str) -> None:
+        identity = (target.uid, reason, message)
+        now = self._clock.now()
+        seen = self._seen.get(identity)
+        if seen is not None and now - seen.last < _AGAIN:
+            seen.count, seen.last = seen.count + 1, now
+            try:
+                await self._client.json_patch(
+                    EVENTS,
+                    ObjectKey(target.key.namespace, seen.name),
+                    [
+                        {"op": "add", "path": "/count", "value": seen.count},
+                        {"op": "add", "path": "/lastTimestamp", "value": _time(now)},
+                    ],
+                )
+            except NotFoundError:
+                log.debug("the Event %s has expired; a new one is made", seen.name)
+            else:
+                return
+        name = f"{target.key.name[:200]}.{uuid.uuid4().hex[:16]}"
+        self._seen[identity] = _Seen(name, 1, now)
+        self._seen.move_to_end(identity)
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        await self._client.create(
+            EVENTS, target.key.namespace, _body(target, name=name, reason=reason, message=message, now=now)
+        )
+
+
+def _body(target: Target, *, name: str, reason: str, message: str, now: datetime) -> dict[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": target.key.namespace},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": _kind(target),
+            "namespace": target.key.namespace,
+            "name": target.key.name,
+            "uid": target.uid,
+        },
+        "type": "Warning" if reason in WARNINGS else "Normal",
+        "reason": reason,
+        "message": message,
+        "source": {"component": names.FIELD_MANAGER},
+        "firstTimestamp": _time(now),
+        "lastTimestamp": _time(now),
+        "count": 1,
+    }
+
+
+def _kind(target: Target) -> str:
+    return names.BATCH_KIND if target.resource == BATCHES else names.THING_KIND
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _bounded(message: str) -> str:
+    """At most 1 KiB of UTF-8, the cut shown."""
+    data = message.encode()
+    if len(data) <= _MESSAGE_LIMIT:
+        return message
+    return data[: _MESSAGE_LIMIT - 3].decode(errors="ignore") + "..."

@@ -1,0 +1,71 @@
+"""What the operator keeps of a watched object between two events: the little it needs, not the body."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from thing_operator.core.errors import UserError
+from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+class InvalidSpecError(UserError):
+    """The spec does not fit the model: an object older than its CRD, or a CRD that is not ours."""
+
+    reason = Reason.INVALID_SPEC
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRecord:
+    """One Thing or ThingBatch as last seen by the watch.
+
+    ``spec`` is JSON, which takes a fifth of the memory of its objects; parsed when a pass needs it.
+    """
+
+    key: ObjectKey
+    uid: str
+    generation: int
+    created: str
+    deleting_since: datetime | None
+    finalizers: tuple[str, ...]
+    spec: bytes
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """From the object as the API server sends it."""
+        meta = body["metadata"]
+        deleted = meta.get("deletionTimestamp")
+        return cls(
+            key=ObjectKey(meta["namespace"], meta["name"]),
+            uid=meta["uid"],
+            generation=meta["generation"],
+            created=meta["creationTimestamp"],
+            deleting_since=datetime.fromisoformat(deleted) if deleted else None,
+            finalizers=tuple(meta.get("finalizers", ())),
+            spec=encode(body.get("spec") or {}),
+        )
+
+    def parse_spec(self, model: type[Spec]) -> Spec:
+        """The spec as its kind's model; raises InvalidSpecError, which names the field."""
+        try:
+            return model.model_validate(decode(self.spec))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(("spec", *(str(part) for part in first["loc"])))
+            raise InvalidSpecError(f"{field}: {first['msg']}: correct it and apply again") from None
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was created."""
+        return datetime.fromisoformat(self.created)
+
+    @property
+    def seniority(self) -> tuple[str, str]:
+        """Sorts objects by age, ties by uid."""
+        return (self.created, self.uid)

@@ -1,0 +1,70 @@
+"""Telling of Secrets that came, changed or went, by their metadata only. Nothing is kept in memory.
+
+kopf would hold every Secret's content to watch it; here the API server sends names only, and who needs a
+Secret's content reads that one. Users' own Secrets (cert-manager, External Secrets, Sealed Secrets) carry no
+label of ours, so a selector would not do.
+"""
+
+from collections.abc import Callable
+from contextlib import aclosing
+
+from thing_operator.core.clock import Clock
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.client import SECRETS, Body, KubeClient
+from thing_operator.kube.watch import Watch
+
+
+class SecretWatch:
+    """One watch, or one per namespace where the operator may see some only."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        *,
+        namespaces: tuple[str, ...],
+        on_secret: Callable[[ObjectKey], None],
+        on_resync: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._on_resync = on_resync
+        self._watch = Watch(
+            client,
+            SECRETS,
+            namespaces=namespaces,
+            begin=self._begin,
+            on_event=lambda event: on_secret(_key(event.body)),
+            metadata_only=True,
+            clock=clock,
+        )
+
+    async def prepare(self) -> None:
+        """Note from where on to watch: who reads a Secret after this misses no later change of it.
+
+        Raises what the API server answers, such as a missing right.
+        """
+        await self._watch.prepare()
+
+    async def run(self) -> None:
+        """Watch until cancelled; trouble is waited out."""
+        await self._watch.run()
+
+    @property
+    def broken_seconds(self) -> float:
+        """For how long it has not worked; 0 while it does."""
+        return self._watch.broken_seconds
+
+    async def _begin(self, namespace: str | None, *, after_gap: bool) -> str:
+        pages = self._client.pages(SECRETS, namespace=namespace, query={"limit": "1"}, metadata_only=True)
+        async with aclosing(pages):
+            page = await anext(pages)
+        if after_gap:
+            # What happened before is not told: whoever refers to a Secret looks at it again.
+            self._on_resync()
+        version: str = page["metadata"]["resourceVersion"]
+        return version
+
+
+def _key(body: Body) -> ObjectKey:
+    meta = body["metadata"]
+    return ObjectKey(meta["namespace"], meta["name"])

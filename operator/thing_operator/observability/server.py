@@ -1,0 +1,95 @@
+"""HTTP servers in a thread of their own: they answer while the operator's event loop is blocked."""
+
+import asyncio
+import errno
+import os
+import socket
+from concurrent.futures import Future
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from thing_operator.core.errors import UserError
+
+_NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+_SHUTDOWN_SECONDS = 1.0
+
+
+class HttpThread:
+    """Serves applications, each on a port of its own, from ``async with`` on until its end."""
+
+    def __init__(self) -> None:
+        self._sites: list[tuple[web.Application, socket.socket]] = []
+        self._thread: Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end = asyncio.Event()
+
+    def listen(self, app: web.Application, *, setting: str, address: str | None, port: int) -> None:
+        """Take a port for an application; 0: it is not served. ``address`` None: all of this machine's.
+
+        Raises UserError, which names ``setting``, when nobody can listen there.
+        """
+        if port == 0:
+            return
+        try:
+            self._sites.append((app, _listening_socket(address, port)))
+        except OSError as error:
+            where = f"port {port}" if address is None else f"{address} port {port}"
+            why = os.strerror(error.errno) if error.errno else str(error)
+            raise UserError(
+                f"{setting}.port: {where} cannot be listened on ({why}): stop what listens there, or set "
+                f"{setting}.port to another one, or to 0 to do without",
+                reason="InvalidSettings",
+            ) from None
+
+    async def __aenter__(self) -> Self:
+        if self._sites:
+            started: Future[None] = Future()
+            self._thread = Thread(target=self._run, args=(started,), name="http", daemon=True)
+            self._thread.start()
+            await asyncio.wrap_future(started)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._end.set)
+            await asyncio.to_thread(self._thread.join, 2 * _SHUTDOWN_SECONDS)
+
+    def _run(self, started: "Future[None]") -> None:
+        asyncio.run(self._serve(started))
+
+    async def _serve(self, started: "Future[None]") -> None:
+        self._loop = asyncio.get_running_loop()
+        runners = []
+        try:
+            for app, sock in self._sites:
+                runner = web.AppRunner(
+                    app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS
+                )
+                runners.append(runner)
+                await runner.setup()
+                await web.SockSite(runner, sock).start()
+            started.set_result(None)
+        except Exception as error:  # noqa: BLE001 - raised again where the start is waited for
+            started.set_exception(error)
+        else:
+            await self._end.wait()
+        for runner in runners:
+            await runner.cleanup()
+
+
+def _listening_socket(address: str | None, port: int) -> socket.socket:
+    if address is not None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return socket.create_server((address, port), family=family)
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno not in _NO_SUCH_ADDRESS:
+                raise
+    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - what "all addresses" means

@@ -1,0 +1,65 @@
+"""What a pass over one Thing has found out, before anything is said about it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from thing_operator.api.thing import MirrorSpec, ThingSpec, ThingStatus
+from thing_operator.credentials import Credentials
+from thing_operator.session import SessionView
+from thing_operator.things.managed_paths import NO_MEMORY, Memory
+from thing_operator.things.resolved import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that keeps a Thing from Ready. ``stalled``: a person must act, time does not heal it."""
+
+    reason: str
+    message: str
+    stalled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything the status is made of. Built by the reconciler, read by the pure functions of ``status``."""
+
+    generation: int
+    now: datetime
+    previous: ThingStatus
+    spec: ThingSpec | None
+    """None when it does not parse; ``blocked`` says so then."""
+
+    target: Target | None = None
+    blocked: Problem | None = None
+    """What stops the pass before a session: wrong spec, no endpoint, duplicate, no CA."""
+
+    credentials: Credentials | None = field(default=None, repr=False)
+    credentials_problem: Problem | None = None
+    session: SessionView | None = None
+    last_view: SessionView | None = None
+    """What the session saw last that has been ended since."""
+
+    request_problem: Problem | None = None
+    """Why the last update was not accepted."""
+
+    device_problem: Problem | None = None
+    """Why what the thing reports by itself is not accepted."""
+
+    accepted: bool = False
+    """The shadow holds everything of this generation: there was nothing left to send."""
+
+    drift: tuple[str, ...] = ()
+    """Pointers whose value somebody else changed and that the policy leaves so."""
+
+    memory: Memory = NO_MEMORY
+    disconnect_grace: timedelta = timedelta(0)
+
+    @property
+    def mirror(self) -> MirrorSpec | None:
+        """What of the shadow the user wants to see; None for the defaults."""
+        return self.spec.mirror if self.spec else None
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the user asked for no session."""
+        return self.spec is not None and bool(self.spec.suspend)

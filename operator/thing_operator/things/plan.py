@@ -1,0 +1,144 @@
+"""What to send to the shadow now, and what has to be remembered first. Pure."""
+
+from dataclasses import dataclass
+
+from thing_operator.api.thing import ThingSpec
+from thing_operator.device import CONNECTION_STATUS, PRESENCE_PATH, DeviceProgram, online_report
+from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
+from thing_operator.shadow.merging import merge
+from thing_operator.shadow.planning import DesiredPolicy, SectionPlan, plan_section
+from thing_operator.shadow.validation import check_section
+from thing_operator.shadow.values import JsonObject
+from thing_operator.things.managed_paths import Memory
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePlan:
+    """The next step towards the spec.
+
+    ``desired``, ``facts``: what the two sections lack, None for nothing; ``presence``: what says that the thing is
+    online, where the shadow says otherwise; ``answer``: what ends the delta. ``record``: what the status must hold
+    before any of it is sent; ``settled``: what it holds once the shadow is as wanted. ``repair``: the pointers of
+    what somebody else changed and is put right; ``drift``: of what was changed and stands.
+    """
+
+    desired: JsonObject | None
+    facts: JsonObject | None
+    presence: JsonObject | None
+    answer: JsonObject
+    record: Memory
+    settled: Memory
+    repair: tuple[str, ...]
+    drift: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRequest:
+    """One update of the shadow: what goes under ``state.desired`` and ``state.reported``, None for nothing.
+
+    ``repairs``, ``greets``, ``answers``: what it does that must not be done again too soon.
+    """
+
+    desired: JsonObject | None
+    reported: JsonObject | None
+    repairs: bool = False
+    greets: bool = False
+    answers: bool = False
+
+
+def plan_update(
+    *,
+    spec: ThingSpec,
+    program: DeviceProgram,
+    memory: Memory,
+    document: ShadowDocument | None,
+    already_accepted: bool,
+    document_limit: int,
+) -> UpdatePlan:
+    """Plan one update; ``document`` None means the shadow has not been read yet: then only ``record`` counts.
+
+    Raises InvalidDocumentError for a ``spec.desired`` that the shadow service would refuse.
+    """
+    shadow = document or EMPTY_DOCUMENT
+    desired = _plan_desired(
+        spec, memory, shadow, already_accepted=already_accepted, document_limit=document_limit
+    )
+    simulated = program.simulated
+    reported = plan_section(
+        wanted=program.facts,
+        policy=DesiredPolicy.MERGE,
+        managed=[pointer for pointer in memory.reported if pointer not in simulated],
+        current=shadow.reported,
+    )
+    facts, presence = _without_presence(reported.patch, program)
+    repair = (
+        *(desired.drift if desired.patch else ()),
+        *(f"reported {pointer}" for pointer in reported.drift if pointer != CONNECTION_STATUS),
+    )
+    return UpdatePlan(
+        desired=desired.patch,
+        facts=facts,
+        presence=presence,
+        answer=program.answer(shadow),
+        record=Memory(desired.managed_before, _joined(reported.managed_before, simulated)),
+        settled=Memory(desired.managed_after, _joined(reported.managed_after, simulated)),
+        repair=repair if already_accepted else (),
+        drift=() if desired.patch else desired.drift,
+    )
+
+
+def choose_request(
+    plan: UpdatePlan, *, may_repair: bool, may_greet: bool, may_answer: bool
+) -> UpdateRequest | None:
+    """What of a plan to send now; None for nothing.
+
+    A repair, the presence and an answer each wait their own time. A delta is not answered while the wishes are
+    about to change: the answer would be that of yesterday.
+    """
+    repairs = bool(plan.repair) and may_repair
+    held_back = bool(plan.repair) and not may_repair
+    desired = None if held_back else plan.desired
+    reported: JsonObject = {} if held_back else plan.facts or {}
+    greets = bool(plan.presence) and may_greet
+    if greets:
+        reported = merge(reported, plan.presence or {})
+    answers = bool(plan.answer) and may_answer and desired is None
+    if answers:
+        reported = merge(reported, plan.answer)
+    if not desired and not reported:
+        return None
+    return UpdateRequest(desired, reported or None, repairs=repairs, greets=greets, answers=answers)
+
+
+def _plan_desired(
+    spec: ThingSpec, memory: Memory, shadow: ShadowDocument, *, already_accepted: bool, document_limit: int
+) -> SectionPlan:
+    policy = spec.desired_policy or DesiredPolicy.MERGE
+    wanted = spec.desired or {}
+    if policy is not DesiredPolicy.OBSERVE:
+        check_section(wanted, name="spec.desired", document_limit=document_limit)
+    return plan_section(
+        wanted=wanted,
+        policy=policy,
+        managed=memory.desired,
+        current=shadow.desired,
+        once_done=already_accepted,
+    )
+
+
+def _without_presence(
+    patch: JsonObject | None, program: DeviceProgram
+) -> tuple[JsonObject | None, JsonObject | None]:
+    """The patch without ``tcxn.connection_status``, and that by itself."""
+    section, key = PRESENCE_PATH
+    below = (patch or {}).get(section)
+    if patch is None or not program.presence or not isinstance(below, dict) or key not in below:
+        return patch, None
+    facts = patch | {section: {name: value for name, value in below.items() if name != key}}
+    if not facts[section]:
+        del facts[section]
+    return facts or None, online_report()
+
+
+def _joined(pointers: tuple[str, ...], simulated: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(simulated.union(pointers)))

@@ -1,0 +1,84 @@
+"""Which thing, which broker, which Secret: the spec with the operator's defaults put in. Pure."""
+
+from dataclasses import dataclass
+
+from thing_operator.api.thing import CredentialsSpec, EndpointSpec, ThingSpec
+from thing_operator.config import EndpointSettings
+from thing_operator.config.hosts import matches_any
+from thing_operator.core.errors import UserError
+from thing_operator.core.reasons import Reason
+from thing_operator.credentials.names import secret_name
+
+
+class EndpointNotConfiguredError(UserError):
+    """Neither the Thing nor the operator names a broker."""
+
+    reason = Reason.ENDPOINT_NOT_CONFIGURED
+
+
+class EndpointNotAllowedError(UserError):
+    """The Thing names a broker that the operator's configuration does not allow."""
+
+    reason = Reason.ENDPOINT_NOT_ALLOWED
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The effective values of one Thing."""
+
+    thing_name: str
+    host: str
+    port: int
+    ca_secret_name: str | None
+    ca_config_map_name: str | None
+    secret_name: str
+    certificate_key: str | None
+    private_key_key: str | None
+
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        """What only one Thing at a time may hold: one client id on one endpoint."""
+        return (self.host.lower(), self.port, self.thing_name)
+
+
+def resolve_target(*, name: str, spec: ThingSpec, settings: EndpointSettings) -> Target:
+    """Put the defaults in; ``name`` is metadata.name.
+
+    Raises EndpointNotConfiguredError or EndpointNotAllowedError.
+    """
+    endpoint = spec.endpoint or EndpointSpec()
+    credentials = spec.credentials or CredentialsSpec()
+    thing_name = spec.thing_name or name
+    return Target(
+        thing_name=thing_name,
+        host=_host(endpoint.host, settings),
+        port=endpoint.port or settings.port,
+        ca_secret_name=endpoint.ca_secret_name,
+        ca_config_map_name=endpoint.ca_config_map_name,
+        secret_name=credentials.secret_name or secret_name(thing_name),
+        certificate_key=credentials.certificate_key,
+        private_key_key=credentials.private_key_key,
+    )
+
+
+def _host(wanted: str | None, settings: EndpointSettings) -> str:
+    if wanted is None:
+        if settings.host is None:
+            raise EndpointNotConfiguredError(
+                "no broker is named: set spec.endpoint.host, or endpoint.host in the operator's configuration "
+                "(App Board shows the host under Settings > About)"
+            )
+        return settings.host
+    if not _allowed(wanted, settings):
+        allowed = ", ".join(settings.allowed_hosts or ())
+        raise EndpointNotAllowedError(
+            f"spec.endpoint.host {wanted} is not among the hosts the operator may connect to ({allowed}): "
+            "correct it, or have endpoint.allowedHosts extended"
+        )
+    return wanted
+
+
+def _allowed(host: str, settings: EndpointSettings) -> bool:
+    if settings.allowed_hosts is None or host == settings.host:
+        return True
+    return matches_any(host, settings.allowed_hosts)

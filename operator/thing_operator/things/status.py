@@ -1,0 +1,113 @@
+"""From what a pass found to the whole status of a Thing. Pure; the clock is in the observation.
+
+Nothing here ticks: the same findings give the same status, so that an operator restart over unchanged
+Things writes nothing (design section 6).
+"""
+
+from datetime import UTC, datetime
+
+from thing_operator.api.conditions import ConditionType
+from thing_operator.api.model import JsonObject
+from thing_operator.api.thing import (
+    CertificateStatus,
+    EndpointStatus,
+    MirrorSpec,
+    Selection,
+    ShadowStatus,
+    ThingStatus,
+)
+from thing_operator.shadow.documents import ShadowDocument
+from thing_operator.shadow.pointers import from_pointer, get
+from thing_operator.things.conditions import thing_conditions
+from thing_operator.things.observation import Observation
+
+PENDING_LIMIT = 64
+
+
+def build_status(seen: Observation) -> ThingStatus:
+    """The status after a pass; parts the pass could not look at keep their previous value."""
+    previous = seen.previous
+    return ThingStatus(
+        observed_generation=seen.generation,
+        conditions=thing_conditions(seen),
+        thing_name=seen.target.thing_name if seen.target else previous.thing_name,
+        endpoint=(
+            EndpointStatus(host=seen.target.host, port=seen.target.port) if seen.target else previous.endpoint
+        ),
+        certificate=_certificate(seen),
+        shadow=_shadow(seen),
+        managed_paths=seen.memory.desired or None,
+        managed_reported_paths=seen.memory.reported or None,
+    )
+
+
+def is_urgent(before: ThingStatus, after: ThingStatus) -> bool:
+    """Whether the change is one that people and tools wait for, and not the stream of reports."""
+    return before.observed_generation != after.observed_generation or _waited_for(before) != _waited_for(
+        after
+    )
+
+
+def _waited_for(status: ThingStatus) -> list[tuple[str, str, str]]:
+    slow = {ConditionType.IN_SYNC.value, ConditionType.CONNECTED.value}
+    return [(found.type, found.status, found.reason) for found in status.conditions if found.type not in slow]
+
+
+def _certificate(seen: Observation) -> CertificateStatus | None:
+    if seen.credentials is None or seen.target is None:
+        return seen.previous.certificate
+    return CertificateStatus(
+        secret_name=seen.target.secret_name,
+        fingerprint=seen.credentials.fingerprint,
+        not_before=seen.credentials.not_before,
+        not_after=seen.credentials.not_after,
+    )
+
+
+def _shadow(seen: Observation) -> ShadowStatus | None:
+    view = seen.session or seen.last_view
+    document = view.document if view else None
+    if document is None:
+        return seen.previous.shadow
+    return shadow_status(document, seen.mirror)
+
+
+def shadow_status(document: ShadowDocument, mirror: MirrorSpec | None) -> ShadowStatus | None:
+    """The part of the status that tells of the shadow as ``spec.mirror`` asks; None when there is no shadow."""
+    if document.version == 0:
+        return None
+    pending = document.pending
+    return ShadowStatus(
+        version=document.version,
+        update_time=_time(document.updated_time),
+        reported_time=_time(document.reported_time),
+        reported=mirrored(document.reported, mirror or MirrorSpec()),
+        delta=document.delta or None,
+        pending=pending[:PENDING_LIMIT] or None,
+        pending_count=len(pending),
+        bytes=document.size,
+    )
+
+
+def mirrored(reported: JsonObject, mirror: MirrorSpec) -> JsonObject | None:
+    """The part of ``reported`` that ``spec.mirror`` asks for; None for nothing."""
+    if mirror.reported is Selection.NONE or not reported:
+        return None
+    if mirror.reported is not Selection.PATHS:
+        return reported
+    selected: JsonObject = {}
+    for pointer in mirror.paths or ():
+        path = from_pointer(pointer)
+        try:
+            value = get(reported, path)
+        except KeyError:
+            continue
+        parent = selected
+        for key in path[:-1]:
+            parent = parent.setdefault(key, {})
+        parent[path[-1]] = value
+    return selected or None
+
+
+def _time(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)
