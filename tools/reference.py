@@ -1,12 +1,19 @@
-"""Write (or, with ``--check``, compare) the generated pages of docs/reference: fields of both kinds, metrics."""
+"""Write (or, with ``--check``, compare) the generated pages of docs/reference: kinds, settings, metrics."""
 
+import inspect
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from thing_operator.api import names
 from thing_operator.api.crds import all_crds
+from thing_operator.config import Settings
+from thing_operator.config.settings import ENV_PREFIX
 from thing_operator.observability.metrics import METRIC_LABELS, Metrics
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -34,6 +41,22 @@ are `process_*` and `python_*`. What to alert on is in [operating](../operations
 | --- | --- | --- | --- |
 """
 
+_SETTINGS_HEAD = """<!-- Generated from operator/thing_operator/config/settings.py by `make crds`; do not edit. -->
+
+# Settings
+
+Sources, strongest first:
+
+1. the command line: `thing-operator run --namespace` and `--all-namespaces` set `namespaces`;
+2. the environment: the variables named below; a list is written `a,b`;
+3. a YAML file, `thing-operator run --config FILE`: the keys below, nested at their dots (`endpoint: {host: ...}`).
+   In the Helm chart it is the value `config`;
+4. the default.
+
+Durations are `500ms`, `30s`, `5m` or `1h30m`; sizes are `8KiB` or a number of bytes. A wrong value, an unknown key or
+an unknown `THING_OPERATOR_` variable ends `run` at its start, with the key, the value and what is allowed.
+"""
+
 _READABLE = 50
 """From this length on a pattern says nothing to a person; those of host and object names are."""
 
@@ -42,7 +65,46 @@ def pages() -> dict[Path, str]:
     """Every page and what it should hold."""
     found = (crd["spec"] for crd in all_crds().values())
     fields = {FOLDER / f"{spec['names']['singular']}.md": _page(spec) for spec in found}
-    return fields | {FOLDER / "metrics.md": _metrics_page()}
+    return fields | {FOLDER / "metrics.md": _metrics_page(), FOLDER / "settings.md": _settings_page()}
+
+
+def _settings_page() -> str:
+    """Groups in the order of the model; settings that belong to no group come first."""
+    loose = {name: field for name, field in Settings.model_fields.items() if not _is_group(field)}
+    lines = [_SETTINGS_HEAD, "## General\n", *_settings_table(Settings(), loose)]
+    for name, field in Settings.model_fields.items():
+        if _is_group(field):
+            group = getattr(Settings(), name)
+            lines += [f"## {field.alias}\n", f"{(inspect.getdoc(type(group)) or '').replace('``', '`')}\n"]
+            lines += _settings_table(group, type(group).model_fields, f"{field.alias}.", f"{name.upper()}__")
+    return "\n".join(lines)
+
+
+def _is_group(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _settings_table(
+    values: BaseModel, fields: dict[str, FieldInfo], prefix: str = "", env_prefix: str = ""
+) -> Iterator[str]:
+    defaults = values.model_dump(mode="json", by_alias=True)
+    yield "| setting | default | meaning | variable |\n| --- | --- | --- | --- |"
+    for name, field in fields.items():
+        default = defaults[field.alias or name]
+        if isinstance(default, float):
+            default = f"{default:g}"
+        shown = default if isinstance(default, str) else json.dumps(default)
+        meaning = "; ".join(filter(None, [field.description, _choices(field)]))
+        variable = f"`{ENV_PREFIX}{env_prefix}{name.upper()}`"
+        value = "" if default is None else f"`{shown}`"
+        yield f"| `{prefix}{field.alias}` | {value} | {_cell(meaning)} | {variable} |"
+    yield ""
+
+
+def _choices(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is not Literal:
+        return ""
+    return "one of " + ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
 
 
 def _metrics_page() -> str:

@@ -1,7 +1,10 @@
 """What the documentation promises to list, it lists."""
 
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,7 +13,11 @@ from thing_operator.config import Settings
 from thing_operator.core.reasons import Reason
 from thing_operator_local.demo.fleet import fleet_manifest
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+OUTSIDE = sorted([*ROOT.glob("*.md"), *ROOT.glob("charts/*/*.md"), *ROOT.glob("deploy/**/*.md")])
+"""Pages that are not part of the site, whose build checks the links of all others."""
 
 
 @pytest.mark.parametrize("reason", list(Reason))
@@ -39,3 +46,43 @@ def test_every_reason_has_an_entry_that_says_what_to_do() -> None:
     *trouble, _good_news = entries
     for title, entry in trouble:
         assert re.findall(r"^- (\w+): ", entry, re.MULTILINE) == ["Symptom", "Cause", "Do"], title
+
+
+def test_every_page_has_its_place_in_the_navigation() -> None:
+    site = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))
+    assert sorted(_leaves(site["project"]["nav"])) == sorted(
+        page.relative_to(DOCS).as_posix() for page in PAGES
+    )
+
+
+def _leaves(entry: Any) -> Iterator[str]:
+    if isinstance(entry, str):
+        yield entry
+    else:
+        for child in entry.values() if isinstance(entry, dict) else entry:
+            yield from _leaves(child)
+
+
+@pytest.mark.parametrize("page", OUTSIDE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in _anchors(linked), target
+
+
+def _anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_pictures_and_files_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for picture in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)", text):
+        assert (page.parent / picture).is_file(), picture
+    for path in re.findall(r"`((?:charts|deploy|docs|operator|tests|tools)/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), path

@@ -72,40 +72,55 @@ class _Group(BaseModel):
 class EndpointSettings(_Group):
     """The broker of Things that name none."""
 
-    host: str | None = Field(default=None, description="host name of the MQTT endpoint")
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(default=8883, description="8883, or 443 with ALPN")
-    ca_file: Path | None = Field(default=None, description="PEM roots; the shipped Amazon roots otherwise")
+    host: str | None = Field(
+        default=None, description="broker of Things that name none; a host name without scheme and port"
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8883, description="8883, or 443, which uses ALPN x-amzn-mqtt-ca"
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM roots of Things that name no CA; the shipped Amazon roots otherwise"
+    )
     allowed_hosts: HostPatterns | None = Field(
-        default=None, description="hosts a Thing may name; any when absent"
+        default=None,
+        description="hosts that a Thing may name, *.amazonaws.com for all below; any when absent",
     )
 
 
 class SessionSettings(_Group):
     """The life of one MQTT connection."""
 
-    keep_alive: PositiveDuration = Field(default=timedelta(seconds=300), description="jittered by up to 20 %")
-    connect_timeout: PositiveDuration = Field(default=timedelta(seconds=10), description="DNS, TCP and TLS")
+    keep_alive: PositiveDuration = Field(
+        default=timedelta(seconds=300), description="MQTT keep-alive, shortened at random by up to 20 %"
+    )
+    connect_timeout: PositiveDuration = Field(
+        default=timedelta(seconds=10), description="for DNS, TCP and TLS together"
+    )
     disconnect_grace: Duration = Field(
-        default=timedelta(seconds=30), description="a shorter drop is not written to status"
+        default=timedelta(seconds=30), description="a shorter loss of the connection is not written to status"
     )
     min_reconnect_interval: PositiveDuration = Field(
-        default=timedelta(seconds=10), description="between two CONNECTs of one client id"
+        default=timedelta(seconds=10), description="least time between two CONNECTs of one client id"
     )
     max_backoff: PositiveDuration = Field(
-        default=timedelta(seconds=120), description="ceiling of the backoff"
+        default=timedelta(seconds=120), description="ceiling of the backoff between two attempts to connect"
     )
     topic_filters: Literal["exact", "wildcard"] = Field(
         default="exact",
-        description="7 exact filters a session, or 3 with a wildcard: the certificate's policy must allow those",
+        description="exact: 7 topic filters a session; wildcard: 3 for the same messages, which the policy of the "
+        "certificate must allow, so that a start under AWS's quota takes 3/7 of the time",
     )
 
 
 class PacingSettings(_Group):
     """Rates per endpoint; a fifth of AWS's account defaults (500 each) is left to others."""
 
-    connects_per_second: Annotated[float, Field(gt=0)] = Field(default=400, description="CONNECTs")
+    connects_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=400, description="CONNECTs a second to one endpoint"
+    )
     subscriptions_per_second: Annotated[float, Field(gt=0)] = Field(
-        default=400, description="topic filters, counted one by one"
+        default=400,
+        description="topic filters a second to one endpoint; a session has 7, or 3 with wildcards",
     )
 
 
@@ -113,18 +128,21 @@ class ShadowSettings(_Group):
     """Requests to the shadow service."""
 
     request_timeout: PositiveDuration = Field(
-        default=timedelta(seconds=15), description="how long to wait for an answer"
+        default=timedelta(seconds=15), description="how long to wait for an answer of the shadow service"
     )
-    document_limit: Size = Field(default=8192, description="bytes of desired plus reported")
+    document_limit: Size = Field(default=8192, description="largest size of desired plus reported, in bytes")
 
 
 class StatusSettings(_Group):
     """The write budget towards the API server."""
 
     min_interval: Duration = Field(
-        default=timedelta(seconds=2), description="between two status writes of one Thing"
+        default=timedelta(seconds=2),
+        description="least time between two status writes of one Thing caused by reports",
     )
-    writes_per_second: Annotated[float, Field(gt=0)] = Field(default=100, description="over all objects")
+    writes_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=100, description="status writes over all objects"
+    )
 
 
 class BatchSettings(_Group):
@@ -132,8 +150,8 @@ class BatchSettings(_Group):
 
     url_hosts: HostPatterns = Field(
         default=("*.amazonaws.com",),
-        description="allow-list of source.url and of MIC's Cloud API; a host named without * may have any port "
-        "and a private address",
+        description="hosts that source.url and source.cloudApi may reach: a pattern means port 443 and public "
+        "addresses, a host named without * may have any port and a private address",
     )
     ca_file: Path | None = Field(default=None, description="PEM roots of these hosts; the system's otherwise")
     manifest_url: HttpsUrl = Field(
@@ -148,24 +166,30 @@ class DeviceSettings(_Group):
     buffer_limit: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=360, description="simulated values kept for one Thing without a connection"
     )
-    buffer_age: PositiveDuration = Field(default=timedelta(hours=1), description="older ones are dropped")
+    buffer_age: PositiveDuration = Field(
+        default=timedelta(hours=1), description="older simulated values are dropped"
+    )
 
 
 class ListenSettings(_Group):
     """A port the operator listens on."""
 
     address: ListenAddress | None = Field(
-        default=None, description="IP address; all of the machine's if absent"
+        default=None, description="IP address to listen on; all of the machine's if absent"
     )
-    port: Port = Field(description="0 turns it off")
+    port: Port = Field(description="port to listen on; 0 turns it off")
+
+
+class HealthSettings(ListenSettings):
+    """Where the probes are answered."""
 
 
 class MetricsSettings(ListenSettings):
-    """Where the metrics are."""
+    """Where Prometheus finds the metrics."""
 
     per_thing: bool = Field(
         default=False,
-        description="a series for each condition of each Thing too: four by ten thousand, mind your Prometheus",
+        description="also a series for each condition of each Thing, four for every Thing",
     )
 
 
@@ -199,7 +223,8 @@ class Settings(BaseSettings):
     shadow: ShadowSettings = ShadowSettings()
     status: StatusSettings = StatusSettings()
     deletion_timeout: PositiveDuration = Field(
-        default=timedelta(minutes=5), description="after it a Thing being deleted is released"
+        default=timedelta(minutes=5),
+        description="after it a Thing that is being deleted is released, whatever the cloud does",
     )
     resync_interval: PositiveDuration = Field(
         default=timedelta(minutes=5), description="between two comparisons with the API server's list"
@@ -207,7 +232,7 @@ class Settings(BaseSettings):
     batch: BatchSettings = BatchSettings()
     device: DeviceSettings = DeviceSettings()
     metrics: MetricsSettings = MetricsSettings(port=9090)
-    health: ListenSettings = ListenSettings(port=8080)
+    health: HealthSettings = HealthSettings(port=8080)
     log: LogSettings = LogSettings()
 
     @classmethod
