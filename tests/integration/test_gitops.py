@@ -20,7 +20,7 @@ from thing_operator_local.controlplane import ControlPlane
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Each row of reference C3 (and one more: edited, not seen yet): what kstatus says, whether ``kubectl wait
+# Each state of a Thing that tools must agree about: what kstatus says, whether ``kubectl wait
 # --for=condition=Ready`` is content, and what Argo CD shows.
 ROWS = {
     "created": ("InProgress", False, "Progressing"),

@@ -1,7 +1,7 @@
 """Conditions: types, reasons, and how a list of them changes. Pure.
 
 A condition's ``lastTransitionTime`` moves only when its status does, in whole seconds; reason, message and
-observedGeneration follow at once (Kubernetes API conventions; reference operators-and-gitops.md G4).
+observedGeneration follow at once, as the Kubernetes API conventions have it for ``metav1.Condition``.
 """
 
 from collections.abc import Iterable

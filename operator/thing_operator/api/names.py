@@ -33,7 +33,7 @@ ARGO_IGNORE_UPDATES_ANNOTATION = "argocd.argoproj.io/ignore-resource-updates"
 """Keeps Argo CD from reconciling its application at each status write of a child it does not track."""
 
 THING_NAME_PATTERN = f"^{THING_NAME.pattern}$"
-"""AWS IoT's rule for thing names (reference aws-iot-shadow.md 1.1)."""
+"""AWS IoT's rule for thing names (docs/background/aws-iot-shadow.md#names)."""
 
 TEMPLATE_HASH_ANNOTATION = f"{GROUP}/template-hash"
 """On a Thing made by a ThingBatch: which state of the template it was made after."""

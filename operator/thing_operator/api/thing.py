@@ -1,4 +1,4 @@
-"""The kind Thing: one virtual thing, its wishes and its state (design section 2.1).
+"""The kind Thing: one virtual thing, its wishes and its state.
 
 No field of ``spec`` has a default in the schema: a server-filled default would surface as drift in Argo CD
 and Flux. Defaults are applied in code, and the effective values stand in status.

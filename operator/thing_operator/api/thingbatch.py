@@ -1,4 +1,4 @@
-"""The kind ThingBatch: from MIC's zip to Secrets and Things (design section 2.2)."""
+"""The kind ThingBatch: from MIC's zip to Secrets and Things."""
 
 from datetime import datetime
 from enum import StrEnum

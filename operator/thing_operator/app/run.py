@@ -1,7 +1,7 @@
 """The run of the operator, from the settings to SIGTERM: kopf carries the start, the stop and ThingBatches' watch.
 
 Nothing of kopf's own bookkeeping is used (no annotations, no progress, no finalizers), since ``on.event`` needs
-none (reference code-and-kopf.md 2.3).
+none: kopf keeps them for its stateful handlers alone.
 """
 
 import gc

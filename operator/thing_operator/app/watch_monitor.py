@@ -1,7 +1,7 @@
 """Whether kopf's watches live, seen from the HTTP session that it is given.
 
 kopf says nothing of its own watches, and an operator whose watch is stuck looks healthy in everything else
-(reference code-and-kopf.md 2.7, row 1). A watch is alive while its response is open: kopf closes one that is
+(nolar/kopf#585, #698, #955, #1120). A watch is alive while its response is open: kopf closes one that is
 silent for 70 s, since the API server sends a bookmark every minute.
 """
 

@@ -205,7 +205,7 @@ class LogSettings(_Group):
 
 
 class Settings(BaseSettings):
-    """All settings (design section 10)."""
+    """All settings, as docs/configuration.md lists them."""
 
     model_config = SettingsConfigDict(
         frozen=True,

@@ -2,7 +2,7 @@
 
 ``zipfile`` reads the list of entries. Their content is read here, since ``zipfile`` cuts an entry silently
 where the list says that it ends: here an entry that is not what the list says is found out. Which things are
-in a zip is ``batch``'s business (reference mic.md 3.3).
+in a zip is ``batch``'s business.
 """
 
 import re
@@ -25,7 +25,7 @@ _MIB: Final = 1024 * _KIB
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a batch may be (reference mic.md 3.3); a thing has three files of about 1.5 KiB.
+    """What a batch may be (docs/background/mic.md#reading-a-zip); a thing has three files of about 1.5 KiB.
 
     There is no limit of the ratio of compression: with these, the best packed bomb is a harmless one.
     """

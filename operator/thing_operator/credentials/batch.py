@@ -1,7 +1,7 @@
 """Reading a batch: which things a zip holds and which of them can be used. Pure.
 
 Layout: one folder per thing with ``cert.pem``, ``privkey.pem`` and ``pubkey.pem``; the folder's name is the
-thing's (reference mic.md 3.1). One bad folder never spoils the others.
+thing's (docs/background/mic.md#the-zip). One bad folder never spoils the others.
 """
 
 from collections import defaultdict

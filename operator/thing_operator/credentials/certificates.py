@@ -1,6 +1,7 @@
 """Certificate and private key of a thing, checked so far as that is possible without a network.
 
-Sources: design section 3 for the reasons, reference mic.md 3.2 and 3.3 for the checks.
+Sources: docs/reference/conditions.md for the reasons, docs/background/mic.md#inside-the-files and
+docs/background/mic.md#reading-a-zip for the checks.
 """
 
 import hashlib

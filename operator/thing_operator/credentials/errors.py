@@ -6,8 +6,8 @@ from thing_operator.core.errors import UserError
 class CredentialsError(UserError):
     """A certificate and private key that cannot be used.
 
-    ``reason`` is one of KeyMissing, InvalidPem, KeyMismatch, Expired, NotYetValid, WeakKey, EncryptedKey
-    (design section 3), and for a folder of a batch also InvalidThingName or InvalidLayout.
+    ``reason`` is one of KeyMissing, InvalidPem, KeyMismatch, Expired, NotYetValid, WeakKey, EncryptedKey, and for
+    a folder of a batch also InvalidThingName or InvalidLayout; docs/reference/conditions.md explains them.
     """
 
     reason = "InvalidPem"

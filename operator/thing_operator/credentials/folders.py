@@ -1,4 +1,7 @@
-"""Which folders of an archive are things' folders (reference mic.md 3.1 and 3.3). Pure."""
+"""Which folders of an archive are things' folders. Pure.
+
+Source: docs/background/mic.md#the-zip and docs/background/mic.md#reading-a-zip.
+"""
 
 import re
 from collections import defaultdict
@@ -16,7 +19,10 @@ _NOT_OURS = "__MACOSX"
 _DEEPEST = 2
 """Folders over a thing's files: its own, and one that somebody put around."""
 _NUMBERED = re.compile(r"(?:[a-z0-9]+-)?[0-9]{8,}")
-"""Names that MIC gives: such a folder is a thing's even if its files are not there (mic.md 5.1)."""
+"""Names that MIC gives: such a folder is a thing's even if its files are not there.
+
+Source: docs/background/mic.md#limits-of-mic.
+"""
 
 Path = tuple[str, ...]
 

@@ -1,6 +1,6 @@
 """The thing's own side: what ``spec.device`` makes a virtual thing report, answer and make up. Pure.
 
-Source: design section 4; the conventions of MIC are reference mic.md 2.1 to 2.5.
+Source: docs/devices.md; the conventions of MIC are docs/background/mic.md#conventions.
 """
 
 from thing_operator.device.buffer import Sample, SampleBuffer

@@ -1,4 +1,4 @@
-"""MIC's conventions for what is reported: ``latlng`` and the reserved ``tcxn`` (reference mic.md 2.3).
+"""MIC's conventions for what is reported: ``latlng`` and the reserved ``tcxn`` (docs/background/mic.md#conventions).
 
 MIC takes anything, but App Board shows only what keeps to them: a wrong type is found here and not by a
 person wondering at an empty map. Keys that ``tcxn`` is not known to have are left alone, as real devices

@@ -1,4 +1,4 @@
-"""Whether App Board shows the thing as online: ``tcxn.connection_status`` (reference mic.md 2.3)."""
+"""Whether App Board shows the thing as online: ``tcxn.connection_status`` (docs/background/mic.md#conventions)."""
 
 from typing import Final
 

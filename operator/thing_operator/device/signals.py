@@ -2,7 +2,7 @@
 
 Nothing is remembered between two runs of the operator: ticks are counted from the Thing's creation, and a random walk
 goes on from what the shadow reports. One path keeps one JSON type for ever, since MIC's index fixes the type of a
-resource at its first value (reference mic.md 2.5).
+resource at its first value (docs/background/mic.md#time-and-types).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""MIC's Cloud API: manifest, login, refresh, order a batch, list batches (reference mic.md 4)."""
+"""MIC's Cloud API: manifest, login, refresh, order a batch, list batches (docs/background/mic.md#the-cloud-api)."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field

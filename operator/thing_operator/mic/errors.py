@@ -16,7 +16,10 @@ from thing_operator.core.errors import TransientError, UserError
 
 
 class MicError(UserError):
-    """MIC's answer is no. ``message_key`` is its own word for why, where it gives one (reference mic.md 4.3)."""
+    """MIC's answer is no. ``message_key`` is its own word for why, where it gives one.
+
+    Source: docs/background/mic.md#errors.
+    """
 
     reason = "CloudRefused"
 

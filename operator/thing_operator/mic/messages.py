@@ -1,7 +1,9 @@
-"""What MIC's Cloud API is told and what it answers, as values. Pure (reference mic.md 4.1 to 4.3).
+"""What MIC's Cloud API is told and what it answers, as values. Pure.
 
 The answers are read leniently: their fields are known from an older specification, and times may be
 milliseconds, seconds or text.
+
+Source: docs/background/mic.md#the-cloud-api.
 """
 
 import json
@@ -52,7 +54,7 @@ class BatchOrder:
 
 
 class BatchState(StrEnum):
-    """MIC says no state; it follows from the other fields (reference mic.md 4.2)."""
+    """MIC says no state; it follows from the other fields (docs/background/mic.md#batches-of-things)."""
 
     PENDING = "Pending"
     CREATING = "Creating"

@@ -12,8 +12,8 @@
         |-- TakenOverError           somebody else connects with our client id again and again
         `-- RequestTimeoutError      no answer in time; the caller reads the shadow again
 
-Their ``reason`` is the reason of the condition ``Connected`` (design section 3), except for the answers of
-the shadow service.
+Their ``reason`` is the reason of the condition ``Connected`` (docs/reference/conditions.md), except for the
+answers of the shadow service.
 """
 
 from thing_operator.core.errors import Retry, TransientError, UserError
@@ -91,7 +91,7 @@ CONNECT_ERRORS = (
 
 
 def rejection(*, code: int, message: str) -> RejectedError:
-    """The error of a ``rejected`` answer; the kind follows the code (reference mic.md 5.3)."""
+    """The error of a ``rejected`` answer; the kind follows the code (docs/background/aws-iot-shadow.md#error-codes)."""
     kind = RejectedError if code in _PERMANENT_CODES else RetryableRejectedError
     return kind(code=code, message=message)
 

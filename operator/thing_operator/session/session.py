@@ -141,7 +141,10 @@ class Session:
             return answer
 
     async def backdate(self, *, reported: "JsonObject", timestamp_ms: int) -> None:
-        """Tell MIC what was the case in the past: into its history only, the shadow stays (mic.md 2.1, 10).
+        """Tell MIC what was the case in the past: into its history only, the shadow stays.
+
+        Source: docs/background/mic.md#topics-of-a-thing.
+
 
         When it returns, the broker has it. Raises RequestTimeoutError or SessionLostError: then it may have it.
         """

@@ -19,8 +19,10 @@ class ShadowDocument:
     """Desired, reported and their metadata at one version. Sections that are absent are empty objects.
 
     Metadata mirrors its section with each leaf replaced by ``{"timestamp": seconds}``, an array by an array
-    of such objects (reference 1.7). ``version`` 0 says that there is no shadow. ``timestamp`` is the time of
-    the message that brought the document, in epoch seconds, 0 when unknown.
+    of such objects. ``version`` 0 says that there is no shadow. ``timestamp`` is the time of the message that
+    brought the document, in epoch seconds, 0 when unknown.
+
+    Source: docs/background/aws-iot-shadow.md#metadata.
     """
 
     desired: JsonObject
@@ -53,7 +55,10 @@ class ShadowDocument:
 
     @property
     def size(self) -> int:
-        """Bytes of desired plus reported as compact JSON, which is what the limit counts (reference 1.9)."""
+        """Bytes of desired plus reported as compact JSON, which is what the limit counts.
+
+        Source: docs/background/aws-iot-shadow.md#limits.
+        """
         return section_size(self.desired) + section_size(self.reported)
 
     @property

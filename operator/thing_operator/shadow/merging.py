@@ -1,6 +1,6 @@
 """How the shadow service merges an update, and what it calls the delta.
 
-Source: reference aws-iot-shadow.md 1.4 and 1.5.
+Source: docs/background/aws-iot-shadow.md#merge-rules and docs/background/aws-iot-shadow.md#delta.
 """
 
 from thing_operator.shadow.values import JsonObject, JsonValue, json_equal

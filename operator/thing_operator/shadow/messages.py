@@ -1,4 +1,8 @@
-"""Requests and answers of the Device Shadow service as bytes (reference aws-iot-shadow.md 1.2, 1.3, 1.8)."""
+"""Requests and answers of the Device Shadow service as bytes.
+
+Source: docs/background/aws-iot-shadow.md#requests, docs/background/aws-iot-shadow.md#answers and
+docs/background/aws-iot-shadow.md#error-codes.
+"""
 
 from dataclasses import dataclass
 from enum import Enum

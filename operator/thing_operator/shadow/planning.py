@@ -3,7 +3,7 @@
 Pure, and safe to repeat: planning on its own result gives nothing to send. The memory is ``managed``, the
 JSON Pointers of the leaves that we have set or were about to set. It is written down before an update that
 adds to it and shrunk only after the update was accepted, so that a crash at any instant leaves no key in the
-shadow that nobody remembers (design sections 5 and 6).
+shadow that nobody remembers.
 """
 
 from collections.abc import Collection, Iterable

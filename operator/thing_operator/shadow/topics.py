@@ -1,4 +1,7 @@
-"""The topics of the Device Shadow service and MIC's own two (reference aws-iot-shadow.md 1.1, mic.md 2.1)."""
+"""The topics of the Device Shadow service and MIC's own two.
+
+Source: docs/background/aws-iot-shadow.md#topics and docs/background/mic.md#topics-of-a-thing.
+"""
 
 import re
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """What the shadow service would refuse, found before anything is sent.
 
-Source: reference aws-iot-shadow.md 1.4 and 1.9.
+Source: docs/background/aws-iot-shadow.md#merge-rules and docs/background/aws-iot-shadow.md#limits.
 """
 
 import math

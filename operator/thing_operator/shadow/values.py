@@ -9,7 +9,9 @@ JsonObject: TypeAlias = dict[str, Any]
 
 
 def json_equal(left: JsonValue, right: JsonValue) -> bool:
-    """Equality of JSON values: 1 equals 1.0, true is not 1, "1" is not 1 (reference aws-iot-shadow.md 1.5).
+    """Equality of JSON values: 1 equals 1.0, true is not 1, "1" is not 1 .
+
+    Source: docs/background/aws-iot-shadow.md#equality.
 
     Numbers compare exactly: 2**53 + 1 is not the float 2**53.
     """

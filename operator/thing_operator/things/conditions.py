@@ -1,7 +1,7 @@
 """The conditions of a Thing as chains of checks over an observation. Pure.
 
-What each condition means, and which reason it carries when, is design section 3; how the tools read them
-(kstatus, Argo CD, ``kubectl wait``) is reference operators-and-gitops.md C1-C3.
+What each condition means, and which reason it carries when, is docs/reference/conditions.md; how the tools
+read them (kstatus, Argo CD, ``kubectl wait``) is docs/gitops.md#what-healthy-means-to-whom.
 """
 
 from collections.abc import Iterable, Sequence

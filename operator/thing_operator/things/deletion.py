@@ -1,7 +1,7 @@
 """What a Thing asks for its end: the finalizer, and the work on the shadow before it goes.
 
 Only ``deletionPolicy`` Clear and Delete need either. The wait is bounded: a Thing never hangs longer than
-``deletionTimeout``, whatever the cloud does (design section 2.1).
+``deletionTimeout``, whatever the cloud does.
 """
 
 import asyncio

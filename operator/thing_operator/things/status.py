@@ -1,7 +1,7 @@
 """From what a pass found to the whole status of a Thing. Pure; the clock is in the observation.
 
 Nothing here ticks: the same findings give the same status, so that an operator restart over unchanged
-Things writes nothing (design section 6).
+Things writes nothing.
 """
 
 from datetime import UTC, datetime

@@ -1,4 +1,7 @@
-"""Thing batches: made in the background, zipped, offered under an address that expires (reference mic.md 4.2)."""
+"""Thing batches: made in the background, zipped, offered under an address that expires.
+
+Source: docs/background/mic.md#batches-of-things.
+"""
 
 import asyncio
 import hashlib
@@ -204,7 +207,7 @@ class Batches:
 
 
 def zip_credentials(things: Iterable[Thing]) -> bytes:
-    """MIC's layout (reference mic.md 3.1): a folder per thing with cert.pem, privkey.pem and pubkey.pem."""
+    """MIC's layout (docs/background/mic.md#the-zip): a folder per thing with cert.pem, privkey.pem and pubkey.pem."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for thing in things:

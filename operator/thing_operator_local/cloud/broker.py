@@ -24,7 +24,10 @@ _MODULE: Final = GoModule(
 _READY_WITHIN = 20.0
 
 PUBLISHES_PER_SECOND: Final = 100
-"""Of one connection, in and out together; AWS discards what is beyond (reference aws-iot-shadow.md 2)."""
+"""Of one connection, in and out together; AWS discards what is beyond.
+
+Source: docs/background/aws-iot-shadow.md#mqtt-dialect.
+"""
 
 
 def locate_broker(reporter: Reporter) -> Path:

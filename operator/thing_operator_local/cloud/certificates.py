@@ -1,7 +1,7 @@
 """The cloud's certificates: one authority for its servers, one for things, as AWS has two.
 
-Things get what MIC gives (reference mic.md 3.2): ``CN=AWS IoT Certificate``, RSA-2048 with a PKCS#1 key, no
-thing name inside, valid to the end of 2049.
+Things get what MIC gives: ``CN=AWS IoT Certificate``, RSA-2048 with a PKCS#1 key, no thing name inside, valid
+to the end of 2049 (docs/background/mic.md#inside-the-files).
 """
 
 from dataclasses import dataclass, field

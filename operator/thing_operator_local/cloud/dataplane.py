@@ -1,4 +1,7 @@
-"""AWS's REST data plane for shadows, over mutual TLS with a thing's certificate (reference aws-iot-shadow 1.10)."""
+"""AWS's REST data plane for shadows, over mutual TLS with a thing's certificate.
+
+Source: docs/background/aws-iot-shadow.md#rest.
+"""
 
 import hashlib
 import json

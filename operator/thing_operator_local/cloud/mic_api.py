@@ -1,4 +1,4 @@
-"""MIC's Cloud REST API over HTTPS, as far as things and batches go (reference mic.md 4)."""
+"""MIC's Cloud REST API over HTTPS, as far as things and batches go (docs/background/mic.md#the-cloud-api)."""
 
 import base64
 from collections.abc import Awaitable, Callable

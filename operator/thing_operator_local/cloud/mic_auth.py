@@ -1,4 +1,7 @@
-"""Who may call the MIC API: the gateway's key, and tokens that are good for a time (reference mic.md 4.1)."""
+"""Who may call the MIC API: the gateway's key, and tokens that are good for a time.
+
+Source: docs/background/mic.md#signing-in.
+"""
 
 import hmac
 from collections.abc import Callable

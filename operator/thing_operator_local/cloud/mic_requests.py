@@ -1,4 +1,7 @@
-"""What the MIC API is asked for: fields checked one by one, errors in MIC's envelope (reference mic.md 4.2, 4.3)."""
+"""What the MIC API is asked for: fields checked one by one, errors in MIC's envelope.
+
+Source: docs/background/mic.md#batches-of-things and docs/background/mic.md#errors.
+"""
 
 import json
 import re

@@ -1,4 +1,6 @@
-"""What the documentation leaves open, asked of a real endpoint (reference aws-iot-shadow.md 11, mic.md 6).
+"""What the documentation leaves open, asked of a real endpoint.
+
+The questions are those of docs/background/aws-iot-shadow.md#open-questions and docs/background/mic.md#open-questions.
 
 The questions go over MQTT with a thing's certificate, as its device would put them. Without ``write`` nothing is
 changed: topics are subscribed, and shadows are read. With it one key of the classic shadow, KEY, comes and goes.
@@ -26,6 +28,16 @@ _WITHIN: Final = 10.0
 _A_SECOND: Final = 1.1
 """Shadow metadata counts in whole ones."""
 
+_AWS: Final = "docs/background/aws-iot-shadow.md"
+_ERROR_CODES: Final = f"{_AWS}#error-codes"
+_EQUALITY: Final = f"{_AWS}#equality"
+_METADATA: Final = f"{_AWS}#metadata"
+_NAMED_404: Final = f"{_AWS}#open-questions"
+_PREVIOUS: Final = f"{_AWS}#answers"
+_RESPONSE_TOPICS: Final = f"{_AWS}#topics"
+_VERSION_AFTER_DELETE: Final = f"{_AWS}#versions"
+_POLICY: Final = "docs/background/mic.md#what-a-things-policy-allows"
+
 Json = Any
 
 
@@ -43,7 +55,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``source``: where the question stands, such as "aws-iot-shadow.md 11.4"."""
+    """``source``: where the question is written down, such as "docs/background/aws-iot-shadow.md#limits"."""
 
     question: str
     source: str
@@ -160,7 +172,7 @@ def _client_id(target: Target) -> Answer:
             found = "yes"
     except _ClosedError as error:
         found = f"no: {error}" if str(error) else "no: the connection is closed"
-    return Answer(question, "mic.md 6 U5", found)
+    return Answer(question, _POLICY, found)
 
 
 def _policy(target: Target) -> Iterator[Answer]:
@@ -169,11 +181,11 @@ def _policy(target: Target) -> Iterator[Answer]:
     answers += [topics.topic(Operation.UPDATE, kind) for kind in (Kind.DELTA, Kind.DOCUMENTS)]
     refused = [topic.removeprefix(f"{topics.prefix}/") for topic in answers if not _allowed(target, topic)]
     found = f"all but {', '.join(refused)}" if refused else f"all {len(answers)}"
-    yield Answer("which response topics may be subscribed to?", "aws-iot-shadow.md 11.8", found)
+    yield Answer("which response topics may be subscribed to?", _RESPONSE_TOPICS, found)
     others = {
-        "and all of them by a wildcard?": ("aws-iot-shadow.md 11.8", f"{topics.prefix}/#"),
-        "the topics of a named shadow?": ("mic.md 6 U5", ShadowTopics(target.thing, KEY).update_accepted),
-        "jobs?": ("mic.md 6 U5", f"$aws/things/{target.thing}/jobs/notify-next"),
+        "and all of them by a wildcard?": (_RESPONSE_TOPICS, f"{topics.prefix}/#"),
+        "the topics of a named shadow?": (_POLICY, ShadowTopics(target.thing, KEY).update_accepted),
+        "jobs?": (_POLICY, f"$aws/things/{target.thing}/jobs/notify-next"),
     }
     for question, (source, topic) in others.items():
         yield Answer(question, source, "yes" if _allowed(target, topic) else "no")
@@ -206,18 +218,16 @@ def _read(link: _Connection) -> Iterator[Answer]:
     kind, body = link.ask(link.topics, Operation.GET, {"clientToken": "probe"})
     echo = "with" if body.get("clientToken") == "probe" else "without"
     found = f"version {body['version']}" if kind is Kind.ACCEPTED else f"{body['code']} {body['message']!r}"
-    yield Answer("the classic shadow", "aws-iot-shadow.md 1.8", f"{found}, {echo} the token")
+    yield Answer("the classic shadow", _ERROR_CODES, f"{found}, {echo} the token")
     named = ShadowTopics(link.topics.thing, KEY)
     question = "the answer for a named shadow that is not there"
     try:
         kind, body = link.ask(named, Operation.GET, {})
     except TimeoutError:
-        yield Answer(question, "aws-iot-shadow.md 11.3", "none")
+        yield Answer(question, _NAMED_404, "none")
         return
     time_is = "with" if "timestamp" in body else "without"
-    yield Answer(
-        question, "aws-iot-shadow.md 11.3", f"{body.get('code')} {body.get('message')!r}, {time_is} timestamp"
-    )
+    yield Answer(question, _NAMED_404, f"{body.get('code')} {body.get('message')!r}, {time_is} timestamp")
 
 
 def _write(link: _Connection) -> Iterator[Answer]:
@@ -239,32 +249,30 @@ def _write_numbers(link: _Connection, *, fresh: bool) -> Iterator[Answer]:
     documents = link.hear(link.topics.topic(Operation.UPDATE, Kind.DOCUMENTS)) or {}
     if fresh:
         previous = "null" if "previous" in documents else "absent"
-        yield Answer("`previous` of the first documents message", "aws-iot-shadow.md 11.4", previous)
+        yield Answer("`previous` of the first documents message", _PREVIOUS, previous)
     link.hear(link.topics.topic(Operation.UPDATE, Kind.DELTA))
     first = _update(link, reported={KEY: {"n": 1.0}})
     delta = link.hear(link.topics.topic(Operation.UPDATE, Kind.DELTA)) or {}
     differ = KEY in delta.get("state", {})
-    yield Answer("do 1 and 1.0 differ?", "aws-iot-shadow.md 11.5", "yes" if differ else "no")
+    yield Answer("do 1 and 1.0 differ?", _EQUALITY, "yes" if differ else "no")
     time.sleep(_A_SECOND)
     second = _update(link, reported={KEY: {"n": 1.0}})
     times = [each["metadata"]["reported"][KEY]["n"]["timestamp"] for each in (first, second)]
     found = "it is new" if times[0] != times[1] else "it stays"
-    yield Answer("the metadata time of an equal value written again", "aws-iot-shadow.md 11.6", found)
+    yield Answer("the metadata time of an equal value written again", _METADATA, found)
 
 
 def _write_objects(link: _Connection) -> Iterator[Answer]:
     _update(link, desired={KEY: {}})
     kept = _desired(link).get(KEY) == {"n": 1}
-    yield Answer(
-        "{} over an object", "aws-iot-shadow.md 11.5", "changes nothing" if kept else "replaces the object"
-    )
+    yield Answer("{} over an object", _EQUALITY, "changes nothing" if kept else "replaces the object")
     accepted = _update(link, desired={KEY: {"n": None}})
     metadata = json.dumps(accepted.get("metadata", {}))
-    yield Answer("the metadata of a null in accepted", "aws-iot-shadow.md 11.6", metadata)
+    yield Answer("the metadata of a null in accepted", _METADATA, metadata)
     stays = KEY in _desired(link)
     yield Answer(
         "an object whose last key became null",
-        "aws-iot-shadow.md 11.6",
+        _METADATA,
         "stays as {}" if stays else "is gone",
     )
 
@@ -275,7 +283,7 @@ def _write_again(link: _Connection) -> Answer:
     made = _update(link, reported={KEY: 1})
     link.ask(link.topics, Operation.DELETE, {})
     found = f"deleted at {deleted['version']}, made anew with {made['version']}"
-    return Answer("the version after delete and create", "aws-iot-shadow.md 11.1", found)
+    return Answer("the version after delete and create", _VERSION_AFTER_DELETE, found)
 
 
 def _update(link: _Connection, **state: Json) -> Json:

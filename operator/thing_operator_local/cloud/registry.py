@@ -11,7 +11,7 @@ from thing_operator_local.cloud.certificates import Authority, Credentials, KeyT
 from thing_operator_local.cloud.store import Store
 
 CHILD_MARK: Final = "__"
-"""Between the names of a parent and its networked child (reference mic.md 2.3)."""
+"""Between the names of a parent and its networked child (docs/background/mic.md#networked-things)."""
 
 _NEXT_NAME = "nextThingNumber"
 

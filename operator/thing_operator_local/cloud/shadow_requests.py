@@ -1,6 +1,6 @@
 """Reading a request as the shadow service does: every check before the document counts. Pure.
 
-Codes and messages are those of reference aws-iot-shadow.md 1.8; the order of the checks is ours.
+Codes and messages are those of docs/background/aws-iot-shadow.md#error-codes; the order of the checks is ours.
 """
 
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class UpdateRequest:
 
 
 def read_token(payload: bytes) -> str | None:
-    """The clientToken of a get or delete; what is no token is ignored, be it JSON or not (reference 1.2).
+    """The clientToken of a get or delete; what is no token is ignored, be it JSON or not.
 
-    Raises ShadowError for a token that is not to be.
+    Source: docs/background/aws-iot-shadow.md#requests. Raises ShadowError for a token that is not to be.
     """
     try:
         body = _parse(payload)

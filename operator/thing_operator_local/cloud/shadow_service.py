@@ -1,7 +1,7 @@
 """AWS's Device Shadow service as a pure state machine: the local cloud puts it behind MQTT and REST.
 
-It follows reference aws-iot-shadow.md section 1; where AWS is silent (marks G and I there) ``Options`` says
-which way it goes. The clock is injected; nothing here does I/O.
+It follows docs/background/aws-iot-shadow.md; where AWS is silent (marked Greengrass or assumed there)
+``Options`` says which way it goes. The clock is injected; nothing here does I/O.
 """
 
 from collections import deque
@@ -28,7 +28,7 @@ _TOO_LARGE: Final = "The payload exceeds the maximum size allowed"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Limits, and the answers to what is undocumented (reference 1.9, 7.2, 11)."""
+    """Limits, and the answers to what is undocumented (docs/background/aws-iot-shadow.md#open-questions)."""
 
     max_depth: int = 8
     document_limit: int = 8192

@@ -1,9 +1,10 @@
 """The shadow service and MIC's rules behind MQTT and REST: routing and keeping; the rules are elsewhere.
 
 What a client publishes comes here from the broker, is answered by ``shadow_service``, kept, and only then
-published. MIC's part (reference mic.md 2): ``tcxn/things/<t>/shadow/update`` goes on to the real shadow topic,
-``.../backdate`` to the history only, reports to the history, and networked children are registered by
-their first publish.
+published. MIC's part: ``tcxn/things/<t>/shadow/update`` goes on to the real shadow topic, ``.../backdate`` to the
+history only, reports to the history, and networked children are registered by their first publish.
+
+Source: docs/background/mic.md#topics-of-a-thing.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from thing_operator_local.cloud.store import Store
 _log = logging.getLogger(__name__)
 
 IN_FLIGHT: Final = 10
-"""Requests of one thing that may wait for their answers (reference aws-iot-shadow.md 1.9)."""
+"""Requests of one thing that may wait for their answers (docs/background/aws-iot-shadow.md#limits)."""
 
 _MIC_TOPIC: Final = re.compile(
     r"tcxn/things/(?P<thing>[a-zA-Z0-9:_-]{1,128})/shadow/(?P<rule>update|backdate)"

@@ -52,7 +52,7 @@ def connection(layout: Layout, broker: Broker, credentials: Credentials) -> Iter
 
 
 def test_silence_ends_the_connection(layout: Layout, connection: ssl.SSLSocket) -> None:
-    """Reference 2: closed after 1.5 times the keep-alive."""
+    """AWS closes after 1.5 times the keep-alive (docs/background/aws-iot-shadow.md#mqtt-dialect)."""
     assert connection.recv(10) == b""
     why = "silent for 1.5 times its keep-alive of 1 s"
     wait_for(lambda: why in layout.broker_log.read_text(), "the reason in the log")

@@ -1,4 +1,7 @@
-"""AWS's REST data plane (reference aws-iot-shadow.md 1.10): answers, typed errors, whose certificate reaches what."""
+"""AWS's REST data plane: answers, typed errors, whose certificate reaches what.
+
+Source: docs/background/aws-iot-shadow.md#rest.
+"""
 
 import ssl
 from contextlib import closing
@@ -40,17 +43,19 @@ def test_update_get_delete(rest: Rest, thing: CloudThing) -> None:
 @pytest.mark.parametrize(
     ("method", "body", "status", "error", "message"),
     [
-        pytest.param("GET", None, 404, "ResourceNotFoundException", "No shadow exists with name", id="D 404"),
-        pytest.param("DELETE", None, 404, "ResourceNotFoundException", "No shadow exists", id="D 404 delete"),
-        pytest.param("POST", b"{", 400, "InvalidRequestException", "Invalid JSON", id="D 1.8 unparsable"),
-        pytest.param("POST", {}, 400, "InvalidRequestException", "Missing required node: state", id="V"),
+        pytest.param("GET", None, 404, "ResourceNotFoundException", "No shadow exists with name", id="404"),
+        pytest.param("DELETE", None, 404, "ResourceNotFoundException", "No shadow exists", id="404 delete"),
+        pytest.param("POST", b"{", 400, "InvalidRequestException", "Invalid JSON", id="unparsable"),
+        pytest.param(
+            "POST", {}, 400, "InvalidRequestException", "Missing required node: state", id="no state"
+        ),
         pytest.param(
             "POST",
             {"state": {"delta": {}}},
             400,
             "InvalidRequestException",
             "invalid node: 'delta'",
-            id="V PR 178",
+            id="an invalid node",
         ),
         pytest.param(
             "POST",
@@ -58,7 +63,7 @@ def test_update_get_delete(rest: Rest, thing: CloudThing) -> None:
             415,
             "UnsupportedDocumentEncodingException",
             "UTF-8",
-            id="D 415",
+            id="415",
         ),
         pytest.param(
             "POST",
@@ -66,9 +71,9 @@ def test_update_get_delete(rest: Rest, thing: CloudThing) -> None:
             413,
             "RequestEntityTooLargeException",
             "exceeds the maximum size",
-            id="D 413",
+            id="413",
         ),
-        pytest.param("PUT", {}, 405, "MethodNotAllowedException", "", id="D 405"),
+        pytest.param("PUT", {}, 405, "MethodNotAllowedException", "", id="405"),
     ],
 )
 def test_errors_are_typed_and_go_to_the_caller_only(

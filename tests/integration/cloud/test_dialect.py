@@ -1,4 +1,4 @@
-"""AWS IoT's MQTT 3.1.1 dialect, row by row (reference aws-iot-shadow.md 2), over real TLS."""
+"""AWS IoT's MQTT 3.1.1 dialect, row by row (docs/background/aws-iot-shadow.md#mqtt-dialect), over real TLS."""
 
 import json
 import socket
@@ -300,7 +300,7 @@ def test_of_many_that_connect_at_once_one_is_left_and_is_served(cloud: LocalClou
 
 
 def test_takeover_publishes_the_will_of_the_first(cloud: LocalCloud, thing: CloudThing) -> None:
-    """The trap of mic.md 7.2: the will comes after the new session."""
+    """The will comes after the new session: docs/background/mic.md#stale-offline-after-a-takeover."""
     will = (f"tcxn/things/{thing.name}/shadow/update", b'{"state":{"reported":{"online":0}}}', 1, False)
     with Device(cloud.info, thing, will=will) as first, Device(cloud.info, thing) as second:
         first.expect_closed()
@@ -361,7 +361,10 @@ def test_session_that_is_not_clean_is_kept_with_its_messages(cloud: LocalCloud, 
 def test_more_than_a_hundred_publishes_a_second_are_discarded(
     cloud: LocalCloud, thing: CloudThing, direction: str
 ) -> None:
-    """D 2: of one connection; it stays open, and what comes later is let through again."""
+    """Of one connection; it stays open, and what comes later is let through again.
+
+    Source: docs/background/aws-iot-shadow.md#mqtt-dialect.
+    """
     topic, sent = f"tcxn/things/{thing.name}/shadow/other", 2000
     observer = Device(cloud.info, service_identity(cloud.info), client_id=f"$observer-{direction}")
     with observer, Device(cloud.info, thing) as device:

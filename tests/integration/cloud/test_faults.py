@@ -97,7 +97,7 @@ def test_paused_service_answers_when_it_goes_on(
 
 
 def test_more_than_ten_requests_in_flight_get_429(control: CloudControl, device: Device) -> None:
-    """Reference 1.9: 10 unanswered requests per thing."""
+    """AWS's limit: 10 unanswered requests per thing (docs/background/aws-iot-shadow.md#limits)."""
     control.pause()
     for number in range(12):
         device.publish_and_wait(device.topics.get, {"clientToken": str(number)})
@@ -195,7 +195,10 @@ def test_batches_made_while_the_broker_restarts(cloud: LocalCloud, control: Clou
 def test_keep_alive_is_clamped(
     cloud: LocalCloud, control: CloudControl, thing: CloudThing, asked: int, held: int
 ) -> None:
-    """Reference 2: 30..1200 s; 0 and more than 1200 mean 1200, less than 30 means 30."""
+    """30 to 1200 s; 0 and more than 1200 mean 1200, less than 30 means 30.
+
+    Source: docs/background/aws-iot-shadow.md#mqtt-dialect.
+    """
     with Device(cloud.info, thing, keep_alive=asked):
         found = [session for session in control.sessions() if session["clientId"] == thing.name]
         assert [session["keepAlive"] for session in found] == [held]

@@ -1,4 +1,4 @@
-"""The local cloud's MIC API, as reference mic.md 4.1, 4.3 and 4.4 have it: manifest, login, tokens, single things."""
+"""The local cloud's MIC API, as docs/background/mic.md#the-cloud-api has it: manifest, login, tokens, single things."""
 
 import base64
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Batches of the local cloud's MIC API, as reference mic.md 3.1, 3.2, 4.2 and 4.3 have them."""
+"""Batches of the local cloud's MIC API, as docs/background/mic.md#batches-of-things has them."""
 
 import time
 from datetime import UTC, datetime

@@ -1,4 +1,7 @@
-"""MIC on top of the shadows: republish, backdate, observation times, networked children (reference mic.md 2)."""
+"""MIC on top of the shadows: republish, backdate, observation times, networked children.
+
+Source: docs/background/mic.md#topics-of-a-thing and docs/background/mic.md#networked-things.
+"""
 
 import json
 import time

@@ -48,7 +48,7 @@ def test_everything_is_there_again(own_cloud: LocalCloud, thing: CloudThing, gra
 
 
 def test_memory_of_a_deleted_shadow_survives(own_cloud: LocalCloud, thing: CloudThing) -> None:
-    """D: the version goes on for 48 h after delete."""
+    """The version goes on for 48 h after delete (docs/background/aws-iot-shadow.md#versions)."""
     own_cloud.update_shadow(thing, {"reported": {"a": 1}})
     own_cloud.delete_shadow(thing)
     own_cloud.restart(grace=0)

@@ -1,4 +1,7 @@
-"""The shadow service over real MQTT, from AWS's documentation (D) and live tests (V) as reference 1 marks them."""
+"""The shadow service over real MQTT, after AWS's documentation and live tests of others.
+
+Source: docs/background/aws-iot-shadow.md.
+"""
 
 import json
 import time
@@ -46,7 +49,7 @@ def get(device: Device) -> Json:
 
 
 def test_answers_of_one_update_belong_together(device: Device) -> None:
-    """D 1.3, V embedded-C 32 and 90, python-v2 328: one version and one token on all of them."""
+    """One version and one token on all of them (docs/background/aws-iot-shadow.md#answers)."""
     update(device, {"state": {"desired": {"mode": "auto"}, "reported": {"mode": "auto"}}})
     body = {"state": {"desired": {"limits": {"min": 4}}}, "version": 1, "clientToken": "op-7f3a"}
     answers = update(device, body)
@@ -71,11 +74,14 @@ def test_answers_of_one_update_belong_together(device: Device) -> None:
     assert documents["previous"]["state"] == {"desired": {"mode": "auto"}, "reported": {"mode": "auto"}}
     assert documents["current"]["version"] == 2
     assert documents["current"]["state"]["desired"] == {"mode": "auto", "limits": {"min": 4}}
-    assert "delta" not in documents["current"]["state"], "V ministack 1395"
+    assert "delta" not in documents["current"]["state"], "documents carry no delta"
 
 
 def test_delta_comes_until_all_is_reported(device: Device) -> None:
-    """V AWSCRT.jl, moto: on every accepted update while there is a difference, all of it; none when there is none."""
+    """On every accepted update while there is a difference, all of it; else none.
+
+    Source: docs/background/aws-iot-shadow.md#delta.
+    """
     assert update(device, {"state": {"desired": {"a": 1, "b": {"c": [1], "d": 2}}}})["delta"]["version"] == 1
     answers = update(device, {"state": {"reported": {"a": 1, "b": {"d": 2}}}})
     assert answers["delta"]["state"] == {"b": {"c": [1]}}
@@ -83,9 +89,7 @@ def test_delta_comes_until_all_is_reported(device: Device) -> None:
     assert "delta" not in update(device, {"state": {"reported": {"b": {"c": [1]}, "extra": 1}}})
     document = get(device)
     assert "delta" not in document["state"]
-    assert document["state"]["desired"] == {"a": 1, "b": {"c": [1], "d": 2}}, (
-        "V embedded-C 143: never cleared"
-    )
+    assert document["state"]["desired"] == {"a": 1, "b": {"c": [1], "d": 2}}, "AWS never clears desired"
     assert update(device, {"state": {"reported": {"a": None}}})["delta"]["state"] == {"a": 1}
 
 
@@ -100,7 +104,7 @@ def test_delete_and_begin_again(device: Device) -> None:
         topic, answer = device.next()
         assert (answer["code"], answer["clientToken"]) == (404, "again")
         assert answer["message"].startswith("No shadow exists with name: ")
-    assert update(device, {"state": {"desired": {"a": 1}}})["accepted"]["version"] > 1, "D: kept for 48 h"
+    assert update(device, {"state": {"desired": {"a": 1}}})["accepted"]["version"] > 1, "kept for 48 h"
 
 
 def test_named_shadow_has_topics_and_versions_of_its_own(device: Device) -> None:
@@ -120,7 +124,7 @@ def test_named_shadow_has_topics_and_versions_of_its_own(device: Device) -> None
 
 
 def test_everybody_sees_everybodys_answers(cloud: LocalCloud, device: Device, thing: CloudThing) -> None:
-    """D 1.1: only the token tells whose."""
+    """Only the token tells whose (docs/background/aws-iot-shadow.md#topics)."""
     cloud.update_shadow(thing, {"desired": {"a": 1}})
     answers = device.take(3)
     assert set(answers) == {"update/accepted", "update/delta", "update/documents"}
@@ -128,7 +132,7 @@ def test_everybody_sees_everybodys_answers(cloud: LocalCloud, device: Device, th
 
 
 def test_twenty_requests_a_second_per_thing(cloud: LocalCloud, device: Device, things: Things) -> None:
-    """D 1.9: more get 429; another thing is not concerned."""
+    """More get 429; another thing is not concerned (docs/background/aws-iot-shadow.md#limits)."""
     codes = []
     started = time.monotonic()
     for _ in range(30):

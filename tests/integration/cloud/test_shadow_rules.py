@@ -50,7 +50,10 @@ def test_over_mqtt(device: Device, rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", [each for each in RULES if not each.mqtt_only], ids=str)
 def test_over_rest(cloud: LocalCloud, thing: CloudThing, device: Device, rule: Rule) -> None:
-    """1.1 V ministack 1531: what is accepted is seen by subscribers, what is refused or read is not."""
+    """What is accepted is seen by subscribers, what is refused or read is not.
+
+    Source: docs/background/aws-iot-shadow.md#topics.
+    """
     rest = Rest(cloud, thing)
 
     def ask(step: Step, sent: bytes) -> Heard:

@@ -1,4 +1,4 @@
-"""Every row of reference operators-and-gitops.md C3, and what each condition says when."""
+"""What each condition says when, and what kstatus, Argo CD and ``kubectl wait`` make of it."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""MIC's conventions (reference mic.md 2.3), as a table."""
+"""MIC's conventions (docs/background/mic.md#conventions), as a table."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Certificates are what MIC gives (reference mic.md 3.2)."""
+"""Certificates are what MIC gives (docs/background/mic.md#inside-the-files)."""
 
 import ssl
 from datetime import UTC, datetime
