@@ -11,8 +11,6 @@ from urllib.parse import unquote
 import pytest
 from tests.fixtures.shadow_rules import RULES
 
-from thing_operator.local.cloud import probing
-
 ROOT = Path(__file__).resolve().parents[2]
 AWS = "docs/background/aws-iot-shadow.md"
 MARKS = {"documented", "observed", "Greengrass", "assumed"}
@@ -132,14 +130,6 @@ def test_every_rule_of_the_shadow_names_its_heading_and_how_it_is_known() -> Non
                 assert how[0] in MARKS, rule
             else:
                 assert part != rule.source.split(", ")[0], rule
-
-
-def test_every_question_of_the_probe_is_written_down() -> None:
-    sources = [value for name, value in vars(probing).items() if isinstance(value, str) and "docs/" in value]
-    for source in sources:
-        page, _, anchor = source.partition("#")
-        if page.startswith("docs/") and " " not in source:
-            assert not broken(ROOT / page, anchor), source
 
 
 @pytest.mark.parametrize(

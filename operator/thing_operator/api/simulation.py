@@ -1,4 +1,4 @@
-"""Made-up values of ``spec.device.simulate``, as docs/devices.md explains them."""
+"""Made-up values of ``spec.device.simulate``, as docs/tasks/devices.md explains them."""
 
 from typing import Annotated, Any
 

@@ -205,7 +205,7 @@ class LogSettings(_Group):
 
 
 class Settings(BaseSettings):
-    """All settings, as docs/configuration.md lists them."""
+    """All settings, as docs/reference/settings.md lists them."""
 
     model_config = SettingsConfigDict(
         frozen=True,

@@ -1,6 +1,6 @@
 """The thing's own side: what ``spec.device`` makes a virtual thing report, answer and make up. Pure.
 
-Source: docs/devices.md; the conventions of MIC are docs/background/mic.md#conventions.
+Source: docs/tasks/devices.md; the conventions of MIC are docs/background/mic.md#conventions.
 """
 
 from thing_operator.device.buffer import Sample, SampleBuffer

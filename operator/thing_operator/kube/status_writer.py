@@ -1,6 +1,6 @@
 """The one writer of every status: last value wins, little is written, and what matters goes first.
 
-Status writes are the scarcest resource of the whole system (docs/architecture.md). The writer keeps what the API
+Status writes are the scarcest resource of the whole system. The writer keeps what the API
 server holds, drops what would change nothing, spaces the writes of one object, spends a global budget
 fairly, and never loses the last value.
 """

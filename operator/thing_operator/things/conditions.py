@@ -1,7 +1,7 @@
 """The conditions of a Thing as chains of checks over an observation. Pure.
 
 What each condition means, and which reason it carries when, is docs/reference/conditions.md; how the tools
-read them (kstatus, Argo CD, ``kubectl wait``) is docs/gitops.md#what-healthy-means-to-whom.
+read them (kstatus, Argo CD, ``kubectl wait``) is docs/tasks/gitops.md#what-healthy-means-to-whom.
 """
 
 from collections.abc import Iterable, Sequence

@@ -28,14 +28,13 @@ _WITHIN: Final = 10.0
 _A_SECOND: Final = 1.1
 """Shadow metadata counts in whole ones."""
 
-_AWS: Final = "docs/background/aws-iot-shadow.md"
-_ERROR_CODES: Final = f"{_AWS}#error-codes"
-_EQUALITY: Final = f"{_AWS}#equality"
-_METADATA: Final = f"{_AWS}#metadata"
-_NAMED_404: Final = f"{_AWS}#open-questions"
-_PREVIOUS: Final = f"{_AWS}#answers"
-_RESPONSE_TOPICS: Final = f"{_AWS}#topics"
-_VERSION_AFTER_DELETE: Final = f"{_AWS}#versions"
+_ERROR_CODES: Final = "docs/background/aws-iot-shadow.md#error-codes"
+_EQUALITY: Final = "docs/background/aws-iot-shadow.md#equality"
+_METADATA: Final = "docs/background/aws-iot-shadow.md#metadata"
+_NAMED_404: Final = "docs/background/aws-iot-shadow.md#open-questions"
+_PREVIOUS: Final = "docs/background/aws-iot-shadow.md#answers"
+_RESPONSE_TOPICS: Final = "docs/background/aws-iot-shadow.md#topics"
+_VERSION_AFTER_DELETE: Final = "docs/background/aws-iot-shadow.md#versions"
 _POLICY: Final = "docs/background/mic.md#what-a-things-policy-allows"
 
 Json = Any
