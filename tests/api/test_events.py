@@ -11,10 +11,9 @@ from thing_operator.api import names
 from thing_operator.api.names import THINGS
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.reasons import Reason
-from thing_operator.core.resource import ObjectKey
+from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.client import EVENTS, KubeClient
 from thing_operator.kube.events import EventRecorder
-from thing_operator.kube.status_writer import Target
 
 
 @pytest.fixture
@@ -25,10 +24,10 @@ async def recorder(client: KubeClient) -> AsyncIterator[EventRecorder]:
     await made.stop()
 
 
-async def make_thing(client: KubeClient, namespace: str, name: str) -> Target:
+async def make_thing(client: KubeClient, namespace: str, name: str) -> ObjectRef:
     body = {"apiVersion": names.API_VERSION, "kind": names.THING_KIND, "metadata": {"name": name}, "spec": {}}
     made = await client.create(THINGS, namespace, body)
-    return Target(THINGS, ObjectKey(namespace, name), made["metadata"]["uid"])
+    return ObjectRef(THINGS, ObjectKey(namespace, name), made["metadata"]["uid"])
 
 
 async def listed(client: KubeClient, namespace: str, count: int) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ import pytest
 from thing_operator.api import names
 from thing_operator.api.names import THINGS
 from thing_operator.core.clock import SystemClock
-from thing_operator.core.resource import ObjectKey
+from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import InvalidObjectError, NotFoundError
-from thing_operator.kube.status_writer import StatusWriter, Target
+from thing_operator.kube.status_writer import StatusWriter
 
 Json = dict[str, Any]
 NOW = timedelta(0)
@@ -28,12 +28,12 @@ class Setup:
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self.client = client
         self.namespace = namespace
-        self.gone: list[Target] = []
+        self.gone: list[ObjectRef] = []
         self.writer = StatusWriter(
             client, writes_per_second=100, clock=SystemClock(), on_gone=self.gone.append
         )
 
-    async def make_thing(self, name: str = "t") -> Target:
+    async def make_thing(self, name: str = "t") -> ObjectRef:
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.THING_KIND,
@@ -41,11 +41,11 @@ class Setup:
             "spec": {"desired": {"a": 1}},
         }
         made = await self.client.create(THINGS, self.namespace, body)
-        target = Target(THINGS, ObjectKey(self.namespace, name), made["metadata"]["uid"])
+        target = ObjectRef(THINGS, ObjectKey(self.namespace, name), made["metadata"]["uid"])
         self.writer.observe(target, made["status"])
         return target
 
-    async def stored(self, target: Target) -> Json:
+    async def stored(self, target: ObjectRef) -> Json:
         return await self.client.get(THINGS, target.key)
 
 

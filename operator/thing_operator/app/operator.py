@@ -22,7 +22,7 @@ from thing_operator.batches.reconciler import BatchReconciler
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.errors import ThingOperatorError, UserError
-from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.core.work_queue import WorkQueue
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.client import KubeClient
@@ -31,14 +31,13 @@ from thing_operator.kube.events import EventRecorder
 from thing_operator.kube.records import ObjectRecord
 from thing_operator.kube.secret_watch import SecretWatch
 from thing_operator.kube.status_writer import StatusWriter
-from thing_operator.kube.status_writer import Target as StatusTarget
 from thing_operator.kube.watch import Watch
 from thing_operator.observability.checks import Checks
 from thing_operator.observability.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
-from thing_operator.things.deletion import Ending
+from thing_operator.things.deletion import ThingDeletion
 from thing_operator.things.reconciler import ThingReconciler
-from thing_operator.things.sessions import Connector
+from thing_operator.things.sessions import SessionManager
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +118,7 @@ class Operator:
         ca_file = settings.endpoint.ca_file
         return ThingReconciler(
             cache=cache,
-            connector=Connector(
+            connector=SessionManager(
                 client=client,
                 hub=self.hub,
                 cache=cache,
@@ -127,7 +126,7 @@ class Operator:
                 on_news=self._thing_has_news,
                 clock=clock,
             ),
-            ending=Ending(
+            ending=ThingDeletion(
                 client=client, timeout=settings.deletion_timeout, clock=clock, tell=self._tell_thing
             ),
             writer=self.writer,
@@ -229,7 +228,7 @@ class Operator:
         queues = {"things": self._things.queue, "batches": self._batches.queue}
         return Snapshot(
             sessions=Counter(session.view.phase.value for session in self.hub),
-            things=self._thing_reconciler.census.verdicts(),
+            things=self._thing_reconciler.census.condition_keys(),
             each_thing=self._each_thing() if self._settings.metrics.per_thing else (),
             queues={name: (queue.depth, queue.oldest_age) for name, queue in queues.items()},
             pending_writes=self.writer.pending,
@@ -259,7 +258,7 @@ class Operator:
     def _put(self, kind: _Kind, body: Mapping[str, Any], *, asked_at: float | None = None) -> None:
         """Take an object as it is told of; ``asked_at``: in a list that was asked for then (monotonic)."""
         record = ObjectRecord.from_body(body)
-        target, status = StatusTarget(kind.resource, record.key, record.uid), body.get("status") or {}
+        target, status = ObjectRef(kind.resource, record.key, record.uid), body.get("status") or {}
         self.writer.observe(target, status)
         foreign = asked_at is not None and self.writer.compare(target, status, asked_at=asked_at)
         if kind.cache.put(record) or foreign:
@@ -269,7 +268,7 @@ class Operator:
         kept = kind.cache.get(record.key)
         if kept is not None and kept.uid == record.uid:
             kind.cache.remove(record.key)
-        self.writer.forget(StatusTarget(kind.resource, record.key, record.uid))
+        self.writer.forget(ObjectRef(kind.resource, record.key, record.uid))
         kind.queue.add(record.key)
 
     def _enqueue_thing(self, key: ObjectKey) -> None:
@@ -288,18 +287,18 @@ class Operator:
         for record in self._batches.cache:
             self._batches.queue.add(record.key)
 
-    def _status_target_gone(self, target: StatusTarget) -> None:
+    def _status_target_gone(self, target: ObjectRef) -> None:
         for kind in (self._things, self._batches):
             record = kind.cache.get(target.key)
             if kind.resource == target.resource and record is not None and record.uid == target.uid:
                 self._remove(kind, record)
 
     def _tell_thing(self, record: ObjectRecord, reason: str, message: str) -> None:
-        target = StatusTarget(THINGS, record.key, record.uid)
+        target = ObjectRef(THINGS, record.key, record.uid)
         self.events.tell(target, reason=reason, message=message)
 
     def _tell_batch(self, record: ObjectRecord, reason: str, message: str) -> None:
-        target = StatusTarget(BATCHES, record.key, record.uid)
+        target = ObjectRef(BATCHES, record.key, record.uid)
         self.events.tell(target, reason=reason, message=message)
 
     # --- the API server's list: where watches begin, and what vanished while one was broken

@@ -34,7 +34,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import Retry, TransientError, UserError
 from thing_operator.core.json_bytes import decode
 from thing_operator.core.reasons import Reason
-from thing_operator.core.resource import ObjectKey
+from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.credentials import BatchEntry
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.https import HttpsClient
@@ -42,9 +42,9 @@ from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.client import SECRETS, KubeClient
 from thing_operator.kube.errors import ConflictError, InvalidObjectError
 from thing_operator.kube.parsed import ParsedStatuses
-from thing_operator.kube.ports import Tell
+from thing_operator.kube.ports import RecordEvent
 from thing_operator.kube.records import ObjectRecord
-from thing_operator.kube.status_writer import StatusWriter, Target
+from thing_operator.kube.status_writer import StatusWriter
 
 _POLL = timedelta(seconds=5)
 """Between two looks at a batch that MIC makes; a thing takes it about a second."""
@@ -62,7 +62,7 @@ class BatchReconciler:
         client: KubeClient,
         writer: StatusWriter,
         settings: BatchSettings,
-        tell: Tell,
+        tell: RecordEvent,
         clock: Clock,
     ) -> None:
         https = HttpsClient(hosts=settings.url_hosts, ca_file=settings.ca_file)
@@ -98,7 +98,7 @@ class _Pass:
         self._reader, self._cloud = parts._reader, parts._cloud
         self._clock, self._tell = parts._clock, parts._tell
         self._record = record
-        self._target = Target(BATCHES, record.key, record.uid)
+        self._target = ObjectRef(BATCHES, record.key, record.uid)
 
     @property
     def _previous(self) -> ThingBatchStatus:
@@ -213,7 +213,7 @@ class _Pass:
         claimed: set[str] = set()
         has_rival = False
         for record in self._cache:
-            known = decode(self._writer.held(Target(BATCHES, record.key, record.uid))).get("order")
+            known = decode(self._writer.held(ObjectRef(BATCHES, record.key, record.uid))).get("order")
             if record.uid == self._record.uid or not isinstance(known, Mapping):
                 continue
             other = OrderStatus.model_validate(known)

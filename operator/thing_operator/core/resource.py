@@ -28,3 +28,16 @@ class ObjectKey:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """One object, not merely one name: recreated under the same name it is another one."""
+
+    resource: Resource
+    key: ObjectKey
+    uid: str
+
+    def __hash__(self) -> int:
+        """Of the uid alone: a pass looks up ten times, and a string keeps its hash."""
+        return hash(self.uid)

@@ -13,11 +13,10 @@ from thing_operator.api.names import BATCHES
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.reasons import WARNINGS
-from thing_operator.core.resource import ObjectKey
+from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.budget import Budget
 from thing_operator.kube.client import EVENTS, KubeClient
 from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError
-from thing_operator.kube.status_writer import Target
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +46,13 @@ class EventRecorder:
         self._client = client
         self._on_event = on_event
         self._clock = clock
-        self._queue: asyncio.Queue[tuple[Target, str, str]] = asyncio.Queue(_QUEUE_LIMIT)
+        self._queue: asyncio.Queue[tuple[ObjectRef, str, str]] = asyncio.Queue(_QUEUE_LIMIT)
         self._seen: OrderedDict[tuple[str, str, str], _Seen] = OrderedDict()
         self._budget = Budget(_PER_SECOND, clock=clock)
         self._budget_of: OrderedDict[str, Budget] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
-    def tell(self, target: Target, *, reason: str, message: str) -> None:
+    def tell(self, target: ObjectRef, *, reason: str, message: str) -> None:
         """Record an Event about an object; whether it is a Warning follows from the reason. Never blocks."""
         identity = {
             "kind": _kind(target),
@@ -103,7 +102,7 @@ class EventRecorder:
             self._budget_of.popitem(last=False)
         return found
 
-    async def _write(self, target: Target, reason: str, message: str) -> None:
+    async def _write(self, target: ObjectRef, reason: str, message: str) -> None:
         identity = (target.uid, reason, message)
         now = self._clock.now()
         seen = self._seen.get(identity)
@@ -132,7 +131,7 @@ class EventRecorder:
         )
 
 
-def _body(target: Target, *, name: str, reason: str, message: str, now: datetime) -> dict[str, object]:
+def _body(target: ObjectRef, *, name: str, reason: str, message: str, now: datetime) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -154,7 +153,7 @@ def _body(target: Target, *, name: str, reason: str, message: str, now: datetime
     }
 
 
-def _kind(target: Target) -> str:
+def _kind(target: ObjectRef) -> str:
     return names.BATCH_KIND if target.resource == BATCHES else names.THING_KIND
 
 

@@ -5,7 +5,8 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from thing_operator.core.json_bytes import decode
-from thing_operator.kube.status_writer import StatusWriter, Target
+from thing_operator.core.resource import ObjectRef
+from thing_operator.kube.status_writer import StatusWriter
 
 Status = TypeVar("Status", bound=BaseModel)
 
@@ -22,11 +23,11 @@ class ParsedStatuses(Generic[Status]):
         self._parsed: dict[int, tuple[bytes, Status]] = {}
         """By the id of what it was parsed from, which is kept beside it so that the id stays its own."""
 
-    def of(self, target: Target) -> Status:
+    def of(self, target: ObjectRef) -> Status:
         """The status of one object; the model's defaults where there is none."""
         return self._parse(self._writer.held(target))
 
-    def possible(self, target: Target) -> tuple[Status, ...]:
+    def possible(self, target: ObjectRef) -> tuple[Status, ...]:
         """All that the API server may hold until the next write: what it holds, and what is on its way."""
         return tuple(map(self._parse, self._writer.possible(target)))
 

@@ -8,5 +8,5 @@ from thing_operator.kube.records import ObjectRecord
 Enqueue = Callable[[ObjectKey], None]
 """Put an object's key on the queue: look at it again soon."""
 
-Tell = Callable[[ObjectRecord, str, str], None]
+RecordEvent = Callable[[ObjectRecord, str, str], None]
 """Record an Event about an object, with reason and message; the reason decides whether it is a Warning."""

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode, encoded
 from thing_operator.core.keyed_heap import KeyedHeap
-from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.budget import Budget
 from thing_operator.kube.client import KubeClient, Operations
 from thing_operator.kube.errors import (
@@ -35,19 +34,6 @@ Status = Mapping[str, Any]
 _PARALLEL = 10
 _RETRY_SECONDS = 1.0
 _RETRY_LIMIT = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One object, not merely one name: made anew under the same name it is another one."""
-
-    resource: Resource
-    key: ObjectKey
-    uid: str
-
-    def __hash__(self) -> int:
-        """Of the uid alone: a pass looks up ten times, and a string keeps its hash."""
-        return hash(self.uid)
 
 
 class WriteObserver(Protocol):
@@ -85,7 +71,7 @@ class StatusWriter:
         *,
         writes_per_second: float,
         clock: Clock,
-        on_gone: Callable[[Target], None],
+        on_gone: Callable[[ObjectRef], None],
         observer: WriteObserver | None = None,
     ) -> None:
         self._client = client
@@ -93,23 +79,23 @@ class StatusWriter:
         self._on_gone = on_gone
         self._observer = observer or SilentWriteObserver()
         self._budget = Budget(writes_per_second, clock=clock)
-        self._entries: dict[Target, StatusEntry] = {}
-        self._waiting: KeyedHeap[Target, float] = KeyedHeap()
-        self._due: KeyedHeap[Target, tuple[bool, float]] = KeyedHeap()
-        self._writing: dict[Target, asyncio.Task[None]] = {}
+        self._entries: dict[ObjectRef, StatusEntry] = {}
+        self._waiting: KeyedHeap[ObjectRef, float] = KeyedHeap()
+        self._due: KeyedHeap[ObjectRef, tuple[bool, float]] = KeyedHeap()
+        self._writing: dict[ObjectRef, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
 
     # --- what is known
 
-    def observe(self, target: Target, status: Status) -> None:
+    def observe(self, target: ObjectRef, status: Status) -> None:
         """What the API server is seen to hold. Counts only when nothing is known yet: the one who writes knows."""
         entry = self._entry(target)
         if entry.held is None:
             entry.held = encode(status)
 
-    def compare(self, target: Target, status: Status, *, asked_at: float) -> bool:
+    def compare(self, target: ObjectRef, status: Status, *, asked_at: float) -> bool:
         """Hold what a list shows that was asked for at ``asked_at`` (monotonic) against what is known.
 
         True when somebody else has written: then the next :meth:`submit` writes, even what was written before.
@@ -123,7 +109,7 @@ class StatusWriter:
         entry.maybe = (found,)
         return True
 
-    def held(self, target: Target) -> bytes:
+    def held(self, target: ObjectRef) -> bytes:
         """What the API server holds, as far as we know, as JSON; the same object until it changes."""
         entry = self._entries.get(target)
         return (entry.held if entry else None) or NOTHING
@@ -133,14 +119,14 @@ class StatusWriter:
         """Statuses that wait to be written."""
         return sum(entry.wanted is not None for entry in self._entries.values())
 
-    def possible(self, target: Target) -> tuple[bytes, ...]:
+    def possible(self, target: ObjectRef) -> tuple[bytes, ...]:
         """All that the API server may hold until the next :meth:`write`: what it holds, and what is on its way."""
         entry = self._entries.get(target)
         if entry is None:
             return ()
         return tuple(each for each in (entry.held, *entry.maybe, entry.wanted) if each is not None)
 
-    def forget(self, target: Target) -> None:
+    def forget(self, target: ObjectRef) -> None:
         """The object is gone."""
         entry = self._entries.pop(target, None)
         if entry is not None:
@@ -148,18 +134,18 @@ class StatusWriter:
 
     # --- writing
 
-    def submit(self, target: Target, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
+    def submit(self, target: ObjectRef, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
         """Have the object's status become this: soon if ``urgent``, else when its interval and the budget allow."""
         self._submit(target, self._entry(target), encode(status), urgent=urgent, min_interval=min_interval)
 
-    def amend(self, target: Target, part: Status, *, min_interval: timedelta) -> None:
+    def amend(self, target: ObjectRef, part: Status, *, min_interval: timedelta) -> None:
         """Have these fields of the status become so, and the others as they were wanted last; not urgent."""
         entry = self._entry(target)
         status = decode(entry.latest) | part
         self._submit(target, entry, encode(status), urgent=False, min_interval=min_interval)
 
     def _submit(
-        self, target: Target, entry: StatusEntry, wanted: Encoded, *, urgent: bool, min_interval: timedelta
+        self, target: ObjectRef, entry: StatusEntry, wanted: Encoded, *, urgent: bool, min_interval: timedelta
     ) -> None:
         if not entry.lock.locked() and entry.is_held(wanted):
             self._withdraw(target, entry)
@@ -172,7 +158,7 @@ class StatusWriter:
         entry.min_interval = min_interval.total_seconds()
         self._schedule(target, entry)
 
-    async def write(self, target: Target, status: Status, *, if_version: str | None = None) -> None:
+    async def write(self, target: ObjectRef, status: Status, *, if_version: str | None = None) -> None:
         """Have the API server hold this status before returning; raises what it answers otherwise.
 
         ``if_version``: only as long as the object has this resourceVersion, else InvalidObjectError.
@@ -183,7 +169,7 @@ class StatusWriter:
             await self._budget.spend(urgent=True)
             await self._patch(target, entry, encode(status), if_version=if_version)
 
-    async def landed(self, target: Target) -> None:
+    async def landed(self, target: ObjectRef) -> None:
         """Wait for the write of this object that is under way, if one is."""
         task = self._writing.get(target)
         if task is not None:
@@ -223,20 +209,20 @@ class StatusWriter:
 
     # --- inside
 
-    def _entry(self, target: Target) -> StatusEntry:
+    def _entry(self, target: ObjectRef) -> StatusEntry:
         entry = self._entries.get(target)
         if entry is None:
             entry = self._entries[target] = StatusEntry()
         return entry
 
-    def _withdraw(self, target: Target, entry: StatusEntry) -> None:
+    def _withdraw(self, target: ObjectRef, entry: StatusEntry) -> None:
         """Nothing of this object is left to be written."""
         self._waiting.discard(target)
         self._due.discard(target)
         entry.wanted = None
         entry.urgent = False
 
-    def _schedule(self, target: Target, entry: StatusEntry) -> None:
+    def _schedule(self, target: ObjectRef, entry: StatusEntry) -> None:
         """Line the object up for what it wants; one that is being written lines up again when that is done."""
         if target not in self._writing:
             self._due.discard(target)
@@ -276,7 +262,7 @@ class StatusWriter:
             self._due.put(target, (not entry.urgent, entry.changed_at))
         return None
 
-    async def _write(self, target: Target, entry: StatusEntry) -> None:
+    async def _write(self, target: ObjectRef, entry: StatusEntry) -> None:
         try:
             async with entry.lock:
                 await self._write_wanted(target, entry)
@@ -288,7 +274,7 @@ class StatusWriter:
                 self._schedule(target, entry)
             self._news.set()
 
-    async def _write_wanted(self, target: Target, entry: StatusEntry) -> None:
+    async def _write_wanted(self, target: ObjectRef, entry: StatusEntry) -> None:
         status, urgent = entry.wanted, entry.urgent
         entry.wanted, entry.urgent = None, False
         if status is None or entry.is_held(status):
@@ -306,7 +292,13 @@ class StatusWriter:
             self._keep(target, entry, status=status, urgent=urgent, error=error)
 
     def _keep(
-        self, target: Target, entry: StatusEntry, *, status: Encoded, urgent: bool, error: ThingOperatorError
+        self,
+        target: ObjectRef,
+        entry: StatusEntry,
+        *,
+        status: Encoded,
+        urgent: bool,
+        error: ThingOperatorError,
     ) -> None:
         """Have a status that was not taken written later, unless there is a newer one by now."""
         pause = min(_RETRY_LIMIT, _RETRY_SECONDS * 2.0 ** min(entry.failures, 16))
@@ -323,7 +315,7 @@ class StatusWriter:
         entry.urgent = entry.urgent or urgent
 
     async def _patch(
-        self, target: Target, entry: StatusEntry, status: Encoded, *, if_version: str | None = None
+        self, target: ObjectRef, entry: StatusEntry, status: Encoded, *, if_version: str | None = None
     ) -> None:
         unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": if_version}
         operations: Operations = [
@@ -359,7 +351,7 @@ class StatusWriter:
         self._failing = False
         self._observer.written()
 
-    async def _is_replaced(self, target: Target) -> bool:
+    async def _is_replaced(self, target: ObjectRef) -> bool:
         """Whether it was the uid that did not fit, and not the status that the schema refuses."""
         try:
             body = await self._client.get(target.resource, target.key)
@@ -367,6 +359,6 @@ class StatusWriter:
             return True
         return bool(body["metadata"]["uid"] != target.uid)
 
-    def _gone(self, target: Target) -> None:
+    def _gone(self, target: ObjectRef) -> None:
         self.forget(target)
         self._on_gone(target)

@@ -49,16 +49,16 @@ def thing_conditions(seen: Observation) -> tuple[Condition, ...]:
     return update_conditions(seen.previous.conditions, findings, generation=seen.generation, now=seen.now)
 
 
-Verdict = tuple[str, str, str]
+ConditionKey = tuple[str, str, str]
 """Type, status and reason of a condition."""
 
 
-def verdicts(conditions: Iterable[Condition]) -> frozenset[Verdict]:
+def condition_keys(conditions: Iterable[Condition]) -> frozenset[ConditionKey]:
     """All that these conditions say, without their words and times."""
     return frozenset((found.type, found.status, found.reason) for found in conditions)
 
 
-def worth_telling(before: frozenset[Verdict], after: Sequence[Condition]) -> list[Condition]:
+def event_worthy(before: frozenset[ConditionKey], after: Sequence[Condition]) -> list[Condition]:
     """The conditions whose change deserves an Event: one per transition, and none for being under way.
 
     Stalled and Reconciling say what Ready says; InSync changes with every report of a device. What keeps a Thing

@@ -11,7 +11,7 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import Credentials, check_pair, pick_pair
 from thing_operator.kube.client import CONFIG_MAPS, SECRETS, KubeClient
 from thing_operator.kube.errors import NotFoundError
-from thing_operator.things.resolved import Target
+from thing_operator.things.resolved import ResolvedThing
 
 CA_KEY = "ca.crt"
 
@@ -37,7 +37,7 @@ class ThingIdentity:
 
 
 async def read_identity(
-    client: KubeClient, *, namespace: str, target: Target, now: datetime
+    client: KubeClient, *, namespace: str, target: ResolvedThing, now: datetime
 ) -> ThingIdentity:
     """Read and check the Secret and the CA that ``target`` names.
 
@@ -60,7 +60,7 @@ async def read_identity(
     return ThingIdentity(credentials, await _read_ca(client, namespace=namespace, target=target))
 
 
-async def _read_ca(client: KubeClient, *, namespace: str, target: Target) -> str | None:
+async def _read_ca(client: KubeClient, *, namespace: str, target: ResolvedThing) -> str | None:
     if target.ca_secret_name:
         resource, name, kind = SECRETS, target.ca_secret_name, "Secret"
     elif target.ca_config_map_name:

@@ -14,21 +14,21 @@ from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.client import KubeClient, Operations
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
-from thing_operator.kube.ports import Tell
+from thing_operator.kube.ports import RecordEvent
 from thing_operator.kube.records import ObjectRecord
 from thing_operator.session import Session
 from thing_operator.shadow.messages import UNSET, Unset
 from thing_operator.shadow.planning import DesiredPolicy, plan_section
 from thing_operator.shadow.values import JsonObject
-from thing_operator.things.managed_paths import Memory
+from thing_operator.things.managed_paths import ManagedPaths
 
 _LOOK_AGAIN = timedelta(seconds=5)
 
 
-class Ending:
+class ThingDeletion:
     """Puts the finalizer on and takes it off, and clears or deletes the shadow in between."""
 
-    def __init__(self, *, client: KubeClient, timeout: timedelta, clock: Clock, tell: Tell) -> None:
+    def __init__(self, *, client: KubeClient, timeout: timedelta, clock: Clock, tell: RecordEvent) -> None:
         self._client = client
         self._timeout = timeout
         self._clock = clock
@@ -43,7 +43,7 @@ class Ending:
         elif not needed and FINALIZER in record.finalizers:
             await self._release(record)
 
-    def is_due(self, record: ObjectRecord) -> bool:
+    def has_finalizer(self, record: ObjectRecord) -> bool:
         """Whether a Thing being deleted still waits for us."""
         return FINALIZER in record.finalizers
 
@@ -53,7 +53,7 @@ class Ending:
         *,
         policy: DeletionPolicy | None,
         session: Session | None,
-        memory: Memory,
+        memory: ManagedPaths,
     ) -> timedelta | None:
         """Do the work if it can be done now; returns when to try again, None when the Thing is released."""
         try:
@@ -92,7 +92,7 @@ class Ending:
         policy: DeletionPolicy | None,
         *,
         session: Session,
-        memory: Memory,
+        memory: ManagedPaths,
     ) -> None:
         if policy is DeletionPolicy.DELETE:
             await session.delete_shadow()

@@ -7,7 +7,7 @@ from thing_operator.api.thing import ThingStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ManagedPaths:
     """JSON Pointers that this Thing has set or is about to set in both sections: managedPaths and
     managedReportedPaths of the status. The API server holds them before anything they stand for is sent.
     """
@@ -20,9 +20,9 @@ class Memory:
         """As written down in a status."""
         return cls(desired=status.managed_paths or (), reported=status.managed_reported_paths or ())
 
-    def covers(self, other: "Memory") -> bool:
+    def covers(self, other: "ManagedPaths") -> bool:
         """Whether everything in ``other`` is in this one, too."""
         return set(self.desired) >= set(other.desired) and set(self.reported) >= set(other.reported)
 
 
-NO_MEMORY = Memory()
+NO_MANAGED_PATHS = ManagedPaths()

@@ -18,7 +18,7 @@ from thing_operator.things.observation import Observation
 from thing_operator.things.status import shadow_status
 
 if TYPE_CHECKING:
-    from thing_operator.things.shadow_sync import Convergence
+    from thing_operator.things.shadow_sync import SyncOutcome
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Settled:
         return shadow_status(now, self.mirror)
 
 
-def settle(seen: Observation, done: "Convergence", *, program: DeviceProgram | None) -> Settled | None:
+def settle(seen: Observation, done: "SyncOutcome", *, program: DeviceProgram | None) -> Settled | None:
     """What stays true after this pass until something else than a report comes; None when something is amiss, waits
     for its time, or was not looked at yet.
     """

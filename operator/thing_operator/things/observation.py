@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from thing_operator.api.thing import MirrorSpec, ThingSpec, ThingStatus
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
-from thing_operator.things.managed_paths import NO_MEMORY, Memory
-from thing_operator.things.resolved import Target
+from thing_operator.things.managed_paths import NO_MANAGED_PATHS, ManagedPaths
+from thing_operator.things.resolved import ResolvedThing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Observation:
     spec: ThingSpec | None
     """None when it does not parse; ``blocked`` says so then."""
 
-    target: Target | None = None
+    target: ResolvedThing | None = None
     blocked: Problem | None = None
     """What stops the pass before a session: wrong spec, no endpoint, duplicate, no CA."""
 
@@ -51,7 +51,7 @@ class Observation:
     drift: tuple[str, ...] = ()
     """Pointers whose value somebody else changed and that the policy leaves so."""
 
-    memory: Memory = NO_MEMORY
+    memory: ManagedPaths = NO_MANAGED_PATHS
     disconnect_grace: timedelta = timedelta(0)
 
     @property

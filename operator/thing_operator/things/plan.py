@@ -9,7 +9,7 @@ from thing_operator.shadow.merging import merge
 from thing_operator.shadow.planning import DesiredPolicy, SectionPlan, plan_section
 from thing_operator.shadow.validation import check_section
 from thing_operator.shadow.values import JsonObject
-from thing_operator.things.managed_paths import Memory
+from thing_operator.things.managed_paths import ManagedPaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +26,23 @@ class UpdatePlan:
     facts: JsonObject | None
     presence: JsonObject | None
     answer: JsonObject
-    record: Memory
-    settled: Memory
+    record: ManagedPaths
+    settled: ManagedPaths
     repair: tuple[str, ...]
     drift: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateRequest:
+class ShadowUpdate:
     """One update of the shadow: what goes under ``state.desired`` and ``state.reported``, None for nothing.
 
-    ``repairs``, ``greets``, ``answers``: what it does that must not be done again too soon.
+    ``repairs``, ``updates_presence``, ``answers``: what it does that must not be done again too soon.
     """
 
     desired: JsonObject | None
     reported: JsonObject | None
     repairs: bool = False
-    greets: bool = False
+    updates_presence: bool = False
     answers: bool = False
 
 
@@ -50,7 +50,7 @@ def plan_update(
     *,
     spec: ThingSpec,
     program: DeviceProgram,
-    memory: Memory,
+    memory: ManagedPaths,
     document: ShadowDocument | None,
     already_accepted: bool,
     document_limit: int,
@@ -80,16 +80,16 @@ def plan_update(
         facts=facts,
         presence=presence,
         answer=program.answer(shadow),
-        record=Memory(desired.managed_before, _joined(reported.managed_before, simulated)),
-        settled=Memory(desired.managed_after, _joined(reported.managed_after, simulated)),
+        record=ManagedPaths(desired.managed_before, _joined(reported.managed_before, simulated)),
+        settled=ManagedPaths(desired.managed_after, _joined(reported.managed_after, simulated)),
         repair=repair if already_accepted else (),
         drift=() if desired.patch else desired.drift,
     )
 
 
 def choose_request(
-    plan: UpdatePlan, *, may_repair: bool, may_greet: bool, may_answer: bool
-) -> UpdateRequest | None:
+    plan: UpdatePlan, *, may_repair: bool, may_update_presence: bool, may_answer: bool
+) -> ShadowUpdate | None:
     """What of a plan to send now; None for nothing.
 
     A repair, the presence and an answer each wait their own time. A delta is not answered while the wishes are
@@ -99,19 +99,26 @@ def choose_request(
     held_back = bool(plan.repair) and not may_repair
     desired = None if held_back else plan.desired
     reported: JsonObject = {} if held_back else plan.facts or {}
-    greets = bool(plan.presence) and may_greet
-    if greets:
+    updates_presence = bool(plan.presence) and may_update_presence
+    if updates_presence:
         reported = merge(reported, plan.presence or {})
     answers = bool(plan.answer) and may_answer and desired is None
     if answers:
         reported = merge(reported, plan.answer)
     if not desired and not reported:
         return None
-    return UpdateRequest(desired, reported or None, repairs=repairs, greets=greets, answers=answers)
+    return ShadowUpdate(
+        desired, reported or None, repairs=repairs, updates_presence=updates_presence, answers=answers
+    )
 
 
 def _plan_desired(
-    spec: ThingSpec, memory: Memory, shadow: ShadowDocument, *, already_accepted: bool, document_limit: int
+    spec: ThingSpec,
+    memory: ManagedPaths,
+    shadow: ShadowDocument,
+    *,
+    already_accepted: bool,
+    document_limit: int,
 ) -> SectionPlan:
     policy = spec.desired_policy or DesiredPolicy.MERGE
     wanted = spec.desired or {}

@@ -12,27 +12,26 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.durations import parse_duration
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
-from thing_operator.core.resource import ObjectKey
+from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.device import DeviceProgram
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.parsed import ParsedStatuses
-from thing_operator.kube.ports import Enqueue, Tell
+from thing_operator.kube.ports import Enqueue, RecordEvent
 from thing_operator.kube.records import ObjectRecord
 from thing_operator.kube.status_writer import StatusWriter
-from thing_operator.kube.status_writer import Target as StatusTarget
 from thing_operator.things.claims import Claims
-from thing_operator.things.condition_counts import Census, Standing
-from thing_operator.things.conditions import accepted_generation, verdicts, worth_telling
-from thing_operator.things.deletion import Ending
-from thing_operator.things.managed_paths import Memory
+from thing_operator.things.condition_counts import ConditionCounts, ConditionSet
+from thing_operator.things.conditions import accepted_generation, condition_keys, event_worthy
+from thing_operator.things.deletion import ThingDeletion
+from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.mirror import settle
 from thing_operator.things.observation import Observation, Problem
 from thing_operator.things.observer import ThingObserver
-from thing_operator.things.requeue import next_look
-from thing_operator.things.resolved import Target, resolve_target
-from thing_operator.things.runtime import Answers, RetryGate, ThingRuntime
-from thing_operator.things.sessions import Connector
-from thing_operator.things.shadow_sync import Convergence, Wishes, converge
+from thing_operator.things.requeue import requeue_after
+from thing_operator.things.resolved import ResolvedThing, resolve_thing
+from thing_operator.things.runtime import Acknowledgements, RetryGate, ThingRuntime
+from thing_operator.things.sessions import SessionManager
+from thing_operator.things.shadow_sync import DesiredState, SyncOutcome, sync_shadow
 from thing_operator.things.status import build_status, is_urgent
 from thing_operator.things.virtual_device import VirtualDevice
 
@@ -48,12 +47,12 @@ class ThingReconciler:
         self,
         *,
         cache: ObjectCache,
-        connector: Connector,
-        ending: Ending,
+        connector: SessionManager,
+        ending: ThingDeletion,
         writer: StatusWriter,
         settings: Settings,
         enqueue: Enqueue,
-        tell: Tell,
+        tell: RecordEvent,
         observer: ThingObserver,
         clock: Clock,
         rng: random.Random,
@@ -70,7 +69,7 @@ class ThingReconciler:
         self._clock = clock
         self._rng = rng
         self._claims = Claims()
-        self.census = Census()
+        self.census = ConditionCounts()
         self._runtimes: dict[ObjectKey, ThingRuntime] = {}
 
     async def reconcile(self, key: ObjectKey) -> timedelta | None:
@@ -90,7 +89,7 @@ class ThingReconciler:
             self._say(record, runtime, seen)
             program = runtime.compiled[1] if runtime.compiled else None
             runtime.settled = settle(seen, done, program=program)
-            return next_look(seen, runtime, done.again)
+            return requeue_after(seen, runtime, done.again)
 
     @contextmanager
     def _passing(self, key: ObjectKey, runtime: ThingRuntime) -> Iterator[None]:
@@ -136,7 +135,7 @@ class ThingReconciler:
             if runtime.credentials is not None
         )
 
-    def standings(self) -> Iterator[tuple[ObjectKey, Standing]]:
+    def standings(self) -> Iterator[tuple[ObjectKey, ConditionSet]]:
         """How each Thing stands that a pass has looked at."""
         return ((key, each.standing) for key, each in self._runtimes.items() if each.standing is not None)
 
@@ -153,17 +152,17 @@ class ThingReconciler:
             runtime.forget_credentials()
             self._enqueue(key)
 
-    async def _observe(self, record: ObjectRecord, runtime: ThingRuntime) -> tuple[Observation, Convergence]:
+    async def _observe(self, record: ObjectRecord, runtime: ThingRuntime) -> tuple[Observation, SyncOutcome]:
         """What is the case after this pass, and how far it brought the shadow."""
         spec: ThingSpec | None = None
-        target: Target | None = None
+        target: ResolvedThing | None = None
         blocked: Problem | None = None
-        done = Convergence(Memory.of(self._previous(record)))
+        done = SyncOutcome(ManagedPaths.of(self._previous(record)))
         try:
             spec = record.parse_spec(ThingSpec)
             target = self._target(record, spec)
             if spec.suspend:
-                await self._connector.close(runtime, goodbye=True)
+                await self._connector.close(runtime, report_offline=True)
             else:
                 self._expect(record, runtime)
                 self._claim(record, target)
@@ -174,8 +173,8 @@ class ThingReconciler:
             blocked = Problem(error.reason, error.message, stalled=True)
             if error.reason in _ENDS_SESSION:
                 # Of a duplicate the thing itself goes on: it is not offline.
-                goodbye = error.reason != Reason.DUPLICATE_THING
-                await self._connector.close(runtime, goodbye=goodbye)
+                report_offline = error.reason != Reason.DUPLICATE_THING
+                await self._connector.close(runtime, report_offline=report_offline)
         return self._seen(record, runtime, spec=spec, target=target, blocked=blocked, done=done), done
 
     def _expect(self, record: ObjectRecord, runtime: ThingRuntime) -> None:
@@ -184,10 +183,10 @@ class ThingReconciler:
         accepted = accepted_generation(self._previous(record)) == record.generation
         runtime.acceptance.expect(record.generation, now=self._clock.monotonic(), accepted=accepted)
 
-    def _target(self, record: ObjectRecord, spec: ThingSpec) -> Target:
-        return resolve_target(name=record.key.name, spec=spec, settings=self._settings.endpoint)
+    def _target(self, record: ObjectRecord, spec: ThingSpec) -> ResolvedThing:
+        return resolve_thing(name=record.key.name, spec=spec, settings=self._settings.endpoint)
 
-    def _claim(self, record: ObjectRecord, target: Target) -> None:
+    def _claim(self, record: ObjectRecord, target: ResolvedThing) -> None:
         affected = self._claims.claim(record.key, identity=target.identity, seniority=record.seniority)
         for key in affected:
             self._enqueue(key)
@@ -200,9 +199,9 @@ class ThingReconciler:
             )
 
     async def _converge(
-        self, record: ObjectRecord, runtime: ThingRuntime, spec: ThingSpec, target: Target
-    ) -> Convergence:
-        async def remember(memory: Memory) -> None:
+        self, record: ObjectRecord, runtime: ThingRuntime, spec: ThingSpec, target: ResolvedThing
+    ) -> SyncOutcome:
+        async def remember(memory: ManagedPaths) -> None:
             """Have the API server hold the memory before anything that it stands for is sent."""
             if self._recorded(record).covers(memory):
                 return
@@ -210,15 +209,15 @@ class ThingReconciler:
             await self._writer.landed(_status_target(record))
             if self._recorded(record).covers(memory):
                 return
-            done = Convergence(memory)
+            done = SyncOutcome(memory)
             seen = self._seen(record, runtime, spec=spec, target=target, blocked=None, done=done)
             await self._writer.write(_status_target(record), build_status(seen).to_wire())
 
         limit = self._settings.shadow.document_limit
         program = runtime.program(spec, generation=record.generation, target=target, document_limit=limit)
-        done = await converge(
+        done = await sync_shadow(
             runtime,
-            Wishes(generation=record.generation, spec=spec, program=program, document_limit=limit),
+            DesiredState(generation=record.generation, spec=spec, program=program, document_limit=limit),
             previous=self._previous(record),
             remember=remember,
         )
@@ -233,7 +232,7 @@ class ThingReconciler:
         return done
 
     def _play(
-        self, record: ObjectRecord, runtime: ThingRuntime, program: DeviceProgram, target: Target
+        self, record: ObjectRecord, runtime: ThingRuntime, program: DeviceProgram, target: ResolvedThing
     ) -> None:
         if runtime.device is None and program.signals:
             runtime.device = self._new_device(record, runtime)
@@ -246,9 +245,9 @@ class ThingReconciler:
         runtime: ThingRuntime,
         *,
         spec: ThingSpec | None,
-        target: Target | None,
+        target: ResolvedThing | None,
         blocked: Problem | None,
-        done: Convergence,
+        done: SyncOutcome,
     ) -> Observation:
         return Observation(
             generation=record.generation,
@@ -271,10 +270,10 @@ class ThingReconciler:
 
     def _say(self, record: ObjectRecord, runtime: ThingRuntime, seen: Observation) -> None:
         status = build_status(seen)
-        before = runtime.standing or verdicts(seen.previous.conditions)
-        for found in worth_telling(before, status.conditions):
+        before = runtime.standing or condition_keys(seen.previous.conditions)
+        for found in event_worthy(before, status.conditions):
             self._tell(record, found.reason, found.message)
-        runtime.standing = self.census.move(runtime.standing, verdicts(status.conditions))
+        runtime.standing = self.census.move(runtime.standing, condition_keys(status.conditions))
         self._writer.submit(
             _status_target(record),
             status.to_wire(),
@@ -286,10 +285,10 @@ class ThingReconciler:
         own = mirror.min_interval if mirror else None
         return parse_duration(own) if own else self._settings.status.min_interval
 
-    def _recorded(self, record: ObjectRecord) -> Memory:
+    def _recorded(self, record: ObjectRecord) -> ManagedPaths:
         """What the API server remembers for certain: what is in every status it may hold by now."""
-        possible = [Memory.of(status) for status in self._statuses.possible(_status_target(record))]
-        return Memory(
+        possible = [ManagedPaths.of(status) for status in self._statuses.possible(_status_target(record))]
+        return ManagedPaths(
             desired=_common(memory.desired for memory in possible),
             reported=_common(memory.reported for memory in possible),
         )
@@ -314,7 +313,7 @@ class ThingReconciler:
             requests=self._gate(limit=2 * minute, quiet=10 * minute),
             repairs=self._gate(limit=minute, quiet=5 * minute),
             greetings=self._gate(limit=minute, quiet=5 * minute),
-            answers=Answers(clock=self._clock, gate=repeat),
+            answers=Acknowledgements(clock=self._clock, gate=repeat),
         )
 
     def _new_device(self, record: ObjectRecord, runtime: ThingRuntime) -> VirtualDevice:
@@ -345,7 +344,7 @@ class ThingReconciler:
         runtime = self._runtimes.pop(key, None)
         if runtime is not None:
             self.census.leave(runtime.standing)
-            await self._connector.close(runtime, goodbye=True)
+            await self._connector.close(runtime, report_offline=True)
         self._cache.refer(key, ())
         for waiting in self._claims.release(key):
             self._enqueue(waiting)
@@ -354,7 +353,7 @@ class ThingReconciler:
 
     async def _end(self, record: ObjectRecord, runtime: ThingRuntime) -> timedelta | None:
         """A Thing being deleted: without our finalizer only its session ends, with it the shadow is seen to."""
-        if self._ending.is_due(record):
+        if self._ending.has_finalizer(record):
             policy = None
             try:
                 spec = record.parse_spec(ThingSpec)
@@ -365,13 +364,13 @@ class ThingReconciler:
             except UserError as error:
                 runtime.request_problem = Problem(error.reason, error.message, stalled=True)
             runtime.stop_device()
-            memory = Memory.of(self._previous(record))
+            memory = ManagedPaths.of(self._previous(record))
             again = await self._ending.settle(record, policy=policy, session=runtime.session, memory=memory)
             if again is not None:
                 return again
-            await self._connector.close(runtime, goodbye=False)
+            await self._connector.close(runtime, report_offline=False)
         else:
-            await self._connector.close(runtime, goodbye=True)
+            await self._connector.close(runtime, report_offline=True)
         return None
 
 
@@ -384,5 +383,5 @@ def _common(memories: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(frozenset.intersection(*sets)) if sets else ()
 
 
-def _status_target(record: ObjectRecord) -> StatusTarget:
-    return StatusTarget(THINGS, record.key, record.uid)
+def _status_target(record: ObjectRecord) -> ObjectRef:
+    return ObjectRef(THINGS, record.key, record.uid)

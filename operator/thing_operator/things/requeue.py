@@ -14,7 +14,7 @@ _LOOK_AGAIN = timedelta(seconds=30)
 _MARGIN = timedelta(milliseconds=50)
 
 
-def next_look(seen: Observation, runtime: ThingRuntime, again: timedelta | None) -> timedelta | None:
+def requeue_after(seen: Observation, runtime: ThingRuntime, again: timedelta | None) -> timedelta | None:
     """The nearest of: ``again`` (an answer is due), end of the disconnect grace, end of the certificate, a gate
     that opens; None for never.
     """

@@ -23,7 +23,7 @@ class EndpointNotAllowedError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ResolvedThing:
     """The effective values of one Thing."""
 
     thing_name: str
@@ -41,7 +41,7 @@ class Target:
         return (self.host.lower(), self.port, self.thing_name)
 
 
-def resolve_target(*, name: str, spec: ThingSpec, settings: EndpointSettings) -> Target:
+def resolve_thing(*, name: str, spec: ThingSpec, settings: EndpointSettings) -> ResolvedThing:
     """Put the defaults in; ``name`` is metadata.name.
 
     Raises EndpointNotConfiguredError or EndpointNotAllowedError.
@@ -49,7 +49,7 @@ def resolve_target(*, name: str, spec: ThingSpec, settings: EndpointSettings) ->
     endpoint = spec.endpoint or EndpointSpec()
     credentials = spec.credentials or CredentialsSpec()
     thing_name = spec.thing_name or name
-    return Target(
+    return ResolvedThing(
         thing_name=thing_name,
         host=_host(endpoint.host, settings),
         port=endpoint.port or settings.port,

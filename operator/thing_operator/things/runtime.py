@@ -11,11 +11,11 @@ from thing_operator.credentials import Credentials
 from thing_operator.device import DeviceProgram, compile_device
 from thing_operator.session import Session, SessionSpec, SessionView
 from thing_operator.shadow.values import JsonObject
-from thing_operator.things.conditions import Verdict
+from thing_operator.things.conditions import ConditionKey
 from thing_operator.things.mirror import Settled
 from thing_operator.things.observation import Problem
-from thing_operator.things.plan import UpdateRequest
-from thing_operator.things.resolved import Target
+from thing_operator.things.plan import ShadowUpdate
+from thing_operator.things.resolved import ResolvedThing
 from thing_operator.things.virtual_device import VirtualDevice
 
 
@@ -69,7 +69,7 @@ class RetryGate:
         self._open_at = 0.0
 
 
-class Answers:
+class Acknowledgements:
     """When a delta is answered: after the delay, and the same answer again only after a growing pause.
 
     The same answer is due again when somebody else reports otherwise: two reporters must not melt each other.
@@ -135,7 +135,7 @@ class ThingRuntime:
     repairs: RetryGate
     greetings: RetryGate
     """Saying that the thing is online."""
-    answers: Answers
+    answers: Acknowledgements
     device: VirtualDevice | None = None
     """None until something is simulated: most Things are no more than wishes, and ten thousand are held."""
     session: Session | None = None
@@ -149,10 +149,10 @@ class ThingRuntime:
     """What the credentials were read from; None asks for reading them again."""
 
     request_problem: Problem | None = None
-    rejected: tuple[int, UpdateRequest] | None = None
+    rejected: tuple[int, ShadowUpdate] | None = None
     """Generation and update that the service refused for good: not to be sent again."""
 
-    standing: frozenset[Verdict] | None = None
+    standing: frozenset[ConditionKey] | None = None
     """What Events have told of and the census counts it as; None before the first pass."""
 
     unread: bool = False
@@ -173,7 +173,7 @@ class ThingRuntime:
     """The device program of a generation."""
 
     def program(
-        self, spec: ThingSpec, *, generation: int, target: Target, document_limit: int
+        self, spec: ThingSpec, *, generation: int, target: ResolvedThing, document_limit: int
     ) -> DeviceProgram:
         """``spec.device`` ready to run; the same object for the same generation. Raises InvalidDeviceError."""
         if self.compiled is None or self.compiled[0] != generation:

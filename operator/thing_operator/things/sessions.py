@@ -18,13 +18,13 @@ from thing_operator.shadow.messages import encode_update
 from thing_operator.shadow.topics import will_topic
 from thing_operator.things.credentials import CaNotFoundError, ThingIdentity, read_identity
 from thing_operator.things.observation import Problem
-from thing_operator.things.resolved import Target
+from thing_operator.things.resolved import ResolvedThing
 from thing_operator.things.runtime import ThingRuntime
 
 log = logging.getLogger(__name__)
 
 
-class Connector:
+class SessionManager:
     """Opens, replaces and closes sessions; reads credentials when they may have changed.
 
     ``on_news`` is told whose session has something new to see.
@@ -48,7 +48,7 @@ class Connector:
         self._clock = clock
 
     async def ensure(
-        self, record: ObjectRecord, runtime: ThingRuntime, target: Target, *, presence: bool
+        self, record: ObjectRecord, runtime: ThingRuntime, target: ResolvedThing, *, presence: bool
     ) -> None:
         """Have the session that ``target`` asks for under way; bad credentials leave a running one alone.
 
@@ -71,15 +71,15 @@ class Connector:
             runtime.session = self._hub.open(spec, lambda _session: self._on_news(key))
         runtime.session_spec = spec
 
-    async def close(self, runtime: ThingRuntime, *, goodbye: bool) -> None:
-        """End the session, if there is one; ``goodbye``: a thing that says it is online says that it no longer is."""
+    async def close(self, runtime: ThingRuntime, *, report_offline: bool) -> None:
+        """End the session, if there is one; ``report_offline``: a thing that reports presence says it is offline."""
         session, spec = runtime.session, runtime.session_spec
         runtime.session, runtime.session_spec = None, None
         runtime.stop_device()
         runtime.forget_credentials()
         if session is None:
             return
-        if goodbye and spec is not None and spec.will is not None and session.view.connected:
+        if report_offline and spec is not None and spec.will is not None and session.view.connected:
             try:
                 await session.update(reported=offline_report())
             except ThingOperatorError as error:
@@ -89,7 +89,7 @@ class Connector:
 
     def _session_spec(
         self,
-        target: Target,
+        target: ResolvedThing,
         identity: ThingIdentity | None,
         *,
         presence: bool,
@@ -113,7 +113,7 @@ class Connector:
         )
 
     async def _changed_identity(
-        self, record: ObjectRecord, runtime: ThingRuntime, target: Target
+        self, record: ObjectRecord, runtime: ThingRuntime, target: ResolvedThing
     ) -> ThingIdentity | None:
         """Credentials and CA, when there is reason to read them and they are good; else None."""
         source = (target, record.uid)

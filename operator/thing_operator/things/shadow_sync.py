@@ -13,9 +13,9 @@ from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.messages import UNSET
 from thing_operator.shadow.validation import InvalidDocumentError
 from thing_operator.things.conditions import accepted_generation
-from thing_operator.things.managed_paths import Memory
+from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.observation import Problem
-from thing_operator.things.plan import UpdatePlan, UpdateRequest, choose_request, plan_update
+from thing_operator.things.plan import ShadowUpdate, UpdatePlan, choose_request, plan_update
 from thing_operator.things.runtime import ThingRuntime
 
 _ROUNDS = 5
@@ -23,10 +23,10 @@ _ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Convergence:
+class SyncOutcome:
     """How far the shadow has been brought in this pass."""
 
-    memory: Memory
+    memory: ManagedPaths
     accepted: bool = False
     problem: Problem | None = None
     drift: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Convergence:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class DesiredState:
     """What one generation of a Thing asks of its shadow. ``document_limit`` is in bytes."""
 
     generation: int
@@ -47,41 +47,41 @@ class Wishes:
     document_limit: int
 
 
-Remember = Callable[[Memory], Awaitable[None]]
+Remember = Callable[[ManagedPaths], Awaitable[None]]
 
 
-async def converge(
+async def sync_shadow(
     runtime: ThingRuntime,
-    wishes: Wishes,
+    wishes: DesiredState,
     *,
     previous: ThingStatus,
     remember: Remember,
-) -> Convergence:
+) -> SyncOutcome:
     """Send what is missing. ``remember`` makes sure that the API server holds the given memory; it is awaited
     first.
 
     Never raises for what the shadow service answers or does not answer: that is in the result, and the
     runtime's gate says when to try again. What ``remember`` raises goes through: then nothing was sent.
     """
-    memory = Memory.of(previous)
+    memory = ManagedPaths.of(previous)
     repaired: tuple[str, ...] = ()
     for _ in range(_ROUNDS):
         try:
             document = await _current_document(runtime)
             plan = _plan(wishes, previous=previous, memory=memory, document=document)
         except InvalidDocumentError as error:
-            return Convergence(memory, problem=Problem(error.reason, error.message, stalled=True))
+            return SyncOutcome(memory, problem=Problem(error.reason, error.message, stalled=True))
         except ThingOperatorError as error:
             return _failed(runtime, error, memory=memory)
         session = _ready_session(runtime)
         if session is None or document is None:
-            return Convergence(plan.record)
+            return SyncOutcome(plan.record)
         answer_in = runtime.answers.wait(plan.answer, wishes.program.acknowledge_delay)
         request = _choose(runtime, plan, answer_in)
         if request is not None:
             waiting = _must_wait(runtime, request, generation=wishes.generation)
             if waiting is not None:
-                return Convergence(plan.record, problem=waiting)
+                return SyncOutcome(plan.record, problem=waiting)
         if request is not None or wishes.program.signals:
             await remember(plan.record)
         if request is None:
@@ -100,7 +100,7 @@ async def converge(
 
 
 def _plan(
-    wishes: Wishes, *, previous: ThingStatus, memory: Memory, document: ShadowDocument | None
+    wishes: DesiredState, *, previous: ThingStatus, memory: ManagedPaths, document: ShadowDocument | None
 ) -> UpdatePlan:
     return plan_update(
         spec=wishes.spec,
@@ -128,16 +128,16 @@ def _ready_session(runtime: ThingRuntime) -> Session | None:
     return session if session is not None and session.view.connected else None
 
 
-def _choose(runtime: ThingRuntime, plan: UpdatePlan, answer_in: timedelta | None) -> UpdateRequest | None:
+def _choose(runtime: ThingRuntime, plan: UpdatePlan, answer_in: timedelta | None) -> ShadowUpdate | None:
     return choose_request(
         plan,
         may_repair=not runtime.repairs.wait(),
-        may_greet=not runtime.greetings.wait(),
+        may_update_presence=not runtime.greetings.wait(),
         may_answer=answer_in is not None and not answer_in,
     )
 
 
-async def _send(session: Session, request: UpdateRequest) -> None:
+async def _send(session: Session, request: ShadowUpdate) -> None:
     answer = await session.update(
         desired=UNSET if request.desired is None else request.desired,
         reported=UNSET if request.reported is None else request.reported,
@@ -147,11 +147,11 @@ async def _send(session: Session, request: UpdateRequest) -> None:
         await session.refresh()
 
 
-def _note_sent(runtime: ThingRuntime, plan: UpdatePlan, request: UpdateRequest) -> None:
+def _note_sent(runtime: ThingRuntime, plan: UpdatePlan, request: ShadowUpdate) -> None:
     """Shut the gates of what was sent."""
     if request.repairs:
         runtime.repairs.shut()
-    if request.greets:
+    if request.updates_presence:
         runtime.greetings.shut()
     if request.answers:
         runtime.answers.sent(plan.answer)
@@ -164,16 +164,16 @@ def _settled(
     *,
     answer_in: timedelta | None,
     repaired: tuple[str, ...],
-) -> Convergence:
+) -> SyncOutcome:
     """Nothing can be sent now: all is as wanted, or something waits for its time."""
     if plan.desired or plan.facts:
         count = len(plan.repair)
         message = f"{count} value(s) changed by others; repaired soon"
         problem = Problem(Reason.DRIFT_DETECTED, message, stalled=False)
-        return Convergence(plan.record, problem=problem, drift=plan.repair)
+        return SyncOutcome(plan.record, problem=problem, drift=plan.repair)
     runtime.requests.reset()
     waits = [wait for wait in (answer_in, runtime.greetings.wait() if plan.presence else None) if wait]
-    return Convergence(
+    return SyncOutcome(
         plan.record if plan.presence else plan.settled,
         accepted=True,
         drift=plan.drift,
@@ -183,7 +183,7 @@ def _settled(
     )
 
 
-def _must_wait(runtime: ThingRuntime, request: UpdateRequest, *, generation: int) -> Problem | None:
+def _must_wait(runtime: ThingRuntime, request: ShadowUpdate, *, generation: int) -> Problem | None:
     """Whether sending has to wait: refused for good, or failed just now."""
     if runtime.rejected == (generation, request) or runtime.requests.wait():
         return runtime.request_problem
@@ -194,9 +194,9 @@ def _failed(
     runtime: ThingRuntime,
     error: ThingOperatorError,
     *,
-    memory: Memory,
-    sent: tuple[int, UpdateRequest] | None = None,
-) -> Convergence:
+    memory: ManagedPaths,
+    sent: tuple[int, ShadowUpdate] | None = None,
+) -> SyncOutcome:
     # A policy is mended in the cloud, and nobody tells: what it forbids is tried again.
     forbidden = error.reason == Reason.NOT_AUTHORIZED
     for_good = isinstance(error, RejectedError) and error.retry is Retry.NEVER and not forbidden
@@ -204,4 +204,4 @@ def _failed(
     runtime.requests.shut()
     runtime.rejected = sent if for_good else None
     runtime.unread = not for_good
-    return Convergence(memory, problem=runtime.request_problem)
+    return SyncOutcome(memory, problem=runtime.request_problem)

@@ -166,6 +166,6 @@ class ServiceSession:
 def target(name: str = "t", uid: str = "u") -> Any:
     """Stands for an object in the status writer's tests."""
     from thing_operator.api.names import THINGS
-    from thing_operator.kube.status_writer import Target
+    from thing_operator.core.resource import ObjectRef
 
-    return Target(THINGS, ObjectKey("ns", name), uid)
+    return ObjectRef(THINGS, ObjectKey("ns", name), uid)

@@ -11,10 +11,10 @@ from thing_operator.credentials import Credentials
 from thing_operator.session import Phase, SessionView
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.things.observation import Observation
-from thing_operator.things.resolved import Target
+from thing_operator.things.resolved import ResolvedThing
 
 GRACE = timedelta(seconds=30)
-TARGET = Target("t1", "localhost", 8883, None, None, "thing-t1", None, None)
+TARGET = ResolvedThing("t1", "localhost", 8883, None, None, "thing-t1", None, None)
 CREDENTIALS = Credentials(
     certificate_pem=b"c",
     private_key_pem=b"k",

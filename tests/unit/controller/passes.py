@@ -10,9 +10,9 @@ from tests.unit.controller.fakes import FakeClock, ServiceSession
 from thing_operator.api.conditions import Condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.device import compile_device
-from thing_operator.things.managed_paths import Memory
-from thing_operator.things.runtime import Answers, RetryGate, ThingRuntime
-from thing_operator.things.shadow_sync import Convergence, Wishes, converge
+from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.things.runtime import Acknowledgements, RetryGate, ThingRuntime
+from thing_operator.things.shadow_sync import DesiredState, SyncOutcome, sync_shadow
 
 
 class CrashError(Exception):
@@ -35,8 +35,8 @@ class Pass:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.session = ServiceSession()
-        self.recorded = Memory()
-        self.records: list[Memory] = []
+        self.recorded = ManagedPaths()
+        self.records: list[ManagedPaths] = []
         self.accepted_generation = 0
         self.crash_at: Moment | None = None
         self.restart()
@@ -50,7 +50,7 @@ class Pass:
             requests=self._gate(),
             repairs=self._gate(),
             greetings=self._gate(),
-            answers=Answers(clock=self.clock, gate=self._gate()),
+            answers=Acknowledgements(clock=self.clock, gate=self._gate()),
         )
         self.runtime.session = self.session  # type: ignore[assignment]
 
@@ -71,8 +71,8 @@ class Pass:
         self.session.hear()
         return self
 
-    async def run(self, desired: Any, *, generation: int = 1, **spec: Any) -> Convergence:
-        async def remember(memory: Memory) -> None:
+    async def run(self, desired: Any, *, generation: int = 1, **spec: Any) -> SyncOutcome:
+        async def remember(memory: ManagedPaths) -> None:
             if self.recorded.covers(memory):
                 return
             assert self.session.sent == self.sent_before
@@ -84,9 +84,9 @@ class Pass:
         self.sent_before = list(self.session.sent)
         wanted = ThingSpec.model_validate({"desired": desired, **spec})
         program = compile_device(wanted, thing_name="t", document_limit=8192)
-        done = await converge(
+        done = await sync_shadow(
             self.runtime,
-            Wishes(generation=generation, spec=wanted, program=program, document_limit=8192),
+            DesiredState(generation=generation, spec=wanted, program=program, document_limit=8192),
             previous=self._status(),
             remember=remember,
         )

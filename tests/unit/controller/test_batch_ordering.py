@@ -214,7 +214,7 @@ def test_a_batch_without_a_zip_has_failed(current: int) -> None:
 
 
 class Downloads(HttpsClient):
-    """Answers by url; one that is not there has expired."""
+    """Acknowledgements by url; one that is not there has expired."""
 
     def __init__(self, **zips: bytes) -> None:
         super().__init__(hosts=())

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from tests.unit.controller.fakes import START
 
 from thing_operator.api.conditions import Condition
-from thing_operator.things.condition_counts import Census, Standing
-from thing_operator.things.conditions import verdicts
+from thing_operator.things.condition_counts import ConditionCounts, ConditionSet
+from thing_operator.things.conditions import condition_keys
 
 
 def ready(reason: str) -> tuple[Condition, ...]:
@@ -24,15 +24,15 @@ def ready(reason: str) -> tuple[Condition, ...]:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["Accepted", "Pending", "Expired", None]))))
 def test_the_count_is_that_of_the_things(changes: list[tuple[int, str | None]]) -> None:
-    census = Census()
-    standings: dict[int, Standing] = {}
+    census = ConditionCounts()
+    standings: dict[int, ConditionSet] = {}
     truth: dict[int, str] = {}
     for thing, reason in changes:
         if reason is None:
             census.leave(standings.pop(thing, None))
             truth.pop(thing, None)
         else:
-            standings[thing] = census.move(standings.get(thing), verdicts(ready(reason)))
+            standings[thing] = census.move(standings.get(thing), condition_keys(ready(reason)))
             truth[thing] = reason
-    found = {verdict[2]: count for verdict, count in census.verdicts().items()}
+    found = {verdict[2]: count for verdict, count in census.condition_keys().items()}
     assert found == {reason: list(truth.values()).count(reason) for reason in truth.values()}

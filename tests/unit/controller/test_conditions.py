@@ -13,11 +13,11 @@ from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.session import Phase
 from thing_operator.things.conditions import (
     SECRET_GRACE,
+    condition_keys,
+    event_worthy,
     thing_conditions,
-    verdicts,
-    worth_telling,
 )
-from thing_operator.things.managed_paths import Memory
+from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.observation import Observation, Problem
 from thing_operator.things.status import build_status
 
@@ -130,7 +130,7 @@ def test_a_drop_shorter_than_the_grace_and_a_restart_say_nothing_new() -> None:
     steady = build_status(seen())
     for view in (session(connected=False), session(**CONNECTING)):
         observation = seen(accepted=False, session=view, previous=steady, now=START + GRACE / 2)
-        again = build_status(replace(observation, memory=Memory.of(steady)))
+        again = build_status(replace(observation, memory=ManagedPaths.of(steady)))
         assert again == steady
 
 
@@ -160,7 +160,7 @@ def test_a_new_generation_is_not_ready_by_the_old_ones_acceptance() -> None:
 
 
 def test_the_whole_status() -> None:
-    status = build_status(seen(memory=Memory(desired=("/a", "/b")))).to_wire()
+    status = build_status(seen(memory=ManagedPaths(desired=("/a", "/b")))).to_wire()
     conditions = status.pop("conditions")
     assert [found["type"] for found in conditions] == ["Ready", "CredentialsValid", "Connected", "InSync"]
     assert all(found["observedGeneration"] == 2 for found in conditions)
@@ -222,8 +222,8 @@ def test_a_certificate_that_ends_soon_is_valid_and_told_of_once(life: int, left:
     assert (found.status, found.reason) == ("True", reason)
     assert (end.date().isoformat() in found.message) == (reason == "ExpiresSoon")
     later = thing_conditions(seen(credentials=credentials, previous=ThingStatus(conditions=first)))
-    assert found in worth_telling(frozenset(), first)
-    assert worth_telling(verdicts(first), later) == []
+    assert found in event_worthy(frozenset(), first)
+    assert event_worthy(condition_keys(first), later) == []
 
 
 def test_a_suspended_thing_says_that_what_it_shows_is_of_before() -> None:

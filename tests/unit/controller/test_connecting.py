@@ -15,8 +15,8 @@ from thing_operator.kube.client import CONFIG_MAPS, SECRETS
 from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.records import ObjectRecord
 from thing_operator.things.credentials import CaNotFoundError
-from thing_operator.things.resolved import Target
-from thing_operator.things.sessions import Connector
+from thing_operator.things.resolved import ResolvedThing
+from thing_operator.things.sessions import SessionManager
 
 THING = ObjectRecord(
     key=ObjectKey("ns", "t"),
@@ -27,8 +27,8 @@ THING = ObjectRecord(
     finalizers=(),
     spec=b"{}",
 )
-TARGET = Target("t", "localhost", 8883, None, None, "thing-t", None, None)
-TARGET_WITH_CA = Target("t", "localhost", 8883, None, "broker-ca", "thing-t", None, None)
+TARGET = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None)
+TARGET_WITH_CA = ResolvedThing("t", "localhost", 8883, None, "broker-ca", "thing-t", None, None)
 
 
 class Store:
@@ -59,7 +59,7 @@ class Scene:
         self.runtime.session = None
         self.store = Store()
         self.opened: list[Any] = []
-        self.connector = Connector(
+        self.connector = SessionManager(
             client=self.store,  # type: ignore[arg-type]
             hub=self,  # type: ignore[arg-type]
             cache=ObjectCache(),
@@ -72,7 +72,7 @@ class Scene:
         self.opened.append(spec)
         return ServiceSession()
 
-    async def ensure(self, target: Target = TARGET) -> None:
+    async def ensure(self, target: ResolvedThing = TARGET) -> None:
         await self.connector.ensure(THING, self.runtime, target, presence=False)
 
 

@@ -4,14 +4,14 @@ import pytest
 from tests.unit.controller.passes import Pass
 
 from thing_operator.session import RequestTimeoutError
-from thing_operator.things.managed_paths import Memory
+from thing_operator.things.managed_paths import ManagedPaths
 
 
 async def test_a_new_thing_is_remembered_then_sent_then_accepted() -> None:
     thing = Pass()
     done = await thing.run({"a": 1, "b": {"c": 2}})
     assert done.accepted
-    assert thing.records == [Memory(desired=("/a", "/b/c"))]
+    assert thing.records == [ManagedPaths(desired=("/a", "/b/c"))]
     assert thing.session.sent == [{"a": 1, "b": {"c": 2}}]
     assert thing.session.desired() == {"a": 1, "b": {"c": 2}}
 

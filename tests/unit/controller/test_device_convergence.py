@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.unit.controller.passes import Pass
 
-from thing_operator.things.managed_paths import Memory
+from thing_operator.things.managed_paths import ManagedPaths
 
 ACKNOWLEDGE = {"acknowledge": "All"}
 
@@ -13,7 +13,7 @@ async def test_wishes_and_facts_go_out_in_one_update_and_are_remembered_first() 
     thing = Pass()
     done = await thing.run({"a": 1}, device={"reported": {"model": "F"}, "connectionStatus": True})
     assert done.accepted
-    assert thing.records == [Memory(desired=("/a",), reported=("/model", "/tcxn/connection_status"))]
+    assert thing.records == [ManagedPaths(desired=("/a",), reported=("/model", "/tcxn/connection_status"))]
     assert thing.session.sent == [{"a": 1}]
     assert thing.session.reports == [{"model": "F", "tcxn": {"connection_status": 2}}]
     await thing.run({"a": 1}, device={"reported": {"model": "F"}, "connectionStatus": True})
@@ -28,7 +28,7 @@ async def test_a_fact_that_is_no_longer_one_gets_null() -> None:
     assert done.memory.reported == ("/model",)
     done = await thing.run({}, generation=3)
     assert thing.session.reported() == {}
-    assert done.memory == Memory()
+    assert done.memory == ManagedPaths()
 
 
 async def test_what_others_report_is_left_alone() -> None:
@@ -164,7 +164,7 @@ async def test_what_is_simulated_is_remembered_before_it_is_reported_and_left_al
     thing = Pass()
     device: Any = {"simulate": [{"path": "/t", "every": "1s", "counter": {}}]}
     done = await thing.run({}, device=device)
-    assert thing.records == [Memory(reported=("/t",))]
+    assert thing.records == [ManagedPaths(reported=("/t",))]
     assert done.accepted
     await thing.edited(reported={"t": 5}).run({}, device=device)
     assert thing.session.reports == []

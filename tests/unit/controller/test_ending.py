@@ -12,8 +12,8 @@ from thing_operator.api.thing import DeletionPolicy
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.records import ObjectRecord
 from thing_operator.session.errors import rejection
-from thing_operator.things.deletion import Ending
-from thing_operator.things.managed_paths import Memory
+from thing_operator.things.deletion import ThingDeletion
+from thing_operator.things.managed_paths import ManagedPaths
 
 TIMEOUT = timedelta(minutes=5)
 
@@ -38,7 +38,7 @@ class Scene:
         self.session: Any = ServiceSession()
         self.session.foreign(desired={"a": 1, "foreign": 2}, reported={"fact": 1, "measured": 2})
         self.session.hear()
-        self.ending = Ending(
+        self.ending = ThingDeletion(
             client=self.client,  # type: ignore[arg-type]
             timeout=timeout,
             clock=self.clock,
@@ -55,7 +55,7 @@ class Scene:
             finalizers=(FINALIZER, "example.org/theirs"),
             spec=b"{}",
         )
-        memory = Memory(desired=("/a",), reported=("/fact",))
+        memory = ManagedPaths(desired=("/a",), reported=("/fact",))
         return await self.ending.settle(record, policy=policy, session=self.session, memory=memory)
 
 

@@ -15,7 +15,7 @@ from tests.unit.controller.observations import CREDENTIALS, GRACE, PENDING, SYNC
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
-from thing_operator.things.conditions import thing_conditions, verdicts, worth_telling
+from thing_operator.things.conditions import condition_keys, event_worthy, thing_conditions
 from thing_operator.things.observation import Observation, Problem
 from thing_operator.things.status import build_status
 
@@ -245,11 +245,11 @@ def test_a_reason_is_entered_and_left(case: Case) -> None:
 def test_a_transition_is_one_event_and_staying_is_none(case: Case) -> None:
     healthy = build_status(HEALTHY)
     entered = after(healthy, case.then)
-    assert [found.reason for found in worth_telling(verdicts(healthy.conditions), entered.conditions)] == (
-        case.told
-    )
+    assert [
+        found.reason for found in event_worthy(condition_keys(healthy.conditions), entered.conditions)
+    ] == (case.told)
     again = after(entered, case.then)
-    assert worth_telling(verdicts(entered.conditions), again.conditions) == []
+    assert event_worthy(condition_keys(entered.conditions), again.conditions) == []
 
 
 def test_every_reason_of_the_reference_is_a_case() -> None:

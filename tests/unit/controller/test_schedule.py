@@ -10,13 +10,13 @@ from tests.unit.controller.passes import Pass
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.things.observation import Observation, Problem
-from thing_operator.things.requeue import next_look
+from thing_operator.things.requeue import requeue_after
 
 
 def look(**found: Any) -> timedelta | None:
     defaults: dict[str, Any] = {"generation": 1, "now": START, "previous": ThingStatus(), "spec": ThingSpec()}
     seen = Observation(**(defaults | found))
-    return next_look(seen, Pass().runtime, None)
+    return requeue_after(seen, Pass().runtime, None)
 
 
 @pytest.mark.parametrize("reason", ["CaNotFound", "Forbidden"])
@@ -59,9 +59,9 @@ def test_a_request_is_tried_again_unless_it_is_refused_for_good(
     seen = Observation(
         generation=1, now=START, previous=ThingStatus(), spec=ThingSpec(), request_problem=problem
     )
-    assert (next_look(seen, runtime, None) is not None) == again
+    assert (requeue_after(seen, runtime, None) is not None) == again
 
 
 def test_what_waits_for_its_time_comes_first() -> None:
     seen = Observation(generation=1, now=START, previous=ThingStatus(), spec=ThingSpec())
-    assert next_look(seen, Pass().runtime, timedelta(seconds=5)) == timedelta(seconds=5.05)
+    assert requeue_after(seen, Pass().runtime, timedelta(seconds=5)) == timedelta(seconds=5.05)

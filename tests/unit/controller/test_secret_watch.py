@@ -48,7 +48,7 @@ async def falls_silent(response: web.StreamResponse) -> None:
 
 
 class ScriptedServer:
-    """Answers each list with the next version, each watch with the next script; the last one stays open."""
+    """Acknowledgements each list with the next version, each watch with the next script; the last one stays open."""
 
     def __init__(self, scripts: list[Stream]) -> None:
         self.scripts = scripts

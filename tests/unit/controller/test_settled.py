@@ -16,10 +16,10 @@ from thing_operator.core.reasons import Reason
 from thing_operator.device import NO_DEVICE, DeviceProgram, compile_device
 from thing_operator.session import SessionView
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
-from thing_operator.things.managed_paths import Memory
+from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.mirror import Settled, settle
 from thing_operator.things.observation import Problem
-from thing_operator.things.shadow_sync import Convergence
+from thing_operator.things.shadow_sync import SyncOutcome
 from thing_operator.things.status import build_status
 
 SECOND = timedelta(seconds=1)
@@ -95,7 +95,7 @@ def test_nothing_is_settled_that_asks_for_another_pass(found: dict[str, Any], do
     seen_good = {"session": session(document=SYNCED)}
 
     def outcome(found: dict[str, Any], done: dict[str, Any]) -> Settled | None:
-        convergence = Convergence(Memory(), **(good | done))
+        convergence = SyncOutcome(ManagedPaths(), **(good | done))
         return settle(seen(**(seen_good | found)), convergence, program=NO_DEVICE)
 
     assert outcome({}, {}) is not None

@@ -13,6 +13,7 @@ from tests.unit.controller.fakes import LoopClock, RecordingClient, target
 from tests.unit.controller.test_queue import until
 
 from thing_operator.core.json_bytes import decode
+from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.errors import (
     ApiUnavailableError,
     ForbiddenError,
@@ -21,7 +22,7 @@ from thing_operator.kube.errors import (
     ThrottledError,
 )
 from thing_operator.kube.status_entry import StatusEntry
-from thing_operator.kube.status_writer import StatusWriter, Target
+from thing_operator.kube.status_writer import StatusWriter
 
 HOUR = timedelta(hours=1)
 NOW, LATER = timedelta(0), timedelta(seconds=0.2)
@@ -46,7 +47,7 @@ class Counts:
 class Setup:
     def __init__(self, rate: float = 1000) -> None:
         self.client = RecordingClient()
-        self.gone: list[Target] = []
+        self.gone: list[ObjectRef] = []
         self.counts = Counts()
         self.writer = StatusWriter(
             self.client,  # type: ignore[arg-type]
