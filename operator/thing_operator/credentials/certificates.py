@@ -15,6 +15,7 @@ from cryptography.exceptions import InternalError, InvalidSignature, Unsupported
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from thing_operator.credentials.errors import CredentialsError
 from thing_operator.credentials.pem import PemBlock, pem_blocks
@@ -49,7 +50,7 @@ class Credentials:
 
     ``certificate_pem`` is the leaf and, where given, the rest of its chain. ``fingerprint`` is the SHA-256 of
     the leaf's DER in lower-case hexadecimal, which is AWS's certificate id. Times are aware, in UTC.
-    ``key_type`` is ``RSA 2048``, ``EC P-256`` and the like.
+    ``key_type`` is ``RSA 2048``, ``RSA-PSS 2048``, ``EC P-256`` and the like.
     """
 
     certificate_pem: bytes = field(repr=False)
@@ -104,6 +105,8 @@ def parse_certificate(data: bytes) -> Certificate:
             leaf.not_valid_after_utc,
         )
     supported, key_type = _supported(public_key)
+    if leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        key_type = key_type.replace("RSA", "RSA-PSS")  # the library has one class for both
     return Certificate(
         pem=b"".join(block.to_pem() for block in blocks),
         fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),

@@ -21,14 +21,12 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The certificate and key a session shows, both PEM; never in a repr."""
+    """The certificate (its chain behind it) and key a session shows, both PEM as Credentials has it; not in a repr."""
 
     certificate_pem: bytes = field(repr=False)
     private_key_pem: bytes = field(repr=False)
     fingerprint: str
     """SHA-256 of the certificate's DER in hexadecimal."""
-    key_type: str
-    """``RSA 2048``, ``EC P-256`` and the like."""
 
 
 @dataclass(frozen=True, slots=True)

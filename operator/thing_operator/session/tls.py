@@ -1,9 +1,14 @@
 """TLS contexts and client certificates: one context for many identities, no key on a disk.
 
-A context of its own costs each session 24 KiB and 1.4 ms (measured), so sessions share one per trust, ALPN and type
-of key, and the certificate is swapped before each handshake: ``wrap_socket`` takes its own reference to it, which is
-given up after the handshake (7 KiB a session). The type of key belongs to the choice because OpenSSL keeps one
-certificate per kind in a context, and would offer a stranger's RSA certificate beside our EC one.
+A context of its own costs each session 24 KiB and 1.4 ms (measured), so sessions share
+one per trust, ALPN and algorithm of key, and the certificate is swapped before each handshake: ``wrap_socket``
+takes its own reference to it, which is given up after the handshake (7 KiB a session).
+
+A session shows its own certificate or none. OpenSSL keeps one certificate per algorithm in a context, side by
+side, and takes the one that suits the server: an RSA certificate loaded after an RSA-PSS one replaces nothing,
+and a server with TLS 1.3 would be shown the other thing's. Hence each context is for one algorithm, which is read
+from the very certificate that is loaded, and holds one certificate at any time; what OpenSSL may not tell apart
+as we do is refused; and a context in which loading failed, which may hold half of an identity, is never used again.
 
 Source: docs/background/aws-iot-shadow.md#tls-and-identity.
 """
@@ -15,7 +20,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from cryptography import x509
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from thing_operator.session.errors import TlsFailedError
 
@@ -27,6 +35,22 @@ if TYPE_CHECKING:
 _MQTT_ALPN_PORT = 443
 _MQTT_ALPN = "x-amzn-mqtt-ca"
 _ROOTS = tuple(f"amazon-root-ca-{number}.pem" for number in (1, 2, 3, 4))
+
+_CERTIFICATE_FIRST: Final = (b"-----BEGIN CERTIFICATE-----", b"-----BEGIN X509 CERTIFICATE-----")
+"""How the certificates of an identity begin, so that OpenSSL takes the one for the leaf that is looked at here."""
+
+_ALGORITHMS: Final = frozenset(
+    {
+        PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5,
+        PublicKeyAlgorithmOID.RSASSA_PSS,
+        PublicKeyAlgorithmOID.EC_PUBLIC_KEY,  # any curve: one certificate for all of them
+        PublicKeyAlgorithmOID.ED25519,
+    }
+)
+"""Each has one place for a certificate in a context of OpenSSL, and none shares it."""
+
+_Shared = tuple[str | None, bool, x509.ObjectIdentifier]
+"""What the sessions of one context have in common: CA, ALPN or not, algorithm of the key."""
 
 
 @cache
@@ -40,7 +64,7 @@ class TlsContexts:
     """Makes client TLS sockets; for one thread, since the identity is swapped."""
 
     def __init__(self) -> None:
-        self._contexts: dict[tuple[str | None, bool, str], ssl.SSLContext] = {}
+        self._contexts: dict[_Shared, ssl.SSLContext] = {}
         self._without_identity = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     def wrap(self, sock: "socket.socket", *, endpoint: "Endpoint", identity: "Identity") -> ssl.SSLSocket:
@@ -49,11 +73,11 @@ class TlsContexts:
         Takes ``sock`` over only when it returns. Computes for about half a millisecond. Raises TlsFailedError when
         the roots or the identity cannot be used.
         """
-        key = (endpoint.ca_pem, endpoint.port == _MQTT_ALPN_PORT, identity.key_type)
-        context = self._contexts.get(key)
-        if context is None:
-            context = self._contexts[key] = _new_context(endpoint)
+        shared = (endpoint.ca_pem, endpoint.port == _MQTT_ALPN_PORT, _algorithm(identity))
+        # Taken out until the identity is in: whatever goes wrong, a context with half of one is not found again.
+        context = self._contexts.pop(shared, None) or _new_context(endpoint)
         _load_identity(context, identity)
+        self._contexts[shared] = context
         return context.wrap_socket(sock, server_hostname=endpoint.host, do_handshake_on_connect=False)
 
     def drop_identity(self, tls: ssl.SSLSocket) -> None:
@@ -83,6 +107,23 @@ def _new_context(endpoint: "Endpoint") -> ssl.SSLContext:
     return context
 
 
+def _algorithm(identity: "Identity") -> x509.ObjectIdentifier:
+    """Of the leaf's public key, by which OpenSSL keeps certificates apart."""
+    if not identity.certificate_pem.startswith(_CERTIFICATE_FIRST):
+        raise _unusable(identity)
+    try:
+        leaf = x509.load_pem_x509_certificate(identity.certificate_pem)
+        algorithm = leaf.public_key_algorithm_oid
+    except (ValueError, x509.InvalidVersion):
+        raise _unusable(identity) from None
+    if algorithm not in _ALGORITHMS:
+        raise TlsFailedError(
+            f"the key of certificate {identity.fingerprint} is of a kind that sessions do not use "
+            f"({algorithm.dotted_string}): take a certificate for RSA of 2048 to 4096 bits, EC P-256 or EC P-384"
+        )
+    return algorithm
+
+
 def _load_identity(context: ssl.SSLContext, identity: "Identity") -> None:
     with _readable_by_openssl(identity.certificate_pem + b"\n" + identity.private_key_pem) as path:
         try:
@@ -94,7 +135,7 @@ def _load_identity(context: ssl.SSLContext, identity: "Identity") -> None:
 def _unusable(identity: "Identity") -> TlsFailedError:
     return TlsFailedError(
         f"certificate {identity.fingerprint} and its private key cannot be used for TLS: they must be PEM, "
-        "unencrypted and belong together"
+        "unencrypted, of the same kind (RSA-PSS is another one than RSA) and belong together"
     )
 
 

@@ -107,7 +107,6 @@ class SessionManager:
                 certificate_pem=credentials.certificate_pem,
                 private_key_pem=credentials.private_key_pem,
                 fingerprint=credentials.fingerprint,
-                key_type=credentials.key_type,
             ),
             will=will,
         )

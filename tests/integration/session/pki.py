@@ -80,7 +80,7 @@ class Authority:
 def identity_of(certificate_pem: bytes, private_key_pem: bytes) -> Identity:
     """A pair as a session takes it."""
     found = parse_certificate(certificate_pem)
-    return Identity(certificate_pem, private_key_pem, found.fingerprint, found.key_type)
+    return Identity(certificate_pem, private_key_pem, found.fingerprint)
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:

@@ -72,11 +72,12 @@ def key_pem(
 
 def pkcs1_pem(numbers: Sequence[int]) -> bytes:
     """PEM of n, e, d, p, q, dmp1, dmq1, iqmp as they are; the library writes no key that it finds wrong."""
-    body = b"".join(_der(0x02, number.to_bytes(number.bit_length() // 8 + 1)) for number in (0, *numbers))
-    return PemBlock("RSA PRIVATE KEY", _der(0x30, body)).to_pem()
+    body = b"".join(der(0x02, number.to_bytes(number.bit_length() // 8 + 1)) for number in (0, *numbers))
+    return PemBlock("RSA PRIVATE KEY", der(0x30, body)).to_pem()
 
 
-def _der(tag: int, content: bytes) -> bytes:
+def der(tag: int, content: bytes) -> bytes:
+    """One value of DER: its tag, the length of ``content``, and ``content``."""
     length = len(content)
     if length < 0x80:
         return bytes([tag, length]) + content

@@ -4,7 +4,7 @@ import hashlib
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from tests.unit.credentials.pki import (
     pkcs1_pem,
     rsa_key,
 )
+from tests.unit.session.client_certificates import Issuer
 
 from thing_operator.credentials import Credentials, CredentialsError, check_pair
 from thing_operator.credentials.pem import pem_blocks
@@ -69,6 +70,12 @@ def test_usable_pairs_load_into_a_tls_client(
     both = tmp_path / "both.pem"
     both.write_bytes(found.certificate_pem + found.private_key_pem)
     ssl.create_default_context().load_cert_chain(both)
+
+
+def test_an_rsa_pss_key_is_called_so() -> None:
+    made = Issuer.root().identity(rsa_key(), pss=True)
+    found = check_pair(made.certificate_pem, made.private_key_pem, now=datetime.now(UTC))
+    assert found.key_type == "RSA-PSS 2048"
 
 
 def test_the_fingerprint_is_that_of_the_der(pair: Pair) -> None:

@@ -174,7 +174,7 @@ def spec(
     name: str = "t1", *, fingerprint: str = "aa", host: str = "broker.test", port: int = 8883
 ) -> SessionSpec:
     """A session's spec whose key is none."""
-    return SessionSpec(name, Endpoint(host, 8883), Identity(b"cert", b"SECRET-KEY", fingerprint, "EC P-256"))
+    return SessionSpec(name, Endpoint(host, 8883), Identity(b"cert", b"SECRET-KEY", fingerprint))
 
 
 def hub(broker: FakeBroker, *, seed: int = 1, pacing: PacingSettings | None = None, **settings: Any) -> Hub:
