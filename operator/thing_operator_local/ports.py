@@ -3,7 +3,7 @@
 import socket
 from contextlib import ExitStack
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 
 LOOPBACK = "127.0.0.1"
 
@@ -18,15 +18,14 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 
 def check_port(port: int, *, purpose: str, option: str) -> None:
-    """Raise ToolError when nobody can listen on ``port``; ``option`` is what the user set it with."""
+    """Raise LocalError when nobody can listen on ``port``; ``option`` is what the user set it with."""
     with socket.socket() as probe:
         # As servers do: a port whose last connections are still in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
-            raise ToolError(
+            raise LocalError(
                 f"port {port} for {purpose} cannot be used ({error.strerror}): stop what listens there, or "
                 f"choose another port with {option}, or leave {option} out to get a free one",
-                reason="PortInUse",
             ) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 
 _GUARD = Path(__file__).with_name("guard.py")
 _TAIL_BYTES = 16 * 1024
@@ -97,11 +97,10 @@ class ChildProcess:
         return "\n".join(text.splitlines()[-lines:])
 
     def check_running(self) -> None:
-        """Raise ToolError, with the last lines of its output, when it has ended."""
+        """Raise LocalError, with the last lines of its output, when it has ended."""
         if (code := self.returncode) is not None:
-            raise ToolError(
+            raise LocalError(
                 f"{self.name} ended early with code {code}; the last lines of {self.log}:\n{self.log_tail()}",
-                reason="ProcessEnded",
             )
 
     def __enter__(self) -> Self:
@@ -129,7 +128,7 @@ def wait_until(
 ) -> None:
     """Poll ``ready`` every ``interval`` seconds until it is true.
 
-    Raises ToolError naming ``what`` when ``timeout`` seconds have passed, and at once when one of the
+    Raises LocalError naming ``what`` when ``timeout`` seconds have passed, and at once when one of the
     ``processes`` it depends on has ended; both with the last lines of the log.
     """
     deadline = time.monotonic() + timeout
@@ -138,5 +137,5 @@ def wait_until(
             process.check_running()
         if time.monotonic() > deadline:
             logs = "".join(f"\nthe last lines of {each.log}:\n{each.log_tail()}" for each in processes)
-            raise ToolError(f"{what} was not ready within {timeout:.0f} s{logs}", reason="NotReady")
+            raise LocalError(f"{what} was not ready within {timeout:.0f} s{logs}")
         time.sleep(interval)

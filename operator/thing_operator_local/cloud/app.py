@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.batches import Batches
 from thing_operator_local.cloud.broker import PUBLISHES_PER_SECOND, Broker
 from thing_operator_local.cloud.certificates import HOST
@@ -65,20 +65,19 @@ class CloudOptions:
 def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[str, Any]], None]) -> None:
     """Run until SIGTERM or Ctrl-C; ``on_ready`` gets what is in cloud.json.
 
-    Raises ToolError when a port is taken, a cloud already runs in the folder, or the broker ends by itself.
+    Raises LocalError when a port is taken, a cloud already runs in the folder, or the broker ends by itself.
     """
     layout = Layout(options.folder.absolute())
     try:
         layout.make()
     except OSError as error:
-        raise ToolError(
+        raise LocalError(
             f"the folder {layout.root} cannot be made ({error.strerror}): choose another one with --dir"
         ) from None
 
     def taken() -> None:
-        raise ToolError(
+        raise LocalError(
             f"a local cloud already runs in {layout.root}: stop it or choose another folder with --dir",
-            reason="FolderInUse",
         )
 
     with file_lock(layout.lock, taken=taken):
@@ -125,7 +124,7 @@ class _Cloud:
         """Held by who starts the broker or talks to it: a certificate that is made meanwhile waits."""
 
     def check_running(self) -> None:
-        """Raise ToolError when a part has ended by itself."""
+        """Raise LocalError when a part has ended by itself."""
         self._broker.check_running()
         self._link.check_connected()
 
@@ -232,7 +231,7 @@ class _Cloud:
         try:
             await web.TCPSite(runner, LOOPBACK, port, ssl_context=context).start()
         except OSError as error:  # somebody was faster since the port was found free
-            raise ToolError(f"port {port} cannot be used ({error.strerror}): try again") from None
+            raise LocalError(f"port {port} cannot be used ({error.strerror}): try again") from None
         bound: int = runner.addresses[0][1]
         return bound
 
@@ -242,7 +241,7 @@ class _Cloud:
             return asked
         try:
             check_port(last := self._last_ports.get(name, 0), purpose=name, option=option)
-        except ToolError:
+        except LocalError:
             return 0
         return last
 

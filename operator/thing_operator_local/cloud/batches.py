@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from thing_operator.core.files import write_private
+from thing_operator_local.files import write_secret
 from thing_operator_local.cloud.certificates import KeyType
 from thing_operator_local.cloud.chance import Chance
 from thing_operator_local.cloud.registry import Registry, Thing
@@ -170,7 +170,7 @@ class Batches:
     @staticmethod
     def _write_zip(file: Path, things: Iterable[Thing]) -> bytes:
         data = zip_credentials(things)
-        write_private(file, data)
+        write_secret(file, data)
         return data
 
     async def _make_some(self, batch: dict[str, Any], numbers: Iterable[int]) -> None:

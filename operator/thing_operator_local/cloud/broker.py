@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.layout import Layout, write_json
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.processes import ChildProcess, wait_until
@@ -31,7 +31,7 @@ Source: docs/background/aws-iot-shadow.md#mqtt-dialect.
 
 
 def locate_broker(reporter: Reporter) -> Path:
-    """The broker's program, built when it is not in the cache. Raises ToolError."""
+    """The broker's program, built when it is not in the cache. Raises LocalError."""
     return build_binaries(_MODULE, [GoProgram(_PROGRAM, ".")], reporter=reporter)[_PROGRAM]
 
 
@@ -69,7 +69,7 @@ class Broker:
         self.port = 0
 
     def start(self, *, port: int, identities: dict[str, str]) -> None:
-        """Start and return when it listens; ``port`` 0 for a free one. Raises ToolError."""
+        """Start and return when it listens; ``port`` 0 for a free one. Raises LocalError."""
         write_json(self._layout.identities, identities)
         config = {
             "listen": f"{LOOPBACK}:{port}",
@@ -96,7 +96,7 @@ class Broker:
                 processes=[self._process],
                 interval=0.01,
             )
-        except ToolError:
+        except LocalError:
             self.stop()
             raise
 
@@ -110,7 +110,7 @@ class Broker:
             process.stop()
 
     def check_running(self) -> None:
-        """Raise ToolError when it has ended by itself."""
+        """Raise LocalError when it has ended by itself."""
         if self._process is not None:
             self._process.check_running()
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from thing_operator.core.files import write_private
+from thing_operator_local.files import write_secret
 from thing_operator_local.ports import LOOPBACK
 
 HOST: Final = "localhost"
@@ -71,8 +71,8 @@ class Authority:
                 return cls(x509.load_pem_x509_certificate(certificate_file.read_bytes()), key)
         new_key = _new_key(key_type)
         certificate = _self_signed(subject, new_key)
-        write_private(key_file, _key_pem(new_key))
-        write_private(certificate_file, certificate.public_bytes(Encoding.PEM))
+        write_secret(key_file, _key_pem(new_key))
+        write_secret(certificate_file, certificate.public_bytes(Encoding.PEM))
         return cls(certificate, new_key)
 
     @property

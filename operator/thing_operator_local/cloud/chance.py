@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from typing import Final, Self
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.store import Store
 
 _NO_SEED: Final = ""
@@ -28,15 +28,14 @@ class Chance:
     def kept(cls, store: Store, seed: int | None) -> Self:
         """That of a folder: begun with ``seed``, a folder goes on with it.
 
-        Raises ToolError when the folder was begun otherwise.
+        Raises LocalError when the folder was begun otherwise.
         """
         wanted = _NO_SEED if seed is None else str(seed)
         found = store.meta("seed", wanted)
         if seed is not None and found != wanted:
             began = f"with --seed {found}" if found else "without a seed"
-            raise ToolError(
+            raise LocalError(
                 f"the folder was begun {began}: leave --seed {seed} out, or choose another folder with --dir",
-                reason="SeedDiffers",
             )
         run = int(store.meta("runs", "0")) + 1
         store.put_meta("runs", str(run))

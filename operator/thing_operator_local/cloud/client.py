@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.certificates import HOST
 from thing_operator_local.cloud.layout import Layout
 from thing_operator_local.processes import ChildProcess, wait_until
@@ -50,13 +50,12 @@ class CloudInfo:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Raises ToolError when no cloud runs in the folder."""
+        """Raises LocalError when no cloud runs in the folder."""
         try:
             found = json.loads(Layout(folder).info.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            raise ToolError(
+            raise LocalError(
                 f"no cloud runs in {folder}: start one with thing-operator cloud run --dir {folder}",
-                reason="CloudNotRunning",
             ) from None
         return cls(
             mqtt_host=found["mqtt"]["host"],
@@ -88,7 +87,7 @@ class MicSession:
         self._headers: dict[str, str] = {}
         manifest = self._call("GET", f"{info.api}/Prod/manifest/?{urlencode({'hostname': HOST})}")
         if "ApiGatewayRootUrl" not in manifest:
-            raise ToolError(f"{info.api} knows no stack called {HOST}", reason="CloudFailed")
+            raise LocalError(f"{info.api} knows no stack called {HOST}")
         self._root = f"{manifest['ApiGatewayRootUrl']}/{manifest['StackName']}"
         self._headers = {"x-api-key": self._call("GET", f"{self._root}/metadata/manifest")["ApiKey"]}
         account = {"userName": info.user_name, "password": info.password}
@@ -120,17 +119,17 @@ class MicSession:
         return found
 
     def wait_for_batch(self, batch_id: str, *, progress: Callable[[int], None] = lambda _done: None) -> bytes:
-        """The zip of a batch, once it is made. Raises ToolError when that fails or takes too long."""
+        """The zip of a batch, once it is made. Raises LocalError when that fails or takes too long."""
         deadline = time.monotonic() + _BATCH_WITHIN
         while time.monotonic() < deadline:
             found = next(batch for batch in self.batches() if batch["batchId"] == batch_id)
             progress(found["currentSize"])
             if found.get("errors"):
-                raise ToolError(f"the batch was not made: {found['errors']}", reason="CloudFailed")
+                raise LocalError(f"the batch was not made: {found['errors']}")
             if found.get("url"):
                 return _request(self._context, "GET", found["url"])
             time.sleep(_POLL)
-        raise ToolError(f"the batch was not made within {_BATCH_WITHIN:.0f} s", reason="CloudFailed")
+        raise LocalError(f"the batch was not made within {_BATCH_WITHIN:.0f} s")
 
     def replace_certificate(self, name: str, *, key_type: str) -> bytes:
         """Give a thing a new certificate, the old one is worth nothing then; returns its zip."""
@@ -168,7 +167,7 @@ class LocalCloud:
         return CloudInfo.load(self._folder)
 
     def start(self) -> None:
-        """Run it and return when it is ready. Raises ToolError with the end of its log otherwise."""
+        """Run it and return when it is ready. Raises LocalError with the end of its log otherwise."""
         layout = Layout(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         layout.info.unlink(missing_ok=True)
@@ -269,11 +268,11 @@ class LocalCloud:
         return self._contexts[fingerprint]
 
 
-class CloudRefusedError(ToolError):
+class CloudRefusedError(LocalError):
     """The cloud answered with an error; ``status`` is HTTP's."""
 
     def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message, reason="CloudRefused")
+        super().__init__(message)
         self.status = status
 
 
@@ -297,7 +296,7 @@ def _request(
             content = response.read()
         except (OSError, HTTPException) as error:
             where = f"{parts.hostname}:{parts.port}"
-            raise ToolError(f"the cloud at {where} does not answer: {error}", reason="CloudFailed") from None
+            raise LocalError(f"the cloud at {where} does not answer: {error}") from None
     if response.status >= 300:
         raise CloudRefusedError(
             f"{method} {parts.path}: {response.status} {_message(content)}", status=response.status

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import ValidationError
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator.shadow.topics import Kind, Operation
 from thing_operator_local.cloud.faults import Action, Fault
 from thing_operator_local.cloud.layout import Layout
@@ -189,12 +189,12 @@ class CloudControl:
         try:
             door = json.loads(self._file.read_bytes())
         except (OSError, ValueError):
-            raise ToolError(f"no cloud runs in {self._file.parent}", reason="CloudNotRunning") from None
+            raise LocalError(f"no cloud runs in {self._file.parent}") from None
         headers = {"Authorization": f"Bearer {door['token']}"}
         with closing(HTTPConnection(LOOPBACK, door["port"], timeout=_TIMEOUT)) as connection:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             content = response.read()
         if response.status >= 300:
-            raise ToolError(f"{method} {path}: {response.status} {content.decode(errors='replace')}")
+            raise LocalError(f"{method} {path}: {response.status} {content.decode(errors='replace')}")
         return json.loads(content)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thing_operator.core.files import write_private
+from thing_operator_local.files import write_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +73,5 @@ class Layout:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """As write_private, a JSON document."""
-    write_private(path, json.dumps(content, indent=2).encode() + b"\n")
+    """As write_secret, a JSON document."""
+    write_secret(path, json.dumps(content, indent=2).encode() + b"\n")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.shadow_service import Publication
 
 CLIENT_ID: Final = "$service"
@@ -48,7 +48,7 @@ class ServiceLink:
     async def connect(self, host: str, port: int, on_messages: Callable[[list[Message]], None]) -> None:
         """Connect and subscribe. ``on_messages`` gets what arrived together, topics without the prefix.
 
-        Raises ToolError when the broker does not take it.
+        Raises LocalError when the broker does not take it.
         """
         self._on_messages = on_messages
         subscribed = asyncio.Event()
@@ -64,7 +64,7 @@ class ServiceLink:
         await asyncio.to_thread(client.connect, host, port, _KEEP_ALIVE)
         sock = client.socket()
         if sock is None:
-            raise ToolError("the broker closed the shadow service's connection")
+            raise LocalError("the broker closed the shadow service's connection")
         self._loop.add_reader(sock, self._on_readable)
         self._misc = self._loop.create_task(self._keep_alive())
         try:
@@ -72,13 +72,13 @@ class ServiceLink:
                 await subscribed.wait()
         except TimeoutError:
             self.close()
-            raise ToolError("the broker does not answer the shadow service") from None
+            raise LocalError("the broker does not answer the shadow service") from None
         self._is_up = True
 
     def check_connected(self) -> None:
-        """Raise ToolError when the connection was lost."""
+        """Raise LocalError when the connection was lost."""
         if self._is_up and (self._client is None or self._client.socket() is None):
-            raise ToolError("the shadow service lost its connection to the broker")
+            raise LocalError("the shadow service lost its connection to the broker")
 
     def publish(self, publications: Iterable[Publication]) -> None:
         """Send messages on, in this order. Many go in one packet, which is what makes it fast."""

@@ -2,7 +2,7 @@
 
 import ssl
 
-from thing_operator.core.files import write_private
+from thing_operator_local.files import write_secret
 from thing_operator_local.cloud.broker import BrokerFiles
 from thing_operator_local.cloud.certificates import Authority, Credentials, server_authority, thing_authority
 from thing_operator_local.cloud.layout import Layout
@@ -45,6 +45,6 @@ class Pki:
         return context
 
     def _write(self, name: str, credentials: Credentials) -> Credentials:
-        write_private(self._layout.pki / f"{name}.key", credentials.private_key.encode())
-        write_private(self._layout.pki / f"{name}.crt", credentials.certificate.encode())
+        write_secret(self._layout.pki / f"{name}.key", credentials.private_key.encode())
+        write_secret(self._layout.pki / f"{name}.crt", credentials.certificate.encode())
         return credentials

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 
 Json = dict[str, Any]
 
@@ -25,7 +25,7 @@ class Store:
     """For one thread. Each write is a transaction of its own unless it is inside ``transaction``."""
 
     def __init__(self, file: Path) -> None:
-        """Raises ToolError when the file is damaged or not ours."""
+        """Raises LocalError when the file is damaged or not ours."""
         file.touch(mode=0o600)
         self._connection = sqlite3.connect(file, isolation_level=None)
         try:
@@ -35,10 +35,9 @@ class Store:
             self._connection.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise ToolError(
+            raise LocalError(
                 f"{file}, the local cloud's state, cannot be used ({error}): remove it to begin anew, or choose "
                 "another folder with --dir",
-                reason="StateBroken",
             ) from None
 
     def close(self) -> None:

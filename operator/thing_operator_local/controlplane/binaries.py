@@ -92,7 +92,7 @@ def locate_binaries(
     """The path of each program in ``names`` (of CONTROL_PLANE and HELM), built when it is nowhere.
 
     A copy in KUBEBUILDER_ASSETS or on PATH counts when it says that it is of the right minor version. Raises
-    ToolError when a build is needed and fails.
+    LocalError when a build is needed and fails.
     """
     wanted = [tool for tool in _TOOLS if tool.program.name in set(names)]
     found: dict[str, Path] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from thing_operator_local.controlplane.pki import KeyPair
+from thing_operator_local.files import write_secret
 
 _NAME = "thing-operator-local"
 
@@ -26,14 +27,7 @@ def write_kubeconfig(path: Path, *, server: str, ca_pem: str, user: KeyPair | st
         "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME}}],
         "current-context": _NAME,
     }
-    write_private(path, yaml.safe_dump(config, sort_keys=False))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may ever read."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
+    write_secret(path, yaml.safe_dump(config, sort_keys=False))
 
 
 def _encoded(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from thing_operator_local.controlplane.kubeconfig import write_private
+from thing_operator_local.files import write_secret
 from thing_operator_local.controlplane.pki import CertificateAuthority, KeyPair, private_pem
 from thing_operator_local.ports import LOOPBACK
 
@@ -77,7 +77,7 @@ class Layout:
             "service-accounts.key": private_pem(accounts),
             "service-accounts.pub": public.decode(),
         }.items():
-            write_private(self.pki / name, text)
+            write_secret(self.pki / name, text)
         return authority.certificate, admin
 
     def client_context(self) -> ssl.SSLContext:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.controlplane import commands
 from thing_operator_local.controlplane.binaries import CONTROL_PLANE, locate_binaries
 from thing_operator_local.controlplane.kubeconfig import write_kubeconfig
@@ -87,7 +87,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start all and return when the API server and the controllers work.
 
-        Raises ToolError when a program is missing and cannot be built, the asked port is taken, another
+        Raises LocalError when a program is missing and cannot be built, the asked port is taken, another
         control plane runs in the folder, or a process ends or is not ready in time; nothing runs then.
         """
         self._binaries = locate_binaries(CONTROL_PLANE, reporter=self._reporter)
@@ -103,7 +103,7 @@ class ControlPlane:
         self._running.close()
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - subprocess' own word
-        """Run kubectl as administrator and return its stdout; raises ToolError with its stderr."""
+        """Run kubectl as administrator and return its stdout; raises LocalError with its stderr."""
         command = [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}"]
         command += [f"--cache-dir={self._layout.kubectl_cache}", *arguments]
         try:
@@ -111,12 +111,12 @@ class ControlPlane:
                 command, input=input, capture_output=True, text=True, check=False, timeout=_KUBECTL_TIMEOUT
             )
         except subprocess.TimeoutExpired:
-            raise ToolError(
-                f"kubectl {arguments[0]} did not end in {_KUBECTL_TIMEOUT:.0f} s", reason="KubectlFailed"
+            raise LocalError(
+                f"kubectl {arguments[0]} did not end in {_KUBECTL_TIMEOUT:.0f} s",
             ) from None
         if done.returncode != 0:
             # Not all arguments: there may be a password among them.
-            raise ToolError(f"kubectl {arguments[0]} failed: {done.stderr.strip()}", reason="KubectlFailed")
+            raise LocalError(f"kubectl {arguments[0]} failed: {done.stderr.strip()}")
         return done.stdout
 
     def service_account_kubeconfig(self, path: Path, *, namespace: str, name: str) -> None:
@@ -154,9 +154,8 @@ class ControlPlane:
         )
 
     def _refuse_second(self) -> None:
-        raise ToolError(
+        raise LocalError(
             f"a control plane already runs in {self._layout.root}: stop it or choose another folder",
-            reason="FolderInUse",
         )
 
     def _start_apiserver(self, etcd: ChildProcess) -> None:
@@ -176,7 +175,7 @@ class ControlPlane:
                     timeout=_READY_WITHIN,
                     processes=[etcd, apiserver],
                 )
-            except ToolError:
+            except LocalError:
                 # Another process was faster on the port that was free a moment ago.
                 if attempt == attempts or _PORT_TAKEN not in apiserver.log_tail():
                     raise

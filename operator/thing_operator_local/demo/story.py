@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.demo.world import BATCH, Json, World
 
 BATCH_SOURCE: Json = {"secrets": [{"name": f"{BATCH}-zip", "key": "batch.zip"}]}
@@ -29,17 +29,16 @@ def tell_story(
 ) -> Iterator[tuple[Step, float]]:
     """Do the steps; gives each with the seconds it took. ``on_wait`` is called while something is awaited.
 
-    Raises ToolError for a step that does not come about.
+    Raises LocalError for a step that does not come about.
     """
     for step in steps:
         started = time.monotonic()
         step.act(world)
         while not step.check(world):
             if time.monotonic() - started > _DEADLINE:
-                raise ToolError(
+                raise LocalError(
                     f"'{step.title}': not the case after {_DEADLINE:.0f} s: {step.outcome}; "
                     f"see the logs in {world.folder}",
-                    reason="DemoFailed",
                 )
             on_wait()
             time.sleep(_INTERVAL)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.processes import ChildProcess
 from thing_operator_local.toolchain.cache import Entry, cache_dir, file_lock
 from thing_operator_local.toolchain.golang import find_go
@@ -53,7 +53,7 @@ def build_binaries(
     """The programs' files by name, from the cache (``cache_dir()`` by default) or built into it.
 
     What is in the cache and whole is used without Go. The rest is built by one ``go build``; a second process
-    that needs the same module waits for the first. Raises ToolError when there is no Go to be had and when
+    that needs the same module waits for the first. Raises LocalError when there is no Go to be had and when
     the build fails.
 
     The key of an entry holds everything that decides what the program does: go.mod, go.sum, sources, package,
@@ -101,10 +101,9 @@ def _build(module: GoModule, missing: dict[GoProgram, Entry], *, cache: Path, re
     ):
         code = process.wait()
     if code != 0:
-        raise ToolError(
+        raise LocalError(
             f"building {names} of {module.title} failed. The first build fetches sources from the Go module "
             f"proxy (GOPROXY) and needs free space. The last lines of {log}:\n{process.log_tail()}",
-            reason="BuildFailed",
         )
     for program, entry in missing.items():
         entry.put(output / (program.built_as or program.name))
@@ -123,7 +122,7 @@ def _needed_go(folder: Path) -> str:
     """The version in the ``go`` line of the module's go.mod."""
     match = re.search(r"^go (\S+)$", (folder / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
     if match is None:
-        raise ToolError(f"{folder / 'go.mod'} has no go line: reinstall thing-operator")
+        raise LocalError(f"{folder / 'go.mod'} has no go line: reinstall thing-operator")
     return match[1]
 
 

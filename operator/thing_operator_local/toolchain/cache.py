@@ -17,7 +17,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 
 CACHE_VARIABLE = "THING_OPERATOR_CACHE_DIR"
 _REMEDY = f"set {CACHE_VARIABLE} to a folder that you may write"
@@ -26,16 +26,16 @@ _REMEDY = f"set {CACHE_VARIABLE} to a folder that you may write"
 def cache_dir() -> Path:
     """The cache folder of this user: ``THING_OPERATOR_CACHE_DIR``, else the platform's place for caches.
 
-    It exists afterwards; raises ToolError when it cannot be made or written.
+    It exists afterwards; raises LocalError when it cannot be made or written.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
     folder = Path(chosen).expanduser().absolute() if chosen else user_cache_path("thing-operator")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ToolError(f"the cache folder {folder} cannot be made ({error.strerror}): {_REMEDY}") from None
+        raise LocalError(f"the cache folder {folder} cannot be made ({error.strerror}): {_REMEDY}") from None
     if not os.access(folder, os.W_OK):
-        raise ToolError(f"the cache folder {folder} cannot be written: {_REMEDY}")
+        raise LocalError(f"the cache folder {folder} cannot be written: {_REMEDY}")
     return folder
 
 

