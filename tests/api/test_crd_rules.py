@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.fixtures.controlplane import Kubectl
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 
 Json = dict[str, Any]
 
@@ -203,7 +203,7 @@ def test_accepted(kubectl: Kubectl, kind: str, name: str, spec: Json) -> None:
 @pytest.mark.parametrize(("kind", "name", "spec", "words"), REFUSED)
 def test_refused(kubectl: Kubectl, kind: str, name: str, spec: Json, words: str) -> None:
     text = manifest(kind, spec, name=name, namespace="default")
-    with pytest.raises(ToolError) as caught:
+    with pytest.raises(LocalError) as caught:
         kubectl("create", "--dry-run=server", "--filename", "-", input=text)
     assert words.lower() in caught.value.message.lower()
 
@@ -216,7 +216,7 @@ def test_refused(kubectl: Kubectl, kind: str, name: str, spec: Json, words: str)
 def test_thing_name_is_immutable(kubectl: Kubectl, namespace: str, before: Json, after: Json) -> None:
     text = manifest("Thing", before, name="t", namespace=namespace)
     kubectl("create", "--filename", "-", input=text)
-    with pytest.raises(ToolError, match="thingName is immutable"):
+    with pytest.raises(LocalError, match="thingName is immutable"):
         kubectl("replace", "--filename", "-", input=manifest("Thing", after, name="t", namespace=namespace))
     changed = before | {"suspend": True}
     kubectl(
@@ -235,10 +235,10 @@ def test_an_order_stands_and_its_batch_id_may_come_later(kubectl: Kubectl, names
         kubectl("apply", "--filename", "-", input=text)
 
     apply(ORDER)
-    with pytest.raises(ToolError, match="cloudApi is immutable"):
+    with pytest.raises(LocalError, match="cloudApi is immutable"):
         apply(ORDER | {"size": 3})
     apply(ORDER | {"accountSecretName": "other", "batchId": "1"})
-    with pytest.raises(ToolError, match="batchId can be added and not changed"):
+    with pytest.raises(LocalError, match="batchId can be added and not changed"):
         apply(ORDER | {"batchId": "2"})
 
 

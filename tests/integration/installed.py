@@ -15,9 +15,9 @@ from urllib.request import urlopen
 import yaml
 from tests.fixtures.operator import Json, OperatorProcess
 
-from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK, free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +76,7 @@ class InstalledOperator(OperatorProcess):
         return [self._moved(argument) for argument in container["args"]], env
 
     def as_operator(self, *arguments: str) -> str:
-        """kubectl with the rights of the operator; raises ToolError."""
+        """kubectl with the rights of the operator; raises LocalError."""
         return self._plane.kubectl(f"--kubeconfig={self._kubeconfig}", *arguments)
 
     def may(self, *request: str) -> bool:
@@ -130,7 +130,7 @@ def may(plane: ControlPlane, *request: str) -> bool:
     """The answer of ``kubectl auth can-i`` to a verb, a resource and options."""
     try:
         return plane.kubectl("auth", "can-i", *request).strip() == "yes"
-    except ToolError as error:
+    except LocalError as error:
         # Exit code 1 and nothing on stderr is the answer no.
         if not error.message.endswith("failed: "):
             raise

@@ -12,11 +12,11 @@ from tests.fixtures.cloud import Things
 from tests.fixtures.controlplane import Kubectl
 from tests.fixtures.operator import Json, Workspace, eventually
 
-from thing_operator.core.errors import ToolError
 from thing_operator.credentials.keys import pick_pair
 from thing_operator.credentials.names import secret_name
 from thing_operator_local.cloud.client import CloudThing
 from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.errors import LocalError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -130,7 +130,7 @@ def bring_about(kubectl: Kubectl, namespace: str, name: str, body: Json) -> None
 def kubectl_wait(kubectl: Kubectl, namespace: str, name: str) -> bool:
     try:
         kubectl("wait", "--for=condition=Ready", f"thing/{name}", f"--namespace={namespace}", "--timeout=0s")
-    except ToolError as error:
+    except LocalError as error:
         if "condition not met" not in error.message:
             raise
         return False
@@ -291,7 +291,7 @@ def test_yaml_1_1_reads_the_same_from_the_examples(kubectl: Kubectl, namespace: 
     assert spec["thingName"] == "00001721"
     assert {"y", "n", "on"} <= spec["desired"].keys()
     assert spec["desired"]["door"] == "on"
-    with pytest.raises(ToolError, match=r"spec\.thingName: expected string"):
+    with pytest.raises(LocalError, match=r"spec\.thingName: expected string"):
         kubectl("apply", "--server-side", "--filename=-", input=moved.replace('"00001721"', "00001721"))
 
 

@@ -16,9 +16,9 @@ from tests.fixtures.cloud import Things
 from tests.fixtures.operator import Json, Workspace, eventually
 from tests.integration.installed import CHART, ROOT, InstalledOperator, may, run_helm, settings_for
 
-from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.errors import LocalError
 
 OPERATOR_NAMESPACE = "thing-operator"
 RELEASE = ("thing-operator", str(CHART), f"--namespace={OPERATOR_NAMESPACE}")
@@ -263,7 +263,7 @@ def test_in_two_namespaces_only_by_helm_3(
         ("get", "secrets", "--all-namespaces"),
         ("get", "things", "--namespace=fleet"),
     ):
-        with pytest.raises(ToolError, match="Forbidden"):
+        with pytest.raises(LocalError, match="Forbidden"):
             installed.as_operator(*arguments)
     assert outside.get("unseen")["status"] == {"observedGeneration": -1}
     installed.stop()

@@ -1,7 +1,6 @@
 """The root of the command line: one module per command group, put together here."""
 
 import sys
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -13,27 +12,24 @@ from thing_operator.cli.batch import app as batch_app
 from thing_operator.cli.batch_create import create
 from thing_operator.cli.batch_import import import_batch
 from thing_operator.cli.crds import crds
+from thing_operator.cli.local import GroupWithLocal
+from thing_operator.cli.probe import probe
 from thing_operator.cli.run import run
 from thing_operator.core.errors import ThingOperatorError
 
 app = typer.Typer(
     name="thing-operator",
+    cls=GroupWithLocal,
     help="Virtual things on Managed IoT Cloud, run from Kubernetes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 app.command()(run)
 app.command()(crds)
+app.command()(probe)
 batch_app.command("import")(import_batch)
 batch_app.command()(create)
 app.add_typer(batch_app, name="batch")
-
-if find_spec("thing_operator_local") is not None:  # the container image leaves the local parts out
-    from thing_operator.cli.cloud import app as cloud_app
-    from thing_operator.cli.demo import demo
-
-    app.command()(demo)
-    app.add_typer(cloud_app, name="cloud")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so

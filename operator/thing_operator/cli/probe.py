@@ -1,4 +1,4 @@
-"""``thing-operator cloud probe``: what the documentation leaves open, asked of a real endpoint."""
+"""``thing-operator probe``: what the documentation leaves open, asked of a real endpoint."""
 
 import json
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from thing_operator.cli.batch import Output
 
@@ -31,17 +31,18 @@ def probe(
     It connects as the thing: another session of it, such as the operator's, is interrupted.
     """
     # Imported here: no other command should wait for an MQTT client.
-    from thing_operator_local.cloud import probing  # noqa: PLC0415
+    from thing_operator.probe import ProbeTarget  # noqa: PLC0415
+    from thing_operator.probe import probe as ask  # noqa: PLC0415
 
-    target = probing.Target(
+    target = ProbeTarget(
         host=endpoint, port=port, thing=thing, certificate=certificate, private_key=key, ca=ca
     )
     with Console(stderr=True).status("asking"):
-        answers = list(probing.probe(target, write=write))
+        answers = list(ask(target, write=write))
     if output is Output.JSON:
         typer.echo(json.dumps([asdict(answer) for answer in answers], indent=2))
         return
-    table = Table("question", "answer", "source")
+    table = Table("question", "answer", Column("documentation", overflow="fold"))
     for answer in answers:
         table.add_row(answer.question, answer.found, answer.source)
     Console().print(table)

@@ -7,10 +7,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from thing_operator.core.errors import ToolError
-from thing_operator.core.files import check_target, write_private
 from thing_operator_local.cloud.certificates import KeyType
 from thing_operator_local.cloud.client import CloudInfo, MicSession
+from thing_operator_local.errors import LocalError
+from thing_operator_local.files import write_secret
 
 
 def batch(
@@ -22,7 +22,7 @@ def batch(
     key_type: Annotated[KeyType, typer.Option(help="ec is a hundred times quicker to make")] = KeyType.RSA,
 ) -> None:
     """Make a batch through the running cloud's MIC API and download its zip."""
-    check_target(output, name=f"--output {output}")
+    _check_place(output)
     session = MicSession(CloudInfo.load(directory))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -35,9 +35,15 @@ def batch(
             progress=lambda done: progress.update(task, completed=done),
         )
     try:
-        write_private(output, data)
+        write_secret(output, data)
     except OSError as error:
-        raise ToolError(
-            f"--output {output}: cannot be written: {error.strerror}", reason="NotWritten"
-        ) from None
+        raise LocalError(f"--output {output} cannot be written: {error.strerror}") from None
     console.print(f"{output}: {size} things", highlight=False, soft_wrap=True)
+
+
+def _check_place(output: Path) -> None:
+    """Raise LocalError before a batch is made for nothing."""
+    if output.is_dir():
+        raise LocalError(f"--output {output} is a folder: name the zip to write")
+    if not output.parent.is_dir():
+        raise LocalError(f"--output {output}: make the folder {output.parent} first")

@@ -7,12 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from thing_operator.cli.cloud_batch import batch
-from thing_operator.cli.cloud_probe import probe
+from thing_operator_local.cli.batch import batch
 
 app = typer.Typer(help="A local stand-in for MIC and AWS IoT Core.", no_args_is_help=True)
 app.command()(batch)
-app.command()(probe)
 
 
 @app.command()

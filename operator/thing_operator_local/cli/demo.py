@@ -2,16 +2,16 @@
 
 import signal
 import tempfile
-import threading
+import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
-from thing_operator_local.demo import FLEET_STEPS, STEPS, Step, World, tell_story
+from thing_operator_local.demo import FLEET_STEPS, STEPS, DemoWorld, Step, tell_story
 from thing_operator_local.demo.screen import draw
 from thing_operator_local.toolchain import reporter_for
 
@@ -31,23 +31,26 @@ def demo(
 ) -> None:
     """Run control plane, local cloud and operator here, show what they do, stay until Ctrl-C."""
     console = Console()
-    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # An exception unwinds the stack, and with it every child process ends.
-        signal.signal(number, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with _folder(directory) as name, suppress(KeyboardInterrupt):
-        folder = Path(name)
-        with World(
-            folder, size=fleet or size, manifests=(_write_crds(folder),), reporter=reporter_for(console)
-        ) as world:
-            steps = FLEET_STEPS if fleet else STEPS
-            if once or not console.is_terminal:
-                _tell_in_lines(console, world, steps)
-            else:
-                _tell_live(console, world, steps, fleet=bool(fleet))
-            if not once:
-                _say_what_to_try(console, world)
-                _stay(console, world, stop, fleet=bool(fleet))
+        signal.signal(number, _interrupt)
+    with (
+        _folder(directory) as name,
+        suppress(KeyboardInterrupt),
+        DemoWorld.running(Path(name), size=fleet or size, reporter=reporter_for(console)) as world,
+    ):
+        steps = FLEET_STEPS if fleet else STEPS
+        if once or not console.is_terminal:
+            _tell_in_lines(console, world, steps)
+        else:
+            _tell_live(console, world, steps, fleet=bool(fleet))
+        if not once:
+            _say_what_to_try(console, world)
+            _stay(console, world, fleet=bool(fleet))
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """An exception unwinds the stack, and with it every child process ends."""
+    raise KeyboardInterrupt
 
 
 def _folder(directory: Path | None) -> nullcontext[str] | tempfile.TemporaryDirectory[str]:
@@ -56,24 +59,13 @@ def _folder(directory: Path | None) -> nullcontext[str] | tempfile.TemporaryDire
     return tempfile.TemporaryDirectory(prefix="thing-operator-demo-")
 
 
-def _write_crds(folder: Path) -> Path:
-    # Imported here: the models take a moment that no other command should wait for.
-    from thing_operator.api.crds import all_crds, to_yaml  # noqa: PLC0415
-
-    crds = folder / "crds"
-    crds.mkdir(parents=True, exist_ok=True)
-    for name, crd in all_crds().items():
-        (crds / name).write_text(to_yaml(crd), encoding="utf-8")
-    return crds
-
-
-def _tell_in_lines(console: Console, world: World, steps: tuple[Step, ...]) -> None:
+def _tell_in_lines(console: Console, world: DemoWorld, steps: tuple[Step, ...]) -> None:
     for step, seconds in tell_story(steps, world, lambda: None):
         console.print(f"ok {seconds:5.1f} s  {step.title}: {step.outcome}", highlight=False, soft_wrap=True)
     console.print(world.kubectl("get", "thg,thgb"), highlight=False, soft_wrap=True)
 
 
-def _tell_live(console: Console, world: World, steps: tuple[Step, ...], *, fleet: bool) -> None:
+def _tell_live(console: Console, world: DemoWorld, steps: tuple[Step, ...], *, fleet: bool) -> None:
     done: list[tuple[Step, float]] = []
     with Live(console=console, refresh_per_second=4) as live:
 
@@ -85,7 +77,7 @@ def _tell_live(console: Console, world: World, steps: tuple[Step, ...], *, fleet
             show()
 
 
-def _say_what_to_try(console: Console, world: World) -> None:
+def _say_what_to_try(console: Console, world: DemoWorld) -> None:
     first, second = sorted(thing["metadata"]["name"] for thing in world.things_now())[:2]
     console.print(
         f"""
@@ -108,10 +100,11 @@ Logs are in {world.folder}. Ctrl-C ends everything.
     )
 
 
-def _stay(console: Console, world: World, stop: threading.Event, *, fleet: bool) -> None:
+def _stay(console: Console, world: DemoWorld, *, fleet: bool) -> NoReturn:
     if not console.is_terminal:
-        stop.wait()
-        return
+        while True:
+            signal.pause()
     with Live(console=console, refresh_per_second=2) as live:
-        while not stop.wait(1.0):
+        while True:
+            time.sleep(1.0)
             live.update(draw([], world.things_now(), fleet=fleet))

@@ -13,7 +13,6 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
-from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.batches import Batches
 from thing_operator_local.cloud.broker import PUBLISHES_PER_SECOND, Broker
 from thing_operator_local.cloud.certificates import HOST
@@ -30,6 +29,7 @@ from thing_operator_local.cloud.registry import Registry
 from thing_operator_local.cloud.shadow_service import Options, ShadowService
 from thing_operator_local.cloud.shadows import IN_FLIGHT, Shadows
 from thing_operator_local.cloud.store import Store
+from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK, check_port
 from thing_operator_local.toolchain.cache import file_lock
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from thing_operator_local.files import write_secret
 from thing_operator_local.cloud.certificates import KeyType
 from thing_operator_local.cloud.chance import Chance
 from thing_operator_local.cloud.registry import Registry, Thing
 from thing_operator_local.cloud.store import Store
+from thing_operator_local.files import write_secret
 
 DOWNLOADS: Final = "/thing-certs"
 """Where the addresses of zips lead to, below the API's host."""

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.layout import Layout, write_json
+from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.processes import ChildProcess, wait_until
 from thing_operator_local.toolchain import GoModule, GoProgram, Reporter, build_binaries

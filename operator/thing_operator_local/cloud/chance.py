@@ -10,8 +10,8 @@ import uuid
 from collections import Counter
 from typing import Final, Self
 
-from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.store import Store
+from thing_operator_local.errors import LocalError
 
 _NO_SEED: Final = ""
 

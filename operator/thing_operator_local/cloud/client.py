@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.certificates import HOST
 from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.errors import LocalError
 from thing_operator_local.processes import ChildProcess, wait_until
 from thing_operator_local.toolchain import Reporter
 
@@ -171,7 +171,7 @@ class LocalCloud:
         layout = Layout(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         layout.info.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "thing_operator", "cloud", "run", "--dir", str(self._folder)]
+        command = [sys.executable, "-m", "thing_operator_local", "cloud", "run", "--dir", str(self._folder)]
         if self._seed is not None:
             command += ["--seed", str(self._seed)]
         with self._reporter.step("starting the local cloud"):

@@ -16,11 +16,11 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import ValidationError
 
-from thing_operator_local.errors import LocalError
 from thing_operator.shadow.topics import Kind, Operation
 from thing_operator_local.cloud.faults import Action, Fault
 from thing_operator_local.cloud.layout import Layout
 from thing_operator_local.cloud.shadows import Shadows
+from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
 
 _TIMEOUT: Final = 30.0

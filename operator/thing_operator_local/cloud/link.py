@@ -10,8 +10,8 @@ from typing import Any, Final
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from thing_operator_local.errors import LocalError
 from thing_operator_local.cloud.shadow_service import Publication
+from thing_operator_local.errors import LocalError
 
 CLIENT_ID: Final = "$service"
 PREFIX: Final = "$service/"

@@ -2,10 +2,10 @@
 
 import ssl
 
-from thing_operator_local.files import write_secret
 from thing_operator_local.cloud.broker import BrokerFiles
 from thing_operator_local.cloud.certificates import Authority, Credentials, server_authority, thing_authority
 from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.files import write_secret
 
 
 class Pki:

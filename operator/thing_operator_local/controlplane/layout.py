@@ -7,8 +7,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from thing_operator_local.files import write_secret
 from thing_operator_local.controlplane.pki import CertificateAuthority, KeyPair, private_pem
+from thing_operator_local.files import write_secret
 from thing_operator_local.ports import LOOPBACK
 
 _SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")

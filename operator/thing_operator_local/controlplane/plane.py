@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from thing_operator_local.errors import LocalError
 from thing_operator_local.controlplane import commands
 from thing_operator_local.controlplane.binaries import CONTROL_PLANE, locate_binaries
 from thing_operator_local.controlplane.kubeconfig import write_kubeconfig
 from thing_operator_local.controlplane.layout import Layout
+from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK, check_port, free_ports
 from thing_operator_local.processes import ChildProcess, wait_until
 from thing_operator_local.toolchain import Reporter

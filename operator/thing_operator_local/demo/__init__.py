@@ -2,6 +2,6 @@
 
 from thing_operator_local.demo.fleet import FLEET_STEPS
 from thing_operator_local.demo.story import STEPS, Step, tell_story
-from thing_operator_local.demo.world import World
+from thing_operator_local.demo.world import DemoWorld
 
-__all__ = ["FLEET_STEPS", "STEPS", "Step", "World", "tell_story"]
+__all__ = ["FLEET_STEPS", "STEPS", "DemoWorld", "Step", "tell_story"]

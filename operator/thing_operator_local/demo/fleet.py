@@ -5,7 +5,7 @@ from importlib.resources import files
 import yaml
 
 from thing_operator_local.demo.story import Step, is_true
-from thing_operator_local.demo.world import Json, World
+from thing_operator_local.demo.world import DemoWorld, Json
 
 _COLDER = -22
 _ONLINE = 2
@@ -24,39 +24,39 @@ def reported(thing: Json) -> Json:
     return found
 
 
-def _first(world: World) -> str:
+def _first(world: DemoWorld) -> str:
     return str(min(thing["metadata"]["name"] for thing in world.things_now()))
 
 
-def _second(world: World) -> str:
+def _second(world: DemoWorld) -> str:
     return sorted(str(thing["metadata"]["name"]) for thing in world.things_now())[1]
 
 
-def _all_ready(world: World) -> bool:
+def _all_ready(world: DemoWorld) -> bool:
     things = world.things_now()
     return len(things) == world.size and all(is_true(thing, "Ready") for thing in things)
 
 
-def _all_report(world: World) -> bool:
+def _all_report(world: DemoWorld) -> bool:
     found = [reported(thing) for thing in world.things_now()]
     return all("temperature" in each and each["tcxn"]["connection_status"] == _ONLINE for each in found)
 
 
-def _make_colder(world: World) -> None:
+def _make_colder(world: DemoWorld) -> None:
     operation = {"op": "replace", "path": "/spec/desired/setpoint", "value": _COLDER}
     world.patch_spec(_first(world), [operation])
 
 
-def _is_colder(world: World) -> bool:
+def _is_colder(world: DemoWorld) -> bool:
     thing = world.thing(_first(world))
     return is_true(thing, "InSync") and reported(thing).get("setpoint") == _COLDER
 
 
-def _suspend(world: World) -> None:
+def _suspend(world: DemoWorld) -> None:
     world.patch_spec(_second(world), [{"op": "add", "path": "/spec/suspend", "value": True}])
 
 
-def _is_offline(world: World) -> bool:
+def _is_offline(world: DemoWorld) -> bool:
     thing_name = str(world.thing(_second(world))["status"]["thingName"])
     return bool(world.shadow(thing_name)["reported"]["tcxn"]["connection_status"] == 0)
 

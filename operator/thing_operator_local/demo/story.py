@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from thing_operator_local.demo.world import BATCH, DemoWorld, Json
 from thing_operator_local.errors import LocalError
-from thing_operator_local.demo.world import BATCH, Json, World
 
 BATCH_SOURCE: Json = {"secrets": [{"name": f"{BATCH}-zip", "key": "batch.zip"}]}
 DESIRED: Json = {"setpoint": -18, "mode": "auto", "limits": {"min": -25, "max": -15}}
@@ -19,13 +19,13 @@ class Step:
 
     title: str
     command: str
-    act: Callable[[World], None]
+    act: Callable[[DemoWorld], None]
     outcome: str
-    check: Callable[[World], bool]
+    check: Callable[[DemoWorld], bool]
 
 
 def tell_story(
-    steps: Iterable[Step], world: World, on_wait: Callable[[], None]
+    steps: Iterable[Step], world: DemoWorld, on_wait: Callable[[], None]
 ) -> Iterator[tuple[Step, float]]:
     """Do the steps; gives each with the seconds it took. ``on_wait`` is called while something is awaited.
 
@@ -59,38 +59,38 @@ def is_true(body: Json, kind: str) -> bool:
     )
 
 
-def _first(world: World) -> str:
+def _first(world: DemoWorld) -> str:
     return min(world.things)
 
 
-def _second(world: World) -> str:
+def _second(world: DemoWorld) -> str:
     return sorted(world.things)[1]
 
 
-def _patch_setpoint(world: World) -> None:
+def _patch_setpoint(world: DemoWorld) -> None:
     operation = {"op": "replace", "path": "/spec/desired/setpoint", "value": -20}
     world.patch_spec(_first(world), [operation])
 
 
-def _report(world: World) -> None:
+def _report(world: DemoWorld) -> None:
     name = _first(world)
     world.cloud.update_shadow(world.things[name], {"reported": world.thing(name)["spec"]["desired"]})
 
 
-def _remove_key(world: World) -> None:
+def _remove_key(world: DemoWorld) -> None:
     world.patch_spec(_first(world), [{"op": "remove", "path": "/spec/desired/limits"}])
 
 
-def _edit_from_outside(world: World) -> None:
+def _edit_from_outside(world: DemoWorld) -> None:
     world.cloud.update_shadow(world.things[_second(world)], {"desired": {"mode": "off"}})
 
 
-def _all_ready(world: World) -> bool:
+def _all_ready(world: DemoWorld) -> bool:
     things = world.things_now()
     return len(things) == world.size and all(is_true(thing, "Ready") for thing in things)
 
 
-def _converged(world: World) -> bool:
+def _converged(world: DemoWorld) -> bool:
     thing = world.thing(_first(world))
     shadow = thing["status"].get("shadow", {})
     return (
@@ -100,7 +100,7 @@ def _converged(world: World) -> bool:
     )
 
 
-def _key_is_gone(world: World) -> bool:
+def _key_is_gone(world: DemoWorld) -> bool:
     return (
         is_true(world.thing(_first(world)), "Ready")
         and "limits" not in world.shadow(_first(world))["desired"]

@@ -1,63 +1,55 @@
 """Everything the demo runs, in one folder: control plane, cloud, operator. Nothing of it outlives the process."""
 
 import json
+import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.environment import operator_environment
+from thing_operator_local.errors import LocalError
 from thing_operator_local.processes import ChildProcess
 from thing_operator_local.toolchain import Reporter
 
 NAMESPACE = "demo"
 BATCH = "freezers"
 
+_OPERATOR = (sys.executable, "-m", "thing_operator")
+"""The operator is a program here, and nothing that is imported."""
+
 Json = dict[str, Any]
 
 
-class World:
-    """A running demo. ``manifests`` are the CRDs to apply; ``folder`` takes all state and all logs."""
+class DemoWorld:
+    """A running demo: what the story does with it and looks at. ``folder`` has all state and all logs."""
 
-    def __init__(self, folder: Path, *, size: int, manifests: tuple[Path, ...], reporter: Reporter) -> None:
+    def __init__(self, folder: Path, *, size: int, plane: ControlPlane, cloud: LocalCloud) -> None:
         self.folder = folder
         self.size = size
-        self._reporter = reporter
-        self._running = ExitStack()
-        folder.mkdir(parents=True, exist_ok=True)
-        self.plane = ControlPlane(folder / "control-plane", reporter=reporter, manifests=manifests)
-        self.cloud = LocalCloud(folder / "cloud", reporter=reporter)
+        self.plane = plane
+        self.cloud = cloud
         self.things: dict[str, CloudThing] = {}
 
-    def __enter__(self) -> Self:
-        try:
-            self._running.enter_context(self.plane)
-            self._running.enter_context(self.cloud)
-            with self._reporter.step("starting the operator"):
-                self._running.callback(self._start_operator().stop, grace=10)
-            self.plane.kubectl("create", "namespace", NAMESPACE)
-        except BaseException:
-            self._running.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.close()
-
-    def _start_operator(self) -> ChildProcess:
-        env = operator_environment(self.cloud.info, kubeconfig=self.plane.kubeconfig)
-        env |= {
-            "THING_OPERATOR_METRICS__PORT": "0",
-            "THING_OPERATOR_HEALTH__PORT": "0",
-            "THING_OPERATOR_LOG__FORMAT": "console",
-        }
-        command = [sys.executable, "-m", "thing_operator", "run", "--all-namespaces"]
-        return ChildProcess(command, name="operator", log=self.folder / "operator.log", env=env)
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path, *, size: int, reporter: Reporter) -> Iterator["DemoWorld"]:
+        """Start all parts in ``folder`` and end them with the context. Raises LocalError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        crds = _write_crds(folder / "crds")
+        plane = ControlPlane(folder / "control-plane", reporter=reporter, manifests=(crds,))
+        cloud = LocalCloud(folder / "cloud", reporter=reporter)
+        with ExitStack() as parts:
+            parts.enter_context(plane)
+            parts.enter_context(cloud)
+            with reporter.step("starting the operator"):
+                operator = _start_operator(folder / "operator.log", plane, cloud)
+                parts.callback(operator.stop, grace=10)
+            plane.kubectl("create", "namespace", NAMESPACE)
+            yield cls(folder, size=size, plane=plane, cloud=cloud)
 
     # --- what the story does and looks at
 
@@ -112,6 +104,25 @@ class World:
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """kubectl in the demo's namespace."""
         return self.plane.kubectl(*arguments, f"--namespace={NAMESPACE}", input=stdin)
+
+
+def _write_crds(folder: Path) -> Path:
+    done = subprocess.run(
+        [*_OPERATOR, "crds", "--output-dir", str(folder)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise LocalError(f"the operator's program does not write its CRDs: {done.stderr.strip()}")
+    return folder
+
+
+def _start_operator(log: Path, plane: ControlPlane, cloud: LocalCloud) -> ChildProcess:
+    env = operator_environment(cloud.info, kubeconfig=plane.kubeconfig)
+    env |= {
+        "THING_OPERATOR_METRICS__PORT": "0",
+        "THING_OPERATOR_HEALTH__PORT": "0",
+        "THING_OPERATOR_LOG__FORMAT": "console",
+    }
+    return ChildProcess([*_OPERATOR, "run", "--all-namespaces"], name="operator", log=log, env=env)
 
 
 def _object(kind: str, name: str, spec: Json) -> Json:

@@ -11,9 +11,9 @@ from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device
 
 from thing_operator.cli import main
-from thing_operator.core.errors import ToolError
 from thing_operator.credentials import read_batch
 from thing_operator_local.cloud.client import CloudRefusedError, LocalCloud, MicSession
+from thing_operator_local.errors import LocalError
 from thing_operator_local.toolchain import Reporter
 
 Run = Callable[..., tuple[int, str]]
@@ -101,7 +101,7 @@ def test_batch_of_a_killed_cloud_is_finished_by_the_next(tmp_path: Path, reporte
             if 0 < done < 1000:
                 cloud.stop(grace=0)
 
-        with pytest.raises(ToolError, match="does not answer"):
+        with pytest.raises(LocalError, match="does not answer"):
             session.wait_for_batch(batch_id, progress=kill_halfway)
         cloud.start()
         made = cloud.things(MicSession(cloud.info).wait_for_batch(batch_id))

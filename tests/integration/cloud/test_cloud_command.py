@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.fixtures.processtable import children, members
 
-from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.client import LocalCloud, MicSession
 from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.processes import ChildProcess, wait_until
 from thing_operator_local.toolchain import Reporter
@@ -162,7 +162,7 @@ def test_start_after_a_kill_works_with_the_stale_file(tmp_path: Path, reporter: 
     with LocalCloud(tmp_path, reporter=reporter) as cloud:
         cloud.stop(grace=0)
         assert Layout(tmp_path).info.exists()
-        with pytest.raises(ToolError, match=r"no cloud runs|does not answer"):
+        with pytest.raises(LocalError, match=r"no cloud runs|does not answer"):
             cloud.create_batch(1)
         cloud.start()
         assert len(cloud.things(cloud.create_batch(1, key_type="ec"))) == 1

@@ -13,12 +13,12 @@ import pytest
 from tests.fixtures.cloud import Things
 from tests.integration.cloud.devices import Device, wait_for
 
-from thing_operator.core.errors import ToolError
 from thing_operator.shadow.topics import Kind, Operation
 from thing_operator_local.cloud.client import CloudRefusedError, CloudThing, LocalCloud
 from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.faults import Action
 from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
 
 UPDATE = {"state": {"desired": {"a": 1}}}
@@ -111,7 +111,7 @@ def test_more_than_ten_requests_in_flight_get_429(control: CloudControl, device:
 def test_kick_closes_one_connection(control: CloudControl, device: Device) -> None:
     control.kick(device.name)
     device.expect_closed()
-    with pytest.raises(ToolError, match="no such client"):
+    with pytest.raises(LocalError, match="no such client"):
         control.kick("nobody")
 
 

@@ -1,4 +1,4 @@
-"""``thing-operator cloud probe`` against the local cloud, whose answers are known."""
+"""``thing-operator probe`` against the local cloud, whose answers are known."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def probe(cloud: LocalCloud, thing: CloudThing, folder: Path, *options: str, nam
     (folder / "cert.pem").write_bytes(thing.certificate_pem)
     (folder / "privkey.pem").write_bytes(thing.private_key_pem)
     info = cloud.info
-    arguments = ["cloud", "probe", "--endpoint", info.mqtt_host, "--port", str(info.mqtt_port)]
+    arguments = ["probe", "--endpoint", info.mqtt_host, "--port", str(info.mqtt_port)]
     arguments += ["--ca", str(info.ca), "--thing", name or thing.name]
     arguments += ["--certificate", str(folder / "cert.pem"), "--key", str(folder / "privkey.pem")]
     return CliRunner().invoke(app, [*arguments, *options])
@@ -50,7 +50,7 @@ def test_writing_answers_more_and_leaves_the_shadow_as_it_was(
     assert found["do 1 and 1.0 differ?"] == "no"
     assert found["the metadata time of an equal value written again"] == "it is new"
     assert found["{} over an object"] == "changes nothing"
-    assert found["the version after delete and create"] == "deleted at 6, made anew with 8"
+    assert found["the version after delete and create"] == "deleted at 6, recreated with 8"
     assert cloud.get_shadow(fresh) is None
     before = {"desired": {"a": 1}, "reported": {"b": [1]}}
     cloud.update_shadow(used, before)

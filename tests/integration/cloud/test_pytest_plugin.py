@@ -11,7 +11,7 @@ def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
         textwrap.dedent(
             """
             import pytest
-            from thing_operator.core.errors import ToolError
+            from thing_operator_local.errors import LocalError
             from thing_operator_local.cloud.chance import Chance
             from thing_operator_local.cloud.faults import Action
 
@@ -35,7 +35,7 @@ def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
             def test_trouble(local_cloud, local_things, local_cloud_control):
                 (thing,) = local_things(1)
                 local_cloud_control.fault(Action.REJECT, code=500)
-                with pytest.raises(ToolError, match="500"):
+                with pytest.raises(LocalError, match="500"):
                     local_cloud.update_shadow(thing, {"reported": {}})
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.fixtures.processtable import members
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK, check_port, free_ports
 from thing_operator_local.processes import ChildProcess, wait_until
 
@@ -106,7 +106,7 @@ def test_an_early_end_shows_the_last_lines_at_once(tmp_path: Path) -> None:
     command = ["sh", "-c", "seq 100; echo the reason >&2; exit 3"]
     with (
         ChildProcess(command, name="broken", log=tmp_path / "log") as process,
-        pytest.raises(ToolError, match=r"(?s)broken ended early with code 3.*100\nthe reason") as caught,
+        pytest.raises(LocalError, match=r"(?s)broken ended early with code 3.*100\nthe reason") as caught,
     ):
         wait_until(lambda: False, what="broken", timeout=60, processes=[process])
     assert "\n50\n" not in caught.value.message
@@ -122,7 +122,7 @@ def test_what_is_never_ready_is_named_with_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with ChildProcess(_FAMILY, name="family", log=log) as process:
         wait_until(lambda: _has_text(log), what="the family", timeout=60, processes=[process])
-        with pytest.raises(ToolError, match=r"(?s)the family was not ready within 0 s.*started"):
+        with pytest.raises(LocalError, match=r"(?s)the family was not ready within 0 s.*started"):
             wait_until(lambda: False, what="the family", timeout=0, processes=[process])
 
 
@@ -147,6 +147,5 @@ def test_a_port_in_use_is_named_with_the_remedy() -> None:
         squatter.bind((LOOPBACK, 0))
         squatter.listen()
         port = squatter.getsockname()[1]
-        with pytest.raises(ToolError, match=rf"port {port} for the broker .* with --mqtt-port") as caught:
+        with pytest.raises(LocalError, match=rf"port {port} for the broker .* with --mqtt-port"):
             check_port(port, purpose="the broker", option="--mqtt-port")
-    assert caught.value.reason == "PortInUse"

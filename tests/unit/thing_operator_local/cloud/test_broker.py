@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.broker import Broker, BrokerFiles
 from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.errors import LocalError
 from thing_operator_local.processes import ChildProcess, wait_until
 
 _PROGRAM = """#!/bin/sh
@@ -53,7 +53,7 @@ def test_a_broker_that_ends_by_itself_has(broker: Broker, program: Path) -> None
     def is_noticed() -> bool:
         try:
             broker.check_running()
-        except ToolError as error:
+        except LocalError as error:
             return "the broker ended early with code 0" in error.message
         return False
 

