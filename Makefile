@@ -7,7 +7,7 @@ BENCH  := $(VENV)/.bench-installed
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test check crds docs fmt clean venv constraints chart
+.PHONY: help demo bench test check house crds docs fmt clean venv constraints chart
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,7 +34,7 @@ $(BENCH): $(STAMP)
 test: check ## everything CI runs
 	$(BIN)/pytest $(ARGS)
 
-check: $(STAMP) docs ## lint, types, import contracts, generated files and the documentation's links
+check: $(STAMP) docs ## lint, types, import contracts, generated files, links of the docs, figures of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -42,6 +42,10 @@ check: $(STAMP) docs ## lint, types, import contracts, generated files and the d
 	$(BIN)/thing-operator crds --check crds
 	$(BIN)/python tools/chart.py --check
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python -m tools.house
+
+house: $(STAMP) ## how liveable the code is: figures and their limits (ARGS=--help, --report, --json)
+	@$(BIN)/python -m tools.house $(ARGS)
 
 crds: $(STAMP) ## regenerate crds/ and docs/reference/ from the pydantic models
 	$(BIN)/thing-operator crds --output-dir crds
