@@ -42,15 +42,17 @@ check: $(STAMP) docs ## lint, types, import contracts, generated files, links of
 	$(BIN)/thing-operator crds --check crds
 	$(BIN)/python tools/chart.py --check
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python tools/pictures.py --check
 	$(BIN)/python -m tools.house
 
 house: $(STAMP) ## how liveable the code is: figures and their limits (ARGS=--help, --report, --json)
 	@$(BIN)/python -m tools.house $(ARGS)
 
-crds: $(STAMP) ## regenerate crds/ and docs/reference/ from the pydantic models
+crds: $(STAMP) ## regenerate crds/, docs/reference/ and the drawings from models and import contracts
 	$(BIN)/thing-operator crds --output-dir crds
 	$(BIN)/python tools/chart.py
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/pictures.py
 
 docs: $(STAMP) ## build the documentation site into site/, with every link and anchor checked
 	$(BIN)/zensical build --clean --strict

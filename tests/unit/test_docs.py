@@ -11,6 +11,7 @@ import yaml
 
 from thing_operator.config import Settings
 from thing_operator.core.reasons import Reason
+from thing_operator.session.model import Phase
 from thing_operator_local.demo.fleet import fleet_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,3 +87,8 @@ def test_pictures_and_files_that_a_page_names_are_there(page: Path) -> None:
         assert (page.parent / picture).is_file(), picture
     for path in re.findall(r"`((?:charts|deploy|docs|operator|tests|tools)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_the_drawing_of_a_session_has_its_phases() -> None:
+    drawing = (DOCS / "pictures" / "session.svg").read_text(encoding="utf-8")
+    assert set(Phase) <= set(re.findall(r">(\w+)</text>", drawing))
