@@ -1,4 +1,4 @@
-"""Fixtures for all tests; each kind of them is a module under ``tests/fixtures``."""
+"""Fixtures for all tests; each kind of them is a module under ``tests/support``."""
 
 from hypothesis import HealthCheck, settings
 
@@ -7,8 +7,9 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 pytest_plugins = [
-    "tests.fixtures.controlplane",
-    "tests.fixtures.cloud",
-    "tests.fixtures.mic",
-    "tests.fixtures.operator",
+    "tests.support.controlplane",
+    "tests.support.cloud",
+    "tests.support.mic",
+    "tests.support.https_site",
+    "tests.support.operator",
 ]

@@ -1,9 +1,9 @@
 """What the tests of the controller's infrastructure need of the real API server."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
+from tests.support.polling import until
 
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.core.errors import TransientError
@@ -25,21 +25,7 @@ async def is_served(client: KubeClient, kind: Resource) -> bool:
 async def client(control_plane: ControlPlane) -> AsyncIterator[KubeClient]:
     """An administrator, when the API server serves our kinds: just started, it says for a moment that it will soon."""
     connected = await KubeClient.connect(kubeconfig=control_plane.kubeconfig)
-    async with asyncio.timeout(60):
-        for kind in (THINGS, BATCHES):
-            while not await is_served(connected, kind):  # noqa: ASYNC110 - the server tells nobody
-                await asyncio.sleep(0.1)
+    for kind in (THINGS, BATCHES):
+        await until(lambda: is_served(connected, kind), f"{kind.plural} are served")  # noqa: B023 - awaited here
     yield connected
     await connected.close()
-
-
-@pytest.fixture
-def until() -> Callable[..., object]:
-    """Polls until a condition holds."""
-
-    async def poll(condition: Callable[[], object], *, seconds: float = 60) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110 - a test's own polling
-                await asyncio.sleep(0.02)
-
-    return poll

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.unit.credentials.pki import NOW, ec_pairs
+from tests.support.pki import NOW, ec_pairs
 
 from thing_operator.api.thingbatch import ThingBatchSpec
 from thing_operator.batches.children import BatchIdentity, ThingFiles

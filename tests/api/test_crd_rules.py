@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.fixtures.controlplane import Kubectl
+from tests.support.controlplane import Kubectl
 
 from thing_operator_local.errors import LocalError
 

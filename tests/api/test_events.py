@@ -1,11 +1,11 @@
 """Events at a real API server, as kubectl shows them."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.fixtures.controlplane import Kubectl
+from tests.support.controlplane import Kubectl
+from tests.support.polling import until
 
 from thing_operator.api import names
 from thing_operator.api.names import THINGS
@@ -32,10 +32,12 @@ async def make_thing(client: KubeClient, namespace: str, name: str) -> ObjectRef
 
 async def listed(client: KubeClient, namespace: str, count: int) -> list[dict[str, Any]]:
     """The Events of a namespace as soon as there are so many."""
-    async with asyncio.timeout(20):
-        while len(found := await client.list(EVENTS, namespace=namespace)) < count:  # noqa: ASYNC110 - a test's own polling
-            await asyncio.sleep(0.02)
-    return found
+
+    async def enough() -> list[dict[str, Any]]:
+        found = await client.list(EVENTS, namespace=namespace)
+        return found if len(found) >= count else []
+
+    return await until(enough, f"{count} Events")
 
 
 async def test_kubectl_shows_what_happened_and_how_often(
@@ -81,7 +83,6 @@ async def test_a_namespace_that_goes_is_no_trouble(
     recorder: EventRecorder,
     kubectl: Kubectl,
     namespace: str,
-    until: Callable[..., Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG", logger="thing_operator")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from kubernetes.aio.config import incluster_config
-from tests.fixtures.controlplane import Kubectl
+from tests.support.controlplane import Kubectl
 
 from thing_operator.api.names import THINGS
 from thing_operator.core.errors import Retry, ThingOperatorError

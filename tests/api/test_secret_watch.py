@@ -4,12 +4,13 @@ import asyncio
 import base64
 import json
 import tracemalloc
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
-from tests.fixtures.controlplane import Kubectl
+from tests.support.controlplane import Kubectl
+from tests.support.polling import until
 
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.resource import ObjectKey, Resource
@@ -49,7 +50,7 @@ def secret(name: str, size: int = 1) -> dict[str, Any]:
 
 
 async def test_what_is_made_changed_and_deleted_is_told(
-    client: KubeClient, setup: Setup, namespace: str, until: Callable[..., Any]
+    client: KubeClient, setup: Setup, namespace: str
 ) -> None:
     key = ObjectKey(namespace, "s")
     await client.create(SECRETS, namespace, secret("s"))
@@ -61,9 +62,7 @@ async def test_what_is_made_changed_and_deleted_is_told(
     assert setup.resyncs == 0
 
 
-async def test_what_happens_between_prepare_and_run_is_told(
-    client: KubeClient, namespace: str, until: Callable[..., Any]
-) -> None:
+async def test_what_happens_between_prepare_and_run_is_told(client: KubeClient, namespace: str) -> None:
     setup = Setup(client, ())
     await setup.watch.prepare()
     await client.create(SECRETS, namespace, secret("early"))
@@ -88,9 +87,7 @@ class CountingClient:
                 yield event
 
 
-async def test_secrets_of_others_cost_no_memory(
-    client: KubeClient, kubectl: Kubectl, namespace: str, until: Callable[..., Any]
-) -> None:
+async def test_secrets_of_others_cost_no_memory(client: KubeClient, kubectl: Kubectl, namespace: str) -> None:
     """100 Secrets of 100 KB: 10 MB of content, of which nothing comes here and of whose names nothing is kept."""
     counting = CountingClient(client)
     setup = Setup(counting, (namespace,))  # type: ignore[arg-type]
@@ -101,7 +98,7 @@ async def test_secrets_of_others_cost_no_memory(
     task = asyncio.create_task(setup.watch.run())
     try:
         await asyncio.to_thread(kubectl, "create", "--filename=-", f"--namespace={namespace}", input=manifest)
-        await until(lambda: len(setup.seen) == 100, seconds=60)
+        await until(lambda: len(setup.seen) == 100)
         setup.seen.clear()
         held, _ = tracemalloc.get_traced_memory()
     finally:

@@ -1,11 +1,12 @@
 """The status writer against a real API server: what is stored, who owns it, and how refusals are told apart."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.polling import until
 
 from thing_operator.api import names
 from thing_operator.api.names import THINGS
@@ -78,9 +79,7 @@ async def test_the_owners_of_fields_do_not_grow_with_the_shadow(setup: Setup) ->
     assert ours[0]["fieldsV1"]["f:status"]["f:shadow"]["f:reported"] == {}
 
 
-async def test_an_object_made_anew_under_its_name_is_not_written(
-    setup: Setup, until: Callable[..., Any]
-) -> None:
+async def test_an_object_made_anew_under_its_name_is_not_written(setup: Setup) -> None:
     old = await setup.make_thing()
     await setup.client.delete(THINGS, old.key)
     new = await setup.make_thing()
@@ -92,7 +91,7 @@ async def test_an_object_made_anew_under_its_name_is_not_written(
     await setup.writer.write(new, status({"of": "the new"}))
 
 
-async def test_an_object_that_is_gone_is_told(setup: Setup, until: Callable[..., Any]) -> None:
+async def test_an_object_that_is_gone_is_told(setup: Setup) -> None:
     target = await setup.make_thing()
     await setup.client.delete(THINGS, target.key)
     setup.writer.submit(target, status({}), urgent=True, min_interval=NOW)
@@ -100,7 +99,7 @@ async def test_an_object_that_is_gone_is_told(setup: Setup, until: Callable[...,
 
 
 async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
-    setup: Setup, until: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
     target = await setup.make_thing()
     bad = status({}) | {"observedGeneration": "one"}

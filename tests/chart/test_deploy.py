@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.chart.rendering import ROOT, Json, of_kind
-from tests.fixtures.controlplane import Kubectl
+from tests.support.controlplane import Kubectl
 from tools.deploy import generated
 
 

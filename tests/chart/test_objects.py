@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.chart.rendering import CHART, ROOT, Helm, Json, load, of_kind
-from tests.fixtures.controlplane import Kubectl
+from tests.support.controlplane import Kubectl
 
 from thing_operator import __version__
 from thing_operator_local.controlplane import ControlPlane

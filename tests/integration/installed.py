@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import yaml
-from tests.fixtures.operator import Json, OperatorProcess
+from tests.support.operator import Json, OperatorProcess
 
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.controlplane import ControlPlane

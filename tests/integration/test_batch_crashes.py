@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.fixtures.operator import Workspace, eventually
+from tests.support.operator import Workspace
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.certificates import server_authority
 from thing_operator_local.cloud.client import CloudInfo, MicSession

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fixtures.operator import Workspace, eventually
+from tests.support.operator import Workspace
+from tests.support.polling import eventually
 from typer.testing import CliRunner, Result
 
 from thing_operator.cli.main import app

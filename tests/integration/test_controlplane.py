@@ -12,8 +12,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from tests.fixtures.controlplane import Kubectl
-from tests.fixtures.processtable import children, members
+from tests.support.controlplane import Kubectl
+from tests.support.processtable import children, members
 
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.controlplane import plane as plane_module

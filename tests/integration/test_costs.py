@@ -8,8 +8,8 @@ from tests.bench.api import Api
 from tests.bench.scenario import raised_budgets
 from tests.bench.setup import make_objects
 from tests.bench.watching import CloudWatch, ThingsWatch
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import OperatorProcess
+from tests.support.cloud import Things
+from tests.support.operator import OperatorProcess
 
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.cloud.control import CloudControl

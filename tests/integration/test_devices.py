@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Workspace, eventually
+from tests.support.cloud import Things
+from tests.support.operator import Workspace
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import CloudThing
 from thing_operator_local.cloud.control import CloudControl

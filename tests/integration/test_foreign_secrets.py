@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Workspace
-from tests.unit.credentials.pki import ec_pair
+from tests.support.cloud import Things
+from tests.support.operator import Workspace
+from tests.support.pki import ec_pair
 
 from thing_operator.credentials import check_pair
 from thing_operator_local.cloud.client import CloudThing

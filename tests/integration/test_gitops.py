@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.chart.test_argocd_health import SCRIPTS, TextTimes, health_of
-from tests.fixtures.cloud import Things
-from tests.fixtures.controlplane import Kubectl
-from tests.fixtures.operator import Json, Workspace, eventually
+from tests.support.cloud import Things
+from tests.support.controlplane import Kubectl
+from tests.support.operator import Json, Workspace
+from tests.support.polling import eventually
 
 from thing_operator.credentials.keys import pick_pair
 from thing_operator.credentials.names import secret_name

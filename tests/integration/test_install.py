@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Json, Workspace, eventually
 from tests.integration.installed import CHART, ROOT, InstalledOperator, may, run_helm, settings_for
+from tests.support.cloud import Things
+from tests.support.operator import Json, Workspace
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane

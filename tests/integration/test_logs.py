@@ -3,9 +3,10 @@
 import json
 import re
 
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Workspace, eventually
 from tests.integration.test_batches import batch_spec, batch_url, create_things, store
+from tests.support.cloud import Things
+from tests.support.operator import Workspace
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import CloudThing
 

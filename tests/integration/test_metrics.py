@@ -1,7 +1,8 @@
 """The metrics of a running operator move with what it does."""
 
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Workspace, eventually
+from tests.support.cloud import Things
+from tests.support.operator import Workspace
+from tests.support.polling import eventually
 
 
 def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) -> None:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Workspace, eventually
+from tests.support.cloud import Things
+from tests.support.operator import Workspace
+from tests.support.polling import eventually
 
 from thing_operator.app import probes, watch_monitor
 from thing_operator.app.run import run_operator

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from tests.fixtures.controlplane import Kubectl
-from tests.fixtures.operator import eventually
+from tests.support.controlplane import Kubectl
+from tests.support.polling import eventually
 
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.environment import inherited_environment

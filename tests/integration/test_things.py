@@ -4,8 +4,9 @@ import json
 import subprocess
 from typing import Any
 
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Workspace, eventually
+from tests.support.cloud import Things
+from tests.support.operator import Workspace
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import CloudThing
 

@@ -7,10 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Json, Workspace, eventually
 from tests.integration.background import Wait, background_loop
-from tests.integration.session.pki import Authority
 from tests.integration.session.scripted import (
     CONNECT,
     PUBLISH,
@@ -22,6 +19,10 @@ from tests.integration.session.scripted import (
     publish,
     scripted_server,
 )
+from tests.support.cloud import Things
+from tests.support.operator import Json, Workspace
+from tests.support.pki import Authority
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.ports import LOOPBACK

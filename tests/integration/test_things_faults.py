@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Workspace, eventually
-from tests.integration.cloud.devices import Device, service_identity
+from tests.support.cloud import Things
+from tests.support.devices import Device, service_identity
+from tests.support.operator import Workspace
+from tests.support.polling import eventually
 
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
 from thing_operator_local.cloud.client import CloudThing

@@ -7,10 +7,11 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Workspace, eventually
-from tests.integration.cloud.devices import Device
-from tests.integration.session.pki import Authority
+from tests.support.cloud import Things
+from tests.support.devices import Device
+from tests.support.operator import Workspace
+from tests.support.pki import Authority
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import CloudThing
 

@@ -4,8 +4,9 @@ import json
 import time
 from contextlib import suppress
 
-from tests.fixtures.cloud import Things
-from tests.fixtures.operator import Workspace, eventually
+from tests.support.cloud import Things
+from tests.support.operator import Workspace
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import CloudRefusedError, CloudThing
 from thing_operator_local.cloud.control import CloudControl

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.fixtures.shadow_rules import RULES
+from tests.support.shadow_rules import RULES
 from tools.citations import anchors, unresolved
 
 ROOT = Path(__file__).resolve().parents[2]

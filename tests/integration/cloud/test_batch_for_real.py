@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.fixtures.cloud import Things
-from tests.integration.cloud.devices import Device
+from tests.support.cloud import Things
+from tests.support.devices import Device
 
 from thing_operator.cli import main
 from thing_operator.credentials import read_batch

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.cloud.devices import tls_context, wait_for
+from tests.support.devices import tls_context
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.broker import Broker, BrokerFiles, locate_broker
 from thing_operator_local.cloud.certificates import Credentials, KeyType, thing_authority
@@ -55,7 +56,7 @@ def test_silence_ends_the_connection(layout: Layout, connection: ssl.SSLSocket) 
     """AWS closes after 1.5 times the keep-alive (docs/background/aws-iot-shadow.md#mqtt-dialect)."""
     assert connection.recv(10) == b""
     why = "silent for 1.5 times its keep-alive of 1 s"
-    wait_for(lambda: why in layout.broker_log.read_text(), "the reason in the log")
+    eventually(lambda: why in layout.broker_log.read_text(), "the reason in the log")
 
 
 def test_pings_keep_it_open(connection: ssl.SSLSocket) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.fixtures.processtable import children, members
+from tests.support.processtable import children, members
 
 from thing_operator_local.cloud.client import LocalCloud, MicSession
 from thing_operator_local.cloud.layout import Layout

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.fixtures.cloud import Things
-from tests.integration.cloud.devices import Device, service_identity
-from tests.integration.cloud.rest import Rest
+from tests.support.cloud import Things
+from tests.support.devices import Device, service_identity
+from tests.support.rest import Rest
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
-from tests.fixtures.cloud import Things
-from tests.integration.cloud.devices import Device, service_identity, tls_context, wait_for
+from tests.support.cloud import Things
+from tests.support.devices import Device, service_identity, tls_context
+from tests.support.polling import eventually
 
 from thing_operator_local.cloud.certificates import Authority, KeyType, thing_authority
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
@@ -51,7 +52,7 @@ def test_the_51st_subscription_is_refused_and_the_connection_stays(device: Devic
     assert device.subscribe(*filters[48:]) == [1, 1, 0x80]
     assert device.subscribe(filters[0]) == [1], "asking again for one that is held counts nothing"
     device.client.unsubscribe(filters[0])
-    wait_for(lambda: device.subscribe(filters[50]) == [1], "room for another")
+    eventually(lambda: device.subscribe(filters[50]) == [1], "room for another")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +293,7 @@ def test_of_many_that_connect_at_once_one_is_left_and_is_served(cloud: LocalClou
             for device in devices:
                 running.push(device)
             list(pool.map(Device.connect, devices))
-            wait_for(lambda: sum(not device.closed for device in devices) == 1, "all but one to be closed")  # noqa: B023
+            eventually(lambda: sum(not device.closed for device in devices) == 1, "all but one to be closed")  # noqa: B023
             (left,) = (device for device in devices if not device.closed)
             left.subscribe_all()
             left.publish(left.topics.get)
@@ -304,7 +305,7 @@ def test_takeover_publishes_the_will_of_the_first(cloud: LocalCloud, thing: Clou
     will = (f"tcxn/things/{thing.name}/shadow/update", b'{"state":{"reported":{"online":0}}}', 1, False)
     with Device(cloud.info, thing, will=will) as first, Device(cloud.info, thing) as second:
         first.expect_closed()
-        wait_for(lambda: cloud.get_shadow(thing) is not None, "the will to reach the shadow")
+        eventually(lambda: cloud.get_shadow(thing) is not None, "the will to reach the shadow")
         second.publish(second.topics.get)
     document = cloud.get_shadow(thing)
     assert document is not None
@@ -384,5 +385,5 @@ def test_more_than_a_hundred_publishes_a_second_are_discarded(
             source.publish(topic, {"number": "last"}, qos=0)
             return any(b"last" in sink.messages.get()[1] for _ in range(sink.messages.qsize()))
 
-        wait_for(comes_through, "a later message")
+        eventually(comes_through, "a later message")
         assert not device.closed

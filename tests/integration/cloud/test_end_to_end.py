@@ -1,7 +1,7 @@
 """The local cloud's main line: a batch, its things over MQTT and REST, and both at once."""
 
-from tests.fixtures.cloud import Things
-from tests.integration.cloud.devices import Device
+from tests.support.cloud import Things
+from tests.support.devices import Device
 
 from thing_operator_local.cloud.client import LocalCloud
 

@@ -10,8 +10,9 @@ from contextlib import closing
 from http.client import HTTPConnection
 
 import pytest
-from tests.fixtures.cloud import Things
-from tests.integration.cloud.devices import Device, wait_for
+from tests.support.cloud import Things
+from tests.support.devices import Device
+from tests.support.polling import eventually
 
 from thing_operator.shadow.topics import Kind, Operation
 from thing_operator_local.cloud.client import CloudRefusedError, CloudThing, LocalCloud
@@ -222,5 +223,5 @@ def test_two_things_do_not_share_their_trouble(
         hit.publish_and_wait(hit.topics.update, UPDATE)
         spared.publish(spared.topics.update, UPDATE)
         spared.take(3)
-        wait_for(lambda: cloud.get_shadow(first) is not None, "the update to be kept")
+        eventually(lambda: cloud.get_shadow(first) is not None, "the update to be kept")
         assert hit.messages.empty()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.fixtures.cloud import Things
+from tests.support.cloud import Things
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.layout import Layout

@@ -4,13 +4,13 @@ import base64
 from datetime import UTC, datetime
 
 import pytest
-from tests.fixtures.mic import (
+from tests.support.clock import FakeClock
+from tests.support.mic import (
     ACCOUNT,
     API_KEY,
     ORDER,
     Answer,
     Json,
-    MovableClock,
     Stack,
     StartStack,
     files_in,
@@ -138,21 +138,21 @@ class TestToken:
         stack.headers["Authorization"] = (await stack.log_in())["refreshToken"]
         assert await stack.call("GET", "/thingbatches") == Answer(403, {"message": "Forbidden"})
 
-    async def test_expires_after_a_quarter_of_an_hour(self, stack: Stack, clock: MovableClock) -> None:
+    async def test_expires_after_a_quarter_of_an_hour(self, stack: Stack, clock: FakeClock) -> None:
         credentials = await stack.log_in()
-        clock.move(seconds=899)
+        clock.advance(899)
         assert await stack.listed() == []
-        clock.move(seconds=1)
+        clock.advance(1)
         answer = await stack.call("GET", "/thingbatches")
         assert answer == Answer(401, {"message": "The incoming token has expired"})
         renewed = await stack.call("POST", "/auth/refresh", {"refreshToken": credentials["refreshToken"]})
         assert renewed.status == 200
 
-    async def test_refresh_token_expires_after_thirty_days(self, stack: Stack, clock: MovableClock) -> None:
+    async def test_refresh_token_expires_after_thirty_days(self, stack: Stack, clock: FakeClock) -> None:
         body = {"refreshToken": (await stack.log_in())["refreshToken"]}
-        clock.move(seconds=30 * 24 * 3600 - 1)
+        clock.advance(30 * 24 * 3600 - 1)
         assert (await stack.call("POST", "/auth/refresh", body)).status == 200
-        clock.move(seconds=1)
+        clock.advance(1)
         refused = await stack.call("POST", "/auth/refresh", body)
         assert (refused.status, refused.body["messageKey"]) == (401, "INVALID_LOGIN")
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.fixtures.mic import ORDER, WITHIN, Json, MovableClock, Stack, StartStack, files_in
+from tests.support.clock import FakeClock
+from tests.support.mic import ORDER, WITHIN, Json, Stack, StartStack, files_in
 from yarl import URL
 
 from thing_operator.credentials import read_batch
@@ -85,8 +86,8 @@ class TestOrderBatch:
 class TestListBatches:
     """4.2, LIST."""
 
-    async def test_fields_of_a_finished_batch(self, stack: Stack, clock: MovableClock) -> None:
-        now = clock.now_ms()
+    async def test_fields_of_a_finished_batch(self, stack: Stack, clock: FakeClock) -> None:
+        now = clock.epoch_ms()
         item = await stack.finished(await stack.order(concurrency=5))
         assert item["attributes"] == {"thingType": "freezer", "domain": "root"}
         assert (item["requestedSize"], item["currentSize"], item["concurrency"]) == (2, 2, 5)
@@ -98,10 +99,10 @@ class TestListBatches:
         assert item["Size"] == len((await stack.call("GET", item["url"], headers={})).body)
         assert not item.keys() & {"things", "keyType"}
 
-    async def test_unfinished_first_then_the_latest_finished(self, stack: Stack, clock: MovableClock) -> None:
+    async def test_unfinished_first_then_the_latest_finished(self, stack: Stack, clock: FakeClock) -> None:
         first = await stack.order()
         await stack.finished(first)
-        clock.move(seconds=1)
+        clock.advance(1)
         second = await stack.order()
         await stack.finished(second)
         unfinished = await stack.order(requestedSize=1000)
@@ -217,12 +218,12 @@ class TestDownload:
             assert list(found) == [f"{number:08}"]
 
     async def test_address_expires_and_listing_gives_a_fresh_one(
-        self, stack: Stack, clock: MovableClock
+        self, stack: Stack, clock: FakeClock
     ) -> None:
         item = await stack.finished(await stack.order())
-        clock.move(seconds=899)
+        clock.advance(899)
         assert (await stack.call("GET", item["url"], headers={})).status == 200
-        clock.move(seconds=2)
+        clock.advance(2)
         answer = await stack.call("GET", item["url"], headers={})
         assert answer.status == 403
         assert b"<Code>AccessDenied</Code>" in answer.body

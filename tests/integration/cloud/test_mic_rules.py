@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 import pytest
-from tests.fixtures.cloud import Things
-from tests.integration.cloud.devices import Device
+from tests.support.cloud import Things
+from tests.support.devices import Device
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.layout import Layout

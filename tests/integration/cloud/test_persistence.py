@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.cloud.devices import Device
+from tests.support.devices import Device
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.layout import Layout

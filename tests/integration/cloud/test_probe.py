@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.fixtures.cloud import Things
+from tests.support.cloud import Things
 from typer.testing import CliRunner, Result
 
 from thing_operator.cli.main import app

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.fixtures.shadow_rules import RULES, Heard, Rule, Step
-from tests.integration.cloud.devices import Device
-from tests.integration.cloud.rest import Rest
+from tests.support.devices import Device
+from tests.support.rest import Rest
+from tests.support.shadow_rules import RULES, Heard, Rule, Step
 
 from thing_operator.shadow.topics import Operation
 from thing_operator_local.cloud.client import CloudThing, LocalCloud

@@ -5,12 +5,13 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from tests.fixtures.cloud import Things
-from tests.integration.session.conftest import HASTY, Recorder
-from tests.integration.session.pki import Authority, identity_of
-from tests.integration.session.waiting import until
+from tests.integration.session.recorder import HASTY, Recorder
+from tests.support.cloud import Things
+from tests.support.pki import Authority, identity_of
+from tests.support.polling import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
 from thing_operator.session import (
@@ -80,6 +81,11 @@ async def session(recorder: Recorder, cloud: LocalCloud, thing: CloudThing) -> S
     return opened
 
 
+def reported(session: Session) -> Any:
+    """What the document that the session shows says is reported."""
+    return session.view.document.reported if session.view.document is not None else None
+
+
 def version(session: Session) -> int:
     """Of the document the session shows."""
     return session.view.document.version if session.view.document is not None else -1
@@ -137,14 +143,11 @@ async def test_what_others_report_and_delete_is_shown(
 ) -> None:
     await asyncio.to_thread(cloud.update_shadow, thing, {"reported": {"temperature": 21.5}})
     await until(lambda: version(session) == 1)
-    assert session.view.document is not None
-    assert session.view.document.reported == {"temperature": 21.5}
+    assert reported(session) == {"temperature": 21.5}
     await asyncio.to_thread(cloud.delete_shadow, thing)
     await until(lambda: session.view.document == EMPTY_DOCUMENT)
     await asyncio.to_thread(cloud.update_shadow, thing, {"reported": {"again": True}})
-    await until(
-        lambda: session.view.document is not None and session.view.document.reported == {"again": True}
-    )
+    await until(lambda: reported(session) == {"again": True})
 
 
 async def test_delete_twice(session: Session, cloud: LocalCloud, thing: CloudThing) -> None:
@@ -204,7 +207,7 @@ async def test_another_client_with_our_name(
     session: Session, recorder: Recorder, cloud: LocalCloud, thing: CloudThing
 ) -> None:
     recorder.open(spec_of(cloud, thing))
-    await until(lambda: any(view.reason == "TakenOver" for view in recorder.views), seconds=60)
+    await until(lambda: any(view.reason == "TakenOver" for view in recorder.views))
 
 
 async def test_rotation_to_a_certificate_the_cloud_made(
@@ -263,6 +266,6 @@ async def test_a_handshake_that_takes_too_long(
 async def test_two_hundred_at_once(recorder: Recorder, cloud: LocalCloud, things: Things) -> None:
     made = await asyncio.to_thread(things, 200)
     sessions = [recorder.open(spec_of(cloud, thing)) for thing in made]
-    await until(lambda: all(session.view.connected for session in sessions), seconds=90)
+    await until(lambda: all(session.view.connected for session in sessions), timeout=90)
     answers = await asyncio.gather(*(session.update(desired={"n": 1}) for session in sessions))
     assert {answer.version for answer in answers} == {1}

@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tests.integration.session.conftest import Recorder
-from tests.integration.session.pki import Authority
+from tests.integration.session.recorder import Recorder
 from tests.integration.session.scripted import CONNECT, scripted_server
-from tests.integration.session.waiting import until
+from tests.support.pki import Authority
+from tests.support.polling import until
 
 from thing_operator.session import Phase
 

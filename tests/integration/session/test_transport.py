@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.integration.session.conftest import HASTY, PATIENT, Recorder
-from tests.integration.session.pki import Authority
+from tests.integration.session.recorder import HASTY, PATIENT, Recorder
 from tests.integration.session.scripted import (
     CONNECT,
     DISCONNECT,
@@ -25,7 +24,8 @@ from tests.integration.session.scripted import (
     publish,
     scripted_server,
 )
-from tests.integration.session.waiting import until
+from tests.support.pki import Authority
+from tests.support.polling import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
 from thing_operator.core.descriptors import RESERVED

@@ -1,7 +1,7 @@
 """What all tests of credentials share."""
 
 import pytest
-from tests.unit.credentials.pki import Pair, ec_pairs
+from tests.support.pki import Pair, ec_pairs
 
 
 @pytest.fixture(scope="session")

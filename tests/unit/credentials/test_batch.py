@@ -7,8 +7,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 
 import pytest
-from tests.unit.credentials import zips
-from tests.unit.credentials.pki import (
+from tests.support.pki import (
     NOT_BEFORE,
     NOW,
     SECOND,
@@ -19,6 +18,7 @@ from tests.unit.credentials.pki import (
     pair_for,
     rsa_key,
 )
+from tests.unit.credentials import zips
 from tests.unit.credentials.zips import Member, build, members_of
 
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch

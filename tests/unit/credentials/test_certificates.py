@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
-from tests.unit.credentials.pki import (
+from tests.support.pki import (
     NOT_AFTER,
     NOT_BEFORE,
     NOW,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.pki import NOW, ec_pairs, pair_for, rsa_key
 from tests.unit.credentials import zips
-from tests.unit.credentials.pki import NOW, ec_pairs, pair_for, rsa_key
 from tests.unit.credentials.zips import Member, build, members_of
 
 from thing_operator.credentials import ArchiveRefusedError, CredentialsError, Limits, check_pair, read_batch

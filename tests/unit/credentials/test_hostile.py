@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Callable
 
 import pytest
+from tests.support.pki import NOW, Pair, ec_pair, ec_pairs
 from tests.unit.credentials import zips
-from tests.unit.credentials.pki import NOW, Pair, ec_pair, ec_pairs
 from tests.unit.credentials.zips import Member, build, deflate, members_of
 
 from thing_operator.credentials import ArchiveRefusedError, Limits, read_batch

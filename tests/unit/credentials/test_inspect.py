@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.credentials.pki import Pair, ec_pair
+from tests.support.pki import Pair, ec_pair
 from tests.unit.credentials.zips import build, members_of
 from typer.testing import CliRunner, Result
 

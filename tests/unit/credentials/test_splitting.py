@@ -1,6 +1,6 @@
 """One batch as several zips."""
 
-from tests.unit.credentials.pki import NOW, Pair, ec_pairs
+from tests.support.pki import NOW, Pair, ec_pairs
 from tests.unit.credentials.zips import build, members_of
 
 from thing_operator.credentials import read_batch

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.unit.credentials.pki import Pair
+from tests.support.pki import Pair
 
 STORED, DEFLATED = 0, 8
 ENCRYPTED, SIZES_FOLLOW, UTF8 = 0x1, 0x8, 0x800

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.fixtures.mic import ACCOUNT, API_KEY, MovableClock, Parts
-from tests.unit.mic.conftest import Site, hang_up
+from tests.support.clock import FakeClock
+from tests.support.https_site import Site, hang_up
+from tests.support.mic import ACCOUNT, API_KEY, Parts
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.download.errors import UnreachableError, UrlNotAllowedError
@@ -28,6 +29,8 @@ from thing_operator.mic import (
 )
 from thing_operator_local.cloud.certificates import Authority
 from thing_operator_local.ports import free_ports
+
+pytestmark = pytest.mark.real_time
 
 PASSWORD = "p4ssw0rd"
 TOKEN, RENEWED, REFRESH = "first-t0ken", "second-t0ken", "refresh-t0ken"
@@ -231,7 +234,7 @@ class TestOrder:
 
 @pytest.fixture
 async def local_stack(
-    site: Site, tmp_path: Path, thing_ca: Authority, clock: MovableClock
+    site: Site, tmp_path: Path, thing_ca: Authority, clock: FakeClock
 ) -> AsyncIterator[Parts]:
     """The local cloud's API, served by the site."""
     async with AsyncExitStack() as running:
@@ -242,7 +245,7 @@ async def local_stack(
 
 
 async def test_months_with_the_local_cloud(
-    site: Site, https: HttpsClient, local_stack: Parts, clock: MovableClock
+    site: Site, https: HttpsClient, local_stack: Parts, clock: FakeClock
 ) -> None:
     """Access tokens end after a quarter of an hour, refresh tokens after thirty days."""
     stack = await find_stack(https, manifest_url=site.url("/manifest/"), host="localhost")
@@ -250,7 +253,7 @@ async def test_months_with_the_local_cloud(
     client = MicClient(https, stack=stack, account=account)
     ordered = set()
     for seconds in (0, 901, 901, 31 * 24 * 3600):
-        clock.move(seconds=seconds)
+        clock.advance(seconds)
         ordered.add(await client.order_batch(ORDER))
     assert {item.batch_id for item in await client.batches()} == ordered
     assert len(ordered) == 4

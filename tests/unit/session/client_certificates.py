@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
-from tests.unit.credentials.pki import der
+from tests.support.pki import der
 
 from thing_operator.credentials.pem import PemBlock
 from thing_operator.session.model import Identity

@@ -189,13 +189,6 @@ def hub(broker: FakeBroker, *, seed: int = 1, pacing: PacingSettings | None = No
     )
 
 
-async def until(condition: Callable[[], object], *, seconds: float = 600) -> None:
-    """Let virtual time pass until it holds."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - any condition, in virtual time
-            await asyncio.sleep(0.05)
-
-
 @dataclass
 class Watcher:
     """Collects what a session shows."""

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from tests.unit.session.fakes import FakeBroker, Watcher, hub, spec, until
+from tests.support.polling import until
+from tests.unit.session.fakes import FakeBroker, Watcher, hub, spec
 
 from thing_operator.session import (
     EndpointUnreachableError,
@@ -121,7 +122,7 @@ async def test_a_session_that_waits_tries_at_once() -> None:
         await asyncio.sleep(300)
         assert not session.view.connected
         session.replace(spec(fingerprint="good"))
-        await until(lambda: session.view.connected, seconds=1)
+        await until(lambda: session.view.connected, timeout=1)
         assert session.view.fingerprint == "good"
 
 
@@ -132,7 +133,7 @@ async def test_other_credentials_begin_with_a_short_backoff() -> None:
         await asyncio.sleep(900)
         broker.dial_errors = [EndpointUnreachableError("away")]
         session.replace(spec(fingerprint="good"))
-        await until(lambda: session.view.connected, seconds=2)
+        await until(lambda: session.view.connected, timeout=2)
 
 
 async def test_replacing_while_connecting_drops_that_try() -> None:

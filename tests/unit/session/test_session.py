@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from tests.support.polling import until
 from tests.unit.session.fakes import (
     FakeBroker,
     FakeTransport,
@@ -17,7 +18,6 @@ from tests.unit.session.fakes import (
     now,
     silence,
     spec,
-    until,
 )
 
 from thing_operator.config import PacingSettings
@@ -66,7 +66,7 @@ def answer_get(version: int, **reported: Any) -> Any:
 async def ready(broker: FakeBroker, the_hub: Hub, **kwargs: Any) -> Session:
     """A session that is up."""
     session = the_hub.open(spec(**kwargs), Watcher())
-    await until(lambda: session.view.connected)
+    await until(lambda: session.view.connected, timeout=600)
     return session
 
 
@@ -163,7 +163,7 @@ class TestGettingReady:
             assert session.view.reason == "ConnectionLost"
             assert "shadow service" in session.view.message
             broker.on_publish = answer_get_404
-            await until(lambda: session.view.connected)
+            await until(lambda: session.view.connected, timeout=600)
 
     async def test_the_shadow_may_not_be_read(self) -> None:
         def answer(transport: FakeTransport, sent: Sent) -> None:
@@ -190,7 +190,7 @@ class TestFailing:
             assert (view.reason, view.message) == (error.reason, error.message)
             assert view.next_try is not None
             since = view.since
-            await until(lambda: session.view.connected)
+            await until(lambda: session.view.connected, timeout=600)
             said = [view.reason for view in watcher.views if not view.connected]
             assert set(said[said.index(error.reason) :]) == {error.reason}
             assert {view.since for view in watcher.views if not view.connected} == {since}
@@ -258,13 +258,13 @@ class TestDrops:
             loop = asyncio.get_running_loop()
             began = loop.time()
             while loop.time() - began < 1800:
-                await until(lambda: session.view.connected)
+                await until(lambda: session.view.connected, timeout=600)
                 await asyncio.sleep(3)
                 broker.last.kick()
             assert session.view.reason == "TakenOver"
             assert "t1" in session.view.message
             assert len(broker.transports) < 40
-            await until(lambda: session.view.connected)
+            await until(lambda: session.view.connected, timeout=600)
             await asyncio.sleep(3600)
             assert session.view.connected
 
@@ -297,7 +297,7 @@ class TestDrops:
         async with hub(broker) as the_hub:
             session = the_hub.open(spec(), watcher)
             for _ in range(3):
-                await until(lambda: session.view.connected)
+                await until(lambda: session.view.connected, timeout=600)
                 with pytest.raises(SessionLostError):
                     await session.refresh()
         assert "NotAuthorized" not in {view.reason for view in watcher.views}
@@ -313,7 +313,7 @@ class TestDrops:
         async with hub(broker) as the_hub:
             session = await ready(broker, the_hub)
             for expected in (SessionLostError, SessionLostError, NotAuthorizedError, NotAuthorizedError):
-                await until(lambda: session.view.connected)
+                await until(lambda: session.view.connected, timeout=600)
                 with pytest.raises(expected):
                     await session.update(desired={"a": 1})
             assert session.view.reason == "NotAuthorized"

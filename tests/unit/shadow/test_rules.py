@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.fixtures.shadow_rules import RULES, Heard, Rule, Step
+from tests.support.shadow_rules import RULES, Heard, Rule, Step
 
 from thing_operator.shadow.topics import Operation
 from thing_operator_local.cloud.shadow_service import Options, ShadowRequest, ShadowService

@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from tests.fixtures.processtable import members
+from tests.support.processtable import members
 
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK, check_port, free_ports

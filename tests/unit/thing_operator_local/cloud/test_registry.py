@@ -10,6 +10,8 @@ from thing_operator_local.cloud.certificates import Authority, KeyType, thing_au
 from thing_operator_local.cloud.registry import Registry, Thing
 from thing_operator_local.cloud.store import Store
 
+pytestmark = pytest.mark.real_time
+
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:

@@ -1,11 +1,13 @@
 """What the table of rules (test_rules.py) cannot say of the shadow service: times, options, memory, properties."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
-from tests.fixtures.shadow_rules import nested
+from tests.support.clock import FakeClock
+from tests.support.shadow_rules import nested
 from tests.unit.shadow.strategies import objects
 
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
@@ -24,20 +26,12 @@ Json = Any
 THING = "t1"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_790_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Cloud:
     """A service with one thing, and answers as JSON."""
 
     def __init__(self, options: Options | None = None) -> None:
-        self.clock = Clock()
-        self.service = ShadowService(self.clock, options or Options(requests_per_second=None))
+        self.clock = FakeClock(start=datetime.fromtimestamp(1_790_000_000, UTC))
+        self.service = ShadowService(self.clock.epoch, options or Options(requests_per_second=None))
 
     def send(self, operation: Operation, body: Json = None, *, shadow: str | None = None) -> Outcome:
         payload = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -115,7 +109,7 @@ def test_documents_has_before_and_after_also_when_nothing_changed(cloud: Cloud) 
 
 def test_only_named_fields_get_a_new_time(cloud: Cloud) -> None:
     cloud.update({"state": {"desired": {"a": {"x": 1, "y": 2}, "l": [1, {"z": 2}]}}})
-    cloud.clock.now += 10
+    cloud.clock.advance(10)
     cloud.update({"state": {"desired": {"a": {"x": 1}}}})
     metadata = json.loads(cloud.send(Operation.GET).payload)["metadata"]["desired"]
     old, new = {"timestamp": 1_790_000_000}, {"timestamp": 1_790_000_010}
@@ -134,12 +128,12 @@ def test_the_version_is_remembered_48_hours_after_a_deletion(cloud: Cloud) -> No
     cloud.update({"state": {"desired": {"a": 1}}})
     answer = json.loads(cloud.send(Operation.DELETE).payload)
     assert answer["version"] == 1
-    cloud.clock.now += 48 * 3600 - 1
+    cloud.clock.advance(48 * 3600 - 1)
     cloud.update({"state": {}})
     assert cloud.version() == 3
     assert cloud.state() == {}
     cloud.send(Operation.DELETE)
-    cloud.clock.now += 48 * 3600
+    cloud.clock.advance(48 * 3600)
     cloud.update({"state": {}})
     assert cloud.version() == 1
 
@@ -160,7 +154,7 @@ def test_rate_per_thing() -> None:
     assert codes == [404] * 20 + [429]
     refused = cloud.send(Operation.UPDATE, {"state": {}, "clientToken": "op-1"})
     assert (refused.code, json.loads(refused.payload)["clientToken"]) == (429, "op-1")
-    cloud.clock.now += 1.01
+    cloud.clock.advance(1.01)
     assert cloud.send(Operation.GET).code == 404
 
 

@@ -1,0 +1,41 @@
+"""Sessions on one hub, and every view they show."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.pki import Authority
+
+from thing_operator.session import Endpoint, Hub, Session, SessionSpec, SessionView
+
+
+@dataclass
+class Recorder:
+    """Opens sessions on one hub and keeps every view they show."""
+
+    hub: Hub
+    authority: Authority
+    views: list[SessionView] = field(default_factory=list)
+
+    def spec(self, port: int, *, name: str = "t1", **changes: Any) -> SessionSpec:
+        """On localhost, trusting the authority, with a new identity; ``changes`` replace any of it."""
+        endpoint = Endpoint(changes.pop("host", "localhost"), port, changes.pop("ca_pem", self.authority.pem))
+        identity = changes.pop("identity", None) or self.authority.identity(name)
+        return SessionSpec(name, endpoint, identity, **changes)
+
+    def open(self, spec: SessionSpec) -> Session:
+        """Record what it shows."""
+        return self.hub.open(spec, lambda session: self.views.append(session.view))
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long the sessions of a test wait."""
+
+    connect: str
+    request: str
+
+
+PATIENT = Times("30s", "30s")
+"""So that nothing but what a test means runs out of time on a slow machine."""
+HASTY = Times("2s", "1s")
+"""For a test of what happens when a time runs out: ``@pytest.mark.parametrize("times", [HASTY])``."""

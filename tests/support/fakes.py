@@ -1,0 +1,144 @@
+"""What stands in for the API server and a session in the controller's unit tests."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from tests.support.clock import START
+
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.session import SessionView
+from thing_operator.session.errors import rejection
+from thing_operator.session.model import Phase
+from thing_operator.shadow.documents import EMPTY_DOCUMENT
+from thing_operator.shadow.messages import (
+    UNSET,
+    Accepted,
+    decode_accepted,
+    decode_get_accepted,
+    decode_rejected,
+    encode_update,
+)
+from thing_operator.shadow.topics import Operation
+from thing_operator_local.cloud.shadow_service import Options, ShadowRequest, ShadowService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class RecordingClient:
+    """Takes status patches; ``errors`` are raised first, one each.
+
+    ``lost`` are raised after the patch was taken: only its answer is lost. Patches wait while ``open`` is not set.
+    """
+
+    def __init__(self) -> None:
+        self.written: list[tuple[ObjectKey, Any]] = []
+        self.errors: list[ThingOperatorError] = []
+        self.lost: list[ThingOperatorError] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.flying = 0
+        self.most_flying = 0
+        self.uid = "u"
+
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: list[Any], *, subresource: str | None = None
+    ) -> dict[str, Any]:
+        self.flying += 1
+        self.most_flying = max(self.most_flying, self.flying)
+        try:
+            await asyncio.sleep(0)
+            await self.open.wait()
+        finally:
+            self.flying -= 1
+        if self.errors:
+            raise self.errors.pop(0)
+        self.written.append((key, decode(encode(operations))[1]["value"]))
+        if self.lost:
+            raise self.lost.pop(0)
+        return {}
+
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        return {"metadata": {"uid": self.uid}}
+
+
+class ServiceSession:
+    """A session's surface over the real rules of the shadow service, without a network between.
+
+    ``lose`` answers are lost: the update happens and nobody is told. ``codes`` are refusals to come.
+    """
+
+    def __init__(self, thing: str = "t1") -> None:
+        self.thing = thing
+        self.service = ShadowService(lambda: 1_790_000_000.0, Options(requests_per_second=None))
+        self.lose: list[ThingOperatorError] = []
+        self.codes: list[int] = []
+        self.sent: list[Any] = []
+        self.reports: list[Any] = []
+        self.connected = True
+        self.on_send: Callable[[str], None] = lambda _moment: None
+        self._document = EMPTY_DOCUMENT
+
+    @property
+    def view(self) -> SessionView:
+        return SessionView(
+            phase=Phase.READY if self.connected else Phase.WAITING,
+            connected=self.connected,
+            reason="Connected" if self.connected else "ConnectionLost",
+            message="",
+            since=START,
+            fingerprint="f",
+            document=self._document,
+        )
+
+    async def update(self, *, desired: Any = UNSET, reported: Any = UNSET) -> Accepted:
+        if self.codes:
+            raise rejection(code=self.codes.pop(0), message="no")
+        self.on_send("before the update is sent")
+        if desired is not UNSET:
+            self.sent.append(desired)
+        if reported is not UNSET:
+            self.reports.append(reported)
+        outcome = self.foreign(desired=desired, reported=reported)
+        self.on_send("after the update was accepted, before anybody knows")
+        if self.lose:
+            raise self.lose.pop(0)
+        if not outcome.accepted:
+            answer = decode_rejected(outcome.payload)
+            raise rejection(code=answer.code, message=answer.message)
+        accepted = decode_accepted(outcome.payload)
+        self._document = self._document.after(accepted)
+        return accepted
+
+    async def refresh(self) -> None:
+        self.hear()
+
+    def hear(self) -> None:
+        """What is the case reaches the session."""
+        outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
+        self._document = decode_get_accepted(outcome.payload).document if outcome.accepted else EMPTY_DOCUMENT
+
+    def foreign(self, **sections: Any) -> Any:
+        """An update by somebody else; :meth:`refresh` shows it."""
+        payload = encode_update(**sections)
+        return self.service.handle(ShadowRequest(self.thing, None, Operation.UPDATE, payload))
+
+    def desired(self) -> Any:
+        """What the service holds."""
+        outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
+        return decode_get_accepted(outcome.payload).document.desired
+
+    def reported(self) -> Any:
+        """What the service holds."""
+        outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
+        return decode_get_accepted(outcome.payload).document.reported
+
+
+def target(name: str = "t", uid: str = "u") -> Any:
+    """Stands for an object in the status writer's tests."""
+    from thing_operator.api.names import THINGS
+    from thing_operator.core.resource import ObjectRef
+
+    return ObjectRef(THINGS, ObjectKey("ns", name), uid)

@@ -1,0 +1,238 @@
+"""The operator as a process of its own, against the real control plane and the local cloud."""
+
+import base64
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.support.controlplane import Kubectl
+from tests.support.polling import eventually
+
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.environment import operator_environment
+from thing_operator_local.ports import LOOPBACK, free_ports
+from thing_operator_local.processes import ChildProcess
+
+Json = dict[str, Any]
+
+
+class OperatorProcess:
+    """``thing-operator run`` for one namespace."""
+
+    def __init__(self, *, plane: ControlPlane, cloud: LocalCloud, namespace: str, folder: Path) -> None:
+        self._plane = plane
+        self._cloud = cloud
+        self._namespace = namespace
+        self.log = folder / "operator.log"
+        self._process: ChildProcess | None = None
+        self.health_port, self.metrics_port = free_ports(2)
+        self.settings: dict[str, str] = {}
+
+    def start(self) -> None:
+        arguments, env = self.invocation()
+        command = [sys.executable, "-W", "error::RuntimeWarning", "-m", "thing_operator", *arguments]
+        if root := os.environ.get("THING_OPERATOR_TEST_ROOT"):
+            command, env = _in_image(Path(root), arguments, env)
+        self._process = ChildProcess(command, name="operator", log=self.log, env=env)
+
+    def invocation(self) -> tuple[list[str], dict[str, str]]:
+        """Arguments and whole environment."""
+        info = self._cloud.info
+        env = (
+            operator_environment(info, kubeconfig=self._plane.kubeconfig)
+            | {
+                "THING_OPERATOR_HEALTH__PORT": str(self.health_port),
+                "THING_OPERATOR_METRICS__PORT": str(self.metrics_port),
+                "THING_OPERATOR_BATCH__URL_HOSTS": "localhost",
+                "THING_OPERATOR_BATCH__CA_FILE": str(info.ca),
+                "THING_OPERATOR_BATCH__MANIFEST_URL": f"{info.api}/manifest/",
+            }
+            | self.settings
+        )
+        return ["run", "--namespace", self._namespace], env
+
+    def stop(self, *, grace: float = 10) -> int | None:
+        """End it (``grace`` 0: by SIGKILL) and return its exit code."""
+        if self._process is None:
+            return None
+        self._process.stop(grace=grace)
+        code, self._process = self._process.returncode, None
+        return code
+
+    def check_running(self) -> None:
+        assert self._process is not None
+        self._process.check_running()
+
+    def scrape(self) -> dict[tuple[str, ...], float]:
+        """Its metrics: values by name without the prefix, and label values in the order of the labels' names."""
+        with urlopen(f"http://{LOOPBACK}:{self.metrics_port}/metrics", timeout=60) as answer:
+            text = answer.read().decode()
+        return {
+            (sample.name.removeprefix("thing_operator_"), *sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+
+def _in_image(root: Path, arguments: list[str], env: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The same in the image's file tree (tools/image_root.sh), as its user."""
+    user = 65532
+    inside = {"PATH": "/opt/thing-operator/bin:/usr/bin:/bin", "USER": "thing-operator"}
+    for variable in ("KUBECONFIG", "THING_OPERATOR_ENDPOINT__CA_FILE", "THING_OPERATOR_BATCH__CA_FILE"):
+        copy = Path(shutil.copy(env[variable], root / "mnt" / variable))
+        os.chown(copy, user, user)
+        inside[variable] = f"/mnt/{variable}"
+    chroot = shutil.which("chroot", path=f"{os.environ['PATH']}:/usr/sbin") or "chroot"
+    command = [chroot, f"--userspec={user}:{user}", str(root), "thing-operator", *arguments]
+    return command, env | inside
+
+
+class Workspace:
+    """A namespace with an operator: what a user does with kubectl, and what the cloud then has."""
+
+    def __init__(
+        self, *, kubectl: Kubectl, cloud: LocalCloud, operator: OperatorProcess, namespace: str
+    ) -> None:
+        self._kubectl = kubectl
+        self.cloud = cloud
+        self.operator = operator
+        self.namespace = namespace
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        return self._kubectl(*arguments, f"--namespace={self.namespace}", input=stdin)
+
+    def manifest(self, kind: str, name: str, spec: Json) -> Json:
+        """An object of ours in this namespace."""
+        return {
+            "apiVersion": "thing-operator.io/v1alpha1",
+            "kind": kind,
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": spec,
+        }
+
+    def apply(self, kind: str, name: str, spec: Json) -> None:
+        self.kubectl("apply", "--filename=-", stdin=json.dumps(self.manifest(kind, name, spec)))
+
+    def apply_thing(self, thing: CloudThing, spec: Json | None = None, *, name: str | None = None) -> str:
+        """A Thing for a thing of the cloud; returns its name."""
+        name = name or thing.name
+        self.apply("Thing", name, {"thingName": thing.name} | (spec or {}))
+        return name
+
+    def secret(self, thing: CloudThing, *, name: str | None = None) -> Json:
+        """The Secret with a thing's credentials, by default the one its Thing looks for."""
+        data = {"tls.crt": thing.certificate_pem.decode(), "tls.key": thing.private_key_pem.decode()}
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": name or f"thing-{thing.name}", "namespace": self.namespace},
+            "stringData": data,
+        }
+
+    def store_credentials(self, thing: CloudThing, *, name: str | None = None) -> None:
+        self.kubectl("apply", "--filename=-", stdin=json.dumps(self.secret(thing, name=name)))
+
+    def store_zip(self, data: bytes, *, name: str = "zip") -> None:
+        """A source Secret for a ThingBatch; the zip is under ``batch.zip``."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "data": {"batch.zip": base64.b64encode(data).decode()},
+        }
+        self.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(body))
+
+    def patch(self, name: str, spec: Json) -> None:
+        """A merge patch of a Thing's spec."""
+        self.kubectl("patch", "thing", name, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
+
+    def get(self, name: str, *, kind: str = "thing") -> Json:
+        found: Json = json.loads(self.kubectl("get", kind, name, "--output=json"))
+        return found
+
+    def list(self, kind: str) -> list[Json]:
+        found: list[Json] = json.loads(self.kubectl("get", kind, "--output=json"))["items"]
+        return found
+
+    def condition(self, name: str, condition: str, *, kind: str = "thing") -> Json:
+        """One condition of the object's present generation, empty when there is none."""
+        body = self.get(name, kind=kind)
+        for found in body.get("status", {}).get("conditions", []):
+            if found["type"] == condition and found["observedGeneration"] == body["metadata"]["generation"]:
+                return dict(found)
+        return {}
+
+    def wait_for(
+        self,
+        name: str,
+        condition: str,
+        status: str = "True",
+        *,
+        reason: str | None = None,
+        kind: str = "thing",
+    ) -> Json:
+        """Wait until a condition of the present generation has a status (and a reason)."""
+
+        def reached() -> Json | None:
+            found = self.condition(name, condition, kind=kind)
+            fits = found.get("status") == status and reason in {None, found.get("reason")}
+            return found if fits else None
+
+        found: Json = eventually(reached, f"{kind} {name}: {condition}={status} {reason or ''}")
+        return found
+
+    def desired(self, thing: CloudThing) -> Json:
+        """The shadow's desired in the cloud."""
+        document = self.cloud.get_shadow(thing) or {}
+        found: Json = document.get("state", {}).get("desired", {})
+        return found
+
+    def reported(self, thing: CloudThing) -> Json:
+        """The shadow's reported in the cloud."""
+        document = self.cloud.get_shadow(thing) or {}
+        found: Json = document.get("state", {}).get("reported", {})
+        return found
+
+    def versions(self, kind: str = "things") -> dict[str, str]:
+        """The resource version of each object: who has it unchanged was not written."""
+        return {body["metadata"]["name"]: body["metadata"]["resourceVersion"] for body in self.list(kind)}
+
+    def now(self) -> str:
+        """The resource version from which :meth:`events_since` misses nothing."""
+        version: str = json.loads(self.kubectl("get", "--raw", self._things_path))["metadata"][
+            "resourceVersion"
+        ]
+        return version
+
+    def events_since(self, version: str) -> tuple[Json, ...]:
+        """What the API server's watch has told of Things since then."""
+        raw = f"{self._things_path}?watch=true&resourceVersion={version}&timeoutSeconds=2"
+        return tuple(json.loads(line) for line in self.kubectl("get", "--raw", raw).splitlines())
+
+    @property
+    def _things_path(self) -> str:
+        return f"/apis/thing-operator.io/v1alpha1/namespaces/{self.namespace}/things"
+
+
+@pytest.fixture
+def workspace(
+    kubectl: Kubectl, control_plane: ControlPlane, cloud: LocalCloud, namespace: str, tmp_path: Path
+) -> Iterator[Workspace]:
+    """A fresh namespace and a running operator that sees only it."""
+    operator = OperatorProcess(plane=control_plane, cloud=cloud, namespace=namespace, folder=tmp_path)
+    operator.start()
+    yield Workspace(kubectl=kubectl, cloud=cloud, operator=operator, namespace=namespace)
+    operator.stop()
+    text = operator.log.read_text(errors="replace")
+    print(text)
+    assert "PRIVATE KEY" not in text
+    assert "Traceback" not in text

@@ -1,0 +1,114 @@
+"""What the status of a ThingBatch says, and that it fits into an object whatever a zip holds."""
+
+import io
+import json
+import zipfile
+from datetime import UTC, datetime
+
+import pytest
+from tests.support.pki import NOW, Pair, ec_pairs
+
+from thing_operator.api.conditions import ConditionType, find_condition
+from thing_operator.api.thingbatch import BatchThing, OrderStatus, ThingBatchStatus, ThingResult
+from thing_operator.batches.status import BatchReport, build_status
+from thing_operator.batches.zips import read_zips
+
+EMPTY = ThingBatchStatus()
+ORDER = OrderStatus(nonce="n", time=NOW, host="h", thing_type="t", domain="d", size=5, batch_id="b")
+UNTIL = datetime(2049, 12, 31, tzinfo=UTC)
+
+
+def thing(name: str, result: str = ThingResult.IMPORTED, message: str | None = None) -> BatchThing:
+    return BatchThing(
+        name=name,
+        secret_name=f"thing-{name}",
+        fingerprint="f" * 64,
+        not_after=UNTIL,
+        result=result,
+        message=message,
+    )
+
+
+def status_of(report: BatchReport, previous: ThingBatchStatus = EMPTY) -> ThingBatchStatus:
+    return build_status(report, previous=previous, generation=3, now=NOW)
+
+
+def condition(status: ThingBatchStatus, kind: ConditionType) -> tuple[str, str] | None:
+    found = find_condition(status.conditions, kind)
+    return (found.status, found.reason) if found else None
+
+
+def test_all_imported() -> None:
+    status = status_of(BatchReport(things=(thing("a"), thing("b"))))
+    assert (status.total, status.imported, status.failed) == (2, 2, 0)
+    assert condition(status, ConditionType.READY) == ("True", "Imported")
+    assert condition(status, ConditionType.STALLED) is None
+    assert status.observed_generation == 3
+
+
+def test_failed_things_are_named_a_few_of_them() -> None:
+    bad = tuple(thing(f"bad-{number}", ThingResult.INVALID, "why") for number in range(7))
+    status = status_of(BatchReport(things=(thing("a"), *bad)))
+    assert (status.total, status.imported, status.failed) == (8, 1, 7)
+    assert condition(status, ConditionType.STALLED) == ("True", "PartlyImported")
+    found = find_condition(status.conditions, ConditionType.READY)
+    assert found is not None
+    assert found.message.startswith("1 of 8 things imported: bad-0: why; bad-1: why")
+    assert found.message.endswith("and 2 more, see status.things")
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{SNOWFLAKE}", "\N{ICE CUBE}"])
+@pytest.mark.parametrize("count", [1000, 10_000])
+def test_status_fits_into_etcd_and_totals_are_right(letter: str, count: int) -> None:
+    """Names of folders that are no things' may be of any letters, with up to four bytes each."""
+    failed = tuple(thing(f"{n}{letter * 80}", ThingResult.INVALID, letter * 600) for n in range(count // 2))
+    imported = tuple(thing(f"{n:08}") for n in range(count - len(failed)))
+    status = status_of(BatchReport(things=(*imported, *failed)))
+    assert (status.total, status.imported, status.failed) == (count, len(imported), len(failed))
+    wire = json.dumps(status.to_wire(), ensure_ascii=False).encode()
+    assert 256 * 1024 < len(wire) < 1024 * 1024
+    shown = status.things or ()
+    assert len(shown) == count or shown[0].result == ThingResult.INVALID
+    assert len({each.name for each in shown}) == len(shown) > 100
+
+
+def test_a_thousand_good_things_are_all_shown() -> None:
+    status = status_of(BatchReport(things=tuple(thing(f"{n:08}") for n in range(1000))))
+    assert len(status.things or ()) == 1000
+
+
+def test_progress_keeps_what_an_earlier_import_made() -> None:
+    before = status_of(BatchReport(things=(thing("a"),)))
+    making = ORDER.model_copy(update={"current_size": 2})
+    report = BatchReport(
+        reason="Progressing", message="MIC has made 2 of 5 things", stalled=False, order=making
+    )
+    status = status_of(report, before)
+    assert status.things == before.things
+    assert status.order == making
+    assert condition(status, ConditionType.READY) == ("False", "Progressing")
+    assert condition(status, ConditionType.RECONCILING) == ("True", "Progressing")
+    assert condition(status, ConditionType.STALLED) is None
+
+
+def zipped(**folders: Pair) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for folder, pair in folders.items():
+            for name, content in pair.files.items():
+                archive.writestr(f"{folder}/{name}", content)
+    return file.getvalue()
+
+
+def test_things_in_several_zips() -> None:
+    one, other, third = ec_pairs(3)
+    broken = Pair(b"", b"")
+    zips = [
+        ("first", zipped(same=one, differs=one, bad_twice=broken, bad_once=broken)),
+        ("second", zipped(same=one, differs=other, bad_twice=broken, bad_once=one, only=third)),
+    ]
+    found = {entry.thing_name: entry for entry in read_zips(zips, now=NOW)}
+    assert list(found) == sorted(found)
+    assert {name for name, entry in found.items() if entry.credentials} == {"same", "only"}
+    reasons = {name: entry.problem.reason for name, entry in found.items() if entry.problem}
+    assert reasons == {"differs": "Conflict", "bad_once": "Conflict", "bad_twice": "InvalidPem"}

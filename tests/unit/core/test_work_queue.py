@@ -1,0 +1,237 @@
+"""The work queue: nothing is lost, nothing runs twice at once, failures back off."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.clock import FakeClock, loop_time
+from tests.support.polling import until
+
+from thing_operator.core.errors import TransientError, UserError
+from thing_operator.core.work_queue import WorkQueue
+
+
+def make(  # type: ignore[no-untyped-def]
+    handler, *, concurrency: int = 2, base: float = 0.01, on_pass=lambda _good, _seconds: None
+) -> WorkQueue[str]:
+    return WorkQueue(
+        handler,
+        on_pass=on_pass,
+        concurrency=concurrency,
+        clock=FakeClock(loop_time),
+        rng=random.Random(1),
+        base_backoff=timedelta(seconds=base),
+        max_backoff=timedelta(seconds=base * 4),
+    )
+
+
+async def test_a_key_added_while_it_runs_runs_once_more() -> None:
+    runs = 0
+    release = asyncio.Event()
+
+    async def handler(key: str) -> None:
+        nonlocal runs
+        runs += 1
+        await release.wait()
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("a")
+    await until(lambda: runs == 1)
+    for _ in range(5):
+        queue.add("a")
+    release.set()
+    await until(lambda: runs == 2 and queue.depth == 0)
+    await queue.stop(timeout=timedelta(seconds=1))
+    assert runs == 2
+
+
+async def test_failures_back_off_and_success_resets() -> None:
+    attempts: list[float] = []
+
+    async def handler(key: str) -> None:
+        attempts.append(asyncio.get_running_loop().time())
+        if len(attempts) < 4:
+            raise TransientError("not now")
+
+    passes: list[bool] = []
+    queue = make(handler, on_pass=lambda good, _seconds: passes.append(good))
+    await queue.start()
+    queue.add("a")
+    await until(lambda: len(attempts) == 4)
+    await queue.stop(timeout=timedelta(seconds=1))
+    assert queue._failures == {}
+    assert passes == [False, False, False, True]
+
+
+async def test_what_only_a_person_can_mend_is_not_retried() -> None:
+    attempts = 0
+
+    async def handler(key: str) -> None:
+        nonlocal attempts
+        attempts += 1
+        raise UserError("mend it")
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("a")
+    await until(lambda: attempts == 1)
+    queue.add("b")
+    await until(lambda: attempts == 2)
+    assert queue.oldest_age == 0
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_an_unexpected_error_does_not_end_the_queue(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+
+    async def handler(key: str) -> None:
+        seen.append(key)
+        if seen.count("bad") == 1 and key == "bad":
+            raise ZeroDivisionError
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("bad")
+    queue.add("good")
+    await until(lambda: seen.count("bad") == 2 and "good" in seen)
+    await queue.stop(timeout=timedelta(seconds=1))
+    assert "failed unexpectedly" in caplog.text
+
+
+async def test_the_handler_says_when_it_wants_to_run_again_and_news_comes_first() -> None:
+    runs = 0
+
+    async def handler(key: str) -> timedelta:
+        nonlocal runs
+        runs += 1
+        return timedelta(hours=1)
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("a")
+    await until(lambda: runs == 1)
+    queue.add("a")
+    await until(lambda: runs == 2)
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_stop_ends_at_whatever_moment_news_comes(steps: int) -> None:
+    async def handler(key: str) -> None:
+        return None
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("later", delay=timedelta(hours=1))
+    await asyncio.sleep(0.001)
+    queue.add("now")
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_stop_waits_for_a_pass_and_cancels_one_that_takes_too_long() -> None:
+    ended: list[str] = []
+
+    async def handler(key: str) -> None:
+        try:
+            await asyncio.sleep(0.01 if key == "short" else 3600)
+            ended.append(key)
+        except asyncio.CancelledError:
+            ended.append(f"{key} cancelled")
+            raise
+
+    queue = make(handler)
+    await queue.start()
+    queue.add("short")
+    queue.add("long")
+    queue.add("not begun")
+    await until(lambda: len(queue._running) == 2)
+    await queue.stop(timeout=timedelta(seconds=0.2))
+    assert ended == ["short", "long cancelled"]
+    await queue.stop(timeout=timedelta(0))
+
+
+async def test_depth_and_age_count_what_is_due() -> None:
+    release = asyncio.Event()
+
+    async def handler(key: str) -> None:
+        await release.wait()
+
+    queue = make(handler, concurrency=1)
+    queue.add("first")
+    queue.add("second")
+    queue.add("later", delay=timedelta(hours=1))
+    assert queue.depth == 2
+    await queue.start()
+    await until(lambda: queue.depth == 1)
+    queue.add("first")
+    assert queue.depth == 2
+    await asyncio.sleep(0.002)
+    assert queue.oldest_age > 0
+    release.set()
+    await until(lambda: queue.depth == 0)
+    assert queue.oldest_age == 0
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_keys_that_wait_cost_no_task_and_passes_leave_nothing_behind() -> None:
+    passes = 0
+
+    async def handler(key: str) -> timedelta:
+        nonlocal passes
+        passes += 1
+        return timedelta(days=365)
+
+    queue = make(handler)
+    await queue.start()
+    tasks = len(asyncio.all_tasks())
+    for number in range(10_000):
+        queue.add(f"idle {number}", delay=timedelta(hours=1))
+    await asyncio.sleep(0.001)
+    assert len(asyncio.all_tasks()) == tasks
+    entries = len(queue._waiting._heap)
+    for number in range(1, 15_001):
+        queue.add("busy")
+        while passes < number:  # noqa: ASYNC110 - a test's own polling
+            await asyncio.sleep(0)
+    assert len(queue._waiting._heap) <= 2 * entries + 100
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=40), st.integers(min_value=1, max_value=4))
+def test_no_addition_is_lost_and_no_key_runs_beside_itself(keys: list[str], concurrency: int) -> None:
+    async def scenario() -> None:
+        wanted: dict[str, int] = {}
+        seen: dict[str, int] = {}
+        running: set[str] = set()
+        overlaps: list[str] = []
+
+        async def handler(key: str) -> None:
+            if key in running:
+                overlaps.append(key)
+            running.add(key)
+            level = wanted[key]
+            for _ in range(5):
+                await asyncio.sleep(0)
+            seen[key] = level
+            running.discard(key)
+
+        queue = make(handler, concurrency=concurrency)
+        await queue.start()
+        for number, key in enumerate(keys):
+            wanted[key] = number
+            queue.add(key)
+            if number % 3 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: seen == wanted)
+        await queue.stop(timeout=timedelta(seconds=1))
+        assert overlaps == []
+
+    asyncio.run(scenario())

@@ -1,0 +1,120 @@
+"""The Event recorder: counted instead of repeated, bounded, never in the way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from tests.support.clock import FakeClock
+from tests.support.fakes import target
+from tests.support.polling import until
+
+from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube import events
+from thing_operator.kube.errors import ApiUnavailableError, NotFoundError
+from thing_operator.kube.events import EventRecorder
+
+
+class EventClient:
+    """Keeps Events; ``errors`` are raised first, one each."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, dict[str, Any]] = {}
+        self.errors: list[Exception] = []
+
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.made[body["metadata"]["name"]] = dict(body)
+        return {}
+
+    async def json_patch(self, resource: Resource, key: ObjectKey, operations: list[Any]) -> dict[str, Any]:
+        if key.name not in self.made:
+            raise NotFoundError("expired")
+        for each in operations:
+            self.made[key.name][each["path"].removeprefix("/")] = each["value"]
+        return {}
+
+    def counts(self) -> list[tuple[str, int]]:
+        return [(event["message"], event["count"]) for event in self.made.values()]
+
+
+class Setup:
+    def __init__(self) -> None:
+        self.client = EventClient()
+        self.clock = FakeClock()
+        self.recorder = EventRecorder(self.client, clock=self.clock)  # type: ignore[arg-type]
+
+    def tell(self, name: str = "t", message: str = "m") -> None:
+        self.recorder.tell(target(name, uid=name), reason=Reason.ACCEPTED, message=message)
+
+
+@pytest.fixture
+async def setup(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Setup]:
+    monkeypatch.setattr(events, "_PER_SECOND", 1e6)
+    made = Setup()
+    await made.recorder.start()
+    yield made
+    await made.recorder.stop()
+
+
+async def test_the_same_within_ten_minutes_is_counted(setup: Setup) -> None:
+    setup.tell()
+    await until(lambda: setup.client.counts() == [("m", 1)])
+    setup.clock.advance(500)
+    setup.tell()
+    await until(lambda: setup.client.counts() == [("m", 2)])
+    setup.clock.advance(601)
+    setup.tell()
+    setup.tell(message="another")
+    await until(lambda: setup.client.counts() == [("m", 2), ("m", 1), ("another", 1)])
+
+
+async def test_one_that_flaps_does_not_silence_the_others(setup: Setup) -> None:
+    for number in range(2000):
+        setup.tell("flapping", message=str(number))
+    setup.tell("quiet")
+    await until(lambda: ("m", 1) in setup.client.counts())
+    assert len(setup.client.made) == events._OBJECT_BURST + 1
+    setup.clock.advance(3600)
+    setup.tell("flapping", message="again")
+    await until(lambda: ("again", 1) in setup.client.counts())
+
+
+async def test_a_fleet_that_starts_waits_in_no_longer_queue_than_a_thousand() -> None:
+    setup = Setup()
+    for number in range(5000):
+        setup.tell(f"t{number}")
+    assert setup.recorder._queue.qsize() == 1000
+    assert len(setup.recorder._budget_of) <= 4096
+
+
+@pytest.mark.parametrize("error", [ApiUnavailableError("down"), ZeroDivisionError()])
+async def test_trouble_is_told_and_the_next_is_recorded(
+    setup: Setup, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    setup.client.errors = [error]
+    setup.tell(message="lost")
+    setup.tell(message="kept")
+    await until(lambda: setup.client.counts() == [("kept", 1)])
+    assert "was not recorded" in caplog.text
+    setup.tell(message="lost")
+    await until(lambda: ("lost", 1) in setup.client.counts())
+
+
+async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: Setup) -> None:
+    setup.tell("a", message="ø" * 512)
+    setup.tell("b", message="ø" * 513)
+    await until(lambda: len(setup.client.made) == 2)
+    whole, cut = (event["message"] for event in setup.client.made.values())
+    assert whole == "ø" * 512
+    assert cut == "ø" * 510 + "..."
+
+
+async def test_stop_ends_while_events_wait(setup: Setup) -> None:
+    for number in range(100):
+        setup.tell(f"t{number}")
+    async with asyncio.timeout(5):
+        await setup.recorder.stop()
+        await setup.recorder.stop()

@@ -1,0 +1,114 @@
+"""Repeated passes over one Thing, with the real rules of the shadow service behind."""
+
+import random
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from tests.support.clock import FakeClock
+from tests.support.fakes import ServiceSession
+
+from thing_operator.api.conditions import Condition
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.device import compile_device
+from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.things.runtime import Acknowledgements, RetryGate, ThingRuntime
+from thing_operator.things.shadow_sync import DesiredState, SyncOutcome, sync_shadow
+
+
+class CrashError(Exception):
+    """The process is gone."""
+
+
+class Moment(StrEnum):
+    """Between which two steps of a pass it goes."""
+
+    BEFORE_RECORD = "before the memory is written"
+    AFTER_RECORD = "after the memory was written"
+    BEFORE_SEND = "before the update is sent"
+    AFTER_SEND = "after the update was accepted, before anybody knows"
+    BEFORE_STATUS = "before the status is written"
+
+
+class Pass:
+    """Repeats passes over one Thing and keeps what the API server would."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.session = ServiceSession()
+        self.recorded = ManagedPaths()
+        self.records: list[ManagedPaths] = []
+        self.accepted_generation = 0
+        self.crash_at: Moment | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: it knows what the API server and the shadow service hold, and nothing else."""
+        self.session.on_send = self._check_crash
+        self.session.hear()
+        self.runtime = ThingRuntime(
+            uid="u",
+            requests=self._gate(),
+            repairs=self._gate(),
+            greetings=self._gate(),
+            answers=Acknowledgements(clock=self.clock, gate=self._gate()),
+        )
+        self.runtime.session = self.session  # type: ignore[assignment]
+
+    def _check_crash(self, moment: str) -> None:
+        if self.crash_at == moment:
+            self.crash_at = None
+            raise CrashError
+
+    def _gate(self) -> RetryGate:
+        minute = timedelta(minutes=1)
+        return RetryGate(
+            clock=self.clock, rng=random.Random(1), base=timedelta(seconds=1), limit=minute, quiet=minute
+        )
+
+    def edited(self, **sections: Any) -> Self:
+        """Somebody else changes the shadow, and the session hears of it."""
+        self.session.foreign(**sections)
+        self.session.hear()
+        return self
+
+    async def run(self, desired: Any, *, generation: int = 1, **spec: Any) -> SyncOutcome:
+        async def remember(memory: ManagedPaths) -> None:
+            if self.recorded.covers(memory):
+                return
+            assert self.session.sent == self.sent_before
+            self._check_crash(Moment.BEFORE_RECORD)
+            self.recorded = memory
+            self.records.append(memory)
+            self._check_crash(Moment.AFTER_RECORD)
+
+        self.sent_before = list(self.session.sent)
+        wanted = ThingSpec.model_validate({"desired": desired, **spec})
+        program = compile_device(wanted, thing_name="t", document_limit=8192)
+        done = await sync_shadow(
+            self.runtime,
+            DesiredState(generation=generation, spec=wanted, program=program, document_limit=8192),
+            previous=self._status(),
+            remember=remember,
+        )
+        self._check_crash(Moment.BEFORE_STATUS)
+        self.recorded = done.memory
+        if done.accepted:
+            self.accepted_generation = generation
+        return done
+
+    def _status(self) -> ThingStatus:
+        ready = Condition(
+            type="Ready",
+            status="True",
+            reason="Accepted",
+            message="",
+            observed_generation=self.accepted_generation,
+            last_transition_time=self.clock.now(),
+        )
+        conditions = (ready,) if self.accepted_generation else ()
+        return ThingStatus(
+            managed_paths=self.recorded.desired,
+            managed_reported_paths=self.recorded.reported,
+            conditions=conditions,
+        )

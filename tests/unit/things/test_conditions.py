@@ -1,0 +1,239 @@
+"""What each condition says when, and what kstatus, Argo CD and ``kubectl wait`` make of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.clock import START
+from tests.unit.things.observations import CREDENTIALS, GRACE, SYNCED, seen, session
+
+from thing_operator.api.conditions import Condition, ConditionType, find_condition
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.session import Phase
+from thing_operator.things.conditions import (
+    SECRET_GRACE,
+    condition_keys,
+    event_worthy,
+    thing_conditions,
+)
+from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.things.observation import Observation, Problem
+from thing_operator.things.status import build_status
+
+
+def before(**conditions: str) -> ThingStatus:
+    """A status with these conditions, all of the present generation."""
+    made = tuple(
+        Condition(
+            type=kind,
+            status=status,
+            reason="Before",
+            message="",
+            observed_generation=2,
+            last_transition_time=START,
+        )
+        for kind, status in conditions.items()
+    )
+    return ThingStatus(observed_generation=2, conditions=made)
+
+
+def short(observation: Observation) -> dict[str, str]:
+    return {found.type: f"{found.status}/{found.reason}" for found in thing_conditions(observation)}
+
+
+CONNECTING: dict[str, Any] = {
+    "connected": False,
+    "phase": Phase.CONNECTING,
+    "reason": "Connecting",
+    "document": None,
+}
+UNREACHABLE: dict[str, Any] = {"connected": False, "reason": "EndpointUnreachable", "document": None}
+
+ROWS = [
+    pytest.param(
+        seen(accepted=False, session=session(**CONNECTING)),
+        {"Ready": "False/Pending", "Reconciling": "True/Progressing", "InSync": "Unknown/Unknown"},
+        id="connecting or sending",
+    ),
+    pytest.param(
+        seen(),
+        {"Ready": "True/Accepted", "Connected": "True/Connected", "InSync": "False/DeltaPending"},
+        id="accepted, device asleep",
+    ),
+    pytest.param(
+        seen(session=session(document=SYNCED)),
+        {"Ready": "True/Accepted", "InSync": "True/Converged"},
+        id="device reported everything",
+    ),
+    pytest.param(
+        seen(
+            accepted=False,
+            now=START + GRACE,
+            session=session(connected=False),
+            previous=before(Ready="True", Connected="True"),
+        ),
+        {"Ready": "True/Accepted", "Connected": "False/ConnectionLost", "InSync": "False/DeltaPending"},
+        id="broker lost after acceptance",
+    ),
+    pytest.param(
+        seen(accepted=False, session=session(**UNREACHABLE)),
+        {"Ready": "False/EndpointUnreachable", "Reconciling": "True/EndpointUnreachable"},
+        id="broker unreachable before acceptance",
+    ),
+    pytest.param(
+        seen(accepted=False, session=None, credentials_problem=Problem("KeyMismatch", "m", stalled=True)),
+        {
+            "Ready": "False/KeyMismatch",
+            "Stalled": "True/KeyMismatch",
+            "CredentialsValid": "False/KeyMismatch",
+        },
+        id="bad credentials",
+    ),
+    pytest.param(
+        seen(accepted=False, session=session(connected=False, reason="NotAuthorized", document=None)),
+        {"Ready": "False/NotAuthorized", "Stalled": "True/NotAuthorized"},
+        id="policy denies",
+    ),
+    pytest.param(
+        seen(
+            accepted=False,
+            session=None,
+            spec=ThingSpec(suspend=True),
+            previous=before(Ready="True", InSync="False", Connected="True"),
+        ),
+        {"Ready": "True/Before", "Connected": "False/Suspended", "InSync": "False/Before"},
+        id="suspended",
+    ),
+    pytest.param(
+        seen(accepted=False, session=None, blocked=Problem("DuplicateThing", "m", stalled=True)),
+        {"Ready": "False/DuplicateThing", "Stalled": "True/DuplicateThing"},
+        id="duplicate",
+    ),
+    pytest.param(
+        seen(drift=("/a",)),
+        {"Ready": "True/Accepted", "InSync": "False/DriftDetected"},
+        id="drift that stands",
+    ),
+]
+
+
+@pytest.mark.parametrize(("observation", "expected"), ROWS)
+def test_rows(observation: Observation, expected: dict[str, str]) -> None:
+    found = short(observation)
+    assert expected.items() <= found.items()
+    assert ("Stalled" in found) == ("Stalled" in expected)
+    assert ("Reconciling" in found) == ("Reconciling" in expected)
+
+
+def test_a_drop_shorter_than_the_grace_and_a_restart_say_nothing_new() -> None:
+    steady = build_status(seen())
+    for view in (session(connected=False), session(**CONNECTING)):
+        observation = seen(accepted=False, session=view, previous=steady, now=START + GRACE / 2)
+        again = build_status(replace(observation, memory=ManagedPaths.of(steady)))
+        assert again == steady
+
+
+def test_a_missing_secret_is_late_first_and_stalled_after_the_grace() -> None:
+    problem = Problem("SecretNotFound", "m", stalled=False)
+    late = seen(accepted=False, session=None, credentials=None, credentials_problem=problem)
+    assert short(late)["Reconciling"] == "True/SecretNotFound"
+    overdue = replace(late, previous=build_status(late), now=START + SECRET_GRACE)
+    assert short(overdue)["Stalled"] == "True/SecretNotFound"
+
+
+def test_recovery_clears_old_trouble() -> None:
+    broken = build_status(
+        seen(accepted=False, credentials_problem=Problem("Expired", "m", stalled=True), session=None)
+    )
+    assert find_condition(broken.conditions, ConditionType.STALLED) is not None
+    mended = build_status(seen(previous=broken, now=START + GRACE))
+    assert find_condition(mended.conditions, ConditionType.STALLED) is None
+    ready = find_condition(mended.conditions, ConditionType.READY)
+    assert ready is not None
+    assert ready.last_transition_time == START + GRACE
+
+
+def test_a_new_generation_is_not_ready_by_the_old_ones_acceptance() -> None:
+    old = seen(generation=3, accepted=False, previous=before(Ready="True"), session=session(connected=False))
+    assert short(old)["Ready"] == "False/ConnectionLost"
+
+
+def test_the_whole_status() -> None:
+    status = build_status(seen(memory=ManagedPaths(desired=("/a", "/b")))).to_wire()
+    conditions = status.pop("conditions")
+    assert [found["type"] for found in conditions] == ["Ready", "CredentialsValid", "Connected", "InSync"]
+    assert all(found["observedGeneration"] == 2 for found in conditions)
+    assert conditions[3]["message"] == "1 path(s) pending since 2026-09-21T14:13:20Z"
+    assert status == {
+        "observedGeneration": 2,
+        "thingName": "t1",
+        "endpoint": {"host": "localhost", "port": 8883},
+        "certificate": {
+            "secretName": "thing-t1",
+            "fingerprint": "ab" * 32,
+            "notBefore": "2026-11-22T12:00:00Z",
+            "notAfter": "2026-11-24T12:00:00Z",
+        },
+        "shadow": {
+            "version": 3,
+            "updateTime": "2026-09-21T14:13:25Z",
+            "reportedTime": "2026-09-21T14:13:25Z",
+            "reported": {"b": 2},
+            "delta": {"a": 1},
+            "pending": ["/a"],
+            "pendingCount": 1,
+            "bytes": 20,
+        },
+        "managedPaths": ["/a", "/b"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("mirror", "reported"),
+    [
+        ({}, {"b": 2}),
+        ({"reported": "None"}, None),
+        ({"reported": "Paths", "paths": ["/b"]}, {"b": 2}),
+        ({"reported": "Paths", "paths": ["/zzz", "/b/c"]}, None),
+    ],
+)
+def test_mirror(mirror: dict[str, Any], reported: Any) -> None:
+    status = build_status(seen(spec=ThingSpec.model_validate({"mirror": mirror})))
+    assert status.shadow is not None
+    assert status.shadow.reported == reported
+
+
+@pytest.mark.parametrize(
+    ("life", "left", "reason"),
+    [
+        pytest.param(365, 31, "Valid", id="a month and a day before"),
+        pytest.param(365, 30, "ExpiresSoon", id="a month before"),
+        pytest.param(50, 11, "Valid", id="a short life"),
+        pytest.param(50, 10, "ExpiresSoon", id="the last fifth of a short life"),
+    ],
+)
+def test_a_certificate_that_ends_soon_is_valid_and_told_of_once(life: int, left: int, reason: str) -> None:
+    end = START + timedelta(days=left)
+    credentials = replace(CREDENTIALS, not_before=end - timedelta(days=life), not_after=end)
+    first = thing_conditions(seen(credentials=credentials))
+    found = find_condition(first, ConditionType.CREDENTIALS_VALID)
+    assert found is not None
+    assert (found.status, found.reason) == ("True", reason)
+    assert (end.date().isoformat() in found.message) == (reason == "ExpiresSoon")
+    later = thing_conditions(seen(credentials=credentials, previous=ThingStatus(conditions=first)))
+    assert found in event_worthy(frozenset(), first)
+    assert event_worthy(condition_keys(first), later) == []
+
+
+def test_a_suspended_thing_says_that_what_it_shows_is_of_before() -> None:
+    suspended = seen(
+        accepted=False,
+        session=None,
+        spec=ThingSpec(suspend=True),
+        previous=before(Ready="True", InSync="False", Connected="True"),
+    )
+    messages = {found.type: found.message for found in thing_conditions(suspended)}
+    for kind in ("Ready", "InSync"):
+        assert "suspended" in messages[kind]
+        assert "spec.suspend" in messages[kind]

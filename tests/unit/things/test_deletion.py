@@ -1,0 +1,128 @@
+"""The end of a Thing that asked for one: done, tried for a bounded time, and never skipped."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.clock import START, FakeClock
+from tests.support.fakes import ServiceSession
+
+from thing_operator.api.names import FINALIZER
+from thing_operator.api.thing import DeletionPolicy
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.records import ObjectRecord
+from thing_operator.session.errors import rejection
+from thing_operator.things.deletion import ThingDeletion
+from thing_operator.things.managed_paths import ManagedPaths
+
+TIMEOUT = timedelta(minutes=5)
+
+
+class Finalizers:
+    """The API server, as far as finalizers go."""
+
+    def __init__(self) -> None:
+        self.patched: list[Any] = []
+
+    async def json_patch(self, _resource: Any, _key: Any, operations: Any) -> None:
+        self.patched.append(operations[-1]["value"])
+
+
+class Scene:
+    """A Thing with our finalizer and another one, deleted an hour before the clock starts."""
+
+    def __init__(self, *, timeout: timedelta = TIMEOUT) -> None:
+        self.clock = FakeClock()
+        self.client = Finalizers()
+        self.told: list[str] = []
+        self.session: Any = ServiceSession()
+        self.session.foreign(desired={"a": 1, "foreign": 2}, reported={"fact": 1, "measured": 2})
+        self.session.hear()
+        self.ending = ThingDeletion(
+            client=self.client,  # type: ignore[arg-type]
+            timeout=timeout,
+            clock=self.clock,
+            tell=lambda _record, reason, _message: self.told.append(reason),
+        )
+
+    async def settle(self, policy: DeletionPolicy = DeletionPolicy.CLEAR) -> timedelta | None:
+        record = ObjectRecord(
+            key=ObjectKey("ns", "t"),
+            uid="u",
+            generation=2,
+            created="2026-11-23T00:00:00Z",
+            deleting_since=START - timedelta(hours=1),
+            finalizers=(FINALIZER, "example.org/theirs"),
+            spec=b"{}",
+        )
+        memory = ManagedPaths(desired=("/a",), reported=("/fact",))
+        return await self.ending.settle(record, policy=policy, session=self.session, memory=memory)
+
+
+async def test_our_keys_leave_both_sections_and_the_finalizer_goes() -> None:
+    scene = Scene()
+    assert await scene.settle() is None
+    assert scene.session.desired() == {"foreign": 2}
+    assert scene.session.reported() == {"measured": 2}
+    assert scene.client.patched == [["example.org/theirs"]]
+    assert scene.told == ["ShadowCleared"]
+
+
+async def test_the_time_before_the_operators_start_does_not_count() -> None:
+    scene = Scene()
+    scene.session.connected = False
+    again = await scene.settle()
+    assert again is not None
+    assert scene.client.patched == []
+    scene.clock.advance(TIMEOUT.total_seconds() - 1)
+    scene.session.connected = True
+    assert await scene.settle() is None
+    assert scene.told == ["ShadowCleared"]
+
+
+async def test_without_a_session_it_is_released_when_the_time_is_up() -> None:
+    scene = Scene()
+    scene.session.connected = False
+    scene.clock.advance(TIMEOUT.total_seconds())
+    assert await scene.settle() is None
+    assert scene.told == ["DeletionTimedOut"]
+    assert scene.client.patched == [["example.org/theirs"]]
+
+
+async def test_a_service_that_does_not_answer_holds_it_no_longer_than_that() -> None:
+    scene = Scene(timeout=timedelta(milliseconds=20))
+
+    async def never(**_sections: Any) -> None:
+        scene.clock.advance(1)
+        await asyncio.get_running_loop().create_future()
+
+    scene.session.update = never
+    assert await scene.settle() is None
+    assert scene.told == ["DeletionTimedOut"]
+
+
+@pytest.mark.parametrize("policy", [DeletionPolicy.CLEAR, DeletionPolicy.DELETE])
+async def test_a_cloud_that_denies_holds_it_no_longer_than_that_and_is_asked_until_then(
+    policy: DeletionPolicy,
+) -> None:
+    scene = Scene()
+    denied = rejection(code=403, message="Forbidden")
+    tries = 0
+
+    async def deny(**_sections: Any) -> None:
+        nonlocal tries
+        tries += 1
+        raise denied
+
+    scene.session.update = scene.session.delete_shadow = deny
+    again = await scene.settle(policy)
+    assert again is not None
+    assert again > timedelta(0)
+    assert scene.client.patched == []
+    scene.clock.advance(TIMEOUT.total_seconds())
+    # The time is up, whatever the answer of a last try would be.
+    assert await scene.settle(policy) is None
+    assert tries >= 1
+    assert scene.told == ["DeletionTimedOut"]
+    assert scene.client.patched == [["example.org/theirs"]]

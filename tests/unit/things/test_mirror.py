@@ -1,0 +1,164 @@
+"""What only moves the mirror of a shadow, told apart from what a pass has to look at."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.things.observations import PENDING, SYNCED, seen, session
+from tests.unit.things.passes import Pass
+
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.core.reasons import Reason
+from thing_operator.device import NO_DEVICE, DeviceProgram, compile_device
+from thing_operator.session import SessionView
+from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
+from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.things.mirror import Settled, settle
+from thing_operator.things.observation import Problem
+from thing_operator.things.shadow_sync import SyncOutcome
+from thing_operator.things.status import build_status
+
+SECOND = timedelta(seconds=1)
+FACTS = DeviceProgram(facts={"model": "F"})
+PROBLEM = Problem(Reason.RETRYING, "", stalled=False)
+
+
+def settled(view: SessionView, *, program: DeviceProgram = NO_DEVICE) -> Settled:
+    return Settled(2, view, program, mirror=None)
+
+
+def reported(document: Any, **values: Any) -> Any:
+    """The document after a report of its device."""
+    return replace(document, reported=document.reported | values, version=document.version + 1)
+
+
+@pytest.mark.parametrize(
+    ("program", "before", "after", "expected"),
+    [
+        (NO_DEVICE, SYNCED, SYNCED, True),
+        (NO_DEVICE, SYNCED, reported(SYNCED, temperature=4), True),
+        (NO_DEVICE, PENDING, reported(PENDING, temperature=4), True),
+        (FACTS, reported(SYNCED, model="F"), reported(SYNCED, model="F", temperature=4), True),
+        # What is desired, pending or ours.
+        (NO_DEVICE, PENDING, reported(PENDING, a=1), False),
+        (NO_DEVICE, SYNCED, reported(SYNCED, a=2), False),
+        (NO_DEVICE, SYNCED, replace(SYNCED, desired={"a": 1}, version=5), False),
+        (NO_DEVICE, PENDING, replace(PENDING, desired={"a": True, "b": 2}, version=4), False),
+        (NO_DEVICE, PENDING, replace(PENDING, desired_metadata={"a": {"timestamp": 1}}, version=4), False),
+        (FACTS, reported(SYNCED, model="F"), reported(SYNCED, model="G"), False),
+        (FACTS, reported(SYNCED, model="F"), SYNCED, False),
+        # No shadow, or none seen.
+        (NO_DEVICE, SYNCED, EMPTY_DOCUMENT, False),
+        (NO_DEVICE, ShadowDocument(desired={}, reported={"a": 1}, version=1), EMPTY_DOCUMENT, False),
+        (NO_DEVICE, SYNCED, None, False),
+    ],
+)
+def test_documents(program: DeviceProgram, before: Any, after: Any, expected: bool) -> None:
+    view = session(document=before)
+    shadow = settled(view, program=program).mirrored(replace(view, document=after))
+    assert (shadow is not None) is expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"connected": False}, {"reason": "TakenOver"}, {"fingerprint": "cd" * 32}, {"message": "other"}],
+)
+def test_the_session_itself_is_for_a_pass(change: dict[str, Any]) -> None:
+    view = session(document=SYNCED)
+    assert settled(view).mirrored(replace(view, document=reported(SYNCED, t=1), **change)) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "done"),
+    [
+        ({"session": None}, {}),
+        ({"session": session(connected=False, document=SYNCED)}, {}),
+        ({"session": session(document=None)}, {"document": None}),
+        ({"session": session(document=EMPTY_DOCUMENT)}, {"document": EMPTY_DOCUMENT}),
+        ({"blocked": PROBLEM}, {}),
+        ({"credentials_problem": PROBLEM}, {}),
+        ({"request_problem": PROBLEM}, {}),
+        ({"device_problem": PROBLEM}, {}),
+        ({}, {"accepted": False}),
+        ({}, {"drift": ("/a",)}),
+        ({}, {"again": SECOND}),
+        # The document came after the plan.
+        ({}, {"document": replace(SYNCED)}),
+    ],
+)
+def test_nothing_is_settled_that_asks_for_another_pass(found: dict[str, Any], done: dict[str, Any]) -> None:
+    good: dict[str, Any] = {"accepted": True, "document": SYNCED}
+    seen_good = {"session": session(document=SYNCED)}
+
+    def outcome(found: dict[str, Any], done: dict[str, Any]) -> Settled | None:
+        convergence = SyncOutcome(ManagedPaths(), **(good | done))
+        return settle(seen(**(seen_good | found)), convergence, program=NO_DEVICE)
+
+    assert outcome({}, {}) is not None
+    assert outcome(found, done) is None
+
+
+async def test_a_pass_settles_and_the_next_report_is_mirrored() -> None:
+    thing = Pass()
+    done = await thing.run({"a": 1})
+    standing = settle(seen(session=thing.session.view, accepted=done.accepted), done, program=NO_DEVICE)
+    assert standing is not None
+    shadow = standing.mirrored(thing.edited(reported={"t": 4}).session.view)
+    assert shadow is not None
+    assert shadow.reported == {"t": 4}
+
+
+VALUES = st.none() | st.booleans() | st.integers(0, 2) | st.fixed_dictionaries({"x": st.integers(0, 2)})
+SECTIONS = st.dictionaries(st.sampled_from("abcd"), VALUES, max_size=3)
+EDITS = st.lists(st.tuples(st.sampled_from(["desired", "reported", "reported"]), SECTIONS), max_size=6)
+DEVICES = st.fixed_dictionaries(
+    {"reported": st.dictionaries(st.sampled_from("cd"), st.integers(0, 2), max_size=1)},
+    optional={"acknowledge": st.just("All"), "connectionStatus": st.booleans()},
+)
+
+
+@settings(max_examples=150)
+@given(
+    wanted=st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2),
+    policy=st.sampled_from(["Merge", "Exact", "Once", "Observe"]),
+    device=st.none() | DEVICES,
+    edits=EDITS,
+)
+def test_a_pass_over_what_can_be_mirrored_changes_nothing_but_the_mirror(
+    wanted: Any, policy: str, device: Any, edits: list[tuple[str, Any]]
+) -> None:
+    asyncio.run(_compare(wanted, policy, device, edits))
+
+
+async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str, Any]]) -> None:
+    thing, spec = Pass(), {"desiredPolicy": policy, "device": device}
+    model = ThingSpec.model_validate({"desired": wanted, **spec})
+    program = compile_device(model, thing_name="t", document_limit=8192)
+    status = ThingStatus()
+    standing: Settled | None = None
+    for section, value in [("reported", {}), *edits]:
+        thing.edited(**{section: value})
+        mirror = standing.mirrored(thing.session.view) if standing else None
+        sent = (list(thing.session.sent), list(thing.session.reports))
+        done = await thing.run(wanted, **spec)
+        found = seen(
+            generation=1,
+            previous=status,
+            spec=model,
+            session=thing.session.view,
+            accepted=done.accepted,
+            request_problem=done.problem,
+            drift=done.drift,
+            memory=done.memory,
+        )
+        before, status = status, build_status(found)
+        if mirror:
+            assert status.shadow == mirror
+            assert (thing.session.sent, thing.session.reports) == sent
+            assert status.model_copy(update={"shadow": before.shadow}) == before
+            assert done.again is None
+        standing = settle(found, done, program=program)

@@ -1,0 +1,269 @@
+"""Every reason that a condition of a Thing can carry: entered from nothing and from health, and left again.
+
+Whole statuses: what is beside a reason says as much as the reason.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.things.observations import CREDENTIALS, GRACE, PENDING, SYNCED, seen, session
+
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.core.reasons import Reason
+from thing_operator.things.conditions import condition_keys, event_worthy, thing_conditions
+from thing_operator.things.observation import Observation, Problem
+from thing_operator.things.status import build_status
+
+LATER = seen().now + GRACE
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "reference" / "conditions.md"
+
+HEALTH = {
+    "Ready": "True/Accepted",
+    "CredentialsValid": "True/Valid",
+    "Connected": "True/Connected",
+    "InSync": "True/Converged",
+}
+NOTHING = {
+    "Ready": "False/Pending",
+    "CredentialsValid": "Unknown/Unknown",
+    "Connected": "False/Pending",
+    "InSync": "Unknown/Unknown",
+}
+HEALTHY = seen(session=session(document=SYNCED))
+WITHOUT_SESSION: dict[str, Any] = {"session": None, "credentials": None, "accepted": False}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a pass finds out, as the first one of a new Thing and after a healthy one, and what is said then.
+
+    ``told``: the reasons of the Events after the healthy pass.
+    """
+
+    reason: Reason
+    first: Observation
+    said_first: dict[str, str]
+    then: Observation
+    said_then: dict[str, str]
+    told: list[str] = field(default_factory=list)
+
+
+def stalled(reason: str) -> dict[str, str]:
+    return {"Ready": f"False/{reason}", "Stalled": f"True/{reason}"}
+
+
+def problem(reason: str, *, for_good: bool) -> Problem:
+    return Problem(reason, f"because of {reason}", stalled=for_good)
+
+
+def bad_credentials(reason: Reason) -> Case:
+    """The session that is up goes on with what it has."""
+    found = {"credentials_problem": problem(reason, for_good=True)}
+    said = stalled(reason) | {"CredentialsValid": f"False/{reason}"}
+    return Case(
+        reason,
+        seen(**WITHOUT_SESSION, **found),
+        NOTHING | said,
+        seen(session=session(document=SYNCED), **found),
+        HEALTH | said,
+        [reason],
+    )
+
+
+def without_a_session(reason: Reason) -> Case:
+    """What ends the session."""
+    found = {"blocked": problem(reason, for_good=True)}
+    said = stalled(reason) | {"Connected": "False/Pending", "InSync": "Unknown/Unknown"}
+    return Case(
+        reason,
+        seen(**WITHOUT_SESSION, **found),
+        NOTHING | said,
+        seen(**WITHOUT_SESSION | {"credentials": CREDENTIALS}, **found),
+        HEALTH | said,
+        [reason],
+    )
+
+
+def beside_a_session(reason: Reason, where: str, **fields: Any) -> Case:
+    """What is wrong with the wishes: the session has nothing to do with it."""
+    found = fields | {where: problem(reason, for_good=True), "accepted": False}
+    said = stalled(reason) | {"InSync": "Unknown/Unknown"}
+    up = seen(session=session(document=SYNCED), **found)
+    return Case(reason, up, HEALTH | said, up, HEALTH | said, [reason])
+
+
+def service_in_trouble(reason: Reason) -> Case:
+    found = {"request_problem": problem(reason, for_good=False), "accepted": False}
+    up = seen(session=session(document=SYNCED), **found)
+    waits = {"InSync": "Unknown/Unknown", "Reconciling": f"True/{reason}"}
+    return Case(reason, up, HEALTH | waits | {"Ready": f"False/{reason}"}, up, HEALTH | waits)
+
+
+def session_in_trouble(reason: Reason, *, told: bool = True) -> Case:
+    """What was accepted stays so; what was not waits."""
+    down: dict[str, Any] = {"connected": False, "reason": reason, "message": f"because of {reason}"}
+    said = {"Connected": f"False/{reason}"}
+    waits = {"Ready": f"False/{reason}", "Reconciling": f"True/{reason}", "InSync": "Unknown/Unknown"}
+    if reason is Reason.CONNECTING:
+        waits |= {"Ready": "False/Pending", "Reconciling": "True/Progressing"}
+    return Case(
+        reason,
+        seen(accepted=False, now=LATER, session=session(**down, document=None)),
+        HEALTH | said | waits,
+        seen(accepted=False, now=LATER, session=session(**down, document=SYNCED)),
+        HEALTH | said,
+        [reason] if told else [],
+    )
+
+
+def cases() -> Iterator[Case]:
+    for reason in (
+        *(Reason.KEY_MISSING, Reason.INVALID_PEM, Reason.KEY_MISMATCH, Reason.EXPIRED),
+        *(Reason.NOT_YET_VALID, Reason.WEAK_KEY, Reason.ENCRYPTED_KEY, Reason.FORBIDDEN),
+    ):
+        yield bad_credentials(reason)
+    for reason in (Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_CONFIGURED, Reason.ENDPOINT_NOT_ALLOWED):
+        yield without_a_session(reason)
+    yield beside_a_session(Reason.INVALID_SPEC, "blocked", spec=None, target=None)
+    yield beside_a_session(Reason.CA_NOT_FOUND, "blocked")
+    yield beside_a_session(Reason.INVALID_DEVICE, "blocked")
+    yield beside_a_session(Reason.INVALID_DESIRED, "request_problem")
+    yield beside_a_session(Reason.REJECTED, "request_problem")
+    yield service_in_trouble(Reason.SHADOW_UNAVAILABLE)
+    yield service_in_trouble(Reason.RETRYING)
+    for reason in (
+        *(Reason.CONNECTION_LOST, Reason.TLS_FAILED),
+        *(Reason.TAKEN_OVER, Reason.ENDPOINT_UNREACHABLE),
+    ):
+        yield session_in_trouble(reason)
+    yield session_in_trouble(Reason.CONNECTING, told=False)
+    yield from single_cases()
+
+
+def single_cases() -> Iterator[Case]:
+    found: dict[str, Any] = {"credentials_problem": problem(Reason.SECRET_NOT_FOUND, for_good=False)}
+    said = {"CredentialsValid": "False/SecretNotFound", "Reconciling": "True/SecretNotFound"}
+    yield Case(
+        Reason.SECRET_NOT_FOUND,
+        seen(**WITHOUT_SESSION, **found),
+        NOTHING | said | {"Ready": "False/SecretNotFound"},
+        seen(session=session(document=SYNCED), **found),
+        HEALTH | said,
+        ["SecretNotFound"],
+    )
+    refused: dict[str, Any] = {
+        "connected": False,
+        "reason": Reason.NOT_AUTHORIZED,
+        "message": "check the policy",
+    }
+    said = stalled("NotAuthorized") | {"Connected": "False/NotAuthorized", "InSync": "Unknown/Unknown"}
+    yield Case(
+        Reason.NOT_AUTHORIZED,
+        seen(accepted=False, now=LATER, session=session(**refused, document=None)),
+        HEALTH | said,
+        seen(accepted=False, now=LATER, session=session(**refused, document=SYNCED)),
+        HEALTH | said,
+        ["NotAuthorized"],
+    )
+    held_back = seen(
+        accepted=False,
+        session=session(document=SYNCED),
+        request_problem=problem(Reason.DRIFT_DETECTED, for_good=False),
+        drift=("/a",),
+    )
+    said = {"InSync": "False/DriftDetected", "Reconciling": "True/DriftDetected"}
+    yield Case(
+        Reason.DRIFT_DETECTED,
+        held_back,
+        HEALTH | said | {"Ready": "False/DriftDetected", "InSync": "Unknown/Unknown"},
+        held_back,
+        HEALTH | said,
+    )
+    ending = replace(CREDENTIALS, not_after=seen().now + timedelta(hours=1))
+    soon = seen(session=session(document=SYNCED), credentials=ending)
+    said = {"CredentialsValid": "True/ExpiresSoon"}
+    yield Case(Reason.EXPIRES_SOON, soon, HEALTH | said, soon, HEALTH | said, ["ExpiresSoon"])
+    observed = seen(
+        session=session(document=SYNCED), spec=ThingSpec.model_validate({"desiredPolicy": "Observe"})
+    )
+    said = {"Ready": "True/Observed"}
+    yield Case(Reason.OBSERVED, observed, HEALTH | said, observed, HEALTH | said, ["Observed"])
+    suspended = {"spec": ThingSpec(suspend=True), "session": None, "accepted": False}
+    said = {"Connected": "False/Suspended"}
+    yield Case(
+        Reason.SUSPENDED,
+        seen(**WITHOUT_SESSION | suspended),
+        NOTHING | said | {"Ready": "Unknown/Suspended"},
+        seen(**suspended),
+        HEALTH | said,
+        ["Suspended"],
+    )
+    asleep = seen()
+    assert asleep.session is not None
+    assert asleep.session.document is PENDING
+    said = {"InSync": "False/DeltaPending"}
+    yield Case(Reason.DELTA_PENDING, asleep, HEALTH | said, asleep, HEALTH | said)
+    bare = seen(**WITHOUT_SESSION)
+    said = NOTHING | {"Reconciling": "True/Progressing"}
+    restarted = HEALTH | {"Connected": "False/Pending"}
+    yield Case(Reason.PROGRESSING, bare, said, replace(bare, credentials=CREDENTIALS), restarted)
+
+
+CASES = [pytest.param(case, id=case.reason) for case in cases()]
+
+
+def said(status: ThingStatus) -> dict[str, str]:
+    return {found.type: f"{found.status}/{found.reason}" for found in status.conditions}
+
+
+def after(previous: ThingStatus, observation: Observation) -> ThingStatus:
+    return build_status(replace(observation, previous=previous))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_reason_is_entered_and_left(case: Case) -> None:
+    healthy = build_status(HEALTHY)
+    assert said(healthy) == HEALTH
+    for previous, observation, expected in (
+        (ThingStatus(), case.first, case.said_first),
+        (healthy, case.then, case.said_then),
+    ):
+        entered = after(previous, observation)
+        assert said(entered) == expected
+        assert after(entered, observation) == entered, "a pass on its own result says the same"
+        left = after(entered, replace(HEALTHY, now=LATER))
+        assert said(left) == HEALTH
+        assert [found.message for found in left.conditions] == [found.message for found in healthy.conditions]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_transition_is_one_event_and_staying_is_none(case: Case) -> None:
+    healthy = build_status(HEALTHY)
+    entered = after(healthy, case.then)
+    assert [
+        found.reason for found in event_worthy(condition_keys(healthy.conditions), entered.conditions)
+    ] == (case.told)
+    again = after(entered, case.then)
+    assert event_worthy(condition_keys(entered.conditions), again.conditions) == []
+
+
+def test_every_reason_of_the_reference_is_a_case() -> None:
+    table = DOCS.read_text(encoding="utf-8").partition("## Reasons of a Thing\n")[2].partition("\n## ")[0]
+    documented = {
+        word
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for word in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    carried = {
+        found.reason
+        for case in cases()
+        for observation in (case.first, replace(case.then, previous=build_status(HEALTHY)))
+        for found in thing_conditions(observation)
+    }
+    assert carried == documented

@@ -1,0 +1,106 @@
+"""Giving a Thing its session: what is read when, and what is looked at again though nobody tells."""
+
+import base64
+from typing import Any
+
+import pytest
+from tests.support.fakes import ServiceSession
+from tests.support.pki import ec_pair
+from tests.unit.things.passes import Pass
+
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.cache import ObjectCache
+from thing_operator.kube.client import CONFIG_MAPS, SECRETS
+from thing_operator.kube.errors import ForbiddenError, NotFoundError
+from thing_operator.kube.records import ObjectRecord
+from thing_operator.things.credentials import CaNotFoundError
+from thing_operator.things.resolved import ResolvedThing
+from thing_operator.things.sessions import SessionManager
+
+THING = ObjectRecord(
+    key=ObjectKey("ns", "t"),
+    uid="u",
+    generation=1,
+    created="2026-11-23T00:00:00Z",
+    deleting_since=None,
+    finalizers=(),
+    spec=b"{}",
+)
+TARGET = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None)
+TARGET_WITH_CA = ResolvedThing("t", "localhost", 8883, None, "broker-ca", "thing-t", None, None)
+
+
+class Store:
+    """The API server, as far as Secrets and ConfigMaps go: bodies, or errors in their place."""
+
+    def __init__(self) -> None:
+        pair = ec_pair()
+        data = {"tls.crt": pair.certificate, "tls.key": pair.private_key}
+        secret = {"data": {name: base64.b64encode(value).decode() for name, value in data.items()}}
+        self.answers: dict[Resource, Any] = {SECRETS: secret, CONFIG_MAPS: NotFoundError("not there")}
+        self.asked: list[Resource] = []
+
+    async def get(self, resource: Resource, _key: ObjectKey) -> Any:
+        self.asked.append(resource)
+        answer = self.answers[resource]
+        if isinstance(answer, ThingOperatorError):
+            raise answer
+        return answer
+
+
+class Scene:
+    """A Thing whose session is asked for again and again."""
+
+    def __init__(self) -> None:
+        self.thing = Pass()
+        self.clock = self.thing.clock
+        self.runtime = self.thing.runtime
+        self.runtime.session = None
+        self.store = Store()
+        self.opened: list[Any] = []
+        self.connector = SessionManager(
+            client=self.store,  # type: ignore[arg-type]
+            hub=self,  # type: ignore[arg-type]
+            cache=ObjectCache(),
+            default_ca=None,
+            on_news=lambda _key: None,
+            clock=self.clock,
+        )
+
+    def open(self, spec: Any, _on_change: Any) -> ServiceSession:
+        self.opened.append(spec)
+        return ServiceSession()
+
+    async def ensure(self, target: ResolvedThing = TARGET) -> None:
+        await self.connector.ensure(THING, self.runtime, target, presence=False)
+
+
+async def test_credentials_are_read_once() -> None:
+    scene = Scene()
+    await scene.ensure()
+    await scene.ensure()
+    assert scene.store.asked == [SECRETS]
+    assert [spec.thing_name for spec in scene.opened] == ["t"]
+
+
+async def test_a_missing_right_is_told_and_the_next_pass_tries_again() -> None:
+    scene = Scene()
+    secret, scene.store.answers[SECRETS] = scene.store.answers[SECRETS], ForbiddenError("get: 403")
+    await scene.ensure()
+    problem = scene.runtime.credentials_problem
+    assert problem is not None
+    assert (problem.reason, problem.stalled) == ("Forbidden", True)
+    scene.store.answers[SECRETS] = secret
+    await scene.ensure()
+    assert scene.runtime.credentials_problem is None
+    assert len(scene.opened) == 1
+
+
+async def test_a_ca_that_is_missing_is_read_at_the_next_pass() -> None:
+    scene = Scene()
+    with pytest.raises(CaNotFoundError, match="broker-ca"):
+        await scene.ensure(TARGET_WITH_CA)
+    scene.store.answers[CONFIG_MAPS] = {"data": {"ca.crt": "the CA"}}
+    await scene.ensure(TARGET_WITH_CA)
+    assert [spec.endpoint.ca_pem for spec in scene.opened] == ["the CA"]

@@ -1,0 +1,147 @@
+"""From spec to shadow over the real rules of the shadow service: sent once, remembered first, never a loop."""
+
+import pytest
+from tests.unit.things.passes import Pass
+
+from thing_operator.session import RequestTimeoutError
+from thing_operator.things.managed_paths import ManagedPaths
+
+
+async def test_a_new_thing_is_remembered_then_sent_then_accepted() -> None:
+    thing = Pass()
+    done = await thing.run({"a": 1, "b": {"c": 2}})
+    assert done.accepted
+    assert thing.records == [ManagedPaths(desired=("/a", "/b/c"))]
+    assert thing.session.sent == [{"a": 1, "b": {"c": 2}}]
+    assert thing.session.desired() == {"a": 1, "b": {"c": 2}}
+
+
+async def test_nothing_is_sent_again() -> None:
+    thing = Pass()
+    await thing.run({"a": 1})
+    done = await thing.run({"a": 1})
+    assert done.accepted
+    assert len(thing.session.sent) == 1
+    assert len(thing.records) == 1
+
+
+async def test_a_changed_value_needs_no_new_memory() -> None:
+    thing = Pass()
+    await thing.run({"a": 1})
+    await thing.run({"a": 2}, generation=2)
+    assert thing.session.sent[1:] == [{"a": 2}]
+    assert len(thing.records) == 1
+
+
+async def test_a_removed_key_gets_null_and_is_forgotten_after() -> None:
+    thing = Pass()
+    await thing.run({"a": 1, "b": {"c": 2}})
+    done = await thing.run({"a": 1}, generation=2)
+    assert thing.session.sent[1:] == [{"b": None}]
+    assert done.memory.desired == ("/a",)
+
+
+async def test_a_foreign_edit_is_repaired_and_then_not_at_once_again() -> None:
+    thing = Pass()
+    await thing.run({"a": 1})
+    thing.session.foreign(desired={"a": 9})
+    await thing.session.refresh()
+    done = await thing.run({"a": 1})
+    assert done.accepted
+    assert done.repaired == ("/a",)
+    thing.session.foreign(desired={"a": 9})
+    await thing.session.refresh()
+    waiting = await thing.run({"a": 1})
+    assert waiting.problem is not None
+    assert not waiting.problem.stalled
+    assert waiting.drift == ("/a",)
+    assert thing.session.desired() == {"a": 9}
+    thing.clock.advance(61)
+    assert (await thing.run({"a": 1})).accepted
+    assert thing.session.desired() == {"a": 1}
+
+
+async def test_once_leaves_a_foreign_edit_and_shows_it() -> None:
+    thing = Pass()
+    await thing.run({"a": 1}, desiredPolicy="Once")
+    thing.session.foreign(desired={"a": 9})
+    await thing.session.refresh()
+    done = await thing.run({"a": 1}, desiredPolicy="Once")
+    assert done.accepted
+    assert done.drift == ("/a",)
+    assert thing.session.desired() == {"a": 9}
+    again = await thing.run({"a": 1}, generation=2, desiredPolicy="Once")
+    assert again.accepted
+    assert thing.session.desired() == {"a": 1}
+
+
+async def test_observe_sends_nothing() -> None:
+    thing = Pass()
+    done = await thing.run({"a": 1}, desiredPolicy="Observe")
+    assert done.accepted
+    assert thing.session.sent == []
+
+
+async def test_a_refusal_for_good_is_not_repeated_until_the_spec_changes() -> None:
+    thing = Pass()
+    thing.session.codes = [413]
+    done = await thing.run({"a": 1})
+    assert done.problem is not None
+    assert (done.problem.reason, done.problem.stalled) == ("Rejected", True)
+    thing.clock.advance(3600)
+    again = await thing.run({"a": 1})
+    assert again.problem == done.problem
+    assert thing.session.sent == []
+    assert (await thing.run({"a": 2}, generation=2)).accepted
+
+
+@pytest.mark.parametrize("code", [409, 429, 500])
+async def test_a_refusal_for_now_is_tried_again_after_a_pause(code: int) -> None:
+    thing = Pass()
+    thing.session.codes = [code]
+    done = await thing.run({"a": 1})
+    assert done.problem is not None
+    assert not done.problem.stalled
+    assert not (await thing.run({"a": 1})).accepted
+    assert thing.session.sent == []
+    thing.clock.advance(2)
+    assert (await thing.run({"a": 1})).accepted
+
+
+async def test_what_a_policy_forbids_needs_a_person_and_is_tried_again() -> None:
+    thing = Pass()
+    thing.session.codes = [403, 403]
+    for _ in range(2):
+        for _ in range(2):
+            refused = (await thing.run({"a": 1})).problem
+            assert refused is not None
+            assert (refused.reason, refused.stalled) == ("NotAuthorized", True)
+        thing.clock.advance(121)
+    assert thing.session.codes == []
+    assert (await thing.run({"a": 1})).accepted
+
+
+async def test_a_lost_answer_leads_to_a_look_and_to_no_second_update() -> None:
+    thing = Pass()
+    thing.session.lose = [RequestTimeoutError("no answer")]
+    assert not (await thing.run({"a": 1})).accepted
+    thing.clock.advance(2)
+    assert (await thing.run({"a": 1})).accepted
+    assert thing.session.sent == [{"a": 1}]
+
+
+async def test_what_aws_would_refuse_is_not_sent() -> None:
+    thing = Pass()
+    done = await thing.run({"a": [1, None]})
+    assert done.problem is not None
+    assert (done.problem.reason, done.problem.stalled) == ("InvalidDesired", True)
+    assert "spec.desired/a/1" in done.problem.message
+    assert thing.session.sent == []
+
+
+async def test_without_a_session_the_memory_is_prepared_and_nothing_sent() -> None:
+    thing = Pass()
+    thing.session.connected = False
+    done = await thing.run({"a": 1})
+    assert not done.accepted
+    assert done.memory.desired == ("/a",)
