@@ -1,9 +1,12 @@
-"""Write (or, with ``--check``, compare) the generated pages of docs/reference: kinds, settings, metrics."""
+"""Write (or, with ``--check``, compare) what is generated in docs: kinds, settings, metrics, reasons."""
 
 import inspect
 import json
+import re
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -14,9 +17,12 @@ from thing_operator.api import names
 from thing_operator.api.crds import all_crds
 from thing_operator.config import Settings
 from thing_operator.config.settings import ENV_PREFIX
+from thing_operator.core.reason_table import Carrier, Explanation, explanations
+from thing_operator.core.reasons import EventType, Reason
 from thing_operator.observability.metrics import METRIC_LABELS, Metrics
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+FOLDER = DOCS / "reference"
 
 Json = dict[str, Any]
 
@@ -57,6 +63,9 @@ Durations are `500ms`, `30s`, `5m` or `1h30m`; sizes are `8KiB` or a number of b
 an unknown `THING_OPERATOR_` variable ends `run` at its start, with the key, the value and what is allowed.
 """
 
+_WIDTH = 110
+"""Of generated prose; tables are as wide as they are."""
+
 _READABLE = 50
 """From this length on a pattern says nothing to a person; those of host and object names are."""
 
@@ -65,7 +74,78 @@ def pages() -> dict[Path, str]:
     """Every page and what it should hold."""
     found = (crd["spec"] for crd in all_crds().values())
     fields = {FOLDER / f"{spec['names']['singular']}.md": _page(spec) for spec in found}
-    return fields | {FOLDER / "metrics.md": _metrics_page(), FOLDER / "settings.md": _settings_page()}
+    return {
+        **fields,
+        FOLDER / "metrics.md": _metrics_page(),
+        FOLDER / "settings.md": _settings_page(),
+        FOLDER / "conditions.md": _filled_in(FOLDER / "conditions.md", _reason_tables()),
+        DOCS / "troubleshooting.md": _filled_in(
+            DOCS / "troubleshooting.md", {"by reason": _by_reason(explanations())}
+        ),
+    }
+
+
+def _filled_in(page: Path, parts: Mapping[str, str]) -> str:
+    """A page written by hand with its generated parts anew, each between two comments that name it."""
+    text = page.read_text(encoding="utf-8")
+    for name, part in parts.items():
+        begin, end = (
+            f"<!-- {name}: generated from reasons.toml by `make crds`; do not edit -->\n",
+            (f"<!-- {name}: end -->\n"),
+        )
+        if text.count(begin) != 1 or text.count(end) != 1:
+            sys.exit(f"{page.name} lacks the lines {begin}{end}")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{part}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def _reason_tables() -> dict[str, str]:
+    tables = {
+        f"reasons of a {kind}": _reason_table(row for row in explanations() if kind in row.carriers)
+        for kind in (Carrier.THING, Carrier.THING_BATCH)
+    }
+    only_events = _reason_table(row for row in explanations() if Carrier.EVENT in row.carriers)
+    normal = ", ".join(f"`{reason}`" for reason in Reason if reason.event_type is EventType.NORMAL)
+    types = textwrap.fill(f"Normal are {normal}; every other reason is a Warning.", width=_WIDTH)
+    return tables | {"events": f"{only_events}\n{types}\n"}
+
+
+def _reason_table(rows: Iterable[Explanation]) -> str:
+    lines = ["| reason | cause | what to do |", "| --- | --- | --- |"]
+    for row in rows:
+        name = f"`{row.reason}`"
+        if row.remedy:
+            name = f"[{name}](../troubleshooting.md#{row.reason.lower()})"
+        cells = (name, *(_cell(_from_reference(text)) for text in (row.cause, row.remedy or "")))
+        lines.append(f"| {' | '.join(cells)} |".replace("  ", " "))
+    return "\n".join(lines) + "\n"
+
+
+def _from_reference(text: str) -> str:
+    """Links that are relative to docs, made relative to docs/reference."""
+    return re.sub(r"\]\((?!https?:)", "](../", text)
+
+
+def _by_reason(rows: Iterable[Explanation]) -> str:
+    sections = []
+    for topic, of_topic in groupby(rows, key=lambda row: row.topic):
+        sections.append(f"## {topic}\n")
+        for row in of_topic:
+            if row.remedy is None:
+                sections.append(_bullet(f"`{row.reason}`: {row.cause}"))
+                continue
+            points = (("Symptom", row.symptom), ("Cause", row.cause), ("Do", row.remedy))
+            bullets = "\n".join(_bullet(f"{name}: {text}") for name, text in points)
+            sections.append(f"### `{row.reason}`\n\n{bullets}\n")
+        sections[-1] = sections[-1].rstrip("\n") + "\n"
+    return "\n".join(sections)
+
+
+def _bullet(text: str) -> str:
+    return textwrap.fill(
+        f"- {text}", width=_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _settings_page() -> str:

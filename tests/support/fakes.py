@@ -7,6 +7,7 @@ from tests.support.clock import START
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.session import SessionView
 from thing_operator.session.errors import rejection
@@ -86,7 +87,7 @@ class ServiceSession:
         return SessionView(
             phase=Phase.READY if self.connected else Phase.WAITING,
             connected=self.connected,
-            reason="Connected" if self.connected else "ConnectionLost",
+            reason=Reason.CONNECTED if self.connected else Reason.CONNECTION_LOST,
             message="",
             since=START,
             fingerprint="f",

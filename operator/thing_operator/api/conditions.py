@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from thing_operator.api.model import ApiModel
+from thing_operator.core.reasons import Reason
 
 MESSAGE_LIMIT = 1024
 
@@ -54,7 +55,7 @@ class Finding(ApiModel):
 
     type: ConditionType
     status: ConditionStatus
-    reason: str
+    reason: Reason
     message: str = ""
 
 

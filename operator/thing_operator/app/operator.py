@@ -21,7 +21,8 @@ from thing_operator.app.watch_monitor import WatchMonitor
 from thing_operator.batches.reconciler import BatchReconciler
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
-from thing_operator.core.errors import ThingOperatorError, UserError
+from thing_operator.core.errors import ThingOperatorError, ToolError
+from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.core.work_queue import WorkQueue
 from thing_operator.kube.cache import ObjectCache
@@ -171,9 +172,9 @@ class Operator:
             await self._compare_all(self._batches)
             self._progress.listed()
         except NotFoundError:
-            raise UserError(
+            raise ToolError(
                 "the cluster does not know Things: install the CRDs (thing-operator crds | kubectl apply -f -)",
-                reason="CrdsMissing",
+                reason=ToolReason.CRDS_MISSING,
             ) from None
         for kind in (self._things, self._batches):
             self.supervisor.keep(await kind.queue.start())
@@ -293,11 +294,11 @@ class Operator:
             if kind.resource == target.resource and record is not None and record.uid == target.uid:
                 self._remove(kind, record)
 
-    def _tell_thing(self, record: ObjectRecord, reason: str, message: str) -> None:
+    def _tell_thing(self, record: ObjectRecord, reason: Reason, message: str) -> None:
         target = ObjectRef(THINGS, record.key, record.uid)
         self.events.tell(target, reason=reason, message=message)
 
-    def _tell_batch(self, record: ObjectRecord, reason: str, message: str) -> None:
+    def _tell_batch(self, record: ObjectRecord, reason: Reason, message: str) -> None:
         target = ObjectRef(BATCHES, record.key, record.uid)
         self.events.tell(target, reason=reason, message=message)
 
@@ -347,4 +348,6 @@ def _read_ca(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"endpoint.caFile {file} cannot be read: {error}", reason="InvalidSettings") from None
+        raise ToolError(
+            f"endpoint.caFile {file} cannot be read: {error}", reason=ToolReason.INVALID_SETTINGS
+        ) from None

@@ -8,16 +8,17 @@ writes nothing and costs a reconnect.
 import asyncio
 import logging
 
-from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
 from thing_operator.observability.checks import Finding
 
 log = logging.getLogger(__name__)
 
 
-class TaskDiedError(ThingOperatorError):
+class TaskDiedError(ToolError):
     """A part of the operator ended that must not end."""
 
-    reason = "InternalError"
+    reason = ToolReason.INTERNAL_ERROR
 
 
 class Supervisor:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 from thing_operator.config import BatchSettings
-from thing_operator.core.errors import ToolError, TransientError, UserError
+from thing_operator.core.errors import ToolError, TransientError
+from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.errors import DownloadFailedError
 from thing_operator.download.https import HttpsClient
@@ -27,8 +28,9 @@ def what_to_fetch(
     if batch_id is not None:
         return batch_id
     if thing_type is None or domain is None or size is None:
-        raise UserError(
-            "name --thing-type, --domain and --size, or the --batch-id of a batch that is ordered"
+        raise ToolError(
+            "name --thing-type, --domain and --size, or the --batch-id of a batch that is ordered",
+            reason=ToolReason.INVALID_ARGUMENTS,
         )
     return BatchOrder(thing_type, domain, size, protocol)
 
@@ -58,7 +60,8 @@ async def fetch_batch(
     try:
         return await _made(https, client, batch_id, made=made)
     except TransientError as error:
-        raise ToolError(f"{error.message}: go on with --batch-id {batch_id}", reason=error.reason) from None
+        message = f"{error.message}: go on with --batch-id {batch_id}"
+        raise ToolError(message, reason=ToolReason.INTERRUPTED) from None
 
 
 async def _made(
@@ -76,7 +79,10 @@ async def _made(
                     content = await https.download(item.url, limit=DEFAULT_LIMITS.archive)
                     return content, "; ".join(item.errors) or None
                 if item.state not in {BatchState.PENDING, BatchState.CREATING}:
-                    raise ToolError(f"MIC made no zip of batch {batch_id}: {'; '.join(item.errors)}")
+                    raise ToolError(
+                        f"MIC made no zip of batch {batch_id}: {'; '.join(item.errors)}",
+                        reason=ToolReason.BATCH_FAILED,
+                    )
             trouble = None
         except TransientError as error:
             trouble = error

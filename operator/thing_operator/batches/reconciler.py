@@ -130,7 +130,7 @@ class _Pass:
             raise
 
     def _trouble(
-        self, reason: str, message: str, *, stalled: bool = False, order: OrderStatus | None = None
+        self, reason: Reason, message: str, *, stalled: bool = False, order: OrderStatus | None = None
     ) -> BatchReport:
         return BatchReport(
             reason=reason, message=message, stalled=stalled, order=order or self._previous.order
@@ -281,7 +281,7 @@ class _Pass:
         before = find_condition(previous.conditions, ConditionType.READY)
         after = find_condition(status.conditions, ConditionType.READY)
         if after and (before is None or before.reason != after.reason) and after.reason != Reason.PROGRESSING:
-            self._tell(self._record, after.reason, after.message)
+            self._tell(self._record, Reason(after.reason), after.message)
         return status
 
 
@@ -294,7 +294,7 @@ def _refused(entry: BatchEntry) -> BatchThing:
     return BatchThing(name=entry.thing_name, result=ThingResult.INVALID, message=message)
 
 
-def _reason(sources: Sources) -> str | None:
+def _reason(sources: Sources) -> Reason | None:
     if sources.missing:
         return Reason.SOURCE_NOT_FOUND
     return Reason.ORDER_FAILED if sources.lacking else None

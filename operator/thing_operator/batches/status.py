@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 
-from thing_operator.api.conditions import ConditionType, Finding, update_conditions
+from thing_operator.api.conditions import ConditionStatus, ConditionType, Finding, update_conditions
 from thing_operator.api.thingbatch import (
     BatchThing,
     ImportedSource,
@@ -35,7 +35,7 @@ class BatchReport:
     sources: tuple[ImportedSource, ...] = ()
     digest: str | None = None
     order: OrderStatus | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     message: str = ""
     stalled: bool = True
 
@@ -103,7 +103,7 @@ def _partly(things: tuple[BatchThing, ...], failed: list[BatchThing]) -> Iterabl
 
 
 def _not_read(report: BatchReport) -> Iterable[Finding]:
-    reason = report.reason or Reason.UNKNOWN
+    reason = report.reason or Reason.PROGRESSING
     kind = ConditionType.STALLED if report.stalled else ConditionType.RECONCILING
     return (
         _finding(ConditionType.READY, "False", reason, report.message),
@@ -111,5 +111,5 @@ def _not_read(report: BatchReport) -> Iterable[Finding]:
     )
 
 
-def _finding(kind: ConditionType, status: str, reason: str, message: str) -> Finding:
-    return Finding.model_validate({"type": kind, "status": status, "reason": reason, "message": message})
+def _finding(kind: ConditionType, status: ConditionStatus, reason: Reason, message: str) -> Finding:
+    return Finding(type=kind, status=status, reason=reason, message=message)

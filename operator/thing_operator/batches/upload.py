@@ -15,7 +15,8 @@ from typing import Any, Self
 from thing_operator.api import names
 from thing_operator.api.names import BATCHES
 from thing_operator.batches.children import batch_label
-from thing_operator.core.errors import UserError
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.client import SECRETS, Body, KubeClient
 from thing_operator.kube.errors import NotFoundError
@@ -94,15 +95,16 @@ async def _remove_others(client: KubeClient, batch: ObjectKey, *, keep: set[str]
 
 
 async def _is_to_send(client: KubeClient, batch: ObjectKey, part: Part) -> bool:
-    """Raises UserError when there is a Secret of that name that was not made for this ThingBatch."""
+    """Raises ToolError when there is a Secret of that name that was not made for this ThingBatch."""
     try:
         found = await client.get(SECRETS, ObjectKey(batch.namespace, part.name))
     except NotFoundError:
         return True
     labels = found["metadata"].get("labels") or {}
     if labels.get(SOURCE_LABEL) != batch_label(batch.name):
-        raise UserError(
-            f"Secret {part.name} is there and was not made by batch import for {batch.name}: choose another --name"
+        raise ToolError(
+            f"Secret {part.name} is there and was not made by batch import for {batch.name}: choose another --name",
+            reason=ToolReason.NAME_TAKEN,
         )
     return base64.b64decode((found.get("data") or {}).get(KEY, "")) != part.content
 

@@ -7,8 +7,14 @@ from datetime import datetime
 
 from thing_operator.api.thingbatch import BatchThing, ThingBatchStatus, ThingResult
 from thing_operator.batches.children import ThingFiles
-from thing_operator.core.reasons import Reason
-from thing_operator.credentials import ArchiveRefusedError, BatchEntry, CredentialsError, read_batch
+from thing_operator.core.reasons import ToolReason
+from thing_operator.credentials import (
+    ArchiveRefusedError,
+    BatchEntry,
+    CredentialsError,
+    FolderProblem,
+    read_batch,
+)
 from thing_operator.credentials.certificates import parse_certificate
 
 
@@ -74,4 +80,4 @@ def _same_or_conflict(one: BatchEntry, other: BatchEntry) -> BatchEntry:
     if one.credentials == other.credentials:
         return one
     message = "the thing is in two of the zips, and not the same in both: take one of them out"
-    return BatchEntry(one.thing_name, problem=CredentialsError(message, reason=Reason.CONFLICT))
+    return BatchEntry(one.thing_name, problem=FolderProblem(ToolReason.ZIPS_DIFFER, message))

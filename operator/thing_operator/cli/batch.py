@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
 from thing_operator.credentials.names import secret_name
 
@@ -56,7 +57,7 @@ def inspect(
     try:
         entries = read_file(file, now=now)
     except OSError as error:
-        refuse(f"cannot read {file}: {error.strerror or error}", reason="Unreadable", output=output)
+        refuse(f"cannot read {file}: {error.strerror or error}", reason=ToolReason.UNREADABLE, output=output)
     except ArchiveRefusedError as error:
         refuse(f"{file}: {error.message}", reason=error.reason, output=output)
     rows = [_row(entry) for entry in entries]
@@ -113,7 +114,7 @@ def _print_table(rows: Iterable[dict[str, Any]], *, title: str) -> None:
     Console(width=None if sys.stdout.isatty() else _LOG_WIDTH).print(table)
 
 
-def refuse(message: str, *, reason: str, output: Output) -> NoReturn:
+def refuse(message: str, *, reason: Reason | ToolReason, output: Output) -> NoReturn:
     """Say why nothing was done, and exit with code 2."""
     if output is Output.JSON:
         typer.echo(json.dumps({"error": {"reason": reason, "message": message}}, indent=2))

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from thing_operator.cli.batch import Output, refuse
-from thing_operator.core.errors import ThingOperatorError, UserError
+from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.files import check_target, write_private
+from thing_operator.core.reasons import ToolReason
 
 _EXIT_PARTLY = 1
 _EXIT_UNKNOWN = 3
@@ -72,10 +73,14 @@ def create(
     except OrderUnansweredError as error:
         console.print(f"error: {error.message}", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(_EXIT_UNKNOWN) from None
-    except ThingOperatorError as error:
+    except (ThingOperatorError, ToolError) as error:
         refuse(error.message, reason=error.reason, output=Output.TABLE)
     except OSError as error:
-        refuse(f"cannot write {output}: {error.strerror or error}", reason="NotWritten", output=Output.TABLE)
+        refuse(
+            f"cannot write {output}: {error.strerror or error}",
+            reason=ToolReason.NOT_WRITTEN,
+            output=Output.TABLE,
+        )
     told = f"{output}: written{f', but {lacking}' if lacking else ''}"
     console.print(told, highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(_EXIT_PARTLY if lacking else 0)
@@ -84,5 +89,5 @@ def create(
 def _check(output: Path, *, stack: str | None, api: str | None) -> None:
     """Before anything is ordered."""
     if (stack is None) == (api is None):
-        raise UserError("name the stack by either --stack or --api")
+        raise ToolError("name the stack by either --stack or --api", reason=ToolReason.INVALID_ARGUMENTS)
     check_target(output, name=str(output))

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from thing_operator.cli.batch import Output, read_file, refuse
-from thing_operator.core.errors import ThingOperatorError, ToolError, UserError
+from thing_operator.core.errors import ThingOperatorError, ToolError
+from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry
 from thing_operator.credentials.splitting import split_batch
 
@@ -53,7 +54,7 @@ def import_batch(
             kubeconfig=kubeconfig,
             dry_run=dry_run,
         )
-    except ThingOperatorError as error:
+    except (ThingOperatorError, ToolError) as error:
         refuse(error.message, reason=error.reason, output=output)
     unusable = {entry.thing_name: entry.problem.message for entry in entries if entry.problem}
     _report(
@@ -74,9 +75,11 @@ def _entries_of(file: Path) -> tuple[BatchEntry, ...]:
     try:
         return read_file(file, now=datetime.now(UTC))
     except OSError as error:
-        raise ToolError(f"cannot read {file}: {error.strerror or error}", reason="Unreadable") from None
+        raise ToolError(
+            f"cannot read {file}: {error.strerror or error}", reason=ToolReason.UNREADABLE
+        ) from None
     except ArchiveRefusedError as error:
-        raise UserError(f"{file}: {error.message}", reason=error.reason) from None
+        raise ArchiveRefusedError(f"{file}: {error.message}") from None
 
 
 def _handed_over(
@@ -94,7 +97,10 @@ def _handed_over(
     from thing_operator.core.resource import ObjectKey  # noqa: PLC0415
 
     if not zips:
-        raise UserError("none of the folders is usable: thing-operator batch inspect says why")
+        raise ToolError(
+            "none of the folders is usable: thing-operator batch inspect says why",
+            reason=ToolReason.NO_USABLE_THING,
+        )
     parts = [Part.of(name, number, content) for number, content in enumerate(zips, start=1)]
     handed = Handed()
     if not dry_run:

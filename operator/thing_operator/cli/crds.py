@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from thing_operator.core.errors import UserError
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
 
 
 def crds(
@@ -38,4 +39,7 @@ def _compare(files: dict[str, str], folder: Path) -> None:
         if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
     ]
     if stale:
-        raise UserError(f"{', '.join(stale)} in {folder} is not what the models say: run make crds")
+        raise ToolError(
+            f"{', '.join(stale)} in {folder} is not what the models say: run make crds",
+            reason=ToolReason.OUT_OF_DATE,
+        )

@@ -45,7 +45,7 @@ class GroupWithLocal(TyperGroup):
         return command
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. Raises ThingOperatorError for what a person has to see."""
+        """Run the command. Raises ToolError for what a person has to see."""
         try:
             return super().invoke(ctx)
         except self._expected as error:

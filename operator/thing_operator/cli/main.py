@@ -15,7 +15,7 @@ from thing_operator.cli.crds import crds
 from thing_operator.cli.local import GroupWithLocal
 from thing_operator.cli.probe import probe
 from thing_operator.cli.run import run
-from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.errors import ThingOperatorError, ToolError
 
 app = typer.Typer(
     name="thing-operator",
@@ -55,7 +55,7 @@ def main() -> None:
     """
     try:
         app()
-    except ThingOperatorError as error:
+    except (ThingOperatorError, ToolError) as error:
         Console(stderr=True, highlight=False).print(
             f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True
         )

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from thing_operator.core.errors import UserError
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
 from thing_operator.observability.logs import configure_logs
 
 
@@ -28,7 +29,10 @@ def run(
     from thing_operator.config import load_settings  # noqa: PLC0415
 
     if namespace and all_namespaces:
-        raise UserError("--namespace and --all-namespaces exclude each other: give one of them")
+        raise ToolError(
+            "--namespace and --all-namespaces exclude each other: give one of them",
+            reason=ToolReason.INVALID_ARGUMENTS,
+        )
     overrides: dict[str, Any] = {}
     if namespace or all_namespaces:
         overrides["namespaces"] = tuple(namespace or ())

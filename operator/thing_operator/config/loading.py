@@ -11,16 +11,17 @@ from pydantic.alias_generators import to_camel
 from pydantic_settings import EnvSettingsSource
 
 from thing_operator.config.settings import ENV_PREFIX, Settings
-from thing_operator.core.errors import UserError
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
 
 # Not a setting of the operator: where the local parts keep what they built.
 _OTHER_VARIABLES = frozenset({f"{ENV_PREFIX}CACHE_DIR"})
 
 
-class SettingsError(UserError):
+class SettingsError(ToolError):
     """A setting is wrong; the message names the key, the value and what is allowed."""
 
-    reason = "InvalidSettings"
+    reason = ToolReason.INVALID_SETTINGS
 
 
 def load_settings(*, file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:

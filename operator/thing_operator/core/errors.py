@@ -1,15 +1,17 @@
 """What can go wrong, as values that carry their own retry decision.
 
-    ThingOperatorError
-    |-- UserError         a person must change something; retried only when an input changes
-    |-- TransientError    passes by itself; retried with backoff
-    `-- ToolError         a local tool or file is missing or broken (command line and local cloud only)
+    ThingOperatorError      about an object of the cluster: its reason is that of a condition or an Event
+    |-- UserError           a person must change something; retried only when an input changes
+    `-- TransientError      passes by itself; retried with backoff
+    ToolError               about a command: a setting, a login, a file or a local tool is missing or wrong
 
-Packages derive their own errors from these (``credentials.CredentialsError``, ``session.SessionError``,
-``shadow.RejectedError``...). Library exceptions are mapped to them once, at the border of the library.
+Packages derive their own errors from these (``credentials.CredentialsError``, ``session.RejectedError``,
+``kube.ForbiddenError``...). Library exceptions are mapped to them once, at the border of the library.
 """
 
 from enum import StrEnum
+
+from thing_operator.core.reasons import Reason, ToolReason
 
 
 class Retry(StrEnum):
@@ -23,17 +25,16 @@ class Retry(StrEnum):
 
 
 class ThingOperatorError(Exception):
-    """Root of all errors of this project.
+    """Root of the errors about an object.
 
-    ``reason`` is a CamelCase word from the lists in design and ``docs/reference/conditions.md``: it becomes
-    the reason of a condition or of an Event. ``message`` names what is wrong and what to do about it, and
-    never holds a key, a token or PEM text.
+    ``reason`` becomes the reason of a condition or of an Event; a class names it, or whoever raises it.
+    ``message`` names what is wrong and what to do about it, and never holds a key, a token or PEM text.
     """
 
-    reason: str = "Error"
+    reason: Reason
     retry: Retry = Retry.BACKOFF
 
-    def __init__(self, message: str, *, reason: str | None = None) -> None:
+    def __init__(self, message: str, *, reason: Reason | None = None) -> None:
         super().__init__(message)
         self.message = message
         if reason is not None:
@@ -41,7 +42,7 @@ class ThingOperatorError(Exception):
 
 
 class UserError(ThingOperatorError):
-    """A person must act: bad credentials, an invalid document, a wrong setting."""
+    """A person must act: bad credentials, an invalid document, a right that is missing."""
 
     retry = Retry.NEVER
 
@@ -52,7 +53,16 @@ class TransientError(ThingOperatorError):
     retry = Retry.BACKOFF
 
 
-class ToolError(ThingOperatorError):
-    """A local tool, port or file is missing or broken; shown by the command line as one message, exit 1."""
+class ToolError(Exception):
+    """A command cannot do its work; shown by the command line as one message, without a traceback.
 
-    retry = Retry.NEVER
+    ``message`` names what is wrong and what to do about it, and never holds a key, a token or PEM text.
+    """
+
+    reason: ToolReason = ToolReason.FAILED
+
+    def __init__(self, message: str, *, reason: ToolReason | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if reason is not None:
+            self.reason = reason

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from thing_operator.core.errors import UserError
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -21,9 +22,13 @@ def write_private(path: Path, content: bytes) -> None:
 
 def check_target(path: Path, *, name: str) -> None:
     """Before a batch is made: one that cannot be written would be made for nothing. ``name`` is what the user
-    calls the file. Raises UserError.
+    calls the file. Raises ToolError.
     """
     if path.is_dir():
-        raise UserError(f"{name} is a folder: name the zip file to write")
+        raise ToolError(
+            f"{name} is a folder: name the zip file to write", reason=ToolReason.INVALID_ARGUMENTS
+        )
     if not path.parent.is_dir():
-        raise UserError(f"{name}: there is no folder {path.parent}: make it first")
+        raise ToolError(
+            f"{name}: there is no folder {path.parent}: make it first", reason=ToolReason.INVALID_ARGUMENTS
+        )

@@ -1,13 +1,22 @@
-"""Every reason that a condition or an Event of ours can carry.
+"""The closed vocabulary: every reason of a condition or an Event, and every word for a command that fails.
 
-They are API: people wait and alert on them. ``docs/reference/conditions.md`` gives cause and remedy of each.
+Reasons are API: people wait and alert on them. Symptom, cause and remedy of each are in ``reasons.toml`` beside
+this module; ``docs/reference/conditions.md`` and ``docs/troubleshooting.md`` are generated from it.
 """
 
 from enum import StrEnum
+from typing import Self
+
+
+class EventType(StrEnum):
+    """Type of a Kubernetes Event."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
 
 
 class Reason(StrEnum):
-    """CamelCase words, grouped by the condition that carries them first."""
+    """CamelCase words of conditions and Events, grouped by what they are about."""
 
     # Ready
     ACCEPTED = "Accepted"
@@ -45,18 +54,23 @@ class Reason(StrEnum):
     # Reconciling and Stalled
     RETRYING = "Retrying"
     PROGRESSING = "Progressing"
-    INVALID_DESIRED = "InvalidDesired"
     INVALID_SPEC = "InvalidSpec"
+    INVALID_DESIRED = "InvalidDesired"
     INVALID_DEVICE = "InvalidDevice"
     REJECTED = "Rejected"
+    SHADOW_UNAVAILABLE = "ShadowUnavailable"
     DUPLICATE_THING = "DuplicateThing"
     ENDPOINT_NOT_CONFIGURED = "EndpointNotConfigured"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     CA_NOT_FOUND = "CaNotFound"
-    FORBIDDEN = "Forbidden"
-    SHADOW_UNAVAILABLE = "ShadowUnavailable"
 
-    # Events on a Thing
+    # The API server: ``kube.errors`` maps all of its answers to these and to Retrying
+    FORBIDDEN = "Forbidden"
+    API_SERVER_REFUSED = "ApiServerRefused"
+    API_SERVER_UNAVAILABLE = "ApiServerUnavailable"
+    NAMESPACE_TERMINATING = "NamespaceTerminating"
+
+    # Events of a Thing that no condition carries
     DRIFT_REPAIRED = "DriftRepaired"
     SAMPLES_DROPPED = "SamplesDropped"
     SHADOW_CLEARED = "ShadowCleared"
@@ -68,26 +82,71 @@ class Reason(StrEnum):
     PARTLY_IMPORTED = "PartlyImported"
     SOURCE_NOT_FOUND = "SourceNotFound"
     INVALID_ARCHIVE = "InvalidArchive"
-    CONFLICT = "Conflict"
     URL_NOT_ALLOWED = "UrlNotAllowed"
     URL_EXPIRED = "UrlExpired"
     DOWNLOAD_FAILED = "DownloadFailed"
-    ORDER_UNKNOWN = "OrderUnknown"
-    ORDER_FAILED = "OrderFailed"
     CLOUD_LOGIN_FAILED = "CloudLoginFailed"
     CLOUD_REFUSED = "CloudRefused"
     CLOUD_UNAVAILABLE = "CloudUnavailable"
+    ORDER_UNKNOWN = "OrderUnknown"
+    ORDER_FAILED = "OrderFailed"
+    INVALID_SETTINGS = "InvalidSettings"
+
+    @property
+    def event_type(self) -> EventType:
+        """Type of the Event with this reason: a Warning unless it is listed as good or expected."""
+        return EventType.NORMAL if self in _NORMAL else EventType.WARNING
+
+    @classmethod
+    def of(cls, word: str) -> Self:
+        """The reason of that word in a status; UNKNOWN for one that another version of the operator wrote."""
+        try:
+            return cls(word)
+        except ValueError:
+            return cls(cls.UNKNOWN)
 
 
-WARNINGS = frozenset(Reason) - {
-    Reason.ACCEPTED,
-    Reason.OBSERVED,
-    Reason.SUSPENDED,
-    Reason.VALID,
-    Reason.CONNECTED,
-    Reason.CONVERGED,
-    Reason.SHADOW_CLEARED,
-    Reason.SHADOW_DELETED,
-    Reason.IMPORTED,
-}
-"""Reasons whose Event is a Warning; the others are good news."""
+_NORMAL = frozenset(
+    {
+        Reason.ACCEPTED,
+        Reason.PENDING,
+        Reason.OBSERVED,
+        Reason.SUSPENDED,
+        Reason.VALID,
+        Reason.CONNECTED,
+        Reason.CONNECTING,
+        Reason.CONVERGED,
+        Reason.PROGRESSING,
+        Reason.SHADOW_CLEARED,
+        Reason.SHADOW_DELETED,
+        Reason.IMPORTED,
+    }
+)
+
+
+class ToolReason(StrEnum):
+    """Why a command cannot do its work: the ``reason`` of its JSON output. Never of a condition or an Event."""
+
+    FAILED = "Failed"
+    """No word of its own: the message says it."""
+
+    # Options, files and settings
+    INVALID_ARGUMENTS = "InvalidArguments"
+    INVALID_SETTINGS = "InvalidSettings"
+    UNREADABLE = "Unreadable"
+    NOT_WRITTEN = "NotWritten"
+    OUT_OF_DATE = "OutOfDate"
+
+    # A folder of a batch zip, as batch inspect shows it
+    INVALID_LAYOUT = "InvalidLayout"
+    INVALID_THING_NAME = "InvalidThingName"
+    ZIPS_DIFFER = "ZipsDiffer"
+    NO_USABLE_THING = "NoUsableThing"
+
+    # The cluster and MIC
+    LOGIN_FAILED = "LoginFailed"
+    CRDS_MISSING = "CrdsMissing"
+    NAME_TAKEN = "NameTaken"
+    BATCH_FAILED = "BatchFailed"
+    INTERRUPTED = "Interrupted"
+    INTERNAL_ERROR = "InternalError"

@@ -1,7 +1,7 @@
 """Reading a batch zip, checking certificates and keys, naming Secrets: pure functions."""
 
 from thing_operator.credentials.archive import Limits
-from thing_operator.credentials.batch import BatchEntry, read_batch
+from thing_operator.credentials.batch import BatchEntry, FolderProblem, read_batch
 from thing_operator.credentials.certificates import Credentials, check_pair
 from thing_operator.credentials.errors import ArchiveRefusedError, CredentialsError
 from thing_operator.credentials.keys import pick_pair
@@ -11,6 +11,7 @@ __all__ = [
     "BatchEntry",
     "Credentials",
     "CredentialsError",
+    "FolderProblem",
     "Limits",
     "check_pair",
     "pick_pair",

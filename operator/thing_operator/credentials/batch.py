@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import islice
 from typing import BinaryIO, TypeVar
 
+from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.credentials.archive import DEFAULT_LIMITS, Archive, Limits, open_archive, shown
 from thing_operator.credentials.certificates import (
     Certificate,
@@ -33,6 +34,17 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
+class FolderProblem:
+    """Why a folder gives no credentials: what is wrong with the pair (Reason), or with the folder (ToolReason).
+
+    A value and not the error: the frames in its traceback would keep the private key alive as long.
+    """
+
+    reason: Reason | ToolReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchEntry:
     """One folder: ``credentials``, or the ``problem`` for which there are none.
 
@@ -42,7 +54,7 @@ class BatchEntry:
 
     thing_name: str
     credentials: Credentials | None = field(default=None, repr=False)
-    problem: CredentialsError | None = None
+    problem: FolderProblem | None = None
     note: str | None = None
 
 
@@ -51,7 +63,7 @@ class _Checked:
     """What came of one folder, and the ids of the keys in it, for the comparison with other folders."""
 
     folder: Folder
-    outcome: Credentials | CredentialsError
+    outcome: Credentials | FolderProblem
     certificate_id: bytes | None = None
     private_key_id: bytes | None = None
 
@@ -83,7 +95,7 @@ def _check(archive: Archive, folder: Folder, *, now: datetime) -> _Checked:
     content = {name: archive.read(entry) for name, entry in folder.files.items()}
     certificate = _parsed(parse_certificate, content.get(CERTIFICATE))
     private_key = _parsed(parse_private_key, content.get(PRIVATE_KEY))
-    outcome: Credentials | CredentialsError | None = _problem_of(folder)
+    outcome: Credentials | FolderProblem | None = _problem_of(folder)
     if outcome is None:
         outcome = _matched(certificate, private_key, now=now)
     return _Checked(
@@ -94,54 +106,49 @@ def _check(archive: Archive, folder: Folder, *, now: datetime) -> _Checked:
     )
 
 
-def _parsed(parse: Callable[[bytes], Parsed], data: bytes | None) -> Parsed | CredentialsError:
+def _parsed(parse: Callable[[bytes], Parsed], data: bytes | None) -> Parsed | FolderProblem:
     if data is None:
-        return CredentialsError("", reason="KeyMissing")  # worded by _problem_of, which sees both files
+        return FolderProblem(Reason.KEY_MISSING, "")  # worded by _problem_of, which sees both files
     try:
         return parse(data)
-    except CredentialsError as problem:
-        return problem
+    except CredentialsError as error:
+        return FolderProblem(error.reason, error.message)
 
 
-def _problem_of(folder: Folder) -> CredentialsError | None:
+def _problem_of(folder: Folder) -> FolderProblem | None:
     """What is wrong with the folder itself, whatever its files hold."""
     if folder.misplaced:
-        return CredentialsError(folder.misplaced, reason="InvalidLayout")
+        return FolderProblem(ToolReason.INVALID_LAYOUT, folder.misplaced)
     if not is_thing_name(folder.name):
-        return CredentialsError(
+        return FolderProblem(
+            ToolReason.INVALID_THING_NAME,
             f"{shown(folder.name)} is not a thing name (1 to 128 letters, digits, colons, _ and -): "
             "give the folder the name that MIC gave it",
-            reason="InvalidThingName",
         )
     missing = [name for name in (CERTIFICATE, PRIVATE_KEY) if name not in folder.files]
     if missing:
-        return CredentialsError(
+        return FolderProblem(
+            Reason.KEY_MISSING,
             f"{' and '.join(missing)} missing in the folder: take the folder from MIC's zip as it is",
-            reason="KeyMissing",
         )
     return None
 
 
 def _matched(
-    certificate: Certificate | CredentialsError, private_key: PrivateKey | CredentialsError, *, now: datetime
-) -> Credentials | CredentialsError:
-    if isinstance(certificate, CredentialsError):
+    certificate: Certificate | FolderProblem, private_key: PrivateKey | FolderProblem, *, now: datetime
+) -> Credentials | FolderProblem:
+    if isinstance(certificate, FolderProblem):
         return _in_file(CERTIFICATE, certificate)
-    if isinstance(private_key, CredentialsError):
+    if isinstance(private_key, FolderProblem):
         return _in_file(PRIVATE_KEY, private_key)
     try:
         return match_pair(certificate, private_key, now=now)
-    except CredentialsError as problem:
-        return _without_trace(problem.message, reason=problem.reason)
+    except CredentialsError as error:
+        return FolderProblem(error.reason, error.message)
 
 
-def _in_file(name: str, problem: CredentialsError) -> CredentialsError:
-    return _without_trace(f"{name}: {problem.message}", reason=problem.reason)
-
-
-def _without_trace(message: str, *, reason: str) -> CredentialsError:
-    """A new error: the frames in the traceback of the old one would keep the private key alive as long."""
-    return CredentialsError(message, reason=reason)
+def _in_file(name: str, problem: FolderProblem) -> FolderProblem:
+    return FolderProblem(problem.reason, f"{name}: {problem.message}")
 
 
 def _entries(found: Sequence[_Checked]) -> Iterator[BatchEntry]:
@@ -156,7 +163,7 @@ def _entries(found: Sequence[_Checked]) -> Iterator[BatchEntry]:
         if isinstance(outcome, Credentials):
             note = _copies(_others(usable, outcome.fingerprint, one.folder))
             yield BatchEntry(one.folder.name, credentials=outcome, note=note)
-        elif outcome.reason == "KeyMismatch":
+        elif outcome.reason == Reason.KEY_MISMATCH:
             problem = _mismatch(one, outcome, certificates=certificates, private_keys=private_keys)
             yield BatchEntry(name, problem=problem)
         else:
@@ -171,8 +178,8 @@ def _copies(others: str) -> str | None:
 
 
 def _mismatch(
-    one: _Checked, problem: CredentialsError, *, certificates: Holders[bytes], private_keys: Holders[bytes]
-) -> CredentialsError:
+    one: _Checked, problem: FolderProblem, *, certificates: Holders[bytes], private_keys: Holders[bytes]
+) -> FolderProblem:
     """The same, in better words where the other half is found in another folder."""
     name = shown(one.folder.name)
     found = []
@@ -182,7 +189,7 @@ def _mismatch(
         found.append(f"the certificate in folder {name} belongs to the private key in folder {others}")
     if not found:
         return problem
-    return CredentialsError(f"{'; '.join(found)}: put them back together", reason=problem.reason)
+    return FolderProblem(problem.reason, f"{'; '.join(found)}: put them back together")
 
 
 def _holders(pairs: Iterable[tuple[KeyId | None, Folder]]) -> Holders[KeyId]:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
+from thing_operator.core.reasons import Reason
 from thing_operator.credentials.errors import CredentialsError
 from thing_operator.credentials.pem import PemBlock, pem_blocks
 
@@ -126,14 +127,14 @@ def parse_private_key(data: bytes) -> PrivateKey:
     if block.encrypted or block.label == "ENCRYPTED PRIVATE KEY":
         raise CredentialsError(
             "the private key is encrypted: store it without a passphrase (openssl pkey removes it)",
-            reason="EncryptedKey",
+            reason=Reason.ENCRYPTED_KEY,
         )
     with _invalid("the private key cannot be read, it is damaged or not of the kind its first line says"):
         handle = load_pem_private_key(block.to_pem(), None, unsafe_skip_rsa_key_validation=True)
         public_key = handle.public_key()
     supported, _ = _supported(public_key)
     if not isinstance(handle, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):  # pragma: no cover - for types
-        raise CredentialsError(f"the private key is of an unknown kind: {_ACCEPTED}", reason="WeakKey")
+        raise CredentialsError(f"the private key is of an unknown kind: {_ACCEPTED}", reason=Reason.WEAK_KEY)
     return PrivateKey(pem=block.to_pem(), key_id=_key_id(supported), handle=handle)
 
 
@@ -142,19 +143,19 @@ def match_pair(certificate: Certificate, private_key: PrivateKey, *, now: dateti
     if certificate.key_id != private_key.key_id:
         raise CredentialsError(
             "the private key does not belong to the certificate: take both from the same folder of the same zip",
-            reason="KeyMismatch",
+            reason=Reason.KEY_MISMATCH,
         )
     _prove(certificate.public_key, private_key)
     if now < certificate.not_before:
         raise CredentialsError(
             f"the certificate is not valid before {certificate.not_before:%Y-%m-%dT%H:%M:%SZ}: "
             "check the clock, or wait",
-            reason="NotYetValid",
+            reason=Reason.NOT_YET_VALID,
         )
     if now > certificate.not_after:
         raise CredentialsError(
             f"the certificate expired at {certificate.not_after:%Y-%m-%dT%H:%M:%SZ}: get a new one from MIC",
-            reason="Expired",
+            reason=Reason.EXPIRED,
         )
     return Credentials(
         certificate_pem=certificate.pem,
@@ -196,7 +197,7 @@ def _supported(public_key: object) -> tuple[PublicKey, str]:
         found = f"EC on the curve {public_key.curve.name}"
     else:
         found = "of another kind"
-    raise CredentialsError(f"the key is {found}, which is not accepted: {_ACCEPTED}", reason="WeakKey")
+    raise CredentialsError(f"the key is {found}, which is not accepted: {_ACCEPTED}", reason=Reason.WEAK_KEY)
 
 
 def _key_id(public_key: PublicKey) -> bytes:
@@ -217,7 +218,7 @@ def _prove(public_key: PublicKey, private_key: PrivateKey) -> None:
     except (InvalidSignature, *_LIBRARY_ERRORS):
         raise CredentialsError(
             "the private key is damaged: its numbers do not fit each other, or not the certificate's public key",
-            reason="KeyMismatch",
+            reason=Reason.KEY_MISMATCH,
         ) from None
 
 

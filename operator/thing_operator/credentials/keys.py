@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from thing_operator.core.reasons import Reason
 from thing_operator.credentials.errors import CredentialsError
 
 DEFAULT_KEYS = (("tls.crt", "tls.key"), ("cert.pem", "privkey.pem"))
@@ -25,7 +26,7 @@ def pick_pair(
     for cert, key in pairs:
         if data.get(cert) and data.get(key):
             return data[cert], data[key]
-    raise CredentialsError(_missing(data, pairs), reason="KeyMissing")
+    raise CredentialsError(_missing(data, pairs), reason=Reason.KEY_MISSING)
 
 
 def _missing(data: Mapping[str, bytes], pairs: list[tuple[str, str]]) -> str:

@@ -14,39 +14,40 @@ None of their messages holds an address: a presigned one opens the zip to whoeve
 """
 
 from thing_operator.core.errors import TransientError, UserError
+from thing_operator.core.reasons import Reason
 
 
 class UrlNotAllowedError(UserError):
     """The address is none that the configuration allows, or none at all."""
 
-    reason = "UrlNotAllowed"
+    reason = Reason.URL_NOT_ALLOWED
 
 
 class UrlExpiredError(UserError):
     """The server no longer accepts the address."""
 
-    reason = "UrlExpired"
+    reason = Reason.URL_EXPIRED
 
 
 class DownloadRefusedError(UserError):
     """There is nothing at the address, or too much."""
 
-    reason = "DownloadFailed"
+    reason = Reason.DOWNLOAD_FAILED
 
 
 class DownloadFailedError(TransientError):
     """The server is down or slow, or the answer broke off."""
 
-    reason = "DownloadFailed"
+    reason = Reason.DOWNLOAD_FAILED
 
 
 class UnreachableError(TransientError):
     """No connection was made: what was to be sent has surely not arrived."""
 
-    reason = "CloudUnavailable"
+    reason = Reason.CLOUD_UNAVAILABLE
 
 
 class UnansweredError(TransientError):
     """The request was sent, or part of it, and the answer did not come whole."""
 
-    reason = "CloudUnavailable"
+    reason = Reason.CLOUD_UNAVAILABLE

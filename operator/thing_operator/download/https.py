@@ -19,6 +19,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from thing_operator.core.errors import ThingOperatorError, UserError
+from thing_operator.core.reasons import Reason
 from thing_operator.download.errors import (
     DownloadFailedError,
     DownloadRefusedError,
@@ -175,7 +176,7 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError):
         raise UserError(
-            f"batch.caFile {ca_file} cannot be read as PEM: correct it", reason="InvalidSettings"
+            f"batch.caFile {ca_file} cannot be read as PEM: correct it", reason=Reason.INVALID_SETTINGS
         ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

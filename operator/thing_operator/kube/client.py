@@ -341,7 +341,8 @@ async def _refusal(response: aiohttp.ClientResponse, *, action: str) -> ThingOpe
         detail, causes = str(status["message"]), (status.get("details") or {}).get("causes") or []
     except (ValueError, KeyError, TypeError, AttributeError):
         status, detail, causes = {}, response.reason or "", []
-    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+    # Our word for it is the API server's.
+    if any(cause.get("reason") == NamespaceTerminatingError.reason for cause in causes):
         return NamespaceTerminatingError(f"{action}: the namespace is being deleted")
     if f"/{SECRETS.plural}" in action and response.status not in _QUOTES_NOTHING:
         # Of a type that does not fit, the API server quotes the value: in a Secret, perhaps a key.

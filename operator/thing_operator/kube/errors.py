@@ -1,39 +1,40 @@
 """What the API server answers when it does not do what was asked.
 
-    ThingOperatorError
-    |-- UserError
-    |   |-- NotFoundError         404
-    |   |-- InvalidObjectError    422, 400: the object or the patch is not acceptable
-    |   |-- ForbiddenError        403: the operator lacks a right
-    |   |-- NamespaceTerminatingError  403, too: nothing new is made in a namespace that is being deleted
-    |   `-- LoginError            no kubeconfig and no service account
-    `-- TransientError
-        |-- ConflictError         409
-        |-- ExpiredError          410: the watch has to begin anew with a list
-        |-- ThrottledError        429
-        `-- ApiUnavailableError   401 (a token being renewed), 5xx, no connection
+    UserError
+    |-- NotFoundError              404                                                  ApiServerRefused
+    |-- InvalidObjectError         422, 400: the object or the patch is not acceptable  ApiServerRefused
+    |-- ForbiddenError             403: the operator lacks a right                      Forbidden
+    `-- NamespaceTerminatingError  403, too: the namespace is being deleted             NamespaceTerminating
+    TransientError
+    |-- ConflictError              409                                                  Retrying
+    |-- ExpiredError               410: the watch has to begin again with a list        Retrying
+    |-- ThrottledError             429                                                  ApiServerUnavailable
+    `-- ApiUnavailableError        401 (a token being renewed), 5xx, no connection      ApiServerUnavailable
+    ToolError
+    `-- LoginError                 no kubeconfig and no service account
 
-Their messages never hold what a Secret holds.
+The right column is the reason that a condition gets: few, since they ask different things of a person; the class
+is for the code that handles it. Messages never hold what a Secret holds.
 """
 
-from thing_operator.core.errors import Retry, ThingOperatorError, TransientError, UserError
-from thing_operator.core.reasons import Reason
+from thing_operator.core.errors import Retry, ThingOperatorError, ToolError, TransientError, UserError
+from thing_operator.core.reasons import Reason, ToolReason
 
 
 class NotFoundError(UserError):
     """The object, or its whole kind, is not there."""
 
-    reason = "NotFound"
+    reason = Reason.API_SERVER_REFUSED
 
 
 class InvalidObjectError(UserError):
     """The API server refuses what was sent."""
 
-    reason = "InvalidObject"
+    reason = Reason.API_SERVER_REFUSED
 
 
 class ForbiddenError(UserError):
-    """The operator lacks a right. Tried again: nobody tells of a Role that has been extended."""
+    """The operator lacks a right. Retried: no event tells of a Role that was extended."""
 
     reason = Reason.FORBIDDEN
     retry = Retry.BACKOFF
@@ -42,38 +43,38 @@ class ForbiddenError(UserError):
 class NamespaceTerminatingError(UserError):
     """Nothing new can be made in a namespace that is being deleted."""
 
-    reason = "NamespaceTerminating"
+    reason = Reason.NAMESPACE_TERMINATING
 
 
-class LoginError(UserError):
+class LoginError(ToolError):
     """There is nothing to log in with."""
 
-    reason = "LoginFailed"
+    reason = ToolReason.LOGIN_FAILED
 
 
 class ConflictError(TransientError):
     """Somebody else was quicker, or the object is there already."""
 
-    reason = "Conflict"
+    reason = Reason.RETRYING
 
 
 class ExpiredError(TransientError):
     """The resource version is too old."""
 
-    reason = "Expired"
+    reason = Reason.RETRYING
 
 
 class ThrottledError(TransientError):
     """The API server has too much to do, and wants to be left alone for ``retry_after`` seconds."""
 
-    reason = "Throttled"
+    reason = Reason.API_SERVER_UNAVAILABLE
     retry_after: float = 0.0
 
 
 class ApiUnavailableError(TransientError):
     """The API server cannot be reached or does not work."""
 
-    reason = "ApiServerUnavailable"
+    reason = Reason.API_SERVER_UNAVAILABLE
 
 
 _BY_STATUS: dict[int, type[ThingOperatorError]] = {

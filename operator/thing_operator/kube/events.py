@@ -12,7 +12,7 @@ from thing_operator.api import names
 from thing_operator.api.names import BATCHES
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
-from thing_operator.core.reasons import WARNINGS
+from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.budget import Budget
 from thing_operator.kube.client import EVENTS, KubeClient
@@ -40,20 +40,20 @@ class EventRecorder:
     """Writes Events in a task of its own; when there are too many, of all or of one object, the newest are dropped."""
 
     def __init__(
-        self, client: KubeClient, *, clock: Clock, on_event: Callable[[str], None] = lambda _reason: None
+        self, client: KubeClient, *, clock: Clock, on_event: Callable[[Reason], None] = lambda _reason: None
     ) -> None:
         """``on_event`` is told of the reason of each Event, recorded or not."""
         self._client = client
         self._on_event = on_event
         self._clock = clock
-        self._queue: asyncio.Queue[tuple[ObjectRef, str, str]] = asyncio.Queue(_QUEUE_LIMIT)
+        self._queue: asyncio.Queue[tuple[ObjectRef, Reason, str]] = asyncio.Queue(_QUEUE_LIMIT)
         self._seen: OrderedDict[tuple[str, str, str], _Seen] = OrderedDict()
         self._budget = Budget(_PER_SECOND, clock=clock)
         self._budget_of: OrderedDict[str, Budget] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
-    def tell(self, target: ObjectRef, *, reason: str, message: str) -> None:
-        """Record an Event about an object; whether it is a Warning follows from the reason. Never blocks."""
+    def tell(self, target: ObjectRef, *, reason: Reason, message: str) -> None:
+        """Record an Event about an object; its type follows from the reason. Never blocks."""
         identity = {
             "kind": _kind(target),
             "namespace": target.key.namespace,
@@ -102,7 +102,7 @@ class EventRecorder:
             self._budget_of.popitem(last=False)
         return found
 
-    async def _write(self, target: ObjectRef, reason: str, message: str) -> None:
+    async def _write(self, target: ObjectRef, reason: Reason, message: str) -> None:
         identity = (target.uid, reason, message)
         now = self._clock.now()
         seen = self._seen.get(identity)
@@ -131,7 +131,7 @@ class EventRecorder:
         )
 
 
-def _body(target: ObjectRef, *, name: str, reason: str, message: str, now: datetime) -> dict[str, object]:
+def _body(target: ObjectRef, *, name: str, reason: Reason, message: str, now: datetime) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -143,7 +143,7 @@ def _body(target: ObjectRef, *, name: str, reason: str, message: str, now: datet
             "name": target.key.name,
             "uid": target.uid,
         },
-        "type": "Warning" if reason in WARNINGS else "Normal",
+        "type": reason.event_type.value,
         "reason": reason,
         "message": message,
         "source": {"component": names.FIELD_MANAGER},

@@ -13,6 +13,7 @@ None of their messages holds an address, a token or a password.
 """
 
 from thing_operator.core.errors import TransientError, UserError
+from thing_operator.core.reasons import Reason
 
 
 class MicError(UserError):
@@ -21,7 +22,7 @@ class MicError(UserError):
     Source: docs/background/mic.md#errors.
     """
 
-    reason = "CloudRefused"
+    reason = Reason.CLOUD_REFUSED
 
     def __init__(self, message: str, *, message_key: str | None = None) -> None:
         super().__init__(message)
@@ -31,7 +32,7 @@ class MicError(UserError):
 class MicLoginError(MicError):
     """The account is not accepted."""
 
-    reason = "CloudLoginFailed"
+    reason = Reason.CLOUD_LOGIN_FAILED
 
 
 class MicRefusedError(MicError):
@@ -41,10 +42,10 @@ class MicRefusedError(MicError):
 class MicUnavailableError(TransientError):
     """MIC is overloaded or broken, or answers with something else than its API does."""
 
-    reason = "CloudUnavailable"
+    reason = Reason.CLOUD_UNAVAILABLE
 
 
 class OrderUnansweredError(TransientError):
     """The order may have arrived. It must not be given again before the list of batches has been searched."""
 
-    reason = "OrderUnknown"
+    reason = Reason.ORDER_UNKNOWN

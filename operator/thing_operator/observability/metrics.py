@@ -20,6 +20,8 @@ from prometheus_client import (
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from thing_operator.core.reasons import Reason
+
 _PREFIX: Final = "thing_operator"
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _DAY: Final = 86400
@@ -160,11 +162,11 @@ class Metrics(Collector):
         """See SessionObserver."""
         self._connects.observe(latency)
 
-    def disconnected(self, reason: str) -> None:
+    def disconnected(self, reason: Reason) -> None:
         """See SessionObserver."""
         self._disconnects.labels(reason).inc()
 
-    def connect_failed(self, reason: str) -> None:
+    def connect_failed(self, reason: Reason) -> None:
         """See SessionObserver."""
         self._refused.labels(reason).inc()
 
@@ -208,7 +210,7 @@ class Metrics(Collector):
         """A pass of a queue has ended."""
         self._passes.labels(queue, "ok" if good else "error").observe(seconds)
 
-    def event(self, reason: str) -> None:
+    def event(self, reason: Reason) -> None:
         """An Event was told."""
         self._events.labels(reason).inc()
 

@@ -11,7 +11,8 @@ from typing import Self
 
 from aiohttp import web
 
-from thing_operator.core.errors import UserError
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
 
 _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _SHUTDOWN_SECONDS = 1.0
@@ -29,7 +30,7 @@ class HttpThread:
     def listen(self, app: web.Application, *, setting: str, address: str | None, port: int) -> None:
         """Take a port for an application; 0: it is not served. ``address`` None: all of this machine's.
 
-        Raises UserError, which names ``setting``, when nobody can listen there.
+        Raises ToolError, which names ``setting``, when nobody can listen there.
         """
         if port == 0:
             return
@@ -38,10 +39,10 @@ class HttpThread:
         except OSError as error:
             where = f"port {port}" if address is None else f"{address} port {port}"
             why = os.strerror(error.errno) if error.errno else str(error)
-            raise UserError(
+            raise ToolError(
                 f"{setting}.port: {where} cannot be listened on ({why}): stop what listens there, or set "
                 f"{setting}.port to another one, or to 0 to do without",
-                reason="InvalidSettings",
+                reason=ToolReason.INVALID_SETTINGS,
             ) from None
 
     async def __aenter__(self) -> Self:

@@ -39,7 +39,7 @@ class Signals:
         self._take = take
 
     async def __aenter__(self) -> Self:
-        """Raises UserError when a port is taken."""
+        """Raises ToolError when a port is taken."""
         self._loop = asyncio.get_running_loop()
         for name, wanted, app in (
             ("health", self._settings.health, self.health.application()),

@@ -17,6 +17,7 @@ answers of the shadow service.
 """
 
 from thing_operator.core.errors import Retry, TransientError, UserError
+from thing_operator.core.reasons import Reason
 
 _PERMANENT_CODES = frozenset({400, 401, 403, 404, 413, 415})
 _CREDENTIAL_CODES = frozenset({401, 403})
@@ -25,13 +26,13 @@ _CREDENTIAL_CODES = frozenset({401, 403})
 class TlsFailedError(UserError):
     """TLS does not come about: the server is not to be trusted, or speaks no TLS that we accept."""
 
-    reason = "TlsFailed"
+    reason = Reason.TLS_FAILED
 
 
 class NotAuthorizedError(UserError):
     """The broker does not let this certificate or client id in, or closes at our topics."""
 
-    reason = "NotAuthorized"
+    reason = Reason.NOT_AUTHORIZED
 
 
 class RejectedError(UserError):
@@ -54,25 +55,25 @@ class RetryableRejectedError(RejectedError):
 class EndpointUnreachableError(TransientError):
     """No conversation with the broker: name, route, port or service is missing."""
 
-    reason = "EndpointUnreachable"
+    reason = Reason.ENDPOINT_UNREACHABLE
 
 
 class SessionLostError(TransientError):
     """The session is not up, or went away before the answer came: what was asked may have happened."""
 
-    reason = "ConnectionLost"
+    reason = Reason.CONNECTION_LOST
 
 
 class TakenOverError(TransientError):
     """Connections end soon after they are ready, without an error: another client uses our client id."""
 
-    reason = "TakenOver"
+    reason = Reason.TAKEN_OVER
 
 
 class RequestTimeoutError(TransientError):
     """The shadow service did not answer in time: what was asked may have happened."""
 
-    reason = "ShadowUnavailable"
+    reason = Reason.SHADOW_UNAVAILABLE
 
 
 ConnectError = (
@@ -96,7 +97,7 @@ def rejection(*, code: int, message: str) -> RejectedError:
     return kind(code=code, message=message)
 
 
-def _reason(code: int) -> str:
+def _reason(code: int) -> Reason:
     if code in _CREDENTIAL_CODES:
-        return NotAuthorizedError.reason
-    return "Rejected" if code in _PERMANENT_CODES else RequestTimeoutError.reason
+        return Reason.NOT_AUTHORIZED
+    return Reason.REJECTED if code in _PERMANENT_CODES else Reason.SHADOW_UNAVAILABLE

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from thing_operator.core.reasons import Reason
 from thing_operator.shadow.documents import ShadowDocument
 
 
@@ -65,7 +66,7 @@ class Phase(StrEnum):
 class SessionFailure:
     """Why something did not come about: a reason of the condition ``Connected`` and what to do about it."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -76,7 +77,7 @@ class SessionView:
     phase: Phase
     connected: bool
     """The session is up and the shadow has been read (READY)."""
-    reason: str
+    reason: Reason
     """Connected, Connecting, ConnectionLost, TlsFailed, NotAuthorized, TakenOver or EndpointUnreachable."""
     message: str
     """One sentence for a person; what to do next where something has to be done. Holds no volatile values."""
@@ -97,10 +98,10 @@ class SessionObserver(Protocol):
     def connected(self, latency: float) -> None:
         """A session became ready, ``latency`` after it began to dial."""
 
-    def disconnected(self, reason: str) -> None:
+    def disconnected(self, reason: Reason) -> None:
         """A session that was up is no more."""
 
-    def connect_failed(self, reason: str) -> None:
+    def connect_failed(self, reason: Reason) -> None:
         """A try to connect ended before the session was ready."""
 
     def request(self, *, kind: str, result: str, latency: float) -> None:
@@ -116,10 +117,10 @@ class SilentObserver:
     def connected(self, latency: float) -> None:
         """Nothing."""
 
-    def disconnected(self, reason: str) -> None:
+    def disconnected(self, reason: Reason) -> None:
         """Nothing."""
 
-    def connect_failed(self, reason: str) -> None:
+    def connect_failed(self, reason: Reason) -> None:
         """Nothing."""
 
     def request(self, *, kind: str, result: str, latency: float) -> None:

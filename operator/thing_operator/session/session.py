@@ -17,6 +17,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from thing_operator.core.reasons import Reason
 from thing_operator.session.backoff import Backoff
 from thing_operator.session.errors import (
     CONNECT_ERRORS,
@@ -26,12 +27,7 @@ from thing_operator.session.errors import (
     SessionLostError,
 )
 from thing_operator.session.link import Link
-from thing_operator.session.model import (
-    Phase,
-    SessionFailure,
-    SessionSpec,
-    SessionView,
-)
+from thing_operator.session.model import Phase, SessionFailure, SessionSpec, SessionView
 from thing_operator.session.reconnecting import Reconnecting
 from thing_operator.session.requests import Kind
 from thing_operator.shadow.messages import UNSET, Accepted, Unset, encode_update
@@ -99,7 +95,7 @@ class Session:
         self._view = SessionView(
             phase=Phase.CONNECTING,
             connected=False,
-            reason="Connecting",
+            reason=Reason.CONNECTING,
             message=f"connecting to {spec.endpoint.host}",
             since=shared.now(),
             fingerprint=spec.identity.fingerprint,
@@ -330,7 +326,7 @@ class Session:
         self._show(
             phase=Phase.READY,
             connected=True,
-            reason="Connected",
+            reason=Reason.CONNECTED,
             message=f"connected to {link.spec.endpoint.host}",
             next_try=None,
             document=link.tracker.document,
@@ -394,7 +390,7 @@ class Session:
 
     def _progress(self, phase: Phase, **changes: Any) -> None:
         """A step of connecting, shown unless an old connection is still in use; keeps what was wrong last."""
-        if self._view.reason == "Connected":
+        if self._view.reason == Reason.CONNECTED:
             host = self._spec.endpoint.host
             changes = {"reason": "Connecting", "message": f"connecting to {host}"} | changes
         if self._link is None:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from thing_operator.core.errors import UserError
+from thing_operator.core.reasons import Reason
 from thing_operator.shadow.documents import section_size
 from thing_operator.shadow.pointers import Path, to_pointer
 from thing_operator.shadow.values import JsonObject, JsonValue
@@ -18,10 +19,10 @@ MAX_DEPTH = 5
 class InvalidDocumentError(UserError):
     """A section that the service would refuse; ``pointer`` is where."""
 
-    reason = "InvalidDesired"
+    reason = Reason.INVALID_DESIRED
 
-    def __init__(self, message: str, *, pointer: str, reason: str | None = None) -> None:
-        super().__init__(message, reason=reason)
+    def __init__(self, message: str, *, pointer: str) -> None:
+        super().__init__(message)
         self.pointer = pointer
 
 
@@ -31,7 +32,6 @@ def check_section(
     name: str,
     document_limit: int = 8192,
     max_depth: int = MAX_DEPTH,
-    reason: str | None = None,
 ) -> None:
     """Check one section; ``name`` is its place for the message, such as ``spec.desired``.
 
@@ -39,7 +39,7 @@ def check_section(
     refused. Raises InvalidDocumentError, whose message names the JSON Pointer and the remedy.
     """
 
-    checker = _Checker(name=name, max_depth=max_depth, reason=reason)
+    checker = _Checker(name=name, max_depth=max_depth)
     if not isinstance(value, dict):
         raise checker.invalid((), f"must be an object, not {type(value).__name__}")
     checker.check_object(value, ())
@@ -52,11 +52,10 @@ def check_section(
 class _Checker:
     name: str
     max_depth: int
-    reason: str | None
 
     def invalid(self, path: Path, text: str) -> InvalidDocumentError:
         pointer = to_pointer(path)
-        return InvalidDocumentError(f"{self.name}{pointer} {text}", pointer=pointer, reason=self.reason)
+        return InvalidDocumentError(f"{self.name}{pointer} {text}", pointer=pointer)
 
     def check_object(self, value: JsonObject, path: Path) -> None:
         if value and len(path) >= self.max_depth:

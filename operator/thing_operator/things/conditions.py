@@ -122,7 +122,7 @@ def _accepted(seen: Observation) -> Finding:
     return _ready_is("True", Reason.ACCEPTED, message)
 
 
-def _ready_is(status: ConditionStatus, reason: str, message: str) -> Finding:
+def _ready_is(status: ConditionStatus, reason: Reason, message: str) -> Finding:
     return _finding(ConditionType.READY, status, reason, message)
 
 
@@ -242,19 +242,19 @@ def _clock_text(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _before_suspension(seen: Observation, kind: ConditionType, reason: str) -> Finding:
+def _before_suspension(seen: Observation, kind: ConditionType, reason: Reason) -> Finding:
     """The condition as it was, without the claim that it is so of a spec that was edited since."""
     message = "suspended: this is how it was before; what is changed now is sent when spec.suspend is false"
     return _last(seen, kind, reason, message).model_copy(update={"message": message})
 
 
-def _last(seen: Observation, kind: ConditionType, reason: str, message: str) -> Finding:
+def _last(seen: Observation, kind: ConditionType, reason: Reason, message: str) -> Finding:
     """The condition as it was, or Unknown when there is none."""
     before = find_condition(seen.previous.conditions, kind)
     if before is None:
         return _finding(kind, "Unknown", reason, message)
-    return _finding(kind, before.status, before.reason, before.message)
+    return _finding(kind, before.status, Reason.of(before.reason), before.message)
 
 
-def _finding(kind: ConditionType, status: ConditionStatus, reason: str, message: str) -> Finding:
+def _finding(kind: ConditionType, status: ConditionStatus, reason: Reason, message: str) -> Finding:
     return Finding(type=kind, status=status, reason=reason, message=message)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from thing_operator.api.thing import MirrorSpec, ThingSpec, ThingStatus
+from thing_operator.core.reasons import Reason
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
 from thing_operator.things.managed_paths import NO_MANAGED_PATHS, ManagedPaths
@@ -14,7 +15,7 @@ from thing_operator.things.resolved import ResolvedThing
 class Problem:
     """Something that keeps a Thing from Ready. ``stalled``: a person must act, time does not heal it."""
 
-    reason: str
+    reason: Reason
     message: str
     stalled: bool
 

@@ -272,7 +272,7 @@ class ThingReconciler:
         status = build_status(seen)
         before = runtime.standing or condition_keys(seen.previous.conditions)
         for found in event_worthy(before, status.conditions):
-            self._tell(record, found.reason, found.message)
+            self._tell(record, Reason(found.reason), found.message)
         runtime.standing = self.census.move(runtime.standing, condition_keys(status.conditions))
         self._writer.submit(
             _status_target(record),

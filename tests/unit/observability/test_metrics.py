@@ -3,6 +3,7 @@
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from thing_operator.core.reasons import Reason
 from thing_operator.observability.metrics import METRIC_LABELS, Metrics, Snapshot
 
 DAY = 86400.0
@@ -13,8 +14,8 @@ def told() -> Metrics:
     metrics = Metrics(version="1.2.3")
     metrics.connected(0.2)
     metrics.pacing_wait(0.0)
-    metrics.disconnected("ConnectionLost")
-    metrics.connect_failed("TlsFailed")
+    metrics.disconnected(Reason.CONNECTION_LOST)
+    metrics.connect_failed(Reason.TLS_FAILED)
     metrics.request(kind="update", result="accepted", latency=0.02)
     metrics.request(kind="update", result="409", latency=9.0)
     metrics.written()
@@ -25,7 +26,7 @@ def told() -> Metrics:
     metrics.reconciled(queue="things", good=False, seconds=0.02)
     metrics.synced(0.4)
     metrics.samples_dropped(3)
-    metrics.event("DriftRepaired")
+    metrics.event(Reason.DRIFT_REPAIRED)
     metrics.lag(0.0)
     metrics.snapshot = Snapshot(
         sessions={"Ready": 3},

@@ -7,6 +7,7 @@ from typing import Any
 from tests.support.clock import START
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.core.reasons import Reason
 from thing_operator.credentials import Credentials
 from thing_operator.session import Phase, SessionView
 from thing_operator.shadow.documents import ShadowDocument
@@ -40,7 +41,7 @@ def session(
     defaults: dict[str, Any] = {
         "phase": Phase.READY if connected else Phase.WAITING,
         "connected": connected,
-        "reason": "Connected" if connected else "ConnectionLost",
+        "reason": Reason.CONNECTED if connected else Reason.CONNECTION_LOST,
         "message": "" if connected else "the broker closed the connection",
         "since": START,
         "fingerprint": "ab" * 32,

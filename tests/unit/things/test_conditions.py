@@ -10,6 +10,7 @@ from tests.unit.things.observations import CREDENTIALS, GRACE, SYNCED, seen, ses
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.core.reasons import Reason
 from thing_operator.session import Phase
 from thing_operator.things.conditions import (
     SECRET_GRACE,
@@ -22,13 +23,13 @@ from thing_operator.things.observation import Observation, Problem
 from thing_operator.things.status import build_status
 
 
-def before(**conditions: str) -> ThingStatus:
-    """A status with these conditions, all of the present generation."""
+def before(*, reason: str = "Observed", **conditions: str) -> ThingStatus:
+    """A status with these conditions, all of the present generation and with one reason."""
     made = tuple(
         Condition(
             type=kind,
             status=status,
-            reason="Before",
+            reason=reason,
             message="",
             observed_generation=2,
             last_transition_time=START,
@@ -45,10 +46,10 @@ def short(observation: Observation) -> dict[str, str]:
 CONNECTING: dict[str, Any] = {
     "connected": False,
     "phase": Phase.CONNECTING,
-    "reason": "Connecting",
+    "reason": Reason.CONNECTING,
     "document": None,
 }
-UNREACHABLE: dict[str, Any] = {"connected": False, "reason": "EndpointUnreachable", "document": None}
+UNREACHABLE: dict[str, Any] = {"connected": False, "reason": Reason.ENDPOINT_UNREACHABLE, "document": None}
 
 ROWS = [
     pytest.param(
@@ -82,7 +83,9 @@ ROWS = [
         id="broker unreachable before acceptance",
     ),
     pytest.param(
-        seen(accepted=False, session=None, credentials_problem=Problem("KeyMismatch", "m", stalled=True)),
+        seen(
+            accepted=False, session=None, credentials_problem=Problem(Reason.KEY_MISMATCH, "m", stalled=True)
+        ),
         {
             "Ready": "False/KeyMismatch",
             "Stalled": "True/KeyMismatch",
@@ -91,7 +94,7 @@ ROWS = [
         id="bad credentials",
     ),
     pytest.param(
-        seen(accepted=False, session=session(connected=False, reason="NotAuthorized", document=None)),
+        seen(accepted=False, session=session(connected=False, reason=Reason.NOT_AUTHORIZED, document=None)),
         {"Ready": "False/NotAuthorized", "Stalled": "True/NotAuthorized"},
         id="policy denies",
     ),
@@ -102,11 +105,11 @@ ROWS = [
             spec=ThingSpec(suspend=True),
             previous=before(Ready="True", InSync="False", Connected="True"),
         ),
-        {"Ready": "True/Before", "Connected": "False/Suspended", "InSync": "False/Before"},
+        {"Ready": "True/Observed", "Connected": "False/Suspended", "InSync": "False/Observed"},
         id="suspended",
     ),
     pytest.param(
-        seen(accepted=False, session=None, blocked=Problem("DuplicateThing", "m", stalled=True)),
+        seen(accepted=False, session=None, blocked=Problem(Reason.DUPLICATE_THING, "m", stalled=True)),
         {"Ready": "False/DuplicateThing", "Stalled": "True/DuplicateThing"},
         id="duplicate",
     ),
@@ -135,16 +138,22 @@ def test_a_drop_shorter_than_the_grace_and_a_restart_say_nothing_new() -> None:
 
 
 def test_a_missing_secret_is_late_first_and_stalled_after_the_grace() -> None:
-    problem = Problem("SecretNotFound", "m", stalled=False)
+    problem = Problem(Reason.SECRET_NOT_FOUND, "m", stalled=False)
     late = seen(accepted=False, session=None, credentials=None, credentials_problem=problem)
     assert short(late)["Reconciling"] == "True/SecretNotFound"
     overdue = replace(late, previous=build_status(late), now=START + SECRET_GRACE)
     assert short(overdue)["Stalled"] == "True/SecretNotFound"
 
 
+def test_a_reason_that_another_version_wrote_is_not_carried_on() -> None:
+    previous = before(reason="OfAnotherVersion", Ready="True", InSync="False")
+    found = short(seen(accepted=False, session=None, spec=ThingSpec(suspend=True), previous=previous))
+    assert (found["Ready"], found["InSync"]) == ("True/Unknown", "False/Unknown")
+
+
 def test_recovery_clears_old_trouble() -> None:
     broken = build_status(
-        seen(accepted=False, credentials_problem=Problem("Expired", "m", stalled=True), session=None)
+        seen(accepted=False, credentials_problem=Problem(Reason.EXPIRED, "m", stalled=True), session=None)
     )
     assert find_condition(broken.conditions, ConditionType.STALLED) is not None
     mended = build_status(seen(previous=broken, now=START + GRACE))

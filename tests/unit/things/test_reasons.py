@@ -3,24 +3,22 @@
 Whole statuses: what is beside a reason says as much as the reason.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.things.observations import CREDENTIALS, GRACE, PENDING, SYNCED, seen, session
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.core.reason_table import Carrier, explanations
 from thing_operator.core.reasons import Reason
 from thing_operator.things.conditions import condition_keys, event_worthy, thing_conditions
 from thing_operator.things.observation import Observation, Problem
 from thing_operator.things.status import build_status
 
 LATER = seen().now + GRACE
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "reference" / "conditions.md"
 
 HEALTH = {
     "Ready": "True/Accepted",
@@ -57,7 +55,7 @@ def stalled(reason: str) -> dict[str, str]:
     return {"Ready": f"False/{reason}", "Stalled": f"True/{reason}"}
 
 
-def problem(reason: str, *, for_good: bool) -> Problem:
+def problem(reason: Reason, *, for_good: bool) -> Problem:
     return Problem(reason, f"because of {reason}", stalled=for_good)
 
 
@@ -124,7 +122,8 @@ def session_in_trouble(reason: Reason, *, told: bool = True) -> Case:
 def cases() -> Iterator[Case]:
     for reason in (
         *(Reason.KEY_MISSING, Reason.INVALID_PEM, Reason.KEY_MISMATCH, Reason.EXPIRED),
-        *(Reason.NOT_YET_VALID, Reason.WEAK_KEY, Reason.ENCRYPTED_KEY, Reason.FORBIDDEN),
+        *(Reason.NOT_YET_VALID, Reason.WEAK_KEY, Reason.ENCRYPTED_KEY),
+        *(Reason.FORBIDDEN, Reason.API_SERVER_REFUSED),
     ):
         yield bad_credentials(reason)
     for reason in (Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_CONFIGURED, Reason.ENDPOINT_NOT_ALLOWED):
@@ -253,13 +252,7 @@ def test_a_transition_is_one_event_and_staying_is_none(case: Case) -> None:
 
 
 def test_every_reason_of_the_reference_is_a_case() -> None:
-    table = DOCS.read_text(encoding="utf-8").partition("## Reasons of a Thing\n")[2].partition("\n## ")[0]
-    documented = {
-        word
-        for row in table.splitlines()
-        if row.startswith("| `")
-        for word in re.findall(r"`(\w+)`", row.split("|")[1])
-    }
+    documented = {row.reason for row in explanations() if Carrier.THING in row.carriers}
     carried = {
         found.reason
         for case in cases()

@@ -9,6 +9,7 @@ from tests.unit.things.observations import CREDENTIALS
 from tests.unit.things.passes import Pass
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.core.reasons import Reason
 from thing_operator.things.observation import Observation, Problem
 from thing_operator.things.requeue import requeue_after
 
@@ -19,15 +20,15 @@ def look(**found: Any) -> timedelta | None:
     return requeue_after(seen, Pass().runtime, None)
 
 
-@pytest.mark.parametrize("reason", ["CaNotFound", "Forbidden"])
-def test_what_nobody_watches_is_looked_up(reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.CA_NOT_FOUND, Reason.FORBIDDEN])
+def test_what_nobody_watches_is_looked_up(reason: Reason) -> None:
     problem = Problem(reason, "", stalled=True)
     assert look(blocked=problem) is not None
     assert look(credentials_problem=problem) is not None
 
 
-@pytest.mark.parametrize("reason", ["DuplicateThing", "InvalidDesired", "KeyMismatch"])
-def test_what_only_a_change_can_mend_waits_for_it(reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.DUPLICATE_THING, Reason.INVALID_DESIRED, Reason.KEY_MISMATCH])
+def test_what_only_a_change_can_mend_waits_for_it(reason: Reason) -> None:
     problem = Problem(reason, "", stalled=True)
     assert look(blocked=problem) is None
     assert look(credentials_problem=problem) is None
@@ -43,15 +44,19 @@ def test_a_certificate_is_looked_at_when_it_is_about_to_end_and_at_its_end() -> 
 
 
 def test_a_late_secret_is_told_of_but_not_waited_for_for_ever() -> None:
-    assert look(credentials_problem=Problem("SecretNotFound", "", stalled=False)) is not None
+    assert look(credentials_problem=Problem(Reason.SECRET_NOT_FOUND, "", stalled=False)) is not None
 
 
 @pytest.mark.parametrize(
     ("reason", "stalled", "again"),
-    [("ShadowUnavailable", False, True), ("NotAuthorized", True, True), ("Rejected", True, False)],
+    [
+        (Reason.SHADOW_UNAVAILABLE, False, True),
+        (Reason.NOT_AUTHORIZED, True, True),
+        (Reason.REJECTED, True, False),
+    ],
 )
 def test_a_request_is_tried_again_unless_it_is_refused_for_good(
-    reason: str, *, stalled: bool, again: bool
+    reason: Reason, *, stalled: bool, again: bool
 ) -> None:
     runtime = Pass().runtime
     runtime.requests.shut()
