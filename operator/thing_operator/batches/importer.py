@@ -104,6 +104,13 @@ class Importer:
                     await self._client.delete(resource, key, uid=meta["uid"])
 
     async def _put_secret(self, wanted: Body) -> None:
+        try:
+            await self._create_or_change(wanted)
+        except NotFoundError:
+            name = wanted["metadata"]["name"]
+            raise ConflictError(f"Secret {name} was deleted while it was being written") from None
+
+    async def _create_or_change(self, wanted: Body) -> None:
         existing = self._existing[SECRETS].get(wanted["metadata"]["name"])
         if existing is None:
             try:
@@ -147,13 +154,17 @@ class Importer:
 
 
 async def _each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
-    """``work`` for all items, at most ``_PARALLEL`` at a time; the first error ends it."""
+    """``work`` for all items, at most ``_PARALLEL`` at a time. The first error ends them all and is raised."""
     gate = asyncio.Semaphore(_PARALLEL)
 
     async def one(item: Item) -> Result:
         async with gate:
             return await work(item)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(item)) for item in items]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(item)) for item in items]
+    except ExceptionGroup as errors:
+        # The reconciler tells errors apart by their class, and a group has none of these.
+        raise errors.exceptions[0] from None
     return [task.result() for task in tasks]

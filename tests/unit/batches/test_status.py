@@ -12,6 +12,7 @@ from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.thingbatch import BatchThing, OrderStatus, ThingBatchStatus, ThingResult
 from thing_operator.batches.status import BatchReport, build_status
 from thing_operator.batches.zips import read_zips
+from thing_operator.core.reasons import Reason
 
 EMPTY = ThingBatchStatus()
 ORDER = OrderStatus(nonce="n", time=NOW, host="h", thing_type="t", domain="d", size=5, batch_id="b")
@@ -81,7 +82,7 @@ def test_progress_keeps_what_an_earlier_import_made() -> None:
     before = status_of(BatchReport(things=(thing("a"),)))
     making = ORDER.model_copy(update={"current_size": 2})
     report = BatchReport(
-        reason="Progressing", message="MIC has made 2 of 5 things", stalled=False, order=making
+        reason=Reason.PROGRESSING, message="MIC has made 2 of 5 things", stalled=False, order=making
     )
     status = status_of(report, before)
     assert status.things == before.things
@@ -111,4 +112,4 @@ def test_things_in_several_zips() -> None:
     assert list(found) == sorted(found)
     assert {name for name, entry in found.items() if entry.credentials} == {"same", "only"}
     reasons = {name: entry.problem.reason for name, entry in found.items() if entry.problem}
-    assert reasons == {"differs": "Conflict", "bad_once": "Conflict", "bad_twice": "InvalidPem"}
+    assert reasons == {"differs": "ZipsDiffer", "bad_once": "ZipsDiffer", "bad_twice": "InvalidPem"}

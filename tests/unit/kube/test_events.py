@@ -112,6 +112,20 @@ async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: Setup) -> None:
     assert cut == "ø" * 510 + "..."
 
 
+async def test_the_reason_decides_whether_an_event_is_a_warning(setup: Setup) -> None:
+    told = (Reason.PARTLY_IMPORTED, Reason.API_SERVER_UNAVAILABLE, Reason.IMPORTED, Reason.CONNECTED)
+    for reason in told:
+        setup.recorder.tell(target("b", uid="b"), reason=reason, message=reason)
+    await until(lambda: len(setup.client.made) == len(told))
+    types = {event["reason"]: event["type"] for event in setup.client.made.values()}
+    assert types == {
+        "PartlyImported": "Warning",
+        "ApiServerUnavailable": "Warning",
+        "Imported": "Normal",
+        "Connected": "Normal",
+    }
+
+
 async def test_stop_ends_while_events_wait(setup: Setup) -> None:
     for number in range(100):
         setup.tell(f"t{number}")

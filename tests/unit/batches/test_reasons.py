@@ -1,0 +1,303 @@
+"""Every reason that a ThingBatch can carry, from what the world answers to condition and Event."""
+
+import base64
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.clock import FakeClock
+from tests.support.pki import ec_pair
+
+from thing_operator.api.conditions import ConditionType, find_condition
+from thing_operator.api.names import BATCH_LABEL, THING_NAME_ANNOTATION
+from thing_operator.api.thingbatch import OrderStatus, ThingBatchStatus
+from thing_operator.batches.cloud_source import Fetched, InTheMaking
+from thing_operator.batches.order import OrderFailedError, OrderUnknownError
+from thing_operator.batches.reconciler import BatchReconciler
+from thing_operator.config import BatchSettings
+from thing_operator.core.errors import Retry, ThingOperatorError
+from thing_operator.core.json_bytes import encode
+from thing_operator.core.reason_table import Carrier, explanations
+from thing_operator.core.reasons import EventType, Reason
+from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
+from thing_operator.download.errors import (
+    DownloadFailedError,
+    DownloadRefusedError,
+    UnansweredError,
+    UnreachableError,
+    UrlExpiredError,
+)
+from thing_operator.kube.cache import ObjectCache
+from thing_operator.kube.client import SECRETS
+from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError, error_of
+from thing_operator.kube.records import ObjectRecord
+from thing_operator.mic import MicLoginError, MicRefusedError, MicUnavailableError
+
+pytestmark = pytest.mark.real_time  # zips are read in a thread
+
+KEY = ObjectKey("ns", "b")
+FROM_SECRET = {"source": {"secrets": [{"name": "zip", "key": "batch.zip"}]}}
+FROM_URL = {"source": {"url": {"secretName": "url"}}}
+FROM_CLOUD = {
+    "source": {
+        "cloudApi": {
+            "host": "h",
+            "accountSecretName": "mic",
+            "thingType": "t",
+            "domain": "d",
+            "size": 2,
+        }
+    }
+}
+ORDER = OrderStatus(
+    nonce="n", time=FakeClock().now(), host="h", thing_type="t", domain="d", size=2, batch_id="b"
+)
+
+
+def zipped(**folders: Mapping[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for folder, files in folders.items():
+            for name, content in files.items():
+                archive.writestr(f"{folder}/{name}", content)
+    return file.getvalue()
+
+
+GOOD = zipped(one=ec_pair().files)
+MIXED = zipped(one=ec_pair().files, other={"cert.pem": b"", "privkey.pem": b""})
+OF_AN_EARLIER_IMPORT: dict[str, Any] = {
+    "metadata": {
+        "name": "thing-one",
+        "namespace": KEY.namespace,
+        "uid": "s",
+        "labels": {BATCH_LABEL: KEY.name},
+        "annotations": {THING_NAME_ANNOTATION: "one"},
+    },
+    "data": {},
+}
+
+
+class ApiServer:
+    """Holds the source Secrets; ``errors`` are raised by the verb that they are given for."""
+
+    def __init__(self, *, zip_file: bytes, url: str, errors: Mapping[str, Exception]) -> None:
+        self.errors = errors
+        self.secrets = {
+            "zip": {"batch.zip": zip_file},
+            "url": {"url": url.encode()},
+            "mic": {"userName": b"u", "password": b"p"},
+        }
+
+    def _answer(self, verb: str) -> None:
+        if verb in self.errors:
+            raise self.errors[verb]
+
+    async def list(self, resource: Resource, **_: Any) -> list[dict[str, Any]]:
+        self._answer("list")
+        return [OF_AN_EARLIER_IMPORT] if "patch" in self.errors and resource is SECRETS else []
+
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        self._answer("get")
+        meta = {"name": key.name, "uid": "u", "resourceVersion": "1"}
+        if resource is not SECRETS:
+            return {"metadata": meta}
+        data = {name: base64.b64encode(value).decode() for name, value in self.secrets[key.name].items()}
+        return {"metadata": meta, "data": data}
+
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self._answer("create")
+        return dict(body)
+
+    async def json_patch(self, *_: Any) -> None:
+        self._answer("patch")
+
+
+class Writer:
+    """Holds the status that was submitted last."""
+
+    def __init__(self) -> None:
+        self._held = b"{}"
+
+    def held(self, _target: ObjectRef) -> bytes:
+        return self._held
+
+    def submit(self, _target: ObjectRef, status: Mapping[str, Any], **_: Any) -> None:
+        self._held = encode(status)
+
+    async def write(self, target: ObjectRef, status: Mapping[str, Any], **_: Any) -> None:
+        self.submit(target, status)
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    async def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
+
+
+def giving(found: object) -> Callable[..., Any]:
+    async def give(*_: Any, **__: Any) -> Any:
+        return found
+
+    return give
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the world is like, and the reason that the ThingBatch gets of it.
+
+    ``at``: the condition beside Ready, None when Ready is True. ``download``, ``cloud``: what is there instead.
+    """
+
+    reason: Reason
+    at: ConditionType | None
+    name: str = ""
+    spec: Mapping[str, Any] = field(default_factory=lambda: FROM_SECRET)
+    zip_file: bytes = GOOD
+    url: str = "https://zips.example.com/batch.zip"
+    errors: Mapping[str, Exception] = field(default_factory=dict)
+    ca_file: Path | None = None
+    download: Callable[..., Any] | None = None
+    cloud: Callable[..., Any] | None = None
+
+
+STALLED, RECONCILING = ConditionType.STALLED, ConditionType.RECONCILING
+
+
+def api_server_in_trouble() -> Iterator[Case]:
+    for status, reason, at in (
+        (400, Reason.API_SERVER_REFUSED, STALLED),
+        (401, Reason.API_SERVER_UNAVAILABLE, RECONCILING),
+        (403, Reason.FORBIDDEN, STALLED),
+        (404, Reason.API_SERVER_REFUSED, STALLED),
+        (409, Reason.RETRYING, RECONCILING),
+        (410, Reason.RETRYING, RECONCILING),
+        (422, Reason.API_SERVER_REFUSED, STALLED),
+        (429, Reason.API_SERVER_UNAVAILABLE, RECONCILING),
+        (503, Reason.API_SERVER_UNAVAILABLE, RECONCILING),
+    ):
+        answer = error_of(status, action="GET things", detail="no")
+        yield Case(reason, at, f"list {status}", errors={"list": answer})
+    for status, reason, at in (
+        (403, Reason.FORBIDDEN, STALLED),
+        (429, Reason.API_SERVER_UNAVAILABLE, RECONCILING),
+    ):
+        answer = error_of(status, action="POST secrets", detail="no")
+        yield Case(reason, at, f"create {status}", errors={"create": answer})
+    yield Case(
+        Reason.RETRYING, RECONCILING, "deleted meanwhile", errors={"patch": NotFoundError("not there")}
+    )
+    terminating = NamespaceTerminatingError("POST secrets: the namespace is being deleted")
+    yield Case(Reason.NAMESPACE_TERMINATING, STALLED, errors={"create": terminating})
+
+
+def sources() -> Iterator[Case]:
+    yield Case(Reason.IMPORTED, None)
+    yield Case(Reason.PARTLY_IMPORTED, STALLED, zip_file=MIXED)
+    yield Case(Reason.SOURCE_NOT_FOUND, RECONCILING, errors={"get": NotFoundError("not there")})
+    yield Case(Reason.INVALID_ARCHIVE, STALLED, zip_file=b"no zip")
+    yield Case(Reason.INVALID_SPEC, STALLED, "no source", spec={"source": {}})
+    yield Case(Reason.INVALID_SPEC, STALLED, "not of the CRD", spec={"source": 1})
+    yield Case(Reason.URL_NOT_ALLOWED, STALLED, spec=FROM_URL, url="http://zips.example.com/batch.zip")
+    yield Case(
+        Reason.INVALID_SETTINGS, STALLED, "batch.caFile", spec=FROM_URL, ca_file=Path("no-such-file.pem")
+    )
+    for error, reason, at in (
+        (UrlExpiredError("m"), Reason.URL_EXPIRED, STALLED),
+        (DownloadFailedError("m"), Reason.DOWNLOAD_FAILED, RECONCILING),
+        (DownloadRefusedError("m"), Reason.DOWNLOAD_FAILED, STALLED),
+    ):
+        yield Case(reason, at, type(error).__name__, spec=FROM_URL, download=raising(error))
+
+
+def cloud() -> Iterator[Case]:
+    yield Case(Reason.PROGRESSING, RECONCILING, spec=FROM_CLOUD, cloud=giving(InTheMaking(ORDER, "1 of 2")))
+    lacking = Fetched(ORDER, GOOD, lacking="one thing is missing")
+    yield Case(Reason.ORDER_FAILED, STALLED, "in part", spec=FROM_CLOUD, cloud=giving(lacking))
+    errors: tuple[tuple[ThingOperatorError, Reason, ConditionType], ...] = (
+        (OrderFailedError("m"), Reason.ORDER_FAILED, STALLED),
+        (OrderUnknownError("m"), Reason.ORDER_UNKNOWN, STALLED),
+        (MicLoginError("m"), Reason.CLOUD_LOGIN_FAILED, STALLED),
+        (MicRefusedError("m"), Reason.CLOUD_REFUSED, STALLED),
+        (MicUnavailableError("m"), Reason.CLOUD_UNAVAILABLE, RECONCILING),
+        (UnreachableError("m"), Reason.CLOUD_UNAVAILABLE, RECONCILING),
+        (UnansweredError("m"), Reason.CLOUD_UNAVAILABLE, RECONCILING),
+    )
+    for error, reason, at in errors:
+        yield Case(reason, at, type(error).__name__, spec=FROM_CLOUD, cloud=raising(error))
+
+
+CASES = [*api_server_in_trouble(), *sources(), *cloud()]
+
+
+@dataclass
+class Seen:
+    """What became of a reconcile."""
+
+    status: ThingBatchStatus
+    events: list[Reason]
+    error: ThingOperatorError | None = None
+
+
+async def reconciled(case: Case) -> Seen:
+    cache, writer, events = ObjectCache(), Writer(), list[Reason]()
+    client = ApiServer(zip_file=case.zip_file, url=case.url, errors=case.errors)
+    settings = BatchSettings(url_hosts=("zips.example.com",), ca_file=case.ca_file)
+    cache.put(
+        ObjectRecord(
+            KEY, "u", 3, "2026-01-01T00:00:00Z", deleting_since=None, finalizers=(), spec=encode(case.spec)
+        )
+    )
+
+    def tell(_record: ObjectRecord, reason: Reason, _message: str) -> None:
+        events.append(reason)
+
+    reconciler = BatchReconciler(
+        cache=cache,
+        client=client,  # type: ignore[arg-type]
+        writer=writer,  # type: ignore[arg-type]
+        settings=settings,
+        tell=tell,
+        clock=FakeClock(),
+    )
+    if case.download is not None:
+        reconciler._reader._https.download = case.download  # type: ignore[method-assign]
+    if case.cloud is not None:
+        reconciler._cloud.advance = case.cloud  # type: ignore[method-assign]
+    error = None
+    try:
+        await reconciler.reconcile(KEY)
+    except ThingOperatorError as raised:
+        error = raised
+    status = reconciler._statuses.of(ObjectRef(SECRETS, KEY, "u"))
+    return Seen(status, events, error)
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=f"{case.reason} {case.name}".strip()) for case in CASES]
+)
+async def test_a_batch_says_what_is_the_matter(case: Case) -> None:
+    seen = await reconciled(case)
+    ready = find_condition(seen.status.conditions, ConditionType.READY)
+    assert ready is not None
+    assert (ready.status, ready.reason) == ("True" if case.at is None else "False", case.reason)
+    others = {
+        found.type: (found.status, found.reason) for found in seen.status.conditions if found is not ready
+    }
+    assert others == ({case.at: ("True", case.reason)} if case.at else {})
+    assert seen.events == ([] if case.reason is Reason.PROGRESSING else [case.reason])
+    if case.at is None:
+        assert case.reason.event_type is EventType.NORMAL
+    elif case.reason is not Reason.PROGRESSING:
+        assert case.reason.event_type is EventType.WARNING
+    if case.at is RECONCILING and seen.error is not None:
+        assert seen.error.retry is Retry.BACKOFF
+
+
+def test_every_reason_of_a_batch_in_the_reference_is_a_case() -> None:
+    documented = {row.reason for row in explanations() if Carrier.THING_BATCH in row.carriers}
+    assert {case.reason for case in CASES} == documented
