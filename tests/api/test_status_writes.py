@@ -1,6 +1,7 @@
 """The status writer against a real API server: what is stored, who owns it, and how refusals are told apart."""
 
 import json
+import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from tests.support.polling import until
 
 from thing_operator.api import names
 from thing_operator.api.names import THINGS
+from thing_operator.core.backoff import Backoff
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.client import KubeClient
@@ -31,7 +33,11 @@ class Setup:
         self.namespace = namespace
         self.gone: list[ObjectRef] = []
         self.writer = StatusWriter(
-            client, writes_per_second=100, clock=SystemClock(), on_gone=self.gone.append
+            client,
+            writes_per_second=100,
+            retry=Backoff(timedelta(seconds=1), timedelta(minutes=1), random.Random(1)),
+            clock=SystemClock(),
+            on_gone=self.gone.append,
         )
 
     async def make_thing(self, name: str = "t") -> ObjectRef:

@@ -20,6 +20,7 @@ from thing_operator.app.supervisor import Supervisor
 from thing_operator.app.watch_monitor import WatchMonitor
 from thing_operator.batches.reconciler import BatchReconciler
 from thing_operator.config import Settings
+from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import Reason, ToolReason
@@ -44,6 +45,10 @@ log = logging.getLogger(__name__)
 
 _STOP_TIMEOUT = timedelta(seconds=8)
 """SIGTERM ends the process in under 10 s with 1,000 sessions."""
+
+_FIRST_RETRY = timedelta(seconds=1)
+_LONGEST_PASS_RETRY = timedelta(minutes=2)
+_LONGEST_STATUS_RETRY = timedelta(minutes=1)
 
 _PAGE = "500"
 """Objects of a page of a list."""
@@ -73,6 +78,7 @@ class Operator:
         self.writer = StatusWriter(
             client,
             writes_per_second=settings.status.writes_per_second,
+            retry=Backoff(_FIRST_RETRY, _LONGEST_STATUS_RETRY, rng, Jitter.EQUAL),
             clock=self._clock,
             on_gone=self._status_target_gone,
             observer=metrics,
@@ -147,7 +153,7 @@ class Operator:
             name=f"queue of {name}",
             concurrency=concurrency,
             clock=self._clock,
-            rng=rng,
+            backoff=Backoff(_FIRST_RETRY, _LONGEST_PASS_RETRY, rng, Jitter.FULL_ABOVE_BASE),
             on_pass=lambda good, seconds: self._metrics.reconciled(queue=name, good=good, seconds=seconds),
         )
 

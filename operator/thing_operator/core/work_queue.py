@@ -6,13 +6,13 @@ in a heap, not a task: ten thousand idle keys cost nothing.
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from itertools import chain
 from typing import Generic, TypeVar
 
+from thing_operator.core.backoff import Backoff
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import Retry, ThingOperatorError
 from thing_operator.core.keyed_heap import KeyedHeap
@@ -38,19 +38,15 @@ class WorkQueue(Generic[K]):
         name: str = "queue",
         concurrency: int,
         clock: Clock,
-        rng: random.Random,
+        backoff: Backoff,
         on_pass: Callable[[bool, float], None] = lambda _good, _seconds: None,
-        base_backoff: timedelta = timedelta(seconds=1),
-        max_backoff: timedelta = timedelta(seconds=120),
     ) -> None:
         self._handler = handler
         self._name = name
         self._concurrency = concurrency
         self._clock = clock
-        self._rng = rng
+        self._backoff = backoff
         self._on_pass = on_pass
-        self._base = base_backoff.total_seconds()
-        self._max = max_backoff.total_seconds()
         self._waiting: KeyedHeap[K, float] = KeyedHeap()
         self._once_more: dict[K, float] = {}
         """When to run keys again that run now."""
@@ -133,7 +129,7 @@ class WorkQueue(Generic[K]):
             again = self._after_error(key, error)
         except Exception:
             log.exception("a pass over %s failed unexpectedly; trying again", key)
-            again = self._backoff(key)
+            again = self._delay(key)
         else:
             self._failures.pop(key, None)
             good = True
@@ -152,12 +148,10 @@ class WorkQueue(Generic[K]):
             log.error("%s: %s", key, error.message)
             self._failures.pop(key, None)
             return None
-        again = self._backoff(key)
+        again = self._delay(key)
         log.warning("%s: %s; trying again in %.1f s", key, error.message, again.total_seconds())
         return again
 
-    def _backoff(self, key: K) -> timedelta:
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
-        ceiling = min(self._max, self._base * 2.0 ** min(failures, 32))
-        return timedelta(seconds=self._rng.uniform(self._base / 2, ceiling))
+    def _delay(self, key: K) -> timedelta:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        return self._backoff.delay(failures)

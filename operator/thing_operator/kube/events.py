@@ -12,9 +12,9 @@ from thing_operator.api import names
 from thing_operator.api.names import BATCHES
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.rate_limit import RateLimiter, TokenBucket
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
-from thing_operator.kube.budget import Budget
 from thing_operator.kube.client import EVENTS, KubeClient
 from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError
 
@@ -48,8 +48,8 @@ class EventRecorder:
         self._clock = clock
         self._queue: asyncio.Queue[tuple[ObjectRef, Reason, str]] = asyncio.Queue(_QUEUE_LIMIT)
         self._seen: OrderedDict[tuple[str, str, str], _Seen] = OrderedDict()
-        self._budget = Budget(_PER_SECOND, clock=clock)
-        self._budget_of: OrderedDict[str, Budget] = OrderedDict()
+        self._limiter = RateLimiter(_PER_SECOND, clock=clock)
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
     def tell(self, target: ObjectRef, *, reason: Reason, message: str) -> None:
@@ -64,7 +64,7 @@ class EventRecorder:
         log.info("%s: %s: %s", target.key, reason, message, extra=identity)
         self._on_event(reason)
         # The line above has told it: one that flaps, or a fleet that starts, must not flood the API server.
-        if self._queue.full() or not self._object_budget(target.uid).try_spend():
+        if self._queue.full() or not self._bucket(target.uid).try_take(self._clock.monotonic()):
             log.debug("too many Events: %s about %s is not recorded", reason, target.key)
             return
         self._queue.put_nowait((target, reason, _bounded(message)))
@@ -84,7 +84,7 @@ class EventRecorder:
     async def _run(self) -> None:
         while True:
             target, reason, message = await self._queue.get()
-            await self._budget.spend(urgent=False)
+            await self._limiter.acquire()
             try:
                 await self._write(target, reason, message)
             except NamespaceTerminatingError:
@@ -94,12 +94,13 @@ class EventRecorder:
             except Exception:
                 log.exception("an Event about %s was not recorded", target.key)
 
-    def _object_budget(self, uid: str) -> Budget:
-        found = self._budget_of.get(uid) or Budget(_OBJECT_PER_SECOND, clock=self._clock, burst=_OBJECT_BURST)
-        self._budget_of[uid] = found
-        self._budget_of.move_to_end(uid)
-        if len(self._budget_of) > _REMEMBERED:
-            self._budget_of.popitem(last=False)
+    def _bucket(self, uid: str) -> TokenBucket:
+        """How much is left for this object."""
+        found = self._buckets.get(uid) or TokenBucket(_OBJECT_PER_SECOND, _OBJECT_BURST)
+        self._buckets[uid] = found
+        self._buckets.move_to_end(uid)
+        if len(self._buckets) > _REMEMBERED:
+            self._buckets.popitem(last=False)
         return found
 
     async def _write(self, target: ObjectRef, reason: Reason, message: str) -> None:

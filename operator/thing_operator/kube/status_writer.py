@@ -12,12 +12,13 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol
 
+from thing_operator.core.backoff import Backoff
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode, encoded
 from thing_operator.core.keyed_heap import KeyedHeap
+from thing_operator.core.rate_limit import RateLimiter
 from thing_operator.core.resource import ObjectRef
-from thing_operator.kube.budget import Budget
 from thing_operator.kube.client import KubeClient, Operations
 from thing_operator.kube.errors import (
     ApiUnavailableError,
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 Status = Mapping[str, Any]
 
 _PARALLEL = 10
-_RETRY_SECONDS = 1.0
-_RETRY_LIMIT = 60.0
 
 
 class WriteObserver(Protocol):
@@ -70,6 +69,7 @@ class StatusWriter:
         client: KubeClient,
         *,
         writes_per_second: float,
+        retry: Backoff,
         clock: Clock,
         on_gone: Callable[[ObjectRef], None],
         observer: WriteObserver | None = None,
@@ -78,7 +78,8 @@ class StatusWriter:
         self._clock = clock
         self._on_gone = on_gone
         self._observer = observer or SilentWriteObserver()
-        self._budget = Budget(writes_per_second, clock=clock)
+        self._limiter = RateLimiter(writes_per_second, clock=clock)
+        self._retry = retry
         self._entries: dict[ObjectRef, StatusEntry] = {}
         self._waiting: KeyedHeap[ObjectRef, float] = KeyedHeap()
         self._due: KeyedHeap[ObjectRef, tuple[bool, float]] = KeyedHeap()
@@ -166,7 +167,7 @@ class StatusWriter:
         entry = self._entry(target)
         async with entry.lock:
             self._withdraw(target, entry)
-            await self._budget.spend(urgent=True)
+            await self._limiter.acquire(urgent=True)
             await self._patch(target, entry, encode(status), if_version=if_version)
 
     async def landed(self, target: ObjectRef) -> None:
@@ -239,12 +240,12 @@ class StatusWriter:
                     async with asyncio.timeout(pause):
                         await self._news.wait()
                 continue
-            await self._budget.spend(urgent=False)
+            await self._limiter.acquire()
             # The budget may have taken its time: the choice is made afresh, and the token is not lost.
             self._collect_due()
             first = self._due.first()
             if first is None:
-                self._budget.refund()
+                self._limiter.refund()
                 continue
             target, _ = first
             self._due.discard(target)
@@ -278,7 +279,7 @@ class StatusWriter:
         status, urgent = entry.wanted, entry.urgent
         entry.wanted, entry.urgent = None, False
         if status is None or entry.is_held(status):
-            self._budget.refund()
+            self._limiter.refund()
             if status is not None:
                 self._observer.suppressed()
             return
@@ -301,10 +302,11 @@ class StatusWriter:
         error: ThingOperatorError,
     ) -> None:
         """Have a status that was not taken written later, unless there is a newer one by now."""
-        pause = min(_RETRY_LIMIT, _RETRY_SECONDS * 2.0 ** min(entry.failures, 16))
-        if isinstance(error, ThrottledError):
-            pause = max(pause, error.retry_after)
         entry.failures += 1
+        pause = self._retry.delay(entry.failures).total_seconds()
+        if isinstance(error, ThrottledError):
+            # On top, not at least: all that were told the same time must not come back together.
+            pause += error.retry_after
         entry.not_before = self._clock.monotonic() + pause
         # One line for an outage, not one for each object.
         level = logging.DEBUG if self._failing else logging.WARNING

@@ -10,8 +10,10 @@ import logging
 import random
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError
 
@@ -71,7 +73,12 @@ class Watch:
         self._begin = begin
         self._on_event = on_event
         self._metadata_only = metadata_only
-        self._rng = random.Random()  # noqa: S311 - jitter
+        self._backoff = Backoff(
+            timedelta(seconds=_FIRST_PAUSE),
+            timedelta(seconds=_MAX_PAUSE),
+            random.Random(),  # noqa: S311 - jitter
+            Jitter.FULL_ABOVE_BASE,
+        )
 
     async def prepare(self) -> None:
         """Note from where on to watch. Raises what the API server answers, such as a missing right."""
@@ -106,9 +113,8 @@ class Watch:
                 stream.version, trouble = None, "it begins anew"
             if stream.broken_at is None:
                 stream.broken_at = self._clock.monotonic()
-            longest = min(_MAX_PAUSE, _FIRST_PAUSE * 2.0**stream.failures)
-            pause = self._rng.uniform(_FIRST_PAUSE / 2, longest)
-            stream.failures = min(stream.failures + 1, 16)
+            stream.failures += 1
+            pause = self._backoff.delay(stream.failures).total_seconds()
             log.warning("the watch of %s: %s; again in %.1f s", self._resource.plural, trouble, pause)
             await asyncio.sleep(pause)
 

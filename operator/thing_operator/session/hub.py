@@ -17,6 +17,7 @@ from thing_operator.session.model import (
     SilentObserver,
 )
 from thing_operator.session.pacing import EndpointGate
+from thing_operator.session.reconnect import ReconnectPolicy
 from thing_operator.session.requests import token_source
 from thing_operator.session.session import Session
 from thing_operator.session.surroundings import Surroundings
@@ -56,13 +57,15 @@ class Hub:
         self._sessions: set[Session] = set()
         self._sweep = Sweep(session.keep_alive.total_seconds())
         self._sweeper: asyncio.Task[None] | None = None
+        rng = rng or random.SystemRandom()
         self._shared = Surroundings(
             connector=connector or PahoConnector(self._sweep),
             gate=self._gate,
             settings=session,
+            reconnect=ReconnectPolicy.of(session, rng=rng),
             request_timeout=shadow.request_timeout.total_seconds(),
             tokens=token_source(secrets.token_hex(6)),
-            rng=rng or random.SystemRandom(),
+            rng=rng,
             now=now,
             observer=observer or SilentObserver(),
         )

@@ -14,7 +14,7 @@ from thing_operator.session.errors import (
     SessionLostError,
     rejection,
 )
-from thing_operator.session.requests import Kind, PendingRequests, Waiting
+from thing_operator.session.requests import PendingRequests, RequestKind, Waiting
 from thing_operator.session.tracking import DocumentTracker
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
 from thing_operator.shadow.messages import (
@@ -33,7 +33,7 @@ from thing_operator.shadow.topics import ShadowTopics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from thing_operator.session.backoff import Backoff
+    from thing_operator.core.backoff import Backoff
     from thing_operator.session.model import SessionObserver, SessionSpec
     from thing_operator.session.transport import Transport
 
@@ -108,7 +108,7 @@ class Link:
         self.ended: ConnectError | None = None
         self.superseded = False
         """A new connection of the same client id is about to take this one over: its end is no failure."""
-        self.unanswered: Kind | None = None
+        self.unanswered: RequestKind | None = None
         """What waited for an answer when the connection ended."""
         self._topics = ShadowTopics(spec.thing_name)
         self._wildcard = wildcard
@@ -148,7 +148,7 @@ class Link:
         async with self._read_lock:
             self.tracker.asking()
             try:
-                answer = await self._ask(Kind.GET, self._topics.get, encode_get)
+                answer = await self._ask(RequestKind.GET, self._topics.get, encode_get)
             except RejectedError as error:
                 if error.code != _NOT_FOUND:
                     raise
@@ -160,7 +160,7 @@ class Link:
 
         Raises RejectedError (not the retryable ones) and SessionLostError.
         """
-        quiet = 0
+        quiet = failures = 0
         while True:
             try:
                 await self.read()
@@ -174,18 +174,19 @@ class Link:
             else:
                 if not self.tracker.must_read:
                     return
-            await asyncio.sleep(backoff.next_delay(asyncio.get_running_loop().time()))
+            failures += 1
+            await asyncio.sleep(backoff.delay(failures).total_seconds())
 
     async def update(self, encode: Callable[[str], bytes]) -> Accepted:
         """``encode`` makes the body from a clientToken. Raises as :meth:`read`."""
-        answer = await self._ask(Kind.UPDATE, self._topics.update, encode)
+        answer = await self._ask(RequestKind.UPDATE, self._topics.update, encode)
         assert isinstance(answer, Accepted)  # noqa: S101 - only on_update_accepted resolves this kind
         return answer
 
     async def delete(self) -> None:
         """Delete the shadow; 404 is fine. Raises as :meth:`read`."""
         try:
-            await self._ask(Kind.DELETE, self._topics.delete, encode_delete)
+            await self._ask(RequestKind.DELETE, self._topics.delete, encode_delete)
         except RejectedError as error:
             if error.code != _NOT_FOUND:
                 raise
@@ -240,7 +241,7 @@ class Link:
     def on_end(self, error: ConnectError) -> None:
         """The connection ended by itself."""
         if self.ended is None:
-            self.unanswered = Kind.SUBSCRIBE if self._subscribing else self._requests.oldest
+            self.unanswered = RequestKind.SUBSCRIBE if self._subscribing else self._requests.oldest
             self._stop(self._on_end(self, error))
 
     # Messages
@@ -248,35 +249,35 @@ class Link:
     def _on_update_accepted(self, payload: bytes) -> None:
         accepted = decode_accepted(payload)
         self.tracker.on_accepted(accepted)
-        self._requests.resolve(Kind.UPDATE, accepted.client_token, accepted)
+        self._requests.resolve(RequestKind.UPDATE, accepted.client_token, accepted)
 
     def _on_documents(self, payload: bytes) -> None:
         self.tracker.on_documents(decode_documents(payload).current)
 
     def _on_get_accepted(self, payload: bytes) -> None:
         got = decode_get_accepted(payload)
-        self._requests.resolve(Kind.GET, got.client_token, got.document)
+        self._requests.resolve(RequestKind.GET, got.client_token, got.document)
 
     def _on_delete_accepted(self, payload: bytes) -> None:
         deleted = decode_delete_accepted(payload)
         self.tracker.on_deleted(deleted.version)
-        self._requests.resolve(Kind.DELETE, deleted.client_token, deleted)
+        self._requests.resolve(RequestKind.DELETE, deleted.client_token, deleted)
 
     def _on_update_rejected(self, payload: bytes) -> None:
-        self._reject(Kind.UPDATE, payload)
+        self._reject(RequestKind.UPDATE, payload)
 
     def _on_get_rejected(self, payload: bytes) -> None:
-        self._reject(Kind.GET, payload)
+        self._reject(RequestKind.GET, payload)
 
     def _on_delete_rejected(self, payload: bytes) -> None:
-        self._reject(Kind.DELETE, payload)
+        self._reject(RequestKind.DELETE, payload)
 
-    def _reject(self, kind: Kind, payload: bytes) -> None:
+    def _reject(self, kind: RequestKind, payload: bytes) -> None:
         refusal = decode_rejected(payload)
         token = refusal.client_token
         if (
             token is None
-            and kind is Kind.GET
+            and kind is RequestKind.GET
             and refusal.code == _NOT_FOUND
             and self.tracker.document is None
         ):
@@ -286,7 +287,7 @@ class Link:
 
     # Inside
 
-    async def _ask(self, kind: Kind, topic: str, encode: Callable[[str], bytes]) -> Any:
+    async def _ask(self, kind: RequestKind, topic: str, encode: Callable[[str], bytes]) -> Any:
         transport = self._up()
         loop = asyncio.get_running_loop()
         began, received = loop.time(), transport.received

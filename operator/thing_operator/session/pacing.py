@@ -1,10 +1,10 @@
 """Sharing a broker's quotas among the sessions of one endpoint: fair, first come first served."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final
 
 from thing_operator.config import PacingSettings
+from thing_operator.core.rate_limit import TokenBucket
 
 _BURST_SECONDS: Final = 0.1
 """How much of a second's budget may go at once; a full second of it would double the rate in that second."""
@@ -13,33 +13,12 @@ _CONCURRENT_CONNECTS: Final = 128
 """Per endpoint: so that connect time-outs measure the broker and not our own queue."""
 
 
-@dataclass(slots=True)
-class TokenBucket:
-    """A token bucket as its theoretical arrival time (GCRA): reservations queue in the order they are made.
-
-    ``rate`` is tokens per second. Pure: the clock is an argument.
-    """
-
-    rate: float
-    _full_at: float = 0.0
-
-    def reserve(self, now: float, tokens: int = 1) -> float:
-        """Take tokens; returns the seconds to wait until they are there."""
-        start = max(self._full_at, now)
-        self._full_at = start + tokens / self.rate
-        return max(0.0, start - now - _BURST_SECONDS)
-
-    def refund(self, tokens: int) -> None:
-        """Give back tokens that were not used."""
-        self._full_at -= tokens / self.rate
-
-
 class EndpointGate:
     """What one endpoint allows: CONNECTs and topic filters per second, and connects under way at a time."""
 
     def __init__(self, settings: PacingSettings) -> None:
-        self._connects = TokenBucket(settings.connects_per_second)
-        self._filters = TokenBucket(settings.subscriptions_per_second)
+        self._connects = _bucket(settings.connects_per_second)
+        self._filters = _bucket(settings.subscriptions_per_second)
         self.slots = asyncio.Semaphore(_CONCURRENT_CONNECTS)
 
     async def admit(self, *, filters: int) -> float:
@@ -56,3 +35,7 @@ class EndpointGate:
     def refund_filters(self, filters: int) -> None:
         """The connection did not get as far as SUBSCRIBE."""
         self._filters.refund(filters)
+
+
+def _bucket(rate: float) -> TokenBucket:
+    return TokenBucket(rate, burst=1 + _BURST_SECONDS * rate)

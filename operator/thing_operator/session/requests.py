@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """The three requests of the shadow service, and the SUBSCRIBE before them."""
 
     SUBSCRIBE = "subscribe"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 class Waiting:
     """One unanswered request."""
 
-    kind: Kind
+    kind: RequestKind
     token: str
     answer: "asyncio.Future[Any]"
 
@@ -37,7 +37,7 @@ class PendingRequests:
     tokens: "Iterator[str]"
     _waiting: dict[str, Waiting] = field(default_factory=dict)
 
-    def open(self, kind: Kind) -> Waiting:
+    def open(self, kind: RequestKind) -> Waiting:
         """A new request under a token of its own."""
         token = next(self.tokens)
         waiting = Waiting(kind, token, asyncio.get_running_loop().create_future())
@@ -48,11 +48,11 @@ class PendingRequests:
         """No longer interested."""
         self._waiting.pop(waiting.token, None)
 
-    def resolve(self, kind: Kind, token: str | None, answer: object) -> bool:
+    def resolve(self, kind: RequestKind, token: str | None, answer: object) -> bool:
         """An answer arrived; whether it was ours."""
         return self._settle(kind, token, answer, None)
 
-    def reject(self, kind: Kind, token: str | None, error: RejectedError) -> bool:
+    def reject(self, kind: RequestKind, token: str | None, error: RejectedError) -> bool:
         """A refusal arrived; whether it was ours."""
         return self._settle(kind, token, None, error)
 
@@ -62,17 +62,19 @@ class PendingRequests:
             if not waiting.answer.done():
                 waiting.answer.set_exception(error)
 
-    def the_only(self, kind: Kind) -> str | None:
+    def the_only(self, kind: RequestKind) -> str | None:
         """The token of the one unanswered request of this kind."""
         tokens = [waiting.token for waiting in self._waiting.values() if waiting.kind is kind]
         return tokens[0] if len(tokens) == 1 else None
 
     @property
-    def oldest(self) -> Kind | None:
+    def oldest(self) -> RequestKind | None:
         """The kind of the request that waits longest, None when all are answered."""
         return next((waiting.kind for waiting in self._waiting.values()), None)
 
-    def _settle(self, kind: Kind, token: str | None, answer: object, error: RejectedError | None) -> bool:
+    def _settle(
+        self, kind: RequestKind, token: str | None, answer: object, error: RejectedError | None
+    ) -> bool:
         waiting = self._waiting.get(token) if token is not None else None
         if waiting is None or waiting.kind is not kind or waiting.answer.done():
             return False

@@ -18,7 +18,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from thing_operator.core.reasons import Reason
-from thing_operator.session.backoff import Backoff
 from thing_operator.session.errors import (
     CONNECT_ERRORS,
     ConnectError,
@@ -28,8 +27,8 @@ from thing_operator.session.errors import (
 )
 from thing_operator.session.link import Link
 from thing_operator.session.model import Phase, SessionFailure, SessionSpec, SessionView
-from thing_operator.session.reconnecting import Reconnecting
-from thing_operator.session.requests import Kind
+from thing_operator.session.reconnect import ReconnectState
+from thing_operator.session.requests import RequestKind
 from thing_operator.shadow.messages import UNSET, Accepted, Unset, encode_update
 from thing_operator.shadow.topics import backdate_topic
 
@@ -53,7 +52,7 @@ class Session:
         "_on_change",
         "_on_close",
         "_ready_at",
-        "_reconnecting",
+        "_reconnect",
         "_retry_at",
         "_shared",
         "_sleeping",
@@ -78,13 +77,7 @@ class Session:
         self._on_close = on_close
         self._shared = shared
         self._loop = asyncio.get_running_loop()
-        self._reconnecting = Reconnecting(
-            Backoff(
-                maximum=shared.settings.max_backoff.total_seconds(),
-                min_interval=shared.settings.min_reconnect_interval.total_seconds(),
-                rng=shared.rng,
-            )
-        )
+        self._reconnect = ReconnectState(shared.reconnect)
         self._link: Link | None = None
         self._ready_at = 0.0
         self._retry_at = 0.0
@@ -133,7 +126,7 @@ class Session:
         )
         async with self._writing:
             answer = await self._up().update(lambda token: encode(client_token=token))
-            self._reconnecting.answered(Kind.UPDATE)
+            self._reconnect.answered(RequestKind.UPDATE)
             return answer
 
     async def backdate(self, *, reported: "JsonObject", timestamp_ms: int) -> None:
@@ -154,7 +147,7 @@ class Session:
         """
         link = self._up()
         await link.read()
-        self._reconnecting.answered(Kind.GET)
+        self._reconnect.answered(RequestKind.GET)
         self._changed(link)
         document = link.tracker.document
         assert document is not None  # noqa: S101 - read() has set it
@@ -164,7 +157,7 @@ class Session:
         """Delete the shadow; that there is none is fine. Raises as :meth:`update`."""
         async with self._writing:
             await self._up().delete()
-            self._reconnecting.answered(Kind.DELETE)
+            self._reconnect.answered(RequestKind.DELETE)
 
     def replace(self, spec: SessionSpec) -> None:
         """Use another identity, endpoint or will from now on; the thing name stays.
@@ -179,7 +172,7 @@ class Session:
         in_use = self._link.spec if self._link is not None else None
         self._spec = in_use if in_use is not None and in_use == spec else spec
         self._retry_at = 0.0
-        self._reconnecting.reset()
+        self._reconnect.reset()
         self._show(pending_identity_error=None)
         self._wake(even_from_connecting=True)
 
@@ -237,7 +230,7 @@ class Session:
 
     async def _wait_for_turn(self) -> None:
         now = self._loop.time()
-        delay = max(self._retry_at - now, self._reconnecting.until_allowed(now))
+        delay = max(self._retry_at - now, self._reconnect.until_allowed(now))
         if delay > 0:
             if self._link is None:
                 self._show(phase=Phase.WAITING, next_try=self._shared.now() + timedelta(seconds=delay))
@@ -265,7 +258,7 @@ class Session:
             self._take_over(link)
             await self._make_ready(link)
         except CONNECT_ERRORS as error:
-            raise self._reconnecting.judge(error, link.spec, unanswered=link.unanswered) from None
+            raise self._reconnect.explain(error, link.spec, unanswered=link.unanswered) from None
         finally:
             if self._link is not link:
                 link.drop()
@@ -286,7 +279,7 @@ class Session:
         connector, settings = self._shared.connector, self._shared.settings
         timeout = settings.connect_timeout.total_seconds()
         sock = await connector.dial(link.spec, timeout=timeout)
-        self._reconnecting.connecting(self._loop.time())
+        self._reconnect.connecting(self._loop.time())
         if self._link is not None:
             self._link.superseded = True
         try:
@@ -309,10 +302,10 @@ class Session:
 
     async def _make_ready(self, link: Link) -> None:
         await link.subscribe(timeout=self._shared.settings.connect_timeout.total_seconds())
-        self._reconnecting.answered(Kind.SUBSCRIBE)
+        self._reconnect.answered(RequestKind.SUBSCRIBE)
         self._progress(Phase.READING)
         try:
-            await link.read_through(self._read_backoff())
+            await link.read_through(self._shared.reconnect.quick)
         except RejectedError as error:
             raise NotAuthorizedError(
                 f"the shadow of {link.spec.thing_name} may not be read ({error.code}): check the policy of "
@@ -320,7 +313,7 @@ class Session:
             ) from None
         if link.ended is not None:
             raise link.ended
-        self._reconnecting.answered(Kind.GET)
+        self._reconnect.answered(RequestKind.GET)
         self._link = link
         self._ready_at = self._loop.time()
         self._show(
@@ -335,7 +328,7 @@ class Session:
 
     def _failed(self, error: ConnectError) -> None:
         self._shared.observer.connect_failed(error.reason)
-        self._retry_at = self._reconnecting.next_try(error, now=self._loop.time())
+        self._retry_at = self._reconnect.next_try(error, now=self._loop.time())
         if self._link is not None:
             self._show(pending_identity_error=SessionFailure(error.reason, error.message))
         else:
@@ -347,7 +340,7 @@ class Session:
         if link is not self._link:
             return
         if link.tracker.must_read:
-            link.reread(self._read_backoff())
+            link.reread(self._shared.reconnect.quick)
         if link.tracker.document is not self._view.document:
             self._show(document=link.tracker.document)
 
@@ -359,8 +352,8 @@ class Session:
             self._progress(Phase.CONNECTING)
             return error
         ready_for = self._loop.time() - self._ready_at
-        error = self._reconnecting.judge(error, link.spec, unanswered=link.unanswered, ready_for=ready_for)
-        self._retry_at = self._reconnecting.next_try(error, now=self._loop.time())
+        error = self._reconnect.explain(error, link.spec, unanswered=link.unanswered, ready_for=ready_for)
+        self._retry_at = self._reconnect.next_try(error, now=self._loop.time())
         self._shared.observer.disconnected(error.reason)
         self._show(
             phase=Phase.WAITING,
@@ -375,11 +368,6 @@ class Session:
     def _keep_alive(self) -> int:
         longest = min(self._shared.settings.keep_alive.total_seconds(), _MAX_KEEP_ALIVE)
         return max(1, round(self._shared.rng.uniform(1 - _KEEP_ALIVE_JITTER, 1) * longest))
-
-    def _read_backoff(self) -> Backoff:
-        return Backoff(
-            maximum=self._shared.settings.max_backoff.total_seconds(), min_interval=0, rng=self._shared.rng
-        )
 
     def _up(self) -> Link:
         if self._link is None:

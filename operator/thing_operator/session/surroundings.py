@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from thing_operator.config import SessionSettings
     from thing_operator.session.model import Endpoint, Now, SessionObserver
     from thing_operator.session.pacing import EndpointGate
+    from thing_operator.session.reconnect import ReconnectPolicy
     from thing_operator.session.transport import Connector
 
 
@@ -20,6 +21,7 @@ class Surroundings:
     connector: "Connector"
     gate: "Callable[[Endpoint], EndpointGate]"
     settings: "SessionSettings"
+    reconnect: "ReconnectPolicy"
     request_timeout: float
     tokens: Iterator[str]
     rng: "random.Random"

@@ -29,7 +29,7 @@ from thing_operator.things.observation import Observation, Problem
 from thing_operator.things.observer import ThingObserver
 from thing_operator.things.requeue import requeue_after
 from thing_operator.things.resolved import ResolvedThing, resolve_thing
-from thing_operator.things.runtime import Acknowledgements, RetryGate, ThingRuntime
+from thing_operator.things.runtime import Acknowledgements, RetryGates, ThingRuntime
 from thing_operator.things.sessions import SessionManager
 from thing_operator.things.shadow_sync import DesiredState, SyncOutcome, sync_shadow
 from thing_operator.things.status import build_status, is_urgent
@@ -67,7 +67,7 @@ class ThingReconciler:
         self._tell = tell
         self._observer = observer
         self._clock = clock
-        self._rng = rng
+        self._gates = RetryGates(clock=clock, rng=rng)
         self._claims = Claims()
         self.census = ConditionCounts()
         self._runtimes: dict[ObjectKey, ThingRuntime] = {}
@@ -306,14 +306,12 @@ class ThingReconciler:
         return runtime
 
     def _new_runtime(self, record: ObjectRecord) -> ThingRuntime:
-        minute = timedelta(minutes=1)
-        repeat = self._gate(limit=minute, quiet=5 * minute)
         return ThingRuntime(
             uid=record.uid,
-            requests=self._gate(limit=2 * minute, quiet=10 * minute),
-            repairs=self._gate(limit=minute, quiet=5 * minute),
-            greetings=self._gate(limit=minute, quiet=5 * minute),
-            answers=Acknowledgements(clock=self._clock, gate=repeat),
+            requests=self._gates.for_failures(),
+            repairs=self._gates.for_repeats(),
+            greetings=self._gates.for_repeats(),
+            answers=Acknowledgements(clock=self._clock, gate=self._gates.for_repeats()),
         )
 
     def _new_device(self, record: ObjectRecord, runtime: ThingRuntime) -> VirtualDevice:
@@ -333,11 +331,6 @@ class ThingReconciler:
             Reason.SAMPLES_DROPPED,
             f"{count} simulated value(s) of the time without a connection are lost: the operator keeps "
             f"{limits.buffer_limit} (device.bufferLimit) for {limits.buffer_age} (device.bufferAge)",
-        )
-
-    def _gate(self, *, limit: timedelta, quiet: timedelta) -> RetryGate:
-        return RetryGate(
-            clock=self._clock, rng=self._rng, base=timedelta(seconds=1), limit=limit, quiet=quiet
         )
 
     async def _forget(self, key: ObjectKey) -> None:

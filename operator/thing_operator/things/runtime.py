@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from thing_operator.api.thing import ThingSpec
+from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
 from thing_operator.credentials import Credentials
 from thing_operator.device import DeviceProgram, compile_device
@@ -23,27 +24,14 @@ class RetryGate:
     """Keeps a request from being repeated too soon, whatever makes the Thing's turn come again.
 
     The queue's own backoff is not enough: every report from the device brings the Thing back on the queue.
-    Each failure doubles the pause, with full jitter above half of it; ``quiet`` without one forgets them.
+    Each failure makes the pause longer, as ``backoff`` says; ``quiet`` without one forgets them.
     """
 
-    __slots__ = (
-        "_base",
-        "_clock",
-        "_count",
-        "_last",
-        "_limit",
-        "_open_at",
-        "_quiet",
-        "_rng",
-    )
+    __slots__ = ("_backoff", "_clock", "_count", "_last", "_open_at", "_quiet")
 
-    def __init__(
-        self, *, clock: Clock, rng: random.Random, base: timedelta, limit: timedelta, quiet: timedelta
-    ) -> None:
+    def __init__(self, *, clock: Clock, backoff: Backoff, quiet: timedelta) -> None:
         self._clock = clock
-        self._rng = rng
-        self._base = base.total_seconds()
-        self._limit = limit.total_seconds()
+        self._backoff = backoff
         self._quiet = quiet.total_seconds()
         self._count = 0
         self._last = 0.0
@@ -59,14 +47,31 @@ class RetryGate:
         if now - self._last > self._quiet:
             self._count = 0
         self._last = now
-        pause = min(self._limit, self._base * 2.0 ** min(self._count, 16))
         self._count += 1
-        self._open_at = now + pause * self._rng.uniform(0.5, 1.0)
+        self._open_at = now + self._backoff.delay(self._count).total_seconds()
 
     def reset(self) -> None:
         """Forget all failures."""
         self._count = 0
         self._open_at = 0.0
+
+
+class RetryGates:
+    """Makes the gates of every Thing; what they have in common exists once."""
+
+    def __init__(self, *, clock: Clock, rng: random.Random) -> None:
+        second = timedelta(seconds=1)
+        self._clock = clock
+        self._failures = Backoff(second, timedelta(minutes=2), rng, Jitter.EQUAL)
+        self._repeats = Backoff(second, timedelta(minutes=1), rng, Jitter.EQUAL)
+
+    def for_failures(self) -> RetryGate:
+        """After a request that failed: up to two minutes apart."""
+        return RetryGate(clock=self._clock, backoff=self._failures, quiet=timedelta(minutes=10))
+
+    def for_repeats(self) -> RetryGate:
+        """After a request that succeeded and may have to be made again: up to a minute apart."""
+        return RetryGate(clock=self._clock, backoff=self._repeats, quiet=timedelta(minutes=5))
 
 
 class Acknowledgements:

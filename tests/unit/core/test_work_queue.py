@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.support.clock import FakeClock, loop_time
 from tests.support.polling import until
 
+from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.errors import TransientError, UserError
 from thing_operator.core.work_queue import WorkQueue
 
@@ -22,9 +23,9 @@ def make(  # type: ignore[no-untyped-def]
         on_pass=on_pass,
         concurrency=concurrency,
         clock=FakeClock(loop_time),
-        rng=random.Random(1),
-        base_backoff=timedelta(seconds=base),
-        max_backoff=timedelta(seconds=base * 4),
+        backoff=Backoff(
+            timedelta(seconds=base), timedelta(seconds=base * 4), random.Random(1), Jitter.FULL_ABOVE_BASE
+        ),
     )
 
 

@@ -87,7 +87,7 @@ async def test_a_fleet_that_starts_waits_in_no_longer_queue_than_a_thousand() ->
     for number in range(5000):
         setup.tell(f"t{number}")
     assert setup.recorder._queue.qsize() == 1000
-    assert len(setup.recorder._budget_of) <= 4096
+    assert len(setup.recorder._buckets) <= 4096
 
 
 @pytest.mark.parametrize("error", [ApiUnavailableError("down"), ZeroDivisionError()])

@@ -13,6 +13,7 @@ from tests.support.clock import FakeClock, loop_time
 from tests.support.fakes import RecordingClient, target
 from tests.support.polling import until
 
+from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.json_bytes import decode
 from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.errors import (
@@ -46,13 +47,16 @@ class Counts:
 
 
 class Setup:
-    def __init__(self, rate: float = 1000) -> None:
+    def __init__(self, rate: float = 1000, *, first_retry: float = 0.01) -> None:
         self.client = RecordingClient()
         self.gone: list[ObjectRef] = []
         self.counts = Counts()
         self.writer = StatusWriter(
             self.client,  # type: ignore[arg-type]
             writes_per_second=rate,
+            retry=Backoff(
+                timedelta(seconds=first_retry), timedelta(minutes=1), random.Random(1), Jitter.EQUAL
+            ),
             clock=FakeClock(loop_time),
             on_gone=self.gone.append,
             observer=self.counts,
@@ -80,11 +84,6 @@ async def setup() -> AsyncIterator[Setup]:
     await made.writer.start()
     yield made
     await made.writer.stop()
-
-
-@pytest.fixture
-def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thing_operator.kube.status_writer._RETRY_SECONDS", 0.01)
 
 
 async def test_what_the_api_server_holds_is_not_written_again(setup: Setup) -> None:
@@ -151,7 +150,7 @@ async def test_a_change_taken_back_is_not_written(setup: Setup) -> None:
     assert setup.values() == [{"n": 0}]
 
 
-async def test_trouble_is_waited_out_and_the_last_value_lands(setup: Setup, quick_retries: None) -> None:
+async def test_trouble_is_waited_out_and_the_last_value_lands(setup: Setup) -> None:
     setup.client.errors = [ApiUnavailableError("down"), ApiUnavailableError("down")]
     setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors)
@@ -198,9 +197,7 @@ async def test_a_part_is_changed_in_ours_and_not_in_what_somebody_else_wrote(set
     assert setup.held() == {"a": 1, "part": 1}
 
 
-async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(
-    setup: Setup, quick_retries: None
-) -> None:
+async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Setup) -> None:
     setup.writer.submit(target(), {"a": 1, "part": 0}, urgent=True, min_interval=NOW)
     await until(lambda: len(setup.values()) == 1)
     setup.client.errors = [ApiUnavailableError("down")]
@@ -247,14 +244,14 @@ async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() 
     for name in names:
         setup.writer.submit(target(name), {"n": 0}, urgent=name == "t5", min_interval=NOW)
         await asyncio.sleep(0.001)
-    setup.writer._budget._rate = 200
+    setup.writer._limiter._bucket.rate = 200
     await setup.writer.start()
     await until(lambda: len(setup.client.written) == 6)
     await setup.writer.stop()
     assert [key.name for key, _ in setup.client.written] == ["t5", "t0", "t1", "t2", "t3", "t4"]
 
 
-async def test_a_lost_answer_does_not_hide_the_way_back(setup: Setup, quick_retries: None) -> None:
+async def test_a_lost_answer_does_not_hide_the_way_back(setup: Setup) -> None:
     setup.writer.observe(target(), {"v": "A"})
     setup.client.lost = [ApiUnavailableError("the answer is lost")]
     setup.writer.submit(target(), {"v": "B"}, urgent=True, min_interval=NOW)
@@ -276,7 +273,7 @@ async def test_what_is_refused_for_certain_leaves_no_doubt(setup: Setup) -> None
     assert setup.values() == []
 
 
-async def test_after_many_lost_answers_nothing_counts_as_held(setup: Setup, quick_retries: None) -> None:
+async def test_after_many_lost_answers_nothing_counts_as_held(setup: Setup) -> None:
     setup.writer.observe(target(), {"managed": 0})
     for number in range(1, 8):
         setup.client.lost = [ApiUnavailableError("the answer is lost")]
@@ -367,7 +364,7 @@ async def test_equality_is_that_of_json(setup: Setup) -> None:
 
 
 async def test_a_missing_right_is_waited_out_and_an_outage_is_told_once(
-    setup: Setup, quick_retries: None, caplog: pytest.LogCaptureFixture
+    setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [ForbiddenError("no right") for _ in range(8)]
     for name in "abcd":
@@ -384,6 +381,17 @@ async def test_the_api_server_says_how_long_to_leave_it_alone(
     setup.client.errors = [throttled]
     setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: "again in 17 s" in caplog.text)
+
+
+async def test_objects_that_were_refused_together_do_not_come_back_together(setup: Setup) -> None:
+    throttled = ThrottledError("429")
+    throttled.retry_after = 17
+    setup.client.errors = [throttled] * 20
+    for number in range(20):
+        setup.writer.submit(target(f"t{number}"), {"n": 0}, urgent=True, min_interval=NOW)
+    await until(lambda: not setup.client.errors and not setup.writer._writing)
+    again_at = [setup.writer._waiting.rank(target(f"t{number}")) for number in range(20)]
+    assert len(set(again_at)) == 20
 
 
 async def test_ten_at_once_and_one_of_an_object(setup: Setup) -> None:
@@ -458,7 +466,7 @@ async def test_a_write_does_not_look_at_all_that_wait(monkeypatch: pytest.Monkey
 def test_the_last_value_lands_whatever_fails_on_the_way(seed: int, faults: list[str]) -> None:
     async def scenario() -> None:
         rng = random.Random(seed)
-        setup = Setup(rate=1e5)
+        setup = Setup(rate=1e5, first_retry=0.001)
         setup.writer.observe(target("a"), {"n": 0})
         setup.writer.observe(target("b"), {"n": 0})
         await setup.writer.start()
@@ -483,6 +491,4 @@ def test_the_last_value_lands_whatever_fails_on_the_way(seed: int, faults: list[
         held = {"a": {"n": 0}, "b": {"n": 0}} | {key.name: value for key, value in setup.client.written}
         assert {name: held[name] for name in wanted} == wanted
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("thing_operator.kube.status_writer._RETRY_SECONDS", 0.001)
-        asyncio.run(scenario())
+    asyncio.run(scenario())

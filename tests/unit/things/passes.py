@@ -10,6 +10,7 @@ from tests.support.fakes import ServiceSession
 
 from thing_operator.api.conditions import Condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.device import compile_device
 from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.runtime import Acknowledgements, RetryGate, ThingRuntime
@@ -62,9 +63,8 @@ class Pass:
 
     def _gate(self) -> RetryGate:
         minute = timedelta(minutes=1)
-        return RetryGate(
-            clock=self.clock, rng=random.Random(1), base=timedelta(seconds=1), limit=minute, quiet=minute
-        )
+        backoff = Backoff(timedelta(seconds=1), minute, random.Random(1), Jitter.EQUAL)
+        return RetryGate(clock=self.clock, backoff=backoff, quiet=minute)
 
     def edited(self, **sections: Any) -> Self:
         """Somebody else changes the shadow, and the session hears of it."""

@@ -1,0 +1,83 @@
+"""So much per second and no more: a token bucket, and a limiter on it that lets the urgent go first."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from thing_operator.core.clock import Clock
+
+_SHORTEST_SLEEP: Final = 0.001
+
+
+@dataclass(slots=True)
+class TokenBucket:
+    """``rate`` tokens per second, of which ``burst`` may be saved up; full at first. Pure: the clock is an argument.
+
+    Kept as the time at which it is full again (the generic cell rate algorithm), so reservations queue in the order
+    in which they are made. Times are seconds of one monotonic clock.
+    """
+
+    rate: float
+    burst: float
+    _full_at: float = 0.0
+
+    def reserve(self, now: float, tokens: int = 1) -> float:
+        """Take tokens, even ones that are still to come; returns the seconds to wait until the first is there.
+
+        More than ``burst`` at once are taken all the same: those after them wait the longer.
+        """
+        wait = self.wait(now)
+        self._take(now, tokens)
+        return wait
+
+    def try_take(self, now: float) -> bool:
+        """Take one token if it is there; whether it was."""
+        if self.wait(now) > 0:
+            return False
+        self._take(now, 1)
+        return True
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next token is there; 0 when it is."""
+        return max(0.0, self._full_at - now - (self.burst - 1) / self.rate)
+
+    def refund(self, tokens: int = 1) -> None:
+        """Give back tokens that were not used."""
+        self._full_at -= tokens / self.rate
+
+    def _take(self, now: float, tokens: int) -> None:
+        self._full_at = max(self._full_at, now) + tokens / self.rate
+
+
+class RateLimiter:
+    """Lets so many per second pass, the urgent ahead of the rest. Belongs to one event loop.
+
+    ``burst`` is by default what comes in one second, and 1 at least.
+    """
+
+    def __init__(self, rate: float, *, clock: Clock, burst: float | None = None) -> None:
+        self._bucket = TokenBucket(rate, burst or max(1.0, rate))
+        self._clock = clock
+        self._urgent: deque[object] = deque()
+
+    async def acquire(self, *, urgent: bool = False) -> None:
+        """Wait for one token and take it."""
+        me = object()
+        if urgent:
+            self._urgent.append(me)
+        try:
+            while not self._try_acquire(me if urgent else None):  # noqa: ASYNC110 - see below
+                # Time is what is waited for, and time tells nobody: an Event would not do.
+                await asyncio.sleep(max(_SHORTEST_SLEEP, self._bucket.wait(self._clock.monotonic())))
+        finally:
+            if urgent:
+                self._urgent.remove(me)
+
+    def refund(self) -> None:
+        """Give a token back that was not needed."""
+        self._bucket.refund()
+
+    def _try_acquire(self, urgent: object | None) -> bool:
+        goes_first = not self._urgent or self._urgent[0] is urgent
+        return goes_first and self._bucket.try_take(self._clock.monotonic())
