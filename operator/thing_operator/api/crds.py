@@ -50,7 +50,7 @@ def _thing() -> Crd:
         kind=names.THING_KIND,
         plural=names.THING_PLURAL,
         short_name="thg",
-        description="A virtual thing: its MQTT session is held by the operator, its wishes are in spec, its "
+        description="A virtual thing: its MQTT session is held by the operator, its desired state is in spec, its "
         "shadow is in status.",
         spec=spec,
         status=structural_schema(ThingStatus),

@@ -1,4 +1,4 @@
-"""Made-up values of ``spec.device.simulate``, as docs/tasks/devices.md explains them."""
+"""Simulated values of ``spec.device.simulate``, as docs/tasks/devices.md explains them."""
 
 from typing import Annotated, Any
 
@@ -56,7 +56,7 @@ class RandomWalk(ApiModel):
 
 
 class Simulation(ApiModel):
-    """One made-up value."""
+    """One simulated value of a virtual device."""
 
     path: JsonPointer = Field(description="JSON Pointer into reported, for example /temperature.")
     every: Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)] = Field(

@@ -7,7 +7,7 @@ from thing_operator.api.model import ApiModel
 
 
 class ObjectStatus(ApiModel):
-    """Written by the operator only. Nothing in it ticks."""
+    """What both kinds have in status. Written by the operator only; nothing in it changes by time alone."""
 
     observed_generation: int | None = Field(
         default=None,

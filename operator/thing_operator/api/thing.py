@@ -1,4 +1,4 @@
-"""The kind Thing: one virtual thing, its wishes and its state.
+"""The kind Thing: one virtual thing, its desired state and its status.
 
 No field of ``spec`` has a default in the schema: a server-filled default would surface as drift in Argo CD
 and Flux. Defaults are applied in code, and the effective values stand in status.
@@ -144,7 +144,7 @@ class DeviceSpec(ApiModel):
     )
     simulate: Annotated[tuple[Simulation, ...], Field(max_length=64)] | None = Field(
         default=None,
-        description="Values made up by the operator and reported as a device would.",
+        description="Simulated values, reported as a device would report them.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["path"]},
     )
 
@@ -164,8 +164,8 @@ class ThingBehaviour(ApiModel):
     )
     desired: JsonObject | None = Field(
         default=None,
-        description="Wishes: any JSON object, brought into the shadow's desired as it is. A key removed here "
-        "is removed there, too; null is not needed and not allowed.",
+        description="Desired state: any JSON object, kept in the shadow's desired as it is here. A key removed here "
+        "is removed there, too; null is neither needed nor allowed.",
         json_schema_extra=FREE_JSON,
     )
     desired_policy: DesiredPolicy | None = Field(
@@ -210,7 +210,7 @@ class ThingBehaviour(ApiModel):
 
 
 class ThingSpec(ThingBehaviour):
-    """The wishes."""
+    """What this thing is to be: credentials and broker, the shadow's desired state, what a virtual device does."""
 
     thing_name: Annotated[str, Field(pattern=THING_NAME_PATTERN)] | None = Field(
         default=None,
@@ -284,7 +284,7 @@ class ShadowStatus(ApiModel):
 
 
 class ThingStatus(ObjectStatus):
-    """The state, written by the operator only. Nothing in it ticks."""
+    """Observed state of the thing, written by the operator only. No field changes by the passing of time alone."""
 
     thing_name: str | None = Field(default=None, description="The effective thing name.")
     endpoint: EndpointStatus | None = Field(default=None, description="The effective endpoint.")
@@ -292,8 +292,8 @@ class ThingStatus(ObjectStatus):
     shadow: ShadowStatus | None = Field(default=None, description="The shadow as last seen.")
     managed_paths: tuple[str, ...] | None = Field(
         default=None,
-        description="JSON Pointers that this Thing has set or is about to set in the shadow's desired: the "
-        "memory by which a key removed from spec.desired is removed from the shadow.",
+        description="JSON Pointers of what this Thing has set or is about to set in the shadow's desired. It is how "
+        "a key removed from spec.desired is known and removed from the shadow.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     managed_reported_paths: tuple[str, ...] | None = Field(

@@ -129,7 +129,7 @@ class SecretTemplate(ApiModel):
 
 
 class ThingBatchSpec(ApiModel):
-    """The wishes."""
+    """Where the batch's certificates come from, and which Secrets and Things are made of them."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -155,7 +155,7 @@ class ThingBatchSpec(ApiModel):
     )
     prune_policy: RetainOrDelete | None = Field(
         default=None,
-        description="Retain (default) or Delete the Secrets and Things whose folder left the zip.",
+        description="Retain (default) or Delete the Secrets and Things whose folder is no longer in the zip.",
     )
     deletion_policy: RetainOrDelete | None = Field(
         default=None,
@@ -195,7 +195,8 @@ class ImportedSource(ApiModel):
     key: str | None = Field(default=None, description="Key of the Secret.")
     digest: str = Field(description="SHA-256 of the zip.")
     url_digest: str | None = Field(
-        default=None, description="SHA-256 of the url that the zip came from: a new url is fetched anew."
+        default=None,
+        description="SHA-256 of the url that the zip came from: a changed url is downloaded again.",
     )
 
 
@@ -221,7 +222,7 @@ class OrderStatus(ApiModel):
 
 
 class ThingBatchStatus(ObjectStatus):
-    """The state, written by the operator only."""
+    """Observed state of the batch, written by the operator only."""
 
     source_digest: str | None = Field(default=None, description="SHA-256 over the zips last imported.")
     sources: tuple[ImportedSource, ...] | None = Field(
