@@ -91,3 +91,13 @@ def test_pictures_and_files_that_a_page_names_are_there(page: Path) -> None:
 def test_the_drawing_of_a_session_has_its_phases() -> None:
     drawing = (DOCS / "pictures" / "session.svg").read_text(encoding="utf-8")
     assert set(Phase) <= set(re.findall(r">(\w+)</text>", drawing))
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_command_can_be_pasted(page: Path) -> None:
+    """A word in angle brackets is a redirection to a shell."""
+    in_code = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        in_code ^= line.startswith("```")
+        if in_code or line.startswith("    "):
+            assert not re.search(r"<[a-z][a-z -]*>", line), line

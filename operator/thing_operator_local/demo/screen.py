@@ -1,5 +1,7 @@
 """The demo's live table."""
 
+import json
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -9,6 +11,8 @@ from thing_operator_local.demo.story import Step, condition
 from thing_operator_local.demo.world import Json
 
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
+_NO_FAULT = {"DeltaPending", "Suspended"}
+"""Reasons of False that nobody has to do anything about: a device may sleep for hours."""
 
 
 def draw(done: list[tuple[Step, float]], things: list[Json], *, fleet: bool) -> RenderableType:
@@ -60,12 +64,13 @@ def _table(things: list[Json]) -> Table:
             *(_status(condition(thing, kind)) for kind in ("Ready", "InSync", "Connected")),
             str(shadow.get("pendingCount", "")),
             str(shadow.get("version", "")),
-            Text(str(shadow.get("reported", "")), overflow="ellipsis", no_wrap=True),
+            Text(json.dumps(shadow.get("reported", {})), overflow="ellipsis", no_wrap=True),
         )
     return table
 
 
 def _status(found: Json) -> Text:
     status = found.get("status", "")
-    text = status if status == "True" else f"{status} {found.get('reason', '')}"
-    return Text(text, _COLOURS.get(status, "dim"))
+    reason = found.get("reason", "")
+    text = status if status == "True" else f"{status} {reason}"
+    return Text(text, _COLOURS.get("Unknown" if reason in _NO_FAULT else status, "dim"))

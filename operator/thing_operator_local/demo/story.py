@@ -100,7 +100,7 @@ def _converged(world: DemoWorld) -> bool:
     )
 
 
-def _key_is_gone(world: DemoWorld) -> bool:
+def _key_is_deleted(world: DemoWorld) -> bool:
     return (
         is_true(world.thing(_first(world)), "Ready")
         and "limits" not in world.shadow(_first(world))["desired"]
@@ -125,7 +125,7 @@ STEPS = (
         check=_all_ready,
     ),
     Step(
-        title="a wish changes",
+        title="the desired state changes",
         command="kubectl patch thing ... setpoint: -20",
         act=_patch_setpoint,
         outcome="the shadow's desired has it",
@@ -142,8 +142,8 @@ STEPS = (
         title="a key is removed from spec.desired",
         command="kubectl patch thing ... remove limits",
         act=_remove_key,
-        outcome="the key is gone from the shadow",
-        check=_key_is_gone,
+        outcome="the key is deleted from the shadow",
+        check=_key_is_deleted,
     ),
     Step(
         title="somebody edits desired outside of Git",
