@@ -8,10 +8,10 @@ from tests.support.cloud import Things
 from tests.support.operator import Workspace
 from tests.support.polling import eventually
 
-from thing_operator.shadow.topics import Operation
 from thing_operator_local.cloud.client import CloudThing
 from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.faults import Action
+from thing_operator_local.cloud.shadow_topics import ShadowOperation
 
 BEFORE = {"kept": 1, "changed": {"deep": 1}, "short": {"lived": True}}
 AFTER = {"kept": 1, "changed": {"deep": 2}, "new": [1]}
@@ -53,7 +53,7 @@ class Scene:
         eventually(lambda: remembered(self.workspace, self.thing), "recorded, and sent right after")
 
     def accepted_but_nobody_knows(self) -> None:
-        self.control.fault(Action.DROP, thing=self.thing.name, operation=Operation.UPDATE)
+        self.control.fault(Action.DROP, thing=self.thing.name, operation=ShadowOperation.UPDATE)
         self.apply()
         eventually(lambda: self.workspace.desired(self.thing) == BEFORE, "accepted")
 
@@ -154,8 +154,8 @@ def test_a_namespace_goes_in_bounded_time_whatever_the_cloud_does(
     for thing in (denied, silent):
         workspace.wait_for(thing.name, "Ready")
     try:
-        control.fault(Action.REJECT, thing=denied.name, operation=Operation.DELETE, code=403)
-        control.fault(Action.DROP, thing=silent.name, operation=Operation.DELETE)
+        control.fault(Action.REJECT, thing=denied.name, operation=ShadowOperation.DELETE, code=403)
+        control.fault(Action.DROP, thing=silent.name, operation=ShadowOperation.DELETE)
         workspace.kubectl("delete", "namespace", workspace.namespace, "--timeout=60s")
     finally:
         control.clear_faults()

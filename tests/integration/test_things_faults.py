@@ -12,10 +12,11 @@ from tests.support.devices import Device, service_identity
 from tests.support.operator import Workspace
 from tests.support.polling import eventually
 
-from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
+from thing_operator.shadow.topics import ShadowTopics
 from thing_operator_local.cloud.client import CloudThing
 from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.faults import Action
+from thing_operator_local.cloud.shadow_topics import ShadowMessage, ShadowOperation
 
 DESIRED = {"mode": "auto", "limits": {"min": 4}}
 IMPATIENT = {
@@ -101,7 +102,7 @@ def test_a_refusal_for_now_is_tried_again_and_one_for_good_is_told(
     passing = dict(zip((409, 429, 500), things(3), strict=True))
     lasting = dict(zip((400, 413), things(2), strict=True))
     for code, thing in (passing | lasting).items():
-        control.fault(Action.REJECT, thing=thing.name, operation=Operation.UPDATE, count=1, code=code)
+        control.fault(Action.REJECT, thing=thing.name, operation=ShadowOperation.UPDATE, count=1, code=code)
     start(impatient, *passing.values(), *lasting.values())
     for thing in passing.values():
         impatient.wait_for(thing.name, "Ready")
@@ -134,18 +135,18 @@ def test_lost_doubled_late_and_turned_round_answers_cost_no_second_update(
     impatient: Workspace, things: Things, control: CloudControl
 ) -> None:
     lost, half_lost, unread, doubled, turned, late = made = things(6)
-    control.fault(Action.DROP, thing=lost.name, operation=Operation.UPDATE, count=1)
+    control.fault(Action.DROP, thing=lost.name, operation=ShadowOperation.UPDATE, count=1)
     control.fault(
         Action.DROP,
         thing=half_lost.name,
-        operation=Operation.UPDATE,
-        kinds=frozenset({Kind.ACCEPTED}),
+        operation=ShadowOperation.UPDATE,
+        kinds=frozenset({ShadowMessage.ACCEPTED}),
         count=1,
     )
-    control.fault(Action.DROP, thing=unread.name, operation=Operation.GET, count=1)
+    control.fault(Action.DROP, thing=unread.name, operation=ShadowOperation.GET, count=1)
     control.fault(Action.DUPLICATE, thing=doubled.name)
     control.fault(Action.REORDER, thing=turned.name)
-    control.fault(Action.DELAY, thing=late.name, operation=Operation.UPDATE, count=1, seconds=4)
+    control.fault(Action.DELAY, thing=late.name, operation=ShadowOperation.UPDATE, count=1, seconds=4)
     start(impatient, *made)
     for thing in made:
         impatient.wait_for(thing.name, "Ready")

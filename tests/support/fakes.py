@@ -21,8 +21,8 @@ from thing_operator.shadow.messages import (
     decode_rejected,
     encode_update,
 )
-from thing_operator.shadow.topics import Operation
-from thing_operator_local.cloud.shadow_service import Options, ShadowRequest, ShadowService
+from thing_operator_local.cloud.shadow_service import ShadowOptions, ShadowRequest, ShadowService
+from thing_operator_local.cloud.shadow_topics import ShadowOperation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ class ServiceSession:
 
     def __init__(self, thing: str = "t1") -> None:
         self.thing = thing
-        self.service = ShadowService(lambda: 1_790_000_000.0, Options(requests_per_second=None))
+        self.service = ShadowService(lambda: 1_790_000_000.0, ShadowOptions(requests_per_second=None))
         self.lose: list[ThingOperatorError] = []
         self.codes: list[int] = []
         self.sent: list[Any] = []
@@ -118,22 +118,22 @@ class ServiceSession:
 
     def hear(self) -> None:
         """What is the case reaches the session."""
-        outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
+        outcome = self.service.handle(ShadowRequest(self.thing, None, ShadowOperation.GET))
         self._document = decode_get_accepted(outcome.payload).document if outcome.accepted else EMPTY_DOCUMENT
 
     def foreign(self, **sections: Any) -> Any:
         """An update by somebody else; :meth:`refresh` shows it."""
         payload = encode_update(**sections)
-        return self.service.handle(ShadowRequest(self.thing, None, Operation.UPDATE, payload))
+        return self.service.handle(ShadowRequest(self.thing, None, ShadowOperation.UPDATE, payload))
 
     def desired(self) -> Any:
         """What the service holds."""
-        outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
+        outcome = self.service.handle(ShadowRequest(self.thing, None, ShadowOperation.GET))
         return decode_get_accepted(outcome.payload).document.desired
 
     def reported(self) -> Any:
         """What the service holds."""
-        outcome = self.service.handle(ShadowRequest(self.thing, None, Operation.GET))
+        outcome = self.service.handle(ShadowRequest(self.thing, None, ShadowOperation.GET))
         return decode_get_accepted(outcome.payload).document.reported
 
 

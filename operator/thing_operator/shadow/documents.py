@@ -1,11 +1,11 @@
 """A shadow document as a client sees it."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from thing_operator.core import json_bytes
 from thing_operator.shadow.merging import difference, merge
 from thing_operator.shadow.pointers import get, leaves, to_pointer
 from thing_operator.shadow.values import JsonObject, JsonValue
@@ -88,12 +88,8 @@ EMPTY_DOCUMENT = ShadowDocument(desired={}, reported={})
 
 
 def section_size(section: JsonObject) -> int:
-    """Bytes of one section as compact JSON in UTF-8; an absent one counts nothing."""
-    if not section:
-        return 0
-    return len(
-        json.dumps(section, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    )
+    """Bytes of one section as it is sent, compact JSON in UTF-8; an absent one counts nothing."""
+    return len(json_bytes.encode(section)) if section else 0
 
 
 def _section_after(section: JsonObject, state: JsonObject | None, name: str) -> JsonObject:

@@ -26,7 +26,7 @@ from thing_operator_local.cloud.mic_auth import MicAccount
 from thing_operator_local.cloud.observations import Observations
 from thing_operator_local.cloud.pki import Pki
 from thing_operator_local.cloud.registry import Registry
-from thing_operator_local.cloud.shadow_service import Options, ShadowService
+from thing_operator_local.cloud.shadow_service import ShadowOptions, ShadowService
 from thing_operator_local.cloud.shadows import IN_FLIGHT, Shadows
 from thing_operator_local.cloud.store import Store
 from thing_operator_local.errors import LocalError
@@ -50,7 +50,7 @@ class CloudOptions:
     """How long a batch's download address is good for."""
     seed: int | None = None
     """Of secrets, ids and tokens in a new folder; None for real randomness."""
-    shadow: Options = field(default_factory=Options)
+    shadow: ShadowOptions = field(default_factory=ShadowOptions)
     in_flight: int | None = IN_FLIGHT
     """Unanswered requests of one thing beyond which 429 is the answer; None for no limit."""
     publishes_per_second: int | None = PUBLISHES_PER_SECOND

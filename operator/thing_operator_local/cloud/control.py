@@ -16,9 +16,9 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import ValidationError
 
-from thing_operator.shadow.topics import Kind, Operation
 from thing_operator_local.cloud.faults import Action, Fault
 from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.shadow_topics import ShadowMessage, ShadowOperation
 from thing_operator_local.cloud.shadows import Shadows
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
@@ -130,8 +130,8 @@ class CloudControl:
         action: Action,
         *,
         thing: str | None = None,
-        operation: Operation | None = None,
-        kinds: frozenset[Kind] | None = None,
+        operation: ShadowOperation | None = None,
+        kinds: frozenset[ShadowMessage] | None = None,
         count: int | None = None,
         seconds: float = 1.0,
         code: int = 500,

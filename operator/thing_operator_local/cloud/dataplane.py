@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from thing_operator.shadow.topics import Operation, is_shadow_name, is_thing_name
 from thing_operator_local.cloud.chance import Chance
 from thing_operator_local.cloud.registry import CHILD_MARK, Registry
 from thing_operator_local.cloud.shadow_service import ShadowRequest
+from thing_operator_local.cloud.shadow_topics import ShadowOperation, is_shadow_name, is_thing_name
 from thing_operator_local.cloud.shadows import Shadows
 
 _ERROR_TYPES: Final = {
@@ -31,7 +31,11 @@ _ERROR_TYPES: Final = {
 }
 """What boto3's ``iot-data`` client makes its typed exceptions of."""
 
-_OPERATIONS: Final = {"GET": Operation.GET, "POST": Operation.UPDATE, "DELETE": Operation.DELETE}
+_OPERATIONS: Final = {
+    "GET": ShadowOperation.GET,
+    "POST": ShadowOperation.UPDATE,
+    "DELETE": ShadowOperation.DELETE,
+}
 _PAGE: Final = 25
 _MAX_PAGE: Final = 100
 _MAX_BODY: Final = 256 * 1024

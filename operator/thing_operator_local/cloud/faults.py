@@ -6,8 +6,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from thing_operator.shadow.topics import Kind, Operation, parse_topic
 from thing_operator_local.cloud.shadow_service import Publication, ShadowRequest
+from thing_operator_local.cloud.shadow_topics import ShadowMessage, ShadowOperation, read_topic
 
 AtTime = tuple[float, Publication]
 """A message and in how many seconds it is due."""
@@ -32,8 +32,8 @@ class Fault(BaseModel):
 
     action: Action
     thing: str | None = None
-    operation: Operation | None = None
-    kinds: frozenset[Kind] | None = None
+    operation: ShadowOperation | None = None
+    kinds: frozenset[ShadowMessage] | None = None
     """Which messages of the answer are meant: ``accepted``, ``rejected``, ``delta``, ``documents``."""
     count: int | None = Field(default=None, ge=1)
     """For how many requests it holds; None until the faults are cleared."""
@@ -48,8 +48,8 @@ class Fault(BaseModel):
 
     def means(self, publication: Publication) -> bool:
         """Whether it is about this message of an answer."""
-        topic = parse_topic(publication.topic)
-        return self.kinds is None or (topic is not None and topic.kind in self.kinds)
+        topic = read_topic(publication.topic)
+        return self.kinds is None or (topic is not None and topic.message in self.kinds)
 
 
 class Faults:

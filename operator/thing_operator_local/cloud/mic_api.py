@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from thing_operator.shadow.topics import is_thing_name
 from thing_operator_local.cloud.batches import DOWNLOADS, Batches, BatchFilter, BatchRequest, zip_credentials
 from thing_operator_local.cloud.certificates import HOST, KeyType
 from thing_operator_local.cloud.chance import Chance
@@ -25,6 +24,7 @@ from thing_operator_local.cloud.mic_requests import (
     thing_type_of,
 )
 from thing_operator_local.cloud.registry import CHILD_MARK, Registry, Thing
+from thing_operator_local.cloud.shadow_topics import is_thing_name
 from thing_operator_local.ports import LOOPBACK
 
 STACK: Final = "prod"

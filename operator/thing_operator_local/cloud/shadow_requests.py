@@ -6,11 +6,11 @@ Codes and messages are those of docs/background/aws-iot-shadow.md#error-codes; t
 from dataclasses import dataclass
 from typing import Final
 
-from thing_operator.core.json_bytes import parse_exactly
-from thing_operator.shadow.messages import TOKEN_LIMIT
-from thing_operator.shadow.values import JsonObject, JsonValue
+from thing_operator_local.cloud.json_text import Json, JsonObject, load
 
 SECTIONS: Final = ("desired", "reported")
+
+_TOKEN_BYTES: Final = 64
 
 
 class ShadowError(Exception):
@@ -24,7 +24,7 @@ class ShadowError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateRequest:
+class ParsedUpdate:
     """A well-formed update. ``state`` None stands for ``"state": null``."""
 
     state: JsonObject | None
@@ -35,7 +35,7 @@ class UpdateRequest:
 def read_token(payload: bytes) -> str | None:
     """The clientToken of a get or delete; what is no token is ignored, be it JSON or not.
 
-    Source: docs/background/aws-iot-shadow.md#requests. Raises ShadowError for a token that is not to be.
+    Raises ShadowError for a token that is not to be.
     """
     try:
         body = _parse(payload)
@@ -52,12 +52,12 @@ def token_of(payload: bytes) -> str | None:
         return None
 
 
-def read_update(payload: bytes, *, max_depth: int) -> UpdateRequest:
-    """Raises ShadowError (400, 415)."""
+def read_update(payload: bytes, *, max_depth: int) -> ParsedUpdate:
+    """The update in a payload. Raises ShadowError (400, 415), with the token where there is one."""
     body = _parse(payload)
     token = _read_client_token(body)
     try:
-        return UpdateRequest(_read_state(body, max_depth=max_depth), _read_version(body), token)
+        return ParsedUpdate(_read_state(body, max_depth=max_depth), _read_version(body), token)
     except ShadowError as error:
         error.client_token = token
         raise
@@ -69,7 +69,7 @@ def _parse(payload: bytes) -> JsonObject:
     except UnicodeDecodeError:
         raise ShadowError(415, "Unsupported documented encoding; supported encoding is UTF-8") from None
     try:
-        body = parse_exactly(text)
+        body = load(text)
     except ValueError:
         raise ShadowError(400, "Invalid JSON") from None
     if not isinstance(body, dict):
@@ -81,7 +81,7 @@ def _read_client_token(body: JsonObject) -> str | None:
     if "clientToken" not in body:
         return None
     token = body["clientToken"]
-    if not isinstance(token, str) or len(token.encode("utf-8", "surrogatepass")) > TOKEN_LIMIT:
+    if not isinstance(token, str) or len(token.encode("utf-8", "surrogatepass")) > _TOKEN_BYTES:
         raise ShadowError(400, "Invalid clientToken")
     return token
 
@@ -112,7 +112,7 @@ def _read_state(body: JsonObject, *, max_depth: int) -> JsonObject | None:
     return state
 
 
-def _check_nodes(value: JsonValue, *, depth: int, max_depth: int, in_array: bool = False) -> None:
+def _check_nodes(value: Json, *, depth: int, max_depth: int, in_array: bool = False) -> None:
     """Depth counts keys below the section; arrays add none of their own (as Greengrass counts)."""
     if value is None and in_array:
         raise ShadowError(400, "Invalid JSON")

@@ -8,21 +8,20 @@ Source: docs/background/mic.md#topics-of-a-thing.
 """
 
 import asyncio
-import json
 import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from thing_operator.shadow.messages import encode
-from thing_operator.shadow.topics import Kind, Operation, ShadowTopics, parse_topic
 from thing_operator_local.cloud.faults import AtTime, Faults
+from thing_operator_local.cloud.json_text import load_object
 from thing_operator_local.cloud.link import Message
 from thing_operator_local.cloud.observations import Observations
 from thing_operator_local.cloud.registry import CHILD_MARK, Registry
 from thing_operator_local.cloud.shadow_requests import token_of
-from thing_operator_local.cloud.shadow_service import Outcome, Publication, ShadowRequest, ShadowService
+from thing_operator_local.cloud.shadow_service import Publication, ShadowAnswer, ShadowRequest, ShadowService
+from thing_operator_local.cloud.shadow_topics import ShadowAddress, ShadowOperation, read_topic
 from thing_operator_local.cloud.store import Store
 
 _log = logging.getLogger(__name__)
@@ -77,12 +76,12 @@ class Shadows:
         for thing, due in answers:
             self._settle(thing, due)
 
-    def handle_rest(self, request: ShadowRequest) -> Outcome:
+    def handle_rest(self, request: ShadowRequest) -> ShadowAnswer:
         """Answer a request of the data plane. Changes are told to subscribers, refusals and reads are not."""
         with self._store.transaction():
             outcome = self._handle(request)
         self._observations.flush()
-        if outcome.accepted and request.operation is not Operation.GET:
+        if outcome.accepted and request.operation is not ShadowOperation.GET:
             self._publish(outcome.publications)
         return outcome
 
@@ -102,11 +101,12 @@ class Shadows:
 
     def _answer_to(self, topic: str, payload: bytes) -> tuple[str, list[AtTime]]:
         """What is to be sent; the thing is named when it waits for an answer."""
-        asked = parse_topic(topic)
+        asked = read_topic(topic)
         request: ShadowRequest | None = None
-        if asked is not None and asked.kind is Kind.REQUEST:
-            request = ShadowRequest(asked.thing, asked.shadow, asked.operation, payload)
-            self._in_flight[asked.thing] += 1
+        if asked is not None and asked.message is None:
+            thing, shadow = asked.address.thing, asked.address.shadow
+            request = ShadowRequest(thing, shadow, asked.operation, payload)
+            self._in_flight[thing] += 1
         try:
             due = self._answer_request(request) if request else self._apply_mic_rule(topic, payload)
         except Exception:  # noqa: BLE001 - logged; those who asked at the same time are to get their answers
@@ -125,7 +125,7 @@ class Shadows:
         if ours is None:
             return []
         if ours["rule"] == "update":
-            return [(0.0, Publication(ShadowTopics(ours["thing"]).update, payload))]
+            return [(0.0, Publication(ShadowAddress(ours["thing"]).topic(ShadowOperation.UPDATE), payload))]
         self._observe(ours["thing"], None, payload, source="backdate")
         return []
 
@@ -146,21 +146,21 @@ class Shadows:
         if not self._in_flight[thing]:
             del self._in_flight[thing]
 
-    def _handle(self, request: ShadowRequest) -> Outcome:
+    def _handle(self, request: ShadowRequest) -> ShadowAnswer:
         code = self.faults.refusal(request)
         if code is not None:
             return _refused(request, code, self._clock_ms())
         outcome = self._service.handle(request)
-        if outcome.accepted and request.operation is not Operation.GET:
+        if outcome.accepted and request.operation is not ShadowOperation.GET:
             kept = self._service.export(request.thing, request.shadow)
             if kept is not None:
                 self._store.put_shadow(request.thing, request.shadow, kept)
-            if request.operation is Operation.UPDATE:
+            if request.operation is ShadowOperation.UPDATE:
                 self._observe(request.thing, request.shadow, request.payload, source="update")
         return outcome
 
     def _observe(self, thing: str, shadow: str | None, payload: bytes, *, source: str) -> None:
-        message = _json_object(payload)
+        message = load_object(payload)
         state = message.get("state")
         reported = state.get("reported") if isinstance(state, dict) else None
         if CHILD_MARK in thing:
@@ -185,19 +185,7 @@ class Shadows:
         self._registry.create_child(name, thing_type=wanted if isinstance(wanted, str) else None)
 
 
-def _refused(request: ShadowRequest, code: int, now_ms: int) -> Outcome:
+def _refused(request: ShadowRequest, code: int, now_ms: int) -> ShadowAnswer:
     """An answer that has nothing to do with what the request says."""
-    token = token_of(request.payload)
-    body: dict[str, Any] = {"code": code, "message": _MESSAGES.get(code, "Refused on demand")}
-    body |= {"timestamp": now_ms // 1000} | ({} if token is None else {"clientToken": token})
-    topic = ShadowTopics(request.thing, request.shadow).topic(request.operation, Kind.REJECTED)
-    payload = encode(body)
-    return Outcome(accepted=False, code=code, payload=payload, publications=(Publication(topic, payload),))
-
-
-def _json_object(payload: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    message = _MESSAGES.get(code, "Refused on demand")
+    return ShadowAnswer.refusal(request, code, message, token=token_of(request.payload), time=now_ms // 1000)

@@ -14,11 +14,11 @@ from tests.support.cloud import Things
 from tests.support.devices import Device
 from tests.support.polling import eventually
 
-from thing_operator.shadow.topics import Kind, Operation
 from thing_operator_local.cloud.client import CloudRefusedError, CloudThing, LocalCloud
 from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.faults import Action
 from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.shadow_topics import ShadowMessage, ShadowOperation
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
 
@@ -47,7 +47,7 @@ def device(cloud: LocalCloud, thing: CloudThing) -> Iterator[Device]:
 
 
 def test_dropped_answer_never_comes_and_the_update_stands(control: CloudControl, device: Device) -> None:
-    control.fault(Action.DROP, thing=device.name, kinds=frozenset({Kind.ACCEPTED}), count=1)
+    control.fault(Action.DROP, thing=device.name, kinds=frozenset({ShadowMessage.ACCEPTED}), count=1)
     device.publish(device.topics.update, UPDATE)
     assert set(device.take(2)) == {"update/delta", "update/documents"}
     device.publish(device.topics.update, UPDATE)
@@ -55,7 +55,9 @@ def test_dropped_answer_never_comes_and_the_update_stands(control: CloudControl,
 
 
 def test_delayed_answer_comes_later(control: CloudControl, device: Device) -> None:
-    control.fault(Action.DELAY, thing=device.name, kinds=frozenset({Kind.ACCEPTED}), count=1, seconds=0.3)
+    control.fault(
+        Action.DELAY, thing=device.name, kinds=frozenset({ShadowMessage.ACCEPTED}), count=1, seconds=0.3
+    )
     started = time.monotonic()
     device.publish(device.topics.update, UPDATE)
     assert set(device.take(2)) == {"update/delta", "update/documents"}
@@ -64,7 +66,7 @@ def test_delayed_answer_comes_later(control: CloudControl, device: Device) -> No
 
 
 def test_duplicated_and_reordered_answers(control: CloudControl, device: Device) -> None:
-    control.fault(Action.DUPLICATE, thing=device.name, kinds=frozenset({Kind.DELTA}), count=1)
+    control.fault(Action.DUPLICATE, thing=device.name, kinds=frozenset({ShadowMessage.DELTA}), count=1)
     control.fault(Action.REORDER, thing=device.name, count=1)
     device.publish(device.topics.update, UPDATE)
     seen = [device.next()[0] for _ in range(4)]
@@ -75,7 +77,7 @@ def test_duplicated_and_reordered_answers(control: CloudControl, device: Device)
 def test_rejection_on_demand_changes_nothing(
     cloud: LocalCloud, control: CloudControl, device: Device, thing: CloudThing, code: int
 ) -> None:
-    control.fault(Action.REJECT, thing=device.name, operation=Operation.UPDATE, code=code, count=2)
+    control.fault(Action.REJECT, thing=device.name, operation=ShadowOperation.UPDATE, code=code, count=2)
     device.publish(device.topics.update, UPDATE | {"clientToken": "t"})
     topic, answer = device.next()
     assert (topic, answer["code"], answer["clientToken"]) == ("update/rejected", code, "t")

@@ -9,12 +9,12 @@ from tests.support.devices import Device
 from tests.support.rest import Rest
 from tests.support.shadow_rules import RULES, Heard, Rule, Step
 
-from thing_operator.shadow.topics import Operation
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.shadow_topics import ShadowOperation
 
 Json = Any
 
-_METHODS = {Operation.GET: "GET", Operation.UPDATE: "POST", Operation.DELETE: "DELETE"}
+_METHODS = {ShadowOperation.GET: "GET", ShadowOperation.UPDATE: "POST", ShadowOperation.DELETE: "DELETE"}
 _BARRIER = "and how is it now"
 
 
@@ -40,7 +40,7 @@ def device(cloud: LocalCloud, thing: CloudThing) -> Iterator[Device]:
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_over_mqtt(device: Device, rule: Rule) -> None:
     def ask(step: Step, sent: bytes) -> Heard:
-        device.publish(device.topics.topic(step.operation), sent)
+        device.publish(f"{device.topics.prefix}/{step.operation}", sent)
         seen, after = _heard_until_barrier(device)
         answer = seen.get("rejected") or seen["accepted"]
         return Heard(answer.get("code", 200), answer, seen, after)

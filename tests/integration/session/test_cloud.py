@@ -24,10 +24,10 @@ from thing_operator.session import (
     SessionSpec,
 )
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
-from thing_operator.shadow.topics import Kind, Operation
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.faults import Action
+from thing_operator_local.cloud.shadow_topics import ShadowMessage, ShadowOperation
 
 
 def spec_of(cloud: LocalCloud, thing: CloudThing) -> SessionSpec:
@@ -162,7 +162,7 @@ async def test_delete_twice(session: Session, cloud: LocalCloud, thing: CloudThi
 async def test_a_lost_answer_is_found_by_reading(
     session: Session, control: CloudControl, thing: CloudThing
 ) -> None:
-    lost = frozenset({Kind.ACCEPTED, Kind.DOCUMENTS})
+    lost = frozenset({ShadowMessage.ACCEPTED, ShadowMessage.DOCUMENTS})
     await asyncio.to_thread(control.fault, Action.DROP, thing=thing.name, kinds=lost, count=1)
     with pytest.raises(RequestTimeoutError):
         await session.update(desired={"a": 1})
@@ -186,7 +186,7 @@ async def test_a_busy_service_is_asked_again(
     recorder: Recorder, cloud: LocalCloud, control: CloudControl, thing: CloudThing
 ) -> None:
     await asyncio.to_thread(
-        control.fault, Action.REJECT, thing=thing.name, operation=Operation.GET, count=2, code=429
+        control.fault, Action.REJECT, thing=thing.name, operation=ShadowOperation.GET, count=2, code=429
     )
     session = recorder.open(spec_of(cloud, thing))
     await until(lambda: session.view.connected)

@@ -1,4 +1,4 @@
-"""What the table of rules (test_rules.py) cannot say of the shadow service: times, options, memory, properties."""
+"""What the table of rules cannot say of the shadow service: times, options, memory, properties."""
 
 import json
 from datetime import UTC, datetime
@@ -18,9 +18,14 @@ from thing_operator.shadow.messages import (
     decode_get_accepted,
     encode_update,
 )
-from thing_operator.shadow.topics import Operation
 from thing_operator.shadow.values import json_equal
-from thing_operator_local.cloud.shadow_service import Options, Outcome, ShadowRequest, ShadowService
+from thing_operator_local.cloud.shadow_service import (
+    ShadowAnswer,
+    ShadowOptions,
+    ShadowRequest,
+    ShadowService,
+)
+from thing_operator_local.cloud.shadow_topics import ShadowOperation
 
 Json = Any
 THING = "t1"
@@ -29,25 +34,27 @@ THING = "t1"
 class Cloud:
     """A service with one thing, and answers as JSON."""
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: ShadowOptions | None = None) -> None:
         self.clock = FakeClock(start=datetime.fromtimestamp(1_790_000_000, UTC))
-        self.service = ShadowService(self.clock.epoch, options or Options(requests_per_second=None))
+        self.service = ShadowService(self.clock.epoch, options or ShadowOptions(requests_per_second=None))
 
-    def send(self, operation: Operation, body: Json = None, *, shadow: str | None = None) -> Outcome:
+    def send(
+        self, operation: ShadowOperation, body: Json = None, *, shadow: str | None = None
+    ) -> ShadowAnswer:
         payload = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         return self.service.handle(ShadowRequest(THING, shadow, operation, payload))
 
-    def update(self, body: Json, *, shadow: str | None = None) -> Outcome:
-        return self.send(Operation.UPDATE, body, shadow=shadow)
+    def update(self, body: Json, *, shadow: str | None = None) -> ShadowAnswer:
+        return self.send(ShadowOperation.UPDATE, body, shadow=shadow)
 
     def state(self, *, shadow: str | None = None) -> Json:
-        return json.loads(self.send(Operation.GET, shadow=shadow).payload)["state"]
+        return json.loads(self.send(ShadowOperation.GET, shadow=shadow).payload)["state"]
 
     def version(self) -> int:
-        return int(json.loads(self.send(Operation.GET).payload)["version"])
+        return int(json.loads(self.send(ShadowOperation.GET).payload)["version"])
 
 
-def published(outcome: Outcome) -> dict[str, Json]:
+def published(outcome: ShadowAnswer) -> dict[str, Json]:
     return {
         publication.topic.rsplit("/", 1)[1]: json.loads(publication.payload)
         for publication in outcome.publications
@@ -60,7 +67,7 @@ def cloud() -> Cloud:
 
 
 def test_depth_counts_keys_below_the_section() -> None:
-    cloud = Cloud(Options(max_depth=6, requests_per_second=None))
+    cloud = Cloud(ShadowOptions(max_depth=6, requests_per_second=None))
     assert cloud.update({"state": {"desired": nested(6)}}).accepted
     answer = json.loads(cloud.update({"state": {"desired": nested(7)}}).payload)
     assert answer["message"] == "JSON contains too many levels of nesting; maximum is 6"
@@ -111,13 +118,13 @@ def test_only_named_fields_get_a_new_time(cloud: Cloud) -> None:
     cloud.update({"state": {"desired": {"a": {"x": 1, "y": 2}, "l": [1, {"z": 2}]}}})
     cloud.clock.advance(10)
     cloud.update({"state": {"desired": {"a": {"x": 1}}}})
-    metadata = json.loads(cloud.send(Operation.GET).payload)["metadata"]["desired"]
+    metadata = json.loads(cloud.send(ShadowOperation.GET).payload)["metadata"]["desired"]
     old, new = {"timestamp": 1_790_000_000}, {"timestamp": 1_790_000_010}
     assert metadata == {"a": {"x": new, "y": old}, "l": [old, {"z": old}]}
 
 
-@pytest.mark.parametrize("operation", [Operation.GET, Operation.DELETE])
-def test_404_for_no_shadow(cloud: Cloud, operation: Operation) -> None:
+@pytest.mark.parametrize("operation", [ShadowOperation.GET, ShadowOperation.DELETE])
+def test_404_for_no_shadow(cloud: Cloud, operation: ShadowOperation) -> None:
     outcome = cloud.send(operation, {"clientToken": "g"})
     answer = json.loads(outcome.payload)
     assert (answer["code"], answer["clientToken"]) == (404, "g")
@@ -126,13 +133,13 @@ def test_404_for_no_shadow(cloud: Cloud, operation: Operation) -> None:
 
 def test_the_version_is_remembered_48_hours_after_a_deletion(cloud: Cloud) -> None:
     cloud.update({"state": {"desired": {"a": 1}}})
-    answer = json.loads(cloud.send(Operation.DELETE).payload)
+    answer = json.loads(cloud.send(ShadowOperation.DELETE).payload)
     assert answer["version"] == 1
     cloud.clock.advance(48 * 3600 - 1)
     cloud.update({"state": {}})
     assert cloud.version() == 3
     assert cloud.state() == {}
-    cloud.send(Operation.DELETE)
+    cloud.send(ShadowOperation.DELETE)
     cloud.clock.advance(48 * 3600)
     cloud.update({"state": {}})
     assert cloud.version() == 1
@@ -143,24 +150,24 @@ def test_named_shadows_are_documents_of_their_own(cloud: Cloud) -> None:
     cloud.update({"state": {"desired": {"b": 1}}}, shadow="config")
     assert cloud.state(shadow="config") == {"desired": {"b": 1}, "delta": {"b": 1}}
     assert cloud.service.list_named(THING) == ["config"]
-    cloud.send(Operation.DELETE, shadow="config")
+    cloud.send(ShadowOperation.DELETE, shadow="config")
     assert cloud.service.list_named(THING) == []
     assert "desired" in cloud.state()
 
 
 def test_rate_per_thing() -> None:
-    cloud = Cloud(Options(requests_per_second=20))
-    codes = [cloud.send(Operation.GET).code for _ in range(21)]
+    cloud = Cloud(ShadowOptions(requests_per_second=20))
+    codes = [cloud.send(ShadowOperation.GET).code for _ in range(21)]
     assert codes == [404] * 20 + [429]
-    refused = cloud.send(Operation.UPDATE, {"state": {}, "clientToken": "op-1"})
+    refused = cloud.send(ShadowOperation.UPDATE, {"state": {}, "clientToken": "op-1"})
     assert (refused.code, json.loads(refused.payload)["clientToken"]) == (429, "op-1")
     cloud.clock.advance(1.01)
-    assert cloud.send(Operation.GET).code == 404
+    assert cloud.send(ShadowOperation.GET).code == 404
 
 
 def test_export_and_load_keep_everything(cloud: Cloud) -> None:
     cloud.update({"state": {"desired": {"a": 1}}})
-    cloud.send(Operation.DELETE)
+    cloud.send(ShadowOperation.DELETE)
     kept = cloud.service.export(THING, None)
     other = Cloud()
     other.service.load(iter([json.loads(json.dumps(kept))]))
@@ -173,7 +180,7 @@ def test_a_client_follows_the_service_by_accepted_alone(
     desired: dict[str, Any], reported: dict[str, Any], more: dict[str, Any]
 ) -> None:
     """What the operator makes of ``accepted`` is what ``documents`` and ``get`` say."""
-    cloud = Cloud(Options(requests_per_second=None, document_limit=10**6))
+    cloud = Cloud(ShadowOptions(requests_per_second=None, document_limit=10**6))
     document = EMPTY_DOCUMENT
     removal = dict.fromkeys(desired, None)
     for body in (
@@ -185,7 +192,7 @@ def test_a_client_follows_the_service_by_accepted_alone(
         outcome = cloud.update(body)
         document = document.after(decode_accepted(outcome.payload))
         current = decode_documents(outcome.publications[-2].payload).current
-        read = decode_get_accepted(cloud.send(Operation.GET).payload).document
+        read = decode_get_accepted(cloud.send(ShadowOperation.GET).payload).document
         for other in (current, read):
             assert json_equal(document.desired, other.desired)
             assert json_equal(document.reported, other.reported)

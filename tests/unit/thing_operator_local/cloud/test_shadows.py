@@ -9,9 +9,9 @@ from thing_operator_local.cloud.certificates import thing_authority
 from thing_operator_local.cloud.observations import Observations
 from thing_operator_local.cloud.registry import Registry
 from thing_operator_local.cloud.shadow_service import (
-    Options,
-    Outcome,
     Publication,
+    ShadowAnswer,
+    ShadowOptions,
     ShadowRequest,
     ShadowService,
 )
@@ -24,7 +24,7 @@ BROKEN = b'{"state":{},"clientToken":"broken"}'
 class Breaking(ShadowService):
     """Breaks at one payload, as a mistake of ours would make it."""
 
-    def handle(self, request: ShadowRequest) -> Outcome:
+    def handle(self, request: ShadowRequest) -> ShadowAnswer:
         if request.payload == BROKEN:
             raise RuntimeError("a mistake")
         return super().handle(request)
@@ -34,7 +34,7 @@ def test_a_request_that_breaks_the_service(tmp_path: Path, caplog: pytest.LogCap
     store, observations = Store(tmp_path / "cloud.sqlite"), Observations(tmp_path / "observations.jsonl")
     published: list[Publication] = []
     shadows = Shadows(
-        Breaking(lambda: 1_790_000_000.0, Options(requests_per_second=None)),
+        Breaking(lambda: 1_790_000_000.0, ShadowOptions(requests_per_second=None)),
         store=store,
         registry=Registry(store, thing_authority(tmp_path), clock_ms=lambda: 0),
         observations=observations,

@@ -5,19 +5,19 @@ import json
 import pytest
 from tests.support.shadow_rules import RULES, Heard, Rule, Step
 
-from thing_operator.shadow.topics import Operation
-from thing_operator_local.cloud.shadow_service import Options, ShadowRequest, ShadowService
+from thing_operator_local.cloud.shadow_service import ShadowOptions, ShadowRequest, ShadowService
+from thing_operator_local.cloud.shadow_topics import ShadowOperation
 
 NOW = 1_790_000_000.0
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_rule(rule: Rule) -> None:
-    service = ShadowService(lambda: NOW, Options(requests_per_second=None))
+    service = ShadowService(lambda: NOW, ShadowOptions(requests_per_second=None))
 
     def ask(step: Step, sent: bytes) -> Heard:
         outcome = service.handle(ShadowRequest("t", None, step.operation, sent))
-        after = service.handle(ShadowRequest("t", None, Operation.GET))
+        after = service.handle(ShadowRequest("t", None, ShadowOperation.GET))
         return Heard(
             code=outcome.code,
             answer=json.loads(outcome.payload),
