@@ -17,8 +17,9 @@ def encode(value: Any) -> bytes:
         # Copied: what orjson returns holds on to the kibibytes that it wrote in, however short the text is.
         return bytes(memoryview(orjson.dumps(value)))
     except TypeError:
-        # In ASCII: a lone surrogate has no UTF-8.
-        return json.dumps(value, separators=(",", ":")).encode("ascii")
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        # A lone surrogate has no UTF-8, and what Python writes instead is JSON's escape of it.
+        return text.encode(errors="backslashreplace")
 
 
 def decode(text: bytes | bytearray) -> Any:

@@ -5,20 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
 from tests.support.clock import FakeClock
 from tests.support.shadow_rules import nested
-from tests.unit.shadow.strategies import objects
 
-from thing_operator.shadow.documents import EMPTY_DOCUMENT
-from thing_operator.shadow.merging import difference, merge
-from thing_operator.shadow.messages import (
-    decode_accepted,
-    decode_documents,
-    decode_get_accepted,
-    encode_update,
-)
-from thing_operator.shadow.values import json_equal
 from thing_operator_local.cloud.shadow_service import (
     ShadowAnswer,
     ShadowOptions,
@@ -173,36 +162,3 @@ def test_export_and_load_keep_everything(cloud: Cloud) -> None:
     other.service.load(iter([json.loads(json.dumps(kept))]))
     other.update({"state": {}})
     assert other.version() == 3
-
-
-@given(objects(), objects(), objects())
-def test_a_client_follows_the_service_by_accepted_alone(
-    desired: dict[str, Any], reported: dict[str, Any], more: dict[str, Any]
-) -> None:
-    """What the operator makes of ``accepted`` is what ``documents`` and ``get`` say."""
-    cloud = Cloud(ShadowOptions(requests_per_second=None, document_limit=10**6))
-    document = EMPTY_DOCUMENT
-    removal = dict.fromkeys(desired, None)
-    for body in (
-        encode_update(desired=desired, reported=reported),
-        encode_update(desired=more),
-        encode_update(desired=removal),
-        encode_update(reported=None),
-    ):
-        outcome = cloud.update(body)
-        document = document.after(decode_accepted(outcome.payload))
-        current = decode_documents(outcome.publications[-2].payload).current
-        read = decode_get_accepted(cloud.send(ShadowOperation.GET).payload).document
-        for other in (current, read):
-            assert json_equal(document.desired, other.desired)
-            assert json_equal(document.reported, other.reported)
-            assert document.version == other.version
-            assert document.desired_metadata == other.desired_metadata
-            assert document.reported_metadata == other.reported_metadata
-
-
-@given(objects(), objects())
-def test_delta_is_what_is_missing_and_nothing_else(desired: dict[str, Any], reported: dict[str, Any]) -> None:
-    delta = difference(desired, reported)
-    assert difference(desired, merge(reported, delta)) == {}
-    assert (delta == {}) == json_equal(merge(reported, desired), reported)
