@@ -84,7 +84,7 @@ def _unusable(entries: dict[GoProgram, Entry], *, reporter: Reporter | None = No
 
 
 def _build(module: GoModule, missing: dict[GoProgram, Entry], *, cache: Path, reporter: Reporter) -> None:
-    go = find_go(_needed_go(module.folder), cache=cache, reporter=reporter)
+    go = find_go(needed_go(module.folder), cache=cache, reporter=reporter)
     work = cache / f"building-{module.folder.name}"  # ours alone: we hold the module's lock
     shutil.rmtree(work, ignore_errors=True)
     output = work / "out"
@@ -97,7 +97,9 @@ def _build(module: GoModule, missing: dict[GoProgram, Entry], *, cache: Path, re
     log = work / "build.log"
     with (
         reporter.step(f"building {names} of {module.title}", expected=f"{module.duration} the first time"),
-        ChildProcess(command, name="go build", log=log, env=_environment(), cwd=module.folder) as process,
+        ChildProcess(
+            command, name="go build", log=log, env=build_environment(), cwd=module.folder
+        ) as process,
     ):
         code = process.wait()
     if code != 0:
@@ -110,15 +112,15 @@ def _build(module: GoModule, missing: dict[GoProgram, Entry], *, cache: Path, re
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _environment() -> dict[str, str]:
-    # Built for this machine and with the Go that was found, whatever the user's shell is set up for.
+def build_environment() -> dict[str, str]:
+    """The variables that Go is run with: for this machine and as it was found, whatever the user's shell says."""
     kept = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH"}}
     # The compiler lives for seconds: collecting its garbage less often saves a third of its time.
     settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOGC": "400"}
     return {**kept, **settings}
 
 
-def _needed_go(folder: Path) -> str:
+def needed_go(folder: Path) -> str:
     """The version in the ``go`` line of the module's go.mod."""
     match = re.search(r"^go (\S+)$", (folder / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
     if match is None:

@@ -90,6 +90,14 @@ def test_another_source_or_flag_is_another_program(
     assert (_output(first), _output(second)) == ("hello", expected)
 
 
+def test_a_test_beside_the_sources_is_not_part_of_the_program(
+    build: Callable[..., Path], tmp_path: Path
+) -> None:
+    first = build()
+    (tmp_path / "tiny" / "cmd" / "hello" / "main_test.go").write_text("package main\n", encoding="utf-8")
+    assert build() == first
+
+
 def _truncate(program: Path) -> None:
     os.truncate(program, 0)
 
