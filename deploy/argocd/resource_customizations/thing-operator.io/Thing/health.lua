@@ -1,5 +1,5 @@
 -- Health of a Thing and of a ThingBatch (one script for both): what kstatus, Flux and Helm say, in the words of Argo CD.
--- An offline or sleeping device is healthy: Ready means that the shadow service has accepted the wishes of this generation.
+-- An offline or sleeping device is healthy: Ready means that the shadow service has accepted the desired state of this generation.
 local health = { status = "Progressing", message = "Waiting for the operator" }
 
 local function find(conditions, type)
