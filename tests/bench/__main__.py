@@ -8,8 +8,6 @@ import contextlib
 import gc
 import json
 import logging
-import os
-import platform
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,8 +18,10 @@ import typer
 from rich.console import Console
 from tests.bench.batches import batch_import
 from tests.bench.cloud import measure_cloud
+from tests.bench.comparison.command import compare
+from tests.bench.output import announcer, machine, numbers
 from tests.bench.report import markdown, table, with_ratios
-from tests.bench.scenario import Bench, Options
+from tests.bench.scenario import Options, measure
 from tests.bench.simulation import simulation
 from tests.bench.world import World
 
@@ -56,14 +56,15 @@ def things(  # noqa: PLR0917 - typer makes options out of arguments
     console = Console(stderr=True)
     options = Options(idle=idle, load=load, storm=storm, churn=churn)
     results: list[dict[str, Any]] = []
-    for size in _numbers(sizes):
+    for size in numbers(sizes):
         with (
             _folder(directory, size) as folder,
             World(folder, reporter=reporter_for(console), undisturbed=undisturbed) as world,
         ):
-            bench = Bench(world, size=size, options=options, tell=lambda text: _tell(console, text))
-            _tell(console, f"{size:,} Things")
-            results.append(with_ratios(asyncio.run(bench.run())))
+            announce = announcer(console)
+            announce(f"{size:,} Things")
+            measured = measure(world, size=size, options=options, announce=announce)
+            results.append(with_ratios(asyncio.run(measured)))
         _write(json_file, results)
         gc.collect()
     Console().print(table(results))
@@ -94,9 +95,7 @@ def batch(
     console = Console(stderr=True)
     with _folder(None, size) as folder, World(folder, reporter=reporter_for(console), audit=True) as world:
         found = asyncio.run(
-            batch_import(
-                world, size=size, live=live, key_type=key_type.value, tell=lambda text: _tell(console, text)
-            )
+            batch_import(world, size=size, live=live, key_type=key_type.value, announce=announcer(console))
         )
     _show(found, json_file)
 
@@ -110,8 +109,11 @@ def cloud(
     console = Console(stderr=True)
     with _folder(None, size) as folder:
         stand = LocalCloud(folder, reporter=reporter_for(console))
-        found = measure_cloud(stand, things=size, tell=lambda text: _tell(console, text))
+        found = measure_cloud(stand, things=size, announce=announcer(console))
     _show(found, json_file)
+
+
+app.command()(compare)
 
 
 @app.command()
@@ -136,16 +138,6 @@ def _show(found: dict[str, Any], json_file: Path | None) -> None:
         Console().print(f"{key:32} {value:12,.2f}", highlight=False)
 
 
-def _numbers(text: str) -> list[int]:
-    try:
-        sizes = [int(part) for part in text.split(",")]
-    except ValueError:
-        sizes = []
-    if not sizes or min(sizes) < 1:
-        raise typer.BadParameter("numbers above 0 with a comma between them are expected, such as 100,1000")
-    return sizes
-
-
 @contextlib.contextmanager
 def _folder(directory: Path | None, size: int) -> Iterator[Path]:
     if directory is not None:
@@ -157,15 +149,10 @@ def _folder(directory: Path | None, size: int) -> Iterator[Path]:
         yield Path(name)
 
 
-def _tell(console: Console, text: str) -> None:
-    console.print(f"{datetime.now(UTC):%H:%M:%S} {text}", highlight=False, markup=False, soft_wrap=True)
-
-
 def _write(file: Path | None, results: list[dict[str, Any]]) -> None:
     if file is None:
         return
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
-    body = {"machine": machine, "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "sizes": results}
+    body = {"machine": machine(), "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "sizes": results}
     file.write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
 
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.bench.api import SECRETS, USER_AGENT, Api, for_each
-from tests.bench.setup import make_objects
-from tests.bench.watching import CloudWatch, ThingsWatch
-from tests.bench.world import Program, World
+from tests.bench.fleet import Fleet, fleet
+from tests.bench.watching import CloudWatch
+from tests.bench.world import World
 
 from thing_operator.api import names
 from thing_operator.credentials import read_batch
@@ -84,60 +84,55 @@ class Probes:
 
 
 async def batch_import(
-    world: World, *, size: int, live: int, key_type: str, tell: Callable[[str], None]
+    world: World, *, size: int, live: int, key_type: str, announce: Callable[[str], None]
 ) -> dict[str, float]:
     """Import ``size`` things beside ``live`` connected ones, again with nothing new, then add foreign Secrets."""
-    tell(f"a batch of {size:,} things with {key_type.upper()} keys")
+    announce(f"a batch of {size:,} things with {key_type.upper()} keys")
     session = MicSession(world.cloud.info)
     data = session.create_batch(size, thing_type="bench", domain="root", key_type=key_type)
     things = world.make_things(live, lambda _done: None)
-    live_names = [thing.name for thing in things]
-    cloud = CloudWatch(world.cloud)
-    await cloud.open()
-    async with Api(world.plane.kubeconfig) as api:
-        await make_objects(api, _NAMESPACE, things, spec={"device": {"acknowledge": "All"}})
-        watch = ThingsWatch(api, _NAMESPACE)
-        await watch.start(live_names)
-        operator = world.operator(namespace=_NAMESPACE, settings={})
-        try:
-            await watch.until(lambda: len(watch.ready) == live, "live Things are Ready", timeout=_DEADLINE)
-            probes = Probes(cloud, live_names)
-            tell("answers at rest")
-            async with probes.sending():
-                await asyncio.sleep(_REST)
-            found = {"things": float(size), "live": float(live)} | probes.figures("at_rest")
-            tell("the import")
-            sources = await _store(api, data)
-            async with probes.sending():
-                found |= await _measured(operator, lambda: _imported(api, sources, size), "import")
-            found |= probes.figures("during_import")
-            requests = _requests(world)
-            tell("the same zip again")
-            found |= await _measured(
-                operator, lambda: _changed(api, {"prunePolicy": "Retain"}, size), "same_again"
-            )
-            found["same_again_requests_for_secrets"] = _requests(world) - requests
-            tell("a Thing for each")
-            async with probes.sending():
-                found |= await _measured(
-                    operator, lambda: _changed(api, {"things": {"create": True}}, size), "things"
-                )
-            found |= probes.figures("during_things")
-            tell(f"{_FOREIGN:,} Secrets of {_FOREIGN_BYTES:,} bytes that are nobody's here")
-            requests = _requests(world)
-            found |= await _measured(operator, lambda: _foreign(api), "foreign_secrets")
-            found["foreign_secrets_requests_for_secrets"] = _requests(world) - requests
-        finally:
-            operator.stop()
-            await watch.stop()
-            await cloud.close()
+    async with fleet(
+        world, things, namespace=_NAMESPACE, spec={"device": {"acknowledge": "All"}}
+    ) as neighbours:
+        neighbours.start({})
+        await neighbours.until_ready()
+        probes = Probes(neighbours.cloud, neighbours.names)
+        announce("answers at rest")
+        async with probes.sending():
+            await asyncio.sleep(_REST)
+        found = {"things": float(size), "live": float(live)} | probes.figures("at_rest")
+        found |= await _measure_import(neighbours, probes, data, size=size, announce=announce)
+        announce(f"{_FOREIGN:,} Secrets of {_FOREIGN_BYTES:,} bytes that are nobody's here")
+        requests = _requests(world)
+        found |= await _measured(neighbours, _foreign(neighbours.api), "foreign_secrets")
+        found["foreign_secrets_requests_for_secrets"] = _requests(world) - requests
     return found
 
 
-async def _measured(operator: Program, act: Callable[[], Awaitable[None]], what: str) -> dict[str, float]:
-    before = operator.meter.read()
-    await act()
-    after = operator.meter.read()
+async def _measure_import(
+    neighbours: Fleet, probes: Probes, data: bytes, *, size: int, announce: Callable[[str], None]
+) -> dict[str, float]:
+    """The zip for the first time, once more with nothing new, and once more with a Thing for each."""
+    api = neighbours.api
+    announce("the import")
+    sources = await _store(api, data)
+    async with probes.sending():
+        found = await _measured(neighbours, _imported(api, sources, size), "import")
+    found |= probes.figures("during_import")
+    requests = _requests(neighbours.world)
+    announce("the same zip again")
+    found |= await _measured(neighbours, _changed(api, {"prunePolicy": "Retain"}, size), "same_again")
+    found["same_again_requests_for_secrets"] = _requests(neighbours.world) - requests
+    announce("a Thing for each")
+    async with probes.sending():
+        found |= await _measured(neighbours, _changed(api, {"things": {"create": True}}, size), "things")
+    return found | probes.figures("during_things")
+
+
+async def _measured(neighbours: Fleet, work: Awaitable[None], what: str) -> dict[str, float]:
+    before = neighbours.usage()
+    await work
+    after = neighbours.usage()
     return {
         f"{what}_s": after.at - before.at,
         f"{what}_cpu_s": after.cpu - before.cpu,

@@ -19,7 +19,7 @@ _WINDOW = 256
 """Messages under way: beyond some hundred the broker holds publishers back."""
 
 
-def measure_cloud(cloud: LocalCloud, *, things: int, tell: Callable[[str], None]) -> Json:
+def measure_cloud(cloud: LocalCloud, *, things: int, announce: Callable[[str], None]) -> Json:
     """Start ``cloud`` and measure it; it is stopped at the end."""
     cloud.start()
     cloud.stop()
@@ -28,11 +28,11 @@ def measure_cloud(cloud: LocalCloud, *, things: int, tell: Callable[[str], None]
     found: Json = {"cold_start_s": time.monotonic() - began}
     try:
         for key_type in ("rsa", "ec"):
-            tell(f"a batch of 1,000 things with {key_type.upper()} keys")
+            announce(f"a batch of 1,000 things with {key_type.upper()} keys")
             began = time.monotonic()
             _batch(cloud, 1000, key_type=key_type)
             found[f"batch_of_1000_{key_type}_s"] = time.monotonic() - began
-        tell(f"{things:,} things with shadows")
+        announce(f"{things:,} things with shadows")
         names: list[str] = []
         while len(names) < things:
             data = _batch(cloud, min(1000, things - len(names)), key_type="ec")

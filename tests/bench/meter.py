@@ -27,6 +27,12 @@ class Meter:
         self._parent = psutil.Process(parent)
         self._deep = deep
 
+    @classmethod
+    def of_program(cls, name: str) -> Self:
+        """The meter of the one program of that name among all that this process has started."""
+        (program,) = [each for each in psutil.Process().children(recursive=True) if each.name() == name]
+        return cls(program.ppid())
+
     def read(self) -> Usage:
         """The sum over the process's children; with ``deep`` theirs, too."""
         cpu, rss = 0.0, 0

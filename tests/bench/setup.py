@@ -1,4 +1,4 @@
-"""The objects a bench begins with: a namespace, a Secret and a Thing for each thing."""
+"""What a bench begins with: a namespace, a Secret and a Thing for each thing, and the operator's settings."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,21 @@ from tests.bench.api import SECRETS, THINGS, Api, for_each
 from thing_operator.api import names
 from thing_operator_local.cloud.client import CloudThing
 
+WRITE_BUDGET = "THING_OPERATOR_STATUS__WRITES_PER_SECOND"
+"""The setting that bounds the operator's status writes; 100 a second by default."""
+
 DESIRED = {"setpoint": -18, "mode": "auto", "limits": {"min": -25, "max": -15}}
+
+
+def raised_budgets(size: int) -> dict[str, str]:
+    """Settings under which neither AWS's default quotas nor the write budget set the pace."""
+    return {
+        "THING_OPERATOR_PACING__CONNECTS_PER_SECOND": "100000",
+        "THING_OPERATOR_PACING__SUBSCRIPTIONS_PER_SECOND": "1000000",
+        WRITE_BUDGET: "2000",
+        # With thousands of handshakes on two cores a bounce is not short; 30 s is the default.
+        "THING_OPERATOR_SESSION__DISCONNECT_GRACE": f"{max(30, size // 25)}s",
+    }
 
 
 async def make_objects(

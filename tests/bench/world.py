@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.bench.meter import Meter
+from tests.bench.product import CHECKOUT, ROOT, Product
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud, MicSession
 from thing_operator_local.controlplane import ControlPlane
@@ -16,26 +17,36 @@ from thing_operator_local.environment import inherited_environment, operator_env
 from thing_operator_local.processes import ChildProcess, wait_until
 from thing_operator_local.toolchain import Reporter
 
-ROOT = Path(__file__).resolve().parents[2]
-CRDS = ROOT / "crds"
 _BATCH = 1000
+_APISERVER = "kube-apiserver"
+_REAL_TIME = ("chrt", "--fifo", "1")
 
 
 class World:
     """A context manager; nothing of it outlives the process. ``folder`` takes all state and all logs.
 
-    With ``audit`` each request to the API server is noted. With ``undisturbed`` all that is measured has
-    real-time priority: no server takes the core away from it in the middle of what it does.
+    ``product`` is the operator to run, and the control plane has its CRDs; all else is this checkout's. With
+    ``audit`` each request to the API server is noted. With ``undisturbed`` all that is measured has real-time
+    priority: no server takes the core away from it in the middle of what it does.
     """
 
     def __init__(
-        self, folder: Path, *, reporter: Reporter, audit: bool = False, undisturbed: bool = False
+        self,
+        folder: Path,
+        *,
+        reporter: Reporter,
+        product: Product = CHECKOUT,
+        audit: bool = False,
+        undisturbed: bool = False,
     ) -> None:
         self.folder = folder
         self.reporter = reporter
-        self._python = [*(("chrt", "--fifo", "1") if undisturbed else ()), sys.executable]
+        self._product = product
+        self._priority = _REAL_TIME if undisturbed else ()
         self._running = ExitStack()
-        self.plane = ControlPlane(folder / "control-plane", reporter=reporter, manifests=[CRDS], audit=audit)
+        self.plane = ControlPlane(
+            folder / "control-plane", reporter=reporter, manifests=[product.crds], audit=audit
+        )
         self.cloud = LocalCloud(folder / "cloud", reporter=reporter)
 
     def __enter__(self) -> Self:
@@ -51,6 +62,11 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._running.close()
+
+    @property
+    def apiserver(self) -> Meter:
+        """The meter of the API server, whatever it is asked by."""
+        return Meter.of_program(_APISERVER)
 
     def make_things(self, count: int, progress: Callable[[int], None]) -> list[CloudThing]:
         """So many fresh things with EC keys, made through the MIC API."""
@@ -72,10 +88,11 @@ class World:
             "THING_OPERATOR_LOG__LEVEL": "warning",
         }
         return Program(
-            [*self._python, "-m", "thing_operator", "run", "--namespace", namespace],
+            [*self._priority, *self._product.command(namespace)],
             name="operator",
             log=self.folder / f"operator-{namespace}.log",
             env=env | dict(settings),
+            cwd=self._product.root,
         )
 
     def program(self, name: str, config: Mapping[str, Any]) -> "Program":
@@ -95,10 +112,11 @@ class World:
         }
         file.write_text(json.dumps(common | dict(config)), encoding="utf-8")
         return Program(
-            [*self._python, "-m", "tests.bench.programs", name, str(file)],
+            [*self._priority, sys.executable, "-m", "tests.bench.programs", name, str(file)],
             name=name,
             log=self.folder / f"{name}.log",
             env=inherited_environment() | {"KUBECONFIG": str(self.plane.kubeconfig)},
+            cwd=ROOT,
             done=done,
         )
 
@@ -107,9 +125,16 @@ class Program(ChildProcess):
     """A Python process of ours beside the bench, with its meter; ``env`` is its whole environment."""
 
     def __init__(
-        self, command: list[str], *, name: str, log: Path, env: Mapping[str, str], done: Path | None = None
+        self,
+        command: list[str],
+        *,
+        name: str,
+        log: Path,
+        env: Mapping[str, str],
+        cwd: Path,
+        done: Path | None = None,
     ) -> None:
-        super().__init__(command, name=name, log=log, env=env, cwd=ROOT)
+        super().__init__(command, name=name, log=log, env=env, cwd=cwd)
         self._done = done
         self.meter = Meter(self.pid)
 

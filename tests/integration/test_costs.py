@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.bench.api import Api
-from tests.bench.scenario import raised_budgets
-from tests.bench.setup import make_objects
+from tests.bench.setup import make_objects, raised_budgets
 from tests.bench.watching import CloudWatch, ThingsWatch
 from tests.support.cloud import Things
 from tests.support.operator import OperatorProcess

@@ -1,0 +1,35 @@
+"""What the commands of the bench have in common: sizes, lines for people, the machine."""
+
+import os
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import typer
+from rich.console import Console
+
+
+def numbers(text: str) -> list[int]:
+    """The numbers of ``100,1000``. Raises typer.BadParameter."""
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise typer.BadParameter("numbers above 0 with a comma between them are expected, such as 100,1000")
+    return found
+
+
+def announcer(console: Console) -> Callable[[str], None]:
+    """Prints what is being done, with the time before it."""
+
+    def announce(text: str) -> None:
+        line = f"{datetime.now(UTC):%H:%M:%S} {text}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    return announce
+
+
+def machine() -> dict[str, object]:
+    """What figures depend on besides the code."""
+    return {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
