@@ -1,10 +1,11 @@
 """What startup and readiness ask of the operator. Read from the probes' thread: plain values only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
+from thing_operator.api.names import BATCHES
 from thing_operator.app.supervisor import Supervisor
 from thing_operator.app.watch_monitor import WatchMonitor
 from thing_operator.core.clock import Clock
@@ -57,7 +58,7 @@ class Progress:
 
 
 def startup_checks(progress: Progress) -> Checks:
-    """The operator has begun to work."""
+    """Whether the operator has begun to work, by the names of the checks."""
     return {"firstLists": progress.first_lists}
 
 
@@ -67,15 +68,20 @@ def ready_checks(
     supervisor: Supervisor,
     own_watches: Mapping[str, OwnWatch],
     kopf_watches: WatchMonitor,
-    watched: Mapping[str, str],
+    namespaces: Sequence[str],
 ) -> Checks:
-    """Every part of it goes on; ``watched`` are the paths that kopf has to watch. By the names of their checks."""
+    """Whether every part of it goes on, by the names of the checks. ``namespaces`` empty: all."""
     return {
         "crds": progress.crds,
         "resync": progress.resync,
         "tasks": supervisor.check,
         **{name: partial(_own_watch, watch) for name, watch in own_watches.items()},
-        **{name: partial(kopf_watches.check, path) for name, path in watched.items()},
+        **{
+            f"thingBatchWatch{f' in {namespace}' if namespace else ''}": partial(
+                kopf_watches.check, BATCHES.path(namespace)
+            )
+            for namespace in namespaces or (None,)
+        },
     }
 
 

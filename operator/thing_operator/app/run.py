@@ -5,7 +5,7 @@ none: kopf keeps them for its stateful handlers alone.
 """
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import kopf
 
 from thing_operator.api import names
 from thing_operator.app.operator import Operator
+from thing_operator.app.probes import ready_checks, startup_checks
+from thing_operator.app.watch_monitor import WatchMonitor
 from thing_operator.config import Settings
 from thing_operator.core import descriptors
 from thing_operator.core.clock import SystemClock
@@ -35,12 +37,11 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
         client = await KubeClient.connect(kubeconfig=kubeconfig)
         try:
             operator = Operator(client=client, settings=settings, metrics=signals.metrics, clock=clock)
-            signals.show(operator.snapshot)
-            signals.health.follow(startup=operator.startup_checks(), ready=operator.ready_checks())
-            signals.heartbeat.listeners.append(operator.watches.look)
+            kopf_watches = WatchMonitor(clock=clock)
+            _observe(operator, signals, kopf_watches, namespaces=settings.namespaces)
             async with operator:
                 await kopf.operator(
-                    registry=_registry(operator, client),
+                    registry=_registry(operator, client, kopf_watches),
                     settings=_kopf_settings(),
                     standalone=True,
                     clusterwide=not settings.namespaces,
@@ -52,6 +53,24 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
             await client.close()
 
 
+def _observe(
+    operator: Operator, signals: Signals, kopf_watches: WatchMonitor, *, namespaces: Sequence[str]
+) -> None:
+    """Have metrics and probes show this operator from now on."""
+    signals.show(operator.snapshot)
+    signals.health.follow(
+        startup=startup_checks(operator.progress),
+        ready=ready_checks(
+            progress=operator.progress,
+            supervisor=operator.supervisor,
+            own_watches={"secretWatch": operator.secret_watch, "thingWatch": operator.thing_watch},
+            kopf_watches=kopf_watches,
+            namespaces=namespaces,
+        ),
+    )
+    signals.heartbeat.listeners.append(kopf_watches.look)
+
+
 def _tune_gc() -> None:
     """Look for cycles less often: nearly all of the millions of objects that ten thousand Things are made of live
     long and are in none, and each full look at them stops everything.
@@ -60,7 +79,7 @@ def _tune_gc() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def _registry(operator: Operator, client: KubeClient) -> kopf.OperatorRegistry:
+def _registry(operator: Operator, client: KubeClient, kopf_watches: WatchMonitor) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(id="login", registry=registry)
@@ -76,7 +95,7 @@ def _registry(operator: Operator, client: KubeClient) -> kopf.OperatorRegistry:
             # A pod's token is renewed on disk long before it ends; kopf asks again after this time.
             expiration=datetime.now(UTC) + _LOGIN_TIME if found.token else None,
         )
-        return operator.watches.session(login)
+        return kopf_watches.session(login)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.BATCH_PLURAL, id="batches", registry=registry)
     async def batches(event: Mapping[str, Any], **_: Any) -> None:

@@ -7,7 +7,7 @@ from thing_operator.device.buffer import Sample, SampleBuffer
 from thing_operator.device.errors import InvalidDeviceError
 from thing_operator.device.presence import CONNECTION_STATUS, PRESENCE_PATH, offline_report, online_report
 from thing_operator.device.program import NO_DEVICE, DeviceProgram, compile_device
-from thing_operator.device.ticking import Ticking, together
+from thing_operator.device.ticking import TickSchedule, align_tick
 
 __all__ = [
     "CONNECTION_STATUS",
@@ -17,9 +17,9 @@ __all__ = [
     "InvalidDeviceError",
     "Sample",
     "SampleBuffer",
-    "Ticking",
+    "TickSchedule",
+    "align_tick",
     "compile_device",
     "offline_report",
     "online_report",
-    "together",
 ]

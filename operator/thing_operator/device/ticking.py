@@ -15,7 +15,7 @@ _SPREAD: Final = 3600
 _TOGETHER: Final = 0.25
 
 
-def together(due_at: float) -> float:
+def align_tick(due_at: float) -> float:
     """When what is due is done: at the end of a quarter of a second that all things share.
 
     A thousand timers for a thousand things wake the process a thousand times, and each time with cold caches: done
@@ -24,7 +24,7 @@ def together(due_at: float) -> float:
     return math.ceil(due_at / _TOGETHER) * _TOGETHER
 
 
-class Ticking:
+class TickSchedule:
     """The ticks of one thing's signals, counted from ``created``."""
 
     def __init__(self, signals: Sequence[Signal], *, thing_name: str, created: float) -> None:

@@ -9,14 +9,14 @@ ConditionSet = frozenset[ConditionKey]
 
 
 class ConditionCounts:
-    """Nearly all Things stand alike, so each standing is kept once."""
+    """Counts Things by their conditions. Nearly all have the same ones, so each set of conditions is kept once."""
 
     def __init__(self) -> None:
         self._things: Counter[ConditionSet] = Counter()
         self._kept: dict[ConditionSet, ConditionSet] = {}
 
     def move(self, before: ConditionSet | None, now: ConditionSet) -> ConditionSet:
-        """A Thing stands so now; returns the one copy of it, to be kept and given back as ``before``."""
+        """A Thing has these conditions ``now``; returns the one copy of them, to be given back as ``before``."""
         after = self._kept.setdefault(now, now)
         if after is not before:
             self._things[after] += 1
@@ -24,7 +24,7 @@ class ConditionCounts:
         return after
 
     def leave(self, before: ConditionSet | None) -> None:
-        """A Thing is gone."""
+        """A Thing with these conditions is no longer there."""
         if before is not None:
             self._things[before] -= 1
             if not self._things[before]:
@@ -33,7 +33,7 @@ class ConditionCounts:
     def condition_keys(self) -> Counter[ConditionKey]:
         """Number of Things by type, status and reason of a condition."""
         found: Counter[ConditionKey] = Counter()
-        for standing, count in self._things.items():
-            for verdict in standing:
-                found[verdict] += count
+        for conditions, count in self._things.items():
+            for key in conditions:
+                found[key] += count
         return found

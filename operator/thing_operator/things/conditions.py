@@ -21,32 +21,35 @@ from thing_operator.core.reasons import Reason
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
 from thing_operator.shadow.planning import DesiredPolicy
-from thing_operator.things.observation import Observation, Problem
+from thing_operator.things.observation import Observation
+from thing_operator.things.problem import Problem
 
 SECRET_GRACE = timedelta(minutes=5)
 """How long a missing Secret counts as late; after it a person must look."""
 _EXPIRY_WARNING = timedelta(days=30)
 
-_TOLD = frozenset({ConditionType.READY, ConditionType.CREDENTIALS_VALID, ConditionType.CONNECTED})
-_NOT_TOLD = frozenset({Reason.PENDING, Reason.CONNECTING, Reason.UNKNOWN})
+_EVENT_WORTHY = frozenset({ConditionType.READY, ConditionType.CREDENTIALS_VALID, ConditionType.CONNECTED})
+_NO_EVENT = frozenset({Reason.PENDING, Reason.CONNECTING, Reason.UNKNOWN})
 
 _STALLING_SESSION_REASONS = frozenset({Reason.NOT_AUTHORIZED})
 # Not the phase: a session keeps its reason over the next tries, so that retrying does not write status.
 _UNDER_WAY = frozenset({Reason.CONNECTING, Reason.CONNECTED})
 
 
-def thing_conditions(seen: Observation) -> tuple[Condition, ...]:
+def thing_conditions(observation: Observation) -> tuple[Condition, ...]:
     """All conditions of this pass, in their fixed order; the transition times carried on from before."""
-    ready = _ready(seen)
-    findings = [ready, _credentials_valid(seen), _connected(seen), _in_sync(seen, ready)]
-    trouble = _trouble(seen)
-    if trouble and trouble.stalled:
-        findings.append(_finding(ConditionType.STALLED, "True", trouble.reason, trouble.message))
-    elif trouble:
-        findings.append(_finding(ConditionType.RECONCILING, "True", trouble.reason, trouble.message))
-    elif ready.status != "True" and not seen.suspended:
+    ready = _ready(observation)
+    findings = [ready, _credentials_valid(observation), _connected(observation), _in_sync(observation, ready)]
+    problem = _first_problem(observation)
+    if problem and problem.stalled:
+        findings.append(_finding(ConditionType.STALLED, "True", problem.reason, problem.message))
+    elif problem:
+        findings.append(_finding(ConditionType.RECONCILING, "True", problem.reason, problem.message))
+    elif ready.status != "True" and not observation.suspended:
         findings.append(_finding(ConditionType.RECONCILING, "True", Reason.PROGRESSING, ready.message))
-    return update_conditions(seen.previous.conditions, findings, generation=seen.generation, now=seen.now)
+    return update_conditions(
+        observation.previous.conditions, findings, generation=observation.generation, now=observation.now
+    )
 
 
 ConditionKey = tuple[str, str, str]
@@ -64,12 +67,12 @@ def event_worthy(before: frozenset[ConditionKey], after: Sequence[Condition]) ->
     Stalled and Reconciling say what Ready says; InSync changes with every report of a device. What keeps a Thing
     from Ready stands in the condition that it concerns as well: it is told once.
     """
-    told: dict[str, Condition] = {}
+    events: dict[str, Condition] = {}
     for found in after:
         changed = (found.type, found.status, found.reason) not in before
-        if changed and found.type in _TOLD and found.reason not in _NOT_TOLD:
-            told.setdefault(found.reason, found)
-    return list(told.values())
+        if changed and found.type in _EVENT_WORTHY and found.reason not in _NO_EVENT:
+            events.setdefault(found.reason, found)
+    return list(events.values())
 
 
 def accepted_generation(status: ThingStatus) -> int | None:
@@ -78,9 +81,9 @@ def accepted_generation(status: ThingStatus) -> int | None:
     return ready.observed_generation if ready is not None and ready.status == "True" else None
 
 
-def was_accepted(seen: Observation) -> bool:
+def was_accepted(observation: Observation) -> bool:
     """Whether an earlier pass saw this very generation accepted."""
-    return accepted_generation(seen.previous) == seen.generation
+    return accepted_generation(observation.previous) == observation.generation
 
 
 def expires_soon_at(credentials: Credentials) -> datetime:
@@ -91,33 +94,33 @@ def expires_soon_at(credentials: Credentials) -> datetime:
     return credentials.not_after - min(_EXPIRY_WARNING, lifetime / 5)
 
 
-def is_connected(seen: Observation) -> bool:
+def is_connected(observation: Observation) -> bool:
     """Whether the session counts as up: a drop, or the start after a restart, is given the grace time."""
-    if seen.session is None or seen.suspended:
+    if observation.session is None or observation.suspended:
         return False
-    if seen.session.connected:
+    if observation.session.connected:
         return True
-    before = find_condition(seen.previous.conditions, ConditionType.CONNECTED)
-    in_grace = seen.now < seen.session.since + seen.disconnect_grace
+    before = find_condition(observation.previous.conditions, ConditionType.CONNECTED)
+    in_grace = observation.now < observation.session.since + observation.disconnect_grace
     return in_grace and before is not None and before.status == "True"
 
 
-def _ready(seen: Observation) -> Finding:
-    if seen.suspended:
-        return _before_suspension(seen, ConditionType.READY, Reason.SUSPENDED)
-    trouble = _trouble(seen)
-    if trouble and (trouble.stalled or not was_accepted(seen)):
-        return _ready_is("False", trouble.reason, trouble.message)
-    if seen.accepted or was_accepted(seen):
-        return _accepted(seen)
-    return _ready_is("False", Reason.PENDING, _waiting_message(seen.session))
+def _ready(observation: Observation) -> Finding:
+    if observation.suspended:
+        return _before_suspension(observation, ConditionType.READY, Reason.SUSPENDED)
+    problem = _first_problem(observation)
+    if problem and (problem.stalled or not was_accepted(observation)):
+        return _ready_is("False", problem.reason, problem.message)
+    if observation.accepted or was_accepted(observation):
+        return _accepted(observation)
+    return _ready_is("False", Reason.PENDING, _waiting_message(observation.session))
 
 
-def _accepted(seen: Observation) -> Finding:
-    if seen.spec is not None and seen.spec.desired_policy is DesiredPolicy.OBSERVE:
+def _accepted(observation: Observation) -> Finding:
+    if observation.spec is not None and observation.spec.desired_policy is DesiredPolicy.OBSERVE:
         return _ready_is("True", Reason.OBSERVED, "the shadow is read; nothing is written (Observe)")
     message = "the shadow service has accepted the desired state of this generation"
-    if not is_connected(seen):
+    if not is_connected(observation):
         message += "; the session is down at present, see Connected"
     return _ready_is("True", Reason.ACCEPTED, message)
 
@@ -132,28 +135,28 @@ def _waiting_message(session: SessionView | None) -> str:
     return "sending the desired state" if session.connected else session.message or "connecting"
 
 
-def _trouble(seen: Observation) -> Problem | None:
+def _first_problem(observation: Observation) -> Problem | None:
     """The first thing that is wrong, in the order in which a person would mend it."""
-    if seen.suspended:
+    if observation.suspended:
         return None
     return (
-        seen.blocked
-        or _credentials_problem(seen)
-        or _rotation_problem(seen.session)
-        or seen.request_problem
-        or seen.device_problem
-        or _session_problem(seen)
+        observation.blocking_problem
+        or _credentials_problem(observation)
+        or _rotation_problem(observation.session)
+        or observation.request_problem
+        or observation.device_problem
+        or _session_problem(observation)
     )
 
 
-def _credentials_problem(seen: Observation) -> Problem | None:
+def _credentials_problem(observation: Observation) -> Problem | None:
     """A Secret may come later than its Thing (GitOps tools promise no order), but not for ever."""
-    problem = seen.credentials_problem
+    problem = observation.credentials_problem
     if problem is None or problem.stalled:
         return problem
-    before = find_condition(seen.previous.conditions, ConditionType.CREDENTIALS_VALID)
+    before = find_condition(observation.previous.conditions, ConditionType.CREDENTIALS_VALID)
     missing = before is not None and before.status == "False"
-    overdue = before is not None and missing and seen.now >= before.last_transition_time + SECRET_GRACE
+    overdue = before is not None and missing and observation.now >= before.last_transition_time + SECRET_GRACE
     return replace(problem, stalled=overdue)
 
 
@@ -167,90 +170,90 @@ def _rotation_problem(session: SessionView | None) -> Problem | None:
     return Problem(error.reason, message, stalled=True)
 
 
-def _session_problem(seen: Observation) -> Problem | None:
-    session = seen.session
+def _session_problem(observation: Observation) -> Problem | None:
+    session = observation.session
     if session is None or session.connected:
         return None
     if session.reason in _STALLING_SESSION_REASONS:
         return Problem(session.reason, session.message, stalled=True)
-    if was_accepted(seen) or session.reason in _UNDER_WAY:
+    if was_accepted(observation) or session.reason in _UNDER_WAY:
         return None
     return Problem(session.reason, session.message, stalled=False)
 
 
-def _credentials_valid(seen: Observation) -> Finding:
+def _credentials_valid(observation: Observation) -> Finding:
     kind = ConditionType.CREDENTIALS_VALID
-    if seen.credentials_problem is not None:
-        problem = seen.credentials_problem
+    if observation.credentials_problem is not None:
+        problem = observation.credentials_problem
         return _finding(kind, "False", problem.reason, problem.message)
-    if seen.credentials is not None and seen.now >= expires_soon_at(seen.credentials):
-        end = seen.credentials.not_after.strftime("%Y-%m-%d")
+    if observation.credentials is not None and observation.now >= expires_soon_at(observation.credentials):
+        end = observation.credentials.not_after.strftime("%Y-%m-%d")
         message = f"certificate and key are valid, but only until {end}: store a new pair in the Secret"
         return _finding(kind, "True", Reason.EXPIRES_SOON, message)
-    if seen.credentials is not None:
+    if observation.credentials is not None:
         return _finding(kind, "True", Reason.VALID, "certificate and key belong together and are valid")
-    return _last(seen, kind, Reason.UNKNOWN, "not looked at yet")
+    return _last(observation, kind, Reason.UNKNOWN, "not looked at yet")
 
 
-def _connected(seen: Observation) -> Finding:
+def _connected(observation: Observation) -> Finding:
     kind = ConditionType.CONNECTED
-    if seen.suspended:
+    if observation.suspended:
         return _finding(kind, "False", Reason.SUSPENDED, "suspended: set spec.suspend to false")
-    if is_connected(seen):
+    if is_connected(observation):
         return _finding(kind, "True", Reason.CONNECTED, "the session is up")
-    if seen.session is None:
+    if observation.session is None:
         return _finding(kind, "False", Reason.PENDING, "no session: Ready says what is missing")
-    reason_now = seen.session.reason
+    reason_now = observation.session.reason
     if reason_now == Reason.CONNECTED:
         reason_now = Reason.CONNECTING
-    return _finding(kind, "False", reason_now, seen.session.message or "connecting")
+    return _finding(kind, "False", reason_now, observation.session.message or "connecting")
 
 
-def _in_sync(seen: Observation, ready: Finding) -> Finding:
+def _in_sync(observation: Observation, ready: Finding) -> Finding:
     """Of the shadow, and only where that holds what the spec asks for: a delta that is empty because the service
     has refused our wishes is no news of the device.
     """
     kind = ConditionType.IN_SYNC
-    if seen.suspended:
-        return _before_suspension(seen, kind, Reason.UNKNOWN)
-    if not seen.accepted and ready.status != "True":
+    if observation.suspended:
+        return _before_suspension(observation, kind, Reason.UNKNOWN)
+    if not observation.accepted and ready.status != "True":
         message = "the shadow does not hold the desired state of this generation yet: see Ready"
         return _finding(kind, "Unknown", Reason.UNKNOWN, message)
-    document = seen.session.document if seen.session else None
+    document = observation.session.document if observation.session else None
     if document is None:
-        return _last(seen, kind, Reason.UNKNOWN, "the shadow has not been read yet")
-    if seen.drift:
-        return _finding(kind, "False", Reason.DRIFT_DETECTED, _drift_message(seen))
+        return _last(observation, kind, Reason.UNKNOWN, "the shadow has not been read yet")
+    if observation.drift:
+        return _finding(kind, "False", Reason.DRIFT_DETECTED, _drift_message(observation))
     pending = document.pending
     if pending:
         since = document.pending_since
         message = f"{len(pending)} path(s) pending" + (f" since {_clock_text(since)}" if since else "")
         return _finding(kind, "False", Reason.DELTA_PENDING, message)
-    if seen.request_problem is not None:
+    if observation.request_problem is not None:
         message = "the shadow differs from the spec and is about to be put right: see Reconciling"
         return _finding(kind, "Unknown", Reason.UNKNOWN, message)
     return _finding(kind, "True", Reason.CONVERGED, "reported has every desired value")
 
 
-def _drift_message(seen: Observation) -> str:
-    paths = ", ".join(seen.drift[:3]) + (", ..." if len(seen.drift) > 3 else "")
-    what_then = "stand" if seen.request_problem is None else "are put right soon"
-    return f"{len(seen.drift)} value(s) were changed by others and {what_then}: {paths}"
+def _drift_message(observation: Observation) -> str:
+    paths = ", ".join(observation.drift[:3]) + (", ..." if len(observation.drift) > 3 else "")
+    what_then = "stand" if observation.request_problem is None else "are put right soon"
+    return f"{len(observation.drift)} value(s) were changed by others and {what_then}: {paths}"
 
 
 def _clock_text(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _before_suspension(seen: Observation, kind: ConditionType, reason: Reason) -> Finding:
+def _before_suspension(observation: Observation, kind: ConditionType, reason: Reason) -> Finding:
     """The condition as it was, without the claim that it is so of a spec that was edited since."""
     message = "suspended: this is how it was before; what is changed now is sent when spec.suspend is false"
-    return _last(seen, kind, reason, message).model_copy(update={"message": message})
+    return _last(observation, kind, reason, message).model_copy(update={"message": message})
 
 
-def _last(seen: Observation, kind: ConditionType, reason: Reason, message: str) -> Finding:
+def _last(observation: Observation, kind: ConditionType, reason: Reason, message: str) -> Finding:
     """The condition as it was, or Unknown when there is none."""
-    before = find_condition(seen.previous.conditions, kind)
+    before = find_condition(observation.previous.conditions, kind)
     if before is None:
         return _finding(kind, "Unknown", reason, message)
     return _finding(kind, before.status, Reason.of(before.reason), before.message)

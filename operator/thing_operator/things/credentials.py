@@ -37,34 +37,34 @@ class ThingIdentity:
 
 
 async def read_identity(
-    client: KubeClient, *, namespace: str, target: ResolvedThing, now: datetime
+    client: KubeClient, *, namespace: str, resolved: ResolvedThing, now: datetime
 ) -> ThingIdentity:
-    """Read and check the Secret and the CA that ``target`` names.
+    """Read and check the Secret and the CA that ``resolved`` names.
 
     Raises SecretNotFoundError, CaNotFoundError, CredentialsError (reasons of CredentialsValid) or what the
     API server client raises.
     """
-    key = ObjectKey(namespace, target.secret_name)
+    key = ObjectKey(namespace, resolved.secret_name)
     try:
         secret = await client.get(SECRETS, key)
     except NotFoundError:
         raise SecretNotFoundError(
-            f"Secret {target.secret_name} is not in namespace {namespace}: import the batch of this thing, or "
+            f"Secret {resolved.secret_name} is not in namespace {namespace}: import the batch of this thing, or "
             "name another Secret in spec.credentials.secretName"
         ) from None
     data = _decoded(secret.get("data") or {})
     certificate, private_key = pick_pair(
-        data, certificate_key=target.certificate_key, private_key_key=target.private_key_key
+        data, certificate_key=resolved.certificate_key, private_key_key=resolved.private_key_key
     )
     credentials = check_pair(certificate, private_key, now=now)
-    return ThingIdentity(credentials, await _read_ca(client, namespace=namespace, target=target))
+    return ThingIdentity(credentials, await _read_ca(client, namespace=namespace, resolved=resolved))
 
 
-async def _read_ca(client: KubeClient, *, namespace: str, target: ResolvedThing) -> str | None:
-    if target.ca_secret_name:
-        resource, name, kind = SECRETS, target.ca_secret_name, "Secret"
-    elif target.ca_config_map_name:
-        resource, name, kind = CONFIG_MAPS, target.ca_config_map_name, "ConfigMap"
+async def _read_ca(client: KubeClient, *, namespace: str, resolved: ResolvedThing) -> str | None:
+    if resolved.ca_secret_name:
+        resource, name, kind = SECRETS, resolved.ca_secret_name, "Secret"
+    elif resolved.ca_config_map_name:
+        resource, name, kind = CONFIG_MAPS, resolved.ca_config_map_name, "ConfigMap"
     else:
         return None
     try:

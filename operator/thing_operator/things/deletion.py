@@ -1,133 +1,66 @@
-"""What a Thing asks for its end: the finalizer, and the work on the shadow before it goes.
+"""The end of a Thing: its session, its shadow, its claim."""
 
-Only ``deletionPolicy`` Clear and Delete need either. The wait is bounded: a Thing never hangs longer than
-``deletionTimeout``, whatever the cloud does.
-"""
-
-import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
-from thing_operator.api.names import FINALIZER, THINGS
-from thing_operator.api.thing import DeletionPolicy, ThingSpec
-from thing_operator.core.clock import Clock
-from thing_operator.core.errors import ThingOperatorError
-from thing_operator.core.reasons import Reason
-from thing_operator.kube.client import KubeClient, Operations
-from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
-from thing_operator.kube.ports import RecordEvent
+from thing_operator.config import EndpointSettings
+from thing_operator.core.errors import UserError
+from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.records import ObjectRecord
-from thing_operator.session import Session
-from thing_operator.shadow.messages import UNSET, Unset
-from thing_operator.shadow.planning import DesiredPolicy, plan_section
-from thing_operator.shadow.values import JsonObject
+from thing_operator.things.connect import Connect
+from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.managed_paths import ManagedPaths
-
-_LOOK_AGAIN = timedelta(seconds=5)
+from thing_operator.things.publisher import StatusPublisher
+from thing_operator.things.registry import ThingRegistry
+from thing_operator.things.resolved import resolve
+from thing_operator.things.runtime import ThingRuntime
 
 
 class ThingDeletion:
-    """Puts the finalizer on and takes it off, and clears or deletes the shadow in between."""
+    """Ends what belongs to a Thing that is being deleted, or that is no longer there."""
 
-    def __init__(self, *, client: KubeClient, timeout: timedelta, clock: Clock, tell: RecordEvent) -> None:
-        self._client = client
-        self._timeout = timeout
-        self._clock = clock
-        self._tell = tell
-        self._began = clock.now()
-
-    async def prepare(self, record: ObjectRecord, spec: ThingSpec) -> None:
-        """Have the finalizer on a living Thing exactly when its policy needs it."""
-        needed = spec.deletion_policy in {DeletionPolicy.CLEAR, DeletionPolicy.DELETE}
-        if needed and FINALIZER not in record.finalizers:
-            await self._set_finalizers(record, (*record.finalizers, FINALIZER))
-        elif not needed and FINALIZER in record.finalizers:
-            await self._release(record)
-
-    def has_finalizer(self, record: ObjectRecord) -> bool:
-        """Whether a Thing being deleted still waits for us."""
-        return FINALIZER in record.finalizers
-
-    async def settle(
+    def __init__(
         self,
-        record: ObjectRecord,
         *,
-        policy: DeletionPolicy | None,
-        session: Session | None,
-        memory: ManagedPaths,
-    ) -> timedelta | None:
-        """Do the work if it can be done now; returns when to try again, None when the Thing is released."""
-        try:
-            if session is not None and session.view.connected:
-                async with asyncio.timeout(max(0.0, self._left(record).total_seconds())):
-                    await self._work(record, policy, session=session, memory=memory)
-                await self._release(record)
-                return None
-        except TimeoutError:
-            trouble = "no answer of the shadow service"
-        except ThingOperatorError as error:
-            trouble = error.message
-        else:
-            trouble = session.view.message if session is not None else "no session"
-        left = self._left(record)
-        if left > timedelta(0):
-            return min(left, _LOOK_AGAIN)
-        self._tell(
-            record,
-            Reason.DELETION_TIMED_OUT,
-            f"released after {self._timeout} with the shadow left as it is ({trouble}): remove it in MIC if need be",
-        )
-        await self._release(record)
-        return None
-
-    def _left(self, record: ObjectRecord) -> timedelta:
-        """How long this Thing may still hang. The time before the operator's start does not count: what was
-        deleted while nobody was there is seen to all the same.
-        """
-        since = max(record.deleting_since or self._began, self._began)
-        return since + self._timeout - self._clock.now()
-
-    async def _work(
-        self,
-        record: ObjectRecord,
-        policy: DeletionPolicy | None,
-        *,
-        session: Session,
-        memory: ManagedPaths,
+        registry: ThingRegistry,
+        connect: Connect,
+        finalizer: ShadowFinalizer,
+        publisher: StatusPublisher,
+        settings: EndpointSettings,
     ) -> None:
-        if policy is DeletionPolicy.DELETE:
-            await session.delete_shadow()
-            self._tell(record, Reason.SHADOW_DELETED, "the shadow was deleted, as deletionPolicy asks")
-            return
-        document = session.view.document
-        if policy is not DeletionPolicy.CLEAR or document is None:
-            return
-        desired, reported = (
-            _clear(memory.desired, document.desired),
-            _clear(memory.reported, document.reported),
+        self._registry = registry
+        self._connect = connect
+        self._finalizer = finalizer
+        self._publisher = publisher
+        self._settings = settings
+
+    async def reconcile(self, record: ObjectRecord, thing: ThingRuntime) -> timedelta | None:
+        """A Thing being deleted: without our finalizer only its session ends, with it the shadow is cleaned up.
+
+        Returns when to try again, None when all is done. Raises what the API server answers.
+        """
+        if not self._finalizer.is_on(record):
+            await self._connect.end(thing, report_offline=True)
+            return None
+        resolution = resolve(record, settings=self._settings)
+        spec, resolved = resolution.spec, resolution.resolved
+        if spec is not None and resolved is not None and self._registry.claim(record, resolved) is None:
+            with suppress(UserError):  # then there is no session, and the time runs out
+                await self._connect.open_session(record, thing, spec, resolved)
+        thing.device.stop()
+        again = await self._finalizer.finish(
+            record,
+            policy=spec.deletion_policy if spec else None,
+            session=thing.connection.session,
+            managed=ManagedPaths.of(self._publisher.previous(record)),
         )
-        if desired is not UNSET or reported is not UNSET:
-            await session.update(desired=desired, reported=reported)
-        self._tell(record, Reason.SHADOW_CLEARED, "the keys set by this Thing were removed from the shadow")
+        if again is None:
+            await self._connect.end(thing, report_offline=False)
+        return again
 
-    async def _release(self, record: ObjectRecord) -> None:
-        await self._set_finalizers(record, tuple(name for name in record.finalizers if name != FINALIZER))
-
-    async def _set_finalizers(self, record: ObjectRecord, names: tuple[str, ...]) -> None:
-        """Replace the list as long as it is the one we saw; a change in between brings the Thing back anyway."""
-        before = list(record.finalizers) or None
-        operations: Operations = [
-            {"op": "test", "path": "/metadata/uid", "value": record.uid},
-            {"op": "test", "path": "/metadata/finalizers", "value": before},
-            {"op": "add", "path": "/metadata/finalizers", "value": list(names)},
-        ]
-        try:
-            await self._client.json_patch(THINGS, record.key, operations)
-        except NotFoundError:
-            return
-        except InvalidObjectError:
-            raise ConflictError(f"the finalizers of {record.key} were changed meanwhile") from None
-
-
-def _clear(managed: tuple[str, ...], current: JsonObject) -> JsonObject | Unset:
-    patch = plan_section(wanted={}, policy=DesiredPolicy.MERGE, managed=managed, current=current).patch
-    return UNSET if patch is None else patch
+    async def forget(self, key: ObjectKey) -> None:
+        """The object is no longer there: its session ends, and whoever waited for its thing may have it."""
+        thing = self._registry.remove(key)
+        if thing is not None:
+            await self._connect.end(thing, report_offline=True)
+        self._registry.release(key)

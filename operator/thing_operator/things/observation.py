@@ -1,23 +1,14 @@
-"""What a pass over one Thing has found out, before anything is said about it."""
+"""What one reconcile of a Thing has found out: the frozen value that its status is made of."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from thing_operator.api.thing import MirrorSpec, ThingSpec, ThingStatus
-from thing_operator.core.reasons import Reason
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
 from thing_operator.things.managed_paths import NO_MANAGED_PATHS, ManagedPaths
+from thing_operator.things.problem import Problem
 from thing_operator.things.resolved import ResolvedThing
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that keeps a Thing from Ready. ``stalled``: a person must act, time does not heal it."""
-
-    reason: Reason
-    message: str
-    stalled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +19,11 @@ class Observation:
     now: datetime
     previous: ThingStatus
     spec: ThingSpec | None
-    """None when it does not parse; ``blocked`` says so then."""
+    """None when it does not parse; ``blocking_problem`` says so then."""
 
-    target: ResolvedThing | None = None
-    blocked: Problem | None = None
-    """What stops the pass before a session: wrong spec, no endpoint, duplicate, no CA."""
+    resolved: ResolvedThing | None = None
+    blocking_problem: Problem | None = None
+    """What ends the reconcile before anything is sent: wrong spec, no endpoint, duplicate, no CA."""
 
     credentials: Credentials | None = field(default=None, repr=False)
     credentials_problem: Problem | None = None
@@ -50,9 +41,9 @@ class Observation:
     """The shadow holds everything of this generation: there was nothing left to send."""
 
     drift: tuple[str, ...] = ()
-    """Pointers whose value somebody else changed and that the policy leaves so."""
+    """JSON Pointers whose value somebody else changed and that the policy leaves so."""
 
-    memory: ManagedPaths = NO_MANAGED_PATHS
+    managed: ManagedPaths = NO_MANAGED_PATHS
     disconnect_grace: timedelta = timedelta(0)
 
     @property

@@ -1,4 +1,4 @@
-"""What to send to the shadow now, and what has to be remembered first. Pure."""
+"""What to send to the shadow now, and what has to be persisted first. Pure."""
 
 from dataclasses import dataclass
 
@@ -17,17 +17,17 @@ class UpdatePlan:
     """The next step towards the spec.
 
     ``desired``, ``facts``: what the two sections lack, None for nothing; ``presence``: what says that the thing is
-    online, where the shadow says otherwise; ``answer``: what ends the delta. ``record``: what the status must hold
-    before any of it is sent; ``settled``: what it holds once the shadow is as wanted. ``repair``: the pointers of
-    what somebody else changed and is put right; ``drift``: of what was changed and stands.
+    online, where the shadow says otherwise; ``acknowledgement``: what ends the delta. ``managed_before``: what the
+    status must hold before any of it is sent; ``managed_after``: what it holds once the shadow is as desired.
+    ``repair``: the pointers of what somebody else changed and is repaired; ``drift``: of what was changed and stands.
     """
 
     desired: JsonObject | None
     facts: JsonObject | None
     presence: JsonObject | None
-    answer: JsonObject
-    record: ManagedPaths
-    settled: ManagedPaths
+    acknowledgement: JsonObject
+    managed_before: ManagedPaths
+    managed_after: ManagedPaths
     repair: tuple[str, ...]
     drift: tuple[str, ...]
 
@@ -36,38 +36,38 @@ class UpdatePlan:
 class ShadowUpdate:
     """One update of the shadow: what goes under ``state.desired`` and ``state.reported``, None for nothing.
 
-    ``repairs``, ``updates_presence``, ``answers``: what it does that must not be done again too soon.
+    ``repairs``, ``updates_presence``, ``acknowledges``: what it does that must not be done again too soon.
     """
 
     desired: JsonObject | None
     reported: JsonObject | None
     repairs: bool = False
     updates_presence: bool = False
-    answers: bool = False
+    acknowledges: bool = False
 
 
 def plan_update(
     *,
     spec: ThingSpec,
     program: DeviceProgram,
-    memory: ManagedPaths,
+    managed: ManagedPaths,
     document: ShadowDocument | None,
     already_accepted: bool,
     document_limit: int,
 ) -> UpdatePlan:
-    """Plan one update; ``document`` None means the shadow has not been read yet: then only ``record`` counts.
+    """Plan one update; ``document`` None means the shadow has not been read yet: then only ``managed_before`` counts.
 
     Raises InvalidDocumentError for a ``spec.desired`` that the shadow service would refuse.
     """
     shadow = document or EMPTY_DOCUMENT
     desired = _plan_desired(
-        spec, memory, shadow, already_accepted=already_accepted, document_limit=document_limit
+        spec, managed, shadow, already_accepted=already_accepted, document_limit=document_limit
     )
     simulated = program.simulated
     reported = plan_section(
         wanted=program.facts,
         policy=DesiredPolicy.MERGE,
-        managed=[pointer for pointer in memory.reported if pointer not in simulated],
+        managed=[pointer for pointer in managed.reported if pointer not in simulated],
         current=shadow.reported,
     )
     facts, presence = _without_presence(reported.patch, program)
@@ -79,21 +79,21 @@ def plan_update(
         desired=desired.patch,
         facts=facts,
         presence=presence,
-        answer=program.answer(shadow),
-        record=ManagedPaths(desired.managed_before, _joined(reported.managed_before, simulated)),
-        settled=ManagedPaths(desired.managed_after, _joined(reported.managed_after, simulated)),
+        acknowledgement=program.answer(shadow),
+        managed_before=ManagedPaths(desired.managed_before, _joined(reported.managed_before, simulated)),
+        managed_after=ManagedPaths(desired.managed_after, _joined(reported.managed_after, simulated)),
         repair=repair if already_accepted else (),
         drift=() if desired.patch else desired.drift,
     )
 
 
-def choose_request(
-    plan: UpdatePlan, *, may_repair: bool, may_update_presence: bool, may_answer: bool
+def choose_update(
+    plan: UpdatePlan, *, may_repair: bool, may_update_presence: bool, may_acknowledge: bool
 ) -> ShadowUpdate | None:
     """What of a plan to send now; None for nothing.
 
-    A repair, the presence and an answer each wait their own time. A delta is not answered while the wishes are
-    about to change: the answer would be that of yesterday.
+    A repair, the presence and an acknowledgement each wait their own time. A delta is not acknowledged while the
+    desired state is about to change: the acknowledgement would be out of date.
     """
     repairs = bool(plan.repair) and may_repair
     held_back = bool(plan.repair) and not may_repair
@@ -102,19 +102,23 @@ def choose_request(
     updates_presence = bool(plan.presence) and may_update_presence
     if updates_presence:
         reported = merge(reported, plan.presence or {})
-    answers = bool(plan.answer) and may_answer and desired is None
-    if answers:
-        reported = merge(reported, plan.answer)
+    acknowledges = bool(plan.acknowledgement) and may_acknowledge and desired is None
+    if acknowledges:
+        reported = merge(reported, plan.acknowledgement)
     if not desired and not reported:
         return None
     return ShadowUpdate(
-        desired, reported or None, repairs=repairs, updates_presence=updates_presence, answers=answers
+        desired,
+        reported or None,
+        repairs=repairs,
+        updates_presence=updates_presence,
+        acknowledges=acknowledges,
     )
 
 
 def _plan_desired(
     spec: ThingSpec,
-    memory: ManagedPaths,
+    managed: ManagedPaths,
     shadow: ShadowDocument,
     *,
     already_accepted: bool,
@@ -127,7 +131,7 @@ def _plan_desired(
     return plan_section(
         wanted=wanted,
         policy=policy,
-        managed=memory.desired,
+        managed=managed.desired,
         current=shadow.desired,
         once_done=already_accepted,
     )

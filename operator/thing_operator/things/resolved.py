@@ -1,4 +1,4 @@
-"""Which thing, which broker, which Secret: the spec with the operator's defaults put in. Pure."""
+"""Which thing, which broker, which Secret: the spec with the operator's defaults filled in. Pure."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,8 @@ from thing_operator.config.hosts import matches_any
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.credentials.names import secret_name
+from thing_operator.kube.records import ObjectRecord
+from thing_operator.things.problem import Problem
 
 
 class EndpointNotConfiguredError(UserError):
@@ -24,7 +26,7 @@ class EndpointNotAllowedError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class ResolvedThing:
-    """The effective values of one Thing."""
+    """The effective values of one Thing: what its spec says, and the operator's defaults where it says nothing."""
 
     thing_name: str
     host: str
@@ -36,13 +38,32 @@ class ResolvedThing:
     private_key_key: str | None
 
     @property
-    def identity(self) -> tuple[str, int, str]:
+    def claim_key(self) -> tuple[str, int, str]:
         """What only one Thing at a time may hold: one client id on one endpoint."""
         return (self.host.lower(), self.port, self.thing_name)
 
 
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a spec comes to. ``spec`` and ``resolved`` are None as far as ``problem`` keeps them from being known."""
+
+    spec: ThingSpec | None = None
+    resolved: ResolvedThing | None = None
+    problem: Problem | None = None
+
+
+def resolve(record: ObjectRecord, *, settings: EndpointSettings) -> Resolution:
+    """Parse the spec and fill in the defaults; never raises: what is wrong with it is in the result."""
+    spec: ThingSpec | None = None
+    try:
+        spec = record.parse_spec(ThingSpec)
+        return Resolution(spec, resolve_thing(name=record.key.name, spec=spec, settings=settings))
+    except UserError as error:
+        return Resolution(spec, problem=Problem.of(error))
+
+
 def resolve_thing(*, name: str, spec: ThingSpec, settings: EndpointSettings) -> ResolvedThing:
-    """Put the defaults in; ``name`` is metadata.name.
+    """Fill in the defaults; ``name`` is metadata.name.
 
     Raises EndpointNotConfiguredError or EndpointNotAllowedError.
     """

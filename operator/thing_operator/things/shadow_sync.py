@@ -1,7 +1,7 @@
-"""Bringing the shadow to the spec: plan, remember, send, look again; at most a few rounds a pass."""
+"""Bringing the shadow to the spec: plan, persist what is about to be managed, send; at most a few rounds."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
@@ -12,11 +12,12 @@ from thing_operator.session import RejectedError, Session
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.messages import UNSET
 from thing_operator.shadow.validation import InvalidDocumentError
+from thing_operator.things.acceptance import Acceptance
 from thing_operator.things.conditions import accepted_generation
+from thing_operator.things.gates import Acknowledgements, RetryGate
 from thing_operator.things.managed_paths import ManagedPaths
-from thing_operator.things.observation import Problem
-from thing_operator.things.plan import ShadowUpdate, UpdatePlan, choose_request, plan_update
-from thing_operator.things.runtime import ThingRuntime
+from thing_operator.things.plan import ShadowUpdate, UpdatePlan, choose_update, plan_update
+from thing_operator.things.problem import Problem
 
 _ROUNDS = 5
 """Others may write while we do; after so many rounds the Thing queues up again like everybody else."""
@@ -24,15 +25,18 @@ _ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class SyncOutcome:
-    """How far the shadow has been brought in this pass."""
+    """How far the shadow has been brought in one reconcile."""
 
-    memory: ManagedPaths
+    managed: ManagedPaths
     accepted: bool = False
     problem: Problem | None = None
+    """Why the shadow service has not accepted what was to be sent."""
+    blocking_problem: Problem | None = None
+    """What kept anything from being planned or sent."""
     drift: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
-    again: timedelta | None = None
-    """When something that waits for its time has to be sent: an answer, or that the thing is online."""
+    requeue_after: timedelta | None = None
+    """When something that waits for its time has to be sent: an acknowledgement, or that the thing is online."""
     document: ShadowDocument | None = None
     """What it was found in that nothing is left to be sent."""
 
@@ -47,161 +51,192 @@ class DesiredState:
     document_limit: int
 
 
-Remember = Callable[[ManagedPaths], Awaitable[None]]
+@dataclass(slots=True)
+class RequestState:
+    """What is known of one Thing's requests to the shadow service. Written here and nowhere else."""
+
+    gate: RetryGate
+    """After a request that failed."""
+    repair_gate: RetryGate
+    """After a repair of what others changed."""
+    presence_gate: RetryGate
+    """After an update that says the thing is online."""
+    acknowledgements: Acknowledgements
+    problem: Problem | None = None
+    """Why the last request was not accepted."""
+    rejected: tuple[int, ShadowUpdate] | None = None
+    """Generation and update that the service refused for good: not to be sent again."""
+    unread: bool = False
+    """An answer was lost: the shadow has to be read before anything is planned."""
+    acceptance: Acceptance = field(default_factory=Acceptance)
+
+    def retry_after(self) -> timedelta:
+        """When the next request or repair may be tried; zero for now."""
+        return max(self.gate.wait(), self.repair_gate.wait())
+
+
+PersistManagedPaths = Callable[[ManagedPaths], Awaitable[None]]
 
 
 async def sync_shadow(
-    runtime: ThingRuntime,
-    wishes: DesiredState,
+    session: Session | None,
+    requests: RequestState,
+    desired: DesiredState,
     *,
     previous: ThingStatus,
-    remember: Remember,
+    persist: PersistManagedPaths,
 ) -> SyncOutcome:
-    """Send what is missing. ``remember`` makes sure that the API server holds the given memory; it is awaited
-    first.
+    """Send what is missing. ``persist`` makes sure that the API server holds the given paths; it is awaited before
+    anything that they stand for is sent.
 
-    Never raises for what the shadow service answers or does not answer: that is in the result, and the
-    runtime's gate says when to try again. What ``remember`` raises goes through: then nothing was sent.
+    Never raises for what the shadow service answers or does not answer: that is in the result, and the gates of
+    ``requests`` say when to try again. What ``persist`` raises goes through: then nothing was sent.
     """
-    memory = ManagedPaths.of(previous)
+    managed = ManagedPaths.of(previous)
     repaired: tuple[str, ...] = ()
     for _ in range(_ROUNDS):
+        ready = _if_ready(session)
         try:
-            document = await _current_document(runtime)
-            plan = _plan(wishes, previous=previous, memory=memory, document=document)
+            document = await _current_document(ready, requests)
+            plan = _plan(desired, previous=previous, managed=managed, document=document)
         except InvalidDocumentError as error:
-            return SyncOutcome(memory, problem=Problem(error.reason, error.message, stalled=True))
+            return SyncOutcome(managed, problem=Problem.of(error))
         except ThingOperatorError as error:
-            return _failed(runtime, error, memory=memory)
-        session = _ready_session(runtime)
-        if session is None or document is None:
-            return SyncOutcome(plan.record)
-        answer_in = runtime.answers.wait(plan.answer, wishes.program.acknowledge_delay)
-        request = _choose(runtime, plan, answer_in)
-        if request is not None:
-            waiting = _must_wait(runtime, request, generation=wishes.generation)
-            if waiting is not None:
-                return SyncOutcome(plan.record, problem=waiting)
-        if request is not None or wishes.program.signals:
-            await remember(plan.record)
-        if request is None:
-            return _settled(runtime, plan, document, answer_in=answer_in, repaired=repaired)
-        memory = plan.record
+            return _failed(requests, error, managed=managed)
+        ready = _if_ready(session)
+        if ready is None or document is None:
+            return SyncOutcome(plan.managed_before)
+        acknowledge_in = requests.acknowledgements.wait(
+            plan.acknowledgement, desired.program.acknowledge_delay
+        )
+        update = _choose(requests, plan, acknowledge_in)
+        waiting = _must_wait(requests, update, generation=desired.generation) if update else None
+        if waiting is not None:
+            return SyncOutcome(plan.managed_before, problem=waiting)
+        if update is not None or desired.program.signals:
+            await persist(plan.managed_before)
+        if update is None:
+            return _nothing_to_send(
+                requests, plan, document, acknowledge_in=acknowledge_in, repaired=repaired
+            )
+        managed = plan.managed_before
         try:
-            await _send(session, request)
+            await _send(ready, update)
         except ThingOperatorError as error:
-            return _failed(runtime, error, memory=memory, sent=(wishes.generation, request))
-        _note_sent(runtime, plan, request)
-        repaired += plan.repair if request.repairs else ()
-    hectic = TransientError(
+            return _failed(requests, error, managed=managed, sent=(desired.generation, update))
+        _note_sent(requests, plan, update)
+        repaired += plan.repair if update.repairs else ()
+    busy = TransientError(
         "the shadow changes faster than it can be brought to the spec", reason=Reason.RETRYING
     )
-    return _failed(runtime, hectic, memory=memory)
+    return _failed(requests, busy, managed=managed)
 
 
 def _plan(
-    wishes: DesiredState, *, previous: ThingStatus, memory: ManagedPaths, document: ShadowDocument | None
+    desired: DesiredState, *, previous: ThingStatus, managed: ManagedPaths, document: ShadowDocument | None
 ) -> UpdatePlan:
     return plan_update(
-        spec=wishes.spec,
-        program=wishes.program,
-        memory=memory,
+        spec=desired.spec,
+        program=desired.program,
+        managed=managed,
         document=document,
-        already_accepted=accepted_generation(previous) == wishes.generation,
-        document_limit=wishes.document_limit,
+        already_accepted=accepted_generation(previous) == desired.generation,
+        document_limit=desired.document_limit,
     )
 
 
-async def _current_document(runtime: ThingRuntime) -> ShadowDocument | None:
-    """The document to plan on; read anew after a lost answer, None while it is not known."""
-    session = _ready_session(runtime)
-    if session is None:
-        return None
-    if runtime.unread:
-        await session.refresh()
-        runtime.unread = False
-    return session.view.document
-
-
-def _ready_session(runtime: ThingRuntime) -> Session | None:
-    session = runtime.session
+def _if_ready(session: Session | None) -> Session | None:
     return session if session is not None and session.view.connected else None
 
 
-def _choose(runtime: ThingRuntime, plan: UpdatePlan, answer_in: timedelta | None) -> ShadowUpdate | None:
-    return choose_request(
+async def _current_document(session: Session | None, requests: RequestState) -> ShadowDocument | None:
+    """The document to plan on; read again after a lost answer, None while it is not known."""
+    if session is None:
+        return None
+    if requests.unread:
+        await session.refresh()
+        requests.unread = False
+    return session.view.document
+
+
+def _choose(
+    requests: RequestState, plan: UpdatePlan, acknowledge_in: timedelta | None
+) -> ShadowUpdate | None:
+    return choose_update(
         plan,
-        may_repair=not runtime.repairs.wait(),
-        may_update_presence=not runtime.greetings.wait(),
-        may_answer=answer_in is not None and not answer_in,
+        may_repair=not requests.repair_gate.wait(),
+        may_update_presence=not requests.presence_gate.wait(),
+        may_acknowledge=acknowledge_in is not None and not acknowledge_in,
     )
 
 
-async def _send(session: Session, request: ShadowUpdate) -> None:
+def _must_wait(requests: RequestState, update: ShadowUpdate, *, generation: int) -> Problem | None:
+    """Why sending has to wait: refused for good, or failed just now. None when it need not."""
+    if requests.rejected == (generation, update) or requests.gate.wait():
+        return requests.problem
+    return None
+
+
+async def _send(session: Session, update: ShadowUpdate) -> None:
     answer = await session.update(
-        desired=UNSET if request.desired is None else request.desired,
-        reported=UNSET if request.reported is None else request.reported,
+        desired=UNSET if update.desired is None else update.desired,
+        reported=UNSET if update.reported is None else update.reported,
     )
     document = session.view.document
     if document is None or document.version < answer.version:
         await session.refresh()
 
 
-def _note_sent(runtime: ThingRuntime, plan: UpdatePlan, request: ShadowUpdate) -> None:
+def _note_sent(requests: RequestState, plan: UpdatePlan, update: ShadowUpdate) -> None:
     """Shut the gates of what was sent."""
-    if request.repairs:
-        runtime.repairs.shut()
-    if request.updates_presence:
-        runtime.greetings.shut()
-    if request.answers:
-        runtime.answers.sent(plan.answer)
+    if update.repairs:
+        requests.repair_gate.shut()
+    if update.updates_presence:
+        requests.presence_gate.shut()
+    if update.acknowledges:
+        requests.acknowledgements.sent(plan.acknowledgement)
 
 
-def _settled(
-    runtime: ThingRuntime,
+def _nothing_to_send(
+    requests: RequestState,
     plan: UpdatePlan,
     document: ShadowDocument,
     *,
-    answer_in: timedelta | None,
+    acknowledge_in: timedelta | None,
     repaired: tuple[str, ...],
 ) -> SyncOutcome:
-    """Nothing can be sent now: all is as wanted, or something waits for its time."""
+    """Nothing can be sent now: all is as desired, or something waits for its time."""
     if plan.desired or plan.facts:
         count = len(plan.repair)
         message = f"{count} value(s) changed by others; repaired soon"
         problem = Problem(Reason.DRIFT_DETECTED, message, stalled=False)
-        return SyncOutcome(plan.record, problem=problem, drift=plan.repair)
-    runtime.requests.reset()
-    waits = [wait for wait in (answer_in, runtime.greetings.wait() if plan.presence else None) if wait]
+        return SyncOutcome(plan.managed_before, problem=problem, drift=plan.repair)
+    requests.gate.reset()
+    waits = [
+        wait for wait in (acknowledge_in, requests.presence_gate.wait() if plan.presence else None) if wait
+    ]
     return SyncOutcome(
-        plan.record if plan.presence else plan.settled,
+        plan.managed_before if plan.presence else plan.managed_after,
         accepted=True,
         drift=plan.drift,
         repaired=repaired,
-        again=min(waits, default=None),
+        requeue_after=min(waits, default=None),
         document=document,
     )
 
 
-def _must_wait(runtime: ThingRuntime, request: ShadowUpdate, *, generation: int) -> Problem | None:
-    """Whether sending has to wait: refused for good, or failed just now."""
-    if runtime.rejected == (generation, request) or runtime.requests.wait():
-        return runtime.request_problem
-    return None
-
-
 def _failed(
-    runtime: ThingRuntime,
+    requests: RequestState,
     error: ThingOperatorError,
     *,
-    memory: ManagedPaths,
+    managed: ManagedPaths,
     sent: tuple[int, ShadowUpdate] | None = None,
 ) -> SyncOutcome:
-    # A policy is mended in the cloud, and nobody tells: what it forbids is tried again.
+    # A policy is mended in the cloud without any notice to us: what it forbids is tried again.
     forbidden = error.reason == Reason.NOT_AUTHORIZED
     for_good = isinstance(error, RejectedError) and error.retry is Retry.NEVER and not forbidden
-    runtime.request_problem = Problem(error.reason, error.message, stalled=for_good or forbidden)
-    runtime.requests.shut()
-    runtime.rejected = sent if for_good else None
-    runtime.unread = not for_good
-    return SyncOutcome(memory, problem=runtime.request_problem)
+    requests.problem = Problem(error.reason, error.message, stalled=for_good or forbidden)
+    requests.gate.shut()
+    requests.rejected = sent if for_good else None
+    requests.unread = not for_good
+    return SyncOutcome(managed, problem=requests.problem)

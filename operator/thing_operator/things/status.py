@@ -24,20 +24,22 @@ from thing_operator.things.observation import Observation
 PENDING_LIMIT = 64
 
 
-def build_status(seen: Observation) -> ThingStatus:
+def build_status(observation: Observation) -> ThingStatus:
     """The status after a pass; parts the pass could not look at keep their previous value."""
-    previous = seen.previous
+    previous = observation.previous
     return ThingStatus(
-        observed_generation=seen.generation,
-        conditions=thing_conditions(seen),
-        thing_name=seen.target.thing_name if seen.target else previous.thing_name,
+        observed_generation=observation.generation,
+        conditions=thing_conditions(observation),
+        thing_name=observation.resolved.thing_name if observation.resolved else previous.thing_name,
         endpoint=(
-            EndpointStatus(host=seen.target.host, port=seen.target.port) if seen.target else previous.endpoint
+            EndpointStatus(host=observation.resolved.host, port=observation.resolved.port)
+            if observation.resolved
+            else previous.endpoint
         ),
-        certificate=_certificate(seen),
-        shadow=_shadow(seen),
-        managed_paths=seen.memory.desired or None,
-        managed_reported_paths=seen.memory.reported or None,
+        certificate=_certificate(observation),
+        shadow=_shadow(observation),
+        managed_paths=observation.managed.desired or None,
+        managed_reported_paths=observation.managed.reported or None,
     )
 
 
@@ -53,23 +55,23 @@ def _waited_for(status: ThingStatus) -> list[tuple[str, str, str]]:
     return [(found.type, found.status, found.reason) for found in status.conditions if found.type not in slow]
 
 
-def _certificate(seen: Observation) -> CertificateStatus | None:
-    if seen.credentials is None or seen.target is None:
-        return seen.previous.certificate
+def _certificate(observation: Observation) -> CertificateStatus | None:
+    if observation.credentials is None or observation.resolved is None:
+        return observation.previous.certificate
     return CertificateStatus(
-        secret_name=seen.target.secret_name,
-        fingerprint=seen.credentials.fingerprint,
-        not_before=seen.credentials.not_before,
-        not_after=seen.credentials.not_after,
+        secret_name=observation.resolved.secret_name,
+        fingerprint=observation.credentials.fingerprint,
+        not_before=observation.credentials.not_before,
+        not_after=observation.credentials.not_after,
     )
 
 
-def _shadow(seen: Observation) -> ShadowStatus | None:
-    view = seen.session or seen.last_view
+def _shadow(observation: Observation) -> ShadowStatus | None:
+    view = observation.session or observation.last_view
     document = view.document if view else None
     if document is None:
-        return seen.previous.shadow
-    return shadow_status(document, seen.mirror)
+        return observation.previous.shadow
+    return shadow_status(document, observation.mirror)
 
 
 def shadow_status(document: ShadowDocument, mirror: MirrorSpec | None) -> ShadowStatus | None:

@@ -12,12 +12,12 @@ from typing import Any, Final
 from thing_operator.config import DeviceSettings
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import Retry, ThingOperatorError
-from thing_operator.device import NO_DEVICE, DeviceProgram, Sample, SampleBuffer, Ticking, together
+from thing_operator.device import NO_DEVICE, DeviceProgram, Sample, SampleBuffer, TickSchedule, align_tick
 from thing_operator.device.signals import Signal
 from thing_operator.session import RejectedError, Session
 from thing_operator.shadow.pointers import Path, get, put
 from thing_operator.shadow.values import JsonObject, JsonValue
-from thing_operator.things.observation import Problem
+from thing_operator.things.problem import Problem
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,9 @@ class VirtualDevice:
         "_on_problem",
         "_program",
         "_report",
+        "_schedule",
         "_seen_until",
         "_session",
-        "_ticking",
         "_timer",
         "_values",
         "problem",
@@ -67,7 +67,7 @@ class VirtualDevice:
         self._on_dropped = on_dropped
         self._buffer = SampleBuffer(limit=settings.buffer_limit, max_age=settings.buffer_age)
         self._program = NO_DEVICE
-        self._ticking = Ticking((), thing_name="", created=0)
+        self._schedule = TickSchedule((), thing_name="", created=0)
         self._values: dict[Path, JsonValue] = {}
         self._seen_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -77,8 +77,8 @@ class VirtualDevice:
         self.problem: Problem | None = None
         """Why the shadow service refused the last report for good; None when it did not."""
 
-    def play(self, program: DeviceProgram, *, thing_name: str, created: datetime) -> None:
-        """Go on with this program: the one that plays already, or a new one."""
+    def run(self, program: DeviceProgram, *, thing_name: str, created: datetime) -> None:
+        """Follow this program: the one that runs already, or a new one."""
         if program is not self._program:
             self._begin(program, thing_name=thing_name, created=created)
         self._deliver_if_due()
@@ -105,25 +105,27 @@ class VirtualDevice:
         self._values = {}
         if not program.signals:
             return
-        self._ticking = Ticking(program.signals, thing_name=thing_name, created=created.timestamp())
+        self._schedule = TickSchedule(program.signals, thing_name=thing_name, created=created.timestamp())
         self._seen_until = self._now()
         # A device reports at its start; after an operator restart it is not starting.
         new = [signal for signal in program.signals if self._reported(signal.path) is None]
         if new:
-            self._say(self._sample(new, at=self._seen_until), new)
+            self._report_sample(self._sample(new, at=self._seen_until), new)
         self._wait_for_tick()
 
     def _wait_for_tick(self) -> None:
-        due_at = self._ticking.next(self._seen_until)
+        due_at = self._schedule.next(self._seen_until)
         if due_at is not None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(together(loop.time() + max(0.0, due_at - self._now())), self._tick)
+            self._timer = loop.call_at(align_tick(loop.time() + max(0.0, due_at - self._now())), self._tick)
 
     def _tick(self) -> None:
         now = self._now()
-        due = self._ticking.due(after=self._seen_until, until=now)
+        due = self._schedule.due(after=self._seen_until, until=now)
         if due:
-            self._say(self._sample(due, at=max(self._ticking.last(signal, now) for signal in due)), due)
+            self._report_sample(
+                self._sample(due, at=max(self._schedule.last(signal, now) for signal in due)), due
+            )
             self._seen_until = now
         self._wait_for_tick()
 
@@ -133,11 +135,11 @@ class VirtualDevice:
         for signal in signals:
             before = self._values.get(signal.path)
             before = self._reported(signal.path) if before is None else before
-            value = self._values[signal.path] = signal.value(self._ticking.number(signal, at), before)
+            value = self._values[signal.path] = signal.value(self._schedule.number(signal, at), before)
             put(reported, signal.path, value)
         return Sample(timestamp_ms=round(at * 1000), reported=reported)
 
-    def _say(self, sample: Sample, signals: Iterable[Signal]) -> None:
+    def _report_sample(self, sample: Sample, signals: Iterable[Signal]) -> None:
         """Report a sample now if that can be done, else keep the part of it that is to be kept."""
         kept = _part(sample, [signal.path for signal in signals if signal.buffer])
         session = self._up()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thing_operator.api.simulation import Simulation
-from thing_operator.device import Ticking, together
+from thing_operator.device import TickSchedule, align_tick
 from thing_operator.device.signals import Signal, make_signal
 
 CREATED = 1_790_000_000.0
@@ -22,7 +22,7 @@ FAST, SLOW = signal("/fast", "5s"), signal("/slow", "10s")
 
 @given(st.text(min_size=1, max_size=10), st.floats(0, 10_000))
 def test_the_next_tick_is_ahead_and_then_due(name: str, after: float) -> None:
-    ticking = Ticking([FAST, SLOW], thing_name=name, created=CREATED)
+    ticking = TickSchedule([FAST, SLOW], thing_name=name, created=CREATED)
     now = CREATED + after
     due_at = ticking.next(now)
     assert due_at is not None
@@ -32,7 +32,7 @@ def test_the_next_tick_is_ahead_and_then_due(name: str, after: float) -> None:
 
 
 def test_signals_of_one_thing_tick_together() -> None:
-    ticking = Ticking([FAST, SLOW], thing_name="t", created=CREATED)
+    ticking = TickSchedule([FAST, SLOW], thing_name="t", created=CREATED)
     at = CREATED
     together = 0
     for _ in range(20):
@@ -45,7 +45,7 @@ def test_signals_of_one_thing_tick_together() -> None:
 
 
 def test_ticks_are_counted_from_the_creation_whoever_counts() -> None:
-    first = Ticking([FAST], thing_name="t", created=CREATED)
+    first = TickSchedule([FAST], thing_name="t", created=CREATED)
     assert first.number(FAST, CREATED) == 0
     assert first.number(FAST, CREATED + 50) == 10
     assert first.last(FAST, CREATED + 50) <= CREATED + 50
@@ -53,20 +53,20 @@ def test_ticks_are_counted_from_the_creation_whoever_counts() -> None:
 
 def test_the_things_of_a_fleet_do_not_tick_together() -> None:
     shifts = {
-        round(Ticking([SLOW], thing_name=f"t{n}", created=0).last(SLOW, 100) % 10, 1) for n in range(200)
+        round(TickSchedule([SLOW], thing_name=f"t{n}", created=0).last(SLOW, 100) % 10, 1) for n in range(200)
     }
     assert len(shifts) > 60
 
 
 def test_without_signals_nothing_is_ever_due() -> None:
-    assert Ticking([], thing_name="t", created=0).next(5) is None
+    assert TickSchedule([], thing_name="t", created=0).next(5) is None
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1))
 def test_what_is_due_within_the_same_quarter_of_a_second_is_done_together(
     due_at: float, later: float
 ) -> None:
-    done_at = together(due_at)
+    done_at = align_tick(due_at)
     assert due_at <= done_at < due_at + 0.251
     if due_at + later <= done_at:
-        assert together(due_at + later) == done_at
+        assert align_tick(due_at + later) == done_at

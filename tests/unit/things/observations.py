@@ -56,7 +56,7 @@ def seen(**fields: Any) -> Observation:
         "now": START,
         "previous": ThingStatus(),
         "spec": ThingSpec(),
-        "target": TARGET,
+        "resolved": TARGET,
         "credentials": CREDENTIALS,
         "session": session(),
         "accepted": True,

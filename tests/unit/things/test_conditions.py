@@ -19,7 +19,8 @@ from thing_operator.things.conditions import (
     thing_conditions,
 )
 from thing_operator.things.managed_paths import ManagedPaths
-from thing_operator.things.observation import Observation, Problem
+from thing_operator.things.observation import Observation
+from thing_operator.things.problem import Problem
 from thing_operator.things.status import build_status
 
 
@@ -109,7 +110,9 @@ ROWS = [
         id="suspended",
     ),
     pytest.param(
-        seen(accepted=False, session=None, blocked=Problem(Reason.DUPLICATE_THING, "m", stalled=True)),
+        seen(
+            accepted=False, session=None, blocking_problem=Problem(Reason.DUPLICATE_THING, "m", stalled=True)
+        ),
         {"Ready": "False/DuplicateThing", "Stalled": "True/DuplicateThing"},
         id="duplicate",
     ),
@@ -133,7 +136,7 @@ def test_a_drop_shorter_than_the_grace_and_a_restart_say_nothing_new() -> None:
     steady = build_status(seen())
     for view in (session(connected=False), session(**CONNECTING)):
         observation = seen(accepted=False, session=view, previous=steady, now=START + GRACE / 2)
-        again = build_status(replace(observation, memory=ManagedPaths.of(steady)))
+        again = build_status(replace(observation, managed=ManagedPaths.of(steady)))
         assert again == steady
 
 
@@ -169,7 +172,7 @@ def test_a_new_generation_is_not_ready_by_the_old_ones_acceptance() -> None:
 
 
 def test_the_whole_status() -> None:
-    status = build_status(seen(memory=ManagedPaths(desired=("/a", "/b")))).to_wire()
+    status = build_status(seen(managed=ManagedPaths(desired=("/a", "/b")))).to_wire()
     conditions = status.pop("conditions")
     assert [found["type"] for found in conditions] == ["Ready", "CredentialsValid", "Connected", "InSync"]
     assert all(found["observedGeneration"] == 2 for found in conditions)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.things.observations import PENDING, SYNCED, seen, session
-from tests.unit.things.passes import Pass
+from tests.unit.things.reconciles import Reconciles
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
@@ -17,8 +17,8 @@ from thing_operator.device import NO_DEVICE, DeviceProgram, compile_device
 from thing_operator.session import SessionView
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
 from thing_operator.things.managed_paths import ManagedPaths
-from thing_operator.things.mirror import Settled, settle
-from thing_operator.things.observation import Problem
+from thing_operator.things.mirror import MirrorOnly, mirror_only
+from thing_operator.things.problem import Problem
 from thing_operator.things.shadow_sync import SyncOutcome
 from thing_operator.things.status import build_status
 
@@ -27,8 +27,8 @@ FACTS = DeviceProgram(facts={"model": "F"})
 PROBLEM = Problem(Reason.RETRYING, "", stalled=False)
 
 
-def settled(view: SessionView, *, program: DeviceProgram = NO_DEVICE) -> Settled:
-    return Settled(2, view, program, mirror=None)
+def settled(view: SessionView, *, program: DeviceProgram = NO_DEVICE) -> MirrorOnly:
+    return MirrorOnly(2, view, program, mirror=None)
 
 
 def reported(document: Any, **values: Any) -> Any:
@@ -79,13 +79,13 @@ def test_the_session_itself_is_for_a_pass(change: dict[str, Any]) -> None:
         ({"session": session(connected=False, document=SYNCED)}, {}),
         ({"session": session(document=None)}, {"document": None}),
         ({"session": session(document=EMPTY_DOCUMENT)}, {"document": EMPTY_DOCUMENT}),
-        ({"blocked": PROBLEM}, {}),
+        ({"blocking_problem": PROBLEM}, {}),
         ({"credentials_problem": PROBLEM}, {}),
         ({"request_problem": PROBLEM}, {}),
         ({"device_problem": PROBLEM}, {}),
         ({}, {"accepted": False}),
         ({}, {"drift": ("/a",)}),
-        ({}, {"again": SECOND}),
+        ({}, {"requeue_after": SECOND}),
         # The document came after the plan.
         ({}, {"document": replace(SYNCED)}),
     ],
@@ -94,18 +94,18 @@ def test_nothing_is_settled_that_asks_for_another_pass(found: dict[str, Any], do
     good: dict[str, Any] = {"accepted": True, "document": SYNCED}
     seen_good = {"session": session(document=SYNCED)}
 
-    def outcome(found: dict[str, Any], done: dict[str, Any]) -> Settled | None:
+    def outcome(found: dict[str, Any], done: dict[str, Any]) -> MirrorOnly | None:
         convergence = SyncOutcome(ManagedPaths(), **(good | done))
-        return settle(seen(**(seen_good | found)), convergence, program=NO_DEVICE)
+        return mirror_only(seen(**(seen_good | found)), convergence, program=NO_DEVICE)
 
     assert outcome({}, {}) is not None
     assert outcome(found, done) is None
 
 
 async def test_a_pass_settles_and_the_next_report_is_mirrored() -> None:
-    thing = Pass()
+    thing = Reconciles()
     done = await thing.run({"a": 1})
-    standing = settle(seen(session=thing.session.view, accepted=done.accepted), done, program=NO_DEVICE)
+    standing = mirror_only(seen(session=thing.session.view, accepted=done.accepted), done, program=NO_DEVICE)
     assert standing is not None
     shadow = standing.mirrored(thing.edited(reported={"t": 4}).session.view)
     assert shadow is not None
@@ -135,11 +135,11 @@ def test_a_pass_over_what_can_be_mirrored_changes_nothing_but_the_mirror(
 
 
 async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str, Any]]) -> None:
-    thing, spec = Pass(), {"desiredPolicy": policy, "device": device}
+    thing, spec = Reconciles(), {"desiredPolicy": policy, "device": device}
     model = ThingSpec.model_validate({"desired": wanted, **spec})
     program = compile_device(model, thing_name="t", document_limit=8192)
     status = ThingStatus()
-    standing: Settled | None = None
+    standing: MirrorOnly | None = None
     for section, value in [("reported", {}), *edits]:
         thing.edited(**{section: value})
         mirror = standing.mirrored(thing.session.view) if standing else None
@@ -153,12 +153,12 @@ async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str,
             accepted=done.accepted,
             request_problem=done.problem,
             drift=done.drift,
-            memory=done.memory,
+            managed=done.managed,
         )
         before, status = status, build_status(found)
         if mirror:
             assert status.shadow == mirror
             assert (thing.session.sent, thing.session.reports) == sent
             assert status.model_copy(update={"shadow": before.shadow}) == before
-            assert done.again is None
-        standing = settle(found, done, program=program)
+            assert done.requeue_after is None
+        standing = mirror_only(found, done, program=program)

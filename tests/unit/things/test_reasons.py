@@ -15,7 +15,8 @@ from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reason_table import Carrier, explanations
 from thing_operator.core.reasons import Reason
 from thing_operator.things.conditions import condition_keys, event_worthy, thing_conditions
-from thing_operator.things.observation import Observation, Problem
+from thing_operator.things.observation import Observation
+from thing_operator.things.problem import Problem
 from thing_operator.things.status import build_status
 
 LATER = seen().now + GRACE
@@ -75,7 +76,7 @@ def bad_credentials(reason: Reason) -> Case:
 
 def without_a_session(reason: Reason) -> Case:
     """What ends the session."""
-    found = {"blocked": problem(reason, for_good=True)}
+    found = {"blocking_problem": problem(reason, for_good=True)}
     said = stalled(reason) | {"Connected": "False/Pending", "InSync": "Unknown/Unknown"}
     return Case(
         reason,
@@ -128,9 +129,9 @@ def cases() -> Iterator[Case]:
         yield bad_credentials(reason)
     for reason in (Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_CONFIGURED, Reason.ENDPOINT_NOT_ALLOWED):
         yield without_a_session(reason)
-    yield beside_a_session(Reason.INVALID_SPEC, "blocked", spec=None, target=None)
-    yield beside_a_session(Reason.CA_NOT_FOUND, "blocked")
-    yield beside_a_session(Reason.INVALID_DEVICE, "blocked")
+    yield beside_a_session(Reason.INVALID_SPEC, "blocking_problem", spec=None, resolved=None)
+    yield beside_a_session(Reason.CA_NOT_FOUND, "blocking_problem")
+    yield beside_a_session(Reason.INVALID_DEVICE, "blocking_problem")
     yield beside_a_session(Reason.INVALID_DESIRED, "request_problem")
     yield beside_a_session(Reason.REJECTED, "request_problem")
     yield service_in_trouble(Reason.SHADOW_UNAVAILABLE)

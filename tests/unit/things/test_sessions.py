@@ -1,12 +1,12 @@
-"""Giving a Thing its session: what is read when, and what is looked at again though nobody tells."""
+"""Giving a Thing its session: what is read when, and what is read again though nothing that is watched changes."""
 
 import base64
 from typing import Any
 
 import pytest
+from tests.support.clock import FakeClock
 from tests.support.fakes import ServiceSession
 from tests.support.pki import ec_pair
-from tests.unit.things.passes import Pass
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
@@ -16,7 +16,7 @@ from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.records import ObjectRecord
 from thing_operator.things.credentials import CaNotFoundError
 from thing_operator.things.resolved import ResolvedThing
-from thing_operator.things.sessions import SessionManager
+from thing_operator.things.sessions import SessionManager, SessionSlot
 
 THING = ObjectRecord(
     key=ObjectKey("ns", "t"),
@@ -53,18 +53,16 @@ class Scene:
     """A Thing whose session is asked for again and again."""
 
     def __init__(self) -> None:
-        self.thing = Pass()
-        self.clock = self.thing.clock
-        self.runtime = self.thing.runtime
-        self.runtime.session = None
+        self.clock = FakeClock()
+        self.slot = SessionSlot()
         self.store = Store()
         self.opened: list[Any] = []
-        self.connector = SessionManager(
+        self.sessions = SessionManager(
             client=self.store,  # type: ignore[arg-type]
             hub=self,  # type: ignore[arg-type]
             cache=ObjectCache(),
             default_ca=None,
-            on_news=lambda _key: None,
+            on_session_change=lambda _key: None,
             clock=self.clock,
         )
 
@@ -72,8 +70,8 @@ class Scene:
         self.opened.append(spec)
         return ServiceSession()
 
-    async def ensure(self, target: ResolvedThing = TARGET) -> None:
-        await self.connector.ensure(THING, self.runtime, target, presence=False)
+    async def ensure(self, resolved: ResolvedThing = TARGET) -> None:
+        await self.sessions.ensure(THING, self.slot, resolved, presence=False)
 
 
 async def test_credentials_are_read_once() -> None:
@@ -84,20 +82,20 @@ async def test_credentials_are_read_once() -> None:
     assert [spec.thing_name for spec in scene.opened] == ["t"]
 
 
-async def test_a_missing_right_is_told_and_the_next_pass_tries_again() -> None:
+async def test_a_missing_right_is_noted_and_the_next_reconcile_tries_again() -> None:
     scene = Scene()
     secret, scene.store.answers[SECRETS] = scene.store.answers[SECRETS], ForbiddenError("get: 403")
     await scene.ensure()
-    problem = scene.runtime.credentials_problem
+    problem = scene.slot.credentials_problem
     assert problem is not None
     assert (problem.reason, problem.stalled) == ("Forbidden", True)
     scene.store.answers[SECRETS] = secret
     await scene.ensure()
-    assert scene.runtime.credentials_problem is None
+    assert scene.slot.credentials_problem is None
     assert len(scene.opened) == 1
 
 
-async def test_a_ca_that_is_missing_is_read_at_the_next_pass() -> None:
+async def test_a_ca_that_is_missing_is_read_at_the_next_reconcile() -> None:
     scene = Scene()
     with pytest.raises(CaNotFoundError, match="broker-ca"):
         await scene.ensure(TARGET_WITH_CA)

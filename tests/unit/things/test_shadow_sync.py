@@ -1,14 +1,14 @@
 """From spec to shadow over the real rules of the shadow service: sent once, remembered first, never a loop."""
 
 import pytest
-from tests.unit.things.passes import Pass
+from tests.unit.things.reconciles import Reconciles
 
 from thing_operator.session import RequestTimeoutError
 from thing_operator.things.managed_paths import ManagedPaths
 
 
 async def test_a_new_thing_is_remembered_then_sent_then_accepted() -> None:
-    thing = Pass()
+    thing = Reconciles()
     done = await thing.run({"a": 1, "b": {"c": 2}})
     assert done.accepted
     assert thing.records == [ManagedPaths(desired=("/a", "/b/c"))]
@@ -17,7 +17,7 @@ async def test_a_new_thing_is_remembered_then_sent_then_accepted() -> None:
 
 
 async def test_nothing_is_sent_again() -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({"a": 1})
     done = await thing.run({"a": 1})
     assert done.accepted
@@ -26,7 +26,7 @@ async def test_nothing_is_sent_again() -> None:
 
 
 async def test_a_changed_value_needs_no_new_memory() -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({"a": 1})
     await thing.run({"a": 2}, generation=2)
     assert thing.session.sent[1:] == [{"a": 2}]
@@ -34,15 +34,15 @@ async def test_a_changed_value_needs_no_new_memory() -> None:
 
 
 async def test_a_removed_key_gets_null_and_is_forgotten_after() -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({"a": 1, "b": {"c": 2}})
     done = await thing.run({"a": 1}, generation=2)
     assert thing.session.sent[1:] == [{"b": None}]
-    assert done.memory.desired == ("/a",)
+    assert done.managed.desired == ("/a",)
 
 
 async def test_a_foreign_edit_is_repaired_and_then_not_at_once_again() -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({"a": 1})
     thing.session.foreign(desired={"a": 9})
     await thing.session.refresh()
@@ -62,7 +62,7 @@ async def test_a_foreign_edit_is_repaired_and_then_not_at_once_again() -> None:
 
 
 async def test_once_leaves_a_foreign_edit_and_shows_it() -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({"a": 1}, desiredPolicy="Once")
     thing.session.foreign(desired={"a": 9})
     await thing.session.refresh()
@@ -76,14 +76,14 @@ async def test_once_leaves_a_foreign_edit_and_shows_it() -> None:
 
 
 async def test_observe_sends_nothing() -> None:
-    thing = Pass()
+    thing = Reconciles()
     done = await thing.run({"a": 1}, desiredPolicy="Observe")
     assert done.accepted
     assert thing.session.sent == []
 
 
 async def test_a_refusal_for_good_is_not_repeated_until_the_spec_changes() -> None:
-    thing = Pass()
+    thing = Reconciles()
     thing.session.codes = [413]
     done = await thing.run({"a": 1})
     assert done.problem is not None
@@ -97,7 +97,7 @@ async def test_a_refusal_for_good_is_not_repeated_until_the_spec_changes() -> No
 
 @pytest.mark.parametrize("code", [409, 429, 500])
 async def test_a_refusal_for_now_is_tried_again_after_a_pause(code: int) -> None:
-    thing = Pass()
+    thing = Reconciles()
     thing.session.codes = [code]
     done = await thing.run({"a": 1})
     assert done.problem is not None
@@ -109,7 +109,7 @@ async def test_a_refusal_for_now_is_tried_again_after_a_pause(code: int) -> None
 
 
 async def test_what_a_policy_forbids_needs_a_person_and_is_tried_again() -> None:
-    thing = Pass()
+    thing = Reconciles()
     thing.session.codes = [403, 403]
     for _ in range(2):
         for _ in range(2):
@@ -122,7 +122,7 @@ async def test_what_a_policy_forbids_needs_a_person_and_is_tried_again() -> None
 
 
 async def test_a_lost_answer_leads_to_a_look_and_to_no_second_update() -> None:
-    thing = Pass()
+    thing = Reconciles()
     thing.session.lose = [RequestTimeoutError("no answer")]
     assert not (await thing.run({"a": 1})).accepted
     thing.clock.advance(2)
@@ -131,7 +131,7 @@ async def test_a_lost_answer_leads_to_a_look_and_to_no_second_update() -> None:
 
 
 async def test_what_aws_would_refuse_is_not_sent() -> None:
-    thing = Pass()
+    thing = Reconciles()
     done = await thing.run({"a": [1, None]})
     assert done.problem is not None
     assert (done.problem.reason, done.problem.stalled) == ("InvalidDesired", True)
@@ -140,8 +140,8 @@ async def test_what_aws_would_refuse_is_not_sent() -> None:
 
 
 async def test_without_a_session_the_memory_is_prepared_and_nothing_sent() -> None:
-    thing = Pass()
+    thing = Reconciles()
     thing.session.connected = False
     done = await thing.run({"a": 1})
     assert not done.accepted
-    assert done.memory.desired == ("/a",)
+    assert done.managed.desired == ("/a",)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.things.passes import CrashError, Moment, Pass
+from tests.unit.things.reconciles import CrashError, Moment, Reconciles
 
 from thing_operator.shadow.values import json_equal
 
@@ -32,7 +32,7 @@ def test_no_key_is_orphaned_and_none_comes_back(steps: Any) -> None:
 
 
 async def _live(steps: Any) -> None:
-    thing = Pass()
+    thing = Reconciles()
     others: dict[str, dict[str, Any]] = {"desired": {}, "reported": {}}
     desired: Any = {}
     facts: Any = {}
@@ -60,7 +60,7 @@ async def _live(steps: Any) -> None:
 
 @pytest.mark.parametrize("moment", Moment)
 async def test_a_crash_at_each_moment_and_a_key_that_is_removed_meanwhile(moment: Moment) -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({"kept": 1})
     thing.crash_at = moment
     with pytest.raises(CrashError):
@@ -69,12 +69,12 @@ async def test_a_crash_at_each_moment_and_a_key_that_is_removed_meanwhile(moment
     done = await thing.run({"kept": 3}, generation=3)
     assert done.accepted
     assert thing.session.desired() == {"kept": 3}
-    assert done.memory.desired == ("/kept",)
+    assert done.managed.desired == ("/kept",)
 
 
 @pytest.mark.parametrize("moment", [Moment.AFTER_SEND, Moment.BEFORE_STATUS])
 async def test_what_was_accepted_is_not_sent_again(moment: Moment) -> None:
-    thing = Pass()
+    thing = Reconciles()
     thing.crash_at = moment
     with pytest.raises(CrashError):
         await thing.run({"a": 1})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.unit.things.passes import Pass
+from tests.unit.things.reconciles import Reconciles
 
 from thing_operator.things.managed_paths import ManagedPaths
 
@@ -10,7 +10,7 @@ ACKNOWLEDGE = {"acknowledge": "All"}
 
 
 async def test_wishes_and_facts_go_out_in_one_update_and_are_remembered_first() -> None:
-    thing = Pass()
+    thing = Reconciles()
     done = await thing.run({"a": 1}, device={"reported": {"model": "F"}, "connectionStatus": True})
     assert done.accepted
     assert thing.records == [ManagedPaths(desired=("/a",), reported=("/model", "/tcxn/connection_status"))]
@@ -21,18 +21,18 @@ async def test_wishes_and_facts_go_out_in_one_update_and_are_remembered_first() 
 
 
 async def test_a_fact_that_is_no_longer_one_gets_null() -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({}, device={"reported": {"model": "F", "site": {"row": 3}}})
     done = await thing.run({}, generation=2, device={"reported": {"model": "F"}})
     assert thing.session.reports[1:] == [{"site": None}]
-    assert done.memory.reported == ("/model",)
+    assert done.managed.reported == ("/model",)
     done = await thing.run({}, generation=3)
     assert thing.session.reported() == {}
-    assert done.memory == ManagedPaths()
+    assert done.managed == ManagedPaths()
 
 
 async def test_what_others_report_is_left_alone() -> None:
-    thing = Pass()
+    thing = Reconciles()
     thing.session.foreign(reported={"temperature": 4, "tcxn": {"rssi": 80}})
     await thing.session.refresh()
     await thing.run({}, device={"reported": {"tcxn": {"fw_ver": "1"}}})
@@ -41,7 +41,7 @@ async def test_what_others_report_is_left_alone() -> None:
 
 
 async def test_a_changed_fact_is_repaired_and_then_not_at_once_again() -> None:
-    thing = Pass()
+    thing = Reconciles()
     device = {"reported": {"model": "F"}}
     await thing.run({}, device=device)
     assert (await thing.edited(reported={"model": "G"}).run({}, device=device)).repaired == (
@@ -56,14 +56,14 @@ async def test_a_changed_fact_is_repaired_and_then_not_at_once_again() -> None:
 
 
 async def test_a_stale_offline_is_put_right_without_a_word_and_not_in_a_hot_loop() -> None:
-    thing = Pass()
+    thing = Reconciles()
     device = {"connectionStatus": True, "reported": {"model": "F"}}
     offline = {"tcxn": {"connection_status": 0}}
     await thing.run({}, device=device)
     held = await thing.edited(reported=offline).run({}, device=device)
     assert held.accepted
-    assert held.again is not None
-    thing.clock.advance(held.again.total_seconds())
+    assert held.requeue_after is not None
+    thing.clock.advance(held.requeue_after.total_seconds())
     done = await thing.run({}, device=device)
     assert (done.accepted, done.repaired) == (True, ())
     assert thing.session.reported()["tcxn"] == {"connection_status": 2}
@@ -73,7 +73,7 @@ async def test_a_stale_offline_is_put_right_without_a_word_and_not_in_a_hot_loop
 
 
 async def test_presence_does_not_wait_for_a_fight_over_another_fact() -> None:
-    thing = Pass()
+    thing = Reconciles()
     device = {"connectionStatus": True, "reported": {"model": "F"}}
     await thing.run({}, device=device)
     for _ in range(4):
@@ -85,34 +85,34 @@ async def test_presence_does_not_wait_for_a_fight_over_another_fact() -> None:
 
 
 async def test_a_delta_is_answered_with_the_desired_values() -> None:
-    thing = Pass()
+    thing = Reconciles()
     wish = {"a": [1, {"b": 2}], "c": {}, "d": {"e": "x"}}
     done = await thing.run(wish, device=ACKNOWLEDGE)
     assert done.accepted
     assert thing.session.reports == [wish]
     assert thing.session.view.document is not None
     assert thing.session.view.document.pending == ()
-    assert done.memory.reported == ()
+    assert done.managed.reported == ()
 
 
 async def test_only_the_paths_are_answered() -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({"a": 1, "b": 2}, device={"acknowledge": "Paths", "acknowledgePaths": ["/a"]})
     assert thing.session.reported() == {"a": 1}
 
 
 async def test_an_answer_waits_for_its_delay() -> None:
-    thing = Pass()
+    thing = Reconciles()
     device = ACKNOWLEDGE | {"acknowledgeDelay": "5s"}
     done = await thing.run({"a": 1}, device=device)
     assert done.accepted
-    assert done.again is not None
-    assert done.again.total_seconds() == 5
+    assert done.requeue_after is not None
+    assert done.requeue_after.total_seconds() == 5
     thing.clock.advance(3)
     done = await thing.edited(desired={"b": 2}).run({"a": 1}, device=device)
     assert thing.session.reports == []
-    assert done.again is not None
-    assert done.again.total_seconds() == 2
+    assert done.requeue_after is not None
+    assert done.requeue_after.total_seconds() == 2
     thing.clock.advance(2)
     await thing.run({"a": 1}, device=device)
     assert thing.session.reported() == {"a": 1, "b": 2}
@@ -120,7 +120,7 @@ async def test_an_answer_waits_for_its_delay() -> None:
 
 async def test_foreign_wishes_are_answered_under_every_policy_and_nothing_loops() -> None:
     for policy in ("Merge", "Exact", "Once", "Observe"):
-        thing = Pass()
+        thing = Reconciles()
         spec: dict[str, Any] = {"desiredPolicy": policy, "device": ACKNOWLEDGE}
         await thing.run({"a": 1}, **spec)
         await thing.edited(desired={"a": 5, "other": 7}).run({"a": 1}, **spec)
@@ -144,7 +144,7 @@ async def test_foreign_wishes_are_answered_under_every_policy_and_nothing_loops(
 
 
 async def test_two_reporters_do_not_melt_each_other() -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({"a": 1}, device=ACKNOWLEDGE)
     for _ in range(50):
         await thing.edited(reported={"a": 9}).run({"a": 1}, device=ACKNOWLEDGE)
@@ -153,7 +153,7 @@ async def test_two_reporters_do_not_melt_each_other() -> None:
 
 
 async def test_a_new_wish_is_answered_at_once_however_often_the_old_one_was() -> None:
-    thing = Pass()
+    thing = Reconciles()
     await thing.run({"a": 1}, device=ACKNOWLEDGE)
     for value in range(2, 12):
         await thing.edited(desired={"other": value}).run({"a": 1}, device=ACKNOWLEDGE)
@@ -161,7 +161,7 @@ async def test_a_new_wish_is_answered_at_once_however_often_the_old_one_was() ->
 
 
 async def test_what_is_simulated_is_remembered_before_it_is_reported_and_left_alone() -> None:
-    thing = Pass()
+    thing = Reconciles()
     device: Any = {"simulate": [{"path": "/t", "every": "1s", "counter": {}}]}
     done = await thing.run({}, device=device)
     assert thing.records == [ManagedPaths(reported=("/t",))]
@@ -173,7 +173,7 @@ async def test_what_is_simulated_is_remembered_before_it_is_reported_and_left_al
 
 
 async def test_a_refused_report_is_stalled_and_not_sent_again() -> None:
-    thing = Pass()
+    thing = Reconciles()
     thing.session.codes = [413]
     done = await thing.run({}, device={"reported": {"a": 1}})
     assert done.problem is not None
@@ -184,7 +184,7 @@ async def test_a_refused_report_is_stalled_and_not_sent_again() -> None:
 
 
 async def test_the_wish_of_yesterday_is_not_answered() -> None:
-    thing = Pass()
+    thing = Reconciles()
     device = ACKNOWLEDGE | {"acknowledgeDelay": "5s"}
     await thing.run({"a": 1}, device=device)
     thing.clock.advance(10)

@@ -65,8 +65,8 @@ class Scene:
             on_dropped=self.dropped.append,
         )
 
-    def play(self, program: DeviceProgram) -> None:
-        self.device.play(program, thing_name="t", created=CREATED)
+    def run(self, program: DeviceProgram) -> None:
+        self.device.run(program, thing_name="t", created=CREATED)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def counting(path: str = "/n", every: str = "10s", *, buffer: bool = False) -> A
 
 
 async def test_what_is_due_together_is_one_report(scene: Scene) -> None:
-    scene.play(program(counting("/n/fast", "5s"), counting("/n/slow", "10s")))
+    scene.run(program(counting("/n/fast", "5s"), counting("/n/slow", "10s")))
     await asyncio.sleep(41)
     first, *later = [reported["n"] for _, reported in scene.wire.reports]
     assert first.keys() == {"fast", "slow"}
@@ -96,7 +96,7 @@ async def test_what_is_due_together_is_one_report(scene: Scene) -> None:
 
 async def test_an_operator_that_restarts_goes_on_where_it_was(scene: Scene) -> None:
     scene.wire.document = ShadowDocument(desired={}, reported={"n": 7}, version=1)
-    scene.play(program(counting()))
+    scene.run(program(counting()))
     await asyncio.sleep(0)
     assert scene.wire.reports == []
     await asyncio.sleep(10)
@@ -105,14 +105,14 @@ async def test_an_operator_that_restarts_goes_on_where_it_was(scene: Scene) -> N
 
 
 async def test_only_what_is_buffered_is_kept_and_comes_in_order_with_its_time(scene: Scene) -> None:
-    scene.play(program(counting(buffer=True), counting("/live")))
+    scene.run(program(counting(buffer=True), counting("/live")))
     await asyncio.sleep(25)
     scene.wire.connected = False
     before = len(scene.wire.reports)
     await asyncio.sleep(50)
     assert len(scene.wire.reports) == before
     scene.wire.connected = True
-    scene.play(scene.device._program)
+    scene.run(scene.device._program)
     await asyncio.sleep(1)
     times = [time for time, _ in scene.wire.past]
     assert len(times) == 5
@@ -123,11 +123,11 @@ async def test_only_what_is_buffered_is_kept_and_comes_in_order_with_its_time(sc
 
 async def test_too_long_an_absence_is_said_once() -> None:
     scene = Scene(buffer_limit=3)
-    scene.play(program(counting(buffer=True)))
+    scene.run(program(counting(buffer=True)))
     scene.wire.connected = False
     await asyncio.sleep(101)
     scene.wire.connected = True
-    scene.play(scene.device._program)
+    scene.run(scene.device._program)
     await asyncio.sleep(1)
     assert len(scene.wire.past) == 3
     assert len(scene.dropped) == 1
@@ -148,7 +148,7 @@ async def test_a_report_that_may_be_lost_is_delivered_as_the_past(
     scene: Scene, error: ThingOperatorError
 ) -> None:
     scene.wire.errors = [error]
-    scene.play(program(counting(buffer=True)))
+    scene.run(program(counting(buffer=True)))
     await asyncio.sleep(1)
     assert len(scene.wire.past) == 1
     assert scene.device.problem is None
@@ -156,7 +156,7 @@ async def test_a_report_that_may_be_lost_is_delivered_as_the_past(
 
 async def test_a_refusal_for_good_is_a_problem_until_a_report_is_accepted(scene: Scene) -> None:
     scene.wire.errors = [rejection(code=413, message="too big")]
-    scene.play(program(counting(buffer=True)))
+    scene.run(program(counting(buffer=True)))
     await asyncio.sleep(1)
     (problem,) = scene.problems
     assert (problem.reason, problem.stalled) == ("Rejected", True)
@@ -167,10 +167,10 @@ async def test_a_refusal_for_good_is_a_problem_until_a_report_is_accepted(scene:
 
 async def test_a_broker_that_takes_no_past_is_not_asked_for_ever(scene: Scene) -> None:
     scene.wire.errors = [SessionLostError("x") for _ in range(4)]
-    scene.play(program(counting(every="1h", buffer=True)))
+    scene.run(program(counting(every="1h", buffer=True)))
     for _ in range(6):
         await asyncio.sleep(1)
-        scene.play(scene.device._program)
+        scene.run(scene.device._program)
     assert scene.wire.past == []
     assert scene.wire.errors == []
     assert scene.dropped == [1]
@@ -178,7 +178,7 @@ async def test_a_broker_that_takes_no_past_is_not_asked_for_ever(scene: Scene) -
 
 async def test_reports_do_not_pile_up_behind_a_slow_answer(scene: Scene) -> None:
     scene.wire.answers.clear()
-    scene.play(program(counting()))
+    scene.run(program(counting()))
     await asyncio.sleep(100)
     scene.wire.answers.set()
     await asyncio.sleep(1)
@@ -186,27 +186,27 @@ async def test_reports_do_not_pile_up_behind_a_slow_answer(scene: Scene) -> None
 
 
 async def test_a_new_program_replaces_the_old_one_and_none_ends_it(scene: Scene) -> None:
-    scene.play(program(counting("/a", "1s")))
+    scene.run(program(counting("/a", "1s")))
     await asyncio.sleep(3.5)
-    scene.play(program(counting("/b", "1s")))
+    scene.run(program(counting("/b", "1s")))
     # Not at the end of a quarter of a second, when a report may just be on its way.
     await asyncio.sleep(3.6)
     names = ["".join(reported) for _, reported in scene.wire.reports]
     assert names == sorted(names)
     assert set(names) == {"a", "b"}
-    scene.play(NO_DEVICE)
+    scene.run(NO_DEVICE)
     count = len(scene.wire.reports)
     await asyncio.sleep(10)
     assert len(scene.wire.reports) == count
 
 
 async def test_stopping_ends_everything(scene: Scene) -> None:
-    scene.play(program(counting(every="1s", buffer=True)))
+    scene.run(program(counting(every="1s", buffer=True)))
     scene.wire.connected = False
     await asyncio.sleep(5)
     scene.device.stop()
     scene.wire.connected = True
-    scene.play(NO_DEVICE)
+    scene.run(NO_DEVICE)
     await asyncio.sleep(10)
     assert scene.wire.past == []
     assert len(scene.wire.reports) == 1

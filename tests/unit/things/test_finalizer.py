@@ -13,7 +13,7 @@ from thing_operator.api.thing import DeletionPolicy
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.records import ObjectRecord
 from thing_operator.session.errors import rejection
-from thing_operator.things.deletion import ThingDeletion
+from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.managed_paths import ManagedPaths
 
 TIMEOUT = timedelta(minutes=5)
@@ -35,18 +35,18 @@ class Scene:
     def __init__(self, *, timeout: timedelta = TIMEOUT) -> None:
         self.clock = FakeClock()
         self.client = Finalizers()
-        self.told: list[str] = []
+        self.events: list[str] = []
         self.session: Any = ServiceSession()
         self.session.foreign(desired={"a": 1, "foreign": 2}, reported={"fact": 1, "measured": 2})
         self.session.hear()
-        self.ending = ThingDeletion(
+        self.finalizer = ShadowFinalizer(
             client=self.client,  # type: ignore[arg-type]
             timeout=timeout,
             clock=self.clock,
-            tell=lambda _record, reason, _message: self.told.append(reason),
+            record_event=lambda _record, reason, _message: self.events.append(reason),
         )
 
-    async def settle(self, policy: DeletionPolicy = DeletionPolicy.CLEAR) -> timedelta | None:
+    async def finish(self, policy: DeletionPolicy = DeletionPolicy.CLEAR) -> timedelta | None:
         record = ObjectRecord(
             key=ObjectKey("ns", "t"),
             uid="u",
@@ -56,37 +56,37 @@ class Scene:
             finalizers=(FINALIZER, "example.org/theirs"),
             spec=b"{}",
         )
-        memory = ManagedPaths(desired=("/a",), reported=("/fact",))
-        return await self.ending.settle(record, policy=policy, session=self.session, memory=memory)
+        managed = ManagedPaths(desired=("/a",), reported=("/fact",))
+        return await self.finalizer.finish(record, policy=policy, session=self.session, managed=managed)
 
 
 async def test_our_keys_leave_both_sections_and_the_finalizer_goes() -> None:
     scene = Scene()
-    assert await scene.settle() is None
+    assert await scene.finish() is None
     assert scene.session.desired() == {"foreign": 2}
     assert scene.session.reported() == {"measured": 2}
     assert scene.client.patched == [["example.org/theirs"]]
-    assert scene.told == ["ShadowCleared"]
+    assert scene.events == ["ShadowCleared"]
 
 
 async def test_the_time_before_the_operators_start_does_not_count() -> None:
     scene = Scene()
     scene.session.connected = False
-    again = await scene.settle()
+    again = await scene.finish()
     assert again is not None
     assert scene.client.patched == []
     scene.clock.advance(TIMEOUT.total_seconds() - 1)
     scene.session.connected = True
-    assert await scene.settle() is None
-    assert scene.told == ["ShadowCleared"]
+    assert await scene.finish() is None
+    assert scene.events == ["ShadowCleared"]
 
 
 async def test_without_a_session_it_is_released_when_the_time_is_up() -> None:
     scene = Scene()
     scene.session.connected = False
     scene.clock.advance(TIMEOUT.total_seconds())
-    assert await scene.settle() is None
-    assert scene.told == ["DeletionTimedOut"]
+    assert await scene.finish() is None
+    assert scene.events == ["DeletionTimedOut"]
     assert scene.client.patched == [["example.org/theirs"]]
 
 
@@ -98,8 +98,8 @@ async def test_a_service_that_does_not_answer_holds_it_no_longer_than_that() -> 
         await asyncio.get_running_loop().create_future()
 
     scene.session.update = never
-    assert await scene.settle() is None
-    assert scene.told == ["DeletionTimedOut"]
+    assert await scene.finish() is None
+    assert scene.events == ["DeletionTimedOut"]
 
 
 @pytest.mark.parametrize("policy", [DeletionPolicy.CLEAR, DeletionPolicy.DELETE])
@@ -116,13 +116,13 @@ async def test_a_cloud_that_denies_holds_it_no_longer_than_that_and_is_asked_unt
         raise denied
 
     scene.session.update = scene.session.delete_shadow = deny
-    again = await scene.settle(policy)
+    again = await scene.finish(policy)
     assert again is not None
     assert again > timedelta(0)
     assert scene.client.patched == []
     scene.clock.advance(TIMEOUT.total_seconds())
     # The time is up, whatever the answer of a last try would be.
-    assert await scene.settle(policy) is None
+    assert await scene.finish(policy) is None
     assert tries >= 1
-    assert scene.told == ["DeletionTimedOut"]
+    assert scene.events == ["DeletionTimedOut"]
     assert scene.client.patched == [["example.org/theirs"]]

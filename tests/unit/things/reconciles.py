@@ -1,4 +1,4 @@
-"""Repeated passes over one Thing, with the real rules of the shadow service behind."""
+"""Repeated reconciles of one Thing, with the real rules of the shadow service behind."""
 
 import random
 from datetime import timedelta
@@ -12,9 +12,9 @@ from thing_operator.api.conditions import Condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.device import compile_device
+from thing_operator.things.gates import Acknowledgements, RetryGate
 from thing_operator.things.managed_paths import ManagedPaths
-from thing_operator.things.runtime import Acknowledgements, RetryGate, ThingRuntime
-from thing_operator.things.shadow_sync import DesiredState, SyncOutcome, sync_shadow
+from thing_operator.things.shadow_sync import DesiredState, RequestState, SyncOutcome, sync_shadow
 
 
 class CrashError(Exception):
@@ -22,17 +22,17 @@ class CrashError(Exception):
 
 
 class Moment(StrEnum):
-    """Between which two steps of a pass it goes."""
+    """Between which two steps of a reconcile the process ends."""
 
-    BEFORE_RECORD = "before the memory is written"
-    AFTER_RECORD = "after the memory was written"
+    BEFORE_RECORD = "before the managed paths are written"
+    AFTER_RECORD = "after the managed paths were written"
     BEFORE_SEND = "before the update is sent"
     AFTER_SEND = "after the update was accepted, before anybody knows"
     BEFORE_STATUS = "before the status is written"
 
 
-class Pass:
-    """Repeats passes over one Thing and keeps what the API server would."""
+class Reconciles:
+    """Repeats reconciles of one Thing and keeps what the API server would."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -47,14 +47,12 @@ class Pass:
         """A new process: it knows what the API server and the shadow service hold, and nothing else."""
         self.session.on_send = self._check_crash
         self.session.hear()
-        self.runtime = ThingRuntime(
-            uid="u",
-            requests=self._gate(),
-            repairs=self._gate(),
-            greetings=self._gate(),
-            answers=Acknowledgements(clock=self.clock, gate=self._gate()),
+        self.requests = RequestState(
+            gate=self._gate(),
+            repair_gate=self._gate(),
+            presence_gate=self._gate(),
+            acknowledgements=Acknowledgements(clock=self.clock, gate=self._gate()),
         )
-        self.runtime.session = self.session  # type: ignore[assignment]
 
     def _check_crash(self, moment: str) -> None:
         if self.crash_at == moment:
@@ -73,26 +71,27 @@ class Pass:
         return self
 
     async def run(self, desired: Any, *, generation: int = 1, **spec: Any) -> SyncOutcome:
-        async def remember(memory: ManagedPaths) -> None:
-            if self.recorded.covers(memory):
+        async def persist(managed: ManagedPaths) -> None:
+            if self.recorded.covers(managed):
                 return
             assert self.session.sent == self.sent_before
             self._check_crash(Moment.BEFORE_RECORD)
-            self.recorded = memory
-            self.records.append(memory)
+            self.recorded = managed
+            self.records.append(managed)
             self._check_crash(Moment.AFTER_RECORD)
 
         self.sent_before = list(self.session.sent)
         wanted = ThingSpec.model_validate({"desired": desired, **spec})
         program = compile_device(wanted, thing_name="t", document_limit=8192)
         done = await sync_shadow(
-            self.runtime,
+            self.session,  # type: ignore[arg-type]
+            self.requests,
             DesiredState(generation=generation, spec=wanted, program=program, document_limit=8192),
             previous=self._status(),
-            remember=remember,
+            persist=persist,
         )
         self._check_crash(Moment.BEFORE_STATUS)
-        self.recorded = done.memory
+        self.recorded = done.managed
         if done.accepted:
             self.accepted_generation = generation
         return done

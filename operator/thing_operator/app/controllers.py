@@ -1,0 +1,155 @@
+"""The controllers of both kinds, put together."""
+
+import random
+from collections.abc import Awaitable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from thing_operator.api.names import BATCHES, THINGS
+from thing_operator.batches.reconciler import BatchReconciler
+from thing_operator.config import Settings
+from thing_operator.core.backoff import Backoff, Jitter
+from thing_operator.core.clock import Clock
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
+from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.controller import Controller, Reconcile
+from thing_operator.kube.events import EventRecorder
+from thing_operator.kube.ports import RecordEvent
+from thing_operator.kube.status_writer import StatusWriter
+from thing_operator.observability.metrics import Metrics
+from thing_operator.session import Hub
+from thing_operator.things.registry import ThingRegistry
+from thing_operator.things.services import ThingServices
+from thing_operator.things.wiring import Things, wire_things
+
+_FIRST_RETRY = timedelta(seconds=1)
+_LONGEST_RECONCILE_RETRY = timedelta(minutes=2)
+_LONGEST_STATUS_RETRY = timedelta(minutes=1)
+
+_THINGS_AT_A_TIME = 64
+_BATCHES_AT_A_TIME = 4
+
+
+class Controllers:
+    """Things and ThingBatches, with what they share: one status writer, one event recorder, one hub of sessions."""
+
+    def __init__(
+        self, *, client: KubeClient, hub: Hub, settings: Settings, metrics: Metrics, clock: Clock
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._rng = random.Random()  # noqa: S311 - jitter, not secrets
+        self.events = EventRecorder(client, clock=clock, on_event=metrics.event)
+        self.writer = StatusWriter(
+            client,
+            writes_per_second=settings.status.writes_per_second,
+            clock=clock,
+            retry=Backoff(_FIRST_RETRY, _LONGEST_STATUS_RETRY, self._rng, Jitter.EQUAL),
+            on_gone=self._on_deleted,
+            observer=metrics,
+        )
+        self.things = self._controller(
+            THINGS,
+            name="things",
+            reconcile=self._reconcile_thing,
+            concurrency=_THINGS_AT_A_TIME,
+        )
+        self.batches = self._controller(
+            BATCHES,
+            name="batches",
+            reconcile=self._reconcile_batch,
+            concurrency=_BATCHES_AT_A_TIME,
+        )
+        self._things = self._wire_things(hub)
+        self._batches = BatchReconciler(
+            cache=self.batches.cache,
+            client=client,
+            writer=self.writer,
+            settings=settings.batch,
+            tell=self._recorder(BATCHES),
+            clock=clock,
+        )
+
+    def __iter__(self) -> Iterator[Controller]:
+        return iter((self.things, self.batches))
+
+    @property
+    def registry(self) -> ThingRegistry:
+        """The Things of this process."""
+        return self._things.registry
+
+    def on_secret_change(self, secret: ObjectKey) -> None:
+        """A Secret was created, changed or deleted: who uses it reads it again."""
+        self._things.registry.secret_changed(secret)
+        self.batches.enqueue_users(secret)
+
+    def on_secrets_resync(self) -> None:
+        """The Secret watch had a gap: everybody reads Secrets again."""
+        self._things.registry.secrets_resynced()
+        self.batches.enqueue_all()
+
+    # The controllers come first: the reconcilers read their caches.
+
+    def _reconcile_thing(self, key: ObjectKey) -> Awaitable[timedelta | None]:
+        return self._things.reconciler.reconcile(key)
+
+    def _reconcile_batch(self, key: ObjectKey) -> Awaitable[timedelta | None]:
+        return self._batches.reconcile(key)
+
+    def _on_deleted(self, ref: ObjectRef) -> None:
+        for controller in self:
+            controller.informer.on_deleted(ref)
+
+    def _controller(
+        self, resource: Resource, *, name: str, reconcile: Reconcile, concurrency: int
+    ) -> Controller:
+        return Controller(
+            self._client,
+            resource,
+            name=name,
+            reconcile=reconcile,
+            concurrency=concurrency,
+            namespaces=self._settings.namespaces,
+            writer=self.writer,
+            on_reconciled=self._on_reconciled,
+            clock=self._clock,
+            backoff=Backoff(_FIRST_RETRY, _LONGEST_RECONCILE_RETRY, self._rng, Jitter.FULL_ABOVE_BASE),
+        )
+
+    def _wire_things(self, hub: Hub) -> Things:
+        ca_file = self._settings.endpoint.ca_file
+        services = ThingServices(
+            client=self._client,
+            hub=hub,
+            cache=self.things.cache,
+            writer=self.writer,
+            settings=self._settings,
+            default_ca=_read_ca(ca_file) if ca_file else None,
+            enqueue=self.things.queue.add,
+            record_event=self._recorder(THINGS),
+            observer=self._metrics,
+            clock=self._clock,
+            rng=self._rng,
+        )
+        return wire_things(services)
+
+    def _recorder(self, resource: Resource) -> RecordEvent:
+        return lambda record, reason, message: self.events.tell(
+            ObjectRef(resource, record.key, record.uid), reason=reason, message=message
+        )
+
+    def _on_reconciled(self, name: str, good: bool, seconds: float) -> None:  # noqa: FBT001 - a callback's order
+        self._metrics.reconciled(queue=name, good=good, seconds=seconds)
+
+
+def _read_ca(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ToolError(
+            f"endpoint.caFile {file} cannot be read: {error}", reason=ToolReason.INVALID_SETTINGS
+        ) from None

@@ -1,0 +1,69 @@
+"""What keeps one kind of object reconciled: an informer in front, a work queue behind it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from thing_operator.core.backoff import Backoff
+from thing_operator.core.clock import Clock
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.work_queue import WorkQueue
+from thing_operator.kube.cache import ObjectCache
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.informer import Informer
+from thing_operator.kube.status_writer import StatusWriter
+
+Reconcile = Callable[[ObjectKey], Awaitable[timedelta | None]]
+"""Brings one object to its spec; returns when to do it again if nothing that is watched changes, None for never."""
+
+Reconciled = Callable[[str, bool, float], None]
+"""Called after each reconcile with the queue's name, whether it went well, and how many seconds it took."""
+
+
+class Controller:
+    """Cache, informer and work queue of one kind."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        resource: Resource,
+        *,
+        name: str,
+        reconcile: Reconcile,
+        concurrency: int,
+        namespaces: Sequence[str],
+        writer: StatusWriter,
+        on_reconciled: Reconciled,
+        clock: Clock,
+        backoff: Backoff,
+    ) -> None:
+        """``name`` is the queue's in metrics; ``concurrency``: reconciles under way at a time; ``backoff``
+        spaces those that failed."""
+        self.name = name
+        self.cache = ObjectCache()
+        self.queue: WorkQueue[ObjectKey] = WorkQueue(
+            reconcile,
+            name=f"queue of {name}",
+            concurrency=concurrency,
+            clock=clock,
+            backoff=backoff,
+            on_pass=lambda good, seconds: on_reconciled(name, good, seconds),
+        )
+        self.informer = Informer(
+            client,
+            resource,
+            namespaces=namespaces,
+            cache=self.cache,
+            writer=writer,
+            enqueue=self.queue.add,
+            clock=clock,
+        )
+
+    def enqueue_all(self) -> None:
+        """Have every object reconciled."""
+        for record in self.cache:
+            self.queue.add(record.key)
+
+    def enqueue_users(self, secret: ObjectKey) -> None:
+        """Have every object reconciled that refers to this Secret."""
+        for key in self.cache.users_of(secret):
+            self.queue.add(key)

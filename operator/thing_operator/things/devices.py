@@ -1,0 +1,109 @@
+"""Giving a Thing the virtual device that its spec asks for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from thing_operator.api.thing import ThingSpec
+from thing_operator.config import DeviceSettings
+from thing_operator.core.clock import Clock
+from thing_operator.core.reasons import Reason
+from thing_operator.device import DeviceProgram, compile_device
+from thing_operator.kube.ports import Enqueue, RecordEvent
+from thing_operator.kube.records import ObjectRecord
+from thing_operator.session import Session
+from thing_operator.things.observer import ThingObserver
+from thing_operator.things.problem import Problem
+from thing_operator.things.resolved import ResolvedThing
+from thing_operator.things.virtual_device import VirtualDevice
+
+
+@dataclass(slots=True)
+class DeviceSlot:
+    """The virtual device of one Thing. Written here and nowhere else."""
+
+    device: VirtualDevice | None = None
+    """None until something is simulated: most Things simulate nothing, and ten thousand are held."""
+    generation: int = 0
+    """Of the program."""
+    program: DeviceProgram | None = None
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why what the thing reports by itself is not accepted; None when it is."""
+        return self.device.problem if self.device else None
+
+    def compile(
+        self, spec: ThingSpec, *, generation: int, thing_name: str, document_limit: int
+    ) -> DeviceProgram:
+        """``spec.device`` ready to run; the same object for the same generation. Raises InvalidDeviceError.
+
+        ``document_limit`` is in bytes.
+        """
+        if self.program is None or self.generation != generation:
+            self.program = compile_device(spec, thing_name=thing_name, document_limit=document_limit)
+            self.generation = generation
+        return self.program
+
+    def stop(self) -> None:
+        """Nothing is simulated any more, and nothing of it is kept."""
+        if self.device is not None:
+            self.device.stop()
+            self.device = None
+
+
+class DeviceManager:
+    """Starts virtual devices and has them follow their programs."""
+
+    def __init__(
+        self,
+        *,
+        settings: DeviceSettings,
+        enqueue: Enqueue,
+        record_event: RecordEvent,
+        observer: ThingObserver,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._enqueue = enqueue
+        self._record_event = record_event
+        self._observer = observer
+        self._clock = clock
+
+    def run(
+        self,
+        record: ObjectRecord,
+        slot: DeviceSlot,
+        resolved: ResolvedThing,
+        *,
+        session: Callable[[], Session | None],
+    ) -> None:
+        """Have the device follow the slot's program; one is made when there is something to simulate.
+
+        ``session`` gives the session that is in use whenever the device reports.
+        """
+        program = slot.program
+        if program is None:
+            return
+        if slot.device is None and program.signals:
+            slot.device = self._new_device(record, session)
+        if slot.device is not None:
+            slot.device.run(program, thing_name=resolved.thing_name, created=record.created_at)
+
+    def _new_device(self, record: ObjectRecord, session: Callable[[], Session | None]) -> VirtualDevice:
+        return VirtualDevice(
+            session=session,
+            settings=self._settings,
+            clock=self._clock,
+            on_problem=lambda: self._enqueue(record.key),
+            on_dropped=lambda count: self._dropped(record, count),
+        )
+
+    def _dropped(self, record: ObjectRecord, count: int) -> None:
+        limits = self._settings
+        self._observer.samples_dropped(count)
+        self._record_event(
+            record,
+            Reason.SAMPLES_DROPPED,
+            f"{count} simulated value(s) of the time without a connection are lost: the operator keeps "
+            f"{limits.buffer_limit} (device.bufferLimit) for {limits.buffer_age} (device.bufferAge)",
+        )

@@ -1,0 +1,103 @@
+"""Publishing what a reconcile has found: status, Events, and the paths to be managed before they are sent."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+
+from thing_operator.api.names import THINGS
+from thing_operator.api.thing import MirrorSpec, ShadowStatus, ThingStatus
+from thing_operator.core.durations import parse_duration
+from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectRef
+from thing_operator.kube.parsed import ParsedStatuses
+from thing_operator.kube.ports import RecordEvent
+from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.status_writer import StatusWriter
+from thing_operator.things.condition_counts import ConditionCounts, ConditionSet
+from thing_operator.things.conditions import condition_keys, event_worthy
+from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.things.observation import Observation
+from thing_operator.things.status import build_status, is_urgent
+
+_PARSED_LIMIT = 128
+"""Statuses kept parsed: a reconcile asks several times, and parsing is dear."""
+
+
+class StatusPublisher:
+    """Writes the status of Things through the status writer, and records an Event for each transition."""
+
+    def __init__(
+        self,
+        *,
+        writer: StatusWriter,
+        counts: ConditionCounts,
+        record_event: RecordEvent,
+        min_interval: timedelta,
+    ) -> None:
+        """``min_interval``: between two writes that only mirror, of Things that name none."""
+        self._writer = writer
+        self._statuses = ParsedStatuses(writer, ThingStatus, limit=_PARSED_LIMIT)
+        self._counts = counts
+        self._record_event = record_event
+        self._default_interval = min_interval
+
+    def previous(self, record: ObjectRecord) -> ThingStatus:
+        """The status that the API server holds, as far as is known."""
+        return self._statuses.of(_object_ref(record))
+
+    async def persist(
+        self, record: ObjectRecord, managed: ManagedPaths, *, observe: Callable[[], Observation]
+    ) -> None:
+        """Have the API server hold ``managed`` before anything that it stands for is sent.
+
+        ``observe`` gives what the status to be written says besides; it is asked only if a write is needed.
+        Raises what the API server answers.
+        """
+        if self._certain(record).covers(managed):
+            return
+        # What is under way may bring it: then no second write is needed.
+        await self._writer.landed(_object_ref(record))
+        if self._certain(record).covers(managed):
+            return
+        await self._writer.write(_object_ref(record), build_status(observe()).to_wire())
+
+    def publish(
+        self, record: ObjectRecord, observation: Observation, *, published: ConditionSet | None
+    ) -> ConditionSet:
+        """Write what has changed and record its Events; returns the conditions, to be given back as ``published``."""
+        status = build_status(observation)
+        before = published or condition_keys(observation.previous.conditions)
+        for condition in event_worthy(before, status.conditions):
+            self._record_event(record, Reason(condition.reason), condition.message)
+        self._writer.submit(
+            _object_ref(record),
+            status.to_wire(),
+            urgent=is_urgent(observation.previous, status),
+            min_interval=self._min_interval(observation.mirror),
+        )
+        return self._counts.move(published, condition_keys(status.conditions))
+
+    def mirror(self, record: ObjectRecord, shadow: ShadowStatus, spec: MirrorSpec | None) -> None:
+        """Bring what was reported into status and leave the rest of it as it is."""
+        part = {"shadow": shadow.to_wire()}
+        self._writer.amend(_object_ref(record), part, min_interval=self._min_interval(spec))
+
+    def _min_interval(self, mirror: MirrorSpec | None) -> timedelta:
+        own = mirror.min_interval if mirror else None
+        return parse_duration(own) if own else self._default_interval
+
+    def _certain(self, record: ObjectRecord) -> ManagedPaths:
+        """What the API server holds for certain: what is in every status that it may hold by now."""
+        possible = [ManagedPaths.of(status) for status in self._statuses.possible(_object_ref(record))]
+        return ManagedPaths(
+            desired=_common(managed.desired for managed in possible),
+            reported=_common(managed.reported for managed in possible),
+        )
+
+
+def _common(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    sets = [frozenset(pointers) for pointers in paths]
+    return tuple(frozenset.intersection(*sets)) if sets else ()
+
+
+def _object_ref(record: ObjectRecord) -> ObjectRef:
+    return ObjectRef(THINGS, record.key, record.uid)

@@ -1,0 +1,30 @@
+"""What the process gives to the reconciling of Things."""
+
+import random
+from dataclasses import dataclass
+
+from thing_operator.config import Settings
+from thing_operator.core.clock import Clock
+from thing_operator.kube.cache import ObjectCache
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.ports import Enqueue, RecordEvent
+from thing_operator.kube.status_writer import StatusWriter
+from thing_operator.session import Hub
+from thing_operator.things.observer import ThingObserver
+
+
+@dataclass(frozen=True, slots=True)
+class ThingServices:
+    """One of each a process. ``default_ca``: PEM, for Things that name no CA; None for the shipped roots."""
+
+    client: KubeClient
+    hub: Hub
+    cache: ObjectCache
+    writer: StatusWriter
+    settings: Settings
+    default_ca: str | None
+    enqueue: Enqueue
+    record_event: RecordEvent
+    observer: ThingObserver
+    clock: Clock
+    rng: random.Random

@@ -1,0 +1,100 @@
+"""The stage that brings the shadow and the virtual device to the spec."""
+
+from thing_operator.api.thing import ThingSpec
+from thing_operator.core.clock import Clock
+from thing_operator.core.errors import UserError
+from thing_operator.core.reasons import Reason
+from thing_operator.kube.ports import RecordEvent
+from thing_operator.kube.records import ObjectRecord
+from thing_operator.things.devices import DeviceManager
+from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.things.observe import Observe
+from thing_operator.things.observer import ThingObserver
+from thing_operator.things.problem import Problem
+from thing_operator.things.publisher import StatusPublisher
+from thing_operator.things.resolved import Resolution, ResolvedThing
+from thing_operator.things.runtime import ThingRuntime
+from thing_operator.things.shadow_sync import DesiredState, SyncOutcome, sync_shadow
+
+
+class Sync:
+    """Sends what the shadow lacks, and has the device run once it is accepted."""
+
+    def __init__(
+        self,
+        *,
+        devices: DeviceManager,
+        observe: Observe,
+        publisher: StatusPublisher,
+        document_limit: int,
+        record_event: RecordEvent,
+        observer: ThingObserver,
+        clock: Clock,
+    ) -> None:
+        """``document_limit``: bytes that the shadow service takes."""
+        self._devices = devices
+        self._observe = observe
+        self._publisher = publisher
+        self._document_limit = document_limit
+        self._record_event = record_event
+        self._observer = observer
+        self._clock = clock
+
+    async def run(
+        self, record: ObjectRecord, thing: ThingRuntime, resolution: Resolution, problem: Problem | None
+    ) -> SyncOutcome:
+        """Bring the shadow to the spec; nothing is done where ``problem`` is in the way, or the Thing suspended.
+
+        Raises what the API server answers when the managed paths cannot be persisted.
+        """
+        previous = self._publisher.previous(record)
+        spec, resolved = resolution.spec, resolution.resolved
+        unchanged = SyncOutcome(ManagedPaths.of(previous), blocking_problem=problem)
+        if problem is not None or spec is None or resolved is None or spec.suspend:
+            return unchanged
+
+        async def persist(managed: ManagedPaths) -> None:
+            await self._publisher.persist(
+                record,
+                managed,
+                observe=lambda: self._observe.run(record, thing, resolution, SyncOutcome(managed)),
+            )
+
+        try:
+            outcome = await sync_shadow(
+                thing.connection.session,
+                thing.requests,
+                self._desired_state(record, thing, spec, resolved),
+                previous=previous,
+                persist=persist,
+            )
+        except UserError as error:
+            return SyncOutcome(unchanged.managed, blocking_problem=Problem.of(error))
+        self._after(record, thing, resolved, outcome)
+        return outcome
+
+    def _desired_state(
+        self, record: ObjectRecord, thing: ThingRuntime, spec: ThingSpec, resolved: ResolvedThing
+    ) -> DesiredState:
+        """Raises InvalidDeviceError."""
+        program = thing.device.compile(
+            spec,
+            generation=record.generation,
+            thing_name=resolved.thing_name,
+            document_limit=self._document_limit,
+        )
+        return DesiredState(
+            generation=record.generation, spec=spec, program=program, document_limit=self._document_limit
+        )
+
+    def _after(
+        self, record: ObjectRecord, thing: ThingRuntime, resolved: ResolvedThing, outcome: SyncOutcome
+    ) -> None:
+        if outcome.accepted:
+            seconds = thing.requests.acceptance.arrived(now=self._clock.monotonic())
+            if seconds is not None:
+                self._observer.synced(seconds)
+            self._devices.run(record, thing.device, resolved, session=lambda: thing.connection.session)
+        if outcome.repaired:
+            paths = ", ".join(outcome.repaired[:5])
+            self._record_event(record, Reason.DRIFT_REPAIRED, f"changed by others and repaired: {paths}")

@@ -1,0 +1,103 @@
+"""The stages of a Thing's reconcile, put together."""
+
+from dataclasses import dataclass
+
+from thing_operator.core.resource import ObjectKey
+from thing_operator.things.connect import Connect
+from thing_operator.things.deletion import ThingDeletion
+from thing_operator.things.devices import DeviceManager
+from thing_operator.things.finalizer import ShadowFinalizer
+from thing_operator.things.gates import RetryGates
+from thing_operator.things.observe import Observe
+from thing_operator.things.publisher import StatusPublisher
+from thing_operator.things.reconciler import Stages, ThingReconciler
+from thing_operator.things.registry import ThingRegistry
+from thing_operator.things.runtime import new_runtime
+from thing_operator.things.services import ThingServices
+from thing_operator.things.sessions import SessionManager
+from thing_operator.things.sync import Sync
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """What the process needs of the kind Thing."""
+
+    registry: ThingRegistry
+    reconciler: ThingReconciler
+
+
+def wire_things(services: ThingServices) -> Things:
+    """Put together what reconciles Things. Starts nothing."""
+    settings, clock = services.settings, services.clock
+    gates = RetryGates(clock=clock, rng=services.rng)
+    registry = ThingRegistry(
+        cache=services.cache,
+        enqueue=services.enqueue,
+        new_runtime=lambda uid: new_runtime(uid, clock=clock, gates=gates),
+    )
+    publisher = StatusPublisher(
+        writer=services.writer,
+        counts=registry.counts,
+        record_event=services.record_event,
+        min_interval=settings.status.min_interval,
+    )
+
+    def on_session_change(key: ObjectKey) -> None:
+        reconciler.on_session_change(key)
+
+    finalizer = ShadowFinalizer(
+        client=services.client,
+        timeout=settings.deletion_timeout,
+        clock=clock,
+        record_event=services.record_event,
+    )
+    connect = Connect(
+        registry=registry,
+        sessions=SessionManager(
+            client=services.client,
+            hub=services.hub,
+            cache=services.cache,
+            default_ca=services.default_ca,
+            on_session_change=on_session_change,
+            clock=clock,
+        ),
+        finalizer=finalizer,
+        publisher=publisher,
+        clock=clock,
+    )
+    observe = Observe(publisher=publisher, disconnect_grace=settings.session.disconnect_grace, clock=clock)
+    stages = Stages(
+        connect=connect,
+        sync=_sync(services, observe=observe, publisher=publisher),
+        observe=observe,
+        publisher=publisher,
+        deletion=ThingDeletion(
+            registry=registry,
+            connect=connect,
+            finalizer=finalizer,
+            publisher=publisher,
+            settings=settings.endpoint,
+        ),
+    )
+    reconciler = ThingReconciler(
+        stages, registry=registry, settings=settings.endpoint, enqueue=services.enqueue
+    )
+    return Things(registry, reconciler)
+
+
+def _sync(services: ThingServices, *, observe: Observe, publisher: StatusPublisher) -> Sync:
+    return Sync(
+        devices=DeviceManager(
+            settings=services.settings.device,
+            enqueue=services.enqueue,
+            record_event=services.record_event,
+            observer=services.observer,
+            clock=services.clock,
+        ),
+        observe=observe,
+        publisher=publisher,
+        document_limit=services.settings.shadow.document_limit,
+        record_event=services.record_event,
+        observer=services.observer,
+        clock=services.clock,
+    )
