@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar, overload
 T = TypeVar("T")
 
 _SHORTEST_PAUSE = 0.005
+_POLITE_PAUSE = 0.1
+"""Between two looks through an API that counts its requests, as the cloud's does."""
 _LONGEST_PAUSE = 0.25
 
 
@@ -23,7 +25,7 @@ def eventually(
     while not (found := condition()):
         waited = time.monotonic() - began
         assert waited < timeout, f"not the case within {timeout} s: {what}"
-        time.sleep(_pause(waited))
+        time.sleep(max(_POLITE_PAUSE, _pause(waited)))
     return found
 
 
