@@ -42,7 +42,7 @@ from thing_operator_local.cloud.shadow_tree import outstanding, patched, values
 Json = Any
 
 NOW = 1_790_000_000
-KEYS = st.sampled_from(["a", "b", "c", "", "x/y", "m~n", "timestamp", "desired", "ключ", "\u2028"])
+KEYS = st.sampled_from(["a", "b", "timestamp", "", "x/y", "ключ"])
 NUMBERS = st.one_of(
     st.sampled_from(
         [0, 1, 1.0, -0.0, 0.0, -1, 2.5, 1e16, 1e-7, 2**53, 2**53 + 1, float(2**53), 2**64, -(2**63)]
@@ -174,6 +174,7 @@ STATES = st.none() | st.fixed_dictionaries({}, optional={"desired": SECTIONS, "r
     [{"desired": {"a": {"timestamp": 1}}}, {"desired": {"a": {"timestamp": None}}}, {"desired": {"a": {}}}]
 )
 @example([{"reported": {"a": [{"timestamp": 7}]}}, {"reported": {"a": {"b": 1}}}, None])
+@example([{"desired": {"a": 1}}, {"desired": {"a": {"b": 1}}}, {"desired": {"a": 2}}])
 @example([{"desired": {"a": 1}}, "delete", {"desired": {}}, "get"])
 @example([{"desired": {"a": {"b": {}}}}, {"desired": {"a": {"b": {"c": None}}}}])
 @example([{"desired": {"timestamp": 5}}, {"desired": {"timestamp": {"timestamp": 6}}}, {"reported": None}])
