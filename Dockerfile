@@ -1,4 +1,4 @@
-# The operator alone: no build tools, no tests, none of the local cloud's and control plane's parts.
+# The operator alone: no build tools, no tests, and thing_operator without thing_operator_local beside it.
 #
 #   docker build --build-arg REVISION=$(git rev-parse HEAD) --tag <registry>/thing-operator:0.1.0 .
 #
