@@ -226,7 +226,8 @@ def _page(crd: Json) -> str:
 def _table(kind: str, section: Json) -> Iterator[str]:
     yield "| field | type | meaning |\n| --- | --- | --- |"
     for path, node, required in _fields(section, kind):
-        meaning = [node.get("description", ""), *_limits(node)]
+        description = node.get("description", "")
+        meaning = [description, *(limit for limit in _limits(node) if not _says(description, limit))]
         if (kind, path) in _ELSEWHERE:
             meaning.append(_ELSEWHERE[kind, path])
         if required:
@@ -285,6 +286,13 @@ def _limits(node: Json) -> Iterator[str]:
             yield f"at least {node[below]}{unit}"
         elif above in node:
             yield f"at most {node[above]}{unit}"
+
+
+def _says(description: str, limit: str) -> bool:
+    """Whether the description has the limit already, since ``kubectl explain`` shows nothing else."""
+    if limit.startswith("one of"):
+        return all(value in description for value in re.findall(r"`(\w+)`", limit))
+    return limit.removesuffix(" entries").removesuffix(" characters").lower() in description.lower()
 
 
 def _rules(node: Json, path: str = "") -> Iterator[str]:

@@ -34,24 +34,25 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 
 
 class Condition(ApiModel):
-    """One condition, shaped as metav1.Condition."""
+    """One aspect of the observed state, in the form of metav1.Condition."""
 
-    type: str = Field(description="Name of the condition, for example Ready.")
-    status: ConditionStatus = Field(description="True, False or Unknown.")
+    type: str = Field(description="Type of the condition, for example Ready.")
+    status: ConditionStatus = Field(description="Status of the condition: True, False or Unknown.")
     reason: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z][A-Za-z0-9]*$")] = Field(
-        description="One CamelCase word; docs/reference/conditions.md lists all with cause and remedy."
+        description="Reason of the status, one CamelCase word; docs/reference/conditions.md lists all with "
+        "cause and remedy."
     )
     message: Annotated[str, Field(max_length=32768)] = Field(
-        description="What is the case, and what to do about it, for a person."
+        description="Explanation for a person: what is the case, and what to do about it."
     )
     observed_generation: int | None = Field(
-        default=None, description="The metadata.generation this condition speaks of."
+        default=None, description="metadata.generation that the condition was computed for."
     )
-    last_transition_time: datetime = Field(description="When the status last changed.")
+    last_transition_time: datetime = Field(description="Time of the last change of status, in whole seconds.")
 
 
 class Finding(ApiModel):
-    """A condition as a pass found it, before it is held against the one in status."""
+    """A condition as a reconcile found it, before it is compared with the one in status."""
 
     type: ConditionType
     status: ConditionStatus
@@ -62,7 +63,7 @@ class Finding(ApiModel):
 def update_conditions(
     previous: Iterable[Condition], findings: Iterable[Finding], *, generation: int, now: datetime
 ) -> tuple[Condition, ...]:
-    """The conditions after a pass: those found, each keeping its transition time if its status stands.
+    """The conditions after a reconcile: those found, each with its former transition time if its status is the same.
 
     ``now`` is cut to whole seconds, as Kubernetes stores it.
     """

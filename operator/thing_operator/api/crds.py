@@ -50,8 +50,8 @@ def _thing() -> Crd:
         kind=names.THING_KIND,
         plural=names.THING_PLURAL,
         short_name="thg",
-        description="A virtual thing: its MQTT session is held by the operator, its desired state is in spec, its "
-        "shadow is in status.",
+        description="A virtual thing of MIC, whose MQTT session the operator holds: spec is its desired "
+        "state, status shows its device shadow and what keeps it from the desired state.",
         spec=spec,
         status=structural_schema(ThingStatus),
         rules=[root_rule],
@@ -74,8 +74,8 @@ def _thing_batch() -> Crd:
         kind=names.BATCH_KIND,
         plural=names.BATCH_PLURAL,
         short_name="thgb",
-        description="A batch of things from MIC: its zip becomes one Secret per thing and, on request, one "
-        "Thing per thing.",
+        description="A batch of things from MIC: one Secret and, on request, one Thing for every folder of "
+        "its zip.",
         spec=structural_schema(ThingBatchSpec),
         status=structural_schema(ThingBatchStatus),
         rules=[],

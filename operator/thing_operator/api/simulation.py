@@ -12,77 +12,84 @@ Number = Annotated[float, Field(json_schema_extra={"type": "number"})]
 
 
 Decimals = Annotated[int, Field(ge=0, le=9, json_schema_extra={"format": "int32"})]
-_DECIMALS = "Digits after the point. Default 2; 0 gives whole numbers."
+_DECIMALS = "Digits after the decimal point, 0 to 9; 0 gives whole numbers. Default: 2."
 
 
 class Counter(ApiModel):
-    """start, start + step, start + 2 step, ..."""
+    """Generator of start, start + step, start + 2 step and so on."""
 
-    start: Number | None = Field(default=None, description="First value. Default 0.")
-    step: Number | None = Field(default=None, description="Added at each tick. Default 1.")
+    start: Number | None = Field(default=None, description="First value. Default: 0.")
+    step: Number | None = Field(default=None, description="Difference between two values. Default: 1.")
 
 
 class Ramp(ApiModel):
-    """From one value to another in even steps, then again from the start."""
+    """Generator of a saw tooth: from one value to another in even steps, then from the start again."""
 
-    start: Number = Field(description="First value.", alias="from")
-    end: Number = Field(description="Last value.", alias="to")
+    start: Number = Field(description="First value of the saw tooth.", alias="from")
+    end: Number = Field(description="Last value of the saw tooth.", alias="to")
     steps: Annotated[int, Field(ge=1, json_schema_extra={"format": "int32"})] = Field(
-        description="Number of ticks from one to the other."
+        description="Number of steps from the first value to the last, at least 1."
     )
     decimals: Decimals | None = Field(default=None, description=_DECIMALS)
 
 
 class Sine(ApiModel):
-    """A wave around a mean."""
+    """Generator of a sine wave."""
 
-    mean: Number = Field(description="Middle of the wave.")
-    amplitude: Number = Field(description="Largest distance from the middle.")
+    mean: Number = Field(description="Mean of the wave, its value when the Thing is created.")
+    amplitude: Number = Field(description="Largest distance from the mean.")
     period: Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)] = Field(
-        description="Time of one whole wave, for example 1h.",
+        description="Duration of one whole wave, above zero, for example 1h.",
         json_schema_extra=rules(("duration(self) > duration('0s')", "period must be above zero")),
     )
     decimals: Decimals | None = Field(default=None, description=_DECIMALS)
 
 
 class RandomWalk(ApiModel):
-    """Starts somewhere and takes small random steps between two bounds."""
+    """Generator of random steps between two bounds."""
 
-    start: Number = Field(description="First value.")
-    step: Number = Field(description="Largest step at one tick.")
-    minimum: Number | None = Field(default=None, description="Lower bound.")
-    maximum: Number | None = Field(default=None, description="Upper bound.")
+    start: Number = Field(description="First value, between minimum and maximum.")
+    step: Number = Field(description="Largest difference between two values.")
+    minimum: Number | None = Field(default=None, description="Lower bound of the values. Default: none.")
+    maximum: Number | None = Field(default=None, description="Upper bound of the values. Default: none.")
     decimals: Decimals | None = Field(default=None, description=_DECIMALS)
 
 
 class Simulation(ApiModel):
-    """One simulated value of a virtual device."""
+    """One simulated value: where, how often, and exactly one generator."""
 
-    path: JsonPointer = Field(description="JSON Pointer into reported, for example /temperature.")
+    path: JsonPointer = Field(
+        description="JSON Pointer (RFC 6901) into the shadow's reported, for example /temperature."
+    )
     every: Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)] = Field(
-        description="Time between two values, from 1s.",
+        description="Duration between two values, at least 1s, for example 10s.",
         json_schema_extra=rules(("duration(self) >= duration('1s')", "every must be at least 1s")),
     )
     seed: Annotated[int, Field(json_schema_extra={"format": "int64"})] | None = Field(
-        default=None, description="Makes the values reproducible. Default: made from thing name and path."
+        default=None,
+        description="Seed of the random numbers: the same seed gives the same values. Default: derived from "
+        "thing name and path.",
     )
     buffer: bool | None = Field(
         default=None,
-        description="true: values that fall into a time without a connection are kept, within the operator's "
-        "bounds, and delivered to MIC's history afterwards with their own time.",
+        description="true: values of a time without a connection are kept in memory, within the operator's "
+        "device.bufferLimit and device.bufferAge, and delivered to MIC's history later, with their own "
+        "time. Default: false, they are dropped.",
     )
     constant: Any = Field(
         default=None,
-        description="Always this value.",
+        description="Generator of always the same value: any JSON.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
-    counter: Counter | None = Field(default=None, description="Counts up or down.")
-    ramp: Ramp | None = Field(default=None, description="A saw tooth.")
-    sine: Sine | None = Field(default=None, description="A wave.")
-    random_walk: RandomWalk | None = Field(default=None, description="Small random steps.")
+    counter: Counter | None = Field(default=None, description="Generator that counts up or down.")
+    ramp: Ramp | None = Field(default=None, description="Generator of a saw tooth.")
+    sine: Sine | None = Field(default=None, description="Generator of a sine wave.")
+    random_walk: RandomWalk | None = Field(
+        default=None, description="Generator of random steps between two bounds."
+    )
     choice: Annotated[tuple[Any, ...], Field(min_length=1, max_length=64)] | None = Field(
         default=None,
-        description="One of these, drawn at each tick.",
+        description="Generator that draws one of these values each time, 1 to 64 of one JSON type.",
         json_schema_extra={
             "items": {"x-kubernetes-preserve-unknown-fields": True},
             "x-kubernetes-list-type": "atomic",

@@ -1,4 +1,4 @@
-"""What the status of both kinds has alike."""
+"""What the status of both kinds has in common."""
 
 from pydantic import Field
 
@@ -7,16 +7,16 @@ from thing_operator.api.model import ApiModel
 
 
 class ObjectStatus(ApiModel):
-    """What both kinds have in status. Written by the operator only; nothing in it changes by time alone."""
+    """Observed state, written by the operator. Nothing in it changes by the passing of time alone."""
 
     observed_generation: int | None = Field(
         default=None,
-        description="The metadata.generation of the last completed pass; -1 before the first.",
+        description="metadata.generation that the operator last reconciled; -1 before the first time.",
         json_schema_extra={"format": "int64"},
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
-        description="Ready, and for a Thing CredentialsValid, Connected and InSync; Reconciling and Stalled "
-        "only while true.",
+        description="Conditions by type: Ready, and for a Thing CredentialsValid, Connected and InSync; "
+        "Reconciling and Stalled are present only while they are True.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )

@@ -1,7 +1,7 @@
 """The kind Thing: one virtual thing, its desired state and its status.
 
 No field of ``spec`` has a default in the schema: a server-filled default would surface as drift in Argo CD
-and Flux. Defaults are applied in code, and the effective values stand in status.
+and Flux. Defaults are applied in code, and status shows the effective values.
 """
 
 from datetime import datetime
@@ -47,114 +47,134 @@ class Selection(StrEnum):
 
 
 class CredentialsSpec(ApiModel):
-    """Where certificate and private key of the thing are."""
+    """The Secret with the certificate and the private key of the thing."""
 
     secret_name: ObjectName | None = Field(
         default=None,
-        description="Secret in the same namespace. Default: thing-<thing name made a legal object name>, "
-        "the name ThingBatch gives.",
+        description="Name of the Secret, in the Thing's namespace, with the certificate and the private "
+        "key. Default: thing-<thing name, made a legal object name>, which is the Secret that a ThingBatch "
+        "creates.",
     )
     certificate_key: DataKey | None = Field(
         default=None,
-        description="Key of the Secret that holds the certificate. Default: tls.crt, else cert.pem.",
+        description="Key in the Secret of the PEM certificate, whose chain may follow it. Goes with "
+        "privateKeyKey. Default: tls.crt, or cert.pem if there is none.",
     )
     private_key_key: DataKey | None = Field(
         default=None,
-        description="Key of the Secret that holds the private key. Default: tls.key, else privkey.pem.",
+        description="Key in the Secret of the PEM private key, without a passphrase. Goes with "
+        "certificateKey. Default: tls.key, or privkey.pem if there is none.",
     )
 
 
 class EndpointSpec(ApiModel):
-    """The MQTT broker of this thing."""
+    """The MQTT broker that the session of a thing connects to."""
 
     host: HostName | None = Field(
         default=None,
-        description="Host name of the broker, as App Board shows it under Settings > About. "
-        "Default: the operator's configuration.",
+        description="Host name of the broker; App Board shows it under Settings > About. It must be in the "
+        "operator's endpoint.allowedHosts, where that is set. Default: the operator's endpoint.host.",
     )
     port: Annotated[int, Field(ge=1, le=65535, json_schema_extra={"format": "int32"})] | None = Field(
-        default=None, description="8883 (default), or 443, which uses ALPN x-amzn-mqtt-ca."
+        default=None,
+        description="TCP port of the broker, 1 to 65535. 443 uses ALPN x-amzn-mqtt-ca. Default: the "
+        "operator's endpoint.port (8883).",
     )
     ca_secret_name: ObjectName | None = Field(
         default=None,
-        description="Secret in the same namespace whose key ca.crt holds the CA that signed the broker's "
-        "certificate. Default: the Amazon roots.",
+        description="Name of a Secret, in the Thing's namespace, whose key ca.crt holds the PEM CA that "
+        "signed the broker's certificate. Excludes caConfigMapName. Default: the operator's "
+        "endpoint.caFile, or the Amazon roots.",
     )
     ca_config_map_name: ObjectName | None = Field(
-        default=None, description="As caSecretName, but a ConfigMap."
+        default=None,
+        description="Name of a ConfigMap, in the Thing's namespace, whose key ca.crt holds the PEM CA that "
+        "signed the broker's certificate. Excludes caSecretName.",
     )
 
 
 class MirrorSpec(ApiModel):
-    """What of the shadow's reported comes into status.shadow.reported, and how often."""
+    """Which reported values of the shadow are copied to status.shadow.reported, and how often."""
 
     reported: Selection | None = Field(
-        default=None, description="All (default), None, or Paths: only the parts that paths names."
+        default=None,
+        description="All (default): every reported value is copied. None: no reported value is copied. "
+        "Paths: only the values at paths are copied.",
     )
     paths: Annotated[tuple[JsonPointer, ...], Field(min_length=1, max_length=64)] | None = Field(
         default=None,
-        description="JSON Pointers into reported, such as /tcxn/battery_level. Only with reported: Paths.",
+        description="JSON Pointers (RFC 6901) into the shadow's reported, for example /tcxn/battery_level. "
+        "1 to 64. Required with reported: Paths, and not allowed otherwise.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     min_interval: DurationText | None = Field(
         default=None,
-        description="Shortest time between two status writes caused by reports, for example 30s. "
-        "Default: the operator's configuration (2s).",
+        description="Shortest time between two status writes that only carry new reported values, as a "
+        "duration (500ms, 30s, 5m, 1h30m). A new generation and a change of Ready do not wait for it. "
+        "Default: the operator's status.minInterval (2s).",
     )
 
 
 class LocationSpec(ApiModel):
-    """Where the thing is."""
+    """A fixed position of the thing (WGS 84)."""
 
     lat: Annotated[float, Field(ge=-90, le=90, json_schema_extra={"type": "number"})] = Field(
-        description="Latitude in degrees, north is positive."
+        description="Latitude in degrees, -90 to 90; north is positive."
     )
     lng: Annotated[float, Field(ge=-180, le=180, json_schema_extra={"type": "number"})] = Field(
-        description="Longitude in degrees, east is positive."
+        description="Longitude in degrees, -180 to 180; east is positive."
     )
 
 
 class DeviceSpec(ApiModel):
-    """What the operator does on the thing's side of the shadow. Absent: nothing."""
+    """What the operator reports as the device. Absent: it reports nothing."""
 
     reported: JsonObject | None = Field(
         default=None,
-        description="Facts kept up to date in the shadow's reported, the way desired is: any JSON object.",
+        description="Fixed values that the operator enforces in the shadow's reported, as spec.desired is "
+        "enforced in desired: any JSON object without null. A key removed here is removed from the shadow; "
+        "keys that others report are left alone.",
         json_schema_extra=FREE_JSON,
     )
     location: LocationSpec | None = Field(
-        default=None, description="Reported as latlng, the way App Board's map reads it."
+        default=None,
+        description="Position of the thing, reported as latlng in the form that App Board's map reads.",
     )
     acknowledge: Selection | None = Field(
         default=None,
-        description="All, None (default) or Paths: answer a delta by reporting the desired value.",
+        description="Which deltas the operator answers by reporting the desired value. All: every one. None "
+        "(default): none. Paths: those at acknowledgePaths.",
     )
     acknowledge_paths: Annotated[tuple[JsonPointer, ...], Field(min_length=1, max_length=64)] | None = Field(
         default=None,
-        description="JSON Pointers into desired. Only with acknowledge: Paths.",
+        description="JSON Pointers (RFC 6901) into the shadow's desired, for example /setpoint. 1 to 64. "
+        "Required with acknowledge: Paths, and not allowed otherwise.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     acknowledge_delay: DurationText | None = Field(
-        default=None, description="How long after a delta it is acknowledged, such as 2s. Default: at once."
+        default=None,
+        description="Time between a delta and its answer, as a duration (2s). Goes with acknowledge: All or "
+        "Paths. Default: no delay.",
     )
     connection_status: bool | None = Field(
         default=None,
-        description="true: report tcxn.connection_status 2 on connect and 0 when the session ends, so that "
-        "App Board shows the thing as online or offline.",
+        description="true: report tcxn.connection_status 2 when the session is up and 0 when it ends, also "
+        "by a last will, so that App Board shows the thing as online or offline. Default: false.",
     )
     simulate: Annotated[tuple[Simulation, ...], Field(max_length=64)] | None = Field(
         default=None,
-        description="Simulated values, reported as a device would report them.",
+        description="Simulated values, each with a path and a generator, reported as a device would report "
+        "its measurements. At most 64, with different paths.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["path"]},
     )
 
 
 class ThingBehaviour(ApiModel):
-    """What a Thing and the template of a ThingBatch have in common."""
+    """The fields that the spec of a Thing and the template of a ThingBatch have in common."""
 
     endpoint: EndpointSpec | None = Field(
         default=None,
-        description="The broker. Default: the operator's configuration.",
+        description="MQTT broker of the thing. Default: the broker of the operator's configuration.",
         json_schema_extra=rules(
             (
                 "!(has(self.caSecretName) && has(self.caConfigMapName))",
@@ -164,19 +184,22 @@ class ThingBehaviour(ApiModel):
     )
     desired: JsonObject | None = Field(
         default=None,
-        description="Desired state: any JSON object, kept in the shadow's desired as it is here. A key removed here "
-        "is removed there, too; null is neither needed nor allowed.",
+        description="Desired state of the thing: any JSON object, at most 5 levels deep and, with what is "
+        "reported, 8 KiB. It is written to the shadow's desired as desiredPolicy says. To remove a key from "
+        "the shadow, remove it here; null is not allowed. Arrays are replaced whole.",
         json_schema_extra=FREE_JSON,
     )
     desired_policy: DesiredPolicy | None = Field(
         default=None,
-        description="Merge (default): the keys of desired are enforced, keys that others set are left alone. "
-        "Exact: the shadow's desired is exactly this, other keys are removed. Once: sent once per "
-        "generation; later edits by others stand and are shown. Observe: never written.",
+        description="How desired is enforced. Merge (default): its keys are enforced, and keys of others "
+        "are left alone. Exact: its keys are enforced, and all other keys are removed. Once: it is written "
+        "once per generation; later changes by others are kept and shown as DriftDetected. Observe: the "
+        "shadow is read and never written.",
     )
     device: DeviceSpec | None = Field(
         default=None,
-        description="What the operator does on the thing's side. Absent: nothing.",
+        description="What the operator reports as the device: fixed values, answers to deltas, online or "
+        "offline, simulated values. Absent: it reports nothing.",
         json_schema_extra=rules(
             (
                 "has(self.acknowledgePaths) == (has(self.acknowledge) && self.acknowledge == 'Paths')",
@@ -190,7 +213,7 @@ class ThingBehaviour(ApiModel):
     )
     mirror: MirrorSpec | None = Field(
         default=None,
-        description="What of the shadow's reported comes into status.",
+        description="Which reported values of the shadow are copied to status, and how often. Default: all.",
         json_schema_extra=rules(
             (
                 "has(self.paths) == (has(self.reported) && self.reported == 'Paths')",
@@ -199,27 +222,32 @@ class ThingBehaviour(ApiModel):
         ),
     )
     suspend: bool | None = Field(
-        default=None, description="true: no session, nothing written; the condition Connected says Suspended."
+        default=None,
+        description="true: the session is closed and nothing is written; the condition Connected is False "
+        "with reason Suspended, the others keep their last value. Default: false.",
     )
     deletion_policy: DeletionPolicy | None = Field(
         default=None,
-        description="Retain (default): the shadow stays as it is when the Thing is deleted. Clear: the keys "
-        "set by this Thing are removed from it. Delete: the shadow is deleted. Clear and Delete are bounded "
-        "in time: then the object is released with a Warning event.",
+        description="What happens to the shadow when the Thing is deleted. Retain (default): nothing. "
+        "Clear: the keys that this Thing has set are removed. Delete: the shadow is deleted. Clear and "
+        "Delete use a finalizer; after the operator's deletionTimeout (5m) it is removed in any case, with "
+        "a Warning event.",
     )
 
 
 class ThingSpec(ThingBehaviour):
-    """What this thing is to be: credentials and broker, the shadow's desired state, what a virtual device does."""
+    """Desired state of a Thing: credentials, broker, desired values of its shadow, what it reports as a device."""
 
     thing_name: Annotated[str, Field(pattern=THING_NAME_PATTERN)] | None = Field(
         default=None,
-        description="MIC's name of the thing: the folder in the zip and the MQTT client id. Default: "
-        "metadata.name. Always a quoted string: without quotes YAML reads 00001721 as a number. Immutable.",
+        description="Name of the thing in MIC: the name of its folder in the batch zip, and its MQTT client "
+        "id. 1 to 128 letters, digits, colons, underscores and hyphens. Quote it, since YAML reads 00001721 "
+        "as a number. Immutable. Default: metadata.name.",
     )
     credentials: CredentialsSpec | None = Field(
         default=None,
-        description="Where certificate and private key are. Default: the Secret that ThingBatch makes.",
+        description="Secret with the certificate and the private key of the thing. Default: the Secret that "
+        "a ThingBatch creates for it.",
         json_schema_extra=rules(
             (
                 "has(self.certificateKey) == has(self.privateKeyKey)",
@@ -234,70 +262,85 @@ class ThingSpec(ThingBehaviour):
 
 
 class EndpointStatus(ApiModel):
-    """The broker in use."""
+    """The broker that the session uses."""
 
-    host: str = Field(description="Effective host name.")
-    port: int = Field(description="Effective port.", json_schema_extra={"format": "int32"})
+    host: str = Field(description="Host name of the broker, from spec or from the operator's configuration.")
+    port: int = Field(
+        description="TCP port of the broker, from spec or from the operator's configuration.",
+        json_schema_extra={"format": "int32"},
+    )
 
 
 class CertificateStatus(ApiModel):
-    """The certificate in use."""
+    """The certificate that the session uses."""
 
-    secret_name: str = Field(description="The Secret it was read from.")
+    secret_name: str = Field(description="Name of the Secret that the certificate was read from.")
     fingerprint: str = Field(
-        description="SHA-256 of the certificate's DER, in hexadecimal: AWS's certificate id."
+        description="SHA-256 of the certificate in DER form, in lower-case hexadecimal. It is AWS IoT's "
+        "certificate id."
     )
-    not_before: datetime = Field(description="Start of its validity.")
-    not_after: datetime = Field(description="End of its validity.")
+    not_before: datetime = Field(description="Start of the certificate's validity.")
+    not_after: datetime = Field(description="End of the certificate's validity.")
 
 
 class ShadowStatus(ApiModel):
-    """The shadow as last seen."""
+    """The device shadow as last read."""
 
-    version: int = Field(description="The shadow's version number.", json_schema_extra={"format": "int64"})
-    update_time: datetime | None = Field(default=None, description="When the shadow was last written.")
+    version: int = Field(
+        description="Version number of the shadow; it grows with every update.",
+        json_schema_extra={"format": "int64"},
+    )
+    update_time: datetime | None = Field(
+        default=None, description="Time of the last update of the shadow, by anybody."
+    )
     reported_time: datetime | None = Field(
-        default=None, description="When something was last reported; says whether the device is alive."
+        default=None, description="Time of the newest reported value; it tells whether the device is alive."
     )
     reported: JsonObject | None = Field(
         default=None,
-        description="The shadow's reported, as far as spec.mirror asks for it.",
+        description="Reported values of the shadow that spec.mirror selects.",
         json_schema_extra=ATOMIC_JSON,
     )
     delta: JsonObject | None = Field(
         default=None,
-        description="The desired values that reported does not have yet.",
+        description="Desired values that differ from the reported ones, as the shadow service computes them.",
         json_schema_extra=ATOMIC_JSON,
     )
     pending: tuple[str, ...] | None = Field(
         default=None,
-        description="JSON Pointers of the delta's leaves, at most 64.",
+        description="JSON Pointers of the values in delta, the first 64 of them.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     pending_count: int = Field(
-        default=0, description="Number of the delta's leaves.", json_schema_extra={"format": "int32"}
+        default=0, description="Number of the values in delta.", json_schema_extra={"format": "int32"}
     )
     bytes: int = Field(
-        description="Size of desired plus reported as the service counts it, of at most 8 KiB by default.",
+        description="Size of desired and reported in bytes, as the shadow service counts it. Its limit is 8 "
+        "KiB by default.",
         json_schema_extra={"format": "int32"},
     )
 
 
 class ThingStatus(ObjectStatus):
-    """Observed state of the thing, written by the operator only. No field changes by the passing of time alone."""
+    """Observed state of a Thing, written by the operator."""
 
-    thing_name: str | None = Field(default=None, description="The effective thing name.")
-    endpoint: EndpointStatus | None = Field(default=None, description="The effective endpoint.")
-    certificate: CertificateStatus | None = Field(default=None, description="The certificate in use.")
-    shadow: ShadowStatus | None = Field(default=None, description="The shadow as last seen.")
+    thing_name: str | None = Field(
+        default=None, description="Name of the thing in MIC, from spec.thingName or metadata.name."
+    )
+    endpoint: EndpointStatus | None = Field(default=None, description="The broker that the session uses.")
+    certificate: CertificateStatus | None = Field(
+        default=None, description="The certificate that the session uses, or used last."
+    )
+    shadow: ShadowStatus | None = Field(default=None, description="The device shadow as last read.")
     managed_paths: tuple[str, ...] | None = Field(
         default=None,
-        description="JSON Pointers of what this Thing has set or is about to set in the shadow's desired. It is how "
-        "a key removed from spec.desired is known and removed from the shadow.",
+        description="JSON Pointers of the values that the operator has set, or is about to set, in the "
+        "shadow's desired. A path that spec.desired no longer has is removed from the shadow.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     managed_reported_paths: tuple[str, ...] | None = Field(
         default=None,
-        description="As managedPaths, for spec.device.reported.",
+        description="JSON Pointers of the values that the operator has set, or is about to set, in the "
+        "shadow's reported. A path that spec.device no longer has is removed from the shadow.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )

@@ -1,4 +1,4 @@
-"""The kind ThingBatch: from MIC's zip to Secrets and Things."""
+"""The kind ThingBatch: Secrets and Things from a zip of MIC's."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -15,31 +15,33 @@ Annotations = Annotated[dict[str, str], Field(max_length=64)]
 
 
 class RetainOrDelete(StrEnum):
-    """What becomes of Secrets and Things that nothing asks for any more."""
+    """What happens to Secrets and Things that are no longer asked for."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
 
 
 class Protocol(StrEnum):
-    """How the things of an ordered batch talk to MIC."""
+    """How the things of an ordered batch connect to MIC."""
 
     MQTT = "mqtt"
     IOTGW = "iotgw"
 
 
 class SecretSource(ApiModel):
-    """One complete zip in a Secret."""
+    """A Secret that holds one complete batch zip."""
 
-    name: ObjectName = Field(description="Secret in the same namespace.")
-    key: DataKey = Field(description="Key of the Secret that holds the zip.")
+    name: ObjectName = Field(description="Name of the Secret, in the ThingBatch's namespace.")
+    key: DataKey = Field(description="Key in the Secret of the zip.")
 
 
 class UrlSource(ApiModel):
-    """A zip to download; the url is in a Secret since it opens the zip to whoever knows it."""
+    """A zip to download. The url is in a Secret, since whoever knows it can read the private keys."""
 
-    secret_name: ObjectName = Field(description="Secret in the same namespace that holds the url.")
-    key: DataKey | None = Field(default=None, description="Key of the Secret. Default: url.")
+    secret_name: ObjectName = Field(
+        description="Name of the Secret, in the ThingBatch's namespace, with the url."
+    )
+    key: DataKey | None = Field(default=None, description="Key in the Secret of the url. Default: url.")
 
 
 _SAME_ORDER = " && ".join(
@@ -53,42 +55,50 @@ _SAME_ORDER = " && ".join(
 
 
 class CloudApiSource(ApiModel):
-    """Have MIC make the batch."""
+    """A batch that is ordered from MIC's Cloud API."""
 
-    host: HostName = Field(description="The stack's host, for example demo.mic.telenorconnexion.com.")
+    host: HostName = Field(
+        description="Host name of the MIC stack, for example demo.mic.telenorconnexion.com."
+    )
     account_secret_name: ObjectName = Field(
-        description="Secret in the same namespace with the keys userName and password of a MIC account."
+        description="Name of the Secret, in the ThingBatch's namespace, with the keys userName and password "
+        "of a MIC account."
     )
     thing_type: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=128)] = Field(
-        description="Id of the thing type."
+        description="Id of the thing type that the things get."
     )
     domain: Annotated[str, Field(min_length=1, max_length=128)] = Field(
-        description="Id of the domain, for example root."
+        description="Id of the domain that the things belong to, for example root."
     )
     size: Annotated[int, Field(ge=1, le=1000, json_schema_extra={"format": "int32"})] = Field(
-        description="Number of things, 1 to 1000."
+        description="Number of things to order, 1 to 1000."
     )
-    protocol: Protocol | None = Field(default=None, description="mqtt (default) or iotgw.")
+    protocol: Protocol | None = Field(
+        default=None, description="How the things connect to MIC: mqtt (default) or iotgw."
+    )
     batch_id: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
         default=None,
-        description="Import this batch of MIC's, which is there already, and order none. Also the way out of "
-        "OrderUnknown: it may be added later, and then stands.",
+        description="Id of a batch that exists in MIC already: it is imported, and nothing is ordered. It "
+        "may be added later, which ends OrderUnknown, and is immutable then.",
     )
 
 
 class SourceSpec(ApiModel):
-    """Where the certificates come from."""
+    """Where the batch zip comes from: exactly one of secrets, url and cloudApi."""
 
     secrets: Annotated[tuple[SecretSource, ...], Field(min_length=1, max_length=64)] | None = Field(
         default=None,
-        description="Secrets that each hold a complete zip; several, since a Secret holds at most 1 MiB, "
-        "about 400 things.",
+        description="Secrets that each hold a complete zip, 1 to 64. Several are needed for a large batch, "
+        "since a Secret holds at most 1 MiB, about 400 things.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name", "key"]},
     )
-    url: UrlSource | None = Field(default=None, description="A zip to download over https.")
+    url: UrlSource | None = Field(
+        default=None,
+        description="Zip to download over https from a host that the operator's batch.urlHosts allows.",
+    )
     cloud_api: CloudApiSource | None = Field(
         default=None,
-        description="Have MIC make the batch. Immutable: what is ordered once is not ordered again.",
+        description="Batch to order from MIC, once. Immutable, but for accountSecretName and adding batchId.",
         json_schema_extra=rules(
             (_SAME_ORDER, "cloudApi is immutable: make another ThingBatch"),
             (
@@ -100,36 +110,46 @@ class SourceSpec(ApiModel):
 
 
 class TemplateMetadata(ApiModel):
-    """Labels and annotations for what a batch makes."""
+    """Labels and annotations of the objects that a ThingBatch creates."""
 
-    labels: Labels | None = Field(default=None, description="Labels to put on.")
-    annotations: Annotations | None = Field(default=None, description="Annotations to put on.")
+    labels: Labels | None = Field(default=None, description="Labels of the object, at most 64.")
+    annotations: Annotations | None = Field(
+        default=None, description="Annotations of the object, at most 64."
+    )
 
 
 class ThingTemplate(ApiModel):
-    """What the Things of a batch look like."""
+    """Template of the Things that a ThingBatch creates."""
 
     metadata: TemplateMetadata | None = Field(default=None, description="Labels and annotations.")
     spec: ThingBehaviour | None = Field(
-        default=None, description="Spec of each Thing, without thingName and credentials."
+        default=None,
+        description="Spec of every Thing. thingName and credentials are not part of it: they follow from "
+        "the folder.",
     )
 
 
 class ThingsSpec(ApiModel):
-    """Whether a batch makes Things, too."""
+    """Whether a ThingBatch creates Things, and how they look."""
 
-    create: bool | None = Field(default=None, description="true: also make a Thing per folder.")
-    template: ThingTemplate | None = Field(default=None, description="What each Thing looks like.")
+    create: bool | None = Field(
+        default=None, description="true: create a Thing for every folder of the zip. Default: false."
+    )
+    template: ThingTemplate | None = Field(
+        default=None,
+        description="Template of the Things. A change of the template is applied to all of them; edits of a "
+        "Thing are kept until then.",
+    )
 
 
 class SecretTemplate(ApiModel):
-    """What the Secrets of a batch look like."""
+    """Template of the Secrets that a ThingBatch creates."""
 
     metadata: TemplateMetadata | None = Field(default=None, description="Labels and annotations.")
 
 
 class ThingBatchSpec(ApiModel):
-    """Where the batch's certificates come from, and which Secrets and Things are made of them."""
+    """Desired state of a ThingBatch: where the zip comes from, and which Secrets and Things are created from it."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -141,7 +161,7 @@ class ThingBatchSpec(ApiModel):
     )
 
     source: SourceSpec = Field(
-        description="Where the certificates come from: exactly one of secrets, url and cloudApi.",
+        description="Where the batch zip comes from: exactly one of secrets, url and cloudApi.",
         json_schema_extra=rules(
             (
                 "[has(self.secrets), has(self.url), has(self.cloudApi)].filter(given, given).size() == 1",
@@ -149,100 +169,124 @@ class ThingBatchSpec(ApiModel):
             )
         ),
     )
-    things: ThingsSpec | None = Field(default=None, description="Whether and how to make Things.")
-    secret_template: SecretTemplate | None = Field(
-        default=None, description="Labels and annotations for the Secrets."
+    things: ThingsSpec | None = Field(
+        default=None, description="Whether to create Things, and their template. Default: none are created."
     )
+    secret_template: SecretTemplate | None = Field(default=None, description="Template of the Secrets.")
     prune_policy: RetainOrDelete | None = Field(
         default=None,
-        description="Retain (default) or Delete the Secrets and Things whose folder is no longer in the zip.",
+        description="What happens to a Secret and a Thing whose folder is missing in a newer zip: Retain "
+        "(default) or Delete.",
     )
     deletion_policy: RetainOrDelete | None = Field(
         default=None,
-        description="Retain (default) or Delete the Secrets and Things when the ThingBatch is deleted.",
+        description="What happens to the Secrets and Things when the ThingBatch is deleted: Retain "
+        "(default) or Delete.",
     )
     remove_source: bool | None = Field(
         default=None,
-        description="true: delete the Secrets named in source (those with the zips, or with the url) once every "
-        "thing is imported. They hold every key of the fleet, and are not needed afterwards.",
+        description="true: delete the Secrets named in source (with the zips, or with the url) once every "
+        "thing is imported. They hold all private keys, and are not needed afterwards. Not with cloudApi. "
+        "Default: false.",
     )
 
 
 class ThingResult(StrEnum):
-    """What became of one folder."""
+    """Outcome of the import of one folder."""
 
     IMPORTED = "Imported"
-    UNCHANGED = "Unchanged"
     INVALID = "Invalid"
     CONFLICT = "Conflict"
 
 
 class BatchThing(ApiModel):
-    """One thing of a batch."""
+    """Outcome of the import of one thing."""
 
-    name: str = Field(description="Thing name.")
-    secret_name: str | None = Field(default=None, description="The Secret with its certificate and key.")
-    fingerprint: str | None = Field(default=None, description="SHA-256 of the certificate's DER.")
+    name: str = Field(
+        description="Name of the thing; of a folder that cannot be a thing, its path in the zip."
+    )
+    secret_name: str | None = Field(
+        default=None, description="Name of the Secret with its certificate and private key."
+    )
+    fingerprint: str | None = Field(
+        default=None,
+        description="SHA-256 of the certificate in DER form, in lower-case hexadecimal. It is AWS IoT's "
+        "certificate id.",
+    )
     not_after: datetime | None = Field(default=None, description="End of the certificate's validity.")
-    result: str = Field(description="Imported, Invalid or Conflict.")
-    message: str | None = Field(default=None, description="What is wrong and what to do about it.")
+    result: str = Field(
+        description="Imported: its Secret (and Thing) is in place. Invalid: the folder cannot be used. "
+        "Conflict: a Secret or Thing of that name belongs to somebody else, and is left alone."
+    )
+    message: str | None = Field(default=None, description="What is wrong, and what to do about it.")
 
 
 class ImportedSource(ApiModel):
-    """One source that was imported; it need not be there any more."""
+    """A source that was imported. It may have been deleted since."""
 
-    name: str = Field(description="The Secret; for cloudApi the batch id.")
-    key: str | None = Field(default=None, description="Key of the Secret.")
-    digest: str = Field(description="SHA-256 of the zip.")
+    name: str = Field(description="Name of the Secret; for cloudApi the id of the batch.")
+    key: str | None = Field(default=None, description="Key in the Secret.")
+    digest: str = Field(description="SHA-256 of the zip, in hexadecimal.")
     url_digest: str | None = Field(
         default=None,
-        description="SHA-256 of the url that the zip came from: a changed url is downloaded again.",
+        description="SHA-256 of the url that the zip came from, in hexadecimal. The zip is downloaded again "
+        "when the url changes.",
     )
 
 
 class OrderStatus(ApiModel):
-    """A batch ordered from MIC. It is written before the order is sent, so that none is ever sent twice."""
+    """An order of a batch from MIC, recorded before it is sent so that it is never sent twice."""
 
-    nonce: str = Field(description="Names this order.")
-    time: datetime = Field(description="When it was about to be sent.")
-    host: str = Field(description="The stack's host.")
+    nonce: str = Field(description="Random id of this order.")
+    time: datetime = Field(description="Time just before the order was sent.")
+    host: str = Field(description="Host name of the MIC stack.")
     thing_type: str = Field(description="Id of the thing type.")
     domain: str = Field(description="Id of the domain.")
     size: int = Field(description="Number of things ordered.", json_schema_extra={"format": "int32"})
-    protocol: str | None = Field(default=None, description="mqtt or iotgw, where given.")
+    protocol: str | None = Field(
+        default=None, description="How the things connect to MIC: mqtt or iotgw; absent if spec does not say."
+    )
     known: tuple[str, ...] | None = Field(
         default=None,
-        description="Until the batch id is known: ids of the batches like this one that MIC had before.",
+        description="Ids of similar batches that MIC had before this order. Only until batchId is known.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
-    batch_id: str | None = Field(default=None, description="MIC's id of the batch.")
+    batch_id: str | None = Field(default=None, description="Id of the batch in MIC.")
     current_size: int | None = Field(
-        default=None, description="Things that MIC has made so far.", json_schema_extra={"format": "int32"}
+        default=None,
+        description="Number of things that MIC has made so far.",
+        json_schema_extra={"format": "int32"},
     )
 
 
 class ThingBatchStatus(ObjectStatus):
-    """Observed state of the batch, written by the operator only."""
+    """Observed state of a ThingBatch, written by the operator."""
 
-    source_digest: str | None = Field(default=None, description="SHA-256 over the zips last imported.")
+    source_digest: str | None = Field(
+        default=None, description="SHA-256 over the digests of the zips last imported, in hexadecimal."
+    )
     sources: tuple[ImportedSource, ...] | None = Field(
         default=None,
-        description="The sources that were imported.",
+        description="Sources that were imported.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
-    order: OrderStatus | None = Field(default=None, description="The order of source.cloudApi.")
+    order: OrderStatus | None = Field(default=None, description="Order of spec.source.cloudApi.")
     total: int | None = Field(
-        default=None, description="Folders found.", json_schema_extra={"format": "int32"}
+        default=None, description="Number of folders in the zips.", json_schema_extra={"format": "int32"}
     )
     imported: int | None = Field(
-        default=None, description="Things whose Secret is in place.", json_schema_extra={"format": "int32"}
+        default=None,
+        description="Number of things whose Secret is in place.",
+        json_schema_extra={"format": "int32"},
     )
     failed: int | None = Field(
-        default=None, description="Folders that could not be used.", json_schema_extra={"format": "int32"}
+        default=None,
+        description="Number of things that are not imported (result Invalid or Conflict).",
+        json_schema_extra={"format": "int32"},
     )
     things: tuple[BatchThing, ...] | None = Field(
         default=None,
-        description="Each thing and what became of it. Of a batch too large for one object, those that failed "
-        "first, as many as fit: total, imported and failed count all.",
+        description="Outcome for every thing, by name. If they do not fit into one object, those that "
+        "failed come first and the rest is left out; total, imported and failed count all.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
