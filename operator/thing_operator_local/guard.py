@@ -1,4 +1,4 @@
-"""Stands between this package and one child process, and ends the child's whole group once we are gone.
+"""Stands between this package and one child process, and ends the child's whole group once we have ended.
 
 Run by path, ``python -I -S guard.py LIFELINE COMMAND...``, so that it starts in a tenth of a second and needs
 nothing but the standard library. ``LIFELINE`` is the read end of a pipe whose write end only our process

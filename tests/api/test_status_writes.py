@@ -31,13 +31,13 @@ class Setup:
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self.client = client
         self.namespace = namespace
-        self.gone: list[ObjectRef] = []
+        self.deleted: list[ObjectRef] = []
         self.writer = StatusWriter(
             client,
             writes_per_second=100,
             retry=Backoff(timedelta(seconds=1), timedelta(minutes=1), random.Random(1)),
             clock=SystemClock(),
-            on_gone=self.gone.append,
+            on_deleted=self.deleted.append,
         )
 
     async def make_thing(self, name: str = "t") -> ObjectRef:
@@ -90,18 +90,18 @@ async def test_an_object_made_anew_under_its_name_is_not_written(setup: Setup) -
     await setup.client.delete(THINGS, old.key)
     new = await setup.make_thing()
     setup.writer.submit(old, status({"of": "the old"}), urgent=True, min_interval=NOW)
-    await until(lambda: setup.gone == [old])
+    await until(lambda: setup.deleted == [old])
     assert (await setup.stored(new))["status"] == {"observedGeneration": -1}
-    with pytest.raises(NotFoundError, match="made anew"):
+    with pytest.raises(NotFoundError, match="recreated"):
         await setup.writer.write(old, status({}))
     await setup.writer.write(new, status({"of": "the new"}))
 
 
-async def test_an_object_that_is_gone_is_told(setup: Setup) -> None:
+async def test_a_deleted_object_is_reported(setup: Setup) -> None:
     target = await setup.make_thing()
     await setup.client.delete(THINGS, target.key)
     setup.writer.submit(target, status({}), urgent=True, min_interval=NOW)
-    await until(lambda: setup.gone == [target])
+    await until(lambda: setup.deleted == [target])
 
 
 async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
@@ -115,7 +115,7 @@ async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
     await until(lambda: "cannot be written" in caplog.text)
     await setup.writer.flush(timeout=timedelta(seconds=60))
     assert caplog.text.count("cannot be written") == 1
-    assert setup.gone == []
+    assert setup.deleted == []
     setup.writer.submit(target, status({"good": 1}), urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=60))
     assert (await setup.stored(target))["status"]["shadow"]["reported"] == {"good": 1}

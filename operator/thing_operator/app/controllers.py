@@ -49,7 +49,7 @@ class Controllers:
             writes_per_second=settings.status.writes_per_second,
             clock=clock,
             retry=Backoff(_FIRST_RETRY, _LONGEST_STATUS_RETRY, self._rng, Jitter.EQUAL),
-            on_gone=self._on_deleted,
+            on_deleted=self._on_deleted,
             observer=metrics,
         )
         self.things = self._controller(

@@ -1,7 +1,7 @@
 """Watching over the tasks that must live as long as the operator.
 
 One that dies takes something with it that nobody would miss for a while: status is no longer written, Secrets
-no longer watched. So the whole operator ends, loudly, and is started anew: a start over unchanged Things
+no longer watched. So the whole operator ends, loudly, and is started again: a start over unchanged Things
 writes nothing and costs a reconnect.
 """
 
@@ -57,6 +57,6 @@ class Supervisor:
         if self._relaxed:
             return
         error = None if task.cancelled() else task.exception()
-        log.critical("%s has ended: the operator stops, to be started anew", task.get_name(), exc_info=error)
+        log.critical("%s has ended: the operator stops, to be started again", task.get_name(), exc_info=error)
         self._dead.append(task.get_name())
         self.ended.set()

@@ -83,7 +83,7 @@ def secret_body(batch: BatchIdentity, spec: ThingBatchSpec, files: ThingFiles) -
 def thing_body(batch: BatchIdentity, spec: ThingBatchSpec, *, thing_name: str) -> Body:
     """The Thing of one thing, after the template."""
     template = spec.things.template if spec.things else None
-    wishes = template.spec.to_wire() if template and template.spec else {}
+    from_template = template.spec.to_wire() if template and template.spec else {}
     metadata = _metadata(
         batch,
         spec,
@@ -95,7 +95,7 @@ def thing_body(batch: BatchIdentity, spec: ThingBatchSpec, *, thing_name: str) -
         "apiVersion": names.API_VERSION,
         "kind": names.THING_KIND,
         "metadata": metadata,
-        "spec": wishes | {"thingName": thing_name},
+        "spec": from_template | {"thingName": thing_name},
     }
 
 

@@ -33,7 +33,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class InTheMaking:
-    """Look again in a while."""
+    """MIC is still making the batch: requeue."""
 
     order: OrderStatus
     message: str
@@ -61,7 +61,7 @@ class CloudSource:
         self._memories: dict[ObjectKey, _Memory] = {}
 
     def forget(self, key: ObjectKey) -> None:
-        """The ThingBatch is gone, or needs MIC no more."""
+        """The ThingBatch is deleted, or needs MIC no more."""
         self._memories.pop(key, None)
 
     async def advance(
@@ -125,9 +125,9 @@ class CloudSource:
         memory.unsent = order.nonce
         await remember(order)
         memory.unsent = None
-        wish = BatchOrder(order.thing_type, order.domain, order.size, order.protocol)
+        batch_order = BatchOrder(order.thing_type, order.domain, order.size, order.protocol)
         try:
-            batch_id = await client.order_batch(wish)
+            batch_id = await client.order_batch(batch_order)
         except OrderUnansweredError as error:
             raise TransientError(
                 f"{error.message}; MIC's list will tell", reason=Reason.CLOUD_UNAVAILABLE

@@ -38,24 +38,24 @@ def what_to_fetch(
 async def fetch_batch(
     https: HttpsClient,
     account: Account,
-    wish: BatchOrder | str,
+    batch: BatchOrder | str,
     *,
     stack: str | None,
     api: str | None,
     ordered: Callable[[str], None],
     made: Callable[[int, int | None], None],
 ) -> tuple[bytes, str | None]:
-    """The zip, and what is lacking in it."""
+    """Order a batch, or take the one with this id, and download it: the zip, and what is lacking in it."""
     if api is not None:
         found = await open_stack(https, api=api)
     else:
         manifest = BatchSettings().manifest_url
         found = await find_stack(https, manifest_url=manifest, host=stack or "")
     client = MicClient(https, stack=found, account=account)
-    if isinstance(wish, str):
-        batch_id = wish
+    if isinstance(batch, str):
+        batch_id = batch
     else:
-        batch_id = await client.order_batch(wish)
+        batch_id = await client.order_batch(batch)
         ordered(batch_id)
     try:
         return await _made(https, client, batch_id, made=made)

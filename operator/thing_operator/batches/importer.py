@@ -52,7 +52,7 @@ class Importer:
             self._existing[resource] = {body["metadata"]["name"]: body for body in found}
 
     def kept(self, thing_name: str) -> Mapping[str, str] | None:
-        """What the Secret of a thing holds that was imported before, None when it is gone."""
+        """What the Secret of a thing holds that was imported before, None when it is not there any more."""
         body = self._existing[SECRETS].get(secret_name(thing_name))
         data: Mapping[str, str] | None = body.get("data") if body else None
         return data

@@ -120,7 +120,7 @@ def is_for(order: OrderStatus, source: CloudApiSource) -> bool:
 def find(
     order: OrderStatus, listed: Iterable[BatchItem], *, user_name: str, others: Others, now: datetime
 ) -> str | None:
-    """The batch id of an interrupted order; None: not yet, look again.
+    """The batch id of an interrupted order; None: not yet, requeue.
 
     Raises OrderUnknownError when there is doubt: no batch, several, or one that another ThingBatch may have
     ordered.

@@ -49,7 +49,7 @@ from thing_operator.kube.status_writer import StatusWriter
 _POLL = timedelta(seconds=5)
 """Between two looks at a batch that MIC makes; a thing takes it about a second."""
 _ASK_AGAIN = timedelta(minutes=10)
-"""What MIC refuses may be put right there, and nobody tells of it."""
+"""What MIC refuses may be corrected there, and no event says so."""
 
 
 class BatchReconciler:
@@ -79,7 +79,7 @@ class BatchReconciler:
         )
 
     async def reconcile(self, key: ObjectKey) -> timedelta | None:
-        """One pass; returns when to look again. Raises trouble that passes, to be tried again."""
+        """One pass; returns after how long to requeue. Raises trouble that passes, to be tried again."""
         record = self._cache.get(key)
         if record is None or record.deleting_since is not None:
             self._cache.refer(key, ())
@@ -184,7 +184,7 @@ class _Pass:
         async def remember(order: OrderStatus | None) -> None:
             nonlocal version
             await self._remember(live, order, version=version)
-            version = None  # the first write has settled who orders
+            version = None  # the first write has decided who orders
 
         found = await self._cloud.advance(
             self._record.key,
@@ -219,7 +219,7 @@ class _Pass:
             other = OrderStatus.model_validate(known)
             if other.batch_id:
                 claimed.add(other.batch_id)
-            elif _wish(other) == _wish(order):
+            elif _ordered(other) == _ordered(order):
                 has_rival = True
         return Others(frozenset(claimed), has_rival=has_rival)
 
@@ -285,7 +285,7 @@ class _Pass:
         return status
 
 
-def _wish(order: OrderStatus) -> tuple[str, str, int]:
+def _ordered(order: OrderStatus) -> tuple[str, str, int]:
     return (order.thing_type, order.domain, order.size)
 
 

@@ -46,12 +46,12 @@ def files_kept(
 
     ``there`` are the things that have a Secret, ``others`` those that are in a zip now.
     """
-    told = {thing.name: thing for thing in previous.things or ()}
+    listed = {thing.name: thing for thing in previous.things or ()}
     # Where status could not hold all of them, every Secret of the batch counts.
-    rest = there - told.keys() if len(told) < (previous.total or 0) else set()
+    rest = there - listed.keys() if len(listed) < (previous.total or 0) else set()
     files, lost = [], []
-    for name in sorted((told.keys() | rest) - others):
-        thing, data = told.get(name), content_of(name)
+    for name in sorted((listed.keys() | rest) - others):
+        thing, data = listed.get(name), content_of(name)
         if thing is not None and thing.result != ThingResult.IMPORTED:
             lost.append(thing)
         elif data is None:
@@ -72,7 +72,7 @@ def _files(name: str, data: Mapping[str, str], thing: BatchThing | None) -> Thin
 
 
 def _without_secret(name: str) -> BatchThing:
-    message = "its Secret is gone, and so is the zip: give the zip again"
+    message = "its Secret is not there any more, nor is the zip: give the zip again"
     return BatchThing(name=name, result=ThingResult.INVALID, message=message)
 
 

@@ -47,7 +47,7 @@ def create(
     console = Console(stderr=True)
     try:
         https = HttpsClient(hosts=None, ca_file=ca_file)
-        wish = what_to_fetch(batch_id, thing_type=thing_type, domain=domain, size=size, protocol=protocol)
+        batch = what_to_fetch(batch_id, thing_type=thing_type, domain=domain, size=size, protocol=protocol)
         _check(output, stack=stack, api=api)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("things", total=size)
@@ -62,7 +62,7 @@ def create(
                 fetch_batch(
                     https,
                     Account(user, password),
-                    wish,
+                    batch,
                     stack=stack,
                     api=api,
                     ordered=ordered,
@@ -81,8 +81,8 @@ def create(
             reason=ToolReason.NOT_WRITTEN,
             output=Output.TABLE,
         )
-    told = f"{output}: written{f', but {lacking}' if lacking else ''}"
-    console.print(told, highlight=False, markup=False, soft_wrap=True)
+    written = f"{output}: written{f', but {lacking}' if lacking else ''}"
+    console.print(written, highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(_EXIT_PARTLY if lacking else 0)
 
 

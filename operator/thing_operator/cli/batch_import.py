@@ -46,7 +46,7 @@ def import_batch(
     more |= {"removeSource": True} if remove_source else {}
     try:
         entries = _entries_of(file)
-        told = _handed_over(
+        uploaded = _handed_over(
             split_batch(entries),
             namespace=namespace,
             name=name,
@@ -63,7 +63,7 @@ def import_batch(
             "namespace": namespace,
             "dryRun": dry_run,
             "things": len(entries) - len(unusable),
-            **told,
+            **uploaded,
             "unusable": unusable,
         },
         output=output,

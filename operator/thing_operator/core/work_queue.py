@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
 
 Handler = Callable[[K], Awaitable[timedelta | None]]
-"""One pass over a key; returns when it wants to run again without being told."""
+"""One reconcile of a key; returns after how long it is to be requeued, None for not by itself."""
 
 
 class WorkQueue(Generic[K]):
     """See the module. The loop's clock drives the waiting; ``clock`` says what is due.
 
-    ``on_pass`` is told of each pass: whether it ended without an error, and its seconds.
+    ``on_pass`` is called after each reconcile: whether it ended without an error, and its seconds.
     """
 
     def __init__(

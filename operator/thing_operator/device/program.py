@@ -95,7 +95,7 @@ def _facts(device: DeviceSpec, *, document_limit: int) -> JsonObject:
 
 
 def _check_simulated(program: DeviceProgram) -> None:
-    """The first value of each signal, as far as it can be told beforehand, against what MIC and AWS take."""
+    """The first value of each signal, as far as it is known beforehand, against what MIC and AWS take."""
     for signal in program.signals:
         report: JsonObject = {}
         put(report, signal.path, signal.value(0, None))

@@ -40,7 +40,7 @@ _ANSWER_LIMIT = 4 * 1024 * 1024
 _REFUSAL_LIMIT = 4 * 1024
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
-_GONE = frozenset({401, 403, 410})
+_REFUSED_URL = frozenset({401, 403, 410})
 TRY_LATER = frozenset({408, 425, 429})
 """Statuses below 500 that say: not now."""
 
@@ -196,7 +196,7 @@ async def _read(response: aiohttp.ClientResponse, *, limit: int) -> bytes | None
 
 
 def _refusal(url: URL, *, status: int, said: bytes) -> ThingOperatorError:
-    if status in _GONE or (400 <= status < 500 and b"expired" in said.lower()):
+    if status in _REFUSED_URL or (400 <= status < 500 and b"expired" in said.lower()):
         return UrlExpiredError(
             f"{url.host} no longer accepts the url ({status}), {_expiry(url)}: store a fresh one in the Secret"
         )

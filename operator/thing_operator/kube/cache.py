@@ -1,4 +1,4 @@
-"""The objects of one kind as the watch last told of them, and which of them refer to which Secret."""
+"""The objects of one kind as the watch last reported them, and which of them refer to which Secret."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ class ObjectCache:
         return len(self._records)
 
     def get(self, key: ObjectKey) -> ObjectRecord | None:
-        """The record, or None when the object is gone."""
+        """The record, or None when there is no such object."""
         return self._records.get(key)
 
     def put(self, record: ObjectRecord) -> bool:
@@ -32,7 +32,7 @@ class ObjectCache:
         return before != record
 
     def remove(self, key: ObjectKey) -> None:
-        """Forget an object that is gone."""
+        """Forget a deleted object."""
         self._records.pop(key, None)
 
     def refer(self, key: ObjectKey, secrets: Iterable[ObjectKey]) -> None:

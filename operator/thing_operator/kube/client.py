@@ -197,7 +197,7 @@ class KubeClient:
     async def delete(
         self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
     ) -> None:
-        """Delete an object, of this uid and version only; that it is gone already, or is another one, is fine."""
+        """Delete an object, of this uid and version only; that it is deleted already, or is another one, is fine."""
         conditions = {"uid": uid, "resourceVersion": version}
         given = {name: value for name, value in conditions.items() if value}
         body = {"preconditions": given} if given else None

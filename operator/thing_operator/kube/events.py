@@ -42,7 +42,7 @@ class EventRecorder:
     def __init__(
         self, client: KubeClient, *, clock: Clock, on_event: Callable[[Reason], None] = lambda _reason: None
     ) -> None:
-        """``on_event`` is told of the reason of each Event, recorded or not."""
+        """``on_event`` is called with the reason of each Event, recorded or not."""
         self._client = client
         self._on_event = on_event
         self._clock = clock
@@ -63,7 +63,7 @@ class EventRecorder:
         }
         log.info("%s: %s: %s", target.key, reason, message, extra=identity)
         self._on_event(reason)
-        # The line above has told it: one that flaps, or a fleet that starts, must not flood the API server.
+        # It is in the log: one that flaps, or a fleet that starts, must not flood the API server.
         if self._queue.full() or not self._bucket(target.uid).try_take(self._clock.monotonic()):
             log.debug("too many Events: %s about %s is not recorded", reason, target.key)
             return

@@ -59,7 +59,7 @@ class SecretWatch:
         async with aclosing(pages):
             page = await anext(pages)
         if after_gap:
-            # What happened before is not told: whoever refers to a Secret looks at it again.
+            # What happened before is not reported: whoever refers to a Secret is requeued.
             self._on_resync()
         version: str = page["metadata"]["resourceVersion"]
         return version

@@ -36,7 +36,7 @@ _PARALLEL = 10
 
 
 class WriteObserver(Protocol):
-    """Told of every write made or spared, for metrics."""
+    """Is called for every write made or spared, for metrics."""
 
     def written(self) -> None:
         """The API server took a status."""
@@ -71,12 +71,12 @@ class StatusWriter:
         writes_per_second: float,
         retry: Backoff,
         clock: Clock,
-        on_gone: Callable[[ObjectRef], None],
+        on_deleted: Callable[[ObjectRef], None],
         observer: WriteObserver | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
-        self._on_gone = on_gone
+        self._on_deleted = on_deleted
         self._observer = observer or SilentWriteObserver()
         self._limiter = RateLimiter(writes_per_second, clock=clock)
         self._retry = retry
@@ -128,7 +128,7 @@ class StatusWriter:
         return tuple(each for each in (entry.held, *entry.maybe, entry.wanted) if each is not None)
 
     def forget(self, target: ObjectRef) -> None:
-        """The object is gone."""
+        """Drop what is kept of a deleted object."""
         entry = self._entries.pop(target, None)
         if entry is not None:
             self._withdraw(target, entry)
@@ -305,7 +305,7 @@ class StatusWriter:
         entry.failures += 1
         pause = self._retry.delay(entry.failures).total_seconds()
         if isinstance(error, ThrottledError):
-            # On top, not at least: all that were told the same time must not come back together.
+            # On top, not at least: all that got the same time must not come back together.
             pause += error.retry_after
         entry.not_before = self._clock.monotonic() + pause
         # One line for an outage, not one for each object.
@@ -330,14 +330,14 @@ class StatusWriter:
         try:
             await self._client.json_patch(target.resource, target.key, operations, subresource="status")
         except NotFoundError:
-            self._gone(target)
+            self._deleted(target)
             raise
         except InvalidObjectError as error:
             entry.maybe = before
             self._observer.failed()
             if await self._is_replaced(target):
-                self._gone(target)
-                raise NotFoundError(f"{target.key} was made anew") from None
+                self._deleted(target)
+                raise NotFoundError(f"{target.key} was recreated") from None
             raise error from None
         except ApiUnavailableError:
             # The answer may have been lost on its way, and not the request: `maybe` keeps it.
@@ -361,6 +361,6 @@ class StatusWriter:
             return True
         return bool(body["metadata"]["uid"] != target.uid)
 
-    def _gone(self, target: ObjectRef) -> None:
+    def _deleted(self, target: ObjectRef) -> None:
         self.forget(target)
-        self._on_gone(target)
+        self._on_deleted(target)

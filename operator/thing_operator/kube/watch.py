@@ -31,15 +31,15 @@ _MAX_PAUSE = 60.0
 
 
 class Begin(Protocol):
-    """Where a watch begins: at first, and after a gap in what it was told."""
+    """Where a watch begins: at first, and after a gap in its events."""
 
     async def __call__(self, namespace: str | None, *, after_gap: bool) -> str:
-        """The resource version to watch from; after a gap, with all made good that was not told."""
+        """The resource version to watch from; after a gap, with all made good that the gap has swallowed."""
 
 
 @dataclass(slots=True)
 class _Stream:
-    """Where the watch of one namespace stands; ``version`` None: it begins anew."""
+    """Where the watch of one namespace stands; ``version`` None: it starts from a list."""
 
     namespace: str | None
     version: str | None = None
@@ -110,7 +110,7 @@ class Watch:
                 trouble = error.message
             except Exception:
                 log.exception("the watch of %s failed unexpectedly", self._resource.plural)
-                stream.version, trouble = None, "it begins anew"
+                stream.version, trouble = None, "it starts from a list"
             if stream.broken_at is None:
                 stream.broken_at = self._clock.monotonic()
             stream.failures += 1
@@ -119,10 +119,10 @@ class Watch:
             await asyncio.sleep(pause)
 
     async def _follow(self, stream: _Stream) -> None:
-        """Tell of what happens until the API server ends the watch, which is every five minutes."""
+        """Report events until the API server ends the watch, which is every five minutes."""
         if stream.version is None:
             stream.version = await self._begin(stream.namespace, after_gap=True)
-        heard = False
+        received = False
         events = self._client.watch(
             self._resource,
             namespace=stream.namespace,
@@ -132,13 +132,13 @@ class Watch:
         )
         async with aclosing(events):
             async for event in events:
-                heard = True
+                received = True
                 stream.failures = 0
                 stream.version = event.body["metadata"]["resourceVersion"]
                 if event.kind != "BOOKMARK":
                     self._on_event(event)
-        if not heard:
+        if not received:
             # There is a bookmark before the end at least: something is in between, or the version is not of
-            # this server's history (a restored backup), and then nothing would ever be told.
+            # this server's history (a restored backup), and then nothing would ever be reported.
             stream.version = None
             raise ApiUnavailableError("it ended without a word")

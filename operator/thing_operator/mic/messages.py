@@ -1,4 +1,4 @@
-"""What MIC's Cloud API is told and what it answers, as values. Pure.
+"""What MIC's Cloud API is asked and what it answers, as values. Pure.
 
 The answers are read leniently: their fields are known from an older specification, and times may be
 milliseconds, seconds or text.

@@ -38,7 +38,7 @@ class Heartbeat:
         self._clock = clock
         self._last = clock.monotonic()
         self.listeners: list[Callable[[float], None]] = []
-        """Told of each beat by how many seconds it came late: what the loop was busy with meanwhile."""
+        """Is called at each beat with the seconds that it came late: what the loop was busy with meanwhile."""
 
     async def run(self) -> None:
         """Beat until cancelled."""

@@ -1,6 +1,6 @@
 """What the operator counts and measures, for Prometheus. Nothing has a label per Thing that was not asked for.
 
-Counters and histograms are told of as things happen; gauges are taken as one snapshot when somebody asks.
+Counters and histograms are moved as things happen; gauges are taken as one snapshot when somebody asks.
 docs/reference/metrics.md is generated from here.
 """
 
@@ -69,7 +69,7 @@ class Snapshot:
 
 
 class Metrics(Collector):
-    """Told by sessions, the status writer, Events and the event loop; an observer of each of them."""
+    """Observes sessions, the status writer, Events and the event loop."""
 
     def __init__(self, *, version: str) -> None:
         # A series of creation times beside each counter: twice the series, and nobody asks for them.
@@ -123,7 +123,7 @@ class Metrics(Collector):
             writes.labels, ("written", "suppressed", "failed")
         )
         self._events = _counter(
-            registry, "events", "What Events told of, those not recorded included.", "reason"
+            registry, "events", "Reasons of Events, those not recorded included.", "reason"
         )
         self._passes = Histogram(
             "reconcile_seconds",
@@ -211,7 +211,7 @@ class Metrics(Collector):
         self._passes.labels(queue, "ok" if good else "error").observe(seconds)
 
     def event(self, reason: Reason) -> None:
-        """An Event was told."""
+        """An Event was recorded, or would have been with room for it."""
         self._events.labels(reason).inc()
 
     def lag(self, seconds: float) -> None:

@@ -55,9 +55,9 @@ class ProbeConnection:
             reconnect_on_failure=False,
         )
         self._client.tls_set_context(_context(target))
-        self._client.on_connect = lambda *told: self._news.put(("connack", told[3].getName()))
-        self._client.on_subscribe = lambda *told: self._news.put(("suback", told[3][0].value))
-        self._client.on_message = lambda *told: self._news.put((told[2].topic, bytes(told[2].payload)))
+        self._client.on_connect = lambda *given: self._news.put(("connack", given[3].getName()))
+        self._client.on_subscribe = lambda *given: self._news.put(("suback", given[3][0].value))
+        self._client.on_message = lambda *given: self._news.put((given[2].topic, bytes(given[2].payload)))
         self._client.on_disconnect = lambda *_: self._news.put(("closed", None))
 
     def __enter__(self) -> Self:

@@ -112,7 +112,7 @@ def _metadata_after(metadata: JsonObject, accepted: "Accepted", name: str) -> Js
 
 
 def _merge_metadata(metadata: JsonValue, state: JsonObject, patch: JsonObject) -> JsonObject:
-    """As the state's merge, told apart by the state: a leaf's ``{"timestamp"}`` looks like an object, too."""
+    """As the state's merge, by the shape of the state: a leaf's ``{"timestamp"}`` looks like an object, too."""
     merged: JsonObject = dict(metadata) if isinstance(metadata, dict) else {}
     for key, value in state.items():
         if value is None:

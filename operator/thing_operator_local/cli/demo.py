@@ -72,8 +72,8 @@ def _tell_live(console: Console, world: DemoWorld, steps: tuple[Step, ...], *, f
         def show() -> None:
             live.update(draw(done, world.things_now(), fleet=fleet))
 
-        for told in tell_story(steps, world, show):
-            done.append(told)
+        for step in tell_story(steps, world, show):
+            done.append(step)
             show()
 
 

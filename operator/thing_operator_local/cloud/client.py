@@ -103,7 +103,7 @@ class MicSession:
         key_type: str,
         progress: Callable[[int], None] = lambda _done: None,
     ) -> bytes:
-        """Order a batch, wait until it is made, download its zip. ``progress`` is told how many there are."""
+        """Order a batch, wait until it is made, download its zip. ``progress`` gets the number made so far."""
         batch_id = self.order_batch(size, thing_type=thing_type, domain=domain, key_type=key_type)
         return self.wait_for_batch(batch_id, progress=progress)
 
@@ -260,7 +260,7 @@ class LocalCloud:
         if fingerprint not in self._contexts:
             context = ssl.create_default_context(cafile=self.info.ca)
             with tempfile.NamedTemporaryFile() as pair:
-                # ssl reads files only; this one is the owner's alone and gone at once.
+                # ssl reads files only; this one is the owner's alone and removed at once.
                 pair.write(thing.certificate_pem + thing.private_key_pem)
                 pair.flush()
                 context.load_cert_chain(pair.name)

@@ -260,8 +260,8 @@ class ShadowService:
             previous = {"previous": before.document}
         elif self._options.first_previous_is_null:
             previous = {"previous": None}
-        told = {key: value for key, value in rest.items() if key != "version"}
-        return dump(previous | {"current": after.document} | told)
+        common = {key: value for key, value in rest.items() if key != "version"}
+        return dump(previous | {"current": after.document} | common)
 
     # --- finding
 

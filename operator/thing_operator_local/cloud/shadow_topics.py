@@ -40,8 +40,8 @@ class ShadowAddress:
     def topic(self, operation: ShadowOperation, message: ShadowMessage | None = None) -> str:
         """Where a message of the service is published; without ``message`` where requests arrive."""
         named = [] if self.shadow is None else ["name", self.shadow]
-        told = [] if message is None else [message]
-        return "/".join(["$aws", "things", self.thing, "shadow", *named, operation, *told])
+        levels = [] if message is None else [message]
+        return "/".join(["$aws", "things", self.thing, "shadow", *named, operation, *levels])
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,10 +74,10 @@ class Shadows:
         self._observations.flush()
         self._publish([each for _, due in answers for delay, each in due if not delay])
         for thing, due in answers:
-            self._settle(thing, due)
+            self._finish(thing, due)
 
     def handle_rest(self, request: ShadowRequest) -> ShadowAnswer:
-        """Answer a request of the data plane. Changes are told to subscribers, refusals and reads are not."""
+        """Answer a request of the data plane. Changes are published to subscribers, refusals and reads are not."""
         with self._store.transaction():
             outcome = self._handle(request)
         self._observations.flush()
@@ -129,7 +129,7 @@ class Shadows:
         self._observe(ours["thing"], None, payload, source="backdate")
         return []
 
-    def _settle(self, thing: str, due: list[AtTime]) -> None:
+    def _finish(self, thing: str, due: list[AtTime]) -> None:
         """See to what is late, and count a request as answered once all of its answer is out."""
         for delay, each in due:
             if delay:

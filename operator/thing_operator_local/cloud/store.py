@@ -36,7 +36,7 @@ class Store:
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise LocalError(
-                f"{file}, the local cloud's state, cannot be used ({error}): remove it to begin anew, or choose "
+                f"{file}, the local cloud's state, cannot be used ({error}): remove it to start with none, or choose "
                 "another folder with --dir",
             ) from None
 

@@ -1,4 +1,4 @@
-"""The control plane's own certificate authority, made anew at each start."""
+"""The control plane's own certificate authority, recreated at each start."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

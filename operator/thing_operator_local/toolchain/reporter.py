@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 
 class Reporter(Protocol):
-    """Where the long steps of the local parts are told."""
+    """Shows the long steps of the local parts."""
 
     def say(self, message: str) -> None:
         """Tell one line."""

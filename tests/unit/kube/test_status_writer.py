@@ -49,7 +49,7 @@ class Counts:
 class Setup:
     def __init__(self, rate: float = 1000, *, first_retry: float = 0.01) -> None:
         self.client = RecordingClient()
-        self.gone: list[ObjectRef] = []
+        self.deleted: list[ObjectRef] = []
         self.counts = Counts()
         self.writer = StatusWriter(
             self.client,  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ class Setup:
                 timedelta(seconds=first_retry), timedelta(minutes=1), random.Random(1), Jitter.EQUAL
             ),
             clock=FakeClock(loop_time),
-            on_gone=self.gone.append,
+            on_deleted=self.deleted.append,
             observer=self.counts,
         )
 
@@ -166,7 +166,7 @@ async def test_a_status_that_the_schema_refuses_is_given_up(
     await until(lambda: "cannot be written" in caplog.text)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == []
-    assert setup.gone == []
+    assert setup.deleted == []
 
 
 async def test_a_part_is_changed_in_what_was_wanted_last_wherever_that_is(setup: Setup) -> None:
@@ -207,12 +207,12 @@ async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Set
     await until(lambda: setup.values()[-1] == {"a": 1, "part": 2})
 
 
-@pytest.mark.parametrize("error", [NotFoundError("gone"), InvalidObjectError("uid")])
-async def test_an_object_that_is_gone_is_told(setup: Setup, error: NotFoundError) -> None:
+@pytest.mark.parametrize("error", [NotFoundError("deleted"), InvalidObjectError("uid")])
+async def test_a_deleted_object_is_reported(setup: Setup, error: NotFoundError) -> None:
     setup.client.uid = "another"
     setup.client.errors = [error]
     setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
-    await until(lambda: setup.gone == [target()])
+    await until(lambda: setup.deleted == [target()])
 
 
 async def test_write_raises_and_returns_only_when_it_is_held(setup: Setup) -> None:
@@ -311,7 +311,7 @@ async def test_a_value_that_comes_back_while_another_is_on_its_way_lands(setup: 
 
 
 @pytest.mark.parametrize(
-    "error", [ApiUnavailableError("down"), NotFoundError("gone"), InvalidObjectError("no")]
+    "error", [ApiUnavailableError("down"), NotFoundError("deleted"), InvalidObjectError("no")]
 )
 async def test_an_object_forgotten_while_its_write_fails_takes_nobody_along(
     setup: Setup, error: ApiUnavailableError

@@ -60,7 +60,7 @@ func (d *dialect) OnConnect(cl *mqtt.Client, _ packets.Packet) error {
 	} else if asked < d.minimumKeepAlive {
 		cl.State.Keepalive = d.minimumKeepAlive
 	}
-	cl.State.ServerKeepalive = cl.State.Keepalive != asked // MQTT 5 is told
+	cl.State.ServerKeepalive = cl.State.Keepalive != asked // for MQTT 5's CONNACK
 	return nil
 }
 

@@ -138,7 +138,7 @@ func TestTheKeepAliveIsBroughtIntoItsBounds(t *testing.T) {
 			t.Fatal(err)
 		}
 		if client.State.Keepalive != each.want || client.State.ServerKeepalive != each.changed {
-			t.Errorf("%d s became %d s, told: %v", each.asked, client.State.Keepalive, client.State.ServerKeepalive)
+			t.Errorf("%d s became %d s, in CONNACK: %v", each.asked, client.State.Keepalive, client.State.ServerKeepalive)
 		}
 	}
 }

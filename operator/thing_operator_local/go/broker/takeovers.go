@@ -9,7 +9,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// takeovers lets a connection in when the one before it with its client id is gone for good, one at a time.
+// takeovers lets a connection in when the one before it with its client id has ended for good, one at a time.
 //
 // mochi removes what a connection leaves by its client id: with the old one still on its way out it would be the
 // new one's subscriptions that go, and its place in the list of clients. And two connections that come at once
