@@ -16,7 +16,6 @@ from pydantic.fields import FieldInfo
 from thing_operator.api import names
 from thing_operator.api.crds import all_crds
 from thing_operator.config import Settings
-from thing_operator.config.settings import ENV_PREFIX
 from thing_operator.core.reason_table import Carrier, Explanation, explanations
 from thing_operator.core.reasons import EventType, Reason
 from thing_operator.observability.metrics import METRIC_LABELS, Metrics
@@ -54,13 +53,15 @@ _SETTINGS_HEAD = """<!-- Generated from operator/thing_operator/config/settings.
 Sources, strongest first:
 
 1. the command line: `thing-operator run --namespace` and `--all-namespaces` set `namespaces`;
-2. the environment: the variables named below; a list is written `a,b`;
-3. a YAML file, `thing-operator run --config FILE`: the keys below, nested at their dots (`endpoint: {host: ...}`).
-   In the Helm chart it is the value `config`;
+2. the environment: `THING_OPERATOR_` and the name in upper snake case, with `__` for each dot, so that
+   `endpoint.caFile` is `THING_OPERATOR_ENDPOINT__CA_FILE`; a list is written `a,b`;
+3. a YAML file, `thing-operator run --config FILE`: the keys below, nested at their dots
+   (`endpoint: {host: ...}`). In the Helm chart it is the value `config`;
 4. the default.
 
-Durations are `500ms`, `30s`, `5m` or `1h30m`; sizes are `8KiB` or a number of bytes. A wrong value, an unknown key or
-an unknown `THING_OPERATOR_` variable ends `run` at its start, with the key, the value and what is allowed.
+Durations are `500ms`, `30s`, `5m` or `1h30m`; sizes are `8KiB` or a number of bytes. A wrong value, an
+unknown key or an unknown `THING_OPERATOR_` variable ends `run` at its start, with the key, the value and
+what is allowed.
 """
 
 _WIDTH = 110
@@ -156,7 +157,7 @@ def _settings_page() -> str:
         if _is_group(field):
             group = getattr(Settings(), name)
             lines += [f"## {field.alias}\n", f"{(inspect.getdoc(type(group)) or '').replace('``', '`')}\n"]
-            lines += _settings_table(group, type(group).model_fields, f"{field.alias}.", f"{name.upper()}__")
+            lines += _settings_table(group, type(group).model_fields, f"{field.alias}.")
     return "\n".join(lines)
 
 
@@ -164,20 +165,17 @@ def _is_group(field: FieldInfo) -> bool:
     return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 
 
-def _settings_table(
-    values: BaseModel, fields: dict[str, FieldInfo], prefix: str = "", env_prefix: str = ""
-) -> Iterator[str]:
+def _settings_table(values: BaseModel, fields: dict[str, FieldInfo], prefix: str = "") -> Iterator[str]:
     defaults = values.model_dump(mode="json", by_alias=True)
-    yield "| setting | default | meaning | variable |\n| --- | --- | --- | --- |"
+    yield "| setting | default | meaning |\n| --- | --- | --- |"
     for name, field in fields.items():
         default = defaults[field.alias or name]
         if isinstance(default, float):
             default = f"{default:g}"
         shown = default if isinstance(default, str) else json.dumps(default)
         meaning = "; ".join(filter(None, [field.description, _choices(field)]))
-        variable = f"`{ENV_PREFIX}{env_prefix}{name.upper()}`"
         value = "" if default is None else f"`{shown}`"
-        yield f"| `{prefix}{field.alias}` | {value} | {_cell(meaning)} | {variable} |"
+        yield f"| `{prefix}{field.alias}` | {value} | {_cell(meaning)} |"
     yield ""
 
 
