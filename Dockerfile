@@ -10,7 +10,9 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY operator/thing_operator operator/thing_operator
 # pip goes again when its work is done. The generated client of the whole Kubernetes API is 120 MB, of which a tenth is
-# used: it stays as bytecode only, as its sources are of no use in a traceback.
+# used: it stays as bytecode only, as its sources are of no use in a traceback. The folder's name has Python's version
+# in it, so that WORKDIR cannot take the place of cd.
+# hadolint ignore=DL3003
 RUN python3 -m venv /opt/thing-operator \
     && /opt/thing-operator/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt . \
     && /opt/thing-operator/bin/pip uninstall --yes --quiet setuptools pip \

@@ -34,10 +34,13 @@ $(BENCH): $(STAMP)
 test: check ## everything CI runs
 	$(BIN)/pytest $(ARGS)
 
-check: $(STAMP) docs ## lint, types, import contracts, generated files, links of the docs, figures of the house
+check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files, links of the docs, figures of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/shellcheck .ci/run tools/*.sh
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/thing-operator crds --check crds
 	$(BIN)/python tools/chart.py --check

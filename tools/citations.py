@@ -29,7 +29,7 @@ _ELSEWHERE = [
         r"\breference +[\w-]+\.md",
         r"(?<!/)\b[\w-]+\.md +\d",
         r"\bissues? +#?\d",
-        r"\b[Rr]eference +[A-Z]?\d",
+        r"\b(?i:reference) +[A-Z]?\d",
         r"\(section +\d",
     )
 ]

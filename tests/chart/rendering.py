@@ -32,18 +32,27 @@ class Helm:
 
     def text(self, values: Json | None = None) -> str:
         """What ``helm template`` prints; raises RefusedError."""
-        where = [self.release, str(self.chart), f"--namespace={self.namespace}"]
-        done = subprocess.run(
-            [str(self.program), "template", *where, "--values=-"],
+        done = self._run(
+            "template", self.release, str(self.chart), f"--namespace={self.namespace}", values=values
+        )
+        if done.returncode != 0:
+            raise RefusedError(done.stderr)
+        return done.stdout
+
+    def lint(self, values: Json | None = None) -> str:
+        """What ``helm lint --strict`` finds; empty when it finds nothing worse than a hint."""
+        done = self._run("lint", "--strict", str(self.chart), values=values)
+        return "" if done.returncode == 0 else done.stdout + done.stderr
+
+    def _run(self, *arguments: str, values: Json | None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.program), *arguments, "--values=-"],
             input=json.dumps(values or {}),
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
-        if done.returncode != 0:
-            raise RefusedError(done.stderr)
-        return done.stdout
 
     def objects(self, values: Json | None = None) -> list[Json]:
         """The objects it renders to; without the CRDs, unless the values ask for them."""

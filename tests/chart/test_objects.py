@@ -76,6 +76,12 @@ def test_it_renders_the_same_twice_and_by_helm_3(chart: Helm, chart3: Helm) -> N
         assert sorted(map(json.dumps, objects)) == sorted(map(json.dumps, load(values, chart3)))
 
 
+def test_both_versions_of_helm_find_no_fault(chart: Helm, chart3: Helm) -> None:
+    for values in MATRIX.values():
+        assert chart.lint(values) == ""
+        assert chart3.lint(values) == ""
+
+
 def test_every_object_says_whose_it_is_and_where(chart: Helm) -> None:
     cluster_wide = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
     for body in chart.objects(EVERYTHING | {"crds": {"enabled": True}, "extraObjects": []}):

@@ -203,17 +203,17 @@ def check_rights(operator: InstalledOperator, plane: ControlPlane, namespace: st
 def check_users(plane: ControlPlane) -> None:
     """The cluster's own roles are about Things, too; status stays the operator's."""
     for role in ("view", "edit"):
-        binding = (f"{role}er", f"--clusterrole={role}", f"--user={role}er", "--namespace=fleet")
+        binding = (f"may-{role}", f"--clusterrole={role}", f"--user=may-{role}", "--namespace=fleet")
         plane.kubectl("create", "rolebinding", *binding)
 
     def user_may(user: str, *request: str) -> bool:
         return may(plane, *request, "--namespace=fleet", f"--as={user}")
 
     # A controller puts the roles together.
-    eventually(lambda: user_may("viewer", "get", "things.thing-operator.io"), "view has things")
-    eventually(lambda: user_may("editer", "create", "thingbatches.thing-operator.io"), "edit has batches")
-    assert not user_may("viewer", "create", "things.thing-operator.io")
-    assert not user_may("editer", "patch", "things.thing-operator.io", "--subresource=status")
+    eventually(lambda: user_may("may-view", "get", "things.thing-operator.io"), "view has things")
+    eventually(lambda: user_may("may-edit", "create", "thingbatches.thing-operator.io"), "edit has batches")
+    assert not user_may("may-view", "create", "things.thing-operator.io")
+    assert not user_may("may-edit", "patch", "things.thing-operator.io", "--subresource=status")
 
 
 def check_test_pod(program: Path, plane: ControlPlane, operator: InstalledOperator) -> None:

@@ -57,3 +57,12 @@ def test_the_image_is_built_of_the_operator_alone(tmp_path: Path) -> None:
 def test_the_wheel_has_the_stand_in_too(tmp_path: Path) -> None:
     copy(["pyproject.toml", "README.md", "LICENSE", "operator"], tmp_path)
     assert wheel_of(tmp_path) == {"thing_operator", "thing_operator_local"}
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([\w-]+):", makefile, re.MULTILINE)
+    command = ["make", "--no-print-directory", "help"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[0] for line in listed.splitlines()] == targets
+    assert sorted(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()) == sorted(targets)
