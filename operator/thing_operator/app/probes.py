@@ -17,7 +17,7 @@ _OWN_WATCH_SECONDS = 60.0
 
 
 class OwnWatch(Protocol):
-    """A watch of ours."""
+    """A watch of our own, which knows for how long it has been broken."""
 
     @property
     def broken_seconds(self) -> float:

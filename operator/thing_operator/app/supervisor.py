@@ -32,7 +32,7 @@ class Supervisor:
         self._relaxed = False
 
     def keep(self, task: "asyncio.Task[None]") -> None:
-        """Watch over a task."""
+        """Watch over a task from now on: its end, but by :meth:`relax`, ends the operator."""
         self._kept.append(task.get_name())
         task.add_done_callback(self._done)
 
@@ -41,7 +41,7 @@ class Supervisor:
         self._relaxed = True
 
     def check(self) -> Finding:
-        """Whether all live."""
+        """Whether all tasks live; the detail names those that do not."""
         if self._dead:
             return Finding(ok=False, detail=f"ended: {', '.join(self._dead)}; the operator stops")
         return Finding(ok=True, detail=f"{len(self._kept)} run")

@@ -61,7 +61,7 @@ class ThingFiles:
 
     @classmethod
     def of(cls, thing_name: str, credentials: Credentials, *, note: str | None) -> Self:
-        """From a zip."""
+        """The files of a thing whose credentials come from a zip; ``note`` is for its status."""
         data = {"tls.crt": credentials.certificate_pem, "tls.key": credentials.private_key_pem}
         encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
         return cls(thing_name, encoded, credentials.fingerprint, credentials.not_after, note)

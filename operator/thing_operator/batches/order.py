@@ -56,7 +56,7 @@ class Others:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """MIC is at work."""
+    """MIC is making the batch: ``current`` of ``size`` things are made."""
 
     current: int
     size: int

@@ -32,7 +32,7 @@ class Part:
 
     @property
     def label(self) -> str:
-        """Names it in messages."""
+        """The zip as messages name it: Secret and key, or MIC's batch."""
         name, key = self.imported.name, self.imported.key
         return f"Secret {name}/{key}" if key else f"MIC's batch {name}"
 

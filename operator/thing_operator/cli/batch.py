@@ -30,7 +30,7 @@ _LOG_WIDTH = 200
 
 
 class Output(StrEnum):
-    """How the result is shown."""
+    """How a command shows its result: for people, or as JSON for programs."""
 
     TABLE = "table"
     JSON = "json"

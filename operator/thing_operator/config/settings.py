@@ -125,7 +125,7 @@ class PacingSettings(_Group):
 
 
 class ShadowSettings(_Group):
-    """Requests to the shadow service."""
+    """Bounds of requests to the shadow service: how long to wait, how large a document."""
 
     request_timeout: PositiveDuration = Field(
         default=timedelta(seconds=15), description="how long to wait for an answer of the shadow service"
@@ -161,7 +161,7 @@ class BatchSettings(_Group):
 
 
 class DeviceSettings(_Group):
-    """What ``spec.device`` may use."""
+    """What ``spec.device`` may keep in memory for one Thing without a connection."""
 
     buffer_limit: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=360, description="simulated values kept for one Thing without a connection"
@@ -181,11 +181,11 @@ class ListenSettings(_Group):
 
 
 class HealthSettings(ListenSettings):
-    """Where the probes are answered."""
+    """Where the probes ``/livez`` and ``/readyz`` are answered."""
 
 
 class MetricsSettings(ListenSettings):
-    """Where Prometheus finds the metrics."""
+    """Where Prometheus finds the metrics, and how many series there are."""
 
     per_thing: bool = Field(
         default=False,

@@ -16,7 +16,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's."""
+    """The machine's two clocks: the monotonic one and the time of day."""
 
     def monotonic(self) -> float:
         """Seconds since some moment; never goes back."""

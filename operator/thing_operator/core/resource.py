@@ -21,7 +21,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectKey:
-    """Namespace and name."""
+    """Namespace and name of an object; its kind follows from where the key is."""
 
     namespace: str
     name: str

@@ -56,7 +56,7 @@ class SampleBuffer:
         return dropped
 
     def clear(self) -> None:
-        """Drop everything that is left."""
+        """Drop all samples that are left, and count them as dropped."""
         self._dropped += len(self._samples)
         self._samples.clear()
 

@@ -38,11 +38,11 @@ class TickSchedule:
         return self._count(signal, at) - self._count(signal, self._created)
 
     def last(self, signal: Signal, at: float) -> float:
-        """When its last tick was."""
+        """When its last tick at or before ``at`` was; both in epoch seconds."""
         return self._count(signal, at) * signal.every.total_seconds() + self._shift
 
     def next(self, after: float) -> float | None:
-        """When the next tick of any signal is; None without signals."""
+        """When the next tick of any signal after ``after`` is, in epoch seconds; None without signals."""
         ahead = [self.last(signal, after) + signal.every.total_seconds() for signal in self._signals]
         return min(ahead, default=None)
 

@@ -113,5 +113,5 @@ class GuardedResolver(AbstractResolver):
         return found
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Close the resolver that was asked; aiohttp calls this with its connector's end."""
         await self._resolver.close()

@@ -133,7 +133,7 @@ class KubeClient:
         await self._http.close()
 
     async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
-        """One object."""
+        """One object as the API server has it. Raises NotFoundError, and the others of ``kube.errors``."""
         return await self._json("GET", resource.path(key.namespace, key.name))
 
     async def list(

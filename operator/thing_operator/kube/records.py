@@ -62,7 +62,7 @@ class ObjectRecord:
 
     @property
     def created_at(self) -> datetime:
-        """When it was created."""
+        """When the object was created: aware, in UTC."""
         return datetime.fromisoformat(self.created)
 
     @property

@@ -49,20 +49,23 @@ class WriteObserver(Protocol):
 
 
 class SilentWriteObserver:
-    """Tells nobody."""
+    """Counts nothing: the observer where nobody asks for metrics."""
 
     def written(self) -> None:
-        """Nothing."""
+        """Not counted: see :class:`WriteObserver`."""
 
     def suppressed(self) -> None:
-        """Nothing."""
+        """Not counted: see :class:`WriteObserver`."""
 
     def failed(self) -> None:
-        """Nothing."""
+        """Not counted: see :class:`WriteObserver`."""
 
 
 class StatusWriter:
-    """See the module."""
+    """Writes the statuses of all objects, each as the last one submitted, within ``writes_per_second``.
+
+    ``on_deleted`` is called when an object turns out to be deleted or recreated; ``retry`` spaces what failed.
+    """
 
     def __init__(
         self,

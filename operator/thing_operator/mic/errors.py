@@ -30,7 +30,7 @@ class MicError(UserError):
 
 
 class MicLoginError(MicError):
-    """The account is not accepted."""
+    """MIC does not take the user name and password, or wants a consent first: a person must act."""
 
     reason = Reason.CLOUD_LOGIN_FAILED
 

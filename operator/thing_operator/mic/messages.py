@@ -24,7 +24,7 @@ _SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A MIC user."""
+    """User name and password of a MIC user; the password is in no ``repr``."""
 
     user_name: str
     password: str = field(repr=False)
@@ -32,7 +32,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a login gives."""
+    """The tokens of a login: ``access`` for each call (minutes), ``refresh`` for new ones (days), None without."""
 
     access: str = field(repr=False)
     refresh: str | None = field(repr=False)
@@ -48,7 +48,7 @@ class BatchOrder:
     protocol: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        """The body of POST /thingbatches."""
+        """The JSON body of ``POST /thingbatches``; fields that are None are left out."""
         body = {"thingType": self.thing_type, "domain": self.domain, "requestedSize": self.size}
         return body | ({"protocol": self.protocol} if self.protocol else {})
 
@@ -82,7 +82,7 @@ class BatchItem:
 
     @property
     def state(self) -> BatchState:
-        """Derived from the other fields."""
+        """Where the batch stands, derived from the other fields since MIC says no state."""
         if not self.is_finished:
             return BatchState.CREATING if self.current_size else BatchState.PENDING
         if self.errors and self.current_size:

@@ -41,7 +41,7 @@ class Heartbeat:
         """Is called at each beat with the seconds that it came late: what the loop was busy with meanwhile."""
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Beat twice a second until cancelled, and call the listeners at each beat."""
         while True:
             due = self._clock.monotonic() + _BEAT_SECONDS
             await asyncio.sleep(_BEAT_SECONDS)

@@ -159,49 +159,49 @@ class Metrics(Collector):
     # A session's observer
 
     def connected(self, latency: float) -> None:
-        """See SessionObserver."""
+        """A session became ready, ``latency`` seconds after it began to dial."""
         self._connects.observe(latency)
 
     def disconnected(self, reason: Reason) -> None:
-        """See SessionObserver."""
+        """A session that was up has ended."""
         self._disconnects.labels(reason).inc()
 
     def connect_failed(self, reason: Reason) -> None:
-        """See SessionObserver."""
+        """A try to connect has failed."""
         self._refused.labels(reason).inc()
 
     def request(self, *, kind: str, result: str, latency: float) -> None:
-        """See SessionObserver."""
+        """A get, update or delete has its result; ``latency`` (seconds) is counted when it was accepted."""
         self._requests.labels(kind, result).inc()
         if result == "accepted":
             self._latencies.labels(kind).observe(latency)
 
     def pacing_wait(self, seconds: float) -> None:
-        """See SessionObserver."""
+        """A session has waited so many seconds for its turn to connect."""
         self._pacing.observe(seconds)
 
     # The status writer's observer
 
     def written(self) -> None:
-        """See WriteObserver."""
+        """The API server took a status."""
         self._written.inc()
 
     def suppressed(self) -> None:
-        """See WriteObserver."""
+        """A status was not written since it says nothing new."""
         self._suppressed.inc()
 
     def failed(self) -> None:
-        """See WriteObserver."""
+        """The API server did not take a status."""
         self._failed.inc()
 
     # The Things' observer
 
     def synced(self, seconds: float) -> None:
-        """See ThingObserver."""
+        """The shadow service has accepted a generation, so many seconds after it was first seen."""
         self._syncs.observe(seconds)
 
     def samples_dropped(self, count: int) -> None:
-        """See ThingObserver."""
+        """Simulated values of a Thing were dropped for want of a connection."""
         self._dropped.inc(count)
 
     # Others

@@ -16,7 +16,7 @@ TOKEN_LIMIT = 64
 
 
 class Unset(Enum):
-    """The type of UNSET."""
+    """The type of UNSET: a section that is not mentioned, which None does not say."""
 
     UNSET = "unset"
 
@@ -42,7 +42,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """``.../rejected``."""
+    """``.../rejected``: HTTP-like code and text of a refusal, and the token of the request if it had one."""
 
     code: int
     message: str
@@ -60,7 +60,7 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class GetAccepted:
-    """``get/accepted``."""
+    """``get/accepted``: the whole document, and the token of the request if it had one."""
 
     document: ShadowDocument
     client_token: str | None
@@ -75,7 +75,7 @@ class DeleteAccepted:
 
 
 def encode(body: JsonValue) -> bytes:
-    """Compact JSON in UTF-8."""
+    """Compact JSON in UTF-8, as the service counts its size. Raises TypeError for what is no JSON."""
     return jsonbytes.encode(body)
 
 
@@ -102,17 +102,17 @@ def encode_update(
 
 
 def encode_get(client_token: str | None = None) -> bytes:
-    """A request for the document."""
+    """A request for the document: empty, or an object with the token."""
     return encode(_token(client_token)) if client_token else b""
 
 
 def encode_delete(client_token: str | None = None) -> bytes:
-    """A request to delete the shadow."""
+    """A request to delete the shadow: empty, or an object with the token."""
     return encode_get(client_token)
 
 
 def decode_accepted(payload: bytes) -> Accepted:
-    """Raises MalformedMessageError."""
+    """Read ``update/accepted``. Raises MalformedMessageError for what the service would not send."""
     body = _decode(payload)
     state = body.get("state")
     if state is not None and not isinstance(state, dict):
@@ -127,7 +127,7 @@ def decode_accepted(payload: bytes) -> Accepted:
 
 
 def decode_rejected(payload: bytes) -> Rejected:
-    """Raises MalformedMessageError."""
+    """Read ``.../rejected`` of any request. Raises MalformedMessageError when it has no code."""
     body = _decode(payload)
     code = body.get("code")
     if not isinstance(code, int):
@@ -136,7 +136,7 @@ def decode_rejected(payload: bytes) -> Rejected:
 
 
 def decode_documents(payload: bytes) -> Documents:
-    """Raises MalformedMessageError."""
+    """Read ``update/documents``. Raises MalformedMessageError when there is no current document."""
     body = _decode(payload)
     previous = body.get("previous")
     time = _timestamp(body)
@@ -148,13 +148,13 @@ def decode_documents(payload: bytes) -> Documents:
 
 
 def decode_get_accepted(payload: bytes) -> GetAccepted:
-    """Raises MalformedMessageError."""
+    """Read ``get/accepted``. Raises MalformedMessageError when it is no document."""
     body = _decode(payload)
     return GetAccepted(_document(body, timestamp=_timestamp(body)), _client_token(body))
 
 
 def decode_delete_accepted(payload: bytes) -> DeleteAccepted:
-    """Raises MalformedMessageError."""
+    """Read ``delete/accepted``. Raises MalformedMessageError when it has no version."""
     body = _decode(payload)
     return DeleteAccepted(_version(body), _client_token(body))
 

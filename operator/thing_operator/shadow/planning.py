@@ -16,7 +16,7 @@ from thing_operator.shadow.values import JsonObject, JsonValue, json_equal
 
 
 class DesiredPolicy(StrEnum):
-    """How a section is enforced."""
+    """How far a section of the shadow is enforced against what others write."""
 
     MERGE = "Merge"
     """Our keys are enforced, other people's keys are left alone."""

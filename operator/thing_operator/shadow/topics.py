@@ -22,7 +22,7 @@ def is_shadow_name(name: str) -> bool:
 
 
 class Operation(StrEnum):
-    """The three requests."""
+    """The three requests of the shadow service, by the level of their topics."""
 
     UPDATE = "update"
     GET = "get"
@@ -53,12 +53,12 @@ class ShadowTopics:
         return classic if self.shadow is None else f"{classic}/name/{self.shadow}"
 
     def topic(self, operation: Operation, kind: Kind = Kind.REQUEST) -> str:
-        """One topic."""
+        """The topic of one kind of message of one request; REQUEST is where it is asked for."""
         return f"{self.prefix}/{operation}" + (f"/{kind}" if kind else "")
 
     @property
     def update(self) -> str:
-        """Where updates are asked for."""
+        """Where updates are asked for: clients publish there."""
         return self.topic(Operation.UPDATE)
 
     @property
@@ -68,7 +68,7 @@ class ShadowTopics:
 
     @property
     def update_rejected(self) -> str:
-        """Answers to refused updates."""
+        """Answers to refused updates, by anybody over MQTT."""
         return self.topic(Operation.UPDATE, Kind.REJECTED)
 
     @property
@@ -88,17 +88,17 @@ class ShadowTopics:
 
     @property
     def get_accepted(self) -> str:
-        """The document."""
+        """The whole document, in answer to a get."""
         return self.topic(Operation.GET, Kind.ACCEPTED)
 
     @property
     def get_rejected(self) -> str:
-        """404 and the like."""
+        """Answers to a get that fails: 404 when there is no shadow."""
         return self.topic(Operation.GET, Kind.REJECTED)
 
     @property
     def delete(self) -> str:
-        """Where deletion is asked for."""
+        """Where deletion is asked for: clients publish there."""
         return self.topic(Operation.DELETE)
 
     @property
@@ -108,13 +108,13 @@ class ShadowTopics:
 
     @property
     def delete_rejected(self) -> str:
-        """The shadow was not deleted."""
+        """Answers to a deletion that fails: 404 when there is no shadow."""
         return self.topic(Operation.DELETE, Kind.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowTopic:
-    """A topic taken apart."""
+    """A topic of the shadow service taken apart; ``shadow`` None is the classic one."""
 
     thing: str
     shadow: str | None

@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class ThingObserver(Protocol):
-    """Told of what Things go through, for metrics."""
+    """Is called at what Things go through, for metrics."""
 
     def synced(self, seconds: float) -> None:
         """The shadow service has accepted a generation, so long after it was first seen."""
