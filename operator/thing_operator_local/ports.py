@@ -1,4 +1,4 @@
-"""Free TCP ports on the loopback interface."""
+"""Names and free TCP ports of the loopback interface."""
 
 import socket
 from contextlib import ExitStack
@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from thing_operator_local.errors import LocalError
 
 LOOPBACK = "127.0.0.1"
+HOST = "localhost"
+"""What certificates of servers here are for, beside LOOPBACK."""
 
 
 def free_ports(count: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import Self
 
 from thing_operator_local.errors import LocalError
 
-_GUARD = Path(__file__).with_name("guard.py")
+_GUARD = Path(__file__).with_name("child_guard.py")
 _TAIL_BYTES = 16 * 1024
 
 

@@ -26,8 +26,8 @@ from tests.bench.simulation import simulation
 from tests.bench.world import World
 
 from thing_operator.core.errors import ThingOperatorError
-from thing_operator_local.cloud.certificates import KeyType
 from thing_operator_local.cloud.client import LocalCloud
+from thing_operator_local.pki import KeyType
 from thing_operator_local.toolchain import reporter_for
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)

@@ -8,7 +8,7 @@ from tests.bench.fleet import fleet
 from tests.bench.phases import Stopwatch
 from tests.bench.world import World
 
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 
 _NAMESPACE = "simulated"
 
@@ -19,7 +19,7 @@ async def simulation(world: World, *, size: int, every: int, seconds: float) -> 
     Gives percent of a core, milliseconds of CPU a report, reports and status writes a second.
     """
     things = await asyncio.to_thread(world.make_things, size, lambda _done: None)
-    log = Layout(world.cloud.folder).observations
+    log = CloudLayout(world.cloud.folder).observations
     async with fleet(world, things, namespace=_NAMESPACE, spec=_simulated(every)) as simulated:
         simulated.start({})
         await simulated.until_ready()

@@ -17,7 +17,7 @@ from tests.bench.mqtt import Observer
 
 from thing_operator.shadow.topics import ShadowTopics
 from thing_operator_local.cloud.client import LocalCloud
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 
 Json = dict[str, Any]
 _POLL = 0.05
@@ -169,7 +169,7 @@ class CloudWatch:
 
 def service_context(ca: Path) -> ssl.SSLContext:
     """TLS of the cloud's own certificate, which reaches everything."""
-    pki = Layout(ca.parent.parent).pki
+    pki = CloudLayout(ca.parent.parent).pki
     context = ssl.create_default_context(cafile=ca)
     context.load_cert_chain(pki / "service.crt", pki / "service.key")
     return context

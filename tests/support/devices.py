@@ -13,7 +13,7 @@ from tests.support.polling import eventually
 
 from thing_operator.shadow.topics import ShadowTopics
 from thing_operator_local.cloud.client import CloudInfo, CloudThing
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 
 WITHIN = 60.0
 Json = Any
@@ -164,6 +164,6 @@ class Device:
 
 def service_identity(info: CloudInfo) -> CloudThing:
     """The cloud's own certificate, which reaches everything; client ids begin with ``$``."""
-    pki = Layout(info.ca.parent.parent).pki
+    pki = CloudLayout(info.ca.parent.parent).pki
     certificate, key = (pki / f"service.{kind}" for kind in ("crt", "key"))
     return CloudThing("$observer", certificate.read_bytes(), key.read_bytes())

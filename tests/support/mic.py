@@ -15,11 +15,11 @@ from tests.support.clock import FakeClock
 from yarl import URL
 
 from thing_operator_local.cloud.batches import Batches
-from thing_operator_local.cloud.certificates import Authority, thing_authority
-from thing_operator_local.cloud.chance import Chance
+from thing_operator_local.cloud.certificates import ThingAuthority, thing_authority
 from thing_operator_local.cloud.mic_api import MicApi
 from thing_operator_local.cloud.mic_auth import MicAccount
 from thing_operator_local.cloud.registry import Registry
+from thing_operator_local.cloud.seeded_random import SeededRandom
 from thing_operator_local.cloud.store import Store
 
 Json = dict[str, Any]
@@ -99,14 +99,14 @@ class Parts:
     batches: Batches
 
     @classmethod
-    def made(cls, running: AsyncExitStack, folder: Path, thing_ca: Authority, clock: FakeClock) -> Self:
+    def made(cls, running: AsyncExitStack, folder: Path, thing_ca: ThingAuthority, clock: FakeClock) -> Self:
         """With what it keeps in ``folder``; ``running`` ends it."""
         store = Store(folder / "cloud.sqlite")
         running.callback(store.close)
         registry = Registry(store, thing_ca, clock_ms=clock.epoch_ms)
-        chance = Chance()
+        random = SeededRandom()
         batches = Batches(
-            store, registry, folder / "batches", url_seconds=900, chance=chance, clock_ms=clock.epoch_ms
+            store, registry, folder / "batches", url_seconds=900, random=random, clock_ms=clock.epoch_ms
         )
         running.push_async_callback(batches.stop)
         account = MicAccount(
@@ -115,12 +115,12 @@ class Parts:
             password=ACCOUNT["password"],
             token_seconds=900,
         )
-        api = MicApi(account, registry, batches, chance=chance, clock_ms=clock.epoch_ms)
+        api = MicApi(account, registry, batches, random=random, clock_ms=clock.epoch_ms)
         return cls(api, registry, batches)
 
 
 @pytest.fixture(scope="session")
-def thing_ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+def thing_ca(tmp_path_factory: pytest.TempPathFactory) -> ThingAuthority:
     return thing_authority(tmp_path_factory.mktemp("pki"))
 
 
@@ -130,7 +130,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def start_stack(tmp_path: Path, thing_ca: Authority, clock: FakeClock) -> AsyncIterator[StartStack]:
+async def start_stack(
+    tmp_path: Path, thing_ca: ThingAuthority, clock: FakeClock
+) -> AsyncIterator[StartStack]:
     """Starts a stack in one folder; a second start in the same test is a restart."""
     async with AsyncExitStack() as running:
 

@@ -7,10 +7,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from thing_operator_local.cloud.certificates import KeyType
 from thing_operator_local.cloud.client import CloudInfo, MicSession
 from thing_operator_local.errors import LocalError
 from thing_operator_local.files import write_secret
+from thing_operator_local.pki import KeyType
 
 
 def batch(

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from thing_operator_local.demo import FLEET_STEPS, STEPS, DemoWorld, Step, tell_story
+from thing_operator_local.demo import FLEET_STEPS, STEPS, DemoStep, DemoWorld, tell_story
 from thing_operator_local.demo.screen import draw
 from thing_operator_local.toolchain import reporter_for
 
@@ -59,14 +59,14 @@ def _folder(directory: Path | None) -> nullcontext[str] | tempfile.TemporaryDire
     return tempfile.TemporaryDirectory(prefix="thing-operator-demo-")
 
 
-def _tell_in_lines(console: Console, world: DemoWorld, steps: tuple[Step, ...]) -> None:
+def _tell_in_lines(console: Console, world: DemoWorld, steps: tuple[DemoStep, ...]) -> None:
     for step, seconds in tell_story(steps, world, lambda: None):
         console.print(f"ok {seconds:5.1f} s  {step.title}: {step.outcome}", highlight=False, soft_wrap=True)
     console.print(world.kubectl("get", "thg,thgb"), highlight=False, soft_wrap=True)
 
 
-def _tell_live(console: Console, world: DemoWorld, steps: tuple[Step, ...], *, fleet: bool) -> None:
-    done: list[tuple[Step, float]] = []
+def _tell_live(console: Console, world: DemoWorld, steps: tuple[DemoStep, ...], *, fleet: bool) -> None:
+    done: list[tuple[DemoStep, float]] = []
     with Live(console=console, refresh_per_second=4) as live:
 
         def show() -> None:

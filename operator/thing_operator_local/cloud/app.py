@@ -15,22 +15,21 @@ from aiohttp import web
 
 from thing_operator_local.cloud.batches import Batches
 from thing_operator_local.cloud.broker import PUBLISHES_PER_SECOND, Broker
-from thing_operator_local.cloud.certificates import HOST
-from thing_operator_local.cloud.chance import Chance
 from thing_operator_local.cloud.control import ControlDoor
 from thing_operator_local.cloud.dataplane import DataPlane
-from thing_operator_local.cloud.layout import Layout, write_json
-from thing_operator_local.cloud.link import ServiceLink
+from thing_operator_local.cloud.keys import CloudKeys
+from thing_operator_local.cloud.layout import CloudLayout, write_json
 from thing_operator_local.cloud.mic_api import MicApi
 from thing_operator_local.cloud.mic_auth import MicAccount
 from thing_operator_local.cloud.observations import Observations
-from thing_operator_local.cloud.pki import Pki
 from thing_operator_local.cloud.registry import Registry
+from thing_operator_local.cloud.seeded_random import SeededRandom
+from thing_operator_local.cloud.service_link import ServiceLink
 from thing_operator_local.cloud.shadow_service import ShadowOptions, ShadowService
 from thing_operator_local.cloud.shadows import IN_FLIGHT, Shadows
 from thing_operator_local.cloud.store import Store
 from thing_operator_local.errors import LocalError
-from thing_operator_local.ports import LOOPBACK, check_port
+from thing_operator_local.ports import HOST, LOOPBACK, check_port
 from thing_operator_local.toolchain.cache import file_lock
 
 _WATCH_INTERVAL: Final = 0.5
@@ -67,7 +66,7 @@ def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[s
 
     Raises LocalError when a port is taken, a cloud already runs in the folder, or the broker ends by itself.
     """
-    layout = Layout(options.folder.absolute())
+    layout = CloudLayout(options.folder.absolute())
     try:
         layout.make()
     except OSError as error:
@@ -88,7 +87,7 @@ def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[s
 
 
 async def _serve(
-    options: CloudOptions, layout: Layout, broker: Path, on_ready: Callable[[dict[str, Any]], None]
+    options: CloudOptions, layout: CloudLayout, broker: Path, on_ready: Callable[[dict[str, Any]], None]
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -108,15 +107,15 @@ async def _serve(
 class _Cloud:
     """The parts and how they hang together; ``stack`` ends them in reverse order."""
 
-    def __init__(self, options: CloudOptions, layout: Layout, stack: AsyncExitStack) -> None:
+    def __init__(self, options: CloudOptions, layout: CloudLayout, stack: AsyncExitStack) -> None:
         self._options = options
         self._layout = layout
         self._stack = stack
         self._last_ports = _last_ports(layout.ports)
-        self._pki = Pki(layout)
+        self._pki = CloudKeys(layout)
         self._store = Store(layout.database)
         stack.callback(self._store.close)
-        self._chance = Chance.kept(self._store, options.seed)
+        self._random = SeededRandom.kept(self._store, options.seed)
         self._registry = Registry(self._store, self._pki.things, clock_ms=_now_ms)
         self._link = ServiceLink(self._pki.service_context())
         self._shadows = self._new_shadows()
@@ -143,9 +142,9 @@ class _Cloud:
         self._stack.callback(self._link.close)
         data_port = await self._start_data_plane()
         account = MicAccount(
-            api_key=self._store.meta("apiKey", self._chance.text("apiKey", 30)),
+            api_key=self._store.meta("apiKey", self._random.text("apiKey", 30)),
             user_name=_USER,
-            password=self._store.meta("password", self._chance.text("password", 12)),
+            password=self._store.meta("password", self._random.text("password", 12)),
             token_seconds=self._options.token_seconds,
         )
         http_port = await self._start_mic_api(account, http_port)
@@ -197,7 +196,7 @@ class _Cloud:
             self._shadows,
             self._registry,
             service_fingerprint=self._pki.service.fingerprint,
-            chance=self._chance,
+            random=self._random,
             clock=time.time,
         )
         port = self._port(None, "dataPlane", option="")
@@ -209,11 +208,11 @@ class _Cloud:
             self._registry,
             self._layout.root / "batches",
             url_seconds=self._options.url_seconds,
-            chance=self._chance,
+            random=self._random,
             clock_ms=_now_ms,
         )
         self._stack.push_async_callback(batches.stop)
-        api = MicApi(account, self._registry, batches, chance=self._chance, clock_ms=_now_ms)
+        api = MicApi(account, self._registry, batches, random=self._random, clock_ms=_now_ms)
         api.port = await self._listen(api.application(), port, self._pki.server_context(clients=False))
         batches.resume()
         return api.port

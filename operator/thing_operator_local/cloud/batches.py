@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from thing_operator_local.cloud.certificates import KeyType
-from thing_operator_local.cloud.chance import Chance
 from thing_operator_local.cloud.registry import Registry, Thing
+from thing_operator_local.cloud.seeded_random import SeededRandom
 from thing_operator_local.cloud.store import Store
 from thing_operator_local.files import write_secret
+from thing_operator_local.pki import KeyType
 
 DOWNLOADS: Final = "/thing-certs"
 """Where the addresses of zips lead to, below the API's host."""
@@ -71,7 +71,7 @@ class Batches:
         registry: Registry,
         folder: Path,
         *,
-        chance: Chance,
+        random: SeededRandom,
         url_seconds: float,
         clock_ms: Callable[[], int],
     ) -> None:
@@ -81,8 +81,8 @@ class Batches:
         self._folder = folder
         self._url_seconds = url_seconds
         self._clock_ms = clock_ms
-        self._chance = chance
-        self._secret = store.meta("urlSecret", chance.text("urlSecret", 32)).encode()
+        self._random = random
+        self._secret = store.meta("urlSecret", random.text("urlSecret", 32)).encode()
         self._batches: dict[str, dict[str, Any]] = {body["batchId"]: body for body in store.batches()}
         self._work: set[asyncio.Task[None]] = set()
 
@@ -90,7 +90,7 @@ class Batches:
         """Begin a batch; returns its id."""
         created_at = self._clock_ms()
         batch: dict[str, Any] = {
-            "batchId": self._chance.uuid("batch"),
+            "batchId": self._random.uuid("batch"),
             "attributes": {"thingType": asked.thing_type, "domain": asked.domain},
             "requestedSize": asked.size,
             "currentSize": 0,

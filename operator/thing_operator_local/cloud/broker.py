@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from thing_operator_local.cloud.layout import Layout, write_json
+from thing_operator_local.cloud.layout import CloudLayout, write_json
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.processes import ChildProcess, wait_until
@@ -51,7 +51,7 @@ class Broker:
     def __init__(
         self,
         program: Path,
-        layout: Layout,
+        layout: CloudLayout,
         files: BrokerFiles,
         *,
         minimum_keep_alive: int = 30,

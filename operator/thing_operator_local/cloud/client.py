@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from thing_operator_local.cloud.certificates import HOST
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.errors import LocalError
+from thing_operator_local.ports import HOST
 from thing_operator_local.processes import ChildProcess, wait_until
 from thing_operator_local.toolchain import Reporter
 
@@ -52,7 +52,7 @@ class CloudInfo:
     def load(cls, folder: Path) -> Self:
         """Raises LocalError when no cloud runs in the folder."""
         try:
-            found = json.loads(Layout(folder).info.read_text(encoding="utf-8"))
+            found = json.loads(CloudLayout(folder).info.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise LocalError(
                 f"no cloud runs in {folder}: start one with thing-operator cloud run --dir {folder}",
@@ -168,7 +168,7 @@ class LocalCloud:
 
     def start(self) -> None:
         """Run it and return when it is ready. Raises LocalError with the end of its log otherwise."""
-        layout = Layout(self._folder)
+        layout = CloudLayout(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         layout.info.unlink(missing_ok=True)
         command = [sys.executable, "-m", "thing_operator_local", "cloud", "run", "--dir", str(self._folder)]

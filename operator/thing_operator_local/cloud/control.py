@@ -17,7 +17,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from thing_operator_local.cloud.faults import Action, Fault
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.cloud.shadow_topics import ShadowMessage, ShadowOperation
 from thing_operator_local.cloud.shadows import Shadows
 from thing_operator_local.errors import LocalError
@@ -123,7 +123,7 @@ class CloudControl:
     """The client's side: trouble for the cloud that runs in ``folder``. Blocking."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = Layout(folder.absolute()).control
+        self._file = CloudLayout(folder.absolute()).control
 
     def fault(
         self,

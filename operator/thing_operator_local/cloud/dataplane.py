@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from thing_operator_local.cloud.chance import Chance
 from thing_operator_local.cloud.registry import CHILD_MARK, Registry
+from thing_operator_local.cloud.seeded_random import SeededRandom
 from thing_operator_local.cloud.shadow_service import ShadowRequest
 from thing_operator_local.cloud.shadow_topics import ShadowOperation, is_shadow_name, is_thing_name
 from thing_operator_local.cloud.shadows import Shadows
@@ -52,13 +52,13 @@ class DataPlane:
         registry: Registry,
         *,
         service_fingerprint: str,
-        chance: Chance,
+        random: SeededRandom,
         clock: Callable[[], float],
     ) -> None:
         self._shadows = shadows
         self._registry = registry
         self._service = service_fingerprint
-        self._chance = chance
+        self._random = random
         self._clock = clock
 
     def application(self) -> web.Application:
@@ -118,7 +118,7 @@ class DataPlane:
 
     def _error(self, status: int, message: str) -> web.Response:
         return web.json_response(
-            {"message": message, "traceId": self._chance.uuid("trace")},
+            {"message": message, "traceId": self._random.uuid("trace")},
             status=status,
             headers={"x-amzn-errortype": _ERROR_TYPES.get(status, "InternalFailureException")},
         )

@@ -9,7 +9,7 @@ from thing_operator_local.files import write_secret
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class CloudLayout:
     """The paths below one folder."""
 
     root: Path

@@ -7,12 +7,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from thing_operator_local.cloud.batches import DOWNLOADS, Batches, BatchFilter, BatchRequest, zip_credentials
-from thing_operator_local.cloud.certificates import HOST, KeyType
-from thing_operator_local.cloud.chance import Chance
 from thing_operator_local.cloud.mic_auth import MicAccount, MicAuth, unknown_path
 from thing_operator_local.cloud.mic_requests import (
     PROTOCOLS,
-    MicError,
+    MicApiError,
     check_identity_codes,
     check_protocol,
     domain_of,
@@ -24,8 +22,10 @@ from thing_operator_local.cloud.mic_requests import (
     thing_type_of,
 )
 from thing_operator_local.cloud.registry import CHILD_MARK, Registry, Thing
+from thing_operator_local.cloud.seeded_random import SeededRandom
 from thing_operator_local.cloud.shadow_topics import is_thing_name
-from thing_operator_local.ports import LOOPBACK
+from thing_operator_local.pki import KeyType
+from thing_operator_local.ports import HOST, LOOPBACK
 
 STACK: Final = "prod"
 
@@ -46,13 +46,13 @@ class MicApi:
         registry: Registry,
         batches: Batches,
         *,
-        chance: Chance,
+        random: SeededRandom,
         clock_ms: Callable[[], int],
     ) -> None:
         self._account = account
         self._registry = registry
         self._batches = batches
-        self._auth = MicAuth(account, chance=chance, clock_ms=clock_ms)
+        self._auth = MicAuth(account, random=random, clock_ms=clock_ms)
         self.port = 0
 
     def application(self) -> web.Application:
@@ -83,7 +83,7 @@ class MicApi:
                 return refused
         try:
             return await handler(request)
-        except MicError as error:
+        except MicApiError as error:
             return web.json_response(error.body, status=error.status)
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
             return unknown_path()
@@ -121,13 +121,13 @@ class MicApi:
         body = await json_body(request)
         name, password = (required_text(body, key) for key in ("userName", "password"))
         if not self._auth.may_log_in(name, password):
-            raise MicError("INVALID_LOGIN", "Invalid user name or password", status=401)
+            raise MicApiError("INVALID_LOGIN", "Invalid user name or password", status=401)
         return self._logged_in()
 
     async def _renew(self, request: web.Request) -> web.Response:
         token = required_text(await json_body(request), "refreshToken")
         if not self._auth.may_refresh(token):
-            raise MicError("INVALID_LOGIN", "Invalid refresh token", status=401)
+            raise MicApiError("INVALID_LOGIN", "Invalid refresh token", status=401)
         return self._logged_in()
 
     def _logged_in(self) -> web.Response:
@@ -189,9 +189,9 @@ class MicApi:
         if parent is not None:
             name = self._child_name(parent, name)
         elif name is not None and (not is_thing_name(name) or CHILD_MARK in name):
-            raise MicError("INVALID_ARGUMENTS", "thingName is not valid", prop="thingName")
+            raise MicApiError("INVALID_ARGUMENTS", "thingName is not valid", prop="thingName")
         if name is not None and self._registry.get(name) is not None:
-            raise MicError("INVALID_ARGUMENTS", "thingName already exists", prop="thingName")
+            raise MicApiError("INVALID_ARGUMENTS", "thingName already exists", prop="thingName")
         attributes: dict[str, str] = {
             key: str(body[key]) for key in ("label", "description", "externalId") if key in body
         }
@@ -209,12 +209,12 @@ class MicApi:
 
     def _child_name(self, parent: str, name: str | None) -> str:
         if self._registry.get(parent) is None:
-            raise MicError(
+            raise MicApiError(
                 "THING_NOT_FOUND", "parentThingName is unknown", status=404, prop="parentThingName"
             )
         child = f"{parent}{CHILD_MARK}{name}"
         if not name or CHILD_MARK in name or not is_thing_name(child):
-            raise MicError("INVALID_ARGUMENTS", "thingName is not valid", prop="thingName")
+            raise MicApiError("INVALID_ARGUMENTS", "thingName is not valid", prop="thingName")
         return child
 
     async def _get_thing(self, request: web.Request) -> web.Response:
@@ -230,14 +230,16 @@ class MicApi:
         thing = self._thing(request)
         key_type = key_type_of(await json_body(request)) if request.can_read_body else KeyType.RSA
         if thing.credentials is None:
-            raise MicError("INVALID_ARGUMENTS", "the thing has no certificate of its own", prop="thingName")
+            raise MicApiError(
+                "INVALID_ARGUMENTS", "the thing has no certificate of its own", prop="thingName"
+            )
         await self._registry.replace_certificate(thing.name, key_type=key_type)
         return web.json_response({})
 
     def _thing(self, request: web.Request) -> Thing:
         thing = self._registry.get(request.match_info["thing"])
         if thing is None:
-            raise MicError("THING_NOT_FOUND", "Thing not found", status=404, prop="thingName")
+            raise MicApiError("THING_NOT_FOUND", "Thing not found", status=404, prop="thingName")
         return thing
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from thing_operator_local.cloud.chance import Chance
+from thing_operator_local.cloud.seeded_random import SeededRandom
 
 _REFRESH_SECONDS: Final = 30 * 24 * 3600.0
 
@@ -31,10 +31,10 @@ class MicAuth:
     ``clock_ms`` gives epoch milliseconds.
     """
 
-    def __init__(self, account: MicAccount, *, chance: Chance, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, account: MicAccount, *, random: SeededRandom, clock_ms: Callable[[], int]) -> None:
         self._account = account
-        self._access = _Tokens(account.token_seconds, chance, clock_ms)
-        self._refresh = _Tokens(_REFRESH_SECONDS, chance, clock_ms)
+        self._access = _Tokens(account.token_seconds, random, clock_ms)
+        self._refresh = _Tokens(_REFRESH_SECONDS, random, clock_ms)
 
     def may_log_in(self, user_name: str, password: str) -> bool:
         """Whether these are the account's."""
@@ -68,8 +68,8 @@ def unknown_path() -> web.Response:
 
 
 class _Tokens:
-    def __init__(self, seconds: float, chance: Chance, clock_ms: Callable[[], int]) -> None:
-        self._chance = chance
+    def __init__(self, seconds: float, random: SeededRandom, clock_ms: Callable[[], int]) -> None:
+        self._random = random
         self._life = seconds * 1000
         self._clock_ms = clock_ms
         self._until: dict[str, float] = {}
@@ -78,7 +78,7 @@ class _Tokens:
         now = self._clock_ms()
         # Expired ones are remembered as long again: the gateway tells them from those it never saw.
         self._until = {token: until for token, until in self._until.items() if until > now - self._life}
-        token = self._chance.text("token", 48)
+        token = self._random.text("token", 48)
         self._until[token] = now + self._life
         return token
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from thing_operator_local.cloud.certificates import KeyType
+from thing_operator_local.pki import KeyType
 
 PROTOCOLS: Final = ("mqtt", "iotgw")
 
@@ -19,7 +19,7 @@ _DOMAIN: Final = re.compile(r"[a-zA-Z0-9_-]+")
 Json = dict[str, Any]
 
 
-class MicError(Exception):
+class MicApiError(Exception):
     """An answer other than success, in MIC's envelope."""
 
     def __init__(
@@ -39,19 +39,19 @@ class MicError(Exception):
 
 
 async def json_body(request: web.Request) -> Json:
-    """The body, a JSON object. Raises MicError, as all below."""
+    """The body, a JSON object. Raises MicApiError, as all below."""
     try:
         body = json.loads(await request.read())
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise MicError("INVALID_ARGUMENTS", "The body is no JSON object")
+        raise MicApiError("INVALID_ARGUMENTS", "The body is no JSON object")
     return body
 
 
 def _required(body: Json, key: str) -> Any:
     if body.get(key) in (None, ""):
-        raise MicError("PROPERTY_REQUIRED", f"{key} is required", prop=key)
+        raise MicApiError("PROPERTY_REQUIRED", f"{key} is required", prop=key)
     return body[key]
 
 
@@ -59,7 +59,7 @@ def required_text(body: Json, key: str) -> str:
     """A string that is there and not empty."""
     value = _required(body, key)
     if not isinstance(value, str):
-        raise MicError("INVALID_ARGUMENTS", f"{key} is not a string", prop=key)
+        raise MicApiError("INVALID_ARGUMENTS", f"{key} is not a string", prop=key)
     return value
 
 
@@ -72,7 +72,7 @@ def thing_type_of(body: Json) -> str:
     """The id of a thing type: ``^[a-z0-9-_]+$``."""
     value = required_text(body, "thingType")
     if _ID.fullmatch(value) is None:
-        raise MicError("INVALID_ARGUMENTS", "thingType does not match ^[a-z0-9-_]+$", prop="thingType")
+        raise MicApiError("INVALID_ARGUMENTS", "thingType does not match ^[a-z0-9-_]+$", prop="thingType")
     return value
 
 
@@ -80,7 +80,7 @@ def domain_of(body: Json) -> str:
     """The id of a domain. Each that can be one is the account's own: it is root's, and domains need no making."""
     value = required_text(body, "domain")
     if _DOMAIN.fullmatch(value) is None:
-        raise MicError("NOT_AUTHORIZED_DOMAIN", f"Not authorized on {value}", status=403, prop="domain")
+        raise MicApiError("NOT_AUTHORIZED_DOMAIN", f"Not authorized on {value}", status=403, prop="domain")
     return value
 
 
@@ -90,17 +90,17 @@ def number_of(body: Json, key: str, *, low: int, high: int) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # JSON has one kind of number: 25.0 is 25
     if isinstance(value, bool) or not isinstance(value, int):
-        raise MicError("PROPERTY_NOT_A_NUMBER", f"{key} is not a number", prop=key)
+        raise MicApiError("PROPERTY_NOT_A_NUMBER", f"{key} is not a number", prop=key)
     if not low <= value <= high:
         params = {"min": low, "max": high}
-        raise MicError("PROPERTY_NOT_IN_RANGE", f"{key} is not in {low}..{high}", prop=key, params=params)
+        raise MicApiError("PROPERTY_NOT_IN_RANGE", f"{key} is not in {low}..{high}", prop=key, params=params)
     return value
 
 
 def check_protocol(body: Json) -> None:
-    """Raise MicError for a protocol that the stack does not have."""
+    """Raise MicApiError for a protocol that the stack does not have."""
     if body.get("protocol", "mqtt") not in PROTOCOLS:
-        raise MicError("INVALID_ARGUMENTS", f"protocol is none of {', '.join(PROTOCOLS)}", prop="protocol")
+        raise MicApiError("INVALID_ARGUMENTS", f"protocol is none of {', '.join(PROTOCOLS)}", prop="protocol")
 
 
 def check_identity_codes(body: Json, size: int) -> None:
@@ -110,7 +110,7 @@ def check_identity_codes(body: Json, size: int) -> None:
     codes = _required(body, "identityCodes")
     unique = {json.dumps(code, sort_keys=True) for code in codes} if isinstance(codes, list) else set()
     if len(unique) != size or len(codes) != size:
-        raise MicError(
+        raise MicApiError(
             "INVALID_ARGUMENTS",
             "identityCodes are not as many as requestedSize, each once",
             prop="identityCodes",
@@ -122,4 +122,4 @@ def key_type_of(body: Json) -> KeyType:
     try:
         return KeyType(body.get("keyType", KeyType.RSA))
     except ValueError:
-        raise MicError("INVALID_ARGUMENTS", "keyType is neither rsa nor ec", prop="keyType") from None
+        raise MicApiError("INVALID_ARGUMENTS", "keyType is neither rsa nor ec", prop="keyType") from None

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
-from thing_operator_local.cloud.certificates import Authority, Credentials, KeyType
+from thing_operator_local.cloud.certificates import ThingAuthority
 from thing_operator_local.cloud.store import Store
+from thing_operator_local.pki import IssuedCredentials, KeyType
 
 CHILD_MARK: Final = "__"
 """Between the names of a parent and its networked child (docs/background/mic.md#networked-things)."""
@@ -29,13 +30,13 @@ class Thing:
     parent: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     """Further fields of the MIC API, such as label or externalId, as they were given."""
-    credentials: Credentials | None = None
+    credentials: IssuedCredentials | None = None
 
 
 class Registry:
     """For the loop's thread. ``announce`` tells the broker about new and replaced certificates."""
 
-    def __init__(self, store: Store, authority: Authority, *, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, store: Store, authority: ThingAuthority, *, clock_ms: Callable[[], int]) -> None:
         self._store = store
         self._authority = authority
         self._clock_ms = clock_ms
@@ -45,7 +46,9 @@ class Registry:
         self.announce: Callable[[], Awaitable[None]] = _nobody_listens
         for body in store.things():
             credentials = body.pop("credentials")
-            self._remember(Thing(**body, credentials=Credentials(**credentials) if credentials else None))
+            self._remember(
+                Thing(**body, credentials=IssuedCredentials(**credentials) if credentials else None)
+            )
 
     def __len__(self) -> int:
         return len(self._things)
@@ -121,7 +124,7 @@ class Registry:
         await self.announce()
         return replaced
 
-    async def _new_credentials(self, key_type: KeyType) -> Credentials:
+    async def _new_credentials(self, key_type: KeyType) -> IssuedCredentials:
         # Making a key gives up the interpreter's lock: threads use all cores.
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._authority.thing, key_type)

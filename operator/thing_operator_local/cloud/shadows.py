@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from thing_operator_local.cloud.faults import AtTime, Faults
 from thing_operator_local.cloud.json_text import load_object
-from thing_operator_local.cloud.link import Message
 from thing_operator_local.cloud.observations import Observations
 from thing_operator_local.cloud.registry import CHILD_MARK, Registry
+from thing_operator_local.cloud.service_link import Message
 from thing_operator_local.cloud.shadow_requests import token_of
 from thing_operator_local.cloud.shadow_service import Publication, ShadowAnswer, ShadowRequest, ShadowService
 from thing_operator_local.cloud.shadow_topics import ShadowAddress, ShadowOperation, read_topic

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from thing_operator_local.controlplane.layout import Layout
+from thing_operator_local.controlplane.layout import ControlPlaneLayout
 from thing_operator_local.ports import LOOPBACK
 
 # Unix sockets in etcd's folder (all three processes run there; etcd takes no absolute path in these URLs):
@@ -30,7 +30,7 @@ def etcd(binary: Path) -> list[str]:
     )
 
 
-def kube_apiserver(binary: Path, layout: Layout, *, port: int, audit: bool) -> list[str]:
+def kube_apiserver(binary: Path, layout: ControlPlaneLayout, *, port: int, audit: bool) -> list[str]:
     auditing = {"audit-policy-file": str(layout.audit_policy), "audit-log-path": str(layout.audit_log)}
     return _command(
         binary,
@@ -54,7 +54,7 @@ def kube_apiserver(binary: Path, layout: Layout, *, port: int, audit: bool) -> l
     )
 
 
-def controllers(binary: Path, layout: Layout) -> list[str]:
+def controllers(binary: Path, layout: ControlPlaneLayout) -> list[str]:
     return _command(
         binary,
         {

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import yaml
 
-from thing_operator_local.controlplane.pki import KeyPair
 from thing_operator_local.files import write_secret
+from thing_operator_local.pki import IssuedCredentials
 
 _NAME = "thing-operator-local"
 
 
-def write_kubeconfig(path: Path, *, server: str, ca_pem: str, user: KeyPair | str) -> None:
+def write_kubeconfig(path: Path, *, server: str, ca_pem: str, user: IssuedCredentials | str) -> None:
     """Write a kubeconfig (mode 0600) for ``user``: a client certificate, or a bearer token."""
-    if isinstance(user, KeyPair):
-        login = {"client-certificate-data": _encoded(user.certificate), "client-key-data": _encoded(user.key)}
+    if isinstance(user, IssuedCredentials):
+        login = {
+            "client-certificate-data": _encoded(user.certificate),
+            "client-key-data": _encoded(user.private_key),
+        }
     else:
         login = {"token": user}
     config = {

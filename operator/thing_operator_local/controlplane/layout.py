@@ -2,20 +2,31 @@
 
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from thing_operator_local.controlplane.pki import CertificateAuthority, KeyPair, private_pem
 from thing_operator_local.files import write_secret
-from thing_operator_local.ports import LOOPBACK
+from thing_operator_local.pki import (
+    CertificateAuthority,
+    IssuedCredentials,
+    KeyType,
+    named,
+    new_key,
+    private_pem,
+    public_pem,
+)
+from thing_operator_local.ports import HOST, LOOPBACK
 
-_SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+_VALID_FOR = timedelta(days=365)
+_SERVER_NAMES = (HOST, "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ControlPlaneLayout:
     """The paths below one folder."""
 
     root: Path
@@ -59,23 +70,30 @@ class Layout:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)
 
-    def make_keys(self) -> tuple[str, KeyPair]:
-        """Write new keys and certificates; returns the CA's certificate as PEM and the administrator's pair."""
-        authority = CertificateAuthority("thing-operator local control plane")
-        server = authority.server("kube-apiserver", names=_SERVER_NAMES, addresses=(LOOPBACK,))
-        admin = authority.client("admin", group="system:masters")
-        accounts = ec.generate_private_key(ec.SECP256R1())
-        public = accounts.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    def make_keys(self) -> tuple[str, IssuedCredentials]:
+        """Write new keys and certificates; returns the CA's certificate as PEM and the administrator's."""
+        not_after = datetime.now(UTC) + _VALID_FOR
+        authority = CertificateAuthority.new(named("thing-operator local control plane"), not_after=not_after)
+        server = authority.issue(
+            named("kube-apiserver"),
+            not_after=not_after,
+            purpose=ExtendedKeyUsageOID.SERVER_AUTH,
+            names=[*map(x509.DNSName, _SERVER_NAMES), x509.IPAddress(ip_address(LOOPBACK))],
         )
+        admin = authority.issue(
+            named("admin", organization="system:masters"),
+            not_after=not_after,
+            purpose=ExtendedKeyUsageOID.CLIENT_AUTH,
+        )
+        accounts = new_key(KeyType.EC)
         for name, text in {
             "ca.crt": authority.certificate,
             "apiserver.crt": server.certificate,
-            "apiserver.key": server.key,
+            "apiserver.key": server.private_key,
             "admin.crt": admin.certificate,
-            "admin.key": admin.key,
+            "admin.key": admin.private_key,
             "service-accounts.key": private_pem(accounts),
-            "service-accounts.pub": public.decode(),
+            "service-accounts.pub": public_pem(accounts),
         }.items():
             write_secret(self.pki / name, text)
         return authority.certificate, admin

@@ -12,7 +12,7 @@ from typing import Self
 from thing_operator_local.controlplane import commands
 from thing_operator_local.controlplane.binaries import CONTROL_PLANE, locate_binaries
 from thing_operator_local.controlplane.kubeconfig import write_kubeconfig
-from thing_operator_local.controlplane.layout import Layout
+from thing_operator_local.controlplane.layout import ControlPlaneLayout
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK, check_port, free_ports
 from thing_operator_local.processes import ChildProcess, wait_until
@@ -50,7 +50,7 @@ class ControlPlane:
         manifests: Sequence[Path] = (),
         audit: bool = False,
     ) -> None:
-        self._layout = Layout(folder.absolute())
+        self._layout = ControlPlaneLayout(folder.absolute())
         self._reporter = reporter
         self._asked_port = port
         self._port = 0

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import yaml
 
-from thing_operator_local.demo.story import Step, is_true
+from thing_operator_local.demo.story import DemoStep, is_true
 from thing_operator_local.demo.world import DemoWorld, Json
 
 _COLDER = -22
@@ -62,28 +62,28 @@ def _is_offline(world: DemoWorld) -> bool:
 
 
 FLEET_STEPS = (
-    Step(
+    DemoStep(
         title="a batch of freezers arrives, with a template for their Things",
         command="kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply -f freezers.yaml",
         act=lambda world: world.apply_batch(world.make_batch(), fleet_manifest()["spec"]),
         outcome="every freezer has a Secret, a Thing and a session: all are Ready",
         check=_all_ready,
     ),
-    Step(
+    DemoStep(
         title="they begin to report",
         command="kubectl get things --watch",
         act=lambda _world: None,
         outcome="every freezer is online in App Board and its temperature is in status",
         check=_all_report,
     ),
-    Step(
+    DemoStep(
         title="one is to be colder",
         command="kubectl patch thing ... setpoint: -22",
         act=_make_colder,
         outcome="it has answered after two seconds: reported has the new setpoint, InSync is true",
         check=_is_colder,
     ),
-    Step(
+    DemoStep(
         title="another one is suspended",
         command="kubectl patch thing ... suspend: true",
         act=_suspend,

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from thing_operator_local.demo.fleet import reported
-from thing_operator_local.demo.story import Step, condition
+from thing_operator_local.demo.story import DemoStep, condition
 from thing_operator_local.demo.world import Json
 
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
@@ -15,7 +15,7 @@ _NO_FAULT = {"DeltaPending", "Suspended"}
 """Reasons of False that nobody has to do anything about: a device may sleep for hours."""
 
 
-def draw(done: list[tuple[Step, float]], things: list[Json], *, fleet: bool) -> RenderableType:
+def draw(done: list[tuple[DemoStep, float]], things: list[Json], *, fleet: bool) -> RenderableType:
     """Steps that came about, and the Things as ``kubectl get`` has them, or with the values of a ``fleet``."""
     steps = Table.grid(padding=(0, 1))
     for step, seconds in done:

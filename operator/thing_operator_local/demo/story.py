@@ -14,7 +14,7 @@ _INTERVAL = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DemoStep:
     """``title`` says what is done, ``command`` how a user would do it, ``outcome`` what is then the case."""
 
     title: str
@@ -25,8 +25,8 @@ class Step:
 
 
 def tell_story(
-    steps: Iterable[Step], world: DemoWorld, on_wait: Callable[[], None]
-) -> Iterator[tuple[Step, float]]:
+    steps: Iterable[DemoStep], world: DemoWorld, on_wait: Callable[[], None]
+) -> Iterator[tuple[DemoStep, float]]:
     """Do the steps; gives each with the seconds it took. ``on_wait`` is called while something is awaited.
 
     Raises LocalError for a step that does not come about.
@@ -108,7 +108,7 @@ def _key_is_deleted(world: DemoWorld) -> bool:
 
 
 STEPS = (
-    Step(
+    DemoStep(
         title="a batch of things arrives",
         command="kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply (ThingBatch)",
         act=lambda world: world.apply_batch(world.make_batch(), {"source": BATCH_SOURCE}),
@@ -117,35 +117,35 @@ STEPS = (
             is_true(world.batch(), "Ready") and world.batch()["status"]["imported"] == world.size
         ),
     ),
-    Step(
+    DemoStep(
         title="their Things are applied",
         command="kubectl apply -f things.yaml",
         act=lambda world: world.apply_things(DESIRED),
         outcome="all Things are Ready: the shadow service has accepted their desired state",
         check=_all_ready,
     ),
-    Step(
+    DemoStep(
         title="the desired state changes",
         command="kubectl patch thing ... setpoint: -20",
         act=_patch_setpoint,
         outcome="the shadow's desired has it",
         check=lambda world: world.shadow(_first(world)).get("desired", {}).get("setpoint") == -20,
     ),
-    Step(
+    DemoStep(
         title="the device reports",
         command="POST /things/.../shadow, as a device would over MQTT",
         act=_report,
         outcome="reported is in status, nothing is pending, InSync is true",
         check=_converged,
     ),
-    Step(
+    DemoStep(
         title="a key is removed from spec.desired",
         command="kubectl patch thing ... remove limits",
         act=_remove_key,
         outcome="the key is deleted from the shadow",
         check=_key_is_deleted,
     ),
-    Step(
+    DemoStep(
         title="somebody edits desired outside of Git",
         command='POST /things/.../shadow {"desired": {"mode": "off"}}',
         act=_edit_from_outside,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from thing_operator_local.errors import LocalError
 from thing_operator_local.processes import ChildProcess
-from thing_operator_local.toolchain.cache import Entry, cache_dir, file_lock
+from thing_operator_local.toolchain.cache import CacheEntry, cache_dir, file_lock
 from thing_operator_local.toolchain.golang import find_go
 from thing_operator_local.toolchain.reporter import Reporter
 
@@ -71,7 +71,9 @@ def build_binaries(
     return {program.name: entry.program for program, entry in entries.items()}
 
 
-def _unusable(entries: dict[GoProgram, Entry], *, reporter: Reporter | None = None) -> dict[GoProgram, Entry]:
+def _unusable(
+    entries: dict[GoProgram, CacheEntry], *, reporter: Reporter | None = None
+) -> dict[GoProgram, CacheEntry]:
     missing = {}
     for program, entry in entries.items():
         if not entry.exists:
@@ -83,7 +85,9 @@ def _unusable(entries: dict[GoProgram, Entry], *, reporter: Reporter | None = No
     return missing
 
 
-def _build(module: GoModule, missing: dict[GoProgram, Entry], *, cache: Path, reporter: Reporter) -> None:
+def _build(
+    module: GoModule, missing: dict[GoProgram, CacheEntry], *, cache: Path, reporter: Reporter
+) -> None:
     go = find_go(needed_go(module.folder), cache=cache, reporter=reporter)
     work = cache / f"building-{module.folder.name}"  # ours alone: we hold the module's lock
     shutil.rmtree(work, ignore_errors=True)
@@ -128,7 +132,7 @@ def needed_go(folder: Path) -> str:
     return match[1]
 
 
-def _entry(module: GoModule, program: GoProgram, *, cache: Path) -> Entry:
+def _entry(module: GoModule, program: GoProgram, *, cache: Path) -> CacheEntry:
     digest = hashlib.sha256()
     for part in (program.package, module.ldflags, *module.gcflags, platform.system(), platform.machine()):
         digest.update(part.encode() + b"\0")
@@ -136,4 +140,4 @@ def _entry(module: GoModule, program: GoProgram, *, cache: Path) -> Entry:
         if path.is_file() and not path.name.endswith("_test.go"):
             content = path.read_bytes()
             digest.update(f"{path.relative_to(module.folder)}\0{len(content)}\0".encode() + content)
-    return Entry(cache=cache, name=program.name, key=digest.hexdigest())
+    return CacheEntry(cache=cache, name=program.name, key=digest.hexdigest())

@@ -56,7 +56,7 @@ def file_lock(path: Path, *, taken: Callable[[], None]) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """One built program in the cache; ``key`` is the hash of everything that decides what it is."""
 
     cache: Path

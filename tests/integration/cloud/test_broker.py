@@ -10,49 +10,52 @@ from tests.support.devices import tls_context
 from tests.support.polling import eventually
 
 from thing_operator_local.cloud.broker import Broker, BrokerFiles, locate_broker
-from thing_operator_local.cloud.certificates import Credentials, KeyType, thing_authority
-from thing_operator_local.cloud.layout import Layout
-from thing_operator_local.cloud.pki import Pki
+from thing_operator_local.cloud.certificates import thing_authority
+from thing_operator_local.cloud.keys import CloudKeys
+from thing_operator_local.cloud.layout import CloudLayout
+from thing_operator_local.pki import IssuedCredentials, KeyType
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.toolchain import Reporter
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    layout = Layout(tmp_path)
+def layout(tmp_path: Path) -> CloudLayout:
+    layout = CloudLayout(tmp_path)
     layout.make()
     return layout
 
 
 @pytest.fixture
-def credentials(layout: Layout) -> Credentials:
+def credentials(layout: CloudLayout) -> IssuedCredentials:
     return thing_authority(layout.pki).thing(KeyType.EC)
 
 
 @pytest.fixture
-def broker(layout: Layout, reporter: Reporter, credentials: Credentials) -> Iterator[Broker]:
-    files: BrokerFiles = Pki(layout).broker_files
+def broker(layout: CloudLayout, reporter: Reporter, credentials: IssuedCredentials) -> Iterator[Broker]:
+    files: BrokerFiles = CloudKeys(layout).broker_files
     broker = Broker(locate_broker(reporter), layout, files, minimum_keep_alive=1)
     broker.start(port=0, identities={credentials.fingerprint: "t1"})
     yield broker
     broker.stop()
 
 
-def _dial(layout: Layout, broker: Broker, credentials: Credentials) -> ssl.SSLSocket:
+def _dial(layout: CloudLayout, broker: Broker, credentials: IssuedCredentials) -> ssl.SSLSocket:
     context = tls_context(layout.ca, credentials.certificate.encode(), credentials.private_key.encode())
     plain = socket.create_connection((LOOPBACK, broker.port), timeout=60)
     return context.wrap_socket(plain, server_hostname="localhost")
 
 
 @pytest.fixture
-def connection(layout: Layout, broker: Broker, credentials: Credentials) -> Iterator[ssl.SSLSocket]:
+def connection(
+    layout: CloudLayout, broker: Broker, credentials: IssuedCredentials
+) -> Iterator[ssl.SSLSocket]:
     with _dial(layout, broker, credentials) as sock:
         sock.sendall(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x01\x00\x02t1")
         assert sock.recv(4) == b"\x20\x02\x00\x00"
         yield sock
 
 
-def test_silence_ends_the_connection(layout: Layout, connection: ssl.SSLSocket) -> None:
+def test_silence_ends_the_connection(layout: CloudLayout, connection: ssl.SSLSocket) -> None:
     """AWS closes after 1.5 times the keep-alive (docs/background/aws-iot-shadow.md#mqtt-dialect)."""
     assert connection.recv(10) == b""
     why = "silent for 1.5 times its keep-alive of 1 s"
@@ -69,7 +72,7 @@ def test_pings_keep_it_open(connection: ssl.SSLSocket) -> None:
 
 
 def test_unregistered_certificate_of_our_ca_fails_in_tls(
-    layout: Layout, broker: Broker, credentials: Credentials
+    layout: CloudLayout, broker: Broker, credentials: IssuedCredentials
 ) -> None:
     """Replaced ones, too: the handshake ends with an alert, before MQTT says anything."""
     unknown = thing_authority(layout.pki).thing(KeyType.EC)
@@ -80,7 +83,7 @@ def test_unregistered_certificate_of_our_ca_fails_in_tls(
 
 
 async def test_certificates_come_and_go_without_a_restart(
-    layout: Layout, broker: Broker, credentials: Credentials, connection: ssl.SSLSocket
+    layout: CloudLayout, broker: Broker, credentials: IssuedCredentials, connection: ssl.SSLSocket
 ) -> None:
     other = thing_authority(layout.pki).thing(KeyType.EC)
     await broker.reload({credentials.fingerprint: "t1", other.fingerprint: "t2"})

@@ -11,7 +11,7 @@ import pytest
 from tests.support.processtable import children, members
 
 from thing_operator_local.cloud.client import LocalCloud, MicSession
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.processes import ChildProcess, wait_until
@@ -43,7 +43,7 @@ def test_folder_in_use(cloud: LocalCloud) -> None:
     assert done.returncode == 1
     assert "already runs" in done.stderr
     assert "--dir" in done.stderr
-    assert Layout(folder).info.exists(), "the running one is not disturbed"
+    assert CloudLayout(folder).info.exists(), "the running one is not disturbed"
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_seed_other_than_the_folders(tmp_path: Path, reporter: Reporter) -> None
 def _start(folder: Path) -> ChildProcess:
     command = [sys.executable, "-m", "thing_operator", "cloud", "run", "--dir", str(folder)]
     process = ChildProcess(command, name="cloud", log=folder / "cloud.log")
-    info = Layout(folder).info
+    info = CloudLayout(folder).info
     wait_until(info.is_file, what="the cloud", timeout=60, processes=[process])
     return process
 
@@ -161,7 +161,7 @@ def test_lost_broker_ends_it_with_a_message(tmp_path: Path) -> None:
 def test_start_after_a_kill_works_with_the_stale_file(tmp_path: Path, reporter: Reporter) -> None:
     with LocalCloud(tmp_path, reporter=reporter) as cloud:
         cloud.stop(grace=0)
-        assert Layout(tmp_path).info.exists()
+        assert CloudLayout(tmp_path).info.exists()
         with pytest.raises(LocalError, match=r"no cloud runs|does not answer"):
             cloud.create_batch(1)
         cloud.start()

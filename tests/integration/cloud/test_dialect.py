@@ -6,7 +6,7 @@ import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +15,9 @@ from tests.support.cloud import Things
 from tests.support.devices import Device, service_identity, tls_context
 from tests.support.polling import eventually
 
-from thing_operator_local.cloud.certificates import Authority, KeyType, thing_authority
+from thing_operator_local.cloud.certificates import ThingAuthority, thing_authority
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.pki import KeyType
 
 
 @pytest.fixture
@@ -219,13 +220,11 @@ def test_mqtt_5_is_served(cloud: LocalCloud, thing: CloudThing) -> None:
         device.publish_and_wait(device.topics.update, {"state": {}})
 
 
-def test_certificate_is_required_and_has_to_be_ours(
-    cloud: LocalCloud, thing: CloudThing, tmp_path: Path
-) -> None:
+def test_certificate_is_required_and_has_to_be_ours(cloud: LocalCloud, thing: CloudThing) -> None:
     bare = ssl.create_default_context(cafile=cloud.info.ca)
     assert not _is_answered(cloud, bare, thing.name)
     subject = thing_authority(cloud.info.ca.parent).subject
-    authority = Authority.kept(tmp_path, "stranger", subject=subject, key_type=KeyType.RSA)
+    authority = ThingAuthority.new(subject, not_after=datetime.now(UTC) + timedelta(days=1))
     stranger = authority.thing(KeyType.EC)
     context = tls_context(cloud.info.ca, stranger.certificate.encode(), stranger.private_key.encode())
     assert not _is_answered(cloud, context, thing.name)

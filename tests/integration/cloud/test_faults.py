@@ -17,7 +17,7 @@ from tests.support.polling import eventually
 from thing_operator_local.cloud.client import CloudRefusedError, CloudThing, LocalCloud
 from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.faults import Action
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.cloud.shadow_topics import ShadowMessage, ShadowOperation
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
@@ -208,7 +208,7 @@ def test_keep_alive_is_clamped(
 
 
 def test_door_is_closed_without_its_token(cloud: LocalCloud) -> None:
-    port = json.loads(Layout(cloud.info.ca.parent.parent).control.read_bytes())["port"]
+    port = json.loads(CloudLayout(cloud.info.ca.parent.parent).control.read_bytes())["port"]
     with closing(HTTPConnection(LOOPBACK, port, timeout=60)) as connection:
         connection.request("GET", "/sessions", headers={"Authorization": "Bearer wrong"})
         assert connection.getresponse().status == 403

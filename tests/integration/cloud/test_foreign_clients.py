@@ -10,7 +10,7 @@ import pytest
 from tests.support.cloud import Things
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.toolchain.cache import cache_dir, file_lock
 
 SCRIPT = Path(__file__).with_name("foreign_clients.py")
@@ -57,7 +57,7 @@ def files(things: Things, tmp_path: Path) -> tuple[str, Path, Path]:
 def test_aws_clients(
     cloud: LocalCloud, foreign_python: Path, files: tuple[str, Path, Path], client: str
 ) -> None:
-    info = Layout(cloud.info.ca.parent.parent).info
+    info = CloudLayout(cloud.info.ca.parent.parent).info
     done = subprocess.run(
         [foreign_python, SCRIPT, client, info, *files],
         capture_output=True,

@@ -12,7 +12,7 @@ from tests.support.cloud import Things
 from tests.support.devices import Device
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def thing(things: Things) -> CloudThing:
 
 
 def observations(cloud: LocalCloud, thing: str) -> list[dict[str, Any]]:
-    lines = Layout(cloud.info.ca.parent.parent).observations.read_text(encoding="utf-8").splitlines()
+    lines = CloudLayout(cloud.info.ca.parent.parent).observations.read_text(encoding="utf-8").splitlines()
     return [found for found in map(json.loads, lines) if found["thing"] == thing]
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.devices import Device
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.toolchain import Reporter
 
 
@@ -70,7 +70,7 @@ def test_nobody_else_may_read_keys(own_cloud: LocalCloud, thing: CloudThing) -> 
 
 
 def test_cloud_json_is_there_only_while_it_runs(own_cloud: LocalCloud) -> None:
-    layout = Layout(own_cloud.info.ca.parent.parent)
+    layout = CloudLayout(own_cloud.info.ca.parent.parent)
     found = json.loads(layout.info.read_bytes())
     assert set(found) == {"mqtt", "ca", "api", "dataPlane", "apiKey", "userName", "password"}
     assert set(found["mqtt"]) == {"host", "port"}

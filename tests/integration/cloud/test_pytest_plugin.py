@@ -12,7 +12,7 @@ def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
             """
             import pytest
             from thing_operator_local.errors import LocalError
-            from thing_operator_local.cloud.chance import Chance
+            from thing_operator_local.cloud.seeded_random import SeededRandom
             from thing_operator_local.cloud.faults import Action
 
 
@@ -22,7 +22,7 @@ def test_plugin_hands_out_a_cloud_and_things(tmp_path: Path) -> None:
 
 
             def test_seed(local_cloud):
-                assert local_cloud.info.api_key == Chance("7").text("apiKey", 30)
+                assert local_cloud.info.api_key == SeededRandom("7").text("apiKey", 30)
 
 
             def test_shadow(local_cloud, local_things):

@@ -27,7 +27,7 @@ from thing_operator.mic import (
     find_stack,
     open_stack,
 )
-from thing_operator_local.cloud.certificates import Authority
+from thing_operator_local.cloud.certificates import ThingAuthority
 from thing_operator_local.ports import free_ports
 
 pytestmark = pytest.mark.real_time
@@ -234,7 +234,7 @@ class TestOrder:
 
 @pytest.fixture
 async def local_stack(
-    site: Site, tmp_path: Path, thing_ca: Authority, clock: FakeClock
+    site: Site, tmp_path: Path, thing_ca: ThingAuthority, clock: FakeClock
 ) -> AsyncIterator[Parts]:
     """The local cloud's API, served by the site."""
     async with AsyncExitStack() as running:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from thing_operator_local.cloud.broker import Broker, BrokerFiles
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.errors import LocalError
 from thing_operator_local.processes import ChildProcess, wait_until
 
@@ -27,7 +27,7 @@ def program(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def broker(program: Path, tmp_path: Path) -> Iterator[Broker]:
-    layout = Layout(tmp_path / "cloud")
+    layout = CloudLayout(tmp_path / "cloud")
     layout.make()
     broker = Broker(program, layout, BrokerFiles(*[tmp_path] * 4))
     broker.start(port=0, identities={})

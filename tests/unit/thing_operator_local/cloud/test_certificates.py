@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from thing_operator_local.cloud.certificates import Credentials, KeyType, server_authority, thing_authority
+from thing_operator_local.cloud.certificates import server_authority, thing_authority
+from thing_operator_local.pki import IssuedCredentials, KeyType
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +21,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(folder: Path) -> Credentials:
+def made(folder: Path) -> IssuedCredentials:
     return thing_authority(folder).thing(KeyType.RSA)
 
 
-def test_subject_issuer_and_life(made: Credentials) -> None:
+def test_subject_issuer_and_life(made: IssuedCredentials) -> None:
     certificate = x509.load_pem_x509_certificate(made.certificate.encode())
     assert certificate.subject.rfc4514_string() == "CN=AWS IoT Certificate"
     assert len(list(certificate.issuer)) == 1, "one OU value, as in the real sample"
@@ -34,7 +35,7 @@ def test_subject_issuer_and_life(made: Credentials) -> None:
     assert made.fingerprint == certificate.fingerprint(hashes.SHA256()).hex()
 
 
-def test_extensions(made: Credentials) -> None:
+def test_extensions(made: IssuedCredentials) -> None:
     extensions = x509.load_pem_x509_certificate(made.certificate.encode()).extensions
     assert not extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     usage = extensions.get_extension_for_class(x509.KeyUsage).value
@@ -45,7 +46,7 @@ def test_extensions(made: Credentials) -> None:
             extensions.get_extension_for_class(absent)
 
 
-def test_keys_fit(made: Credentials) -> None:
+def test_keys_fit(made: IssuedCredentials) -> None:
     assert made.private_key.startswith("-----BEGIN RSA PRIVATE KEY-----"), "PKCS#1"
     key = load_pem_private_key(made.private_key.encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from thing_operator_local.cloud.certificates import Authority, KeyType, thing_authority
+from thing_operator_local.cloud.certificates import ThingAuthority, thing_authority
 from thing_operator_local.cloud.registry import Registry, Thing
 from thing_operator_local.cloud.store import Store
+from thing_operator_local.pki import KeyType
 
 pytestmark = pytest.mark.real_time
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> ThingAuthority:
     return thing_authority(tmp_path_factory.mktemp("pki"))
 
 
@@ -26,7 +27,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def registry(store: Store, authority: Authority) -> Registry:
+def registry(store: Store, authority: ThingAuthority) -> Registry:
     return Registry(store, authority, clock_ms=lambda: 1_790_000_000_000)
 
 
@@ -81,7 +82,7 @@ async def test_child_is_registered_once_under_a_known_parent(registry: Registry)
         await registry.replace_certificate("gateway__pump")
 
 
-async def test_everything_is_kept(registry: Registry, store: Store, authority: Authority) -> None:
+async def test_everything_is_kept(registry: Registry, store: Store, authority: ThingAuthority) -> None:
     thing = await create(registry)
     registry.create_child(f"{thing.name}__pump", thing_type="pump")
     again = Registry(store, authority, clock_ms=lambda: 0)

@@ -1,6 +1,6 @@
 """Stands between this package and one child process, and ends the child's whole group once we have ended.
 
-Run by path, ``python -I -S guard.py LIFELINE COMMAND...``, so that it starts in a tenth of a second and needs
+Run by path, ``python -I -S child_guard.py LIFELINE COMMAND...``, so that it starts in a tenth of a second and needs
 nothing but the standard library. ``LIFELINE`` is the read end of a pipe whose write end only our process
 holds: it reads as closed however that process ends, SIGKILL included, and on every Unix. (Linux has
 PR_SET_PDEATHSIG for this, but it is tied to the thread that started the child, and macOS has nothing.)

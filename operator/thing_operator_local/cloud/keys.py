@@ -3,18 +3,19 @@
 import ssl
 
 from thing_operator_local.cloud.broker import BrokerFiles
-from thing_operator_local.cloud.certificates import Authority, Credentials, server_authority, thing_authority
-from thing_operator_local.cloud.layout import Layout
+from thing_operator_local.cloud.certificates import ThingAuthority, server_authority, thing_authority
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.files import write_secret
+from thing_operator_local.pki import IssuedCredentials
 
 
-class Pki:
+class CloudKeys:
     """The certificates of one cloud: the authorities are kept, servers get new ones at each start."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: CloudLayout) -> None:
         self._layout = layout
         servers = server_authority(layout.pki)
-        self.things: Authority = thing_authority(layout.pki)
+        self.things: ThingAuthority = thing_authority(layout.pki)
         self.server = self._write("server", servers.server())
         self.service = self._write("service", self.things.service())
 
@@ -44,7 +45,7 @@ class Pki:
         context.load_cert_chain(self._layout.pki / "service.crt", self._layout.pki / "service.key")
         return context
 
-    def _write(self, name: str, credentials: Credentials) -> Credentials:
+    def _write(self, name: str, credentials: IssuedCredentials) -> IssuedCredentials:
         write_secret(self._layout.pki / f"{name}.key", credentials.private_key.encode())
         write_secret(self._layout.pki / f"{name}.crt", credentials.certificate.encode())
         return credentials

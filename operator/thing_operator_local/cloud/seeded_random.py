@@ -16,7 +16,7 @@ from thing_operator_local.errors import LocalError
 _NO_SEED: Final = ""
 
 
-class Chance:
+class SeededRandom:
     """Without a seed every draw is another one; with one it depends on its name, the run and the draws before."""
 
     def __init__(self, seed: str | None = None, *, run: int = 1) -> None:
