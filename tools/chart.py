@@ -4,6 +4,7 @@
 - ``values.schema.json``: ``config`` after the operator's settings, descriptions after the comments in values.yaml;
 - ``README.md``: the tables of values and settings;
 - ``deploy/base/crds.yaml``: the CRDs for kustomize;
+- ``deploy/argocd/resource_customizations``: ThingBatch's health script, which is Thing's;
 - ``deploy/argocd/argocd-cm.yaml``: the health scripts as a patch of Argo CD's ConfigMap.
 """
 
@@ -159,13 +160,19 @@ def _between(text: str, name: str, content: str) -> str:
     return head + begin + content + rest[rest.index(end) :]
 
 
+def argocd_scripts() -> dict[Path, str]:
+    """The health script of each kind: Thing's serves both, and Argo CD wants a file for each."""
+    group = ROOT / "deploy" / "argocd" / "resource_customizations" / "thing-operator.io"
+    source = (group / "Thing" / "health.lua").read_text(encoding="utf-8")
+    return {group / crd["spec"]["names"]["kind"] / "health.lua": source for crd in all_crds().values()}
+
+
 def argocd_config_map() -> str:
     """A patch of Argo CD's ConfigMap with the health scripts."""
-    group = ROOT / "deploy" / "argocd" / "resource_customizations" / "thing-operator.io"
     text = "# Made from resource_customizations/ by `make chart`; do not edit.\ndata:\n"
-    for script in sorted(group.glob("*/health.lua")):
-        text += f"  resource.customizations.health.thing-operator.io_{script.parent.name}: |\n"
-        text += "".join(f"    {line}".rstrip() + "\n" for line in script.read_text("utf-8").splitlines())
+    for path, script in sorted(argocd_scripts().items()):
+        text += f"  resource.customizations.health.thing-operator.io_{path.parent.name}: |\n"
+        text += "".join(f"    {line}".rstrip() + "\n" for line in script.splitlines())
     return text
 
 
@@ -174,7 +181,9 @@ def generated() -> dict[Path, str]:
     crds = {CHART / "templates" / "crds" / name: crd_template(crd) for name, crd in all_crds().items()}
     schema = json.dumps(chart_schema(), indent=2, ensure_ascii=False) + "\n"
     for_kustomize = "---\n".join(to_yaml(crd) for crd in all_crds().values())
-    return crds | {
+    return {
+        **crds,
+        **argocd_scripts(),
         CHART / "values.schema.json": schema,
         CHART / "README.md": readme(),
         ROOT / "deploy" / "base" / "crds.yaml": for_kustomize,

@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from thing_operator_local.errors import LocalError
@@ -106,9 +106,7 @@ class ChildProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -116,6 +114,25 @@ class ChildProcess:
         if self._guard.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._guard.pid, number)
+
+
+class StartedWithContext(ABC):
+    """Something that ``with`` starts and, however it is left, stops."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Return when it works. Raises LocalError, and leaves nothing running then."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it; again is fine."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def wait_until(

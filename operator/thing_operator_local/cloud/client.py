@@ -17,14 +17,13 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
 from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import HOST
-from thing_operator_local.processes import ChildProcess, wait_until
+from thing_operator_local.processes import ChildProcess, StartedWithContext, wait_until
 from thing_operator_local.toolchain import Reporter
 
 Json = dict[str, Any]
@@ -145,7 +144,7 @@ class MicSession:
         return _request(self._context, method, url, body=body, headers=self._headers)
 
 
-class LocalCloud:
+class LocalCloud(StartedWithContext):
     """A cloud in a folder, run as a child process that never outlives this one. A context manager."""
 
     def __init__(self, folder: Path, *, reporter: Reporter, seed: int | None = None) -> None:
@@ -232,15 +231,6 @@ class LocalCloud:
     def delete_shadow(self, thing: CloudThing, *, shadow: str | None = None) -> None:
         """Delete the shadow; that there is none is fine."""
         self._data_plane("DELETE", thing, shadow=shadow)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _data_plane(
         self, method: str, thing: CloudThing, *, shadow: str | None, body: Json | None = None

@@ -6,8 +6,6 @@ from contextlib import ExitStack, closing
 from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from thing_operator_local.controlplane import commands
 from thing_operator_local.controlplane.binaries import CONTROL_PLANE, locate_binaries
@@ -15,7 +13,7 @@ from thing_operator_local.controlplane.kubeconfig import write_kubeconfig
 from thing_operator_local.controlplane.layout import ControlPlaneLayout
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK, check_port, free_ports
-from thing_operator_local.processes import ChildProcess, wait_until
+from thing_operator_local.processes import ChildProcess, StartedWithContext, wait_until
 from thing_operator_local.toolchain import Reporter
 from thing_operator_local.toolchain.cache import file_lock
 
@@ -32,7 +30,7 @@ rules: [{level: Metadata}]
 _GRACE = 1.0  # kube-apiserver waits for its watches to end, but has nothing to lose
 
 
-class ControlPlane:
+class ControlPlane(StartedWithContext):
     """etcd, kube-apiserver and our controllers below one folder; blocking, for one thread.
 
     ``folder`` holds keys, logs, data and the kubeconfig; a later start in it goes on with the same objects,
@@ -124,15 +122,6 @@ class ControlPlane:
         token = self.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=24h").strip()
         ca_pem = self.ca_file.read_text(encoding="utf-8")
         write_kubeconfig(path, server=self.server, ca_pem=ca_pem, user=token)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _start(self) -> None:
         self._layout.make()
