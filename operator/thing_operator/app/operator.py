@@ -118,7 +118,8 @@ class Operator:
         await controllers.writer.stop()
         await controllers.events.stop()
         # What the others have left of the time, and a second at least: brokers notice a closed socket anyway.
-        await self.hub.close(timeout=max(1.0, end - self._clock.monotonic()))
+        left = timedelta(seconds=max(1.0, end - self._clock.monotonic()))
+        await self.hub.close(timeout=left)
 
     # --- what metrics ask
 

@@ -12,14 +12,16 @@ import selectors
 import socket
 import ssl
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from threading import Thread
-from typing import Any, Final
+from typing import Final
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from thing_operator.core.descriptors import is_reserved
 from thing_operator.session.diagnosis import explain_dial_error
+from thing_operator.session.futures import resolve_future
 from thing_operator.session.model import Endpoint, SessionSpec
 from thing_operator.session.tls import TlsContexts
 
@@ -40,14 +42,14 @@ class Dialer:
         """Wait for no name's address any more."""
         self._resolver.close()
 
-    async def dial(self, spec: SessionSpec, *, timeout: float) -> ssl.SSLSocket:
-        """DNS, TCP and TLS within ``timeout`` seconds; the socket is non-blocking.
+    async def dial(self, spec: SessionSpec, *, timeout: timedelta) -> ssl.SSLSocket:
+        """DNS, TCP and TLS within ``timeout``; the socket is non-blocking.
 
         Raises EndpointUnreachableError, TlsFailedError or NotAuthorizedError.
         """
         endpoint = spec.endpoint
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout.total_seconds()):
                 addresses = await self._resolver.resolve(endpoint)
                 sock = await start_connection(addresses, happy_eyeballs_delay=_SECOND_FAMILY_AFTER)
                 return await self._handshake(sock, spec)
@@ -87,7 +89,7 @@ async def _until_ready(sock: socket.socket, wants: int) -> None:
     reading = wants == selectors.EVENT_READ
     add, remove = (loop.add_reader, loop.remove_reader) if reading else (loop.add_writer, loop.remove_writer)
     descriptor = sock.fileno()  # asyncio would take the repr of a socket object: two system calls
-    add(descriptor, _settle, ready)
+    add(descriptor, resolve_future, ready)
     try:
         await ready
     finally:
@@ -147,17 +149,8 @@ def _look_up(
 ) -> None:
     try:
         found = list(socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
-        tell = partial(_settle, answer, found)
+        resolve = partial(resolve_future, answer, found)
     except (OSError, UnicodeError) as error:
-        tell = partial(_settle, answer, error)
+        resolve = partial(resolve_future, answer, error)
     with suppress(RuntimeError):  # the loop has ended meanwhile
-        loop.call_soon_threadsafe(tell)
-
-
-def _settle(future: "asyncio.Future[Any]", result: object = None) -> None:
-    if future.done():
-        return
-    if isinstance(result, Exception):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
+        loop.call_soon_threadsafe(resolve)

@@ -5,10 +5,12 @@ import logging
 import random
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from thing_operator.session.context import SessionContext
+from thing_operator.session.keep_alive import KeepAliveTicker
 from thing_operator.session.model import (
     Endpoint,
     Now,
@@ -20,8 +22,6 @@ from thing_operator.session.pacing import EndpointGate
 from thing_operator.session.reconnect import ReconnectPolicy
 from thing_operator.session.requests import token_source
 from thing_operator.session.session import Session
-from thing_operator.session.surroundings import Surroundings
-from thing_operator.session.sweep import Sweep
 from thing_operator.session.transport import Connector, PahoConnector
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ class Hub:
         self._pacing = pacing
         self._gates: dict[tuple[str, int], EndpointGate] = {}
         self._sessions: set[Session] = set()
-        self._sweep = Sweep(session.keep_alive.total_seconds())
-        self._sweeper: asyncio.Task[None] | None = None
+        self._keep_alives = KeepAliveTicker(session.keep_alive)
+        self._ticking: asyncio.Task[None] | None = None
         rng = rng or random.SystemRandom()
-        self._shared = Surroundings(
-            connector=connector or PahoConnector(self._sweep),
+        self._context = SessionContext(
+            connector=connector or PahoConnector(self._keep_alives),
             gate=self._gate,
             settings=session,
             reconnect=ReconnectPolicy.of(session, rng=rng),
@@ -72,20 +72,20 @@ class Hub:
 
     async def start(self) -> asyncio.Task[None]:
         """Begin to look after keep-alives; before the first ``open``. The task lives until ``close``."""
-        self._sweeper = asyncio.create_task(self._sweep.run(), name="session keep-alive")
-        return self._sweeper
+        self._ticking = asyncio.create_task(self._keep_alives.run(), name="session keep-alive")
+        return self._ticking
 
-    async def close(self, timeout: float = 10.0) -> None:
-        """DISCONNECT and end all sessions, within ``timeout`` seconds."""
+    async def close(self, timeout: timedelta = timedelta(seconds=10)) -> None:
+        """DISCONNECT and end all sessions; what has not ended within ``timeout`` is left behind with a log line."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout.total_seconds()):
                 await asyncio.gather(*(session.close() for session in self))
         except TimeoutError:
-            _log.warning("%d sessions did not end within %g s", len(self), timeout)
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.wait([self._sweeper])
-        self._shared.connector.close()
+            _log.warning("%d sessions did not end within %g s", len(self), timeout.total_seconds())
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.wait([self._ticking])
+        self._context.connector.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -99,11 +99,11 @@ class Hub:
     def open(self, spec: SessionSpec, on_change: Callable[[Session], None]) -> Session:
         """Begin a session; ``on_change`` is called on the loop after its view changed, never from in here.
 
-        Not for a change of ``phase`` and ``next_try`` alone: each would cost the caller a pass for nothing.
+        Not for a change of ``phase`` alone: each would cost the caller a reconcile for nothing.
 
         Two sessions of one thing on one endpoint take each other over: the caller sees to that.
         """
-        session = Session(spec, on_change, shared=self._shared, on_close=self._sessions.discard)
+        session = Session(spec, on_change, context=self._context, on_close=self._sessions.discard)
         self._sessions.add(session)
         return session
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from thing_operator.session.diagnosis import explain_denied_filters
@@ -126,12 +127,12 @@ class Link:
         """What it subscribes to."""
         return filters_of(self._topics, wildcard=self._wildcard)
 
-    async def subscribe(self, *, timeout: float) -> None:
-        """Raises NotAuthorizedError for a refused filter, SessionLostError."""
+    async def subscribe(self, *, timeout: timedelta) -> None:
+        """One SUBSCRIBE for all filters. Raises NotAuthorizedError for a refused one, SessionLostError."""
         filters = self.filters
         self._subscribing = True
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout.total_seconds()):
                 codes = await self._up().subscribe(filters)
         except TimeoutError:
             raise SessionLostError(f"{self.spec.endpoint.host} did not answer SUBSCRIBE in time") from None
@@ -283,7 +284,7 @@ class Link:
         ):
             # AWS was seen to leave the token out here, and that there is no shadow is true for all who ask.
             token = self._requests.the_only(kind)
-        self._requests.reject(kind, token, rejection(code=refusal.code, message=refusal.message))
+        self._requests.resolve(kind, token, rejection(code=refusal.code, message=refusal.message))
 
     # Inside
 

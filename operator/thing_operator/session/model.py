@@ -85,7 +85,6 @@ class SessionView:
     """When ``connected`` last changed; the start of the session at first."""
     fingerprint: str
     """Of the identity in use, or being tried when none is in use."""
-    next_try: datetime | None = None
     document: ShadowDocument | None = None
     """None until the first read; kept over a drop (stale then); EMPTY_DOCUMENT when there is no shadow."""
     pending_identity_error: SessionFailure | None = None

@@ -6,10 +6,12 @@ from enum import StrEnum
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from thing_operator.session.errors import ConnectError, RejectedError
+from thing_operator.session.futures import resolve_future
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from thing_operator.session.errors import ConnectError
 
 
 class RequestKind(StrEnum):
@@ -45,22 +47,19 @@ class PendingRequests:
         return waiting
 
     def close(self, waiting: Waiting) -> None:
-        """No longer interested."""
+        """Nobody waits for its answer any more."""
         self._waiting.pop(waiting.token, None)
 
-    def resolve(self, kind: RequestKind, token: str | None, answer: object) -> bool:
-        """An answer arrived; whether it was ours."""
-        return self._settle(kind, token, answer, None)
+    def resolve(self, kind: RequestKind, token: str | None, outcome: object) -> None:
+        """An answer arrived, or a refusal where ``outcome`` is a RejectedError: whoever waits for it gets it."""
+        waiting = self._waiting.get(token) if token is not None else None
+        if waiting is not None and waiting.kind is kind:
+            resolve_future(waiting.answer, outcome)
 
-    def reject(self, kind: RequestKind, token: str | None, error: RejectedError) -> bool:
-        """A refusal arrived; whether it was ours."""
-        return self._settle(kind, token, None, error)
-
-    def fail_all(self, error: ConnectError) -> None:
+    def fail_all(self, error: "ConnectError") -> None:
         """The connection is gone."""
         for waiting in self._waiting.values():
-            if not waiting.answer.done():
-                waiting.answer.set_exception(error)
+            resolve_future(waiting.answer, error)
 
     def the_only(self, kind: RequestKind) -> str | None:
         """The token of the one unanswered request of this kind."""
@@ -71,18 +70,6 @@ class PendingRequests:
     def oldest(self) -> RequestKind | None:
         """The kind of the request that waits longest, None when all are answered."""
         return next((waiting.kind for waiting in self._waiting.values()), None)
-
-    def _settle(
-        self, kind: RequestKind, token: str | None, answer: object, error: RejectedError | None
-    ) -> bool:
-        waiting = self._waiting.get(token) if token is not None else None
-        if waiting is None or waiting.kind is not kind or waiting.answer.done():
-            return False
-        if error is not None:
-            waiting.answer.set_exception(error)
-        else:
-            waiting.answer.set_result(answer)
-        return True
 
 
 def token_source(prefix: str) -> "Iterator[str]":

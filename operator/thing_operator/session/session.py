@@ -13,9 +13,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from thing_operator.core.reasons import Reason
 from thing_operator.session.errors import (
@@ -25,6 +24,7 @@ from thing_operator.session.errors import (
     RejectedError,
     SessionLostError,
 )
+from thing_operator.session.keep_alive import choose_keep_alive
 from thing_operator.session.link import Link
 from thing_operator.session.model import Phase, SessionFailure, SessionSpec, SessionView
 from thing_operator.session.reconnect import ReconnectState
@@ -33,33 +33,30 @@ from thing_operator.shadow.messages import UNSET, Accepted, Unset, encode_update
 from thing_operator.shadow.topics import backdate_topic
 
 if TYPE_CHECKING:
-    from thing_operator.session.surroundings import Surroundings
+    from thing_operator.session.context import SessionContext
     from thing_operator.shadow.documents import ShadowDocument
     from thing_operator.shadow.values import JsonObject
 
 _log = logging.getLogger(__name__)
-
-_KEEP_ALIVE_JITTER: Final = 0.2
-_MAX_KEEP_ALIVE: Final = 1200
 
 
 class Session:
     """The MQTT session of one thing. Made by ``Hub.open``; lives on the event loop until ``close``."""
 
     __slots__ = (
+        "_context",
         "_link",
         "_loop",
+        "_notified",
         "_on_change",
         "_on_close",
         "_ready_at",
         "_reconnect",
         "_retry_at",
-        "_shared",
         "_sleeping",
         "_spec",
         "_step",
         "_task",
-        "_told",
         "_view",
         "_writing",
     )
@@ -69,28 +66,28 @@ class Session:
         spec: SessionSpec,
         on_change: Callable[["Session"], None],
         *,
-        shared: "Surroundings",
+        context: "SessionContext",
         on_close: Callable[["Session"], None],
     ) -> None:
         self._spec = spec
         self._on_change = on_change
         self._on_close = on_close
-        self._shared = shared
+        self._context = context
         self._loop = asyncio.get_running_loop()
-        self._reconnect = ReconnectState(shared.reconnect)
+        self._reconnect = ReconnectState(context.reconnect)
         self._link: Link | None = None
         self._ready_at = 0.0
         self._retry_at = 0.0
         self._writing = asyncio.Lock()
         self._step: asyncio.Task[None] | None = None
         self._sleeping = False
-        self._told = True
+        self._notified = True
         self._view = SessionView(
             phase=Phase.CONNECTING,
             connected=False,
             reason=Reason.CONNECTING,
             message=f"connecting to {spec.endpoint.host}",
-            since=shared.now(),
+            since=context.now(),
             fingerprint=spec.identity.fingerprint,
         )
         self._task: asyncio.Task[None] | None = None
@@ -111,7 +108,6 @@ class Session:
         *,
         desired: "JsonObject | Unset | None" = UNSET,
         reported: "JsonObject | Unset | None" = UNSET,
-        version: int | None = None,
         timestamp_ms: int | None = None,
     ) -> Accepted:
         """Change the shadow; None removes a section. One update at a time, the others wait their turn.
@@ -121,9 +117,7 @@ class Session:
         the connection ended (SessionLostError, NotAuthorizedError when it does so whenever this is asked): then
         it may have happened, and ``refresh`` tells.
         """
-        encode = partial(
-            encode_update, desired=desired, reported=reported, version=version, timestamp_ms=timestamp_ms
-        )
+        encode = partial(encode_update, desired=desired, reported=reported, timestamp_ms=timestamp_ms)
         async with self._writing:
             answer = await self._up().update(lambda token: encode(client_token=token))
             self._reconnect.answered(RequestKind.UPDATE)
@@ -178,14 +172,14 @@ class Session:
 
     async def close(self) -> None:
         """DISCONNECT and forget; nothing is shown any more. Never raises, may be called twice."""
-        self._told = False
+        self._notified = False
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         link, self._link = self._link, None
         if link is not None:
             link.close()
-        self._show(phase=Phase.CLOSED, connected=False, next_try=None, message="closed")
+        self._show(phase=Phase.CLOSED, connected=False, message="closed")
         self._on_close(self)
 
     # The task
@@ -233,7 +227,7 @@ class Session:
         delay = max(self._retry_at - now, self._reconnect.until_allowed(now))
         if delay > 0:
             if self._link is None:
-                self._show(phase=Phase.WAITING, next_try=self._shared.now() + timedelta(seconds=delay))
+                self._show(phase=Phase.WAITING)
             self._sleeping = True
             try:
                 await asyncio.sleep(delay)
@@ -244,10 +238,10 @@ class Session:
         began = self._loop.time()
         spec = self._spec
         self._progress(Phase.CONNECTING, fingerprint=spec.identity.fingerprint)
-        gate = self._shared.gate(spec.endpoint)
+        gate = self._context.gate(spec.endpoint)
         link = self._new_link(spec)
         filters = len(link.filters)
-        self._shared.observer.pacing_wait(await gate.admit(filters=filters))
+        self._context.observer.pacing_wait(await gate.admit(filters=filters))
         try:
             async with gate.slots:
                 try:
@@ -262,29 +256,30 @@ class Session:
         finally:
             if self._link is not link:
                 link.drop()
-        self._shared.observer.connected(self._loop.time() - began)
+        self._context.observer.connected(self._loop.time() - began)
 
     def _new_link(self, spec: SessionSpec) -> Link:
         return Link(
             spec,
-            tokens=self._shared.tokens,
-            timeout=self._shared.request_timeout,
-            wildcard=self._shared.settings.topic_filters == "wildcard",
-            observer=self._shared.observer,
+            tokens=self._context.tokens,
+            timeout=self._context.request_timeout,
+            wildcard=self._context.settings.topic_filters == "wildcard",
+            observer=self._context.observer,
             on_change=self._changed,
             on_end=self._ended,
         )
 
     async def _open_transport(self, link: Link) -> None:
-        connector, settings = self._shared.connector, self._shared.settings
-        timeout = settings.connect_timeout.total_seconds()
+        connector, settings = self._context.connector, self._context.settings
+        timeout = settings.connect_timeout
+        keep_alive = choose_keep_alive(settings.keep_alive, rng=self._context.rng)
         sock = await connector.dial(link.spec, timeout=timeout)
         self._reconnect.connecting(self._loop.time())
         if self._link is not None:
             self._link.superseded = True
         try:
             link.transport = await connector.connect(
-                sock, link.spec, keep_alive=self._keep_alive(), timeout=timeout, listener=link
+                sock, link.spec, keep_alive=keep_alive, timeout=timeout, listener=link
             )
         finally:
             if self._link is not None:
@@ -301,11 +296,11 @@ class Session:
             self._progress(Phase.SUBSCRIBING, fingerprint=link.spec.identity.fingerprint, document=None)
 
     async def _make_ready(self, link: Link) -> None:
-        await link.subscribe(timeout=self._shared.settings.connect_timeout.total_seconds())
+        await link.subscribe(timeout=self._context.settings.connect_timeout)
         self._reconnect.answered(RequestKind.SUBSCRIBE)
         self._progress(Phase.READING)
         try:
-            await link.read_through(self._shared.reconnect.quick)
+            await link.read_through(self._context.reconnect.quick)
         except RejectedError as error:
             raise NotAuthorizedError(
                 f"the shadow of {link.spec.thing_name} may not be read ({error.code}): check the policy of "
@@ -321,13 +316,12 @@ class Session:
             connected=True,
             reason=Reason.CONNECTED,
             message=f"connected to {link.spec.endpoint.host}",
-            next_try=None,
             document=link.tracker.document,
             pending_identity_error=None,
         )
 
     def _failed(self, error: ConnectError) -> None:
-        self._shared.observer.connect_failed(error.reason)
+        self._context.observer.connect_failed(error.reason)
         self._retry_at = self._reconnect.next_try(error, now=self._loop.time())
         if self._link is not None:
             self._show(pending_identity_error=SessionFailure(error.reason, error.message))
@@ -340,7 +334,7 @@ class Session:
         if link is not self._link:
             return
         if link.tracker.must_read:
-            link.reread(self._shared.reconnect.quick)
+            link.reread(self._context.reconnect.quick)
         if link.tracker.document is not self._view.document:
             self._show(document=link.tracker.document)
 
@@ -354,7 +348,7 @@ class Session:
         ready_for = self._loop.time() - self._ready_at
         error = self._reconnect.explain(error, link.spec, unanswered=link.unanswered, ready_for=ready_for)
         self._retry_at = self._reconnect.next_try(error, now=self._loop.time())
-        self._shared.observer.disconnected(error.reason)
+        self._context.observer.disconnected(error.reason)
         self._show(
             phase=Phase.WAITING,
             connected=False,
@@ -364,10 +358,6 @@ class Session:
         )
         self._wake(even_from_connecting=False)
         return error
-
-    def _keep_alive(self) -> int:
-        longest = min(self._shared.settings.keep_alive.total_seconds(), _MAX_KEEP_ALIVE)
-        return max(1, round(self._shared.rng.uniform(1 - _KEEP_ALIVE_JITTER, 1) * longest))
 
     def _up(self) -> Link:
         if self._link is None:
@@ -382,24 +372,24 @@ class Session:
             host = self._spec.endpoint.host
             changes = {"reason": "Connecting", "message": f"connecting to {host}"} | changes
         if self._link is None:
-            self._show(phase=phase, connected=False, next_try=None, **changes)
+            self._show(phase=phase, connected=False, **changes)
 
     def _show(self, **changes: Any) -> None:
         view = replace(self._view, **changes)
         if view == self._view:
             return
         if view.connected != self._view.connected:
-            view = replace(view, since=self._shared.now())
+            view = replace(view, since=self._context.now())
         before, self._view = self._view, view
-        if replace(before, phase=view.phase, next_try=view.next_try) == view:
+        if replace(before, phase=view.phase) == view:
             return  # a step on the way: whoever wants to know looks
-        if self._told:
-            self._told = False
-            self._loop.call_soon(self._tell)
+        if self._notified:
+            self._notified = False
+            self._loop.call_soon(self._notify)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if self._view.phase is not Phase.CLOSED:
-            self._told = True
+            self._notified = True
             self._on_change(self)
 
 

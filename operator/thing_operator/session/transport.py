@@ -1,6 +1,6 @@
 """The seam between a session and the MQTT client library, and the one place that knows paho.
 
-paho runs by its external-loop interface: the event loop watches the socket, a sweep runs the keep-alive
+paho runs by its external-loop interface: the event loop watches the socket, a ticker runs the keep-alive
 clock, and there is neither a paho thread nor a paho reconnect. Its ``connect()`` would block for DNS, TCP and
 TLS, so it is handed a socket that :mod:`~thing_operator.session.dialing` has connected already. Each
 connection has its own client object: no message of an old connection can be sent again on a new one.
@@ -9,6 +9,7 @@ connection has its own client object: no message of an old connection can be sen
 import asyncio
 import logging
 import ssl
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from paho.mqtt import client as paho
@@ -17,12 +18,13 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from thing_operator.session.diagnosis import explain_end, explain_refusal, explain_silence, explain_tls_error
 from thing_operator.session.dialing import Dialer
 from thing_operator.session.errors import ConnectError, SessionLostError
+from thing_operator.session.futures import resolve_future
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from thing_operator.session.keep_alive import KeepAliveTicker
     from thing_operator.session.model import SessionSpec
-    from thing_operator.session.sweep import Sweep
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +70,8 @@ class Transport(Protocol):
 class Connector(Protocol):
     """Makes transports in two steps: only the second one counts as a CONNECT of the client id."""
 
-    async def dial(self, spec: "SessionSpec", *, timeout: float) -> ssl.SSLSocket:
-        """DNS, TCP and TLS within ``timeout`` seconds. Raises one of CONNECT_ERRORS."""
+    async def dial(self, spec: "SessionSpec", *, timeout: timedelta) -> ssl.SSLSocket:
+        """DNS, TCP and TLS within ``timeout``. Raises one of CONNECT_ERRORS."""
 
     async def connect(
         self,
@@ -77,10 +79,12 @@ class Connector(Protocol):
         spec: "SessionSpec",
         *,
         keep_alive: int,
-        timeout: float,
+        timeout: timedelta,
         listener: Listener,
     ) -> Transport:
-        """CONNECT (clean session) and its CONNACK within ``timeout`` seconds; owns ``sock`` from the start.
+        """CONNECT (clean session) and its CONNACK within ``timeout``; owns ``sock`` from the start.
+
+        ``keep_alive`` is in seconds, as MQTT has it.
 
         Raises one of CONNECT_ERRORS.
         """
@@ -92,11 +96,11 @@ class Connector(Protocol):
 class PahoConnector:
     """The real one."""
 
-    def __init__(self, sweep: "Sweep") -> None:
+    def __init__(self, keep_alives: "KeepAliveTicker") -> None:
         self._dialer = Dialer()
-        self._sweep = sweep
+        self._keep_alives = keep_alives
 
-    async def dial(self, spec: "SessionSpec", *, timeout: float) -> ssl.SSLSocket:
+    async def dial(self, spec: "SessionSpec", *, timeout: timedelta) -> ssl.SSLSocket:
         """See :class:`Connector`."""
         return await self._dialer.dial(spec, timeout=timeout)
 
@@ -106,13 +110,13 @@ class PahoConnector:
         spec: "SessionSpec",
         *,
         keep_alive: int,
-        timeout: float,
+        timeout: timedelta,
         listener: Listener,
     ) -> Transport:
         """See :class:`Connector`."""
-        transport = PahoTransport(sock, spec, listener=listener, sweep=self._sweep)
+        transport = PahoTransport(sock, spec, listener=listener, keep_alives=self._keep_alives)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout.total_seconds()):
                 await transport.connect(keep_alive)
         except TimeoutError:
             transport.drop()
@@ -179,25 +183,25 @@ class PahoTransport:
         "_client",
         "_connack",
         "_descriptor",
+        "_keep_alives",
         "_listener",
         "_loop",
         "_pubacks",
         "_sock",
         "_spec",
         "_subacks",
-        "_sweep",
         "received",
     )
 
     def __init__(
-        self, sock: ssl.SSLSocket, spec: "SessionSpec", *, listener: Listener, sweep: "Sweep"
+        self, sock: ssl.SSLSocket, spec: "SessionSpec", *, listener: Listener, keep_alives: "KeepAliveTicker"
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._descriptor = sock.fileno()
         self._spec = spec
         self._listener: Listener | None = listener
-        self._sweep = sweep
+        self._keep_alives = keep_alives
         self._connack: asyncio.Future[None] | None = None
         self._subacks: dict[int, asyncio.Future[list[int]]] = {}
         self._pubacks: dict[int, asyncio.Future[None]] = {}
@@ -221,7 +225,7 @@ class PahoTransport:
         self._client.connect(endpoint.host, endpoint.port, keepalive=keep_alive)
         await self._connack
         self._connack = None
-        self._sweep.add(self)
+        self._keep_alives.add(self)
 
     async def subscribe(self, filters: "Sequence[str]") -> "Sequence[int]":
         """See :class:`Transport`."""
@@ -255,14 +259,14 @@ class PahoTransport:
             raise self._lost()
         return sent.mid
 
-    def misc(self) -> None:
+    def check_keep_alive(self) -> None:
         """paho's clock: sends PINGREQ, notices that PINGRESP did not come."""
         self._client.loop_misc()
 
     def drop(self) -> None:
         """See :class:`Transport`."""
         self._listener = None
-        self._sweep.remove(self)
+        self._keep_alives.remove(self)
         self._client._sock_close()  # paho has no public way without DISCONNECT
         if self._sock.fileno() >= 0:  # paho never got as far as taking the socket
             self._loop.remove_reader(self._descriptor)
@@ -318,26 +322,24 @@ class PahoTransport:
     def _on_connect(
         self, _client: paho.Client, _data: object, _flags: object, code: Any, _props: object
     ) -> None:
-        if self._connack is None or self._connack.done():
+        if self._connack is None:
             return
+        refusal = None
         if code.is_failure:
-            self._connack.set_exception(
-                explain_refusal(spec=self._spec, code=_CONNACK_CODES.get(code.value, 5))
-            )
-        else:
-            self._connack.set_result(None)
+            refusal = explain_refusal(spec=self._spec, code=_CONNACK_CODES.get(code.value, 5))
+        resolve_future(self._connack, refusal)
 
     def _on_subscribe(
         self, _client: paho.Client, _data: object, mid: int, codes: list[Any], _p: object
     ) -> None:
         answer = self._subacks.get(mid)
-        if answer is not None and not answer.done():
-            answer.set_result([code.value for code in codes])
+        if answer is not None:
+            resolve_future(answer, [code.value for code in codes])
 
     def _on_publish(self, _client: paho.Client, _data: object, mid: int, *_: object) -> None:
         answer = self._pubacks.get(mid)
-        if answer is not None and not answer.done():
-            answer.set_result(None)
+        if answer is not None:
+            resolve_future(answer)
 
     def _on_message(self, topic: str, payload: bytes) -> None:
         if self._listener is not None:
@@ -347,11 +349,10 @@ class PahoTransport:
         self._ended()
 
     def _ended(self) -> None:
-        self._sweep.remove(self)
+        self._keep_alives.remove(self)
         error = self._client.error
         if self._connack is not None:
-            if not self._connack.done():
-                self._connack.set_exception(self._explain_early_end(error))
+            resolve_future(self._connack, self._explain_early_end(error))
             return
         listener, self._listener = self._listener, None
         end = explain_end(error, spec=self._spec)
@@ -369,8 +370,7 @@ class PahoTransport:
     def _fail_waiters(self, error: ConnectError) -> None:
         waiting: list[asyncio.Future[Any]] = [*self._subacks.values(), *self._pubacks.values()]
         for answer in waiting:
-            if not answer.done():
-                answer.set_exception(error)
+            resolve_future(answer, error)
 
 
 _CONNACK_CODES: Final = {132: 1, 133: 2, 136: 3, 134: 4, 135: 5}

@@ -83,19 +83,16 @@ def encode_update(
     *,
     desired: JsonObject | Unset | None = UNSET,
     reported: JsonObject | Unset | None = UNSET,
-    version: int | None = None,
     client_token: str | None = None,
     timestamp_ms: int | None = None,
 ) -> bytes:
-    """An update. ``version`` makes it a compare-and-set; ``timestamp_ms`` is MIC's observation time."""
+    """An update; ``timestamp_ms`` is MIC's observation time in milliseconds since 1970."""
     state: JsonObject = {}
     if not isinstance(desired, Unset):
         state["desired"] = desired
     if not isinstance(reported, Unset):
         state["reported"] = reported
     body: JsonObject = {"state": state}
-    if version is not None:
-        body["version"] = version
     if timestamp_ms is not None:
         body["timestamp"] = timestamp_ms
     return encode(body | _token(client_token))

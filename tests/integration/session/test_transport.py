@@ -8,6 +8,7 @@ import resource
 import socket
 import ssl
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -122,12 +123,12 @@ async def test_alpn_on_443(authority: Authority, tmp_path: Path, monkeypatch: py
         try:
             recorder = Recorder(None, authority)  # type: ignore[arg-type]
             spec = recorder.spec(server.port)
-            plain = await dialer.dial(spec, timeout=5)
+            plain = await dialer.dial(spec, timeout=timedelta(seconds=5))
             assert plain.selected_alpn_protocol() is None
             assert plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             plain.close()
             monkeypatch.setattr("thing_operator.session.tls._MQTT_ALPN_PORT", server.port)
-            special = await dialer.dial(spec, timeout=5)
+            special = await dialer.dial(spec, timeout=timedelta(seconds=5))
             assert special.selected_alpn_protocol() == "x-amzn-mqtt-ca"
             special.close()
         finally:
@@ -368,7 +369,8 @@ async def test_what_was_shown_in_the_handshake_is_not_kept(
     dialer = Dialer()
     async with scripted_server(recorder.authority, tmp_path, maximum=version) as server:
         first, second = [
-            await dialer.dial(recorder.spec(server.port, name=name), timeout=30) for name in ("t1", "t2")
+            await dialer.dial(recorder.spec(server.port, name=name), timeout=timedelta(seconds=30))
+            for name in ("t1", "t2")
         ]
         await until(lambda: len(server.peers) == 2)
         shown = [peer.tls.getpeercert()["subject"][0][0][1] for peer in server.peers]  # type: ignore[index]

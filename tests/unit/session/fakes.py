@@ -132,9 +132,9 @@ class FakeBroker:
     transports: list[FakeTransport] = field(default_factory=list)
     closed: bool = False
 
-    async def dial(self, spec: SessionSpec, *, timeout: float) -> Any:
+    async def dial(self, spec: SessionSpec, *, timeout: timedelta) -> Any:
         """As the fields say."""
-        assert self.dial_seconds < timeout
+        assert self.dial_seconds < timeout.total_seconds()
         await asyncio.sleep(self.dial_seconds)
         self.dialled_at.append(asyncio.get_running_loop().time())
         if spec.identity.fingerprint in self.refused_fingerprints:
@@ -144,11 +144,11 @@ class FakeBroker:
         return object()
 
     async def connect(
-        self, sock: object, spec: SessionSpec, *, keep_alive: int, timeout: float, listener: Listener
+        self, sock: object, spec: SessionSpec, *, keep_alive: int, timeout: timedelta, listener: Listener
     ) -> FakeTransport:
         """As the fields say."""
         assert sock is not None
-        assert timeout > 0
+        assert timeout > timedelta(0)
         at = asyncio.get_running_loop().time()
         self.connected_at.append(at)
         if self.connect_errors:

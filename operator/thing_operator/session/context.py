@@ -1,4 +1,4 @@
-"""What the sessions of a hub share."""
+"""What the sessions of a hub have in common."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,15 +15,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Given to each session by its hub."""
+class SessionContext:
+    """Made once by the hub and given to each session, so that a session costs nothing for it."""
 
     connector: "Connector"
+    """The network; tests bring their own."""
     gate: "Callable[[Endpoint], EndpointGate]"
+    """The gate of an endpoint: the same for all of its sessions."""
     settings: "SessionSettings"
     reconnect: "ReconnectPolicy"
     request_timeout: float
+    """Seconds a request of the shadow service may take; not a timedelta, since each request needs it."""
     tokens: Iterator[str]
+    """Client tokens, unique within the process."""
     rng: "random.Random"
+    """The only source of chance."""
     now: "Now"
     observer: "SessionObserver"
