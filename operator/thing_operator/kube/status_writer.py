@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from thing_operator.core.backoff import Backoff
 from thing_operator.core.clock import Clock
@@ -27,38 +27,13 @@ from thing_operator.kube.errors import (
     ThrottledError,
 )
 from thing_operator.kube.status_entry import NOTHING, Encoded, StatusEntry, same
+from thing_operator.observability.observers import WriteObserver
 
 log = logging.getLogger(__name__)
 
 Status = Mapping[str, Any]
 
 _PARALLEL = 10
-
-
-class WriteObserver(Protocol):
-    """Is called for every write made or spared, for metrics."""
-
-    def written(self) -> None:
-        """The API server took a status."""
-
-    def suppressed(self) -> None:
-        """A status was not written since it says nothing new."""
-
-    def failed(self) -> None:
-        """The API server did not take a status."""
-
-
-class SilentWriteObserver:
-    """Counts nothing: the observer where nobody asks for metrics."""
-
-    def written(self) -> None:
-        """Not counted: see :class:`WriteObserver`."""
-
-    def suppressed(self) -> None:
-        """Not counted: see :class:`WriteObserver`."""
-
-    def failed(self) -> None:
-        """Not counted: see :class:`WriteObserver`."""
 
 
 class StatusWriter:
@@ -80,7 +55,7 @@ class StatusWriter:
         self._client = client
         self._clock = clock
         self._on_deleted = on_deleted
-        self._observer = observer or SilentWriteObserver()
+        self._observer = observer or WriteObserver()
         self._limiter = RateLimiter(writes_per_second, clock=clock)
         self._retry = retry
         self._entries: dict[ObjectRef, StatusEntry] = {}

@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, 
 from prometheus_client.registry import Collector
 
 from thing_operator.core.reasons import Reason
+from thing_operator.observability.observers import SessionObserver, ThingObserver, WriteObserver
 
 _PREFIX: Final = "thing_operator"
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -68,7 +69,7 @@ class Snapshot:
     """Epoch seconds."""
 
 
-class Metrics(Collector):
+class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
     """Observes sessions, the status writer, Events and the event loop."""
 
     def __init__(self, *, version: str) -> None:

@@ -16,10 +16,8 @@ from thing_operator.session.model import (
     Identity,
     Phase,
     SessionFailure,
-    SessionObserver,
     SessionSpec,
     SessionView,
-    SilentObserver,
     Will,
 )
 from thing_operator.session.session import Session
@@ -39,10 +37,8 @@ __all__ = [
     "Session",
     "SessionFailure",
     "SessionLostError",
-    "SessionObserver",
     "SessionSpec",
     "SessionView",
-    "SilentObserver",
     "TakenOverError",
     "TlsFailedError",
     "Will",

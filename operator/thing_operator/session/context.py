@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     import random
 
     from thing_operator.config import SessionSettings
-    from thing_operator.session.model import Endpoint, Now, SessionObserver
+    from thing_operator.observability.observers import SessionObserver
+    from thing_operator.session.model import Endpoint, Now
     from thing_operator.session.pacing import EndpointGate
     from thing_operator.session.reconnect import ReconnectPolicy
     from thing_operator.session.transport import Connector

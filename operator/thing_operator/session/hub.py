@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from thing_operator.observability.observers import SessionObserver
 from thing_operator.session.context import SessionContext
 from thing_operator.session.keep_alive import KeepAliveTicker
 from thing_operator.session.model import (
     Endpoint,
     Now,
-    SessionObserver,
     SessionSpec,
-    SilentObserver,
 )
 from thing_operator.session.pacing import EndpointGate
 from thing_operator.session.reconnect import ReconnectPolicy
@@ -67,7 +66,7 @@ class Hub:
             tokens=token_source(secrets.token_hex(6)),
             rng=rng,
             now=now,
-            observer=observer or SilentObserver(),
+            observer=observer or SessionObserver(),
         )
 
     async def start(self) -> asyncio.Task[None]:

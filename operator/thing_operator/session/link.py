@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from thing_operator.core.backoff import Backoff
-    from thing_operator.session.model import SessionObserver, SessionSpec
+    from thing_operator.observability.observers import SessionObserver
+    from thing_operator.session.model import SessionSpec
     from thing_operator.session.transport import Transport
 
 _log = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
 
 from thing_operator.core.reasons import Reason
 from thing_operator.shadow.documents import ShadowDocument
@@ -89,44 +88,6 @@ class SessionView:
     """None until the first read; kept over a drop (stale then); EMPTY_DOCUMENT when there is no shadow."""
     pending_identity_error: SessionFailure | None = None
     """Why a replaced identity or endpoint could not take over, while the old connection runs on."""
-
-
-class SessionObserver(Protocol):
-    """Told about what happens, for metrics. Times are seconds."""
-
-    def connected(self, latency: float) -> None:
-        """A session became ready, ``latency`` after it began to dial."""
-
-    def disconnected(self, reason: Reason) -> None:
-        """A session that was up is no more."""
-
-    def connect_failed(self, reason: Reason) -> None:
-        """A try to connect ended before the session was ready."""
-
-    def request(self, *, kind: str, result: str, latency: float) -> None:
-        """A get, update or delete was answered (``accepted``, or the code), timed out or was lost."""
-
-    def pacing_wait(self, seconds: float) -> None:
-        """A session waited for its turn to connect."""
-
-
-class SilentObserver:
-    """Tells nobody."""
-
-    def connected(self, latency: float) -> None:
-        """Nothing."""
-
-    def disconnected(self, reason: Reason) -> None:
-        """Nothing."""
-
-    def connect_failed(self, reason: Reason) -> None:
-        """Nothing."""
-
-    def request(self, *, kind: str, result: str, latency: float) -> None:
-        """Nothing."""
-
-    def pacing_wait(self, seconds: float) -> None:
-        """Nothing."""
 
 
 Now = Callable[[], datetime]

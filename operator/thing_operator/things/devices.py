@@ -10,8 +10,8 @@ from thing_operator.core.reasons import Reason
 from thing_operator.device import DeviceProgram, compile_device
 from thing_operator.kube.ports import Enqueue, RecordEvent
 from thing_operator.kube.records import ObjectRecord
+from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Session
-from thing_operator.things.observer import ThingObserver
 from thing_operator.things.problem import Problem
 from thing_operator.things.resolved import ResolvedThing
 from thing_operator.things.virtual_device import VirtualDevice

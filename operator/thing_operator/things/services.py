@@ -9,8 +9,8 @@ from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.ports import Enqueue, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
+from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Hub
-from thing_operator.things.observer import ThingObserver
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.ports import RecordEvent
 from thing_operator.kube.records import ObjectRecord
+from thing_operator.observability.observers import ThingObserver
 from thing_operator.things.devices import DeviceManager
 from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.observe import Observe
-from thing_operator.things.observer import ThingObserver
 from thing_operator.things.problem import Problem
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.resolved import Resolution, ResolvedThing

@@ -25,12 +25,13 @@ from thing_operator.kube.errors import (
 )
 from thing_operator.kube.status_entry import StatusEntry
 from thing_operator.kube.status_writer import StatusWriter
+from thing_operator.observability.observers import WriteObserver
 
 HOUR = timedelta(hours=1)
 NOW, LATER = timedelta(0), timedelta(seconds=0.2)
 
 
-class Counts:
+class Counts(WriteObserver):
     """Counts what the writer tells of its writes."""
 
     def __init__(self) -> None:

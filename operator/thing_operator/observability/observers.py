@@ -1,0 +1,49 @@
+"""What the parts of the operator say of their work to whoever counts it: base classes that do nothing.
+
+A part takes the observer of its kind and calls it on the event loop, so a method must be quick and must not raise.
+:class:`~thing_operator.observability.metrics.Metrics` is all of them; a test overrides what it wants to see.
+"""
+
+from thing_operator.core.reasons import Reason
+
+
+class SessionObserver:
+    """What happens to the MQTT sessions of a hub. Times are seconds."""
+
+    def connected(self, latency: float) -> None:
+        """A session became ready, ``latency`` after it began to dial."""
+
+    def disconnected(self, reason: Reason) -> None:
+        """A session that was up is no more."""
+
+    def connect_failed(self, reason: Reason) -> None:
+        """A try to connect ended before the session was ready."""
+
+    def request(self, *, kind: str, result: str, latency: float) -> None:
+        """A get, update or delete was answered (``accepted``, or the code), timed out or was lost."""
+
+    def pacing_wait(self, seconds: float) -> None:
+        """A session waited for its turn to connect."""
+
+
+class WriteObserver:
+    """What becomes of the statuses that are to be written."""
+
+    def written(self) -> None:
+        """The API server took a status."""
+
+    def suppressed(self) -> None:
+        """A status was not written since it says nothing new."""
+
+    def failed(self) -> None:
+        """The API server did not take a status."""
+
+
+class ThingObserver:
+    """What Things go through."""
+
+    def synced(self, seconds: float) -> None:
+        """The shadow service has accepted a generation, so long after it was first seen."""
+
+    def samples_dropped(self, count: int) -> None:
+        """So many simulated values of the time without a connection will never be delivered."""
