@@ -16,6 +16,7 @@ from thing_operator_local.demo.fleet import fleet_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+SOURCES = (ROOT / "operator" / "thing_operator", ROOT / "operator")
 PAGES = sorted(DOCS.rglob("*.md"))
 OUTSIDE = sorted([*ROOT.glob("*.md"), *ROOT.glob("charts/*/*.md"), *ROOT.glob("deploy/**/*.md")])
 """Pages that are not part of the site, whose build checks the links of all others."""
@@ -86,6 +87,8 @@ def test_pictures_and_files_that_a_page_names_are_there(page: Path) -> None:
         assert (page.parent / picture).is_file(), picture
     for path in re.findall(r"`((?:charts|deploy|docs|operator|tests|tools)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
+    for module in re.findall(r"`([a-z_]+/[a-z_]+\.(?:py|toml))`", text):
+        assert any((folder / module).is_file() for folder in (ROOT, *SOURCES)), module
 
 
 def test_the_drawing_of_a_session_has_its_phases() -> None:

@@ -1,4 +1,4 @@
-"""The thing's own side: what ``spec.device`` makes a virtual thing report, answer and make up. Pure.
+"""The thing's own side: what ``spec.device`` makes a virtual thing report, acknowledge and simulate. Pure.
 
 Source: docs/tasks/devices.md; the conventions of MIC are docs/background/mic.md#conventions.
 """

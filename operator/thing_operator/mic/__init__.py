@@ -1,4 +1,4 @@
-"""Client of MIC's Cloud API, and downloads of what it makes: https to hosts that the configuration allows."""
+"""Client of MIC's Cloud API: signing in, ordering batches, following them."""
 
 from thing_operator.mic.client import MicClient, Stack, find_stack, open_stack
 from thing_operator.mic.errors import (

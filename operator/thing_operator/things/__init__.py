@@ -1,1 +1,1 @@
-"""The kind Thing: what a pass gathers, decides, does and says."""
+"""The kind Thing: one straight reconcile, its stages, and the pure decisions they carry out."""
