@@ -65,7 +65,7 @@ def event_worthy(before: frozenset[ConditionKey], after: Sequence[Condition]) ->
     """The conditions whose change deserves an Event: one per transition, and none for being under way.
 
     Stalled and Reconciling say what Ready says; InSync changes with every report of a device. What keeps a Thing
-    from Ready stands in the condition that it concerns as well: it is told once.
+    from Ready stands in the condition that it concerns as well: there is one Event.
     """
     events: dict[str, Condition] = {}
     for found in after:
@@ -211,7 +211,7 @@ def _connected(observation: Observation) -> Finding:
 
 def _in_sync(observation: Observation, ready: Finding) -> Finding:
     """Of the shadow, and only where that holds what the spec asks for: a delta that is empty because the service
-    has refused our wishes is no news of the device.
+    has refused our desired state says nothing of the device.
     """
     kind = ConditionType.IN_SYNC
     if observation.suspended:
@@ -230,14 +230,14 @@ def _in_sync(observation: Observation, ready: Finding) -> Finding:
         message = f"{len(pending)} path(s) pending" + (f" since {_clock_text(since)}" if since else "")
         return _finding(kind, "False", Reason.DELTA_PENDING, message)
     if observation.request_problem is not None:
-        message = "the shadow differs from the spec and is about to be put right: see Reconciling"
+        message = "the shadow differs from the spec and is about to be repaired: see Reconciling"
         return _finding(kind, "Unknown", Reason.UNKNOWN, message)
     return _finding(kind, "True", Reason.CONVERGED, "reported has every desired value")
 
 
 def _drift_message(observation: Observation) -> str:
     paths = ", ".join(observation.drift[:3]) + (", ..." if len(observation.drift) > 3 else "")
-    what_then = "stand" if observation.request_problem is None else "are put right soon"
+    what_then = "stand" if observation.request_problem is None else "are repaired soon"
     return f"{len(observation.drift)} value(s) were changed by others and {what_then}: {paths}"
 
 

@@ -32,7 +32,7 @@ def requeue_after(
 
 
 def _after_problems(observation: Observation, *, retry_after: timedelta) -> list[timedelta]:
-    """When each problem that may have ended unseen is to be looked at again."""
+    """After how long each problem that may have ended unseen is to be checked once more."""
     moments: list[timedelta] = []
     credentials_problem, request_problem = observation.credentials_problem, observation.request_problem
     if credentials_problem is not None and not credentials_problem.stalled:
