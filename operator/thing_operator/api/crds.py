@@ -50,11 +50,13 @@ def _thing() -> Crd:
         kind=names.THING_KIND,
         plural=names.THING_PLURAL,
         short_name="thg",
-        description="A virtual thing of MIC, whose MQTT session the operator holds: spec is its desired "
-        "state, status shows its device shadow and what keeps it from the desired state.",
-        spec=spec,
-        status=structural_schema(ThingStatus),
-        rules=[root_rule],
+        schema=_schema(
+            "A virtual thing of MIC, whose MQTT session the operator holds: spec is its desired state, status "
+            "shows its device shadow and what keeps it from the desired state.",
+            spec=spec,
+            status=structural_schema(ThingStatus),
+            rules=[root_rule],
+        ),
         columns=[
             _condition_column("READY", "Ready"),
             _condition_column("IN-SYNC", "InSync"),
@@ -74,11 +76,11 @@ def _thing_batch() -> Crd:
         kind=names.BATCH_KIND,
         plural=names.BATCH_PLURAL,
         short_name="thgb",
-        description="A batch of things from MIC: one Secret and, on request, one Thing for every folder of "
-        "its zip.",
-        spec=structural_schema(ThingBatchSpec),
-        status=structural_schema(ThingBatchStatus),
-        rules=[],
+        schema=_schema(
+            "A batch of things from MIC: one Secret and, on request, one Thing for every folder of its zip.",
+            spec=structural_schema(ThingBatchSpec),
+            status=structural_schema(ThingBatchStatus),
+        ),
         columns=[
             _condition_column("READY", "Ready"),
             _column("TOTAL", "integer", ".status.total"),
@@ -102,17 +104,13 @@ def _condition_column(
     return _column(name, "string", path, wide=wide)
 
 
-def _crd(
-    *,
-    kind: str,
-    plural: str,
-    short_name: str,
+def _schema(
     description: str,
+    *,
     spec: dict[str, Any],
     status: dict[str, Any],
-    rules: list[dict[str, str]],
-    columns: list[dict[str, Any]],
-) -> Crd:
+    rules: list[dict[str, str]] | None = None,
+) -> dict[str, Any]:
     schema: dict[str, Any] = {
         "type": "object",
         "description": description,
@@ -126,8 +124,17 @@ def _crd(
             "status": status | {"default": {"observedGeneration": -1}},
         },
     }
-    if rules:
-        schema["x-kubernetes-validations"] = rules
+    return schema | ({"x-kubernetes-validations": rules} if rules else {})
+
+
+def _crd(
+    *,
+    kind: str,
+    plural: str,
+    short_name: str,
+    schema: dict[str, Any],
+    columns: list[dict[str, Any]],
+) -> Crd:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

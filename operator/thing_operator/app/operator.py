@@ -56,7 +56,7 @@ class Operator:
             client,
             self.controllers.things.informer.resource,
             namespaces=settings.namespaces,
-            begin=self._list_things,
+            begin=self.controllers.things.informer.relist_namespace,
             on_event=self._thing_event,
             clock=self._clock,
         )
@@ -152,10 +152,7 @@ class Operator:
     def _thing_event(self, event: WatchEvent) -> None:
         self.controllers.things.informer.on_event(event.kind, event.body)
 
-    # --- the API server's list: where watches begin, and what vanished while one was broken
-
-    async def _list_things(self, namespace: str | None, *, after_gap: bool) -> str:  # noqa: ARG002 - always alike
-        return await self.controllers.things.informer.relist_namespace(namespace)
+    # --- what vanished while a watch was broken
 
     async def _relist_forever(self) -> None:
         while True:

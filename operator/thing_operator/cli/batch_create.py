@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer
 from rich.console import Console
@@ -49,26 +49,12 @@ def create(
         https = HttpsClient(hosts=None, ca_file=ca_file)
         batch = what_to_fetch(batch_id, thing_type=thing_type, domain=domain, size=size, protocol=protocol)
         _check(output, stack=stack, api=api)
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("things", total=size)
-
-            def ordered(found: str) -> None:
-                console.print(f"batch {found}", highlight=False, soft_wrap=True)
-
-            def made(current: int, total: int | None) -> None:
-                progress.update(task, completed=current, total=total)
-
-            content, lacking = asyncio.run(
-                fetch_batch(
-                    https,
-                    Account(user, password),
-                    batch,
-                    stack=stack,
-                    api=api,
-                    ordered=ordered,
-                    made=made,
-                )
+        with _Shown(console, size=size) as shown:
+            account = Account(user, password)
+            fetched = fetch_batch(
+                https, account, batch, stack=stack, api=api, ordered=shown.ordered, made=shown.made
             )
+            content, lacking = asyncio.run(fetched)
         write_private(output, content)
     except OrderUnansweredError as error:
         console.print(f"error: {error.message}", highlight=False, markup=False, soft_wrap=True)
@@ -76,14 +62,33 @@ def create(
     except (ThingOperatorError, ToolError) as error:
         refuse(error.message, reason=error.reason, output=Output.TABLE)
     except OSError as error:
-        refuse(
-            f"cannot write {output}: {error.strerror or error}",
-            reason=ToolReason.NOT_WRITTEN,
-            output=Output.TABLE,
-        )
+        message = f"cannot write {output}: {error.strerror or error}"
+        refuse(message, reason=ToolReason.NOT_WRITTEN, output=Output.TABLE)
     written = f"{output}: written{f', but {lacking}' if lacking else ''}"
     console.print(written, highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(_EXIT_PARTLY if lacking else 0)
+
+
+class _Shown:
+    """How far the batch is, on the console: its id for good, a bar of the things made while it lasts."""
+
+    def __init__(self, console: Console, *, size: int | None) -> None:
+        self._console = console
+        self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task("things", total=size)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def ordered(self, batch_id: str) -> None:
+        self._console.print(f"batch {batch_id}", highlight=False, soft_wrap=True)
+
+    def made(self, current: int, total: int | None) -> None:
+        self._progress.update(self._task, completed=current, total=total)
 
 
 def _check(output: Path, *, stack: str | None, api: str | None) -> None:

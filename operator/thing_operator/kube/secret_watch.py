@@ -27,13 +27,13 @@ class SecretWatch:
         clock: Clock,
     ) -> None:
         self._client = client
-        self._on_resync = on_resync
         self._watch = Watch(
             client,
             SECRETS,
             namespaces=namespaces,
             begin=self._begin,
             on_event=lambda event: on_secret(_key(event.body)),
+            on_gap=on_resync,  # what happened in a gap is not reported: whoever refers to a Secret is requeued
             metadata_only=True,
             clock=clock,
         )
@@ -54,13 +54,10 @@ class SecretWatch:
         """For how long it has not worked; 0 while it does."""
         return self._watch.broken_seconds
 
-    async def _begin(self, namespace: str | None, *, after_gap: bool) -> str:
+    async def _begin(self, namespace: str | None) -> str:
         pages = self._client.pages(SECRETS, namespace=namespace, query={"limit": "1"}, metadata_only=True)
         async with aclosing(pages):
             page = await anext(pages)
-        if after_gap:
-            # What happened before is not reported: whoever refers to a Secret is requeued.
-            self._on_resync()
         version: str = page["metadata"]["resourceVersion"]
         return version
 

@@ -11,14 +11,14 @@ import random
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from thing_operator.core.clock import Clock
     from thing_operator.core.resource import Resource
@@ -28,13 +28,6 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 1.0
 _MAX_PAUSE = 60.0
-
-
-class Begin(Protocol):
-    """Where a watch begins: at first, and after a gap in its events."""
-
-    async def __call__(self, namespace: str | None, *, after_gap: bool) -> str:
-        """The resource version to watch from; after a gap, with all made good that the gap has swallowed."""
 
 
 @dataclass(slots=True)
@@ -61,16 +54,22 @@ class Watch:
         resource: "Resource",
         *,
         namespaces: tuple[str, ...],
-        begin: Begin,
+        begin: "Callable[[str | None], Awaitable[str]]",
         on_event: "Callable[[WatchEvent], None]",
         clock: "Clock",
+        on_gap: "Callable[[], None] | None" = None,
         metadata_only: bool = False,
     ) -> None:
+        """``begin`` gives the resource version to watch a namespace from (None: all of them).
+
+        ``on_gap`` is called after ``begin`` where events may have been missed.
+        """
         self._clock = clock
         self._client = client
         self._resource = resource
         self._streams = [_Stream(namespace) for namespace in namespaces or (None,)]
         self._begin = begin
+        self._on_gap = on_gap
         self._on_event = on_event
         self._metadata_only = metadata_only
         self._backoff = Backoff(
@@ -83,7 +82,7 @@ class Watch:
     async def prepare(self) -> None:
         """Note from where on to watch. Raises what the API server answers, such as a missing right."""
         for stream in self._streams:
-            stream.version = await self._begin(stream.namespace, after_gap=False)
+            stream.version = await self._begin(stream.namespace)
 
     async def run(self) -> None:
         """Watch until cancelled; trouble is waited out."""
@@ -121,7 +120,9 @@ class Watch:
     async def _follow(self, stream: _Stream) -> None:
         """Report events until the API server ends the watch, which is every five minutes."""
         if stream.version is None:
-            stream.version = await self._begin(stream.namespace, after_gap=True)
+            stream.version = await self._begin(stream.namespace)
+            if self._on_gap is not None:
+                self._on_gap()
         received = False
         events = self._client.watch(
             self._resource,

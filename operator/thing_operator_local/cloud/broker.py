@@ -102,10 +102,8 @@ class Broker:
 
     def stop(self) -> None:
         """End it, at once: it holds nothing that is worth a farewell."""
-        process, self._process = (
-            self._process,
-            None,
-        )  # first: check_running must not take this end for a crash
+        process = self._process
+        self._process = None  # first: check_running must not take this end for a crash
         if process is not None:
             process.stop()
 

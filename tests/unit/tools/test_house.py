@@ -135,6 +135,7 @@ def test_one_long_function_in_ten_does_not_count_and_two_do(tree: Tree) -> None:
     short = "".join(f"def f{number}():\n    return\n" for number in range(18))
     long = "".join(f"async def g{number}():\n" + "    print()\n" * 59 for number in range(2))
     assert house.function_length(tree({"operator/tiny/a.py": short + long})).value == 2
+    assert house.longest_function(tree({"operator/beside/a.py": short + long})).value == 60
     more = {"operator/tiny/a.py": short + long + long}
     assert house.function_length(tree(more)).value == 60
 
