@@ -46,4 +46,4 @@ def _check_place(output: Path) -> None:
     if output.is_dir():
         raise LocalError(f"--output {output} is a folder: name the zip to write")
     if not output.parent.is_dir():
-        raise LocalError(f"--output {output}: make the folder {output.parent} first")
+        raise LocalError(f"--output {output}: there is no folder {output.parent}; make it first")
