@@ -68,7 +68,7 @@ class RateLimiter:
             self._urgent.append(me)
         try:
             while not self._try_acquire(me if urgent else None):  # noqa: ASYNC110 - see below
-                # Time is what is waited for, and time tells nobody: an Event would not do.
+                # Time is what is waited for, and time sets no Event.
                 await asyncio.sleep(max(_SHORTEST_SLEEP, self._bucket.wait(self._clock.monotonic())))
         finally:
             if urgent:

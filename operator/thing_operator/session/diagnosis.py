@@ -86,7 +86,7 @@ def explain_refusal(*, spec: SessionSpec, code: int | None) -> ConnectError:
 
 
 def explain_denied_filters(*, spec: SessionSpec, filters: list[str]) -> NotAuthorizedError:
-    """SUBACK said 0x80."""
+    """SUBACK refused these filters (0x80): the certificate's policy lacks a right."""
     return NotAuthorizedError(
         f"{spec.endpoint.host} refused the subscription to {', '.join(filters)}: the certificate's policy "
         f"must allow iot:Subscribe and iot:Receive on the shadow topics of {spec.thing_name}"

@@ -103,7 +103,7 @@ def _leave_the_reserve(sock: socket.socket) -> None:
 
 def _tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # A peer that is gone without a word is noticed soon after our next packet, not a keep-alive later.
+    # A peer that vanished without a word is noticed soon after our next packet, not a keep-alive later.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKED_MS)
 

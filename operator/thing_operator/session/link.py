@@ -71,7 +71,7 @@ class Link:
     """Speaks with the shadow service over one transport and keeps the document it has seen.
 
     ``on_change`` is called when the document changed, ``on_end`` once when the connection ended by itself: it
-    returns what that means, given the ends before it, and this is what those are told who wait for an answer.
+    returns what that means, given the ends before it, and this error goes to all who wait for an answer.
     """
 
     __slots__ = (
@@ -317,7 +317,7 @@ class Link:
     def _not_in_time(self, waiting: Waiting, *, silent: bool) -> RequestTimeoutError | SessionLostError:
         self._requests.close(waiting)
         if silent:
-            # Not even the PUBACK: the other side is gone without a word.
+            # Not even the PUBACK: the other side vanished without a word.
             lost = SessionLostError(f"{self.spec.endpoint.host} does not answer any more; connecting again")
             if self.transport is not None:
                 self.transport.drop()

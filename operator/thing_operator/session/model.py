@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from thing_operator.core.reasons import Reason
 from thing_operator.shadow.documents import ShadowDocument
@@ -88,6 +89,18 @@ class SessionView:
     """None until the first read; kept over a drop (stale then); EMPTY_DOCUMENT when there is no shadow."""
     pending_identity_error: SessionFailure | None = None
     """Why a replaced identity or endpoint could not take over, while the old connection runs on."""
+
+    @classmethod
+    def at_first(cls, spec: SessionSpec, *, now: datetime) -> Self:
+        """Of a session that has only begun, at ``now``."""
+        return cls(
+            phase=Phase.CONNECTING,
+            connected=False,
+            reason=Reason.CONNECTING,
+            message=f"connecting to {spec.endpoint.host}",
+            since=now,
+            fingerprint=spec.identity.fingerprint,
+        )
 
 
 Now = Callable[[], datetime]

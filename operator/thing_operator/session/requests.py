@@ -57,7 +57,7 @@ class PendingRequests:
             resolve_future(waiting.answer, outcome)
 
     def fail_all(self, error: "ConnectError") -> None:
-        """The connection is gone."""
+        """The connection has ended: all who wait get ``error``."""
         for waiting in self._waiting.values():
             resolve_future(waiting.answer, error)
 

@@ -1,12 +1,19 @@
-"""A thing's session: connects, stays connected, shows what is the case. The policy over :mod:`link`.
-
-Its task lives until the session is up; from then on everything is told to it by its link.
+"""A thing's session: connects, stays connected, shows its state. The policy over :mod:`link`.
 
     CONNECTING -> SUBSCRIBING -> READING -> READY
-         ^            |             |         |  drop, refusal, silence
-         `- WAITING <-+-------------+---------'
+       ^   |           |            |         |    error, drop or silence
+       |   v           v            v         v
+       +-------------- WAITING <--------------+
 
-``replace`` makes a new connection beside the old one, which ends when the broker lets the new one in.
+* CONNECTING: for its turn at the endpoint's gate, then DNS, TCP, TLS, CONNECT and its CONNACK.
+* SUBSCRIBING: the broker has let it in, and its SUBACK is awaited.
+* READING: the first ``get`` of this connection is on its way; a lost or throttled one is repeated here.
+* READY: the shadow is known, and requests can be made. There is no task any more: the link calls.
+* WAITING: until the time that :class:`ReconnectState` sets after an error; only ``replace`` ends it earlier.
+* CLOSED: from any of them by ``close``, for good.
+
+``replace`` makes a new connection beside the old one. The old one serves, and the session stays READY, until the
+broker lets the new one in; while the new one fails, ``pending_identity_error`` says why.
 """
 
 import asyncio
@@ -82,14 +89,7 @@ class Session:
         self._step: asyncio.Task[None] | None = None
         self._sleeping = False
         self._notified = True
-        self._view = SessionView(
-            phase=Phase.CONNECTING,
-            connected=False,
-            reason=Reason.CONNECTING,
-            message=f"connecting to {spec.endpoint.host}",
-            since=context.now(),
-            fingerprint=spec.identity.fingerprint,
-        )
+        self._view = SessionView.at_first(spec, now=context.now())
         self._task: asyncio.Task[None] | None = None
         self._begin()
 
@@ -100,7 +100,7 @@ class Session:
 
     @property
     def view(self) -> SessionView:
-        """What is the case now."""
+        """What the session shows now; replaced whole at each change, never changed."""
         return self._view
 
     async def update(
@@ -115,7 +115,7 @@ class Session:
         When it returns, ``view.document`` holds the change unless an earlier change was missed, in which case
         the shadow is being read again. Raises RejectedError with its retry decision, RequestTimeoutError, or why
         the connection ended (SessionLostError, NotAuthorizedError when it does so whenever this is asked): then
-        it may have happened, and ``refresh`` tells.
+        it may have happened, and ``refresh`` shows.
         """
         encode = partial(encode_update, desired=desired, reported=reported, timestamp_ms=timestamp_ms)
         async with self._writing:
@@ -124,10 +124,9 @@ class Session:
             return answer
 
     async def backdate(self, *, reported: "JsonObject", timestamp_ms: int) -> None:
-        """Tell MIC what was the case in the past: into its history only, the shadow stays.
+        """Report what was the case at ``timestamp_ms`` (since 1970): into MIC's history only, the shadow stays.
 
         Source: docs/background/mic.md#topics-of-a-thing.
-
 
         When it returns, the broker has it. Raises RequestTimeoutError or SessionLostError: then it may have it.
         """
@@ -216,7 +215,7 @@ class Session:
             self._step = None
 
     def _wake(self, *, even_from_connecting: bool) -> None:
-        """Have a task look again: a new one, else by ending the step that it is about."""
+        """Have the task connect now: a new task when there is none, else by ending the step that it is at."""
         if self._task is None:
             self._begin()
         elif self._step is not None and (self._sleeping or even_from_connecting):
@@ -290,10 +289,9 @@ class Session:
         old, self._link = self._link, None
         if old is not None:
             old.close()
-        if old is None or old.spec.endpoint == link.spec.endpoint:
-            self._progress(Phase.SUBSCRIBING, fingerprint=link.spec.identity.fingerprint)
-        else:
-            self._progress(Phase.SUBSCRIBING, fingerprint=link.spec.identity.fingerprint, document=None)
+        is_elsewhere = old is not None and old.spec.endpoint != link.spec.endpoint
+        unknown = {"document": None} if is_elsewhere else {}
+        self._progress(Phase.SUBSCRIBING, fingerprint=link.spec.identity.fingerprint, **unknown)
 
     async def _make_ready(self, link: Link) -> None:
         await link.subscribe(timeout=self._context.settings.connect_timeout)
@@ -328,7 +326,7 @@ class Session:
         else:
             self._show(phase=Phase.WAITING, connected=False, reason=error.reason, message=error.message)
 
-    # What links tell
+    # Called by links
 
     def _changed(self, link: Link) -> None:
         if link is not self._link:

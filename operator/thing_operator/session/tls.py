@@ -7,7 +7,7 @@ takes its own reference to it, which is given up after the handshake (7 KiB a se
 A session shows its own certificate or none. OpenSSL keeps one certificate per algorithm in a context, side by
 side, and takes the one that suits the server: an RSA certificate loaded after an RSA-PSS one replaces nothing,
 and a server with TLS 1.3 would be shown the other thing's. Hence each context is for one algorithm, which is read
-from the very certificate that is loaded, and holds one certificate at any time; what OpenSSL may not tell apart
+from the very certificate that is loaded, and holds one certificate at any time; what OpenSSL may not distinguish
 as we do is refused; and a context in which loading failed, which may hold half of an identity, is never used again.
 
 Source: docs/background/aws-iot-shadow.md#tls-and-identity.

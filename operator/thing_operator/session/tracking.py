@@ -29,15 +29,15 @@ class DocumentTracker:
         """``update/documents``: the document after an update, by anybody."""
         known = self.document
         if self._deleted_version is not None and current.version <= self._deleted_version:
-            # Late news of the deleted shadow, or a new shadow that counts from 1 again.
+            # Late word of the deleted shadow, or a new shadow that counts from 1 again.
             self.must_read = True
         elif known is None or current.version >= known.version:
             self._deleted_version = None
-            # ``accepted`` has mostly said the same already: the same object means that there is no news.
+            # ``accepted`` has mostly said the same already: the same object means that nothing has changed.
             if current != known:
                 self.document = current
         elif current.timestamp > known.timestamp:
-            # Lower but newer: the shadow was deleted and made again without our being told.
+            # Lower but newer: the shadow was deleted and made again without a message to us.
             self.must_read = True
 
     def on_accepted(self, accepted: "Accepted") -> None:
@@ -53,7 +53,7 @@ class DocumentTracker:
     def on_deleted(self, version: int) -> None:
         """``delete/accepted``: by anybody; ``version`` is that of the deleted document."""
         if self.document is not None and version < self.document.version:
-            # Late news, or a count we do not understand.
+            # Late word, or a count we do not understand.
             self.must_read = True
             return
         self.document = EMPTY_DOCUMENT

@@ -35,10 +35,10 @@ _READ_SIZE: Final = 4096
 
 
 class Listener(Protocol):
-    """What a transport tells; on the event loop."""
+    """Whom a transport calls, on the event loop. What its methods raise ends the connection."""
 
     def on_message(self, topic: str, payload: bytes) -> None:
-        """A PUBLISH arrived."""
+        """A PUBLISH arrived, on whatever topic; ``payload`` is as it came."""
 
     def on_end(self, error: ConnectError) -> None:
         """The connection ended and ``close`` was not called; said once, and nothing comes after it."""
@@ -47,9 +47,10 @@ class Listener(Protocol):
 class Transport(Protocol):
     """An MQTT connection after its CONNACK."""
 
-    @property
-    def received(self) -> int:
-        """Grows with everything that arrives."""
+    __slots__ = ()
+
+    received: int
+    """Grows with everything that arrives."""
 
     async def subscribe(self, filters: "Sequence[str]") -> "Sequence[int]":
         """One SUBSCRIBE with QoS 1; the return code of each filter. Raises SessionLostError."""
@@ -90,18 +91,17 @@ class Connector(Protocol):
         """
 
     def close(self) -> None:
-        """Give everything back."""
+        """Wait for no name lookup any more; connections that were made stay."""
 
 
-class PahoConnector:
-    """The real one."""
+class PahoConnector(Connector):
+    """TLS by :class:`~thing_operator.session.dialing.Dialer`, MQTT by paho."""
 
     def __init__(self, keep_alives: "KeepAliveTicker") -> None:
         self._dialer = Dialer()
         self._keep_alives = keep_alives
 
     async def dial(self, spec: "SessionSpec", *, timeout: timedelta) -> ssl.SSLSocket:
-        """See :class:`Connector`."""
         return await self._dialer.dial(spec, timeout=timeout)
 
     async def connect(
@@ -113,7 +113,6 @@ class PahoConnector:
         timeout: timedelta,
         listener: Listener,
     ) -> Transport:
-        """See :class:`Connector`."""
         transport = PahoTransport(sock, spec, listener=listener, keep_alives=self._keep_alives)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
@@ -127,14 +126,15 @@ class PahoConnector:
         return transport
 
     def close(self) -> None:
-        """See :class:`Connector`."""
         self._dialer.close()
 
 
 class _Client(paho.Client):
     """paho on a socket that is connected already, keeping the error that ended it."""
 
-    def __init__(self, sock: ssl.SSLSocket, client_id: str, *, tell: "Callable[[str, bytes], None]") -> None:
+    def __init__(
+        self, sock: ssl.SSLSocket, client_id: str, *, deliver: "Callable[[str, bytes], None]"
+    ) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -143,13 +143,13 @@ class _Client(paho.Client):
             reconnect_on_failure=False,
         )
         self._given = sock
-        self._tell = tell
+        self._deliver = deliver
         self._arrived = b""
         self.error: OSError | None = None
 
     @property
     def has_more(self) -> bool:
-        """Whether something has arrived that no packet was made of yet and that the socket does not tell of."""
+        """Whether something has arrived that no packet was made of yet and that makes the socket readable no more."""
         return bool(self._arrived) or self._given.pending() > 0
 
     def _create_socket(self) -> ssl.SSLSocket:
@@ -173,10 +173,10 @@ class _Client(paho.Client):
 
     def _handle_on_message(self, message: paho.MQTTMessage) -> None:
         """paho looks for callbacks by topic, in closures that refer to themselves: garbage for each message."""
-        self._tell(message.topic, bytes(message.payload))
+        self._deliver(message.topic, bytes(message.payload))
 
 
-class PahoTransport:
+class PahoTransport(Transport):
     """One paho client on one TLS socket, driven by the event loop."""
 
     __slots__ = (
@@ -206,7 +206,7 @@ class PahoTransport:
         self._subacks: dict[int, asyncio.Future[list[int]]] = {}
         self._pubacks: dict[int, asyncio.Future[None]] = {}
         self.received = 0
-        client = self._client = _Client(sock, spec.thing_name, tell=self._on_message)
+        client = self._client = _Client(sock, spec.thing_name, deliver=self._on_message)
         client.max_queued_messages_set(_MAX_UNACKNOWLEDGED)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -228,7 +228,6 @@ class PahoTransport:
         self._keep_alives.add(self)
 
     async def subscribe(self, filters: "Sequence[str]") -> "Sequence[int]":
-        """See :class:`Transport`."""
         result, message_id = self._client.subscribe([(name, _QOS) for name in filters])
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS or message_id is None:
             raise self._lost()
@@ -240,11 +239,9 @@ class PahoTransport:
             self._subacks.pop(message_id, None)
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """See :class:`Transport`."""
         self._publish(topic, payload)
 
     async def publish_confirmed(self, topic: str, payload: bytes) -> None:
-        """See :class:`Transport`."""
         message_id = self._publish(topic, payload)
         answer = self._pubacks[message_id] = self._loop.create_future()
         try:
@@ -264,7 +261,6 @@ class PahoTransport:
         self._client.loop_misc()
 
     def drop(self) -> None:
-        """See :class:`Transport`."""
         self._listener = None
         self._keep_alives.remove(self)
         self._client._sock_close()  # paho has no public way without DISCONNECT
@@ -274,7 +270,6 @@ class PahoTransport:
         self._fail_waiters(self._lost())
 
     def close(self) -> None:
-        """See :class:`Transport`."""
         self._listener = None
         if self._client.is_connected():
             self._client.disconnect()
@@ -282,7 +277,7 @@ class PahoTransport:
         self.drop()
 
     def _lost(self) -> SessionLostError:
-        return SessionLostError(f"the connection to {self._spec.endpoint.host} is gone")
+        return SessionLostError(f"the connection to {self._spec.endpoint.host} has ended")
 
     # Called by the event loop
 
