@@ -45,9 +45,9 @@ async def test_kubectl_shows_what_happened_and_how_often(
 ) -> None:
     target = await make_thing(client, namespace, "freezer-1")
     for _ in range(3):
-        recorder.tell(target, reason=Reason.DRIFT_REPAIRED, message="put right: /setpoint")
-    recorder.tell(target, reason=Reason.KEY_MISMATCH, message="the key does not fit")
-    recorder.tell(target, reason=Reason.ACCEPTED, message="ø" * 3000)
+        recorder.record(target, reason=Reason.DRIFT_REPAIRED, message="repaired: /setpoint")
+    recorder.record(target, reason=Reason.KEY_MISMATCH, message="the key does not fit")
+    recorder.record(target, reason=Reason.ACCEPTED, message="ø" * 3000)
 
     # The last one told is there: so are all before it.
     events = await listed(client, namespace, 3)
@@ -58,7 +58,7 @@ async def test_kubectl_shows_what_happened_and_how_often(
     assert by_reason[Reason.ACCEPTED]["type"] == "Normal"
     assert len(by_reason[Reason.ACCEPTED]["message"].encode()) <= 1024
     described = kubectl("describe", "thing", "freezer-1", f"--namespace={namespace}")
-    assert "put right: /setpoint" in described
+    assert "repaired: /setpoint" in described
     assert "(x3 over" in described
     found = kubectl("events", "--for=thing/freezer-1", f"--namespace={namespace}")
     assert "the key does not fit" in found
@@ -68,10 +68,10 @@ async def test_an_event_that_was_deleted_is_made_anew(
     client: KubeClient, recorder: EventRecorder, namespace: str
 ) -> None:
     target = await make_thing(client, namespace, "t")
-    recorder.tell(target, reason=Reason.ACCEPTED, message="m")
+    recorder.record(target, reason=Reason.ACCEPTED, message="m")
     [first] = await listed(client, namespace, 1)
     await client.delete(EVENTS, ObjectKey(namespace, first["metadata"]["name"]))
-    recorder.tell(target, reason=Reason.ACCEPTED, message="m")
+    recorder.record(target, reason=Reason.ACCEPTED, message="m")
     [second] = await listed(client, namespace, 1)
     assert second["count"] == 1
     assert second["metadata"]["name"] != first["metadata"]["name"]
@@ -90,7 +90,7 @@ async def test_a_namespace_that_goes_is_no_trouble(
     hold = [{"op": "add", "path": "/metadata/finalizers", "value": ["example.com/held"]}]
     await client.json_patch(THINGS, target.key, hold)
     kubectl("delete", "namespace", namespace, "--wait=false")
-    recorder.tell(target, reason=Reason.ACCEPTED, message="m")
+    recorder.record(target, reason=Reason.ACCEPTED, message="m")
     await until(lambda: "goes with its namespace" in caplog.text)
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
     await client.json_patch(THINGS, target.key, [{"op": "remove", "path": "/metadata/finalizers"}])

@@ -138,7 +138,7 @@ class Controllers:
         return wire_things(services)
 
     def _recorder(self, resource: Resource) -> RecordEvent:
-        return lambda record, reason, message: self.events.tell(
+        return lambda record, reason, message: self.events.record(
             ObjectRef(resource, record.key, record.uid), reason=reason, message=message
         )
 

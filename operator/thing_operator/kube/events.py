@@ -52,7 +52,7 @@ class EventRecorder:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
-    def tell(self, target: ObjectRef, *, reason: Reason, message: str) -> None:
+    def record(self, target: ObjectRef, *, reason: Reason, message: str) -> None:
         """Record an Event about an object; its type follows from the reason. Never blocks."""
         identity = {
             "kind": _kind(target),

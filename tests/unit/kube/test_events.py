@@ -46,8 +46,8 @@ class Setup:
         self.clock = FakeClock()
         self.recorder = EventRecorder(self.client, clock=self.clock)  # type: ignore[arg-type]
 
-    def tell(self, name: str = "t", message: str = "m") -> None:
-        self.recorder.tell(target(name, uid=name), reason=Reason.ACCEPTED, message=message)
+    def record(self, name: str = "t", message: str = "m") -> None:
+        self.recorder.record(target(name, uid=name), reason=Reason.ACCEPTED, message=message)
 
 
 @pytest.fixture
@@ -60,32 +60,32 @@ async def setup(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Setup]:
 
 
 async def test_the_same_within_ten_minutes_is_counted(setup: Setup) -> None:
-    setup.tell()
+    setup.record()
     await until(lambda: setup.client.counts() == [("m", 1)])
     setup.clock.advance(500)
-    setup.tell()
+    setup.record()
     await until(lambda: setup.client.counts() == [("m", 2)])
     setup.clock.advance(601)
-    setup.tell()
-    setup.tell(message="another")
+    setup.record()
+    setup.record(message="another")
     await until(lambda: setup.client.counts() == [("m", 2), ("m", 1), ("another", 1)])
 
 
 async def test_one_that_flaps_does_not_silence_the_others(setup: Setup) -> None:
     for number in range(2000):
-        setup.tell("flapping", message=str(number))
-    setup.tell("quiet")
+        setup.record("flapping", message=str(number))
+    setup.record("quiet")
     await until(lambda: ("m", 1) in setup.client.counts())
     assert len(setup.client.made) == events._OBJECT_BURST + 1
     setup.clock.advance(3600)
-    setup.tell("flapping", message="again")
+    setup.record("flapping", message="again")
     await until(lambda: ("again", 1) in setup.client.counts())
 
 
 async def test_a_fleet_that_starts_waits_in_no_longer_queue_than_a_thousand() -> None:
     setup = Setup()
     for number in range(5000):
-        setup.tell(f"t{number}")
+        setup.record(f"t{number}")
     assert setup.recorder._queue.qsize() == 1000
     assert len(setup.recorder._buckets) <= 4096
 
@@ -95,17 +95,17 @@ async def test_trouble_is_told_and_the_next_is_recorded(
     setup: Setup, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [error]
-    setup.tell(message="lost")
-    setup.tell(message="kept")
+    setup.record(message="lost")
+    setup.record(message="kept")
     await until(lambda: setup.client.counts() == [("kept", 1)])
     assert "was not recorded" in caplog.text
-    setup.tell(message="lost")
+    setup.record(message="lost")
     await until(lambda: ("lost", 1) in setup.client.counts())
 
 
 async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: Setup) -> None:
-    setup.tell("a", message="ø" * 512)
-    setup.tell("b", message="ø" * 513)
+    setup.record("a", message="ø" * 512)
+    setup.record("b", message="ø" * 513)
     await until(lambda: len(setup.client.made) == 2)
     whole, cut = (event["message"] for event in setup.client.made.values())
     assert whole == "ø" * 512
@@ -115,7 +115,7 @@ async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: Setup) -> None:
 async def test_the_reason_decides_whether_an_event_is_a_warning(setup: Setup) -> None:
     told = (Reason.PARTLY_IMPORTED, Reason.API_SERVER_UNAVAILABLE, Reason.IMPORTED, Reason.CONNECTED)
     for reason in told:
-        setup.recorder.tell(target("b", uid="b"), reason=reason, message=reason)
+        setup.recorder.record(target("b", uid="b"), reason=reason, message=reason)
     await until(lambda: len(setup.client.made) == len(told))
     types = {event["reason"]: event["type"] for event in setup.client.made.values()}
     assert types == {
@@ -128,7 +128,7 @@ async def test_the_reason_decides_whether_an_event_is_a_warning(setup: Setup) ->
 
 async def test_stop_ends_while_events_wait(setup: Setup) -> None:
     for number in range(100):
-        setup.tell(f"t{number}")
+        setup.record(f"t{number}")
     async with asyncio.timeout(5):
         await setup.recorder.stop()
         await setup.recorder.stop()
