@@ -5,11 +5,12 @@ from typing import Any
 from tests.support.pki import NOW, ec_pairs
 
 from thing_operator.api.thingbatch import ThingBatchSpec
-from thing_operator.batches.children import BatchIdentity, ThingFiles
+from thing_operator.batches.children import ThingFiles
 from thing_operator.batches.importer import Importer
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import check_pair
 from thing_operator.kube.client import KubeClient
+from thing_operator.kube.records import ObjectRecord
 
 SPEC = {
     "source": {"secrets": [{"name": "zip", "key": "batch.zip"}]},
@@ -38,12 +39,20 @@ def files(*, shift: int = 0) -> list[ThingFiles]:
 
 
 async def test_only_what_differs_is_written(client: KubeClient, namespace: str) -> None:
-    batch = BatchIdentity(ObjectKey(namespace, "b"), uid="11111111-2222-3333-4444-555555555555")
+    batch = ObjectRecord(
+        key=ObjectKey(namespace, "b"),
+        uid="11111111-2222-3333-4444-555555555555",
+        generation=1,
+        created="2026-11-23T00:00:00Z",
+        deleting_since=None,
+        finalizers=(),
+        spec=b"{}",
+    )
 
     async def calls(wanted: list[ThingFiles], **changes: Any) -> list[str]:
         recording = Recording(client)
         spec = ThingBatchSpec.model_validate(SPEC | changes)
-        importer = Importer(recording, batch=batch, spec=spec)  # type: ignore[arg-type]
+        importer = Importer(recording, batch, spec)  # type: ignore[arg-type]
         await importer.load()
         done = await importer.put_all(wanted)
         assert {each.result for each in done} == {"Imported"}

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from thing_operator.api.names import BATCHES, THINGS
-from thing_operator.batches.reconciler import BatchReconciler
+from thing_operator.batches.wiring import wire_batches
 from thing_operator.config import Settings
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
@@ -65,12 +65,12 @@ class Controllers:
             concurrency=_BATCHES_AT_A_TIME,
         )
         self._things = self._wire_things(hub)
-        self._batches = BatchReconciler(
+        self._reconcile_batch_of = wire_batches(
             cache=self.batches.cache,
             client=client,
             writer=self.writer,
             settings=settings.batch,
-            tell=self._recorder(BATCHES),
+            record_event=self._recorder(BATCHES),
             clock=clock,
         )
 
@@ -98,7 +98,7 @@ class Controllers:
         return self._things.reconciler.reconcile(key)
 
     def _reconcile_batch(self, key: ObjectKey) -> Awaitable[timedelta | None]:
-        return self._batches.reconcile(key)
+        return self._reconcile_batch_of(key)
 
     def _on_deleted(self, ref: ObjectRef) -> None:
         for controller in self:

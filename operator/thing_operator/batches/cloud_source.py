@@ -1,46 +1,45 @@
 """A batch of MIC's for a ThingBatch: ordered once, watched while it is made, fetched (``source.cloudApi``).
 
-What to do is decided in ``ordering``; here it is done, and remembered in status before and after.
+What to do is decided in ``order``; here it is done, and kept in status before and after.
 """
 
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from thing_operator.api.thingbatch import CloudApiSource, OrderStatus
 from thing_operator.batches import order as ordering
-from thing_operator.batches.order import Made, Making, Others, Step
+from thing_operator.batches.fetch import FetchedZip, fetch_if_made
+from thing_operator.batches.order import OrderFailedError, Others, Step
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, TransientError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.download.errors import UrlExpiredError
 from thing_operator.download.https import HttpsClient
 from thing_operator.mic import Account, BatchItem, BatchOrder, MicClient, OrderUnansweredError, find_stack
 
-Remember = Callable[[OrderStatus | None], Awaitable[None]]
+PersistOrder = Callable[[OrderStatus | None], Awaitable[None]]
 """Have ``status.order`` on the API server before returning; raises when that is not certain."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """The batch's zip; ``lacking`` says what of it MIC could not make."""
+class OrderedZip:
+    """The zip of an order."""
 
     order: OrderStatus
-    content: bytes = field(repr=False)
-    lacking: str | None = None
+    zip: FetchedZip
 
 
 @dataclass(frozen=True, slots=True)
 class InTheMaking:
-    """MIC is still making the batch: requeue."""
+    """MIC is at work: ``message`` says how far it is."""
 
     order: OrderStatus
     message: str
 
 
 @dataclass(slots=True)
-class _Memory:
+class _OrderState:
     """What this process knows beyond status: all of it may be lost at any time."""
 
     client: MicClient | None = None
@@ -51,18 +50,18 @@ class _Memory:
 
 
 class CloudSource:
-    """Brings orders forward, one step at a pass. ``limit`` is in bytes of a zip."""
+    """Brings orders forward, one step at a reconcile. ``limit`` is in bytes of a zip."""
 
     def __init__(self, https: HttpsClient, *, manifest_url: str, clock: Clock, limit: int) -> None:
         self._https = https
         self._manifest_url = manifest_url
         self._clock = clock
         self._limit = limit
-        self._memories: dict[ObjectKey, _Memory] = {}
+        self._states: dict[ObjectKey, _OrderState] = {}
 
     def forget(self, key: ObjectKey) -> None:
         """The ThingBatch is deleted, or needs MIC no more."""
-        self._memories.pop(key, None)
+        self._states.pop(key, None)
 
     async def advance(
         self,
@@ -72,16 +71,16 @@ class CloudSource:
         account: Account,
         order: OrderStatus | None,
         others: Callable[[OrderStatus], Others],
-        remember: Remember,
-    ) -> Fetched | InTheMaking:
+        persist: PersistOrder,
+    ) -> OrderedZip | InTheMaking:
         """Order, find, or follow the batch of ``source``; ``order`` is what the API server has in status.
 
-        Raises OrderUnknownError, OrderFailedError, and what ``mic`` and ``remember`` raise.
+        Raises OrderUnknownError, OrderFailedError, and what ``mic`` and ``persist`` raise.
         """
-        memory = self._memories.setdefault(key, _Memory())
-        if memory.placed and order and memory.placed.nonce == order.nonce:
-            order = memory.placed
-        client = await self._client(memory, source, account)
+        state = self._states.setdefault(key, _OrderState())
+        if state.placed and order and state.placed.nonce == order.nonce:
+            order = state.placed
+        client = await self._client(state, source, account)
         listed = await client.batches()
         if source.batch_id and (order is None or order.batch_id is None):
             order = ordering.given(source, batch_id=source.batch_id, now=self._clock.now())
@@ -90,30 +89,30 @@ class CloudSource:
                 "status.order is of another order than spec.source.cloudApi: make another ThingBatch",
                 reason=Reason.INVALID_SPEC,
             )
-        step = ordering.next_step(order, is_unsent=order is not None and order.nonce == memory.unsent)
+        step = ordering.next_step(order, is_unsent=order is not None and order.nonce == state.unsent)
         if order is None or step is Step.SEND:
-            order = await self._send(memory, client, source, listed=listed, remember=remember)
+            order = await self._send(state, client, source, listed=listed, persist=persist)
         elif step is Step.SEARCH:
-            return await self._search(memory, order, listed, others=others(order), remember=remember)
+            return await self._search(state, order, listed, others=others(order), persist=persist)
         return await self._follow(client, order, listed)
 
-    async def _client(self, memory: _Memory, source: CloudApiSource, account: Account) -> MicClient:
-        """Logged in; one login for all passes as long as the account is the same."""
-        if memory.client is None or memory.client.account != account:
+    async def _client(self, state: _OrderState, source: CloudApiSource, account: Account) -> MicClient:
+        """Logged in; one login for all reconciles as long as the account is the same."""
+        if state.client is None or state.client.account != account:
             stack = await find_stack(self._https, manifest_url=self._manifest_url, host=source.host)
             client = MicClient(self._https, stack=stack, account=account)
             await client.log_in()
-            memory.client = client
-        return memory.client
+            state.client = client
+        return state.client
 
     async def _send(
         self,
-        memory: _Memory,
+        state: _OrderState,
         client: MicClient,
         source: CloudApiSource,
         *,
         listed: tuple[BatchItem, ...],
-        remember: Remember,
+        persist: PersistOrder,
     ) -> OrderStatus:
         order = ordering.intend(
             source,
@@ -122,57 +121,60 @@ class CloudSource:
             listed=listed,
             user_name=client.account.user_name,
         )
-        memory.unsent = order.nonce
-        await remember(order)
-        memory.unsent = None
+        state.unsent = order.nonce
+        await persist(order)
+        state.unsent = None
         batch_order = BatchOrder(order.thing_type, order.domain, order.size, order.protocol)
         try:
             batch_id = await client.order_batch(batch_order)
         except OrderUnansweredError as error:
             raise TransientError(
-                f"{error.message}; MIC's list will tell", reason=Reason.CLOUD_UNAVAILABLE
+                f"{error.message}; MIC's list decides", reason=Reason.CLOUD_UNAVAILABLE
             ) from None
         except ThingOperatorError:
-            memory.unsent = order.nonce
-            await remember(None)
+            state.unsent = order.nonce
+            await persist(None)
             raise
-        return await self._keep(memory, ordering.placed(order, batch_id), remember=remember)
+        return await self._keep(state, ordering.placed(order, batch_id), persist=persist)
 
     async def _search(
         self,
-        memory: _Memory,
+        state: _OrderState,
         order: OrderStatus,
         listed: tuple[BatchItem, ...],
         *,
         others: Others,
-        remember: Remember,
+        persist: PersistOrder,
     ) -> InTheMaking:
-        user = memory.client.account.user_name if memory.client else ""
+        user = state.client.account.user_name if state.client else ""
         batch_id = ordering.find(order, listed, user_name=user, others=others, now=self._clock.now())
         if batch_id is None:
             return InTheMaking(order, "the order was interrupted: looking for its batch in MIC's list")
-        found = await self._keep(memory, ordering.placed(order, batch_id), remember=remember)
+        found = await self._keep(state, ordering.placed(order, batch_id), persist=persist)
         return InTheMaking(found, f"the order was interrupted: batch {batch_id} was found to be its")
 
-    async def _keep(self, memory: _Memory, order: OrderStatus, *, remember: Remember) -> OrderStatus:
-        memory.placed = order
-        await remember(order)
-        memory.placed = None
+    async def _keep(self, state: _OrderState, order: OrderStatus, *, persist: PersistOrder) -> OrderStatus:
+        state.placed = order
+        await persist(order)
+        state.placed = None
         return order
 
     async def _follow(
         self, client: MicClient, order: OrderStatus, listed: tuple[BatchItem, ...]
-    ) -> Fetched | InTheMaking:
-        found = ordering.follow(order, listed)
-        if isinstance(found, Making):
-            order = order.model_copy(update={"current_size": found.current})
-            return InTheMaking(order, f"MIC has made {found.current} of {found.size} things")
+    ) -> OrderedZip | InTheMaking:
         try:
-            content = await self._https.download(found.url, limit=self._limit)
-        except UrlExpiredError:
-            # The address of the list just read was good a moment ago; a fresh one is in a fresh list.
-            found = ordering.follow(order, await client.batches())
-            if not isinstance(found, Made):
-                raise
-            content = await self._https.download(found.url, limit=self._limit)
-        return Fetched(order.model_copy(update={"current_size": order.size}), content, found.lacking)
+            found = await fetch_if_made(
+                self._https,
+                client,
+                listed,
+                batch_id=order.batch_id or "",
+                size=order.size,
+                current=order.current_size or 0,
+                limit=self._limit,
+            )
+        except OrderFailedError as error:
+            raise OrderFailedError(f"{error.message}: make another ThingBatch") from None
+        if isinstance(found, FetchedZip):
+            return OrderedZip(order.model_copy(update={"current_size": order.size}), found)
+        order = order.model_copy(update={"current_size": found.current})
+        return InTheMaking(order, f"MIC has made {found.current} of {found.size} things")

@@ -22,6 +22,7 @@ from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials.names import secret_name
 from thing_operator.kube.client import SECRETS, KubeClient
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
+from thing_operator.kube.records import ObjectRecord
 
 _PARALLEL = 8
 """Enough to keep the API server busy without crowding out the status of running Things."""
@@ -35,11 +36,11 @@ class NotOwnedError(Exception):
 
 
 class Importer:
-    """The children of one ThingBatch on the API server, as they were at the start of the pass."""
+    """The children of one ThingBatch on the API server, as they were at the start of the reconcile."""
 
-    def __init__(self, client: KubeClient, *, batch: BatchIdentity, spec: ThingBatchSpec) -> None:
+    def __init__(self, client: KubeClient, record: ObjectRecord, spec: ThingBatchSpec) -> None:
         self._client = client
-        self._batch = batch
+        self._batch = BatchIdentity(record.key, record.uid)
         self._spec = spec
         self._existing: dict[Resource, dict[str, Mapping[str, Any]]] = {}
 

@@ -59,7 +59,7 @@ class Making:
     """MIC is making the batch: ``current`` of ``size`` things are made."""
 
     current: int
-    size: int
+    size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def is_for(order: OrderStatus, source: CloudApiSource) -> bool:
 def find(
     order: OrderStatus, listed: Iterable[BatchItem], *, user_name: str, others: Others, now: datetime
 ) -> str | None:
-    """The batch id of an interrupted order; None: not yet, requeue.
+    """The batch id of an interrupted order; None: not known yet.
 
     Raises OrderUnknownError when there is doubt: no batch, several, or one that another ThingBatch may have
     ordered.
@@ -138,20 +138,23 @@ def find(
     raise OrderUnknownError(_doubt(order, found))
 
 
-def follow(order: OrderStatus, listed: Iterable[BatchItem]) -> Making | Made:
-    """How far MIC is with the batch. Raises OrderFailedError when it will not be made."""
-    item = next((item for item in listed if item.batch_id == order.batch_id), None)
+def follow(
+    batch_id: str, listed: Iterable[BatchItem], *, size: int | None, current: int = 0
+) -> Making | Made:
+    """How far MIC is with a batch of ``size`` things, of which ``current`` were made when it was looked at last.
+
+    Raises OrderFailedError when it will not be made.
+    """
+    item = next((item for item in listed if item.batch_id == batch_id), None)
     if item is None:
-        return Making(order.current_size or 0, order.size)
-    size = item.size or order.size
-    words = f"MIC made {item.current_size} of {size} things of batch {item.batch_id}"
+        return Making(current, size)
+    size = item.size or size
+    words = f"MIC made {item.current_size} of {size} things of batch {batch_id}"
     errors = "; ".join(item.errors[:_NAMED])
     if item.state in {BatchState.PENDING, BatchState.CREATING}:
         return Making(item.current_size, size)
     if item.url is None:
-        raise OrderFailedError(
-            f"{words} and no zip ({errors or 'without a reason'}): make another ThingBatch"
-        )
+        raise OrderFailedError(f"{words} and no zip ({errors or 'without a reason'})")
     return Made(item.url, lacking=f"{words}: {errors}" if item.state is BatchState.PARTIAL else None)
 
 

@@ -29,7 +29,7 @@ _DIGEST_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SourcePart:
     """One source Secret to be."""
 
     name: str
@@ -43,21 +43,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class UploadResult:
     """The names of the Secrets that were written, and of those that were deleted since an earlier import left them."""
 
     sent: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
 
-async def hand_over(
-    parts: Sequence[Part],
+async def upload(
+    parts: Sequence[SourcePart],
     batch: ObjectKey,
     *,
     more: Mapping[str, Any],
     kubeconfig: Path | None,
     done: Callable[[], None],
-) -> Handed:
+) -> UploadResult:
     """Secrets first, then the ThingBatch; at last what it does not name any more goes, since it holds keys."""
     client = await KubeClient.connect(kubeconfig=kubeconfig)
     sent: list[str] = []
@@ -77,7 +77,7 @@ async def hand_over(
         removed = await _remove_others(client, batch, keep={part.name for part in parts})
     finally:
         await client.close()
-    return Handed(tuple(sent), tuple(removed))
+    return UploadResult(tuple(sent), tuple(removed))
 
 
 async def _remove_others(client: KubeClient, batch: ObjectKey, *, keep: set[str]) -> list[str]:
@@ -94,7 +94,7 @@ async def _remove_others(client: KubeClient, batch: ObjectKey, *, keep: set[str]
     return [meta["name"] for meta in others]
 
 
-async def _is_to_send(client: KubeClient, batch: ObjectKey, part: Part) -> bool:
+async def _is_to_send(client: KubeClient, batch: ObjectKey, part: SourcePart) -> bool:
     """Raises ToolError when there is a Secret of that name that was not made for this ThingBatch."""
     try:
         found = await client.get(SECRETS, ObjectKey(batch.namespace, part.name))
@@ -109,7 +109,7 @@ async def _is_to_send(client: KubeClient, batch: ObjectKey, part: Part) -> bool:
     return base64.b64decode((found.get("data") or {}).get(KEY, "")) != part.content
 
 
-def _secret(batch: ObjectKey, part: Part) -> Body:
+def _secret(batch: ObjectKey, part: SourcePart) -> Body:
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -40,22 +40,28 @@ def create(
     sent and no answer came: look for the batch in App Board before you order again.
     """
     # Imported here: the HTTP client takes a second that no other command should wait for.
-    from thing_operator.batches.fetch import fetch_batch, what_to_fetch  # noqa: PLC0415
+    from thing_operator.batches.create import create_batch, order_or_id  # noqa: PLC0415
     from thing_operator.download.https import HttpsClient  # noqa: PLC0415
     from thing_operator.mic import Account, OrderUnansweredError  # noqa: PLC0415
 
     console = Console(stderr=True)
     try:
         https = HttpsClient(hosts=None, ca_file=ca_file)
-        batch = what_to_fetch(batch_id, thing_type=thing_type, domain=domain, size=size, protocol=protocol)
+        order = order_or_id(batch_id, thing_type=thing_type, domain=domain, size=size, protocol=protocol)
         _check(output, stack=stack, api=api)
         with _Shown(console, size=size) as shown:
             account = Account(user, password)
-            fetched = fetch_batch(
-                https, account, batch, stack=stack, api=api, ordered=shown.ordered, made=shown.made
+            fetching = create_batch(
+                https,
+                account,
+                order,
+                stack=stack,
+                api=api,
+                on_ordered=shown.on_ordered,
+                on_progress=shown.on_progress,
             )
-            content, lacking = asyncio.run(fetched)
-        write_private(output, content)
+            fetched = asyncio.run(fetching)
+        write_private(output, fetched.content)
     except OrderUnansweredError as error:
         console.print(f"error: {error.message}", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(_EXIT_UNKNOWN) from None
@@ -64,6 +70,7 @@ def create(
     except OSError as error:
         message = f"cannot write {output}: {error.strerror or error}"
         refuse(message, reason=ToolReason.NOT_WRITTEN, output=Output.TABLE)
+    lacking = fetched.lacking
     written = f"{output}: written{f', but {lacking}' if lacking else ''}"
     console.print(written, highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(_EXIT_PARTLY if lacking else 0)
@@ -84,10 +91,10 @@ class _Shown:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def ordered(self, batch_id: str) -> None:
+    def on_ordered(self, batch_id: str) -> None:
         self._console.print(f"batch {batch_id}", highlight=False, soft_wrap=True)
 
-    def made(self, current: int, total: int | None) -> None:
+    def on_progress(self, current: int, total: int | None) -> None:
         self._progress.update(self._task, completed=current, total=total)
 
 

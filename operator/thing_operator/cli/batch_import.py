@@ -39,8 +39,8 @@ def import_batch(
     """Store a batch zip in as many Secrets as it needs, and make the ThingBatch that imports them.
 
     Run it again after an interruption: what is there already is not sent again. What an earlier import of another
-    zip left is deleted. Exit code 0: all things are handed over. 1: all usable ones are, some folders are not
-    usable. 2: nothing was handed over, or not all.
+    zip left is deleted. Exit code 0: all things are result over. 1: all usable ones are, some folders are not
+    usable. 2: nothing was result over, or not all.
     """
     more: dict[str, Any] = {"things": {"create": True}} if create_things else {}
     more |= {"removeSource": True} if remove_source else {}
@@ -93,7 +93,7 @@ def _handed_over(
 ) -> dict[str, Any]:
     """The names of the source Secrets: those there are to be, those sent, those deleted."""
     # Imported here: the API client takes a second that no other command should wait for.
-    from thing_operator.batches.upload import Handed, Part, hand_over  # noqa: PLC0415
+    from thing_operator.batches.upload import SourcePart, UploadResult, upload  # noqa: PLC0415
     from thing_operator.core.resource import ObjectKey  # noqa: PLC0415
 
     if not zips:
@@ -101,24 +101,24 @@ def _handed_over(
             "none of the folders is usable: thing-operator batch inspect says why",
             reason=ToolReason.NO_USABLE_THING,
         )
-    parts = [Part.of(name, number, content) for number, content in enumerate(zips, start=1)]
-    handed = Handed()
+    parts = [SourcePart.of(name, number, content) for number, content in enumerate(zips, start=1)]
+    result = UploadResult()
     if not dry_run:
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task(f"{len(parts)} Secrets", total=len(parts))
-            work = hand_over(
+            work = upload(
                 parts,
                 ObjectKey(namespace, name),
                 more=more,
                 kubeconfig=kubeconfig,
                 done=lambda: progress.advance(task),
             )
-            handed = asyncio.run(work)
+            result = asyncio.run(work)
     return {
         "secrets": [part.name for part in parts],
-        "sent": list(handed.sent),
-        "removed": list(handed.removed),
+        "sent": list(result.sent),
+        "removed": list(result.removed),
     }
 
 
@@ -126,7 +126,7 @@ def _report(result: dict[str, Any], *, output: Output) -> None:
     if output is Output.JSON:
         typer.echo(json.dumps(result, indent=2))
         return
-    verb = "would be handed over" if result["dryRun"] else "handed over"
+    verb = "would be result over" if result["dryRun"] else "result over"
     typer.echo(
         f"ThingBatch {result['namespace']}/{result['thingBatch']}: {result['things']} things in "
         f"{len(result['secrets'])} Secrets {verb}, {len(result['sent'])} of them sent"

@@ -9,7 +9,7 @@ from tests.support.clock import FakeClock
 
 from thing_operator.api.thingbatch import CloudApiSource, OrderStatus
 from thing_operator.batches import order as ordering
-from thing_operator.batches.cloud_source import CloudSource, Fetched, InTheMaking, _Memory
+from thing_operator.batches.cloud_source import CloudSource, InTheMaking, OrderedZip, _OrderState
 from thing_operator.batches.order import (
     Made,
     Making,
@@ -129,18 +129,18 @@ class World:
             raise OrderUnansweredError("no answer")
         return self.made[-1].batch_id
 
-    async def remember(self, order: OrderStatus | None) -> None:
+    async def persist(self, order: OrderStatus | None) -> None:
         self._point()
         self.stored = order
         self._point()
 
 
 async def run_until_settled(world: World) -> None:
-    """Passes of one process after the other, each new one with an empty memory."""
+    """Reconciles of one process after the other, each new one with an empty memory."""
     clock = FakeClock(start=NOW)
     cloud = CloudSource(HttpsClient(hosts=()), manifest_url="https://m", clock=clock, limit=1)
     for _ in range(8):
-        cloud._memories.setdefault(KEY, _Memory()).client = world  # type: ignore[assignment]
+        cloud._states.setdefault(KEY, _OrderState()).client = world  # type: ignore[assignment]
         try:
             await cloud.advance(
                 KEY,
@@ -148,7 +148,7 @@ async def run_until_settled(world: World) -> None:
                 account=world.account,
                 order=world.stored,
                 others=lambda _: Others(),
-                remember=world.remember,
+                persist=world.persist,
             )
         except Crash:
             cloud = CloudSource(HttpsClient(hosts=()), manifest_url="https://m", clock=clock, limit=1)
@@ -191,7 +191,7 @@ URL = "https://zips.example/z"
     ],
 )
 def test_how_far_mic_is(listed: Sequence[BatchItem], found: Making | Made) -> None:
-    assert ordering.follow(ordering.placed(intent(), "1"), listed) == found
+    assert ordering.follow("1", listed, size=5) == found
 
 
 @pytest.mark.parametrize("current", [0, 3])
@@ -200,7 +200,7 @@ def test_a_batch_without_a_zip_has_failed(current: int) -> None:
     with pytest.raises(
         OrderFailedError, match=rf"MIC made {current} of 5 things of batch 1 and no zip \(no room\)"
     ):
-        ordering.follow(ordering.placed(intent(), "1"), [made])
+        ordering.follow("1", [made], size=5)
 
 
 class Downloads(HttpsClient):
@@ -228,22 +228,22 @@ class Listing(World):
         return (item("1", current_size=5, is_finished=True, url=url),)
 
 
-async def followed(world: World, https: HttpsClient) -> Fetched | InTheMaking:
+async def followed(world: World, https: HttpsClient) -> OrderedZip | InTheMaking:
     cloud = CloudSource(https, manifest_url="https://m", clock=FakeClock(start=NOW), limit=1)
-    cloud._memories.setdefault(KEY, _Memory()).client = world  # type: ignore[assignment]
+    cloud._states.setdefault(KEY, _OrderState()).client = world  # type: ignore[assignment]
     return await cloud.advance(
         KEY,
         SOURCE,
         account=world.account,
         order=ordering.placed(intent(), "1"),
         others=lambda _: Others(),
-        remember=world.remember,
+        persist=world.persist,
     )
 
 
 async def test_a_url_that_has_just_expired_is_asked_for_again() -> None:
     found = await followed(Listing("old", "new"), Downloads(new=b"zip"))
-    assert isinstance(found, Fetched)
-    assert (found.content, found.order.current_size) == (b"zip", 5)
+    assert isinstance(found, OrderedZip)
+    assert (found.zip.content, found.order.current_size) == (b"zip", 5)
     with pytest.raises(UrlExpiredError):
         await followed(Listing("old", "older"), Downloads(new=b"zip"))

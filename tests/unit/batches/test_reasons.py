@@ -15,10 +15,13 @@ from tests.support.pki import ec_pair
 from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.names import BATCH_LABEL, THING_NAME_ANNOTATION
 from thing_operator.api.thingbatch import OrderStatus, ThingBatchStatus
-from thing_operator.batches.cloud_source import Fetched, InTheMaking
+from thing_operator.batches.cloud_source import CloudSource, InTheMaking, OrderedZip
+from thing_operator.batches.fetch import FetchedZip
+from thing_operator.batches.find_zips import FindZips
 from thing_operator.batches.order import OrderFailedError, OrderUnknownError
+from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.reconciler import BatchReconciler
-from thing_operator.config import BatchSettings
+from thing_operator.batches.sources import SourceReader
 from thing_operator.core.errors import Retry, ThingOperatorError
 from thing_operator.core.json_bytes import encode
 from thing_operator.core.reason_table import Carrier, explanations
@@ -31,6 +34,7 @@ from thing_operator.download.errors import (
     UnreachableError,
     UrlExpiredError,
 )
+from thing_operator.download.https import HttpsClient
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.client import SECRETS
 from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError, error_of
@@ -216,7 +220,7 @@ def sources() -> Iterator[Case]:
 
 def cloud() -> Iterator[Case]:
     yield Case(Reason.PROGRESSING, RECONCILING, spec=FROM_CLOUD, cloud=giving(InTheMaking(ORDER, "1 of 2")))
-    lacking = Fetched(ORDER, GOOD, lacking="one thing is missing")
+    lacking = OrderedZip(ORDER, FetchedZip(GOOD, lacking="one thing is missing"))
     yield Case(Reason.ORDER_FAILED, STALLED, "in part", spec=FROM_CLOUD, cloud=giving(lacking))
     errors: tuple[tuple[ThingOperatorError, Reason, ConditionType], ...] = (
         (OrderFailedError("m"), Reason.ORDER_FAILED, STALLED),
@@ -244,37 +248,40 @@ class Seen:
 
 
 async def reconciled(case: Case) -> Seen:
-    cache, writer, events = ObjectCache(), Writer(), list[Reason]()
-    client = ApiServer(zip_file=case.zip_file, url=case.url, errors=case.errors)
-    settings = BatchSettings(url_hosts=("zips.example.com",), ca_file=case.ca_file)
-    cache.put(
-        ObjectRecord(
-            KEY, "u", 3, "2026-01-01T00:00:00Z", deleting_since=None, finalizers=(), spec=encode(case.spec)
-        )
+    writer, events, clock = Writer(), list[Reason](), FakeClock()
+    client: Any = ApiServer(zip_file=case.zip_file, url=case.url, errors=case.errors)
+    record = ObjectRecord(
+        KEY, "u", 3, "2026-01-01T00:00:00Z", deleting_since=None, finalizers=(), spec=encode(case.spec)
     )
 
-    def tell(_record: ObjectRecord, reason: Reason, _message: str) -> None:
+    def record_event(_record: ObjectRecord, reason: Reason, _message: str) -> None:
         events.append(reason)
 
-    reconciler = BatchReconciler(
-        cache=cache,
-        client=client,  # type: ignore[arg-type]
-        writer=writer,  # type: ignore[arg-type]
-        settings=settings,
-        tell=tell,
-        clock=FakeClock(),
-    )
+    https = HttpsClient(hosts=("zips.example.com",), ca_file=case.ca_file)
     if case.download is not None:
-        reconciler._reader._https.download = case.download  # type: ignore[method-assign]
+        https.download = case.download  # type: ignore[method-assign]
+    cloud = CloudSource(https, manifest_url="https://m", clock=clock, limit=1)
     if case.cloud is not None:
-        reconciler._cloud.advance = case.cloud  # type: ignore[method-assign]
+        cloud.advance = case.cloud  # type: ignore[method-assign]
+    publisher = BatchPublisher(
+        writer=writer,  # type: ignore[arg-type]
+        record_event=record_event,
+        clock=clock,
+    )
+    find_zips = FindZips(
+        client=client,
+        cache=ObjectCache(),
+        reader=SourceReader(client, https),
+        cloud=cloud,
+        publisher=publisher,
+    )
+    reconciler = BatchReconciler(client=client, find_zips=find_zips, publisher=publisher, clock=clock)
     error = None
     try:
-        await reconciler.reconcile(KEY)
+        await reconciler.reconcile(record)
     except ThingOperatorError as raised:
         error = raised
-    status = reconciler._statuses.of(ObjectRef(SECRETS, KEY, "u"))
-    return Seen(status, events, error)
+    return Seen(publisher.previous(record), events, error)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """``thing-operator batch create`` against a real server, which says what MIC may say."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Mic:
 
 @pytest.fixture
 def mic(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mic:
-    monkeypatch.setattr(ordering, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(ordering, "_POLL_INTERVAL", timedelta(milliseconds=10))
     return Mic(site, tmp_path / "batch.zip")
 
 
@@ -124,7 +125,7 @@ async def test_a_batch_that_is_there_is_fetched_by_its_id_alone(mic: Mic) -> Non
 
 
 async def test_whoever_gives_up_says_how_to_go_on(mic: Mic, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ordering, "_WITHIN_SECONDS", 0.05)
+    monkeypatch.setattr(ordering, "_PATIENCE", timedelta(milliseconds=50))
     mic.listing = [mic.batch(currentSize=1)]
     result = await mic.create(*ORDER)
     assert result.exit_code == 2

@@ -1,0 +1,139 @@
+"""The stage that finds a ThingBatch's zips: in Secrets, at a url, at MIC."""
+
+import hashlib
+from collections.abc import Iterable
+
+from thing_operator.api.names import BATCHES
+from thing_operator.api.thingbatch import (
+    CloudApiSource,
+    ImportedSource,
+    OrderStatus,
+    ThingBatchSpec,
+    ThingBatchStatus,
+    ThingResult,
+)
+from thing_operator.batches.cloud_source import CloudSource, InTheMaking
+from thing_operator.batches.importer import Importer
+from thing_operator.batches.order import Others
+from thing_operator.batches.publisher import BatchPublisher
+from thing_operator.batches.sources import DEFAULT_URL_KEY, Part, SourceReader, Sources
+from thing_operator.core.errors import UserError
+from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.cache import ObjectCache
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.records import ObjectRecord
+
+
+class FindZips:
+    """Reads what ``spec.source`` names. What was imported before need not be there any more."""
+
+    def __init__(
+        self,
+        *,
+        client: KubeClient,
+        cache: ObjectCache,
+        reader: SourceReader,
+        cloud: CloudSource,
+        publisher: BatchPublisher,
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._reader = reader
+        self._cloud = cloud
+        self._publisher = publisher
+
+    async def run(
+        self, record: ObjectRecord, spec: ThingBatchSpec, importer: Importer
+    ) -> Sources | InTheMaking:
+        """The zips, or how far MIC is with making one.
+
+        Raises SourceNotFoundError, other UserErrors that a person has to mend, and TransientError.
+        """
+        namespace, source = record.key.namespace, spec.source
+        before = self._publisher.previous(record).sources or ()
+        if source.secrets is not None:
+            self._index_secrets(record, (each.name for each in source.secrets))
+            return await self._reader.zips(namespace, source.secrets, before=before)
+        if source.url is not None:
+            self._index_secrets(record, [source.url.secret_name])
+            return await self._reader.from_url(
+                namespace,
+                secret_name=source.url.secret_name,
+                key=source.url.key or DEFAULT_URL_KEY,
+                before=before,
+                is_complete=self._is_complete(record, importer),
+            )
+        if source.cloud_api is None:
+            raise UserError("spec.source names no source: name one", reason=Reason.INVALID_SPEC)
+        self._index_secrets(record, [source.cloud_api.account_secret_name])
+        return await self._from_cloud(record, source.cloud_api, before=before, importer=importer)
+
+    def forget(self, key: ObjectKey) -> None:
+        """The ThingBatch of this key is deleted."""
+        self._cache.refer(key, ())
+        self._cloud.forget(key)
+
+    def _index_secrets(self, record: ObjectRecord, secrets: Iterable[str]) -> None:
+        self._cache.refer(record.key, (ObjectKey(record.key.namespace, name) for name in secrets))
+
+    def _is_complete(self, record: ObjectRecord, importer: Importer) -> bool:
+        """Whether every thing imported before still has its Secret."""
+        things = self._publisher.previous(record).things or ()
+        return all(importer.kept(thing.name) for thing in things if thing.result == ThingResult.IMPORTED)
+
+    async def _from_cloud(
+        self,
+        record: ObjectRecord,
+        source: CloudApiSource,
+        *,
+        before: tuple[ImportedSource, ...],
+        importer: Importer,
+    ) -> Sources | InTheMaking:
+        order = self._publisher.previous(record).order
+        known = next((each for each in before if order and each.name == order.batch_id), None)
+        if known is not None and self._is_complete(record, importer):
+            self._cloud.forget(record.key)
+            return Sources((Part(known),), order=order)
+        account = await self._reader.account(record.key.namespace, source.account_secret_name)
+        # The API server's word, not ours: another replica may have ordered a moment ago.
+        body = await self._client.get(BATCHES, record.key)
+        live = ThingBatchStatus.model_validate(body.get("status") or {})
+        version = body["metadata"]["resourceVersion"]
+
+        async def persist(order: OrderStatus | None) -> None:
+            nonlocal version
+            await self._publisher.persist_order(record, live, order, version=version)
+            version = None  # the first write has decided who orders
+
+        found = await self._cloud.advance(
+            record.key,
+            source,
+            account=account,
+            order=live.order,
+            others=lambda order: self._other_orders(record, order),
+            persist=persist,
+        )
+        if isinstance(found, InTheMaking):
+            return found
+        digest = hashlib.sha256(found.zip.content).hexdigest()
+        imported = ImportedSource(name=found.order.batch_id or "", digest=digest)
+        return Sources((Part(imported, found.zip.content),), order=found.order, lacking=found.zip.lacking)
+
+    def _other_orders(self, record: ObjectRecord, order: OrderStatus) -> Others:
+        """The orders of all other ThingBatches, as far as they matter to this one."""
+        claimed: set[str] = set()
+        has_rival = False
+        for each in self._cache:
+            other = None if each.uid == record.uid else self._publisher.order_of(each)
+            if other is None:
+                continue
+            if other.batch_id:
+                claimed.add(other.batch_id)
+            elif _ordered(other) == _ordered(order):
+                has_rival = True
+        return Others(frozenset(claimed), has_rival=has_rival)
+
+
+def _ordered(order: OrderStatus) -> tuple[str, str, int]:
+    return (order.thing_type, order.domain, order.size)

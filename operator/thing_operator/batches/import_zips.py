@@ -1,0 +1,71 @@
+"""The stage that imports zips: every folder becomes a Secret and, on request, a Thing."""
+
+import asyncio
+
+from thing_operator.api.thingbatch import BatchThing, ThingBatchStatus, ThingResult
+from thing_operator.batches.children import ThingFiles
+from thing_operator.batches.importer import Importer
+from thing_operator.batches.sources import Sources
+from thing_operator.batches.status import BatchReport
+from thing_operator.batches.zips import files_kept, read_zips
+from thing_operator.core.clock import Clock
+from thing_operator.core.reasons import Reason
+from thing_operator.credentials import BatchEntry
+
+
+async def import_zips(
+    sources: Sources, importer: Importer, *, previous: ThingBatchStatus, clock: Clock
+) -> BatchReport:
+    """Write the children of these zips, keep those of zips that are there no more; what became of each.
+
+    Raises what the API server answers.
+    """
+    zips = [(part.label, part.content) for part in sources.parts if part.content is not None]
+    # Parsing a thousand keys takes seconds of CPU: not on the loop that the sessions live on.
+    entries = await asyncio.to_thread(read_zips, zips, now=clock.now())
+    names = {entry.thing_name for entry in entries}
+    files = [
+        ThingFiles.of(entry.thing_name, entry.credentials, note=entry.note)
+        for entry in entries
+        if entry.credentials is not None
+    ]
+    lost: list[BatchThing] = []
+    if not sources.is_whole:
+        kept, lost = await asyncio.to_thread(
+            files_kept, previous, importer.thing_names, importer.kept, others=names
+        )
+        files += kept
+    imported = await importer.put_all(files)
+    if sources.is_whole:
+        await importer.prune(names)
+    refused = [_refused(entry) for entry in entries if entry.credentials is None]
+    return _report(sources, [*imported, *lost, *refused], previous=previous)
+
+
+def _report(sources: Sources, things: list[BatchThing], *, previous: ThingBatchStatus) -> BatchReport:
+    return BatchReport(
+        things=tuple(sorted(things, key=lambda thing: thing.name)),
+        sources=tuple(part.imported for part in sources.parts),
+        digest=sources.digest,
+        order=sources.order or previous.order,
+        reason=_reason(sources),
+        message=_so_far(sources, things),
+        stalled=sources.missing is None,
+    )
+
+
+def _refused(entry: BatchEntry) -> BatchThing:
+    message = entry.problem.message if entry.problem else None
+    return BatchThing(name=entry.thing_name, result=ThingResult.INVALID, message=message)
+
+
+def _reason(sources: Sources) -> Reason | None:
+    if sources.missing:
+        return Reason.SOURCE_NOT_FOUND
+    return Reason.ORDER_FAILED if sources.lacking else None
+
+
+def _so_far(sources: Sources, things: list[BatchThing]) -> str:
+    imported = sum(thing.result == ThingResult.IMPORTED for thing in things)
+    what = sources.missing or sources.lacking
+    return f"{what}; {imported} things are imported so far" if what else ""

@@ -1,0 +1,51 @@
+"""The stages of a ThingBatch's reconcile, put together."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from thing_operator.batches.cloud_source import CloudSource
+from thing_operator.batches.find_zips import FindZips
+from thing_operator.batches.publisher import BatchPublisher
+from thing_operator.batches.reconciler import BatchReconciler
+from thing_operator.batches.sources import SourceReader
+from thing_operator.config import BatchSettings
+from thing_operator.core.clock import Clock
+from thing_operator.core.resource import ObjectKey
+from thing_operator.credentials.archive import DEFAULT_LIMITS
+from thing_operator.download.https import HttpsClient
+from thing_operator.kube.cache import ObjectCache
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.ports import RecordEvent
+from thing_operator.kube.status_writer import StatusWriter
+
+
+def wire_batches(
+    *,
+    client: KubeClient,
+    cache: ObjectCache,
+    writer: StatusWriter,
+    settings: BatchSettings,
+    record_event: RecordEvent,
+    clock: Clock,
+) -> Callable[[ObjectKey], Awaitable[timedelta | None]]:
+    """Put together what reconciles ThingBatches: a function of the key, for the queue. Starts nothing."""
+    https = HttpsClient(hosts=settings.url_hosts, ca_file=settings.ca_file)
+    publisher = BatchPublisher(writer=writer, record_event=record_event, clock=clock)
+    cloud = CloudSource(https, manifest_url=settings.manifest_url, clock=clock, limit=DEFAULT_LIMITS.archive)
+    find_zips = FindZips(
+        client=client,
+        cache=cache,
+        reader=SourceReader(client, https),
+        cloud=cloud,
+        publisher=publisher,
+    )
+    reconciler = BatchReconciler(client=client, find_zips=find_zips, publisher=publisher, clock=clock)
+
+    async def reconcile(key: ObjectKey) -> timedelta | None:
+        record = cache.get(key)
+        if record is None or record.deleting_since is not None:
+            reconciler.forget(key)
+            return None
+        return await reconciler.reconcile(record)
+
+    return reconcile
