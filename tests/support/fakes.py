@@ -12,10 +12,9 @@ from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.session import SessionView
 from thing_operator.session.errors import rejection
 from thing_operator.session.model import Phase
-from thing_operator.shadow.documents import EMPTY_DOCUMENT
+from thing_operator.shadow.documents import EMPTY_DOCUMENT, Accepted
 from thing_operator.shadow.messages import (
     UNSET,
-    Accepted,
     decode_accepted,
     decode_get_accepted,
     decode_rejected,

@@ -9,7 +9,7 @@ from thing_operator.api.names import BATCHES
 from thing_operator.app.supervisor import Supervisor
 from thing_operator.app.watch_monitor import WatchMonitor
 from thing_operator.core.clock import Clock
-from thing_operator.observability.checks import Checks, Finding
+from thing_operator.observability.checks import CheckResult, Checks
 
 _MISSED_RESYNCS = 3
 _OWN_WATCH_SECONDS = 60.0
@@ -38,23 +38,25 @@ class Progress:
         self._listed_at = self._clock.monotonic()
         self.crds_missing = False
 
-    def first_lists(self) -> Finding:
+    def first_lists(self) -> CheckResult:
         """Whether it was ever done."""
         done = self._listed_at is not None
-        return Finding(done, "done" if done else "Things and ThingBatches are being listed")
+        return CheckResult(done, "done" if done else "Things and ThingBatches are being listed")
 
-    def resync(self) -> Finding:
+    def resync(self) -> CheckResult:
         """Whether it was done lately."""
         if self._listed_at is None:
-            return Finding(ok=False, detail="not done yet")
+            return CheckResult(ok=False, detail="not done yet")
         age = self._clock.monotonic() - self._listed_at
-        return Finding(age < self._patience, f"done {age:.0f} s ago; at most {self._patience:g} s is fine")
+        return CheckResult(
+            age < self._patience, f"done {age:.0f} s ago; at most {self._patience:g} s is fine"
+        )
 
-    def crds(self) -> Finding:
+    def crds(self) -> CheckResult:
         """Whether the cluster knows our kinds."""
         if self.crds_missing:
-            return Finding(ok=False, detail="the cluster does not know Things any more: install the CRDs")
-        return Finding(ok=True, detail="served")
+            return CheckResult(ok=False, detail="the cluster does not know Things any more: install the CRDs")
+        return CheckResult(ok=True, detail="served")
 
 
 def startup_checks(progress: Progress) -> Checks:
@@ -85,7 +87,7 @@ def ready_checks(
     }
 
 
-def _own_watch(watch: OwnWatch) -> Finding:
+def _own_watch(watch: OwnWatch) -> CheckResult:
     broken = watch.broken_seconds
     detail = f"broken for {broken:.0f} s" if broken else "open"
-    return Finding(broken < _OWN_WATCH_SECONDS, detail)
+    return CheckResult(broken < _OWN_WATCH_SECONDS, detail)

@@ -10,7 +10,7 @@ import logging
 
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
-from thing_operator.observability.checks import Finding
+from thing_operator.observability.checks import CheckResult
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +40,11 @@ class Supervisor:
         """From now on tasks may end: the operator stops."""
         self._relaxed = True
 
-    def check(self) -> Finding:
+    def check(self) -> CheckResult:
         """Whether all tasks live; the detail names those that do not."""
         if self._dead:
-            return Finding(ok=False, detail=f"ended: {', '.join(self._dead)}; the operator stops")
-        return Finding(ok=True, detail=f"{len(self._kept)} run")
+            return CheckResult(ok=False, detail=f"ended: {', '.join(self._dead)}; the operator stops")
+        return CheckResult(ok=True, detail=f"{len(self._kept)} run")
 
     def raise_for_dead(self) -> None:
         """Raises TaskDiedError when a task has ended that should not have."""

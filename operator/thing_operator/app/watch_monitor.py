@@ -11,7 +11,7 @@ import aiohttp
 import kopf
 
 from thing_operator.core.clock import Clock
-from thing_operator.observability.checks import Finding
+from thing_operator.observability.checks import CheckResult
 
 _GAP_SECONDS = 60.0
 """For so long a watch may be closed: one ends every five minutes and is opened again."""
@@ -55,10 +55,12 @@ class WatchMonitor:
             else:
                 self._seen_open[path] = now
 
-    def check(self, path: str) -> Finding:
+    def check(self, path: str) -> CheckResult:
         """Whether the watch of this path is open, or was a moment ago."""
         seen = self._seen_open.get(path)
         if seen is None:
-            return Finding(ok=False, detail="not open yet")
+            return CheckResult(ok=False, detail="not open yet")
         gap = self._clock.monotonic() - seen
-        return Finding(gap < _GAP_SECONDS, f"was open {gap:.0f} s ago; at most {_GAP_SECONDS:g} s is fine")
+        return CheckResult(
+            gap < _GAP_SECONDS, f"was open {gap:.0f} s ago; at most {_GAP_SECONDS:g} s is fine"
+        )

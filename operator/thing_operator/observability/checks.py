@@ -18,14 +18,14 @@ _BEAT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What a check found; ``detail`` is for the person who reads the probe's answer."""
 
     ok: bool
     detail: str
 
 
-Check = Callable[[], Finding]
+Check = Callable[[], CheckResult]
 """Called from another thread than the loop's: it reads plain values and never blocks."""
 
 Checks = Mapping[str, Check]
@@ -49,16 +49,16 @@ class Heartbeat:
             for listener in self.listeners:
                 listener(max(0.0, self._last - due))
 
-    def check(self) -> Finding:
+    def check(self) -> CheckResult:
         """Whether the loop has turned lately."""
         age = self._clock.monotonic() - self._last
-        return Finding(
+        return CheckResult(
             age < BLOCKED_SECONDS, f"turned {age:.1f} s ago; at most {BLOCKED_SECONDS:g} s is fine"
         )
 
 
-def _starting() -> Finding:
-    return Finding(ok=False, detail="the operator is starting")
+def _starting() -> CheckResult:
+    return CheckResult(ok=False, detail="the operator is starting")
 
 
 class Health:

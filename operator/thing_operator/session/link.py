@@ -17,9 +17,8 @@ from thing_operator.session.errors import (
 )
 from thing_operator.session.requests import PendingRequests, RequestKind, Waiting
 from thing_operator.session.tracking import DocumentTracker
-from thing_operator.shadow.documents import EMPTY_DOCUMENT
+from thing_operator.shadow.documents import EMPTY_DOCUMENT, Accepted
 from thing_operator.shadow.messages import (
-    Accepted,
     MalformedMessageError,
     decode_accepted,
     decode_delete_accepted,

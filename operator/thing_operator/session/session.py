@@ -36,7 +36,8 @@ from thing_operator.session.link import Link
 from thing_operator.session.model import Phase, SessionFailure, SessionSpec, SessionView
 from thing_operator.session.reconnect import ReconnectState
 from thing_operator.session.requests import RequestKind
-from thing_operator.shadow.messages import UNSET, Accepted, Unset, encode_update
+from thing_operator.shadow.documents import Accepted
+from thing_operator.shadow.messages import UNSET, Unset, encode_update
 from thing_operator.shadow.topics import backdate_topic
 
 if TYPE_CHECKING:

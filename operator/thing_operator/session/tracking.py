@@ -5,12 +5,8 @@ Within one connection versions order documents. ``documents`` brings the whole d
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
-
-if TYPE_CHECKING:
-    from thing_operator.shadow.messages import Accepted
+from thing_operator.shadow.documents import EMPTY_DOCUMENT, Accepted, ShadowDocument
 
 
 @dataclass(slots=True)
@@ -40,7 +36,7 @@ class DocumentTracker:
             # Lower but newer: the shadow was deleted and made again without a message to us.
             self.must_read = True
 
-    def on_accepted(self, accepted: "Accepted") -> None:
+    def on_accepted(self, accepted: Accepted) -> None:
         """``update/accepted``: the fields of an update, by anybody."""
         known = self.document
         if known is None or accepted.version <= known.version:

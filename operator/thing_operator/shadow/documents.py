@@ -3,15 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from thing_operator.core import json_bytes
 from thing_operator.shadow.merging import difference, merge
 from thing_operator.shadow.pointers import get, leaves, to_pointer
 from thing_operator.shadow.values import JsonObject, JsonValue
 
-if TYPE_CHECKING:
-    from thing_operator.shadow.messages import Accepted
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """``update/accepted``: the request's fields, not the document. ``state`` None: both were removed."""
+
+    state: JsonObject | None
+    metadata: JsonObject
+    version: int
+    timestamp: int
+    client_token: str | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class ShadowDocument:
         """When something was last written, in epoch seconds; a removal leaves no trace in it."""
         return max((*_times(self.reported_metadata), *_times(self.desired_metadata)), default=None)
 
-    def after(self, accepted: "Accepted") -> "ShadowDocument":
+    def after(self, accepted: Accepted) -> "ShadowDocument":
         """The document after an accepted update that is the next one."""
         return ShadowDocument(
             desired=_section_after(self.desired, accepted.state, "desired"),
@@ -101,7 +108,7 @@ def _section_after(section: JsonObject, state: JsonObject | None, name: str) -> 
     return {} if patch is None else merge(section, patch)
 
 
-def _metadata_after(metadata: JsonObject, accepted: "Accepted", name: str) -> JsonObject:
+def _metadata_after(metadata: JsonObject, accepted: Accepted, name: str) -> JsonObject:
     state = accepted.state
     if state is None or (name in state and state[name] is None):
         return {}

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final, Literal
 
 from thing_operator.core import json_bytes as jsonbytes
-from thing_operator.shadow.documents import ShadowDocument
+from thing_operator.shadow.documents import Accepted, ShadowDocument
 from thing_operator.shadow.values import JsonObject, JsonValue
 
 TOKEN_LIMIT = 64
@@ -27,17 +27,6 @@ UNSET: Final[Literal[Unset.UNSET]] = Unset.UNSET
 
 class MalformedMessageError(ValueError):
     """Not a message of the shadow service."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """``update/accepted``: the request's fields, not the document. ``state`` None: both were removed."""
-
-    state: JsonObject | None
-    metadata: JsonObject
-    version: int
-    timestamp: int
-    client_token: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The stage that gives a Thing its session, or ends it."""
 
+from dataclasses import replace
+
 from thing_operator.api.thing import ThingSpec
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
@@ -7,6 +9,7 @@ from thing_operator.core.reasons import Reason
 from thing_operator.kube.records import ObjectRecord
 from thing_operator.things.conditions import accepted_generation
 from thing_operator.things.finalizer import ShadowFinalizer
+from thing_operator.things.presence import has_presence
 from thing_operator.things.problem import Problem
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.registry import ThingRegistry
@@ -37,45 +40,45 @@ class Connect:
         self._publisher = publisher
         self._clock = clock
 
-    async def run(self, record: ObjectRecord, thing: ThingRuntime, resolution: Resolution) -> Problem | None:
-        """Have the session under way that the spec asks for, or none; returns what is in the way.
+    async def run(self, record: ObjectRecord, thing: ThingRuntime, resolution: Resolution) -> Resolution:
+        """Have the session under way that the spec asks for, or none; adds the problem that is in the way of one.
 
         Raises what is worth another try with backoff: trouble with the API server.
         """
         spec, resolved = resolution.spec, resolution.resolved
         if resolution.problem is not None or spec is None or resolved is None:
-            return await self._give_up(thing, resolution.problem)
+            return await self._give_up(thing, resolution)
         if spec.suspend:
             await self.end(thing, report_offline=True)
-            return None
+            return resolution
         self._expect_acceptance(record, thing)
         problem = self._registry.claim(record, resolved)
         if problem is not None:
-            return await self._give_up(thing, problem)
+            return await self._give_up(thing, replace(resolution, problem=problem))
         try:
             await self._finalizer.ensure(record, spec)
             await self.open_session(record, thing, spec, resolved)
         except UserError as error:
-            return Problem.of(error)
-        return None
+            return replace(resolution, problem=Problem.of(error))
+        return resolution
 
     async def open_session(
         self, record: ObjectRecord, thing: ThingRuntime, spec: ThingSpec, resolved: ResolvedThing
     ) -> None:
         """Have the session under way. Raises UserError and what the API server answers."""
-        presence = spec.device is not None and bool(spec.device.connection_status)
-        await self._sessions.ensure(record, thing.connection, resolved, presence=presence)
+        await self._sessions.ensure(record, thing.connection, resolved, presence=has_presence(spec))
 
     async def end(self, thing: ThingRuntime, *, report_offline: bool) -> None:
         """End the device and the session; ``report_offline``: a thing that reports presence says it is offline."""
         thing.device.stop()
         await self._sessions.close(thing.connection, report_offline=report_offline)
 
-    async def _give_up(self, thing: ThingRuntime, problem: Problem | None) -> Problem | None:
+    async def _give_up(self, thing: ThingRuntime, resolution: Resolution) -> Resolution:
+        problem = resolution.problem
         if problem is not None and problem.reason in _ENDS_SESSION:
             # The thing of a duplicate goes on: it is not offline.
             await self.end(thing, report_offline=problem.reason != Reason.DUPLICATE_THING)
-        return problem
+        return resolution
 
     def _expect_acceptance(self, record: ObjectRecord, thing: ThingRuntime) -> None:
         acceptance = thing.requests.acceptance

@@ -59,8 +59,8 @@ class ThingReconciler:
             if record.deleting_since is not None:
                 return await stages.deletion.reconcile(record, thing)
             resolution = resolve(record, settings=self._settings)
-            problem = await stages.connect.run(record, thing, resolution)
-            outcome = await stages.sync.run(record, thing, resolution, problem)
+            resolution = await stages.connect.run(record, thing, resolution)
+            outcome = await stages.sync.run(record, thing, resolution)
             observation = stages.observe.run(record, thing, resolution, outcome)
             thing.published = stages.publisher.publish(record, observation, published=thing.published)
             steady = mirror_only(observation, outcome, program=thing.device.program)

@@ -15,10 +15,9 @@ from thing_operator.device import offline_report
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.records import ObjectRecord
-from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec, SessionView, Will
-from thing_operator.shadow.messages import encode_update
-from thing_operator.shadow.topics import will_topic
+from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec, SessionView
 from thing_operator.things.credentials import CaNotFoundError, ThingIdentity, read_identity
+from thing_operator.things.presence import offline_will
 from thing_operator.things.problem import Problem
 from thing_operator.things.resolved import ResolvedThing
 
@@ -115,7 +114,7 @@ class SessionManager:
         now_in_use: SessionSpec | None,
     ) -> SessionSpec | None:
         """The session as it is to be; without a new identity that of the running one, None when there is none."""
-        will = _offline_will(resolved.thing_name) if presence else None
+        will = offline_will(resolved.thing_name) if presence else None
         if identity is None:
             return replace(now_in_use, will=will) if now_in_use is not None else None
         credentials = identity.credentials
@@ -154,10 +153,6 @@ class SessionManager:
             slot.credentials_problem = Problem(error.reason, error.message, stalled=not waits)
         slot.credentials_source = source
         return identity
-
-
-def _offline_will(thing_name: str) -> Will:
-    return Will(topic=will_topic(thing_name), payload=encode_update(reported=offline_report()))
 
 
 def _turned(slot: SessionSlot, *, now: datetime) -> bool:

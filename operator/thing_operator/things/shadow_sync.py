@@ -1,11 +1,12 @@
 """Bringing the shadow to the spec: plan, persist what is about to be managed, send; at most a few rounds."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Self
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
-from thing_operator.core.errors import Retry, ThingOperatorError, TransientError
+from thing_operator.core.errors import Retry, ThingOperatorError, TransientError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.device import DeviceProgram
 from thing_operator.session import RejectedError, Session
@@ -39,6 +40,10 @@ class SyncOutcome:
     """When something that waits for its time has to be sent: an acknowledgement, or that the thing is online."""
     document: ShadowDocument | None = None
     """What it was found in that nothing is left to be sent."""
+
+    def blocked_by(self, error: UserError) -> Self:
+        """As this one, and a person has to mend something before anything can be sent."""
+        return replace(self, blocking_problem=Problem.of(error))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from thing_operator.observability.observers import ThingObserver
 from thing_operator.things.devices import DeviceManager
 from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.observe import Observe
-from thing_operator.things.problem import Problem
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.resolved import Resolution, ResolvedThing
 from thing_operator.things.runtime import ThingRuntime
@@ -40,17 +39,15 @@ class Sync:
         self._observer = observer
         self._clock = clock
 
-    async def run(
-        self, record: ObjectRecord, thing: ThingRuntime, resolution: Resolution, problem: Problem | None
-    ) -> SyncOutcome:
-        """Bring the shadow to the spec; nothing is done where ``problem`` is in the way, or the Thing suspended.
+    async def run(self, record: ObjectRecord, thing: ThingRuntime, resolution: Resolution) -> SyncOutcome:
+        """Bring the shadow to the spec; nothing is done where a problem is in the way, or the Thing suspended.
 
         Raises what the API server answers when the managed paths cannot be persisted.
         """
         previous = self._publisher.previous(record)
         spec, resolved = resolution.spec, resolution.resolved
-        unchanged = SyncOutcome(ManagedPaths.of(previous), blocking_problem=problem)
-        if problem is not None or spec is None or resolved is None or spec.suspend:
+        unchanged = SyncOutcome(ManagedPaths.of(previous), blocking_problem=resolution.problem)
+        if resolution.problem is not None or spec is None or resolved is None or spec.suspend:
             return unchanged
 
         async def persist(managed: ManagedPaths) -> None:
@@ -69,7 +66,7 @@ class Sync:
                 persist=persist,
             )
         except UserError as error:
-            return SyncOutcome(unchanged.managed, blocking_problem=Problem.of(error))
+            return unchanged.blocked_by(error)
         self._after(record, thing, resolved, outcome)
         return outcome
 

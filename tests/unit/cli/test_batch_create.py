@@ -87,7 +87,7 @@ async def test_what_mic_could_not_make_is_said(mic: Mic, site: Site) -> None:
     ]
     result = await mic.create(*ORDER)
     assert result.exit_code == 1
-    assert "written, but no room" in result.stderr
+    assert "written, but MIC made 1 of 2 things of batch b-1: no room" in result.stderr
     assert mic.file.exists()
 
 
@@ -95,7 +95,7 @@ async def test_a_batch_without_a_zip(mic: Mic) -> None:
     mic.listing = [mic.batch(finishedAt=1, errors=["no room"])]
     result = await mic.create(*ORDER)
     assert result.exit_code == 2
-    assert "MIC made no zip of batch b-1: no room" in result.stderr
+    assert "MIC made 0 of 2 things of batch b-1 and no zip (no room)" in result.stderr
     assert not mic.file.exists()
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thing_operator.session.tracking import DocumentTracker
-from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
-from thing_operator.shadow.messages import Accepted, decode_accepted, decode_documents
+from thing_operator.shadow.documents import EMPTY_DOCUMENT, Accepted, ShadowDocument
+from thing_operator.shadow.messages import decode_accepted, decode_documents
 
 
 def document(version: int, *, at: int | None = None, **reported: Any) -> ShadowDocument:
