@@ -34,13 +34,13 @@ _SEE_ALSO = {
 _ELSEWHERE = {(names.BATCH_KIND, "things.template.spec"): "the fields are those of a [Thing](thing.md#spec)"}
 """What another page describes already: (kind, field)."""
 
-_METRICS_HEAD = """<!-- Generated from operator/thing_operator/metrics.py by `make crds`; do not edit. -->
+_METRICS_HEAD = """<!-- Generated from operator/thing_operator/observability/metrics.py by `make crds`; do not edit. -->
 
 # Metrics
 
-On `metrics.port` (9090) at `/metrics`. None has a label per Thing unless `metrics.perThing` asks for it, which makes
-forty thousand series of ten thousand Things: what one Thing is about is in its status and Events. Beside these there
-are `process_*` and `python_*`. What to alert on is in [operating](../operations/operating.md).
+On `metrics.port` (9090) at `/metrics`. None has a label per Thing unless `metrics.perThing` asks for it, which
+makes forty thousand series of ten thousand Things: what one Thing is about is in its status and Events. Beside
+these there are `process_*` and `python_*`. What to alert on is in [operating](../operations/operating.md).
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |
@@ -108,7 +108,7 @@ def _reason_tables() -> dict[str, str]:
     }
     only_events = _reason_table(row for row in explanations() if Carrier.EVENT in row.carriers)
     normal = ", ".join(f"`{reason}`" for reason in Reason if reason.event_type is EventType.NORMAL)
-    types = textwrap.fill(f"Normal are {normal}; every other reason is a Warning.", width=_WIDTH)
+    types = _wrapped(f"Normal are {normal}; every other reason is a Warning.")
     return tables | {"events": f"{only_events}\n{types}\n"}
 
 
@@ -144,8 +144,13 @@ def _by_reason(rows: Iterable[Explanation]) -> str:
 
 
 def _bullet(text: str) -> str:
+    return _wrapped(f"- {text}", indent="  ")
+
+
+def _wrapped(text: str, *, indent: str = "") -> str:
+    """Prose in lines that a diff can show; ``indent`` is that of all lines but the first."""
     return textwrap.fill(
-        f"- {text}", width=_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        text, width=_WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 
@@ -205,9 +210,9 @@ def _page(crd: Json) -> str:
     lines = [
         _HEADER,
         f"# {kind}\n",
-        f"{schema['description']}\n",
+        f"{_wrapped(schema['description'])}\n",
         f"`{crd['group']}/{version['name']}`, namespaced, `kubectl get {crd['names']['shortNames'][0]}`.\n",
-        f"{_SEE_ALSO[kind]}\n",
+        f"{_wrapped(_SEE_ALSO[kind])}\n",
         "## spec\n",
         *_table(kind, fields["spec"]),
         *_rule_list([*_rules(schema), *_rules(fields["spec"], "spec"), *_rules_below(kind, fields["spec"])]),
