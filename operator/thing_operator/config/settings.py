@@ -181,7 +181,7 @@ class ListenSettings(_Group):
 
 
 class HealthSettings(ListenSettings):
-    """Where the probes ``/livez`` and ``/readyz`` are answered."""
+    """Where the probes are answered: ``/healthz``, ``/startupz`` and ``/readyz``."""
 
 
 class MetricsSettings(ListenSettings):
