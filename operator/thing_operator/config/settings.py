@@ -70,7 +70,7 @@ class _Group(BaseModel):
 
 
 class EndpointSettings(_Group):
-    """The broker of Things that name none."""
+    """The broker of Things that name none, and which brokers a Thing may name."""
 
     host: str | None = Field(
         default=None, description="broker of Things that name none; a host name without scheme and port"
@@ -88,7 +88,7 @@ class EndpointSettings(_Group):
 
 
 class SessionSettings(_Group):
-    """The life of one MQTT connection."""
+    """The life of one MQTT connection: what is waited for how long, and how it comes back."""
 
     keep_alive: PositiveDuration = Field(
         default=timedelta(seconds=300), description="MQTT keep-alive, shortened at random by up to 20 %"
@@ -134,7 +134,7 @@ class ShadowSettings(_Group):
 
 
 class StatusSettings(_Group):
-    """The write budget towards the API server."""
+    """The write budget towards the API server, over all objects."""
 
     min_interval: Duration = Field(
         default=timedelta(seconds=2),
@@ -146,7 +146,7 @@ class StatusSettings(_Group):
 
 
 class BatchSettings(_Group):
-    """Where batch zips may be fetched from."""
+    """Where batch zips may be fetched from, and how MIC's API is found."""
 
     url_hosts: HostPatterns = Field(
         default=("*.amazonaws.com",),
@@ -172,7 +172,7 @@ class DeviceSettings(_Group):
 
 
 class ListenSettings(_Group):
-    """A port the operator listens on."""
+    """A port that the operator listens on, and at which address."""
 
     address: ListenAddress | None = Field(
         default=None, description="IP address to listen on; all of the machine's if absent"
@@ -194,7 +194,7 @@ class MetricsSettings(ListenSettings):
 
 
 class LogSettings(_Group):
-    """What the operator logs and how."""
+    """What the operator writes to its log, and in which form."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="lowest level shown"

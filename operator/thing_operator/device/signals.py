@@ -26,7 +26,7 @@ Value = Callable[[int, JsonValue], JsonValue]
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One simulated path, ready to be asked."""
+    """One simulated path: which value it has at which tick, and how often it ticks."""
 
     path: Path
     every: timedelta

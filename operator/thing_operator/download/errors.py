@@ -24,7 +24,7 @@ class UrlNotAllowedError(UserError):
 
 
 class UrlExpiredError(UserError):
-    """The server no longer accepts the address."""
+    """The server no longer accepts the address: it was signed for a time, and a fresh one is needed."""
 
     reason = Reason.URL_EXPIRED
 

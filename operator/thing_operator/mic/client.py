@@ -50,7 +50,10 @@ async def find_stack(https: HttpsClient, *, manifest_url: str, host: str) -> Sta
 
 
 async def open_stack(https: HttpsClient, *, api: str) -> Stack:
-    """The API at an address, with its key."""
+    """The API at an address, with the key that its gateway wants.
+
+    Raises MicUnavailableError when its metadata hold none, and the errors of ``HttpsClient.call``.
+    """
     root = api.rstrip("/")
     found = await _document(https, f"{root}/metadata/manifest", what="metadata")
     key = found.get("ApiKey")

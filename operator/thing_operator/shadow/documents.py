@@ -41,7 +41,7 @@ class ShadowDocument:
 
     @cached_property
     def delta(self) -> JsonObject:
-        """What is desired and not reported (yet)."""
+        """What is desired and not reported (yet), as the service works it out; kept, so not to be changed."""
         return difference(self.desired, self.reported)
 
     @cached_property
@@ -70,7 +70,7 @@ class ShadowDocument:
 
     @property
     def reported_time(self) -> int | None:
-        """When something was last reported, in epoch seconds."""
+        """When something was last reported, in epoch seconds; None without any metadata of reported."""
         return max(_times(self.reported_metadata), default=None)
 
     @property

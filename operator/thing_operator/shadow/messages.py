@@ -26,7 +26,7 @@ UNSET: Final[Literal[Unset.UNSET]] = Unset.UNSET
 
 
 class MalformedMessageError(ValueError):
-    """Not a message of the shadow service."""
+    """The bytes are no message of the shadow service: no JSON, no object, or a member of a wrong type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Operation(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a message on a shadow topic is."""
+    """What a message on a shadow topic is, by the last level of the topic."""
 
     REQUEST = ""
     ACCEPTED = "accepted"
@@ -83,7 +83,7 @@ class ShadowTopics:
 
     @property
     def get(self) -> str:
-        """Where the document is asked for."""
+        """Where the document is asked for: clients publish there."""
         return self.topic(Operation.GET)
 
     @property
@@ -103,7 +103,7 @@ class ShadowTopics:
 
     @property
     def delete_accepted(self) -> str:
-        """The shadow was deleted, by anybody."""
+        """Answers to accepted deletions, by anybody."""
         return self.topic(Operation.DELETE, Kind.ACCEPTED)
 
     @property
@@ -150,5 +150,5 @@ def will_topic(thing: str) -> str:
 
 
 def backdate_topic(thing: str) -> str:
-    """MIC keeps what arrives here as history only."""
+    """MIC keeps what arrives here as history only: the shadow stays as it is."""
     return f"tcxn/things/{thing}/shadow/backdate"
