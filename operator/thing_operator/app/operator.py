@@ -77,7 +77,7 @@ class Operator:
     async def _start(self) -> None:
         controllers = self.controllers
         for start in (self.hub.start, controllers.writer.start, controllers.events.start):
-            self.supervisor.keep(await start())
+            self.supervisor.watch_task(await start())
         await self.secret_watch.prepare()
         # The whole list before the first reconcile: which of two Things is the older must not depend on the order
         # in which the watch shows them.
@@ -91,14 +91,14 @@ class Operator:
                 reason=ToolReason.CRDS_MISSING,
             ) from None
         for controller in controllers:
-            self.supervisor.keep(await controller.queue.start())
+            self.supervisor.watch_task(await controller.queue.start())
         self._tasks = [
             asyncio.create_task(self.secret_watch.run(), name="secret watch"),
             asyncio.create_task(self.thing_watch.run(), name="thing watch"),
             asyncio.create_task(self._relist_forever(), name="resync"),
         ]
         for task in self._tasks:
-            self.supervisor.keep(task)
+            self.supervisor.watch_task(task)
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
@@ -106,7 +106,7 @@ class Operator:
     async def stop(self) -> None:
         """End every part in the order in which they feed each other; pending status is flushed. Idempotent."""
         end = self._clock.monotonic() + _STOP_TIMEOUT.total_seconds()
-        self.supervisor.relax()
+        self.supervisor.stop_watching()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()

@@ -20,7 +20,7 @@ from thing_operator.config import Settings
 from thing_operator.core import descriptors
 from thing_operator.core.clock import SystemClock
 from thing_operator.kube.client import KubeClient
-from thing_operator.observability.telemetry import Signals
+from thing_operator.observability.telemetry import TelemetryServer
 
 _LOGIN_TIME = timedelta(minutes=10)
 
@@ -33,12 +33,12 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
     _tune_gc()
     descriptors.raise_limit()
     clock = SystemClock()
-    async with Signals(settings=settings, clock=clock) as signals:
+    async with TelemetryServer(settings=settings, clock=clock) as telemetry:
         client = await KubeClient.connect(kubeconfig=kubeconfig)
         try:
-            operator = Operator(client=client, settings=settings, metrics=signals.metrics, clock=clock)
+            operator = Operator(client=client, settings=settings, metrics=telemetry.metrics, clock=clock)
             kopf_watches = WatchMonitor(clock=clock)
-            _observe(operator, signals, kopf_watches, namespaces=settings.namespaces)
+            _observe(operator, telemetry, kopf_watches, namespaces=settings.namespaces)
             async with operator:
                 await kopf.operator(
                     registry=_registry(operator, client, kopf_watches),
@@ -54,11 +54,11 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
 
 
 def _observe(
-    operator: Operator, signals: Signals, kopf_watches: WatchMonitor, *, namespaces: Sequence[str]
+    operator: Operator, telemetry: TelemetryServer, kopf_watches: WatchMonitor, *, namespaces: Sequence[str]
 ) -> None:
     """Have metrics and probes show this operator from now on."""
-    signals.show(operator.snapshot)
-    signals.health.follow(
+    telemetry.take_gauges_from(operator.snapshot)
+    telemetry.health.follow(
         startup=startup_checks(operator.progress),
         ready=ready_checks(
             progress=operator.progress,
@@ -68,7 +68,7 @@ def _observe(
             namespaces=namespaces,
         ),
     )
-    signals.heartbeat.listeners.append(kopf_watches.look)
+    telemetry.heartbeat.listeners.append(kopf_watches.look)
 
 
 def _tune_gc() -> None:

@@ -22,29 +22,29 @@ class TaskDiedError(ToolError):
 
 
 class Supervisor:
-    """Notices the end of any task it was given, until :meth:`relax`."""
+    """Notices the end of any task it was given, until :meth:`stop_watching`."""
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
         """Set when the first of them has ended, and when the operator has stopped."""
-        self._kept: list[str] = []
+        self._watched: list[str] = []
         self._dead: list[str] = []
-        self._relaxed = False
+        self._stopping = False
 
-    def keep(self, task: "asyncio.Task[None]") -> None:
-        """Watch over a task from now on: its end, but by :meth:`relax`, ends the operator."""
-        self._kept.append(task.get_name())
+    def watch_task(self, task: "asyncio.Task[None]") -> None:
+        """Watch over a task from now on: its end, but by :meth:`stop_watching`, ends the operator."""
+        self._watched.append(task.get_name())
         task.add_done_callback(self._done)
 
-    def relax(self) -> None:
+    def stop_watching(self) -> None:
         """From now on tasks may end: the operator stops."""
-        self._relaxed = True
+        self._stopping = True
 
     def check(self) -> CheckResult:
         """Whether all tasks live; the detail names those that do not."""
         if self._dead:
             return CheckResult(ok=False, detail=f"ended: {', '.join(self._dead)}; the operator stops")
-        return CheckResult(ok=True, detail=f"{len(self._kept)} run")
+        return CheckResult(ok=True, detail=f"{len(self._watched)} run")
 
     def raise_for_dead(self) -> None:
         """Raises TaskDiedError when a task has ended that should not have."""
@@ -54,7 +54,7 @@ class Supervisor:
             )
 
     def _done(self, task: "asyncio.Task[None]") -> None:
-        if self._relaxed:
+        if self._stopping:
             return
         error = None if task.cancelled() else task.exception()
         log.critical("%s has ended: the operator stops, to be started again", task.get_name(), exc_info=error)

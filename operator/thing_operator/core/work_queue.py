@@ -28,7 +28,7 @@ Handler = Callable[[K], Awaitable[timedelta | None]]
 class WorkQueue(Generic[K]):
     """See the module. The loop's clock drives the waiting; ``clock`` says what is due.
 
-    ``on_pass`` is called after each reconcile: whether it ended without an error, and its seconds.
+    ``on_reconciled`` is called after each reconcile: whether it ended without an error, and its seconds.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class WorkQueue(Generic[K]):
         concurrency: int,
         clock: Clock,
         backoff: Backoff,
-        on_pass: Callable[[bool, float], None] = lambda _good, _seconds: None,
+        on_reconciled: Callable[[bool, float], None] = lambda _good, _seconds: None,
     ) -> None:
         self._handler = handler
         self._name = name
         self._concurrency = concurrency
         self._clock = clock
         self._backoff = backoff
-        self._on_pass = on_pass
+        self._on_reconciled = on_reconciled
         self._waiting: KeyedHeap[K, float] = KeyedHeap()
         self._once_more: dict[K, float] = {}
         """When to run keys again that run now."""
@@ -134,7 +134,7 @@ class WorkQueue(Generic[K]):
             self._failures.pop(key, None)
             good = True
         finally:
-            self._on_pass(good, self._clock.monotonic() - began)
+            self._on_reconciled(good, self._clock.monotonic() - began)
             del self._running[key]
             due = self._once_more.pop(key, None)
             if due is not None:

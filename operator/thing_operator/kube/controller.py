@@ -46,7 +46,7 @@ class Controller:
             concurrency=concurrency,
             clock=clock,
             backoff=backoff,
-            on_pass=lambda good, seconds: on_reconciled(name, good, seconds),
+            on_reconciled=lambda good, seconds: on_reconciled(name, good, seconds),
         )
         self.informer = Informer(
             client,

@@ -20,7 +20,7 @@ _SNAPSHOT_SECONDS: Final = 2.0
 """How long a scrape waits for the event loop; after it the gauges are those of the scrape before."""
 
 
-class Signals:
+class TelemetryServer:
     """What the operator shows of itself; an async context manager around its whole run."""
 
     def __init__(self, *, settings: Settings, clock: Clock) -> None:
@@ -34,7 +34,7 @@ class Signals:
         self._http = HttpThread()
         self._beating: asyncio.Task[None] | None = None
 
-    def show(self, take: Callable[[], Snapshot]) -> None:
+    def take_gauges_from(self, take: Callable[[], Snapshot]) -> None:
         """Take the gauges from here from now on; called on the operator's loop."""
         self._take = take
 

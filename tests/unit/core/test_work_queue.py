@@ -16,11 +16,11 @@ from thing_operator.core.work_queue import WorkQueue
 
 
 def make(  # type: ignore[no-untyped-def]
-    handler, *, concurrency: int = 2, base: float = 0.01, on_pass=lambda _good, _seconds: None
+    handler, *, concurrency: int = 2, base: float = 0.01, on_reconciled=lambda _good, _seconds: None
 ) -> WorkQueue[str]:
     return WorkQueue(
         handler,
-        on_pass=on_pass,
+        on_reconciled=on_reconciled,
         concurrency=concurrency,
         clock=FakeClock(loop_time),
         backoff=Backoff(
@@ -59,7 +59,7 @@ async def test_failures_back_off_and_success_resets() -> None:
             raise TransientError("not now")
 
     passes: list[bool] = []
-    queue = make(handler, on_pass=lambda good, _seconds: passes.append(good))
+    queue = make(handler, on_reconciled=lambda good, _seconds: passes.append(good))
     await queue.start()
     queue.add("a")
     await until(lambda: len(attempts) == 4)
