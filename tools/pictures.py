@@ -196,8 +196,8 @@ def status_entry_states() -> Drawing:
     draw.box((730, 60), size, "In flight", ["sent, not answered yet"])
     draw.box((400, 240), size, "In doubt", ["which one is held?"], kind="wait")
     draw.arrow((20, 90), (70, 90))
-    draw.arrow((250, 80), (400, 80), label="submit: another status", at=(325, 72))
-    draw.arrow((400, 105), (250, 105), label="submit: the same again", at=(325, 123))
+    draw.arrow((250, 80), (400, 80), label="enqueue: another status", at=(325, 72))
+    draw.arrow((400, 105), (250, 105), label="enqueue: the same again", at=(325, 123))
     draw.arrow((580, 80), (730, 80), label="interval and budget", at=(655, 72))
     draw.arrow((730, 105), (580, 105), label="429: pause, or a newer|status is desired", at=(655, 123))
     draw.arrow((800, 60), (760, 10), (220, 10), (170, 60))
@@ -207,7 +207,7 @@ def status_entry_states() -> Drawing:
     draw.arrow(
         (160, 120), (160, 220), (280, 270), (400, 270), label="a list shows|somebody else's", at=(215, 205)
     )
-    draw.arrow((490, 240), (490, 120), label="submit, even|the same again", at=(498, 185), anchor="start")
+    draw.arrow((490, 240), (490, 120), label="enqueue, even|the same again", at=(498, 185), anchor="start")
     return draw
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.support.api_client import ForwardingClient
 from tests.support.pki import NOW, ec_pairs
 
 from thing_operator.api.thingbatch import ThingBatchSpec
@@ -10,25 +11,13 @@ from thing_operator.batches.importer import Importer
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import check_pair
 from thing_operator.kube.client import KubeClient
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 
 SPEC = {
     "source": {"secrets": [{"name": "zip", "key": "batch.zip"}]},
     "things": {"create": True},
     "secretTemplate": {"metadata": {"labels": {"team": "cold"}, "annotations": {"note": "1"}}},
 }
-
-
-class Recording:
-    """Passes everything on to the client, and keeps which of its methods were called."""
-
-    def __init__(self, client: KubeClient) -> None:
-        self._client = client
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        self.calls.append(name)
-        return getattr(self._client, name)
 
 
 def files(*, shift: int = 0) -> list[ThingFiles]:
@@ -39,7 +28,7 @@ def files(*, shift: int = 0) -> list[ThingFiles]:
 
 
 async def test_only_what_differs_is_written(client: KubeClient, namespace: str) -> None:
-    batch = ObjectRecord(
+    batch = ObjectSnapshot(
         key=ObjectKey(namespace, "b"),
         uid="11111111-2222-3333-4444-555555555555",
         generation=1,
@@ -50,9 +39,9 @@ async def test_only_what_differs_is_written(client: KubeClient, namespace: str) 
     )
 
     async def calls(wanted: list[ThingFiles], **changes: Any) -> list[str]:
-        recording = Recording(client)
+        recording = ForwardingClient(client)
         spec = ThingBatchSpec.model_validate(SPEC | changes)
-        importer = Importer(recording, batch, spec)  # type: ignore[arg-type]
+        importer = Importer(recording, batch, spec)
         await importer.load()
         done = await importer.put_all(wanted)
         assert {each.result for each in done} == {"Imported"}

@@ -12,8 +12,9 @@ from thing_operator.api.names import THINGS
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
-from thing_operator.kube.client import EVENTS, KubeClient
+from thing_operator.kube.client import KubeClient
 from thing_operator.kube.events import EventRecorder
+from thing_operator.kube.resources import EVENTS
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ async def test_kubectl_shows_what_happened_and_how_often(
     assert by_reason[Reason.ACCEPTED]["type"] == "Normal"
     assert len(by_reason[Reason.ACCEPTED]["message"].encode()) <= 1024
     described = kubectl("describe", "thing", "freezer-1", f"--namespace={namespace}")
-    assert "repaired: /setpoint" in described
+    assert "put right: /setpoint" in described
     assert "(x3 over" in described
     found = kubectl("events", "--for=thing/freezer-1", f"--namespace={namespace}")
     assert "the key does not fit" in found

@@ -13,7 +13,7 @@ from tests.support.controlplane import Kubectl
 from thing_operator.api.names import THINGS
 from thing_operator.core.errors import Retry, ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.client import CONFIG_MAPS, SECRETS, KubeClient
+from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import (
     ApiUnavailableError,
     ConflictError,
@@ -24,6 +24,7 @@ from thing_operator.kube.errors import (
     NamespaceTerminatingError,
     NotFoundError,
 )
+from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator_local.controlplane import ControlPlane
 
 SECRET_VALUE = "bm90IGEga2V5"
@@ -95,7 +96,7 @@ async def test_a_refusal_names_the_field(client: KubeClient, namespace: str) -> 
 
 async def test_a_kind_that_is_not_there(client: KubeClient) -> None:
     with pytest.raises(NotFoundError):
-        await client.list(Resource("absent.example", "v1", "nothings"))
+        await client.list(Resource("absent.example", "v1", "nothings", "Nothing"))
 
 
 async def test_a_watch_from_before_what_the_api_server_remembers_has_expired(client: KubeClient) -> None:

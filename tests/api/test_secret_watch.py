@@ -4,22 +4,26 @@ import asyncio
 import base64
 import json
 import tracemalloc
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.api_client import ForwardingClient
 from tests.support.controlplane import Kubectl
 from tests.support.polling import until
 
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.client import SECRETS, KubeClient, WatchEvent
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.ports import WATCH_TIMEOUT, ApiClient, WatchEvent
+from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.secret_watch import SecretWatch
 
 
 class Setup:
-    def __init__(self, client: KubeClient, namespaces: tuple[str, ...]) -> None:
+    def __init__(self, client: ApiClient, namespaces: tuple[str, ...]) -> None:
         self.seen: list[ObjectKey] = []
         self.resyncs = 0
         self.watch = SecretWatch(
@@ -72,16 +76,30 @@ async def test_what_happens_between_prepare_and_run_is_told(client: KubeClient, 
     await asyncio.gather(task, return_exceptions=True)
 
 
-class CountingClient:
+class CountingClient(ForwardingClient):
     """Passes a watch on, and counts the bytes that come through it."""
 
-    def __init__(self, client: KubeClient) -> None:
-        self._client = client
-        self.passed = 0
-        self.pages = client.pages
+    passed = 0
 
-    async def watch(self, resource: Resource, **how: Any) -> AsyncGenerator[WatchEvent, None]:
-        async with aclosing(self._client.watch(resource, **how)) as events:
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        metadata_only: bool = False,
+        timeout: timedelta = WATCH_TIMEOUT,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        events = super().watch(
+            resource,
+            namespace=namespace,
+            resource_version=resource_version,
+            metadata_only=metadata_only,
+            timeout=timeout,
+            on_open=on_open,
+        )
+        async with aclosing(events):
             async for event in events:
                 self.passed += len(json.dumps(event.body))
                 yield event
@@ -90,7 +108,7 @@ class CountingClient:
 async def test_secrets_of_others_cost_no_memory(client: KubeClient, kubectl: Kubectl, namespace: str) -> None:
     """100 Secrets of 100 KB: 10 MB of content, of which nothing comes here and of whose names nothing is kept."""
     counting = CountingClient(client)
-    setup = Setup(counting, (namespace,))  # type: ignore[arg-type]
+    setup = Setup(counting, (namespace,))
     await setup.watch.prepare()
     items = [secret(f"s{number}", 100_000) for number in range(100)]
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})

@@ -49,7 +49,7 @@ class Setup:
         }
         made = await self.client.create(THINGS, self.namespace, body)
         target = ObjectRef(THINGS, ObjectKey(self.namespace, name), made["metadata"]["uid"])
-        self.writer.observe(target, made["status"])
+        self.writer.seed(target, made["status"])
         return target
 
     async def stored(self, target: ObjectRef) -> Json:
@@ -66,8 +66,10 @@ async def setup(client: KubeClient, namespace: str) -> AsyncIterator[Setup]:
 
 async def test_a_status_is_replaced_whole(setup: Setup) -> None:
     target = await setup.make_thing()
-    await setup.writer.write(target, status({"old": {"x": 1, "y": 2}, "kept": 1}, managedPaths=["/a"]))
-    await setup.writer.write(target, status({"old": {"y": 3}}))
+    await setup.writer.write_through(
+        target, status({"old": {"x": 1, "y": 2}, "kept": 1}, managedPaths=["/a"])
+    )
+    await setup.writer.write_through(target, status({"old": {"y": 3}}))
     stored = await setup.stored(target)
     assert stored["status"]["shadow"]["reported"] == {"old": {"y": 3}}
     assert "managedPaths" not in stored["status"]
@@ -78,29 +80,29 @@ async def test_a_status_is_replaced_whole(setup: Setup) -> None:
 async def test_the_owners_of_fields_do_not_grow_with_the_shadow(setup: Setup) -> None:
     target = await setup.make_thing()
     leaves = {f"k{number}": {"deep": number} for number in range(50)}
-    await setup.writer.write(target, status(leaves))
+    await setup.writer.write_through(target, status(leaves))
     managed = (await setup.stored(target))["metadata"]["managedFields"]
     ours = [each for each in managed if each.get("subresource") == "status"]
     assert [each["manager"] for each in ours] == [names.FIELD_MANAGER]
     assert ours[0]["fieldsV1"]["f:status"]["f:shadow"]["f:reported"] == {}
 
 
-async def test_an_object_made_anew_under_its_name_is_not_written(setup: Setup) -> None:
+async def test_an_object_recreated_under_its_name_is_not_written(setup: Setup) -> None:
     old = await setup.make_thing()
     await setup.client.delete(THINGS, old.key)
     new = await setup.make_thing()
-    setup.writer.submit(old, status({"of": "the old"}), urgent=True, min_interval=NOW)
+    setup.writer.enqueue(old, status({"of": "the old"}), urgent=True, min_interval=NOW)
     await until(lambda: setup.deleted == [old])
     assert (await setup.stored(new))["status"] == {"observedGeneration": -1}
     with pytest.raises(NotFoundError, match="recreated"):
-        await setup.writer.write(old, status({}))
-    await setup.writer.write(new, status({"of": "the new"}))
+        await setup.writer.write_through(old, status({}))
+    await setup.writer.write_through(new, status({"of": "the new"}))
 
 
 async def test_a_deleted_object_is_reported(setup: Setup) -> None:
     target = await setup.make_thing()
     await setup.client.delete(THINGS, target.key)
-    setup.writer.submit(target, status({}), urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target, status({}), urgent=True, min_interval=NOW)
     await until(lambda: setup.deleted == [target])
 
 
@@ -110,13 +112,13 @@ async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
     target = await setup.make_thing()
     bad = status({}) | {"observedGeneration": "one"}
     with pytest.raises(InvalidObjectError, match="observedGeneration"):
-        await setup.writer.write(target, bad)
-    setup.writer.submit(target, bad, urgent=True, min_interval=NOW)
+        await setup.writer.write_through(target, bad)
+    setup.writer.enqueue(target, bad, urgent=True, min_interval=NOW)
     await until(lambda: "cannot be written" in caplog.text)
     await setup.writer.flush(timeout=timedelta(seconds=60))
     assert caplog.text.count("cannot be written") == 1
     assert setup.deleted == []
-    setup.writer.submit(target, status({"good": 1}), urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target, status({"good": 1}), urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=60))
     assert (await setup.stored(target))["status"]["shadow"]["reported"] == {"good": 1}
 
@@ -124,7 +126,7 @@ async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
 async def test_what_differs_in_type_only_is_stored(setup: Setup) -> None:
     target = await setup.make_thing()
     for value in (1, True, "1"):
-        setup.writer.submit(target, status({"on": value}), urgent=True, min_interval=NOW)
+        setup.writer.enqueue(target, status({"on": value}), urgent=True, min_interval=NOW)
         await setup.writer.flush(timeout=timedelta(seconds=60))
         stored = (await setup.stored(target))["status"]["shadow"]["reported"]["on"]
         assert json.dumps(stored) == json.dumps(value)
@@ -132,7 +134,7 @@ async def test_what_differs_in_type_only_is_stored(setup: Setup) -> None:
 
 async def test_the_same_status_changes_nothing_at_the_api_server(setup: Setup) -> None:
     target = await setup.make_thing()
-    await setup.writer.write(target, status({"a": 1}))
+    await setup.writer.write_through(target, status({"a": 1}))
     before = (await setup.stored(target))["metadata"]["resourceVersion"]
-    await setup.writer.write(target, status({"a": 1}))
+    await setup.writer.write_through(target, status({"a": 1}))
     assert (await setup.stored(target))["metadata"]["resourceVersion"] == before

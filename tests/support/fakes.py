@@ -1,14 +1,18 @@
 """What stands in for the API server and a session in the controller's unit tests."""
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tests.support.api_client import FakeClient
 from tests.support.clock import START
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.ports import Operations
+from thing_operator.observability.observers import WriteObserver
 from thing_operator.session import SessionView
 from thing_operator.session.errors import rejection
 from thing_operator.session.model import Phase
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class RecordingClient:
+class RecordingClient(FakeClient):
     """Takes status patches; ``errors`` are raised first, one each.
 
     ``lost`` are raised after the patch was taken: only its answer is lost. Patches wait while ``open`` is not set.
@@ -44,8 +48,8 @@ class RecordingClient:
         self.uid = "u"
 
     async def json_patch(
-        self, resource: Resource, key: ObjectKey, operations: list[Any], *, subresource: str | None = None
-    ) -> dict[str, Any]:
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
         self.flying += 1
         self.most_flying = max(self.most_flying, self.flying)
         try:
@@ -58,10 +62,25 @@ class RecordingClient:
         self.written.append((key, decode(encode(operations))[1]["value"]))
         if self.lost:
             raise self.lost.pop(0)
-        return {}
 
     async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
         return {"metadata": {"uid": self.uid}}
+
+
+class WriteCounts(WriteObserver):
+    """Counts what a status writer says of its writes."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[str] = Counter()
+
+    def written(self) -> None:
+        self.seen["written"] += 1
+
+    def suppressed(self) -> None:
+        self.seen["suppressed"] += 1
+
+    def failed(self) -> None:
+        self.seen["failed"] += 1
 
 
 class ServiceSession:

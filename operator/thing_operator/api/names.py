@@ -12,8 +12,8 @@ THING_PLURAL = "things"
 BATCH_KIND = "ThingBatch"
 BATCH_PLURAL = "thingbatches"
 
-THINGS = Resource(GROUP, VERSION, THING_PLURAL)
-BATCHES = Resource(GROUP, VERSION, BATCH_PLURAL)
+THINGS = Resource(GROUP, VERSION, THING_PLURAL, THING_KIND)
+BATCHES = Resource(GROUP, VERSION, BATCH_PLURAL, BATCH_KIND)
 
 FINALIZER = f"{GROUP}/shadow"
 """On a Thing whose deletionPolicy asks for work on the shadow, and on no other."""

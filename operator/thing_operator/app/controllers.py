@@ -13,10 +13,9 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
-from thing_operator.kube.client import KubeClient
 from thing_operator.kube.controller import Controller, Reconcile
 from thing_operator.kube.events import EventRecorder
-from thing_operator.kube.ports import RecordEvent
+from thing_operator.kube.ports import ApiClient, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.metrics import Metrics
 from thing_operator.session import Hub
@@ -36,7 +35,7 @@ class Controllers:
     """Things and ThingBatches, with what they share: one status writer, one event recorder, one hub of sessions."""
 
     def __init__(
-        self, *, client: KubeClient, hub: Hub, settings: Settings, metrics: Metrics, clock: Clock
+        self, *, client: ApiClient, hub: Hub, settings: Settings, metrics: Metrics, clock: Clock
     ) -> None:
         self._client = client
         self._settings = settings
@@ -85,7 +84,7 @@ class Controllers:
     def on_secret_change(self, secret: ObjectKey) -> None:
         """A Secret was created, changed or deleted: who uses it reads it again."""
         self._things.registry.secret_changed(secret)
-        self.batches.enqueue_users(secret)
+        self.batches.enqueue_referrers(secret)
 
     def on_secrets_resync(self) -> None:
         """The Secret watch had a gap: everybody reads Secrets again."""
@@ -138,8 +137,8 @@ class Controllers:
         return wire_things(services)
 
     def _recorder(self, resource: Resource) -> RecordEvent:
-        return lambda record, reason, message: self.events.record(
-            ObjectRef(resource, record.key, record.uid), reason=reason, message=message
+        return lambda snapshot, reason, message: self.events.record(
+            ObjectRef(resource, snapshot.key, snapshot.uid), reason=reason, message=message
         )
 
     def _on_reconciled(self, name: str, good: bool, seconds: float) -> None:  # noqa: FBT001 - a callback's order

@@ -1,6 +1,6 @@
 """The operator put together: watches in front, the controllers behind them, one hub of sessions.
 
-What comes in is only translated: an event becomes a record in a cache and a key on a queue. Things, which come
+What comes in is only translated: an event becomes a snapshot in a cache and a key on a queue. Things, which come
 by the thousand, have a watch of our own (``kube.watch``); ThingBatches come from kopf (``app.run``).
 """
 
@@ -18,8 +18,8 @@ from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
-from thing_operator.kube.client import KubeClient, WatchEvent
 from thing_operator.kube.errors import NotFoundError
+from thing_operator.kube.ports import ApiClient, WatchEvent
 from thing_operator.kube.secret_watch import SecretWatch
 from thing_operator.kube.watch import Watch
 from thing_operator.observability.metrics import Metrics, Snapshot
@@ -35,7 +35,7 @@ class Operator:
     """Owns every part of the running operator; an async context manager."""
 
     def __init__(
-        self, *, client: KubeClient, settings: Settings, metrics: Metrics, clock: Clock | None = None
+        self, *, client: ApiClient, settings: Settings, metrics: Metrics, clock: Clock | None = None
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
@@ -131,7 +131,7 @@ class Operator:
             things=registry.counts.condition_keys(),
             each_thing=self._each_thing() if self._settings.metrics.per_thing else (),
             queues={each.name: (each.queue.depth, each.queue.oldest_age) for each in controllers},
-            pending_writes=controllers.writer.pending,
+            pending_writes=controllers.writer.backlog,
             certificate_ends=tuple(end.timestamp() for end in registry.certificate_ends()),
             now=self._clock.now().timestamp(),
         )

@@ -12,7 +12,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.observability.checks import CheckResult, Checks
 
 _MISSED_RESYNCS = 3
-_OWN_WATCH_SECONDS = 60.0
+_OWN_WATCH_PATIENCE = timedelta(minutes=1)
 """For so long a watch may be broken: the longest pause between two tries."""
 
 
@@ -20,7 +20,7 @@ class OwnWatch(Protocol):
     """A watch of our own, which knows for how long it has been broken."""
 
     @property
-    def broken_seconds(self) -> float:
+    def broken_for(self) -> timedelta:
         """For how long it has not worked; 0 while it does."""
 
 
@@ -88,6 +88,6 @@ def ready_checks(
 
 
 def _own_watch(watch: OwnWatch) -> CheckResult:
-    broken = watch.broken_seconds
-    detail = f"broken for {broken:.0f} s" if broken else "open"
-    return CheckResult(broken < _OWN_WATCH_SECONDS, detail)
+    broken = watch.broken_for
+    detail = f"broken for {broken.total_seconds():.0f} s" if broken else "open"
+    return CheckResult(broken < _OWN_WATCH_PATIENCE, detail)

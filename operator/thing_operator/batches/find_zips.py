@@ -21,8 +21,8 @@ from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.client import KubeClient
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.snapshot import ObjectSnapshot
 
 
 class FindZips:
@@ -31,7 +31,7 @@ class FindZips:
     def __init__(
         self,
         *,
-        client: KubeClient,
+        client: ApiClient,
         cache: ObjectCache,
         reader: SourceReader,
         cloud: CloudSource,
@@ -44,74 +44,74 @@ class FindZips:
         self._publisher = publisher
 
     async def run(
-        self, record: ObjectRecord, spec: ThingBatchSpec, importer: Importer
+        self, snapshot: ObjectSnapshot, spec: ThingBatchSpec, importer: Importer
     ) -> Sources | InTheMaking:
         """The zips, or how far MIC is with making one.
 
         Raises SourceNotFoundError, other UserErrors that a person has to mend, and TransientError.
         """
-        namespace, source = record.key.namespace, spec.source
-        before = self._publisher.previous(record).sources or ()
+        namespace, source = snapshot.key.namespace, spec.source
+        before = self._publisher.previous(snapshot).sources or ()
         if source.secrets is not None:
-            self._index_secrets(record, (each.name for each in source.secrets))
+            self._index_secrets(snapshot, (each.name for each in source.secrets))
             return await self._reader.zips(namespace, source.secrets, before=before)
         if source.url is not None:
-            self._index_secrets(record, [source.url.secret_name])
+            self._index_secrets(snapshot, [source.url.secret_name])
             return await self._reader.from_url(
                 namespace,
                 secret_name=source.url.secret_name,
                 key=source.url.key or DEFAULT_URL_KEY,
                 before=before,
-                is_complete=self._is_complete(record, importer),
+                is_complete=self._is_complete(snapshot, importer),
             )
         if source.cloud_api is None:
             raise UserError("spec.source names no source: name one", reason=Reason.INVALID_SPEC)
-        self._index_secrets(record, [source.cloud_api.account_secret_name])
-        return await self._from_cloud(record, source.cloud_api, before=before, importer=importer)
+        self._index_secrets(snapshot, [source.cloud_api.account_secret_name])
+        return await self._from_cloud(snapshot, source.cloud_api, before=before, importer=importer)
 
     def forget(self, key: ObjectKey) -> None:
         """The ThingBatch of this key is deleted."""
-        self._cache.refer(key, ())
+        self._cache.index_secrets(key, ())
         self._cloud.forget(key)
 
-    def _index_secrets(self, record: ObjectRecord, secrets: Iterable[str]) -> None:
-        self._cache.refer(record.key, (ObjectKey(record.key.namespace, name) for name in secrets))
+    def _index_secrets(self, snapshot: ObjectSnapshot, secrets: Iterable[str]) -> None:
+        self._cache.index_secrets(snapshot.key, (ObjectKey(snapshot.key.namespace, name) for name in secrets))
 
-    def _is_complete(self, record: ObjectRecord, importer: Importer) -> bool:
+    def _is_complete(self, snapshot: ObjectSnapshot, importer: Importer) -> bool:
         """Whether every thing imported before still has its Secret."""
-        things = self._publisher.previous(record).things or ()
+        things = self._publisher.previous(snapshot).things or ()
         return all(importer.kept(thing.name) for thing in things if thing.result == ThingResult.IMPORTED)
 
     async def _from_cloud(
         self,
-        record: ObjectRecord,
+        snapshot: ObjectSnapshot,
         source: CloudApiSource,
         *,
         before: tuple[ImportedSource, ...],
         importer: Importer,
     ) -> Sources | InTheMaking:
-        order = self._publisher.previous(record).order
+        order = self._publisher.previous(snapshot).order
         known = next((each for each in before if order and each.name == order.batch_id), None)
-        if known is not None and self._is_complete(record, importer):
-            self._cloud.forget(record.key)
+        if known is not None and self._is_complete(snapshot, importer):
+            self._cloud.forget(snapshot.key)
             return Sources((Part(known),), order=order)
-        account = await self._reader.account(record.key.namespace, source.account_secret_name)
+        account = await self._reader.account(snapshot.key.namespace, source.account_secret_name)
         # The API server's word, not ours: another replica may have ordered a moment ago.
-        body = await self._client.get(BATCHES, record.key)
+        body = await self._client.get(BATCHES, snapshot.key)
         live = ThingBatchStatus.model_validate(body.get("status") or {})
         version = body["metadata"]["resourceVersion"]
 
         async def persist(order: OrderStatus | None) -> None:
             nonlocal version
-            await self._publisher.persist_order(record, live, order, version=version)
+            await self._publisher.persist_order(snapshot, live, order, version=version)
             version = None  # the first write has decided who orders
 
         found = await self._cloud.advance(
-            record.key,
+            snapshot.key,
             source,
             account=account,
             order=live.order,
-            others=lambda order: self._other_orders(record, order),
+            others=lambda order: self._other_orders(snapshot, order),
             persist=persist,
         )
         if isinstance(found, InTheMaking):
@@ -120,12 +120,12 @@ class FindZips:
         imported = ImportedSource(name=found.order.batch_id or "", digest=digest)
         return Sources((Part(imported, found.zip.content),), order=found.order, lacking=found.zip.lacking)
 
-    def _other_orders(self, record: ObjectRecord, order: OrderStatus) -> Others:
+    def _other_orders(self, snapshot: ObjectSnapshot, order: OrderStatus) -> Others:
         """The orders of all other ThingBatches, as far as they matter to this one."""
         claimed: set[str] = set()
         has_rival = False
         for each in self._cache:
-            other = None if each.uid == record.uid else self._publisher.order_of(each)
+            other = None if each.uid == snapshot.uid else self._publisher.order_of(each)
             if other is None:
                 continue
             if other.batch_id:

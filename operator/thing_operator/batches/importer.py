@@ -20,9 +20,10 @@ from thing_operator.batches.children import (
 )
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials.names import secret_name
-from thing_operator.kube.client import SECRETS, KubeClient
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.resources import SECRETS
+from thing_operator.kube.snapshot import ObjectSnapshot
 
 _PARALLEL = 8
 """Enough to keep the API server busy without crowding out the status of running Things."""
@@ -38,9 +39,9 @@ class NotOwnedError(Exception):
 class Importer:
     """The children of one ThingBatch on the API server, as they were at the start of the reconcile."""
 
-    def __init__(self, client: KubeClient, record: ObjectRecord, spec: ThingBatchSpec) -> None:
+    def __init__(self, client: ApiClient, snapshot: ObjectSnapshot, spec: ThingBatchSpec) -> None:
         self._client = client
-        self._batch = BatchIdentity(record.key, record.uid)
+        self._batch = BatchIdentity(snapshot.key, snapshot.uid)
         self._spec = spec
         self._existing: dict[Resource, dict[str, Mapping[str, Any]]] = {}
 

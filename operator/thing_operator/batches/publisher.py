@@ -14,7 +14,7 @@ from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.errors import ConflictError, InvalidObjectError
 from thing_operator.kube.parsed import ParsedStatuses
 from thing_operator.kube.ports import RecordEvent
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
 
 _PARSED_LIMIT = 8
@@ -30,18 +30,18 @@ class BatchPublisher:
         self._record_event = record_event
         self._clock = clock
 
-    def previous(self, record: ObjectRecord) -> ThingBatchStatus:
+    def previous(self, snapshot: ObjectSnapshot) -> ThingBatchStatus:
         """The status that the API server holds, as far as is known."""
-        return self._statuses.of(_object_ref(record))
+        return self._statuses.current(_object_ref(snapshot))
 
-    def order_of(self, record: ObjectRecord) -> OrderStatus | None:
+    def order_of(self, snapshot: ObjectSnapshot) -> OrderStatus | None:
         """The order in that status, without parsing a thousand things for it."""
-        order = decode(self._writer.held(_object_ref(record))).get("order")
+        order = decode(self._writer.current(_object_ref(snapshot))).get("order")
         return OrderStatus.model_validate(order) if isinstance(order, Mapping) else None
 
     async def persist_order(
         self,
-        record: ObjectRecord,
+        snapshot: ObjectSnapshot,
         live: ThingBatchStatus,
         order: OrderStatus | None,
         *,
@@ -53,26 +53,28 @@ class BatchPublisher:
         """
         status = live.model_copy(update={"order": order})
         try:
-            await self._writer.write(_object_ref(record), status.to_wire(), if_version=version)
+            await self._writer.write_through(_object_ref(snapshot), status.to_wire(), if_version=version)
         except InvalidObjectError:
             raise ConflictError("the ThingBatch was changed while its order was prepared") from None
 
-    def publish(self, record: ObjectRecord, report: BatchReport) -> ThingBatchStatus:
+    def publish(self, snapshot: ObjectSnapshot, report: BatchReport) -> ThingBatchStatus:
         """Write what has changed and record its Event; returns the status."""
-        previous = self.previous(record)
-        status = build_status(report, previous=previous, generation=record.generation, now=self._clock.now())
-        self._writer.submit(_object_ref(record), status.to_wire(), urgent=True, min_interval=timedelta(0))
+        previous = self.previous(snapshot)
+        status = build_status(
+            report, previous=previous, generation=snapshot.generation, now=self._clock.now()
+        )
+        self._writer.enqueue(_object_ref(snapshot), status.to_wire(), urgent=True, min_interval=timedelta(0))
         before = find_condition(previous.conditions, ConditionType.READY)
         after = find_condition(status.conditions, ConditionType.READY)
         if after and (before is None or before.reason != after.reason) and after.reason != Reason.PROGRESSING:
-            self._record_event(record, Reason(after.reason), after.message)
+            self._record_event(snapshot, Reason(after.reason), after.message)
         return status
 
-    async def publish_now(self, record: ObjectRecord, report: BatchReport) -> None:
+    async def publish_now(self, snapshot: ObjectSnapshot, report: BatchReport) -> None:
         """As :meth:`publish`, and the API server holds the status before this returns."""
-        status = self.publish(record, report)
-        await self._writer.write(_object_ref(record), status.to_wire())
+        status = self.publish(snapshot, report)
+        await self._writer.write_through(_object_ref(snapshot), status.to_wire())
 
 
-def _object_ref(record: ObjectRecord) -> ObjectRef:
-    return ObjectRef(BATCHES, record.key, record.uid)
+def _object_ref(snapshot: ObjectSnapshot) -> ObjectRef:
+    return ObjectRef(BATCHES, snapshot.key, snapshot.uid)

@@ -14,8 +14,9 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import Retry, TransientError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.client import SECRETS, KubeClient
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.resources import SECRETS
+from thing_operator.kube.snapshot import ObjectSnapshot
 
 _POLL_INTERVAL = timedelta(seconds=5)
 """Between two looks at a batch that MIC makes; a thing takes it about a second."""
@@ -27,38 +28,38 @@ class BatchReconciler:
     """Brings each ThingBatch and its children together. Called by the queue."""
 
     def __init__(
-        self, *, client: KubeClient, find_zips: FindZips, publisher: BatchPublisher, clock: Clock
+        self, *, client: ApiClient, find_zips: FindZips, publisher: BatchPublisher, clock: Clock
     ) -> None:
         self._client = client
         self._find_zips = find_zips
         self._publisher = publisher
         self._clock = clock
 
-    async def reconcile(self, record: ObjectRecord) -> timedelta | None:
+    async def reconcile(self, snapshot: ObjectSnapshot) -> timedelta | None:
         """One reconcile; returns when the next one is due if nothing that is watched changes, None for never.
 
         Raises trouble that passes, to be tried again with backoff.
         """
         try:
-            spec = record.parse_spec(ThingBatchSpec)
-            importer = Importer(self._client, record, spec)
+            spec = snapshot.parse_spec(ThingBatchSpec)
+            importer = Importer(self._client, snapshot, spec)
             await importer.load()
-            found = await self._find_zips.run(record, spec, importer)
+            found = await self._find_zips.run(snapshot, spec, importer)
             if isinstance(found, InTheMaking):
-                self._fail(record, Reason.PROGRESSING, found.message, order=found.order)
+                self._fail(snapshot, Reason.PROGRESSING, found.message, order=found.order)
                 return _POLL_INTERVAL
-            previous = self._publisher.previous(record)
+            previous = self._publisher.previous(snapshot)
             report = await import_zips(found, importer, previous=previous, clock=self._clock)
-            await self._publish(record, spec, found, report)
+            await self._publish(snapshot, spec, found, report)
         except SourceNotFoundError as error:
-            self._fail(record, error.reason, error.message)
+            self._fail(snapshot, error.reason, error.message)
         except UserError as error:
-            self._fail(record, error.reason, error.message, stalled=True)
+            self._fail(snapshot, error.reason, error.message, stalled=True)
             if error.retry is Retry.BACKOFF:
                 raise
             return _REFUSED_INTERVAL
         except TransientError as error:
-            self._fail(record, error.reason, error.message)
+            self._fail(snapshot, error.reason, error.message)
             raise
         return None
 
@@ -68,27 +69,27 @@ class BatchReconciler:
 
     def _fail(
         self,
-        record: ObjectRecord,
+        snapshot: ObjectSnapshot,
         reason: Reason,
         message: str,
         *,
         stalled: bool = False,
         order: OrderStatus | None = None,
     ) -> None:
-        order = order or self._publisher.previous(record).order
+        order = order or self._publisher.previous(snapshot).order
         self._publisher.publish(
-            record, BatchReport(reason=reason, message=message, stalled=stalled, order=order)
+            snapshot, BatchReport(reason=reason, message=message, stalled=stalled, order=order)
         )
 
     async def _publish(
-        self, record: ObjectRecord, spec: ThingBatchSpec, sources: Sources, report: BatchReport
+        self, snapshot: ObjectSnapshot, spec: ThingBatchSpec, sources: Sources, report: BatchReport
     ) -> None:
         """Publish the report; the source Secrets are deleted after it, where the spec asks for that."""
         failed = any(thing.result != ThingResult.IMPORTED for thing in report.things or ())
         if not spec.remove_source or failed or report.reason is not None or not sources.secrets:
-            self._publisher.publish(record, report)
+            self._publisher.publish(snapshot, report)
             return
         # Status first: an operator that ends in between must not take the batch for a new one.
-        await self._publisher.publish_now(record, report)
+        await self._publisher.publish_now(snapshot, report)
         for secret in sources.secrets:
             await self._client.delete(SECRETS, secret.key, uid=secret.uid, version=secret.resource_version)

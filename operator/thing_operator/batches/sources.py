@@ -10,8 +10,9 @@ from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.https import HttpsClient
-from thing_operator.kube.client import SECRETS, KubeClient
 from thing_operator.kube.errors import NotFoundError
+from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.resources import SECRETS
 from thing_operator.mic import Account
 
 DEFAULT_URL_KEY = "url"
@@ -72,7 +73,7 @@ class Sources:
 class SourceReader:
     """Reads source Secrets and fetches what they point to; nothing is kept."""
 
-    def __init__(self, client: KubeClient, https: HttpsClient) -> None:
+    def __init__(self, client: ApiClient, https: HttpsClient) -> None:
         self._client = client
         self._https = https
 

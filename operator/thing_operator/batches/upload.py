@@ -18,8 +18,10 @@ from thing_operator.batches.children import batch_label
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.client import SECRETS, Body, KubeClient
+from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import NotFoundError
+from thing_operator.kube.ports import ApiClient, Body
+from thing_operator.kube.resources import SECRETS
 
 KEY = "batch.zip"
 SOURCE_LABEL = f"{names.GROUP}/source-of"
@@ -80,7 +82,7 @@ async def upload(
     return UploadResult(tuple(sent), tuple(removed))
 
 
-async def _remove_others(client: KubeClient, batch: ObjectKey, *, keep: set[str]) -> list[str]:
+async def _remove_others(client: ApiClient, batch: ObjectKey, *, keep: set[str]) -> list[str]:
     """The source Secrets of earlier imports, interrupted ones included."""
     found = await client.list(
         SECRETS,
@@ -94,7 +96,7 @@ async def _remove_others(client: KubeClient, batch: ObjectKey, *, keep: set[str]
     return [meta["name"] for meta in others]
 
 
-async def _is_to_send(client: KubeClient, batch: ObjectKey, part: SourcePart) -> bool:
+async def _is_to_send(client: ApiClient, batch: ObjectKey, part: SourcePart) -> bool:
     """Raises ToolError when there is a Secret of that name that was not made for this ThingBatch."""
     try:
         found = await client.get(SECRETS, ObjectKey(batch.namespace, part.name))

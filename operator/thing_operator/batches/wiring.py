@@ -14,14 +14,13 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.https import HttpsClient
 from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.client import KubeClient
-from thing_operator.kube.ports import RecordEvent
+from thing_operator.kube.ports import ApiClient, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
 
 
 def wire_batches(
     *,
-    client: KubeClient,
+    client: ApiClient,
     cache: ObjectCache,
     writer: StatusWriter,
     settings: BatchSettings,
@@ -42,10 +41,10 @@ def wire_batches(
     reconciler = BatchReconciler(client=client, find_zips=find_zips, publisher=publisher, clock=clock)
 
     async def reconcile(key: ObjectKey) -> timedelta | None:
-        record = cache.get(key)
-        if record is None or record.deleting_since is not None:
+        snapshot = cache.get(key)
+        if snapshot is None or snapshot.deleting_since is not None:
             reconciler.forget(key)
             return None
-        return await reconciler.reconcile(record)
+        return await reconciler.reconcile(snapshot)
 
     return reconcile

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind of object as the URL names it; the core group is empty."""
+    """A kind of object, as URLs name it (``plural``) and as objects do (``kind``); the core group is empty."""
 
     group: str
     version: str
     plural: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        """Group and version as an object's ``apiVersion`` has them."""
+        return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """Path of a collection, an object or its subresource."""
@@ -39,5 +45,5 @@ class ObjectRef:
     uid: str
 
     def __hash__(self) -> int:
-        """Of the uid alone: a pass looks up ten times, and a string keeps its hash."""
+        """Of the uid alone: a reconcile looks up ten times, and a string keeps its hash."""
         return hash(self.uid)

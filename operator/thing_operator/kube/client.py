@@ -6,8 +6,9 @@ The library's own requests cost several times as much: its generated models, and
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -33,10 +34,8 @@ from thing_operator.kube.errors import (
     ThrottledError,
     error_of,
 )
-
-Body = Mapping[str, Any]
-Operations = Sequence[Mapping[str, Any]]
-"""A JSON Patch."""
+from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
+from thing_operator.kube.resources import SECRETS
 
 _PARALLEL = 10
 """Requests under way at a time, watches aside: each connection costs a quarter of a MiB for its TLS."""
@@ -46,20 +45,29 @@ _WATCH_SILENCE = 90.0
 _LONGEST_LINE = 1 << 21
 """Bytes of one watch event: an object of etcd's limit, and room for its escapes."""
 _QUOTES_NOTHING = frozenset({401, 403, 404, 409, 410, 429})
+_MANAGED = {"fieldManager": names.FIELD_MANAGER}
+_JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 
-SECRETS = Resource("", "v1", "secrets")
-CONFIG_MAPS = Resource("", "v1", "configmaps")
-EVENTS = Resource("", "v1", "events")
-
-
 @dataclass(frozen=True, slots=True)
-class WatchEvent:
-    """ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
+class Request:
+    """One request to the API server; its text, as in messages, is method and path."""
 
-    kind: str
-    body: Body
+    method: str
+    path: str
+    query: Mapping[str, str] | None = None
+    body: Body | Operations | None = None
+    content_type: str = _JSON
+    accept: str = _JSON
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def target(self) -> str:
+        """Path and query, encoded."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Login:
 
 
 class KubeClient:
-    """Reads and writes objects. Every method raises the errors of ``kube_errors``."""
+    """The :class:`~thing_operator.kube.ports.ApiClient` of a cluster, with one login; for one event loop."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -134,7 +142,7 @@ class KubeClient:
 
     async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
         """One object as the API server has it. Raises NotFoundError, and the others of ``kube.errors``."""
-        return await self._json("GET", resource.path(key.namespace, key.name))
+        return await self._json(Request("GET", resource.path(key.namespace, key.name)))
 
     async def list(
         self,
@@ -156,11 +164,11 @@ class KubeClient:
         self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The same page by page, for who does not want to hold them all."""
-        accept = _METADATA_ONLY.format("List") if metadata_only else None
+        accept = _METADATA_ONLY.format("List") if metadata_only else _JSON
         proceed: str | None = None
         while True:
             asked = dict(query) | ({"continue": proceed} if proceed else {})
-            page = await self._json("GET", resource.path(namespace), query=asked, accept=accept)
+            page = await self._json(Request("GET", resource.path(namespace), query=asked, accept=accept))
             yield page
             proceed = page["metadata"].get("continue")
             if not proceed:
@@ -168,41 +176,43 @@ class KubeClient:
 
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
         """Make an object; ConflictError when there is one of that name."""
-        query = {"fieldManager": names.FIELD_MANAGER}
-        return await self._json("POST", resource.path(namespace), body=body, query=query)
+        return await self._json(Request("POST", resource.path(namespace), query=_MANAGED, body=body))
 
     async def json_patch(
-        self,
-        resource: Resource,
-        key: ObjectKey,
-        operations: Operations,
-        *,
-        subresource: str | None = None,
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
     ) -> None:
         """Change an object by JSON Patch; InvalidObjectError when a ``test`` fails."""
-        path = resource.path(key.namespace, key.name, subresource)
-        query = {"fieldManager": names.FIELD_MANAGER}
-        kind = "application/json-patch+json"
-        # The watch tells what became of it; of the answer nothing is looked at.
-        accept = _METADATA_ONLY.format("")
-        await self._content("PATCH", path, body=operations, query=query, content_type=kind, accept=accept)
+        request = Request(
+            "PATCH",
+            resource.path(key.namespace, key.name, subresource),
+            query=_MANAGED,
+            body=operations,
+            content_type="application/json-patch+json",
+            # The watch shows what became of it; of the answer nothing is looked at.
+            accept=_METADATA_ONLY.format(""),
+        )
+        await self._content(request)
 
     async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
         """Server-side apply of the fields in ``body``, which become ours."""
-        query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
-        kind = "application/apply-patch+yaml"
-        path = resource.path(key.namespace, key.name)
-        return await self._json("PATCH", path, body=body, query=query, content_type=kind)
+        request = Request(
+            "PATCH",
+            resource.path(key.namespace, key.name),
+            query=_MANAGED | {"force": "true"},
+            body=body,
+            content_type="application/apply-patch+yaml",
+        )
+        return await self._json(request)
 
     async def delete(
         self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
     ) -> None:
-        """Delete an object, of this uid and version only; that it is deleted already, or is another one, is fine."""
+        """Delete an object, of this uid and version only; that it is deleted already, or another one, is fine."""
         conditions = {"uid": uid, "resourceVersion": version}
         given = {name: value for name, value in conditions.items() if value}
         body = {"preconditions": given} if given else None
         try:
-            await self._json("DELETE", resource.path(key.namespace, key.name), body=body)
+            await self._json(Request("DELETE", resource.path(key.namespace, key.name), body=body))
         except (NotFoundError, ConflictError):
             return
 
@@ -213,113 +223,78 @@ class KubeClient:
         namespace: str | None,
         resource_version: str,
         metadata_only: bool = False,
-        timeout: float = 300,
+        timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Events after a resource version, until the server ends the watch. ExpiredError asks for a new list.
 
         ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
         """
-        query = {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": resource_version,
-            "timeoutSeconds": str(int(timeout)),
-        }
-        accept = _METADATA_ONLY.format("") if metadata_only else None
-        limits = aiohttp.ClientTimeout(total=timeout + 10, sock_connect=10, sock_read=_WATCH_SILENCE)
-        path = resource.path(namespace)
-        response = await self._send("GET", path, query=query, accept=accept, timeout=limits)
+        seconds = timeout.total_seconds()
+        request = Request(
+            "GET",
+            resource.path(namespace),
+            query={
+                "watch": "true",
+                "allowWatchBookmarks": "true",
+                "resourceVersion": resource_version,
+                "timeoutSeconds": str(int(seconds)),
+            },
+            accept=_METADATA_ONLY.format("") if metadata_only else _JSON,
+        )
+        limits = aiohttp.ClientTimeout(total=seconds + 10, sock_connect=10, sock_read=_WATCH_SILENCE)
+        response = await self._send(request, limits)
         on_open()
         try:
             async for line in response.content:
-                event = decode(line)
-                if event["type"] == "ERROR":
-                    status = event["object"]
-                    code, detail = status.get("code", 500), status.get("message", "")
-                    raise error_of(code, action=f"watch {path}", detail=detail)
-                yield WatchEvent(event["type"], event["object"])
+                yield _watch_event(line, request)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise ApiUnavailableError(f"the watch of {path} broke: {error!r}") from None
+            raise ApiUnavailableError(f"the watch of {request.path} broke: {error!r}") from None
         finally:
             response.close()
 
-    async def _json(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Body | Operations | None = None,
-        query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-        accept: str | None = None,
-    ) -> dict[str, Any]:
-        content = await self._content(
-            method, path, body=body, query=query, content_type=content_type, accept=accept
-        )
+    async def _json(self, request: Request) -> dict[str, Any]:
+        content = await self._content(request)
         try:
             found: dict[str, Any] = decode(content)
         except ValueError as error:
-            raise ApiUnavailableError(f"{method} {path}: the answer broke off ({error!r})") from None
+            raise ApiUnavailableError(f"{request}: the answer broke off ({error!r})") from None
         return found
 
-    async def _content(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Body | Operations | None,
-        query: Mapping[str, str] | None,
-        content_type: str,
-        accept: str | None,
-    ) -> bytes:
+    async def _content(self, request: Request) -> bytes:
         async with self._turns:
-            response = await self._send(
-                method, path, body=body, query=query, content_type=content_type, accept=accept
-            )
+            response = await self._send(request, _REQUEST_TIMEOUT)
             try:
                 return await response.read()
             except (aiohttp.ClientError, TimeoutError) as error:
-                raise ApiUnavailableError(f"{method} {path}: the answer broke off ({error!r})") from None
+                raise ApiUnavailableError(f"{request}: the answer broke off ({error!r})") from None
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Body | Operations | None = None,
-        query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-        accept: str | None = None,
-        timeout: aiohttp.ClientTimeout = _REQUEST_TIMEOUT,
-    ) -> aiohttp.ClientResponse:
-        headers = {"Content-Type": content_type, "Accept": accept or "application/json"}
-        url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+    async def _send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        """The answer, when it says that all is well; its content is still to come."""
+        headers = {"Content-Type": request.content_type, "Accept": request.accept}
         try:
             token = await self._configuration.get_api_key_with_prefix("BearerToken")
             if token:
                 headers["Authorization"] = token
             response = await self._http.request(
-                method,
-                URL(url, encoded=True),
+                request.method,
+                URL(self._configuration.host + request.target, encoded=True),
                 headers=headers,
-                data=None if body is None else encode(body),
-                timeout=timeout,
+                data=None if request.body is None else encode(request.body),
+                timeout=limits,
                 proxy=self._proxy,
                 proxy_headers=self._configuration.proxy_headers,
                 server_hostname=self._configuration.tls_server_name,
             )
             if response.ok:
                 return response
-            raise await _refusal(response, action=f"{method} {path}")
+            raise await _refusal(response, request)
         except ConfigException as error:
             raise ApiUnavailableError(
-                f"{method} {path}: the service account's token cannot be read ({error})"
+                f"{request}: the service account's token cannot be read ({error})"
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiUnavailableError(
-                f"{method} {path}: the API server cannot be reached ({error!r})"
-            ) from None
+            raise ApiUnavailableError(f"{request}: the API server cannot be reached ({error!r})") from None
 
 
 def _proxy_of_the_environment(server: str) -> str | None:
@@ -335,21 +310,30 @@ def _is_there(kubeconfig: str) -> bool:
     return any(Path(part).expanduser().is_file() for part in kubeconfig.split(os.pathsep))
 
 
-async def _refusal(response: aiohttp.ClientResponse, *, action: str) -> ThingOperatorError:
+def _watch_event(line: bytes, request: Request) -> WatchEvent:
+    """One line of a watch; raises what it says when it says why the watch ends."""
+    event = decode(line)
+    kind, body = event["type"], event["object"]
+    if kind == "ERROR":
+        action, detail = f"watch {request.path}", body.get("message", "")
+        raise error_of(body.get("code", 500), action=action, detail=detail)
+    return WatchEvent(kind, body)
+
+
+async def _refusal(response: aiohttp.ClientResponse, request: Request) -> ThingOperatorError:
     try:
         status = decode(await response.read())
         detail, causes = str(status["message"]), (status.get("details") or {}).get("causes") or []
     except (ValueError, KeyError, TypeError, AttributeError):
         status, detail, causes = {}, response.reason or "", []
-    # Our word for it is the API server's.
     if any(cause.get("reason") == NamespaceTerminatingError.reason for cause in causes):
-        return NamespaceTerminatingError(f"{action}: the namespace is being deleted")
-    if f"/{SECRETS.plural}" in action and response.status not in _QUOTES_NOTHING:
+        return NamespaceTerminatingError(f"{request}: the namespace is being deleted")
+    if f"/{SECRETS.plural}" in request.path and response.status not in _QUOTES_NOTHING:
         # Of a type that does not fit, the API server quotes the value: in a Secret, perhaps a key.
         fields = ", ".join(str(cause.get("field")) for cause in causes)
         detail = " ".join(part for part in (status.get("reason"), fields) if part) or response.reason or ""
-    error = error_of(response.status, action=action, detail=detail)
+    error = error_of(response.status, action=str(request), detail=detail)
     if isinstance(error, ThrottledError):
         after = response.headers.get("Retry-After", "")
-        error.retry_after = float(after) if after.isdecimal() else 0.0
+        error.retry_after = timedelta(seconds=int(after) if after.isdecimal() else 0)
     return error

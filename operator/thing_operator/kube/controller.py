@@ -8,8 +8,8 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.core.work_queue import WorkQueue
 from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.client import KubeClient
 from thing_operator.kube.informer import Informer
+from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.status_writer import StatusWriter
 
 Reconcile = Callable[[ObjectKey], Awaitable[timedelta | None]]
@@ -24,7 +24,7 @@ class Controller:
 
     def __init__(
         self,
-        client: KubeClient,
+        client: ApiClient,
         resource: Resource,
         *,
         name: str,
@@ -60,10 +60,10 @@ class Controller:
 
     def enqueue_all(self) -> None:
         """Have every object reconciled."""
-        for record in self.cache:
-            self.queue.add(record.key)
+        for snapshot in self.cache:
+            self.queue.add(snapshot.key)
 
-    def enqueue_users(self, secret: ObjectKey) -> None:
+    def enqueue_referrers(self, secret: ObjectKey) -> None:
         """Have every object reconciled that refers to this Secret."""
-        for key in self.cache.users_of(secret):
+        for key in self.cache.referrers(secret):
             self.queue.add(key)

@@ -17,6 +17,8 @@ The right column is the reason that a condition gets: few, since they ask differ
 is for the code that handles it. Messages never hold what a Secret holds.
 """
 
+from datetime import timedelta
+
 from thing_operator.core.errors import Retry, ThingOperatorError, ToolError, TransientError, UserError
 from thing_operator.core.reasons import Reason, ToolReason
 
@@ -65,10 +67,10 @@ class ExpiredError(TransientError):
 
 
 class ThrottledError(TransientError):
-    """The API server has too much to do, and wants to be left alone for ``retry_after`` seconds."""
+    """The API server has too much to do, and wants to be left alone for as long as ``retry_after``."""
 
     reason = Reason.API_SERVER_UNAVAILABLE
-    retry_after: float = 0.0
+    retry_after: timedelta = timedelta(0)
 
 
 class ApiUnavailableError(TransientError):

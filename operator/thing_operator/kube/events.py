@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from thing_operator.api import names
-from thing_operator.api.names import BATCHES
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.rate_limit import RateLimiter, TokenBucket
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
-from thing_operator.kube.client import EVENTS, KubeClient
 from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError
+from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.resources import EVENTS
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ class EventRecorder:
     """Writes Events in a task of its own; when there are too many, of all or of one object, the newest are dropped."""
 
     def __init__(
-        self, client: KubeClient, *, clock: Clock, on_event: Callable[[Reason], None] = lambda _reason: None
+        self, client: ApiClient, *, clock: Clock, on_event: Callable[[Reason], None] = lambda _reason: None
     ) -> None:
-        """``on_event`` is called with the reason of each Event, recorded or not."""
+        """``on_event`` is called with the reason of each Event, whether it reaches the API server or not."""
         self._client = client
         self._on_event = on_event
         self._clock = clock
@@ -52,22 +52,22 @@ class EventRecorder:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
-    def record(self, target: ObjectRef, *, reason: Reason, message: str) -> None:
-        """Record an Event about an object; its type follows from the reason. Never blocks."""
+    def record(self, ref: ObjectRef, *, reason: Reason, message: str) -> None:
+        """Record an Event about an object; its type follows from the reason. Never blocks, and logs each."""
         identity = {
-            "kind": _kind(target),
-            "namespace": target.key.namespace,
-            "object": target.key.name,
-            "uid": target.uid,
+            "kind": ref.resource.kind,
+            "namespace": ref.key.namespace,
+            "object": ref.key.name,
+            "uid": ref.uid,
             "reason": reason,
         }
-        log.info("%s: %s: %s", target.key, reason, message, extra=identity)
+        log.info("%s: %s: %s", ref.key, reason, message, extra=identity)
         self._on_event(reason)
-        # It is in the log: one that flaps, or a fleet that starts, must not flood the API server.
-        if self._queue.full() or not self._bucket(target.uid).try_take(self._clock.monotonic()):
-            log.debug("too many Events: %s about %s is not recorded", reason, target.key)
+        # The log has it: an object that flaps, or a fleet that starts, must not flood the API server.
+        if self._queue.full() or not self._bucket(ref.uid).try_take(self._clock.monotonic()):
+            log.debug("too many Events: %s about %s is not recorded", reason, ref.key)
             return
-        self._queue.put_nowait((target, reason, _bounded(message)))
+        self._queue.put_nowait((ref, reason, _bounded(message)))
 
     async def start(self) -> asyncio.Task[None]:
         """Begin to write; the task lives until :meth:`stop`."""
@@ -83,16 +83,16 @@ class EventRecorder:
 
     async def _run(self) -> None:
         while True:
-            target, reason, message = await self._queue.get()
+            ref, reason, message = await self._queue.get()
             await self._limiter.acquire()
             try:
-                await self._write(target, reason, message)
+                await self._write(ref, reason, message)
             except NamespaceTerminatingError:
-                log.debug("%s goes with its namespace: no Event is recorded", target.key)
+                log.debug("%s goes with its namespace: no Event is recorded", ref.key)
             except ThingOperatorError as error:
-                log.warning("an Event about %s was not recorded: %s", target.key, error.message)
+                log.warning("an Event about %s was not recorded: %s", ref.key, error.message)
             except Exception:
-                log.exception("an Event about %s was not recorded", target.key)
+                log.exception("an Event about %s was not recorded", ref.key)
 
     def _bucket(self, uid: str) -> TokenBucket:
         """How much is left for this object."""
@@ -103,8 +103,8 @@ class EventRecorder:
             self._buckets.popitem(last=False)
         return found
 
-    async def _write(self, target: ObjectRef, reason: Reason, message: str) -> None:
-        identity = (target.uid, reason, message)
+    async def _write(self, ref: ObjectRef, reason: Reason, message: str) -> None:
+        identity = (ref.uid, reason, message)
         now = self._clock.now()
         seen = self._seen.get(identity)
         if seen is not None and now - seen.last < _AGAIN:
@@ -112,7 +112,7 @@ class EventRecorder:
             try:
                 await self._client.json_patch(
                     EVENTS,
-                    ObjectKey(target.key.namespace, seen.name),
+                    ObjectKey(ref.key.namespace, seen.name),
                     [
                         {"op": "add", "path": "/count", "value": seen.count},
                         {"op": "add", "path": "/lastTimestamp", "value": _time(now)},
@@ -122,27 +122,27 @@ class EventRecorder:
                 log.debug("the Event %s has expired; a new one is made", seen.name)
             else:
                 return
-        name = f"{target.key.name[:200]}.{uuid.uuid4().hex[:16]}"
+        name = f"{ref.key.name[:200]}.{uuid.uuid4().hex[:16]}"
         self._seen[identity] = _Seen(name, 1, now)
         self._seen.move_to_end(identity)
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         await self._client.create(
-            EVENTS, target.key.namespace, _body(target, name=name, reason=reason, message=message, now=now)
+            EVENTS, ref.key.namespace, _body(ref, name=name, reason=reason, message=message, now=now)
         )
 
 
-def _body(target: ObjectRef, *, name: str, reason: Reason, message: str, now: datetime) -> dict[str, object]:
+def _body(ref: ObjectRef, *, name: str, reason: Reason, message: str, now: datetime) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": name, "namespace": target.key.namespace},
+        "metadata": {"name": name, "namespace": ref.key.namespace},
         "involvedObject": {
-            "apiVersion": names.API_VERSION,
-            "kind": _kind(target),
-            "namespace": target.key.namespace,
-            "name": target.key.name,
-            "uid": target.uid,
+            "apiVersion": ref.resource.api_version,
+            "kind": ref.resource.kind,
+            "namespace": ref.key.namespace,
+            "name": ref.key.name,
+            "uid": ref.uid,
         },
         "type": reason.event_type.value,
         "reason": reason,
@@ -152,10 +152,6 @@ def _body(target: ObjectRef, *, name: str, reason: Reason, message: str, now: da
         "lastTimestamp": _time(now),
         "count": 1,
     }
-
-
-def _kind(target: ObjectRef) -> str:
-    return names.BATCH_KIND if target.resource == BATCHES else names.THING_KIND
 
 
 def _time(moment: datetime) -> str:

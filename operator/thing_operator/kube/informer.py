@@ -6,9 +6,8 @@ from typing import Any
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.client import KubeClient
-from thing_operator.kube.ports import Enqueue
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.ports import ApiClient, Enqueue
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
 
 _PAGE = "500"
@@ -20,7 +19,7 @@ class Informer:
 
     def __init__(
         self,
-        client: KubeClient,
+        client: ApiClient,
         resource: Resource,
         *,
         namespaces: Sequence[str],
@@ -40,15 +39,15 @@ class Informer:
     def on_event(self, change: str | None, body: Mapping[str, Any]) -> None:
         """A watch event: ADDED, MODIFIED, DELETED, or None for an object of kopf's first list."""
         if change == "DELETED":
-            self._remove(ObjectRecord.from_body(body))
+            self._remove(ObjectSnapshot.from_body(body))
         else:
             self._put(body)
 
     def on_deleted(self, ref: ObjectRef) -> None:
         """Somebody else has found that this object is no longer there."""
-        record = self.cache.get(ref.key)
-        if ref.resource == self.resource and record is not None and record.uid == ref.uid:
-            self._remove(record)
+        snapshot = self.cache.get(ref.key)
+        if ref.resource == self.resource and snapshot is not None and snapshot.uid == ref.uid:
+            self._remove(snapshot)
 
     async def relist(self) -> None:
         """Take what is listed and drop what is not. Raises what the API server answers."""
@@ -57,7 +56,9 @@ class Informer:
 
     async def relist_namespace(self, namespace: str | None) -> str:
         """As :meth:`relist` for one namespace, None for all; returns the resourceVersion to watch from."""
-        known = {record.key: record for record in self.cache if namespace in {None, record.key.namespace}}
+        known = {
+            snapshot.key: snapshot for snapshot in self.cache if namespace in {None, snapshot.key.namespace}
+        }
         version = ""
         asked_at = self._clock.monotonic()
         pages = self._client.pages(
@@ -68,26 +69,26 @@ class Informer:
             for body in page["items"]:
                 self._put(body, asked_at=asked_at)
                 known.pop(ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"]), None)
-        for key, record in known.items():
-            if self.cache.get(key) is record:
-                self._remove(record)
+        for key, snapshot in known.items():
+            if self.cache.get(key) is snapshot:
+                self._remove(snapshot)
         return version
 
     def _put(self, body: Mapping[str, Any], *, asked_at: float | None = None) -> None:
         """Take an object; ``asked_at``: from a list that was asked for then (monotonic seconds)."""
-        record = ObjectRecord.from_body(body)
-        ref, status = self._ref(record), body.get("status") or {}
-        self._writer.observe(ref, status)
-        foreign = asked_at is not None and self._writer.compare(ref, status, asked_at=asked_at)
-        if self.cache.put(record) or foreign:
-            self._enqueue(record.key)
+        snapshot = ObjectSnapshot.from_body(body)
+        ref, status = self._ref(snapshot), body.get("status") or {}
+        self._writer.seed(ref, status)
+        foreign = asked_at is not None and self._writer.detect_foreign_write(ref, status, asked_at=asked_at)
+        if self.cache.put(snapshot) or foreign:
+            self._enqueue(snapshot.key)
 
-    def _remove(self, record: ObjectRecord) -> None:
-        kept = self.cache.get(record.key)
-        if kept is not None and kept.uid == record.uid:
-            self.cache.remove(record.key)
-        self._writer.forget(self._ref(record))
-        self._enqueue(record.key)
+    def _remove(self, snapshot: ObjectSnapshot) -> None:
+        kept = self.cache.get(snapshot.key)
+        if kept is not None and kept.uid == snapshot.uid:
+            self.cache.remove(snapshot.key)
+        self._writer.drop(self._ref(snapshot))
+        self._enqueue(snapshot.key)
 
-    def _ref(self, record: ObjectRecord) -> ObjectRef:
-        return ObjectRef(self.resource, record.key, record.uid)
+    def _ref(self, snapshot: ObjectSnapshot) -> ObjectRef:
+        return ObjectRef(self.resource, snapshot.key, snapshot.uid)

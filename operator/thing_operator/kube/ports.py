@@ -1,13 +1,87 @@
-"""Small types that the reconcilers share."""
+"""What the rest of the operator asks of Kubernetes, apart from how it is done."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Protocol
 
 from thing_operator.core.reasons import Reason
-from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.snapshot import ObjectSnapshot
+
+Body = Mapping[str, Any]
+"""An object as JSON."""
+
+Operations = Sequence[Mapping[str, Any]]
+"""A JSON Patch."""
 
 Enqueue = Callable[[ObjectKey], None]
-"""Put an object's key on the queue: look at it again soon."""
+"""Put an object's key on the work queue."""
 
-RecordEvent = Callable[[ObjectRecord, Reason, str], None]
+RecordEvent = Callable[[ObjectSnapshot, Reason, str], None]
 """Record an Event about an object, with reason and message; its type is the reason's."""
+
+WATCH_TIMEOUT: Final = timedelta(minutes=5)
+"""After which the API server ends a watch, so that it is begun anew now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
+
+    kind: str
+    body: Body
+
+
+class ApiClient(Protocol):
+    """Reads and writes objects at the API server. Every method raises the errors of ``kube.errors``."""
+
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        """One object. NotFoundError when it is not there."""
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        metadata_only: bool = False,
+        page_size: int = 500,
+    ) -> list[dict[str, Any]]:
+        """All objects of a kind in a namespace, or in all of them."""
+
+    def pages(
+        self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The same page by page (each a List with its metadata), for who does not want to hold them all."""
+
+    async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
+        """Make an object and return it as stored; ConflictError when there is one of that name."""
+
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
+        """Change an object by JSON Patch; InvalidObjectError when a ``test`` fails."""
+
+    async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+        """Server-side apply of the fields in ``body``, which become ours; returns the object as stored."""
+
+    async def delete(
+        self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
+    ) -> None:
+        """Delete an object, of this uid and version only; that it is deleted already, or another one, is fine."""
+
+    def watch(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        metadata_only: bool = False,
+        timeout: timedelta = WATCH_TIMEOUT,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Events after a resource version, until the API server ends the watch. ExpiredError asks for a new list.
+
+        ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
+        """

@@ -7,10 +7,12 @@ label of ours, so a selector would not do.
 
 from collections.abc import Callable
 from contextlib import aclosing
+from datetime import timedelta
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.client import SECRETS, Body, KubeClient
+from thing_operator.kube.ports import ApiClient, Body
+from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.watch import Watch
 
 
@@ -19,7 +21,7 @@ class SecretWatch:
 
     def __init__(
         self,
-        client: KubeClient,
+        client: ApiClient,
         *,
         namespaces: tuple[str, ...],
         on_secret: Callable[[ObjectKey], None],
@@ -50,9 +52,9 @@ class SecretWatch:
         await self._watch.run()
 
     @property
-    def broken_seconds(self) -> float:
+    def broken_for(self) -> timedelta:
         """For how long it has not worked; 0 while it does."""
-        return self._watch.broken_seconds
+        return self._watch.broken_for
 
     async def _begin(self, namespace: str | None) -> str:
         pages = self._client.pages(SECRETS, namespace=namespace, query={"limit": "1"}, metadata_only=True)

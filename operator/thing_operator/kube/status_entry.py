@@ -1,7 +1,20 @@
-"""What the status writer knows of one object: what the API server holds, and what is to become of it."""
+"""What the status writer knows of one object, and how that changes.
+
+    seed --> Current -- enqueue: another status ----> Queued -- begin: its turn ----> In flight
+               ^  ^                                   |    ^                           |  |  |
+               |  '----- enqueue: the same again -----'    '-- refuse and postpone ----'  |  |
+               '---------- accept, or refuse without postpone ----------------------------'  |
+             In doubt <----- neither: there was no answer -----------------------------------'
+
+Current: ``held`` is what the API server holds. Queued: ``desired`` waits for its turn. In flight: ``lock`` is taken,
+and the last of ``in_flight`` is on its way; a newer status may be queued meanwhile. In doubt: ``in_flight`` is left
+over from requests without an answer, or is what somebody else wrote: the API server may hold any of these, so even
+the status that was held is written again.
+"""
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from thing_operator.core.json_bytes import decode
 from thing_operator.shadow.values import json_equal
@@ -10,25 +23,32 @@ Encoded = bytes
 """A status as JSON: a third of the memory of the objects, ten thousand times, and compared and sent as it is."""
 
 NOTHING: Encoded = b"{}"
-_MAYBE_LIMIT = 4
+_DOUBT_LIMIT = 4
 
 
 @dataclass(slots=True)
 class StatusEntry:
-    """See the module. Times are monotonic seconds."""
+    """The state of one object's status. Times are seconds of one monotonic clock."""
 
     held: Encoded | None = None
-    """What the API server holds."""
-    maybe: tuple[Encoded, ...] = ()
-    """What is on its way, or was sent and never answered: the API server may hold any of these instead."""
-    wanted: Encoded | None = None
+    """What the API server holds, as far as we know."""
+    in_flight: tuple[Encoded, ...] = ()
+    """What it may hold instead: what is on its way, was sent and never answered, or was written by somebody else."""
+    desired: Encoded | None = None
+    """What waits to be written."""
     urgent: bool = False
+    """Whether ``desired`` does not wait for the object's interval."""
     changed_at: float = 0.0
+    """Since when there has been something to write."""
     not_before: float = 0.0
+    """End of the pause after a failure."""
     min_interval: float = 0.0
+    """Seconds between two writes that are not urgent."""
     last_write: float = float("-inf")
     failures: int = 0
+    """In a row."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Taken while a write is under way: there is one at a time."""
 
     @property
     def due_at(self) -> float:
@@ -38,23 +58,86 @@ class StatusEntry:
 
     @property
     def latest(self) -> Encoded:
-        """What was wanted last, written by now or not."""
-        if self.wanted is not None:
-            return self.wanted
-        under_way = self.maybe[-1] if self.lock.locked() and self.maybe else None
+        """What was desired last, written by now or not."""
+        if self.desired is not None:
+            return self.desired
+        under_way = self.in_flight[-1] if self.lock.locked() and self.in_flight else None
         return under_way or self.held or NOTHING
 
-    def is_held(self, status: Encoded) -> bool:
-        """Whether the API server holds this status for certain; nothing may be under way."""
-        return not self.maybe and self.held is not None and same(self.held, status)
+    @property
+    def candidates(self) -> tuple[Encoded, ...]:
+        """All that the API server holds, or will once what is on its way and what is queued has arrived."""
+        return tuple(each for each in (self.held, *self.in_flight, self.desired) if each is not None)
 
-    def sent(self, status: Encoded) -> None:
-        """This status is on its way from now on."""
-        if not any(same(status, each) for each in self.maybe):
-            self.maybe = (*self.maybe, status)
-        if len(self.maybe) > _MAYBE_LIMIT:
+    def holds(self, status: Encoded) -> bool:
+        """Whether the API server holds this status for certain."""
+        return not self.in_flight and self.held is not None and same(self.held, status)
+
+    def seed(self, status: Encoded) -> None:
+        """Take what the API server shows for what it holds, unless more is known: the one who writes knows best."""
+        if self.held is None:
+            self.held = status
+
+    def detect_foreign_write(self, status: Encoded, *, asked_at: float) -> bool:
+        """Whether somebody else has written, by what a list of ``asked_at`` shows; the entry is in doubt then.
+
+        A list from before our last write says nothing, nor does one that a write of ours may have met.
+        """
+        at_rest = not (self.lock.locked() or self.in_flight or self.desired is not None)
+        if not at_rest or self.held is None or self.last_write >= asked_at or same(self.held, status):
+            return False
+        self.in_flight = (status,)
+        return True
+
+    def enqueue(self, status: Encoded, *, urgent: bool, min_interval: timedelta, now: float) -> bool:
+        """Desire this status from now on; False when the API server holds it, so that nothing is to be written."""
+        if not self.lock.locked() and self.holds(status):
+            self.withdraw()
+            return False
+        if self.desired is None:
+            self.changed_at = now
+        self.desired = status
+        self.urgent = self.urgent or urgent
+        self.min_interval = min_interval.total_seconds()
+        return True
+
+    def hurry(self) -> None:
+        """Have what is queued written at once, paused or not."""
+        self.urgent, self.not_before = True, 0.0
+
+    def withdraw(self) -> tuple[Encoded | None, bool]:
+        """Leave nothing queued; returns what was, and whether it was urgent."""
+        queued = self.desired, self.urgent
+        self.desired, self.urgent = None, False
+        return queued
+
+    def begin(self, status: Encoded) -> tuple[Encoded, ...]:
+        """This status is on its way from now on; returns what was in flight before, for :meth:`refuse`."""
+        before = self.in_flight
+        if not any(same(status, each) for each in self.in_flight):
+            self.in_flight = (*self.in_flight, status)
+        if len(self.in_flight) > _DOUBT_LIMIT:
             # An outage must not pile up statuses. An empty one stands for: nothing can be relied on.
-            self.maybe = (NOTHING, status)
+            self.in_flight = (NOTHING, status)
+        return before
+
+    def refuse(self, before: tuple[Encoded, ...]) -> None:
+        """The API server has not taken what was begun last."""
+        self.in_flight = before
+
+    def accept(self, status: Encoded, *, now: float) -> None:
+        """The API server has taken it."""
+        self.held, self.in_flight = status, ()
+        self.last_write = now
+        self.failures = 0
+
+    def postpone(self, status: Encoded, *, urgent: bool, until: float) -> None:
+        """Queue again what was not taken, unless something newer is queued by now."""
+        self.failures += 1
+        self.not_before = until
+        if self.desired is None:
+            self.desired = status
+        self.urgent = self.urgent or urgent
 
 
 def same(one: Encoded, other: Encoded) -> bool:

@@ -19,14 +19,14 @@ from thing_operator.core.json_bytes import decode, encode, encoded
 from thing_operator.core.keyed_heap import KeyedHeap
 from thing_operator.core.rate_limit import RateLimiter
 from thing_operator.core.resource import ObjectRef
-from thing_operator.kube.client import KubeClient, Operations
 from thing_operator.kube.errors import (
     ApiUnavailableError,
     InvalidObjectError,
     NotFoundError,
     ThrottledError,
 )
-from thing_operator.kube.status_entry import NOTHING, Encoded, StatusEntry, same
+from thing_operator.kube.ports import ApiClient, Operations
+from thing_operator.kube.status_entry import NOTHING, Encoded, StatusEntry
 from thing_operator.observability.observers import WriteObserver
 
 log = logging.getLogger(__name__)
@@ -37,14 +37,15 @@ _PARALLEL = 10
 
 
 class StatusWriter:
-    """Writes the statuses of all objects, each as the last one submitted, within ``writes_per_second``.
+    """Writes the statuses of any number of objects; for one event loop. Status entries say what becomes of each.
 
-    ``on_deleted`` is called when an object turns out to be deleted or recreated; ``retry`` spaces what failed.
+    ``writes_per_second`` bounds all writes together, ``retry`` says how long one that failed waits. ``on_deleted`` is
+    called with an object that a write finds deleted, or recreated under the same name.
     """
 
     def __init__(
         self,
-        client: KubeClient,
+        client: ApiClient,
         *,
         writes_per_second: float,
         retry: Backoff,
@@ -60,111 +61,95 @@ class StatusWriter:
         self._retry = retry
         self._entries: dict[ObjectRef, StatusEntry] = {}
         self._waiting: KeyedHeap[ObjectRef, float] = KeyedHeap()
+        """Queued, by the time at which they are due."""
         self._due: KeyedHeap[ObjectRef, tuple[bool, float]] = KeyedHeap()
+        """Queued and due, the urgent first, then by the time of the change."""
         self._writing: dict[ObjectRef, asyncio.Task[None]] = {}
-        self._news = asyncio.Event()
+        self._wake_up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
 
     # --- what is known
 
-    def observe(self, target: ObjectRef, status: Status) -> None:
-        """What the API server is seen to hold. Counts only when nothing is known yet: the one who writes knows."""
-        entry = self._entry(target)
+    def seed(self, ref: ObjectRef, status: Status) -> None:
+        """Take what the API server shows for what it holds, as long as nothing else is known of the object."""
+        entry = self._entry(ref)
         if entry.held is None:
-            entry.held = encode(status)
+            entry.seed(encode(status))
 
-    def compare(self, target: ObjectRef, status: Status, *, asked_at: float) -> bool:
+    def detect_foreign_write(self, ref: ObjectRef, status: Status, *, asked_at: float) -> bool:
         """Hold what a list shows that was asked for at ``asked_at`` (monotonic) against what is known.
 
-        True when somebody else has written: then the next :meth:`submit` writes, even what was written before.
-        A list and not the watch, which may tell of the past: so two writers meet once a resync, and not for ever.
+        True when somebody else has written: then the next :meth:`enqueue` writes, even what was written before.
+        A list and not the watch, which may show the past: so two writers meet once a resync, and not for ever.
         """
-        entry = self._entry(target)
-        quiet = not (entry.lock.locked() or entry.maybe or entry.wanted is not None)
-        held = entry.held if quiet and entry.last_write < asked_at else None
-        if held is None or same(held, found := encode(status)):
-            return False
-        entry.maybe = (found,)
-        return True
+        return self._entry(ref).detect_foreign_write(encode(status), asked_at=asked_at)
 
-    def held(self, target: ObjectRef) -> bytes:
-        """What the API server holds, as far as we know, as JSON; the same object until it changes."""
-        entry = self._entries.get(target)
+    def current(self, ref: ObjectRef) -> Encoded:
+        """What the API server holds, as far as we know; ``{}`` of an object that is not known."""
+        entry = self._entries.get(ref)
         return (entry.held if entry else None) or NOTHING
 
+    def candidates(self, ref: ObjectRef) -> tuple[Encoded, ...]:
+        """All that the API server may hold until the next :meth:`write_through`: current, in flight and queued."""
+        entry = self._entries.get(ref)
+        return entry.candidates if entry else ()
+
     @property
-    def pending(self) -> int:
-        """Statuses that wait to be written."""
-        return sum(entry.wanted is not None for entry in self._entries.values())
+    def backlog(self) -> int:
+        """How many statuses wait to be written."""
+        return sum(entry.desired is not None for entry in self._entries.values())
 
-    def possible(self, target: ObjectRef) -> tuple[bytes, ...]:
-        """All that the API server may hold until the next :meth:`write`: what it holds, and what is on its way."""
-        entry = self._entries.get(target)
-        if entry is None:
-            return ()
-        return tuple(each for each in (entry.held, *entry.maybe, entry.wanted) if each is not None)
-
-    def forget(self, target: ObjectRef) -> None:
-        """Drop what is kept of a deleted object."""
-        entry = self._entries.pop(target, None)
+    def drop(self, ref: ObjectRef) -> None:
+        """Forget an object that is deleted; nothing more is written of it."""
+        entry = self._entries.pop(ref, None)
         if entry is not None:
-            self._withdraw(target, entry)
+            self._withdraw(ref, entry)
 
     # --- writing
 
-    def submit(self, target: ObjectRef, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
-        """Have the object's status become this: soon if ``urgent``, else when its interval and the budget allow."""
-        self._submit(target, self._entry(target), encode(status), urgent=urgent, min_interval=min_interval)
+    def enqueue(self, ref: ObjectRef, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
+        """Have the object's status become this: soon if ``urgent``, else when its interval and the budget allow.
 
-    def amend(self, target: ObjectRef, part: Status, *, min_interval: timedelta) -> None:
-        """Have these fields of the status become so, and the others as they were wanted last; not urgent."""
-        entry = self._entry(target)
-        status = decode(entry.latest) | part
-        self._submit(target, entry, encode(status), urgent=False, min_interval=min_interval)
-
-    def _submit(
-        self, target: ObjectRef, entry: StatusEntry, wanted: Encoded, *, urgent: bool, min_interval: timedelta
-    ) -> None:
-        if not entry.lock.locked() and entry.is_held(wanted):
-            self._withdraw(target, entry)
-            self._observer.suppressed()
-            return
-        if entry.wanted is None:
-            entry.changed_at = self._clock.monotonic()
-        entry.urgent = urgent or (entry.urgent and entry.wanted is not None)
-        entry.wanted = wanted
-        entry.min_interval = min_interval.total_seconds()
-        self._schedule(target, entry)
-
-    async def write(self, target: ObjectRef, status: Status, *, if_version: str | None = None) -> None:
-        """Have the API server hold this status before returning; raises what it answers otherwise.
-
-        ``if_version``: only as long as the object has this resourceVersion, else InvalidObjectError.
+        The last value wins. Nothing is written when the API server holds it already.
         """
-        entry = self._entry(target)
-        async with entry.lock:
-            self._withdraw(target, entry)
-            await self._limiter.acquire(urgent=True)
-            await self._patch(target, entry, encode(status), if_version=if_version)
+        self._enqueue(ref, self._entry(ref), encode(status), urgent=urgent, min_interval=min_interval)
 
-    async def landed(self, target: ObjectRef) -> None:
-        """Wait for the write of this object that is under way, if one is."""
-        task = self._writing.get(target)
+    def patch(self, ref: ObjectRef, part: Status, *, min_interval: timedelta) -> None:
+        """Have these fields of the status become so, and the others as they were desired last; not urgent."""
+        entry = self._entry(ref)
+        status = encode(decode(entry.latest) | part)
+        self._enqueue(ref, entry, status, urgent=False, min_interval=min_interval)
+
+    async def write_through(self, ref: ObjectRef, status: Status, *, if_version: str | None = None) -> None:
+        """Have the API server hold this status before returning, in place of what is queued.
+
+        ``if_version``: only as long as the object has this resourceVersion, else InvalidObjectError. Raises what the
+        API server answers otherwise; nothing is tried again.
+        """
+        entry = self._entry(ref)
+        async with entry.lock:
+            self._withdraw(ref, entry)
+            await self._limiter.acquire(urgent=True)
+            await self._send(ref, entry, encode(status), if_version=if_version)
+
+    async def wait_in_flight(self, ref: ObjectRef) -> None:
+        """Wait for the queued write of this object that is under way, if one is."""
+        task = self._writing.get(ref)
         if task is not None:
             await asyncio.wait((task,))
 
     async def start(self) -> asyncio.Task[None]:
-        """Begin to write what is submitted; the task lives until :meth:`stop`."""
+        """Begin to write what is queued; the task lives until :meth:`stop`."""
         self._task = asyncio.create_task(self._run(), name="status writer")
         return self._task
 
     async def flush(self, *, timeout: timedelta) -> None:
-        """Write what is pending, intervals or not, as far as it can be done in time."""
-        for target, entry in self._entries.items():
-            if entry.wanted is not None:
-                entry.urgent, entry.not_before = True, 0.0
-                self._schedule(target, entry)
+        """Write what is queued, intervals or not, as far as it can be done in time; logs how much could not."""
+        for ref, entry in self._entries.items():
+            if entry.desired is not None:
+                entry.hurry()
+                self._schedule(ref, entry)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 while self._waiting or self._due or self._writing:
@@ -179,166 +164,173 @@ class StatusWriter:
             log.warning("%d status writes were not made before the end", left)
 
     async def stop(self) -> None:
-        """End; what is pending is lost (see :meth:`flush`). Idempotent."""
+        """End; what is queued is lost (see :meth:`flush`). Idempotent."""
         tasks = [*self._writing.values(), *([self._task] if self._task else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._task = None
 
-    # --- inside
+    # --- the queue
 
-    def _entry(self, target: ObjectRef) -> StatusEntry:
-        entry = self._entries.get(target)
+    def _entry(self, ref: ObjectRef) -> StatusEntry:
+        entry = self._entries.get(ref)
         if entry is None:
-            entry = self._entries[target] = StatusEntry()
+            entry = self._entries[ref] = StatusEntry()
         return entry
 
-    def _withdraw(self, target: ObjectRef, entry: StatusEntry) -> None:
-        """Nothing of this object is left to be written."""
-        self._waiting.discard(target)
-        self._due.discard(target)
-        entry.wanted = None
-        entry.urgent = False
+    def _enqueue(
+        self, ref: ObjectRef, entry: StatusEntry, status: Encoded, *, urgent: bool, min_interval: timedelta
+    ) -> None:
+        now = self._clock.monotonic()
+        if entry.enqueue(status, urgent=urgent, min_interval=min_interval, now=now):
+            self._schedule(ref, entry)
+        else:
+            self._unschedule(ref)
+            self._observer.suppressed()
 
-    def _schedule(self, target: ObjectRef, entry: StatusEntry) -> None:
-        """Line the object up for what it wants; one that is being written lines up again when that is done."""
-        if target not in self._writing:
-            self._due.discard(target)
-            self._waiting.put(target, entry.due_at)
-            self._news.set()
+    def _withdraw(self, ref: ObjectRef, entry: StatusEntry) -> None:
+        self._unschedule(ref)
+        entry.withdraw()
+
+    def _schedule(self, ref: ObjectRef, entry: StatusEntry) -> None:
+        """Line the object up for its turn; one that is being written lines up again when that is done."""
+        if ref not in self._writing:
+            self._due.discard(ref)
+            self._waiting.put(ref, entry.due_at)
+            self._wake_up.set()
+
+    def _unschedule(self, ref: ObjectRef) -> None:
+        self._waiting.discard(ref)
+        self._due.discard(ref)
 
     async def _run(self) -> None:
         while True:
-            self._news.clear()
+            self._wake_up.clear()
             pause = self._collect_due()
             if not self._due or len(self._writing) >= _PARALLEL:
-                # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the news.
+                # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the event.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
-                        await self._news.wait()
+                        await self._wake_up.wait()
                 continue
             await self._limiter.acquire()
-            # The budget may have taken its time: the choice is made afresh, and the token is not lost.
+            # The limiter may have taken its time: the choice is made afresh, and the token is not lost.
             self._collect_due()
             first = self._due.first()
             if first is None:
                 self._limiter.refund()
                 continue
-            target, _ = first
-            self._due.discard(target)
-            self._writing[target] = asyncio.create_task(self._write(target, self._entries[target]))
+            ref, _ = first
+            self._due.discard(ref)
+            self._writing[ref] = asyncio.create_task(self._write(ref, self._entries[ref]))
 
     def _collect_due(self) -> float | None:
         """Line up what has become due: urgent first, then the oldest change. Seconds until more will, if any."""
         now = self._clock.monotonic()
         while first := self._waiting.first():
-            target, due_at = first
+            ref, due_at = first
             if due_at > now:
                 return due_at - now
-            entry = self._entries[target]
-            self._waiting.discard(target)
-            self._due.put(target, (not entry.urgent, entry.changed_at))
+            entry = self._entries[ref]
+            self._waiting.discard(ref)
+            self._due.put(ref, (not entry.urgent, entry.changed_at))
         return None
 
-    async def _write(self, target: ObjectRef, entry: StatusEntry) -> None:
+    # --- one write
+
+    async def _write(self, ref: ObjectRef, entry: StatusEntry) -> None:
         try:
             async with entry.lock:
-                await self._write_wanted(target, entry)
+                await self._write_queued(ref, entry)
         except Exception:
-            log.exception("the status of %s cannot be written", target.key)
+            log.exception("the status of %s cannot be written", ref.key)
         finally:
-            del self._writing[target]
-            if entry.wanted is not None and self._entries.get(target) is entry:
-                self._schedule(target, entry)
-            self._news.set()
+            del self._writing[ref]
+            if entry.desired is not None and self._entries.get(ref) is entry:
+                self._schedule(ref, entry)
+            self._wake_up.set()
 
-    async def _write_wanted(self, target: ObjectRef, entry: StatusEntry) -> None:
-        status, urgent = entry.wanted, entry.urgent
-        entry.wanted, entry.urgent = None, False
-        if status is None or entry.is_held(status):
+    async def _write_queued(self, ref: ObjectRef, entry: StatusEntry) -> None:
+        status, urgent = entry.withdraw()
+        if status is None or entry.holds(status):
             self._limiter.refund()
             if status is not None:
                 self._observer.suppressed()
             return
         try:
-            await self._patch(target, entry, status)
+            await self._send(ref, entry, status)
         except NotFoundError:
             return
         except InvalidObjectError as error:
-            log.error("the status of %s cannot be written: %s", target.key, error.message)
+            log.error("the status of %s cannot be written: %s", ref.key, error.message)
         except ThingOperatorError as error:
-            self._keep(target, entry, status=status, urgent=urgent, error=error)
+            entry.postpone(status, urgent=urgent, until=self._retry_at(ref, entry, error))
 
-    def _keep(
-        self,
-        target: ObjectRef,
-        entry: StatusEntry,
-        *,
-        status: Encoded,
-        urgent: bool,
-        error: ThingOperatorError,
-    ) -> None:
-        """Have a status that was not taken written later, unless there is a newer one by now."""
-        entry.failures += 1
-        pause = self._retry.delay(entry.failures).total_seconds()
+    def _retry_at(self, ref: ObjectRef, entry: StatusEntry, error: ThingOperatorError) -> float:
+        """When a write that has just failed is worth another try (monotonic); logs the first of an outage."""
+        pause = self._retry.delay(entry.failures + 1)
         if isinstance(error, ThrottledError):
-            # On top, not at least: all that got the same time must not come back together.
+            # On top, not at least: all that were given the same time must not come back together.
             pause += error.retry_after
-        entry.not_before = self._clock.monotonic() + pause
         # One line for an outage, not one for each object.
         level = logging.DEBUG if self._failing else logging.WARNING
         self._failing = True
-        log.log(level, "the status of %s was not written (%s); again in %.0f s", target.key, error, pause)
-        if entry.wanted is None:
-            entry.wanted = status
-        entry.urgent = entry.urgent or urgent
+        log.log(
+            level,
+            "the status of %s was not written (%s); again in %.0f s",
+            ref.key,
+            error,
+            pause.total_seconds(),
+        )
+        return self._clock.monotonic() + pause.total_seconds()
 
-    async def _patch(
-        self, target: ObjectRef, entry: StatusEntry, status: Encoded, *, if_version: str | None = None
+    async def _send(
+        self, ref: ObjectRef, entry: StatusEntry, status: Encoded, *, if_version: str | None = None
     ) -> None:
-        unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": if_version}
-        operations: Operations = [
-            {"op": "test", "path": "/metadata/uid", "value": target.uid},
-            *([unchanged] if if_version else []),
-            {"op": "add", "path": "/status", "value": encoded(status)},
-        ]
-        before = entry.maybe
-        entry.sent(status)
+        before = entry.begin(status)
         try:
-            await self._client.json_patch(target.resource, target.key, operations, subresource="status")
+            operations = _operations(ref, status, if_version)
+            await self._client.json_patch(ref.resource, ref.key, operations, subresource="status")
         except NotFoundError:
-            self._deleted(target)
+            self._deleted(ref)
             raise
         except InvalidObjectError as error:
-            entry.maybe = before
+            entry.refuse(before)
             self._observer.failed()
-            if await self._is_replaced(target):
-                self._deleted(target)
-                raise NotFoundError(f"{target.key} was recreated") from None
+            if await self._is_replaced(ref):
+                self._deleted(ref)
+                raise NotFoundError(f"{ref.key} was recreated") from None
             raise error from None
         except ApiUnavailableError:
-            # The answer may have been lost on its way, and not the request: `maybe` keeps it.
+            # The answer may have been lost on its way, and not the request: the entry is in doubt.
             self._observer.failed()
             raise
         except ThingOperatorError:
-            entry.maybe = before
+            entry.refuse(before)
             self._observer.failed()
             raise
-        entry.held, entry.maybe = status, ()
-        entry.last_write = self._clock.monotonic()
-        entry.failures = 0
+        entry.accept(status, now=self._clock.monotonic())
         self._failing = False
         self._observer.written()
 
-    async def _is_replaced(self, target: ObjectRef) -> bool:
+    async def _is_replaced(self, ref: ObjectRef) -> bool:
         """Whether it was the uid that did not fit, and not the status that the schema refuses."""
         try:
-            body = await self._client.get(target.resource, target.key)
+            body = await self._client.get(ref.resource, ref.key)
         except NotFoundError:
             return True
-        return bool(body["metadata"]["uid"] != target.uid)
+        return bool(body["metadata"]["uid"] != ref.uid)
 
-    def _deleted(self, target: ObjectRef) -> None:
-        self.forget(target)
-        self._on_deleted(target)
+    def _deleted(self, ref: ObjectRef) -> None:
+        self.drop(ref)
+        self._on_deleted(ref)
+
+
+def _operations(ref: ObjectRef, status: Encoded, if_version: str | None) -> Operations:
+    """The JSON Patch that writes a status, provided that the object is still the same one."""
+    tests = {"/metadata/uid": ref.uid} | ({"/metadata/resourceVersion": if_version} if if_version else {})
+    return [
+        *({"op": "test", "path": path, "value": value} for path, value in tests.items()),
+        {"op": "add", "path": "/status", "value": encoded(status)},
+    ]

@@ -1,4 +1,4 @@
-"""Following the objects of one kind: a list, then a watch from where the list ends, for ever.
+"""Following the objects of one kind: a list, then a watch from where the list ends, until cancelled.
 
 kopf's own watch hands each event to a task with loggers, patches and memories of its own: 0.4 ms and 8 KiB an
 object, several times what is done with it here. So what comes by the thousand (Things, Secrets) is followed by
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from thing_operator.core.clock import Clock
     from thing_operator.core.resource import Resource
-    from thing_operator.kube.client import KubeClient, WatchEvent
+    from thing_operator.kube.ports import ApiClient, WatchEvent
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE = 1.0
-_MAX_PAUSE = 60.0
+_FIRST_PAUSE = timedelta(seconds=1)
+_MAX_PAUSE = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class _Stream:
     """Since when it has not worked, by the monotonic clock."""
 
     def opened(self) -> None:
-        """It works."""
+        """The API server answers: the stream is not broken."""
         self.broken_at = None
 
 
@@ -50,7 +50,7 @@ class Watch:
 
     def __init__(
         self,
-        client: "KubeClient",
+        client: "ApiClient",
         resource: "Resource",
         *,
         namespaces: tuple[str, ...],
@@ -73,8 +73,8 @@ class Watch:
         self._on_event = on_event
         self._metadata_only = metadata_only
         self._backoff = Backoff(
-            timedelta(seconds=_FIRST_PAUSE),
-            timedelta(seconds=_MAX_PAUSE),
+            _FIRST_PAUSE,
+            _MAX_PAUSE,
             random.Random(),  # noqa: S311 - jitter
             Jitter.FULL_ABOVE_BASE,
         )
@@ -91,12 +91,11 @@ class Watch:
                 group.create_task(self._run(stream))
 
     @property
-    def broken_seconds(self) -> float:
+    def broken_for(self) -> timedelta:
         """For how long the one that has been broken longest has not worked; 0 when all work."""
+        broken = [stream.broken_at for stream in self._streams if stream.broken_at is not None]
         now = self._clock.monotonic()
-        return max(
-            (now - stream.broken_at for stream in self._streams if stream.broken_at is not None), default=0
-        )
+        return timedelta(seconds=now - min(broken, default=now))
 
     async def _run(self, stream: _Stream) -> None:
         while True:
@@ -109,7 +108,7 @@ class Watch:
                 trouble = error.message
             except Exception:
                 log.exception("the watch of %s failed unexpectedly", self._resource.plural)
-                stream.version, trouble = None, "it starts from a list"
+                stream.version, trouble = None, "it begins anew"
             if stream.broken_at is None:
                 stream.broken_at = self._clock.monotonic()
             stream.failures += 1
@@ -118,12 +117,12 @@ class Watch:
             await asyncio.sleep(pause)
 
     async def _follow(self, stream: _Stream) -> None:
-        """Report events until the API server ends the watch, which is every five minutes."""
+        """Hand on events until the API server ends the watch, which is every five minutes."""
         if stream.version is None:
             stream.version = await self._begin(stream.namespace)
             if self._on_gap is not None:
                 self._on_gap()
-        received = False
+        is_silent = True
         events = self._client.watch(
             self._resource,
             namespace=stream.namespace,
@@ -133,13 +132,13 @@ class Watch:
         )
         async with aclosing(events):
             async for event in events:
-                received = True
+                is_silent = False
                 stream.failures = 0
                 stream.version = event.body["metadata"]["resourceVersion"]
                 if event.kind != "BOOKMARK":
                     self._on_event(event)
-        if not received:
+        if is_silent:
             # There is a bookmark before the end at least: something is in between, or the version is not of
-            # this server's history (a restored backup), and then nothing would ever be reported.
+            # this server's history (a restored backup), and then nothing would ever come.
             stream.version = None
             raise ApiUnavailableError("it ended without a word")

@@ -6,7 +6,7 @@ from thing_operator.api.thing import ThingSpec
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.conditions import accepted_generation
 from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.presence import has_presence
@@ -40,7 +40,7 @@ class Connect:
         self._publisher = publisher
         self._clock = clock
 
-    async def run(self, record: ObjectRecord, thing: ThingRuntime, resolution: Resolution) -> Resolution:
+    async def run(self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution) -> Resolution:
         """Have the session under way that the spec asks for, or none; adds the problem that is in the way of one.
 
         Raises what is worth another try with backoff: trouble with the API server.
@@ -51,22 +51,22 @@ class Connect:
         if spec.suspend:
             await self.end(thing, report_offline=True)
             return resolution
-        self._expect_acceptance(record, thing)
-        problem = self._registry.claim(record, resolved)
+        self._expect_acceptance(snapshot, thing)
+        problem = self._registry.claim(snapshot, resolved)
         if problem is not None:
             return await self._give_up(thing, replace(resolution, problem=problem))
         try:
-            await self._finalizer.ensure(record, spec)
-            await self.open_session(record, thing, spec, resolved)
+            await self._finalizer.ensure(snapshot, spec)
+            await self.open_session(snapshot, thing, spec, resolved)
         except UserError as error:
             return replace(resolution, problem=Problem.of(error))
         return resolution
 
     async def open_session(
-        self, record: ObjectRecord, thing: ThingRuntime, spec: ThingSpec, resolved: ResolvedThing
+        self, snapshot: ObjectSnapshot, thing: ThingRuntime, spec: ThingSpec, resolved: ResolvedThing
     ) -> None:
         """Have the session under way. Raises UserError and what the API server answers."""
-        await self._sessions.ensure(record, thing.connection, resolved, presence=has_presence(spec))
+        await self._sessions.ensure(snapshot, thing.connection, resolved, presence=has_presence(spec))
 
     async def end(self, thing: ThingRuntime, *, report_offline: bool) -> None:
         """End the device and the session; ``report_offline``: a thing that reports presence says it is offline."""
@@ -80,8 +80,8 @@ class Connect:
             await self.end(thing, report_offline=problem.reason != Reason.DUPLICATE_THING)
         return resolution
 
-    def _expect_acceptance(self, record: ObjectRecord, thing: ThingRuntime) -> None:
+    def _expect_acceptance(self, snapshot: ObjectSnapshot, thing: ThingRuntime) -> None:
         acceptance = thing.requests.acceptance
-        if record.generation != acceptance.generation:
-            accepted = accepted_generation(self._publisher.previous(record)) == record.generation
-            acceptance.expect(record.generation, now=self._clock.monotonic(), accepted=accepted)
+        if snapshot.generation != acceptance.generation:
+            accepted = accepted_generation(self._publisher.previous(snapshot)) == snapshot.generation
+            acceptance.expect(snapshot.generation, now=self._clock.monotonic(), accepted=accepted)

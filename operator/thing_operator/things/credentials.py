@@ -9,8 +9,9 @@ from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import Credentials, check_pair, pick_pair
-from thing_operator.kube.client import CONFIG_MAPS, SECRETS, KubeClient
 from thing_operator.kube.errors import NotFoundError
+from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.things.resolved import ResolvedThing
 
 CA_KEY = "ca.crt"
@@ -37,7 +38,7 @@ class ThingIdentity:
 
 
 async def read_identity(
-    client: KubeClient, *, namespace: str, resolved: ResolvedThing, now: datetime
+    client: ApiClient, *, namespace: str, resolved: ResolvedThing, now: datetime
 ) -> ThingIdentity:
     """Read and check the Secret and the CA that ``resolved`` names.
 
@@ -60,7 +61,7 @@ async def read_identity(
     return ThingIdentity(credentials, await _read_ca(client, namespace=namespace, resolved=resolved))
 
 
-async def _read_ca(client: KubeClient, *, namespace: str, resolved: ResolvedThing) -> str | None:
+async def _read_ca(client: ApiClient, *, namespace: str, resolved: ResolvedThing) -> str | None:
     if resolved.ca_secret_name:
         resource, name, kind = SECRETS, resolved.ca_secret_name, "Secret"
     elif resolved.ca_config_map_name:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from thing_operator.config import EndpointSettings
 from thing_operator.core.errors import UserError
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.connect import Connect
 from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.managed_paths import ManagedPaths
@@ -34,25 +34,25 @@ class ThingDeletion:
         self._publisher = publisher
         self._settings = settings
 
-    async def reconcile(self, record: ObjectRecord, thing: ThingRuntime) -> timedelta | None:
+    async def reconcile(self, snapshot: ObjectSnapshot, thing: ThingRuntime) -> timedelta | None:
         """A Thing being deleted: without our finalizer only its session ends, with it the shadow is cleaned up.
 
         Returns when to try again, None when all is done. Raises what the API server answers.
         """
-        if not self._finalizer.is_on(record):
+        if not self._finalizer.is_on(snapshot):
             await self._connect.end(thing, report_offline=True)
             return None
-        resolution = resolve(record, settings=self._settings)
+        resolution = resolve(snapshot, settings=self._settings)
         spec, resolved = resolution.spec, resolution.resolved
-        if spec is not None and resolved is not None and self._registry.claim(record, resolved) is None:
+        if spec is not None and resolved is not None and self._registry.claim(snapshot, resolved) is None:
             with suppress(UserError):  # then there is no session, and the time runs out
-                await self._connect.open_session(record, thing, spec, resolved)
+                await self._connect.open_session(snapshot, thing, spec, resolved)
         thing.device.stop()
         again = await self._finalizer.finish(
-            record,
+            snapshot,
             policy=spec.deletion_policy if spec else None,
             session=thing.connection.session,
-            managed=ManagedPaths.of(self._publisher.previous(record)),
+            managed=ManagedPaths.of(self._publisher.previous(snapshot)),
         )
         if again is None:
             await self._connect.end(thing, report_offline=False)

@@ -9,7 +9,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.reasons import Reason
 from thing_operator.device import DeviceProgram, compile_device
 from thing_operator.kube.ports import Enqueue, RecordEvent
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Session
 from thing_operator.things.problem import Problem
@@ -71,7 +71,7 @@ class DeviceManager:
 
     def run(
         self,
-        record: ObjectRecord,
+        snapshot: ObjectSnapshot,
         slot: DeviceSlot,
         resolved: ResolvedThing,
         *,
@@ -85,24 +85,24 @@ class DeviceManager:
         if program is None:
             return
         if slot.device is None and program.signals:
-            slot.device = self._new_device(record, session)
+            slot.device = self._new_device(snapshot, session)
         if slot.device is not None:
-            slot.device.run(program, thing_name=resolved.thing_name, created=record.created_at)
+            slot.device.run(program, thing_name=resolved.thing_name, created=snapshot.created_at)
 
-    def _new_device(self, record: ObjectRecord, session: Callable[[], Session | None]) -> VirtualDevice:
+    def _new_device(self, snapshot: ObjectSnapshot, session: Callable[[], Session | None]) -> VirtualDevice:
         return VirtualDevice(
             session=session,
             settings=self._settings,
             clock=self._clock,
-            on_problem=lambda: self._enqueue(record.key),
-            on_dropped=lambda count: self._dropped(record, count),
+            on_problem=lambda: self._enqueue(snapshot.key),
+            on_dropped=lambda count: self._dropped(snapshot, count),
         )
 
-    def _dropped(self, record: ObjectRecord, count: int) -> None:
+    def _dropped(self, snapshot: ObjectSnapshot, count: int) -> None:
         limits = self._settings
         self._observer.samples_dropped(count)
         self._record_event(
-            record,
+            snapshot,
             Reason.SAMPLES_DROPPED,
             f"{count} simulated value(s) of the time without a connection are lost: the operator keeps "
             f"{limits.buffer_limit} (device.bufferLimit) for {limits.buffer_age} (device.bufferAge)",

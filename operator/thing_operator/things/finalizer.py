@@ -12,10 +12,9 @@ from thing_operator.api.thing import DeletionPolicy, ThingSpec
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.reasons import Reason
-from thing_operator.kube.client import KubeClient, Operations
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
-from thing_operator.kube.ports import RecordEvent
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.ports import ApiClient, Operations, RecordEvent
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Session
 from thing_operator.shadow.messages import UNSET, Unset
 from thing_operator.shadow.planning import DesiredPolicy, plan_section
@@ -29,7 +28,7 @@ class ShadowFinalizer:
     """Puts the finalizer on and takes it off, and clears or deletes the shadow in between."""
 
     def __init__(
-        self, *, client: KubeClient, timeout: timedelta, clock: Clock, record_event: RecordEvent
+        self, *, client: ApiClient, timeout: timedelta, clock: Clock, record_event: RecordEvent
     ) -> None:
         self._client = client
         self._timeout = timeout
@@ -37,21 +36,21 @@ class ShadowFinalizer:
         self._record_event = record_event
         self._began = clock.now()
 
-    async def ensure(self, record: ObjectRecord, spec: ThingSpec) -> None:
+    async def ensure(self, snapshot: ObjectSnapshot, spec: ThingSpec) -> None:
         """Have the finalizer on a living Thing exactly when its policy needs it."""
         needed = spec.deletion_policy in {DeletionPolicy.CLEAR, DeletionPolicy.DELETE}
-        if needed and FINALIZER not in record.finalizers:
-            await self._set_finalizers(record, (*record.finalizers, FINALIZER))
-        elif not needed and FINALIZER in record.finalizers:
-            await self._release(record)
+        if needed and FINALIZER not in snapshot.finalizers:
+            await self._set_finalizers(snapshot, (*snapshot.finalizers, FINALIZER))
+        elif not needed and FINALIZER in snapshot.finalizers:
+            await self._release(snapshot)
 
-    def is_on(self, record: ObjectRecord) -> bool:
+    def is_on(self, snapshot: ObjectSnapshot) -> bool:
         """Whether a Thing being deleted still waits for us."""
-        return FINALIZER in record.finalizers
+        return FINALIZER in snapshot.finalizers
 
     async def finish(
         self,
-        record: ObjectRecord,
+        snapshot: ObjectSnapshot,
         *,
         policy: DeletionPolicy | None,
         session: Session | None,
@@ -60,9 +59,9 @@ class ShadowFinalizer:
         """Do the work if it can be done now; returns when to try again, None when the Thing is released."""
         try:
             if session is not None and session.view.connected:
-                async with asyncio.timeout(max(0.0, self._left(record).total_seconds())):
-                    await self._work(record, policy, session=session, managed=managed)
-                await self._release(record)
+                async with asyncio.timeout(max(0.0, self._left(snapshot).total_seconds())):
+                    await self._work(snapshot, policy, session=session, managed=managed)
+                await self._release(snapshot)
                 return None
         except TimeoutError:
             trouble = "no answer of the shadow service"
@@ -70,27 +69,27 @@ class ShadowFinalizer:
             trouble = error.message
         else:
             trouble = session.view.message if session is not None else "no session"
-        left = self._left(record)
+        left = self._left(snapshot)
         if left > timedelta(0):
             return min(left, _RETRY_INTERVAL)
         self._record_event(
-            record,
+            snapshot,
             Reason.DELETION_TIMED_OUT,
             f"released after {self._timeout} with the shadow left as it is ({trouble}): remove it in MIC if need be",
         )
-        await self._release(record)
+        await self._release(snapshot)
         return None
 
-    def _left(self, record: ObjectRecord) -> timedelta:
+    def _left(self, snapshot: ObjectSnapshot) -> timedelta:
         """How long this Thing may still hang. The time before the operator's start does not count: what was
         deleted while nobody was there is seen to all the same.
         """
-        since = max(record.deleting_since or self._began, self._began)
+        since = max(snapshot.deleting_since or self._began, self._began)
         return since + self._timeout - self._clock.now()
 
     async def _work(
         self,
-        record: ObjectRecord,
+        snapshot: ObjectSnapshot,
         policy: DeletionPolicy | None,
         *,
         session: Session,
@@ -99,7 +98,7 @@ class ShadowFinalizer:
         if policy is DeletionPolicy.DELETE:
             await session.delete_shadow()
             self._record_event(
-                record, Reason.SHADOW_DELETED, "the shadow was deleted, as deletionPolicy asks"
+                snapshot, Reason.SHADOW_DELETED, "the shadow was deleted, as deletionPolicy asks"
             )
             return
         document = session.view.document
@@ -112,26 +111,26 @@ class ShadowFinalizer:
         if desired is not UNSET or reported is not UNSET:
             await session.update(desired=desired, reported=reported)
         self._record_event(
-            record, Reason.SHADOW_CLEARED, "the keys set by this Thing were removed from the shadow"
+            snapshot, Reason.SHADOW_CLEARED, "the keys set by this Thing were removed from the shadow"
         )
 
-    async def _release(self, record: ObjectRecord) -> None:
-        await self._set_finalizers(record, tuple(name for name in record.finalizers if name != FINALIZER))
+    async def _release(self, snapshot: ObjectSnapshot) -> None:
+        await self._set_finalizers(snapshot, tuple(name for name in snapshot.finalizers if name != FINALIZER))
 
-    async def _set_finalizers(self, record: ObjectRecord, names: tuple[str, ...]) -> None:
+    async def _set_finalizers(self, snapshot: ObjectSnapshot, names: tuple[str, ...]) -> None:
         """Replace the list as long as it is the one we saw; a change in between brings the Thing back anyway."""
-        before = list(record.finalizers) or None
+        before = list(snapshot.finalizers) or None
         operations: Operations = [
-            {"op": "test", "path": "/metadata/uid", "value": record.uid},
+            {"op": "test", "path": "/metadata/uid", "value": snapshot.uid},
             {"op": "test", "path": "/metadata/finalizers", "value": before},
             {"op": "add", "path": "/metadata/finalizers", "value": list(names)},
         ]
         try:
-            await self._client.json_patch(THINGS, record.key, operations)
+            await self._client.json_patch(THINGS, snapshot.key, operations)
         except NotFoundError:
             return
         except InvalidObjectError:
-            raise ConflictError(f"the finalizers of {record.key} were changed meanwhile") from None
+            raise ConflictError(f"the finalizers of {snapshot.key} were changed meanwhile") from None
 
 
 def _clear(managed: tuple[str, ...], current: JsonObject) -> JsonObject | Unset:

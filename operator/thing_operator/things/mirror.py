@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from thing_operator.api.thing import MirrorSpec, ShadowStatus
 from thing_operator.device import DeviceProgram
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Session, SessionView
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.merging import difference
@@ -96,7 +96,7 @@ class Mirror:
 
 
 def mirror_report(
-    record: ObjectRecord, mirror: Mirror, session: Session | None, publisher: StatusPublisher
+    snapshot: ObjectSnapshot, mirror: Mirror, session: Session | None, publisher: StatusPublisher
 ) -> bool:
     """Bring what a session reports into status; False when that needs a reconcile of its own."""
     if mirror.note_change():
@@ -107,10 +107,10 @@ def mirror_report(
     if session.view is steady.view:
         return True
     shadow = steady.mirrored(session.view)
-    if shadow is None or record.generation != steady.generation:
+    if shadow is None or snapshot.generation != steady.generation:
         return False
     steady.view = session.view
-    publisher.mirror(record, shadow, steady.mirror)
+    publisher.mirror(snapshot, shadow, steady.mirror)
     return True
 
 

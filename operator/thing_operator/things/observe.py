@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from thing_operator.core.clock import Clock
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.observation import Observation
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.resolved import Resolution
@@ -20,14 +20,14 @@ class Observe:
         self._clock = clock
 
     def run(
-        self, record: ObjectRecord, thing: ThingRuntime, resolution: Resolution, outcome: SyncOutcome
+        self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution, outcome: SyncOutcome
     ) -> Observation:
         """What is the case at this moment, as far as the stages before have found out."""
         slot = thing.connection
         return Observation(
-            generation=record.generation,
+            generation=snapshot.generation,
             now=self._clock.now(),
-            previous=self._publisher.previous(record),
+            previous=self._publisher.previous(snapshot),
             spec=resolution.spec,
             resolved=resolution.resolved,
             blocking_problem=outcome.blocking_problem,

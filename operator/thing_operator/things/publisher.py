@@ -10,7 +10,7 @@ from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.parsed import ParsedStatuses
 from thing_operator.kube.ports import RecordEvent
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.things.condition_counts import ConditionCounts, ConditionSet
 from thing_operator.things.conditions import condition_keys, event_worthy
@@ -40,57 +40,57 @@ class StatusPublisher:
         self._record_event = record_event
         self._default_interval = min_interval
 
-    def previous(self, record: ObjectRecord) -> ThingStatus:
+    def previous(self, snapshot: ObjectSnapshot) -> ThingStatus:
         """The status that the API server holds, as far as is known."""
-        return self._statuses.of(_object_ref(record))
+        return self._statuses.current(_object_ref(snapshot))
 
     async def persist(
-        self, record: ObjectRecord, managed: ManagedPaths, *, observe: Callable[[], Observation]
+        self, snapshot: ObjectSnapshot, managed: ManagedPaths, *, observe: Callable[[], Observation]
     ) -> None:
         """Have the API server hold ``managed`` before anything that it stands for is sent.
 
         ``observe`` gives what the status to be written says besides; it is asked only if a write is needed.
         Raises what the API server answers.
         """
-        if self._certain(record).covers(managed):
+        if self._certain(snapshot).covers(managed):
             return
         # What is under way may bring it: then no second write is needed.
-        await self._writer.landed(_object_ref(record))
-        if self._certain(record).covers(managed):
+        await self._writer.wait_in_flight(_object_ref(snapshot))
+        if self._certain(snapshot).covers(managed):
             return
-        await self._writer.write(_object_ref(record), build_status(observe()).to_wire())
+        await self._writer.write_through(_object_ref(snapshot), build_status(observe()).to_wire())
 
     def publish(
-        self, record: ObjectRecord, observation: Observation, *, published: ConditionSet | None
+        self, snapshot: ObjectSnapshot, observation: Observation, *, published: ConditionSet | None
     ) -> ConditionSet:
         """Write what has changed and record its Events; returns the conditions, to be given back as ``published``."""
         status = build_status(observation)
         before = published or condition_keys(observation.previous.conditions)
         for condition in event_worthy(before, status.conditions):
-            self._record_event(record, Reason(condition.reason), condition.message)
-        self._writer.submit(
-            _object_ref(record),
+            self._record_event(snapshot, Reason(condition.reason), condition.message)
+        self._writer.enqueue(
+            _object_ref(snapshot),
             status.to_wire(),
             urgent=is_urgent(observation.previous, status),
             min_interval=self._min_interval(observation.mirror),
         )
         return self._counts.move(published, condition_keys(status.conditions))
 
-    def mirror(self, record: ObjectRecord, shadow: ShadowStatus, spec: MirrorSpec | None) -> None:
+    def mirror(self, snapshot: ObjectSnapshot, shadow: ShadowStatus, spec: MirrorSpec | None) -> None:
         """Bring what was reported into status and leave the rest of it as it is."""
         part = {"shadow": shadow.to_wire()}
-        self._writer.amend(_object_ref(record), part, min_interval=self._min_interval(spec))
+        self._writer.patch(_object_ref(snapshot), part, min_interval=self._min_interval(spec))
 
     def _min_interval(self, mirror: MirrorSpec | None) -> timedelta:
         own = mirror.min_interval if mirror else None
         return parse_duration(own) if own else self._default_interval
 
-    def _certain(self, record: ObjectRecord) -> ManagedPaths:
+    def _certain(self, snapshot: ObjectSnapshot) -> ManagedPaths:
         """What the API server holds for certain: what is in every status that it may hold by now."""
-        possible = [ManagedPaths.of(status) for status in self._statuses.possible(_object_ref(record))]
+        candidates = [ManagedPaths.of(status) for status in self._statuses.candidates(_object_ref(snapshot))]
         return ManagedPaths(
-            desired=_common(managed.desired for managed in possible),
-            reported=_common(managed.reported for managed in possible),
+            desired=_common(managed.desired for managed in candidates),
+            reported=_common(managed.reported for managed in candidates),
         )
 
 
@@ -99,5 +99,5 @@ def _common(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(frozenset.intersection(*sets)) if sets else ()
 
 
-def _object_ref(record: ObjectRecord) -> ObjectRef:
-    return ObjectRef(THINGS, record.key, record.uid)
+def _object_ref(snapshot: ObjectSnapshot) -> ObjectRef:
+    return ObjectRef(THINGS, snapshot.key, snapshot.uid)

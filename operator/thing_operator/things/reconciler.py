@@ -52,17 +52,17 @@ class ThingReconciler:
         if found is None:
             await stages.deletion.forget(key)
             return None
-        record, thing = found
+        snapshot, thing = found
         steady = None
         thing.mirror.begin()
         try:
-            if record.deleting_since is not None:
-                return await stages.deletion.reconcile(record, thing)
-            resolution = resolve(record, settings=self._settings)
-            resolution = await stages.connect.run(record, thing, resolution)
-            outcome = await stages.sync.run(record, thing, resolution)
-            observation = stages.observe.run(record, thing, resolution, outcome)
-            thing.published = stages.publisher.publish(record, observation, published=thing.published)
+            if snapshot.deleting_since is not None:
+                return await stages.deletion.reconcile(snapshot, thing)
+            resolution = resolve(snapshot, settings=self._settings)
+            resolution = await stages.connect.run(snapshot, thing, resolution)
+            outcome = await stages.sync.run(snapshot, thing, resolution)
+            observation = stages.observe.run(snapshot, thing, resolution, outcome)
+            thing.published = stages.publisher.publish(snapshot, observation, published=thing.published)
             steady = mirror_only(observation, outcome, program=thing.device.program)
             return requeue_after(
                 observation, due=outcome.requeue_after, retry_after=thing.requests.retry_after()
@@ -75,7 +75,7 @@ class ThingReconciler:
         """The session of this Thing sees something new: a reconcile, unless there is only a report to mirror."""
         found = self._registry.find(key)
         if found is not None:
-            record, thing = found
-            if mirror_report(record, thing.mirror, thing.connection.session, self._stages.publisher):
+            snapshot, thing = found
+            if mirror_report(snapshot, thing.mirror, thing.connection.session, self._stages.publisher):
                 return
         self._enqueue(key)

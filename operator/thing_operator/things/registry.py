@@ -7,7 +7,7 @@ from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import Enqueue
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.claims import Claims
 from thing_operator.things.condition_counts import ConditionCounts, ConditionSet
 from thing_operator.things.problem import Problem
@@ -31,22 +31,22 @@ class ThingRegistry:
         self._claims = Claims()
         self.counts = ConditionCounts()
 
-    def find(self, key: ObjectKey) -> tuple[ObjectRecord, ThingRuntime] | None:
+    def find(self, key: ObjectKey) -> tuple[ObjectSnapshot, ThingRuntime] | None:
         """The Thing as the watch shows it and its runtime; None unless both are of the very same object."""
-        record, thing = self._cache.get(key), self._runtimes.get(key)
-        if record is None or thing is None or thing.uid != record.uid:
+        snapshot, thing = self._cache.get(key), self._runtimes.get(key)
+        if snapshot is None or thing is None or thing.uid != snapshot.uid:
             return None
-        return record, thing
+        return snapshot, thing
 
-    def enter(self, key: ObjectKey) -> tuple[ObjectRecord, ThingRuntime] | None:
+    def enter(self, key: ObjectKey) -> tuple[ObjectSnapshot, ThingRuntime] | None:
         """As :meth:`find`, with a new runtime for an object that has none.
 
         None when the object is deleted, or when the runtime under this key is of a deleted object of the same name:
         then :meth:`remove` comes first.
         """
-        record = self._cache.get(key)
-        if record is not None and key not in self._runtimes:
-            self._runtimes[key] = self._new_runtime(record.uid)
+        snapshot = self._cache.get(key)
+        if snapshot is not None and key not in self._runtimes:
+            self._runtimes[key] = self._new_runtime(snapshot.uid)
         return self.find(key)
 
     def remove(self, key: ObjectKey) -> ThingRuntime | None:
@@ -60,19 +60,19 @@ class ThingRegistry:
         """Give up the claim of this key, once its session has ended. Who waited for it is enqueued, and so is an
         object of the same name that was created since.
         """
-        self._cache.refer(key, ())
+        self._cache.index_secrets(key, ())
         for waiting in self._claims.release(key):
             self._enqueue(waiting)
         if self._cache.get(key) is not None:
             self._enqueue(key)
 
-    def claim(self, record: ObjectRecord, resolved: ResolvedThing) -> Problem | None:
+    def claim(self, snapshot: ObjectSnapshot, resolved: ResolvedThing) -> Problem | None:
         """Claim the thing for this object; the problem when an older one holds it."""
         key = resolved.claim_key
-        for affected in self._claims.claim(record.key, identity=key, seniority=record.seniority):
+        for affected in self._claims.claim(snapshot.key, identity=key, seniority=snapshot.seniority):
             self._enqueue(affected)
         holder = self._claims.holder(key)
-        if holder is None or holder == record.key:
+        if holder is None or holder == snapshot.key:
             return None
         return Problem(
             Reason.DUPLICATE_THING,
@@ -83,7 +83,7 @@ class ThingRegistry:
 
     def secret_changed(self, secret: ObjectKey) -> None:
         """A Secret was created, changed or deleted: its users read it again."""
-        for key in self._cache.users_of(secret):
+        for key in self._cache.referrers(secret):
             if key in self._runtimes:
                 self._runtimes[key].connection.forget_credentials()
             self._enqueue(key)

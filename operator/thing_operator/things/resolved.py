@@ -8,7 +8,7 @@ from thing_operator.config.hosts import matches_any
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.credentials.names import secret_name
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.problem import Problem
 
 
@@ -52,12 +52,12 @@ class Resolution:
     problem: Problem | None = None
 
 
-def resolve(record: ObjectRecord, *, settings: EndpointSettings) -> Resolution:
+def resolve(snapshot: ObjectSnapshot, *, settings: EndpointSettings) -> Resolution:
     """Parse the spec and fill in the defaults; never raises: what is wrong with it is in the result."""
     spec: ThingSpec | None = None
     try:
-        spec = record.parse_spec(ThingSpec)
-        return Resolution(spec, resolve_thing(name=record.key.name, spec=spec, settings=settings))
+        spec = snapshot.parse_spec(ThingSpec)
+        return Resolution(spec, resolve_thing(name=snapshot.key.name, spec=spec, settings=settings))
     except UserError as error:
         return Resolution(spec, problem=Problem.of(error))
 

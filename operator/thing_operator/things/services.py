@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
 from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.client import KubeClient
-from thing_operator.kube.ports import Enqueue, RecordEvent
+from thing_operator.kube.ports import ApiClient, Enqueue, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Hub
@@ -17,7 +16,7 @@ from thing_operator.session import Hub
 class ThingServices:
     """One of each a process. ``default_ca``: PEM, for Things that name no CA; None for the shipped roots."""
 
-    client: KubeClient
+    client: ApiClient
     hub: Hub
     cache: ObjectCache
     writer: StatusWriter

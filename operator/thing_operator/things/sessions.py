@@ -13,8 +13,8 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import Credentials
 from thing_operator.device import offline_report
 from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.client import KubeClient
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec, SessionView
 from thing_operator.things.credentials import CaNotFoundError, ThingIdentity, read_identity
 from thing_operator.things.presence import offline_will
@@ -52,7 +52,7 @@ class SessionManager:
     def __init__(
         self,
         *,
-        client: KubeClient,
+        client: ApiClient,
         hub: Hub,
         cache: ObjectCache,
         default_ca: str | None,
@@ -67,7 +67,7 @@ class SessionManager:
         self._clock = clock
 
     async def ensure(
-        self, record: ObjectRecord, slot: SessionSlot, resolved: ResolvedThing, *, presence: bool
+        self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing, *, presence: bool
     ) -> None:
         """Have the session that ``resolved`` asks for under way; bad credentials leave a running one alone.
 
@@ -75,7 +75,7 @@ class SessionManager:
 
         Bad credentials are noted in ``slot``. Raises CaNotFoundError and what the API server raises.
         """
-        identity = await self._changed_identity(record, slot, resolved)
+        identity = await self._changed_identity(snapshot, slot, resolved)
         spec = self._session_spec(resolved, identity, presence=presence, now_in_use=slot.spec)
         if spec is None:
             return
@@ -85,7 +85,7 @@ class SessionManager:
         if slot.session is not None and rotates:
             slot.session.replace(spec)
         else:
-            key = record.key
+            key = snapshot.key
             slot.last_view = None
             slot.session = self._hub.open(spec, lambda _session: self._on_session_change(key))
         slot.spec = spec
@@ -132,16 +132,16 @@ class SessionManager:
         )
 
     async def _changed_identity(
-        self, record: ObjectRecord, slot: SessionSlot, resolved: ResolvedThing
+        self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing
     ) -> ThingIdentity | None:
         """Credentials and CA, when there is reason to read them and they are good; else None."""
-        source = (resolved, record.uid)
+        source = (resolved, snapshot.uid)
         now = self._clock.now()
         if slot.credentials_source == source and not _turned(slot, now=now):
             return None
-        namespace = record.key.namespace
+        namespace = snapshot.key.namespace
         names = (resolved.secret_name, resolved.ca_secret_name)
-        self._cache.refer(record.key, (ObjectKey(namespace, name) for name in names if name))
+        self._cache.index_secrets(snapshot.key, (ObjectKey(namespace, name) for name in names if name))
         identity: ThingIdentity | None = None
         try:
             identity = await read_identity(self._client, namespace=namespace, resolved=resolved, now=now)

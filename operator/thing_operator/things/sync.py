@@ -5,7 +5,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.ports import RecordEvent
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.things.devices import DeviceManager
 from thing_operator.things.managed_paths import ManagedPaths
@@ -39,12 +39,12 @@ class Sync:
         self._observer = observer
         self._clock = clock
 
-    async def run(self, record: ObjectRecord, thing: ThingRuntime, resolution: Resolution) -> SyncOutcome:
+    async def run(self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution) -> SyncOutcome:
         """Bring the shadow to the spec; nothing is done where a problem is in the way, or the Thing suspended.
 
         Raises what the API server answers when the managed paths cannot be persisted.
         """
-        previous = self._publisher.previous(record)
+        previous = self._publisher.previous(snapshot)
         spec, resolved = resolution.spec, resolution.resolved
         unchanged = SyncOutcome(ManagedPaths.of(previous), blocking_problem=resolution.problem)
         if resolution.problem is not None or spec is None or resolved is None or spec.suspend:
@@ -52,46 +52,46 @@ class Sync:
 
         async def persist(managed: ManagedPaths) -> None:
             await self._publisher.persist(
-                record,
+                snapshot,
                 managed,
-                observe=lambda: self._observe.run(record, thing, resolution, SyncOutcome(managed)),
+                observe=lambda: self._observe.run(snapshot, thing, resolution, SyncOutcome(managed)),
             )
 
         try:
             outcome = await sync_shadow(
                 thing.connection.session,
                 thing.requests,
-                self._desired_state(record, thing, spec, resolved),
+                self._desired_state(snapshot, thing, spec, resolved),
                 previous=previous,
                 persist=persist,
             )
         except UserError as error:
             return unchanged.blocked_by(error)
-        self._after(record, thing, resolved, outcome)
+        self._after(snapshot, thing, resolved, outcome)
         return outcome
 
     def _desired_state(
-        self, record: ObjectRecord, thing: ThingRuntime, spec: ThingSpec, resolved: ResolvedThing
+        self, snapshot: ObjectSnapshot, thing: ThingRuntime, spec: ThingSpec, resolved: ResolvedThing
     ) -> DesiredState:
         """Raises InvalidDeviceError."""
         program = thing.device.compile(
             spec,
-            generation=record.generation,
+            generation=snapshot.generation,
             thing_name=resolved.thing_name,
             document_limit=self._document_limit,
         )
         return DesiredState(
-            generation=record.generation, spec=spec, program=program, document_limit=self._document_limit
+            generation=snapshot.generation, spec=spec, program=program, document_limit=self._document_limit
         )
 
     def _after(
-        self, record: ObjectRecord, thing: ThingRuntime, resolved: ResolvedThing, outcome: SyncOutcome
+        self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolved: ResolvedThing, outcome: SyncOutcome
     ) -> None:
         if outcome.accepted:
             seconds = thing.requests.acceptance.arrived(now=self._clock.monotonic())
             if seconds is not None:
                 self._observer.synced(seconds)
-            self._devices.run(record, thing.device, resolved, session=lambda: thing.connection.session)
+            self._devices.run(snapshot, thing.device, resolved, session=lambda: thing.connection.session)
         if outcome.repaired:
             paths = ", ".join(outcome.repaired[:5])
-            self._record_event(record, Reason.DRIFT_REPAIRED, f"changed by others and repaired: {paths}")
+            self._record_event(snapshot, Reason.DRIFT_REPAIRED, f"changed by others and repaired: {paths}")

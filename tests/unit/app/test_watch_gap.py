@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class ForgetfulServer:
 async def test_a_thing_deleted_edited_or_made_during_a_410_gap_is_found_by_the_new_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(watch, "_FIRST_PAUSE", timedelta(seconds=0.01))
     before = [thing(name, uid=f"{name}-1") for name in ("deleted", "edited", "anew", "same")]
     after = [
         thing("edited", uid="edited-1", generation=2),

@@ -5,10 +5,12 @@ import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
 from tests.support.pki import ec_pair
 
@@ -36,9 +38,11 @@ from thing_operator.download.errors import (
 )
 from thing_operator.download.https import HttpsClient
 from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.client import SECRETS
 from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError, error_of
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.ports import Operations
+from thing_operator.kube.resources import SECRETS
+from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.kube.status_writer import Status, StatusWriter
 from thing_operator.mic import MicLoginError, MicRefusedError, MicUnavailableError
 
 pytestmark = pytest.mark.real_time  # zips are read in a thread
@@ -85,7 +89,7 @@ OF_AN_EARLIER_IMPORT: dict[str, Any] = {
 }
 
 
-class ApiServer:
+class ApiServer(FakeClient):
     """Holds the source Secrets; ``errors`` are raised by the verb that they are given for."""
 
     def __init__(self, *, zip_file: bytes, url: str, errors: Mapping[str, Exception]) -> None:
@@ -100,7 +104,15 @@ class ApiServer:
         if verb in self.errors:
             raise self.errors[verb]
 
-    async def list(self, resource: Resource, **_: Any) -> list[dict[str, Any]]:
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        metadata_only: bool = False,
+        page_size: int = 500,
+    ) -> list[dict[str, Any]]:
         self._answer("list")
         return [OF_AN_EARLIER_IMPORT] if "patch" in self.errors and resource is SECRETS else []
 
@@ -116,24 +128,26 @@ class ApiServer:
         self._answer("create")
         return dict(body)
 
-    async def json_patch(self, *_: Any) -> None:
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
         self._answer("patch")
 
 
-class Writer:
-    """Holds the status that was submitted last."""
+class Writer(StatusWriter):
+    """Holds the status that was enqueued last, as if it were written."""
 
     def __init__(self) -> None:
-        self._held = b"{}"
+        self._status = b"{}"
 
-    def held(self, _target: ObjectRef) -> bytes:
-        return self._held
+    def current(self, ref: ObjectRef) -> bytes:
+        return self._status
 
-    def submit(self, _target: ObjectRef, status: Mapping[str, Any], **_: Any) -> None:
-        self._held = encode(status)
+    def enqueue(self, ref: ObjectRef, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
+        self._status = encode(status)
 
-    async def write(self, target: ObjectRef, status: Mapping[str, Any], **_: Any) -> None:
-        self.submit(target, status)
+    async def write_through(self, ref: ObjectRef, status: Status, *, if_version: str | None = None) -> None:
+        self._status = encode(status)
 
 
 def raising(error: Exception) -> Callable[..., Any]:
@@ -250,11 +264,11 @@ class Seen:
 async def reconciled(case: Case) -> Seen:
     writer, events, clock = Writer(), list[Reason](), FakeClock()
     client: Any = ApiServer(zip_file=case.zip_file, url=case.url, errors=case.errors)
-    record = ObjectRecord(
+    snapshot = ObjectSnapshot(
         KEY, "u", 3, "2026-01-01T00:00:00Z", deleting_since=None, finalizers=(), spec=encode(case.spec)
     )
 
-    def record_event(_record: ObjectRecord, reason: Reason, _message: str) -> None:
+    def record_event(_snapshot: ObjectSnapshot, reason: Reason, _message: str) -> None:
         events.append(reason)
 
     https = HttpsClient(hosts=("zips.example.com",), ca_file=case.ca_file)
@@ -264,7 +278,7 @@ async def reconciled(case: Case) -> Seen:
     if case.cloud is not None:
         cloud.advance = case.cloud  # type: ignore[method-assign]
     publisher = BatchPublisher(
-        writer=writer,  # type: ignore[arg-type]
+        writer=writer,
         record_event=record_event,
         clock=clock,
     )
@@ -278,10 +292,10 @@ async def reconciled(case: Case) -> Seen:
     reconciler = BatchReconciler(client=client, find_zips=find_zips, publisher=publisher, clock=clock)
     error = None
     try:
-        await reconciler.reconcile(record)
+        await reconciler.reconcile(snapshot)
     except ThingOperatorError as raised:
         error = raised
-    return Seen(publisher.previous(record), events, error)
+    return Seen(publisher.previous(snapshot), events, error)
 
 
 @pytest.mark.parametrize(

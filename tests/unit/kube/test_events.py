@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
 from tests.support.fakes import target
 from tests.support.polling import until
@@ -14,9 +15,10 @@ from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube import events
 from thing_operator.kube.errors import ApiUnavailableError, NotFoundError
 from thing_operator.kube.events import EventRecorder
+from thing_operator.kube.ports import Operations
 
 
-class EventClient:
+class EventClient(FakeClient):
     """Keeps Events; ``errors`` are raised first, one each."""
 
     def __init__(self) -> None:
@@ -29,12 +31,13 @@ class EventClient:
         self.made[body["metadata"]["name"]] = dict(body)
         return {}
 
-    async def json_patch(self, resource: Resource, key: ObjectKey, operations: list[Any]) -> dict[str, Any]:
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
         if key.name not in self.made:
             raise NotFoundError("expired")
         for each in operations:
             self.made[key.name][each["path"].removeprefix("/")] = each["value"]
-        return {}
 
     def counts(self) -> list[tuple[str, int]]:
         return [(event["message"], event["count"]) for event in self.made.values()]
@@ -44,7 +47,7 @@ class Setup:
     def __init__(self) -> None:
         self.client = EventClient()
         self.clock = FakeClock()
-        self.recorder = EventRecorder(self.client, clock=self.clock)  # type: ignore[arg-type]
+        self.recorder = EventRecorder(self.client, clock=self.clock)
 
     def record(self, name: str = "t", message: str = "m") -> None:
         self.recorder.record(target(name, uid=name), reason=Reason.ACCEPTED, message=message)

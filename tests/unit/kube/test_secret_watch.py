@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from tests.support.polling import until
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube import client, watch
-from thing_operator.kube.client import SECRETS
 from thing_operator.kube.errors import ThrottledError
+from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.secret_watch import SecretWatch
 
 pytestmark = pytest.mark.real_time
@@ -91,7 +92,7 @@ class Running:
 
 @pytest.fixture
 async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
-    monkeypatch.setattr(watch, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(watch, "_FIRST_PAUSE", timedelta(seconds=0.01))
     monkeypatch.setattr(client, "_WATCH_SILENCE", 0.2)
     closing: list[Callable[[], Awaitable[Any]]] = []
 
@@ -155,9 +156,9 @@ async def test_a_broken_watch_counts_from_its_first_failure_until_it_hears_again
     running = await start(tells(), tells(), tells(event("ADDED", "31")))
     watch = running.watch
     assert watch is not None
-    await until(lambda: watch.broken_seconds > 0)
+    await until(lambda: watch.broken_for > timedelta(0))
     await until(lambda: running.seen == ["ns/s"])
-    assert watch.broken_seconds == 0
+    assert watch.broken_for == timedelta(0)
 
 
 async def test_an_expired_version_means_a_new_list_and_a_look_at_everything(start: Start) -> None:
@@ -197,6 +198,6 @@ async def test_the_api_servers_retry_after_is_heard(tmp_path: Path) -> None:
     client = await connect(server, tmp_path)
     with pytest.raises(ThrottledError) as caught:
         await client.list(SECRETS)
-    assert caught.value.retry_after == 7
+    assert caught.value.retry_after == timedelta(seconds=7)
     await client.close()
     await server.close()

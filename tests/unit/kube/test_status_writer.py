@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.clock import FakeClock, loop_time
-from tests.support.fakes import RecordingClient, target
+from tests.support.fakes import RecordingClient, WriteCounts, target
 from tests.support.polling import until
 
 from thing_operator.core.backoff import Backoff, Jitter
@@ -25,35 +24,18 @@ from thing_operator.kube.errors import (
 )
 from thing_operator.kube.status_entry import StatusEntry
 from thing_operator.kube.status_writer import StatusWriter
-from thing_operator.observability.observers import WriteObserver
 
 HOUR = timedelta(hours=1)
 NOW, LATER = timedelta(0), timedelta(seconds=0.2)
-
-
-class Counts(WriteObserver):
-    """Counts what the writer tells of its writes."""
-
-    def __init__(self) -> None:
-        self.seen: Counter[str] = Counter()
-
-    def written(self) -> None:
-        self.seen["written"] += 1
-
-    def suppressed(self) -> None:
-        self.seen["suppressed"] += 1
-
-    def failed(self) -> None:
-        self.seen["failed"] += 1
 
 
 class Setup:
     def __init__(self, rate: float = 1000, *, first_retry: float = 0.01) -> None:
         self.client = RecordingClient()
         self.deleted: list[ObjectRef] = []
-        self.counts = Counts()
+        self.counts = WriteCounts()
         self.writer = StatusWriter(
-            self.client,  # type: ignore[arg-type]
+            self.client,
             writes_per_second=rate,
             retry=Backoff(
                 timedelta(seconds=first_retry), timedelta(minutes=1), random.Random(1), Jitter.EQUAL
@@ -66,11 +48,11 @@ class Setup:
     def values(self) -> list[object]:
         return [value for _, value in self.client.written]
 
-    def held(self) -> object:
-        return decode(self.writer.held(target()))
+    def current(self) -> object:
+        return decode(self.writer.current(target()))
 
-    def possible(self) -> tuple[object, ...]:
-        return tuple(map(decode, self.writer.possible(target())))
+    def candidates(self) -> tuple[object, ...]:
+        return tuple(map(decode, self.writer.candidates(target())))
 
 
 async def a_moment_later() -> float:
@@ -88,18 +70,18 @@ async def setup() -> AsyncIterator[Setup]:
 
 
 async def test_what_the_api_server_holds_is_not_written_again(setup: Setup) -> None:
-    setup.writer.observe(target(), {"a": 1})
-    setup.writer.submit(target(), {"a": 1}, urgent=True, min_interval=NOW)
+    setup.writer.seed(target(), {"a": 1})
+    setup.writer.enqueue(target(), {"a": 1}, urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == []
 
 
 async def test_the_first_change_goes_at_once_and_later_ones_together(setup: Setup) -> None:
-    setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=LATER)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=LATER)
     await until(lambda: setup.values() == [{"n": 0}])
     started = asyncio.get_running_loop().time()
     for number in range(1, 50):
-        setup.writer.submit(target(), {"n": number}, urgent=False, min_interval=LATER)
+        setup.writer.enqueue(target(), {"n": number}, urgent=False, min_interval=LATER)
         await asyncio.sleep(0)
     await until(lambda: len(setup.values()) == 2)
     assert setup.values()[1] == {"n": 49}
@@ -108,34 +90,38 @@ async def test_the_first_change_goes_at_once_and_later_ones_together(setup: Setu
 
 async def test_an_urgent_change_does_not_wait_for_the_interval(setup: Setup) -> None:
     hour = timedelta(hours=1)
-    setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=hour)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=hour)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=hour)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=hour)
     await until(lambda: setup.values()[-1] == {"n": 1})
 
 
 async def test_what_somebody_else_wrote_is_seen_in_a_list_and_written_over_once(setup: Setup) -> None:
-    await setup.writer.write(target(), {"n": 0})
+    await setup.writer.write_through(target(), {"n": 0})
     asked_at = await a_moment_later()
-    assert not setup.writer.compare(target(), {"n": 0}, asked_at=asked_at)
-    assert setup.writer.compare(target(), {"n": 9}, asked_at=asked_at)
-    assert setup.held() == {"n": 0}, "our memory does not become theirs"
-    assert {"n": 9} in setup.possible()
+    assert not setup.writer.detect_foreign_write(target(), {"n": 0}, asked_at=asked_at)
+    assert setup.writer.detect_foreign_write(target(), {"n": 9}, asked_at=asked_at)
+    assert setup.current() == {"n": 0}, "our memory does not become theirs"
+    assert {"n": 9} in setup.candidates()
     for _ in range(2):
-        setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=NOW)
+        setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=NOW)
         await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"n": 0}, {"n": 0}]
 
 
 async def test_a_list_of_the_past_says_nothing_of_the_present(setup: Setup) -> None:
     asked_at = asyncio.get_running_loop().time()
-    await setup.writer.write(target(), {"n": 1})
-    assert not setup.writer.compare(target(), {"n": 0}, asked_at=asked_at)
+    await setup.writer.write_through(target(), {"n": 1})
+    assert not setup.writer.detect_foreign_write(target(), {"n": 0}, asked_at=asked_at)
     setup.client.open.clear()
-    setup.writer.submit(target(), {"n": 2}, urgent=True, min_interval=NOW)
-    assert not setup.writer.compare(target(), {"n": 0}, asked_at=asyncio.get_running_loop().time())
+    setup.writer.enqueue(target(), {"n": 2}, urgent=True, min_interval=NOW)
+    assert not setup.writer.detect_foreign_write(
+        target(), {"n": 0}, asked_at=asyncio.get_running_loop().time()
+    )
     await until(lambda: setup.client.flying == 1)
-    assert not setup.writer.compare(target(), {"n": 0}, asked_at=asyncio.get_running_loop().time())
+    assert not setup.writer.detect_foreign_write(
+        target(), {"n": 0}, asked_at=asyncio.get_running_loop().time()
+    )
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"n": 1}, {"n": 2}]
@@ -143,19 +129,19 @@ async def test_a_list_of_the_past_says_nothing_of_the_present(setup: Setup) -> N
 
 async def test_a_change_taken_back_is_not_written(setup: Setup) -> None:
     hour = timedelta(hours=1)
-    setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=hour)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=hour)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.submit(target(), {"n": 1}, urgent=False, min_interval=hour)
-    setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=hour)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=False, min_interval=hour)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=hour)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"n": 0}]
 
 
 async def test_trouble_is_waited_out_and_the_last_value_lands(setup: Setup) -> None:
     setup.client.errors = [ApiUnavailableError("down"), ApiUnavailableError("down")]
-    setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors)
-    setup.writer.submit(target(), {"n": 1}, urgent=False, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=False, min_interval=NOW)
     await until(lambda: setup.values()[-1:] == [{"n": 1}])
 
 
@@ -163,7 +149,7 @@ async def test_a_status_that_the_schema_refuses_is_given_up(
     setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [InvalidObjectError("schema")]
-    setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: "cannot be written" in caplog.text)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == []
@@ -171,79 +157,79 @@ async def test_a_status_that_the_schema_refuses_is_given_up(
 
 
 async def test_a_part_is_changed_in_what_was_wanted_last_wherever_that_is(setup: Setup) -> None:
-    setup.writer.observe(target(), {"a": 0, "part": 0})
-    setup.writer.amend(target(), {"part": 0}, min_interval=NOW)
+    setup.writer.seed(target(), {"a": 0, "part": 0})
+    setup.writer.patch(target(), {"part": 0}, min_interval=NOW)
     assert setup.counts.seen["suppressed"] == 1
-    setup.writer.submit(target(), {"a": 1, "part": 0}, urgent=False, min_interval=NOW)
+    setup.writer.enqueue(target(), {"a": 1, "part": 0}, urgent=False, min_interval=NOW)
     # It waits.
-    setup.writer.amend(target(), {"part": 1}, min_interval=NOW)
+    setup.writer.patch(target(), {"part": 1}, min_interval=NOW)
     setup.client.open.clear()
     await until(lambda: setup.client.flying == 1)
     # It is on its way.
-    setup.writer.amend(target(), {"part": 2}, min_interval=NOW)
+    setup.writer.patch(target(), {"part": 2}, min_interval=NOW)
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=1))
     # It is there.
-    setup.writer.amend(target(), {"part": 3}, min_interval=NOW)
+    setup.writer.patch(target(), {"part": 3}, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"a": 1, "part": 1}, {"a": 1, "part": 2}, {"a": 1, "part": 3}]
 
 
 async def test_a_part_is_changed_in_ours_and_not_in_what_somebody_else_wrote(setup: Setup) -> None:
-    await setup.writer.write(target(), {"a": 1, "part": 0})
+    await setup.writer.write_through(target(), {"a": 1, "part": 0})
     asked_at = await a_moment_later()
-    assert setup.writer.compare(target(), {"a": 9}, asked_at=asked_at)
-    setup.writer.amend(target(), {"part": 1}, min_interval=NOW)
+    assert setup.writer.detect_foreign_write(target(), {"a": 9}, asked_at=asked_at)
+    setup.writer.patch(target(), {"part": 1}, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
-    assert setup.held() == {"a": 1, "part": 1}
+    assert setup.current() == {"a": 1, "part": 1}
 
 
 async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Setup) -> None:
-    setup.writer.submit(target(), {"a": 1, "part": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"a": 1, "part": 0}, urgent=True, min_interval=NOW)
     await until(lambda: len(setup.values()) == 1)
     setup.client.errors = [ApiUnavailableError("down")]
-    setup.writer.amend(target(), {"part": 1}, min_interval=NOW)
+    setup.writer.patch(target(), {"part": 1}, min_interval=NOW)
     await until(lambda: not setup.client.errors)
-    setup.writer.amend(target(), {"part": 2}, min_interval=NOW)
+    setup.writer.patch(target(), {"part": 2}, min_interval=NOW)
     await until(lambda: setup.values()[-1] == {"a": 1, "part": 2})
 
 
-@pytest.mark.parametrize("error", [NotFoundError("deleted"), InvalidObjectError("uid")])
-async def test_a_deleted_object_is_reported(setup: Setup, error: NotFoundError) -> None:
+@pytest.mark.parametrize("error", [NotFoundError("gone"), InvalidObjectError("uid")])
+async def test_an_object_that_is_gone_is_told(setup: Setup, error: NotFoundError) -> None:
     setup.client.uid = "another"
     setup.client.errors = [error]
-    setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: setup.deleted == [target()])
 
 
 async def test_write_raises_and_returns_only_when_it_is_held(setup: Setup) -> None:
     setup.client.errors = [ApiUnavailableError("down")]
     with pytest.raises(ApiUnavailableError):
-        await setup.writer.write(target(), {"n": 0})
-    await setup.writer.write(target(), {"n": 1})
-    assert setup.held() == {"n": 1}
+        await setup.writer.write_through(target(), {"n": 0})
+    await setup.writer.write_through(target(), {"n": 1})
+    assert setup.current() == {"n": 1}
 
 
 async def test_what_the_api_server_may_hold_is_all_that_is_on_its_way(setup: Setup) -> None:
     hour = timedelta(hours=1)
-    setup.writer.observe(target(), {"n": 0})
-    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=hour)
-    assert setup.possible() == ({"n": 0}, {"n": 1})
+    setup.writer.seed(target(), {"n": 0})
+    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=hour)
+    assert setup.candidates() == ({"n": 0}, {"n": 1})
     await until(lambda: setup.values() == [{"n": 1}])
-    await setup.writer.landed(target())
-    assert setup.possible() == ({"n": 1},)
+    await setup.writer.wait_in_flight(target())
+    assert setup.candidates() == ({"n": 1},)
     setup.client.errors = [ApiUnavailableError("cut off: it may have been written")]
-    setup.writer.submit(target(), {"n": 2}, urgent=True, min_interval=hour)
+    setup.writer.enqueue(target(), {"n": 2}, urgent=True, min_interval=hour)
     await until(lambda: not setup.client.errors)
-    await setup.writer.landed(target())
-    assert {"n": 2} in setup.possible()
+    await setup.writer.wait_in_flight(target())
+    assert {"n": 2} in setup.candidates()
 
 
 async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() -> None:
     setup = Setup(rate=1)
     names = [f"t{number}" for number in range(6)]
     for name in names:
-        setup.writer.submit(target(name), {"n": 0}, urgent=name == "t5", min_interval=NOW)
+        setup.writer.enqueue(target(name), {"n": 0}, urgent=name == "t5", min_interval=NOW)
         await asyncio.sleep(0.001)
     setup.writer._limiter._bucket.rate = 200
     await setup.writer.start()
@@ -253,47 +239,47 @@ async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() 
 
 
 async def test_a_lost_answer_does_not_hide_the_way_back(setup: Setup) -> None:
-    setup.writer.observe(target(), {"v": "A"})
+    setup.writer.seed(target(), {"v": "A"})
     setup.client.lost = [ApiUnavailableError("the answer is lost")]
-    setup.writer.submit(target(), {"v": "B"}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"v": "B"}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.lost)
-    setup.writer.submit(target(), {"v": "A"}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"v": "A"}, urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=5))
     assert setup.values()[-1] == {"v": "A"}
 
 
 async def test_what_is_refused_for_certain_leaves_no_doubt(setup: Setup) -> None:
-    setup.writer.observe(target(), {"v": "A"})
+    setup.writer.seed(target(), {"v": "A"})
     setup.client.errors = [ThrottledError("429")]
-    setup.writer.submit(target(), {"v": "B"}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"v": "B"}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors)
-    await setup.writer.landed(target())
-    setup.writer.submit(target(), {"v": "A"}, urgent=True, min_interval=NOW)
-    assert setup.possible() == ({"v": "A"},)
+    await setup.writer.wait_in_flight(target())
+    setup.writer.enqueue(target(), {"v": "A"}, urgent=True, min_interval=NOW)
+    assert setup.candidates() == ({"v": "A"},)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == []
 
 
 async def test_after_many_lost_answers_nothing_counts_as_held(setup: Setup) -> None:
-    setup.writer.observe(target(), {"managed": 0})
+    setup.writer.seed(target(), {"managed": 0})
     for number in range(1, 8):
         setup.client.lost = [ApiUnavailableError("the answer is lost")]
-        setup.writer.submit(target(), {"managed": number}, urgent=True, min_interval=NOW)
+        setup.writer.enqueue(target(), {"managed": number}, urgent=True, min_interval=NOW)
         with pytest.raises(ApiUnavailableError):
-            await setup.writer.write(target(), {"managed": number})
-    possible = setup.possible()
+            await setup.writer.write_through(target(), {"managed": number})
+    possible = setup.candidates()
     assert {} in possible
     assert len(possible) < 8
-    await setup.writer.write(target(), {"managed": 8})
-    assert setup.possible() == ({"managed": 8},)
+    await setup.writer.write_through(target(), {"managed": 8})
+    assert setup.candidates() == ({"managed": 8},)
 
 
 async def test_the_same_again_while_it_is_on_its_way_is_not_written_twice(setup: Setup) -> None:
     setup.client.open.clear()
-    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=NOW)
     await until(lambda: setup.client.flying == 1)
-    setup.writer.submit(target(), {"n": 2}, urgent=True, min_interval=NOW)
-    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 2}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=NOW)
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"n": 1}]
@@ -301,65 +287,65 @@ async def test_the_same_again_while_it_is_on_its_way_is_not_written_twice(setup:
 
 
 async def test_a_value_that_comes_back_while_another_is_on_its_way_lands(setup: Setup) -> None:
-    setup.writer.observe(target(), {"n": 0})
+    setup.writer.seed(target(), {"n": 0})
     setup.client.open.clear()
-    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=NOW)
     await until(lambda: setup.client.flying == 1)
-    setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"n": 1}, {"n": 0}]
 
 
 @pytest.mark.parametrize(
-    "error", [ApiUnavailableError("down"), NotFoundError("deleted"), InvalidObjectError("no")]
+    "error", [ApiUnavailableError("down"), NotFoundError("gone"), InvalidObjectError("no")]
 )
 async def test_an_object_forgotten_while_its_write_fails_takes_nobody_along(
     setup: Setup, error: ApiUnavailableError
 ) -> None:
     setup.client.open.clear()
     setup.client.errors = [error]
-    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=NOW)
     await until(lambda: setup.client.flying == 1)
-    setup.writer.forget(target())
+    setup.writer.drop(target())
     setup.client.open.set()
-    setup.writer.submit(target("other"), {"n": 2}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target("other"), {"n": 2}, urgent=True, min_interval=NOW)
     await until(lambda: setup.values() == [{"n": 2}])
-    setup.writer.forget(target("other"))
+    setup.writer.drop(target("other"))
     assert setup.writer._entries == {}
 
 
 @pytest.mark.parametrize("steps", range(6))
 async def test_an_object_forgotten_at_whatever_moment_takes_nobody_along(setup: Setup, steps: int) -> None:
     for number in range(12):
-        setup.writer.submit(target(f"t{number}"), {"n": 1}, urgent=True, min_interval=NOW)
+        setup.writer.enqueue(target(f"t{number}"), {"n": 1}, urgent=True, min_interval=NOW)
         for _ in range(steps):
             await asyncio.sleep(0)
-        setup.writer.forget(target(f"t{number}"))
-    setup.writer.submit(target("last"), {"n": 2}, urgent=True, min_interval=NOW)
+        setup.writer.drop(target(f"t{number}"))
+    setup.writer.enqueue(target("last"), {"n": 2}, urgent=True, min_interval=NOW)
     await until(lambda: {"n": 2} in setup.values())
 
 
 async def test_the_same_value_may_become_urgent(setup: Setup) -> None:
-    setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.submit(target(), {"n": 1}, urgent=False, min_interval=HOUR)
-    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 2)
 
 
 async def test_what_is_urgent_stays_so_when_a_mere_report_follows(setup: Setup) -> None:
-    setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=HOUR)
-    setup.writer.submit(target(), {"n": 2}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 2}, urgent=False, min_interval=HOUR)
     await until(lambda: setup.values()[-1] == {"n": 2})
 
 
 async def test_equality_is_that_of_json(setup: Setup) -> None:
-    setup.writer.observe(target(), {"on": 1})
-    setup.writer.submit(target(), {"on": 1.0}, urgent=True, min_interval=NOW)
-    setup.writer.submit(target(), {"on": True}, urgent=True, min_interval=NOW)
+    setup.writer.seed(target(), {"on": 1})
+    setup.writer.enqueue(target(), {"on": 1.0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"on": True}, urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert [value["on"] is True for value in setup.values()] == [True]  # type: ignore[index]
 
@@ -369,7 +355,7 @@ async def test_a_missing_right_is_waited_out_and_an_outage_is_told_once(
 ) -> None:
     setup.client.errors = [ForbiddenError("no right") for _ in range(8)]
     for name in "abcd":
-        setup.writer.submit(target(name), {"n": 0}, urgent=True, min_interval=NOW)
+        setup.writer.enqueue(target(name), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: len(setup.values()) == 4)
     assert caplog.text.count("was not written") == 1
 
@@ -378,18 +364,18 @@ async def test_the_api_server_says_how_long_to_leave_it_alone(
     setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
     throttled = ThrottledError("429")
-    throttled.retry_after = 17
+    throttled.retry_after = timedelta(seconds=17)
     setup.client.errors = [throttled]
-    setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: "again in 17 s" in caplog.text)
 
 
 async def test_objects_that_were_refused_together_do_not_come_back_together(setup: Setup) -> None:
     throttled = ThrottledError("429")
-    throttled.retry_after = 17
+    throttled.retry_after = timedelta(seconds=17)
     setup.client.errors = [throttled] * 20
     for number in range(20):
-        setup.writer.submit(target(f"t{number}"), {"n": 0}, urgent=True, min_interval=NOW)
+        setup.writer.enqueue(target(f"t{number}"), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors and not setup.writer._writing)
     again_at = [setup.writer._waiting.rank(target(f"t{number}")) for number in range(20)]
     assert len(set(again_at)) == 20
@@ -399,7 +385,7 @@ async def test_ten_at_once_and_one_of_an_object(setup: Setup) -> None:
     setup.client.open.clear()
     for number in range(3):
         for name in range(30):
-            setup.writer.submit(target(f"t{name}"), {"n": number}, urgent=True, min_interval=NOW)
+            setup.writer.enqueue(target(f"t{name}"), {"n": number}, urgent=True, min_interval=NOW)
         await until(lambda: setup.client.flying == 10)
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=5))
@@ -409,12 +395,12 @@ async def test_ten_at_once_and_one_of_an_object(setup: Setup) -> None:
 
 
 async def test_flush_writes_what_only_waits_for_its_interval(setup: Setup) -> None:
-    setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
     setup.client.open.clear()
-    setup.writer.submit(target(), {"n": 1}, urgent=True, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=HOUR)
     await until(lambda: setup.client.flying == 1)
-    setup.writer.submit(target(), {"n": 2}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 2}, urgent=False, min_interval=HOUR)
     asyncio.get_running_loop().call_later(0.01, setup.client.open.set)
     await setup.writer.flush(timeout=timedelta(seconds=5))
     assert setup.values() == [{"n": 0}, {"n": 1}, {"n": 2}]
@@ -422,7 +408,7 @@ async def test_flush_writes_what_only_waits_for_its_interval(setup: Setup) -> No
 
 async def test_flush_gives_up_in_time(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
     setup.client.open.clear()
-    setup.writer.submit(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
     async with asyncio.timeout(5):
         await setup.writer.flush(timeout=timedelta(seconds=0.05))
         await setup.writer.stop()
@@ -431,11 +417,11 @@ async def test_flush_gives_up_in_time(setup: Setup, caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("steps", range(8))
 async def test_stop_ends_at_whatever_moment_news_comes(setup: Setup, steps: int) -> None:
-    setup.writer.submit(target(), {"n": 0}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.submit(target(), {"n": 1}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(target(), {"n": 1}, urgent=False, min_interval=HOUR)
     await asyncio.sleep(0.001)
-    setup.writer.submit(target("other"), {"n": 2}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(target("other"), {"n": 2}, urgent=True, min_interval=NOW)
     for _ in range(steps):
         await asyncio.sleep(0)
     async with asyncio.timeout(5):
@@ -455,7 +441,7 @@ async def test_a_write_does_not_look_at_all_that_wait(monkeypatch: pytest.Monkey
     monkeypatch.setattr(StatusEntry, "due_at", property(counted))
     setup = Setup(rate=1e6)
     for number in range(2000):
-        setup.writer.submit(target(f"t{number}"), {"n": number}, urgent=False, min_interval=NOW)
+        setup.writer.enqueue(target(f"t{number}"), {"n": number}, urgent=False, min_interval=NOW)
     await setup.writer.start()
     await until(lambda: len(setup.client.written) == 2000)
     await setup.writer.stop()
@@ -468,8 +454,8 @@ def test_the_last_value_lands_whatever_fails_on_the_way(seed: int, faults: list[
     async def scenario() -> None:
         rng = random.Random(seed)
         setup = Setup(rate=1e5, first_retry=0.001)
-        setup.writer.observe(target("a"), {"n": 0})
-        setup.writer.observe(target("b"), {"n": 0})
+        setup.writer.seed(target("a"), {"n": 0})
+        setup.writer.seed(target("b"), {"n": 0})
         await setup.writer.start()
         wanted: dict[str, object] = {}
         for fault in faults:
@@ -482,7 +468,7 @@ def test_the_last_value_lands_whatever_fails_on_the_way(seed: int, faults: list[
             name, value = rng.choice("ab"), {"n": rng.randrange(3)}
             wanted[name] = value
             interval = timedelta(seconds=rng.choice([0, 0.001]))
-            setup.writer.submit(target(name), value, urgent=rng.random() < 0.5, min_interval=interval)
+            setup.writer.enqueue(target(name), value, urgent=rng.random() < 0.5, min_interval=interval)
             for _ in range(rng.randrange(8)):
                 await asyncio.sleep(0)
         setup.client.errors.clear()

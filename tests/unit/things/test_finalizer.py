@@ -5,13 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.api_client import FakeClient
 from tests.support.clock import START, FakeClock
 from tests.support.fakes import ServiceSession
 
 from thing_operator.api.names import FINALIZER
 from thing_operator.api.thing import DeletionPolicy
-from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.ports import Operations
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session.errors import rejection
 from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.managed_paths import ManagedPaths
@@ -19,13 +21,15 @@ from thing_operator.things.managed_paths import ManagedPaths
 TIMEOUT = timedelta(minutes=5)
 
 
-class Finalizers:
+class Finalizers(FakeClient):
     """The API server, as far as finalizers go."""
 
     def __init__(self) -> None:
         self.patched: list[Any] = []
 
-    async def json_patch(self, _resource: Any, _key: Any, operations: Any) -> None:
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
         self.patched.append(operations[-1]["value"])
 
 
@@ -40,14 +44,14 @@ class Scene:
         self.session.foreign(desired={"a": 1, "foreign": 2}, reported={"fact": 1, "measured": 2})
         self.session.hear()
         self.finalizer = ShadowFinalizer(
-            client=self.client,  # type: ignore[arg-type]
+            client=self.client,
             timeout=timeout,
             clock=self.clock,
-            record_event=lambda _record, reason, _message: self.events.append(reason),
+            record_event=lambda _snapshot, reason, _message: self.events.append(reason),
         )
 
     async def finish(self, policy: DeletionPolicy = DeletionPolicy.CLEAR) -> timedelta | None:
-        record = ObjectRecord(
+        snapshot = ObjectSnapshot(
             key=ObjectKey("ns", "t"),
             uid="u",
             generation=2,
@@ -57,7 +61,7 @@ class Scene:
             spec=b"{}",
         )
         managed = ManagedPaths(desired=("/a",), reported=("/fact",))
-        return await self.finalizer.finish(record, policy=policy, session=self.session, managed=managed)
+        return await self.finalizer.finish(snapshot, policy=policy, session=self.session, managed=managed)
 
 
 async def test_our_keys_leave_both_sections_and_the_finalizer_goes() -> None:

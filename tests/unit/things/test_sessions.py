@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import pytest
+from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
 from tests.support.fakes import ServiceSession
 from tests.support.pki import ec_pair
@@ -11,14 +12,14 @@ from tests.support.pki import ec_pair
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.client import CONFIG_MAPS, SECRETS
 from thing_operator.kube.errors import ForbiddenError, NotFoundError
-from thing_operator.kube.records import ObjectRecord
+from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.credentials import CaNotFoundError
 from thing_operator.things.resolved import ResolvedThing
 from thing_operator.things.sessions import SessionManager, SessionSlot
 
-THING = ObjectRecord(
+THING = ObjectSnapshot(
     key=ObjectKey("ns", "t"),
     uid="u",
     generation=1,
@@ -31,7 +32,7 @@ TARGET = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None
 TARGET_WITH_CA = ResolvedThing("t", "localhost", 8883, None, "broker-ca", "thing-t", None, None)
 
 
-class Store:
+class Store(FakeClient):
     """The API server, as far as Secrets and ConfigMaps go: bodies, or errors in their place."""
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class Store:
         self.answers: dict[Resource, Any] = {SECRETS: secret, CONFIG_MAPS: NotFoundError("not there")}
         self.asked: list[Resource] = []
 
-    async def get(self, resource: Resource, _key: ObjectKey) -> Any:
+    async def get(self, resource: Resource, key: ObjectKey) -> Any:
         self.asked.append(resource)
         answer = self.answers[resource]
         if isinstance(answer, ThingOperatorError):
@@ -58,7 +59,7 @@ class Scene:
         self.store = Store()
         self.opened: list[Any] = []
         self.sessions = SessionManager(
-            client=self.store,  # type: ignore[arg-type]
+            client=self.store,
             hub=self,  # type: ignore[arg-type]
             cache=ObjectCache(),
             default_ca=None,

@@ -22,7 +22,7 @@ class InvalidSpecError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectRecord:
+class ObjectSnapshot:
     """One Thing or ThingBatch as last seen by the watch.
 
     ``spec`` is JSON, which takes a fifth of the memory of its objects; parsed when a pass needs it.

@@ -1,0 +1,135 @@
+"""API clients for tests: one that answers nothing, to be a fake's base, and one that passes everything on."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.ports import WATCH_TIMEOUT, ApiClient, Body, Operations, WatchEvent
+
+
+class FakeClient(ApiClient):
+    """Fails the test at each request; a fake overrides what it is to be asked."""
+
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        raise AssertionError(f"get {resource.plural} {key}")
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        metadata_only: bool = False,
+        page_size: int = 500,
+    ) -> list[dict[str, Any]]:
+        raise AssertionError(f"list {resource.plural}")
+
+    def pages(
+        self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        raise AssertionError(f"list {resource.plural} by the page")
+
+    async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
+        raise AssertionError(f"create {resource.plural}")
+
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
+        raise AssertionError(f"patch {resource.plural} {key}")
+
+    async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+        raise AssertionError(f"apply {resource.plural} {key}")
+
+    async def delete(
+        self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
+    ) -> None:
+        raise AssertionError(f"delete {resource.plural} {key}")
+
+    def watch(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        metadata_only: bool = False,
+        timeout: timedelta = WATCH_TIMEOUT,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        raise AssertionError(f"watch {resource.plural}")
+
+
+class ForwardingClient(ApiClient):
+    """Passes everything on to another client; ``calls`` are the names of the methods, in order."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self.calls: list[str] = []
+
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        self.calls.append("get")
+        return await self._client.get(resource, key)
+
+    async def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        metadata_only: bool = False,
+        page_size: int = 500,
+    ) -> list[dict[str, Any]]:
+        self.calls.append("list")
+        return await self._client.list(
+            resource,
+            namespace=namespace,
+            label_selector=label_selector,
+            metadata_only=metadata_only,
+            page_size=page_size,
+        )
+
+    def pages(
+        self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        self.calls.append("pages")
+        return self._client.pages(resource, namespace=namespace, query=query, metadata_only=metadata_only)
+
+    async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
+        self.calls.append("create")
+        return await self._client.create(resource, namespace, body)
+
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
+        self.calls.append("json_patch")
+        await self._client.json_patch(resource, key, operations, subresource=subresource)
+
+    async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+        self.calls.append("apply")
+        return await self._client.apply(resource, key, body)
+
+    async def delete(
+        self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
+    ) -> None:
+        self.calls.append("delete")
+        await self._client.delete(resource, key, uid=uid, version=version)
+
+    def watch(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        metadata_only: bool = False,
+        timeout: timedelta = WATCH_TIMEOUT,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        self.calls.append("watch")
+        return self._client.watch(
+            resource,
+            namespace=namespace,
+            resource_version=resource_version,
+            metadata_only=metadata_only,
+            timeout=timeout,
+            on_open=on_open,
+        )
