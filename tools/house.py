@@ -305,18 +305,18 @@ class Limit:
 
 
 LIMITS = (
-    Limit("class names with two meanings", homonyms, goal=0, ceiling=4),
+    Limit("class names with two meanings", homonyms, goal=0, ceiling=0),
     Limit("bare reason strings outside the enum", bare_reasons, goal=0, ceiling=0),
     Limit("citations that do not resolve", citations, goal=0, ceiling=0),
-    Limit("import circles", circles, goal=0, ceiling=2),
+    Limit("import circles", circles, goal=0, ceiling=0),
     Limit("largest package of the operator, lines", package_size, goal=3000, ceiling=3000),
-    Limit("widest module, imports of ours", fan_out, goal=14, ceiling=29),
-    Limit("largest file, lines", file_size, goal=400, ceiling=419),
+    Limit("widest module, imports of ours", fan_out, goal=14, ceiling=18),
+    Limit("largest file, lines", file_size, goal=400, ceiling=400),
     Limit("function length p90, lines", function_length, goal=20, ceiling=20),
-    Limit("longest function, lines", longest_function, goal=50, ceiling=84),
+    Limit("longest function, lines", longest_function, goal=50, ceiling=57),
     Limit("lines of prose over 120 characters", prose_width, goal=0, ceiling=0),
-    Limit("public docstrings under 22 characters", short_docstrings, goal=20, ceiling=63),
-    Limit("backoff formulas", backoffs, goal=1, ceiling=5),
+    Limit("public docstrings under 22 characters", short_docstrings, goal=20, ceiling=20),
+    Limit("backoff formulas", backoffs, goal=1, ceiling=1),
 )
 
 

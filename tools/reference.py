@@ -18,7 +18,8 @@ from thing_operator.api.crds import all_crds
 from thing_operator.config import Settings
 from thing_operator.core.reason_table import Carrier, Explanation, explanations
 from thing_operator.core.reasons import EventType, Reason
-from thing_operator.observability.metrics import METRIC_LABELS, Metrics
+from thing_operator.observability.definitions import METRIC_LABELS
+from thing_operator.observability.metrics import Metrics
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FOLDER = DOCS / "reference"
@@ -34,7 +35,7 @@ _SEE_ALSO = {
 _ELSEWHERE = {(names.BATCH_KIND, "things.template.spec"): "the fields are those of a [Thing](thing.md#spec)"}
 """What another page describes already: (kind, field)."""
 
-_METRICS_HEAD = """<!-- Generated from operator/thing_operator/observability/metrics.py by `make crds`; do not edit. -->
+_METRICS_HEAD = """<!-- Generated from thing_operator/observability/definitions.py by `make crds`; do not edit. -->
 
 # Metrics
 

@@ -4,7 +4,8 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from thing_operator.core.reasons import Reason
-from thing_operator.observability.metrics import METRIC_LABELS, Metrics, Snapshot
+from thing_operator.observability.definitions import METRIC_LABELS
+from thing_operator.observability.metrics import Metrics, Snapshot
 
 DAY = 86400.0
 

@@ -1,0 +1,154 @@
+"""Every metric of ours: its name, what it says and its labels. docs/reference/metrics.md is generated from here."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.metrics_core import GaugeMetricFamily
+
+PREFIX: Final = "thing_operator"
+_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric: its name, its help text and the names of its labels."""
+
+    name: str
+    """Without the prefix, which all have."""
+    text: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """The name in Prometheus."""
+        return f"{PREFIX}_{self.name}"
+
+
+class Count(Definition):
+    """How often something has happened."""
+
+    __slots__ = ()
+
+    @property
+    def full_name(self) -> str:
+        """The name in Prometheus, where a counter's ends with ``_total``."""
+        return f"{PREFIX}_{self.name}_total"
+
+    def in_registry(self, registry: CollectorRegistry) -> Counter:
+        """A counter at 0, in the registry."""
+        return Counter(self.name, self.text, self.labels, namespace=PREFIX, registry=registry)
+
+
+@dataclass(frozen=True, slots=True)
+class Durations(Definition):
+    """How long something took, in seconds."""
+
+    buckets: tuple[float, ...] = _SECONDS
+
+    def in_registry(self, registry: CollectorRegistry) -> Histogram:
+        """An empty histogram, in the registry."""
+        return Histogram(
+            self.name, self.text, self.labels, namespace=PREFIX, buckets=self.buckets, registry=registry
+        )
+
+
+class Gauge(Definition):
+    """What is the case at the moment somebody asks."""
+
+    __slots__ = ()
+
+    def family(self) -> GaugeMetricFamily:
+        """A gauge without values yet, for one scrape."""
+        return GaugeMetricFamily(self.full_name, self.text, labels=self.labels)
+
+
+BUILD: Final = Definition("build", "Version of the operator.", ("version",))
+
+SESSIONS: Final = Gauge("sessions", "Sessions by phase.", ("phase",))
+CONNECTS: Final = Durations(
+    "session_connect_seconds", "From the begin of dialing until the shadow has been read."
+)
+PACING_WAITS: Final = Durations(
+    "session_pacing_wait_seconds", "What a session waited for its turn to connect."
+)
+DISCONNECTS: Final = Count("session_disconnects", "Sessions that were up and ended.", ("reason",))
+CONNECT_FAILURES: Final = Count(
+    "session_connect_failures", "Tries to connect that came to nothing.", ("reason",)
+)
+
+REQUESTS: Final = Count(
+    "shadow_requests",
+    "Requests to the shadow service by answer: accepted, the code of a refusal, timeout, lost.",
+    ("operation", "result"),
+)
+LATENCIES: Final = Durations("shadow_request_seconds", "From a request to its acceptance.", ("operation",))
+
+STATUS_WRITES: Final = Count(
+    "status_writes", "Status writes: written, suppressed since nothing had changed, failed.", ("result",)
+)
+PENDING_WRITES: Final = Gauge("status_writes_pending", "Statuses that wait for their turn to be written.")
+EVENTS: Final = Count("events", "Reasons of Events, those not recorded included.", ("reason",))
+
+THINGS: Final = Gauge("things", "Things by condition.", ("condition", "status", "reason"))
+THING_CONDITIONS: Final = Gauge(
+    "thing_condition",
+    "1 for the status of each condition of each Thing; only with metrics.perThing.",
+    ("namespace", "thing", "condition", "status"),
+)
+SYNCS: Final = Durations(
+    "thing_sync_seconds",
+    "From a new generation of a Thing until the shadow service has accepted it.",
+    buckets=(*_SECONDS, 60, 300),
+)
+SAMPLES_DROPPED: Final = Count(
+    "samples_dropped", "Simulated values of the time without a connection that will never be delivered."
+)
+
+RECONCILES: Final = Durations(
+    "reconcile_seconds",
+    "Reconciles of Things and ThingBatches, by result: ok, or error, after which there is another try.",
+    ("queue", "result"),
+)
+QUEUE_DEPTH: Final = Gauge("queue_depth", "Objects that are due for a reconcile.", ("queue",))
+QUEUE_OLDEST: Final = Gauge(
+    "queue_oldest_seconds", "How long the object that waits longest is overdue.", ("queue",)
+)
+LOOP_LAG: Final = Durations(
+    "event_loop_lag_seconds", "How late the event loop was for its beat, twice a second."
+)
+
+CERTIFICATE_FIRST_END: Final = Gauge(
+    "certificate_first_end_timestamp_seconds", "When the first certificate in use ends."
+)
+CERTIFICATES_ENDING: Final = Gauge(
+    "certificates_ending", "Certificates in use that end within so many days.", ("days",)
+)
+
+METRIC_LABELS: Final = {
+    definition.full_name: definition.labels
+    for definition in (
+        BUILD,
+        SESSIONS,
+        CONNECTS,
+        PACING_WAITS,
+        DISCONNECTS,
+        CONNECT_FAILURES,
+        REQUESTS,
+        LATENCIES,
+        STATUS_WRITES,
+        PENDING_WRITES,
+        EVENTS,
+        THINGS,
+        THING_CONDITIONS,
+        SYNCS,
+        SAMPLES_DROPPED,
+        RECONCILES,
+        QUEUE_DEPTH,
+        QUEUE_OLDEST,
+        LOOP_LAG,
+        CERTIFICATE_FIRST_END,
+        CERTIFICATES_ENDING,
+    )
+}
+"""The labels of each metric, by its name in Prometheus."""
