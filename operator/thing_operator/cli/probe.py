@@ -3,13 +3,19 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
+from rich.text import Text
 
 from thing_operator.cli.batch import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thing_operator.probe import ProbeAnswer
 
 
 def probe(
@@ -42,7 +48,15 @@ def probe(
     if output is Output.JSON:
         typer.echo(json.dumps([asdict(answer) for answer in answers], indent=2))
         return
-    table = Table("question", "answer", Column("documentation", overflow="fold"))
+    _print_table(Console(), answers)
+
+
+def _print_table(console: Console, answers: "Sequence[ProbeAnswer]") -> None:
+    """Questions and answers, and below them the pages they are about, each on a line of its own to be opened."""
+    pages = list(dict.fromkeys(answer.source for answer in answers))
+    table = Table("question", "answer", "see")
     for answer in answers:
-        table.add_row(answer.question, answer.found, answer.source)
-    Console().print(table)
+        table.add_row(Text(answer.question), Text(answer.found), Text(f"[{pages.index(answer.source) + 1}]"))
+    console.print(table)
+    for number, page in enumerate(pages, 1):
+        console.print(Text(f"[{number}] {page}"), soft_wrap=True)

@@ -61,6 +61,17 @@ def test_writing_answers_more_and_leaves_the_shadow_as_it_was(
     assert {name: after["state"][name] for name in before} == before
 
 
+def test_the_table_names_pages_that_can_be_opened(cloud: LocalCloud, things: Things, tmp_path: Path) -> None:
+    (thing,) = things(1)
+    result = probe(cloud, thing, tmp_path)
+    assert result.exit_code == 0, result.output
+    table, _, pages = result.stdout.rpartition("┘\n")
+    assert "jobs?" in table
+    for number, line in enumerate(pages.splitlines(), 1):
+        assert line.startswith(f"[{number}] https://docs.aws.amazon.com/iot/latest/developerguide/")
+        assert f"[{number}]" in table
+
+
 def test_a_thing_that_is_not_let_in_is_told_so(cloud: LocalCloud, things: Things, tmp_path: Path) -> None:
     one, two = things(2)
     result = probe(cloud, one, tmp_path, name=two.name)
