@@ -39,14 +39,14 @@ def import_batch(
     """Store a batch zip in as many Secrets as it needs, and make the ThingBatch that imports them.
 
     Run it again after an interruption: what is there already is not sent again. What an earlier import of another
-    zip left is deleted. Exit code 0: all things are result over. 1: all usable ones are, some folders are not
-    usable. 2: nothing was result over, or not all.
+    zip left is deleted. Exit code 0: all things are uploaded. 1: all usable ones are, some folders are not
+    usable. 2: nothing was uploaded, or not all.
     """
     more: dict[str, Any] = {"things": {"create": True}} if create_things else {}
     more |= {"removeSource": True} if remove_source else {}
     try:
         entries = _entries_of(file)
-        uploaded = _handed_over(
+        uploaded = _uploaded(
             split_batch(entries),
             namespace=namespace,
             name=name,
@@ -82,7 +82,7 @@ def _entries_of(file: Path) -> tuple[BatchEntry, ...]:
         raise ArchiveRefusedError(f"{file}: {error.message}") from None
 
 
-def _handed_over(
+def _uploaded(
     zips: Sequence[bytes],
     *,
     namespace: str,

@@ -47,7 +47,7 @@ class ProbeConnection:
         self.topics = ShadowTopics(target.thing)
         self._target = target
         self._granted: set[str] = set()
-        self._news: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._received: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -55,10 +55,10 @@ class ProbeConnection:
             reconnect_on_failure=False,
         )
         self._client.tls_set_context(_context(target))
-        self._client.on_connect = lambda *given: self._news.put(("connack", given[3].getName()))
-        self._client.on_subscribe = lambda *given: self._news.put(("suback", given[3][0].value))
-        self._client.on_message = lambda *given: self._news.put((given[2].topic, bytes(given[2].payload)))
-        self._client.on_disconnect = lambda *_: self._news.put(("closed", None))
+        self._client.on_connect = lambda *given: self._received.put(("connack", given[3].getName()))
+        self._client.on_subscribe = lambda *given: self._received.put(("suback", given[3][0].value))
+        self._client.on_message = lambda *given: self._received.put((given[2].topic, bytes(given[2].payload)))
+        self._client.on_disconnect = lambda *_: self._received.put(("closed", None))
 
     def __enter__(self) -> Self:
         target = self._target
@@ -114,11 +114,11 @@ class ProbeConnection:
         deadline = time.monotonic() + within
         while True:
             try:
-                what, news = self._news.get(timeout=max(0.0, deadline - time.monotonic()))
+                what, message = self._received.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise TimeoutError from None
             if what in wanted:
-                return what, news
+                return what, message
             if what == "closed":
                 raise ConnectionEndedError
 

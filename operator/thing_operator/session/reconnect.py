@@ -1,6 +1,6 @@
 """What the end of a connection means, and when the next CONNECT is made. Pure: the clock is an argument.
 
-AWS gives no reason when it closes a connection of MQTT 3.1.1, so causes are told apart by when connections end. A
+AWS gives no reason when it closes a connection of MQTT 3.1.1, so causes are distinguished by when connections end. A
 forbidden topic and a second client with our id look alike from one drop. Repetition tells them apart: closed again
 and again with a SUBSCRIBE or PUBLISH unanswered is a policy that forbids it; closed again and again soon after
 becoming ready, with nothing unanswered, is a takeover. A takeover may also meet us in the middle of a handshake:
