@@ -1,6 +1,8 @@
 """``thing-operator batch create``: have MIC make a batch, and download its zip."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -42,10 +44,10 @@ def create(
     # Imported here: the HTTP client takes a second that no other command should wait for.
     from thing_operator.batches.create import create_batch, order_or_id  # noqa: PLC0415
     from thing_operator.download.https import HttpsClient  # noqa: PLC0415
-    from thing_operator.mic import Account, OrderUnansweredError  # noqa: PLC0415
+    from thing_operator.mic import Account  # noqa: PLC0415
 
     console = Console(stderr=True)
-    try:
+    with _errors_said(console, output):
         https = HttpsClient(hosts=None, ca_file=ca_file)
         order = order_or_id(batch_id, thing_type=thing_type, domain=domain, size=size, protocol=protocol)
         _check(output, stack=stack, api=api)
@@ -62,6 +64,19 @@ def create(
             )
             fetched = asyncio.run(fetching)
         write_private(output, fetched.content)
+    lacking = fetched.lacking
+    written = f"{output}: written{f', but {lacking}' if lacking else ''}"
+    console.print(written, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(_EXIT_PARTLY if lacking else 0)
+
+
+@contextmanager
+def _errors_said(console: Console, output: Path) -> Iterator[None]:
+    """What goes wrong inside is said as one line, and ends the program with its exit code."""
+    from thing_operator.mic import OrderUnansweredError  # noqa: PLC0415 - see create
+
+    try:
+        yield
     except OrderUnansweredError as error:
         console.print(f"error: {error.message}", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(_EXIT_UNKNOWN) from None
@@ -70,10 +85,6 @@ def create(
     except OSError as error:
         message = f"cannot write {output}: {error.strerror or error}"
         refuse(message, reason=ToolReason.NOT_WRITTEN, output=Output.TABLE)
-    lacking = fetched.lacking
-    written = f"{output}: written{f', but {lacking}' if lacking else ''}"
-    console.print(written, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(_EXIT_PARTLY if lacking else 0)
 
 
 class _Shown:

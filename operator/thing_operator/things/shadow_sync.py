@@ -22,6 +22,7 @@ from thing_operator.things.problem import Problem
 
 _ROUNDS = 5
 """Others may write while we do; after so many rounds the Thing queues up again like everybody else."""
+_RESTLESS = "the shadow changes faster than it can be brought to the spec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +132,7 @@ async def sync_shadow(
             return _failed(requests, error, managed=managed, sent=(desired.generation, update))
         _note_sent(requests, plan, update)
         repaired += plan.repair if update.repairs else ()
-    busy = TransientError(
-        "the shadow changes faster than it can be brought to the spec", reason=Reason.RETRYING
-    )
-    return _failed(requests, busy, managed=managed)
+    return _failed(requests, TransientError(_RESTLESS, reason=Reason.RETRYING), managed=managed)
 
 
 def _plan(

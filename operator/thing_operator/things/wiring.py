@@ -1,5 +1,6 @@
 """The stages of a Thing's reconcile, put together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from thing_operator.core.resource import ObjectKey
@@ -53,14 +54,7 @@ def wire_things(services: ThingServices) -> Things:
     )
     connect = Connect(
         registry=registry,
-        sessions=SessionManager(
-            client=services.client,
-            hub=services.hub,
-            cache=services.cache,
-            default_ca=services.default_ca,
-            on_session_change=on_session_change,
-            clock=clock,
-        ),
+        sessions=_sessions(services, on_session_change=on_session_change),
         finalizer=finalizer,
         publisher=publisher,
         clock=clock,
@@ -83,6 +77,17 @@ def wire_things(services: ThingServices) -> Things:
         stages, registry=registry, settings=settings.endpoint, enqueue=services.enqueue
     )
     return Things(registry, reconciler)
+
+
+def _sessions(services: ThingServices, *, on_session_change: Callable[[ObjectKey], None]) -> SessionManager:
+    return SessionManager(
+        client=services.client,
+        hub=services.hub,
+        cache=services.cache,
+        default_ca=services.default_ca,
+        on_session_change=on_session_change,
+        clock=services.clock,
+    )
 
 
 def _sync(services: ThingServices, *, observe: Observe, publisher: StatusPublisher) -> Sync:
