@@ -44,11 +44,11 @@ async def listed(client: KubeClient, namespace: str, count: int) -> list[dict[st
 async def test_kubectl_shows_what_happened_and_how_often(
     client: KubeClient, recorder: EventRecorder, kubectl: Kubectl, namespace: str
 ) -> None:
-    target = await make_thing(client, namespace, "freezer-1")
+    ref = await make_thing(client, namespace, "freezer-1")
     for _ in range(3):
-        recorder.record(target, reason=Reason.DRIFT_REPAIRED, message="repaired: /setpoint")
-    recorder.record(target, reason=Reason.KEY_MISMATCH, message="the key does not fit")
-    recorder.record(target, reason=Reason.ACCEPTED, message="ø" * 3000)
+        recorder.record(ref, reason=Reason.DRIFT_REPAIRED, message="repaired: /setpoint")
+    recorder.record(ref, reason=Reason.KEY_MISMATCH, message="the key does not fit")
+    recorder.record(ref, reason=Reason.ACCEPTED, message="ø" * 3000)
 
     # The last one told is there: so are all before it.
     events = await listed(client, namespace, 3)
@@ -68,11 +68,11 @@ async def test_kubectl_shows_what_happened_and_how_often(
 async def test_an_event_that_was_deleted_is_made_anew(
     client: KubeClient, recorder: EventRecorder, namespace: str
 ) -> None:
-    target = await make_thing(client, namespace, "t")
-    recorder.record(target, reason=Reason.ACCEPTED, message="m")
+    ref = await make_thing(client, namespace, "t")
+    recorder.record(ref, reason=Reason.ACCEPTED, message="m")
     [first] = await listed(client, namespace, 1)
     await client.delete(EVENTS, ObjectKey(namespace, first["metadata"]["name"]))
-    recorder.record(target, reason=Reason.ACCEPTED, message="m")
+    recorder.record(ref, reason=Reason.ACCEPTED, message="m")
     [second] = await listed(client, namespace, 1)
     assert second["count"] == 1
     assert second["metadata"]["name"] != first["metadata"]["name"]
@@ -87,11 +87,11 @@ async def test_a_namespace_that_goes_is_no_trouble(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG", logger="thing_operator")
-    target = await make_thing(client, namespace, "t")
+    ref = await make_thing(client, namespace, "t")
     hold = [{"op": "add", "path": "/metadata/finalizers", "value": ["example.com/held"]}]
-    await client.json_patch(THINGS, target.key, hold)
+    await client.json_patch(THINGS, ref.key, hold)
     kubectl("delete", "namespace", namespace, "--wait=false")
-    recorder.record(target, reason=Reason.ACCEPTED, message="m")
+    recorder.record(ref, reason=Reason.ACCEPTED, message="m")
     await until(lambda: "goes with its namespace" in caplog.text)
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
-    await client.json_patch(THINGS, target.key, [{"op": "remove", "path": "/metadata/finalizers"}])
+    await client.json_patch(THINGS, ref.key, [{"op": "remove", "path": "/metadata/finalizers"}])

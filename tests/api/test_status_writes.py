@@ -48,12 +48,12 @@ class Setup:
             "spec": {"desired": {"a": 1}},
         }
         made = await self.client.create(THINGS, self.namespace, body)
-        target = ObjectRef(THINGS, ObjectKey(self.namespace, name), made["metadata"]["uid"])
-        self.writer.seed(target, made["status"])
-        return target
+        ref = ObjectRef(THINGS, ObjectKey(self.namespace, name), made["metadata"]["uid"])
+        self.writer.seed(ref, made["status"])
+        return ref
 
-    async def stored(self, target: ObjectRef) -> Json:
-        return await self.client.get(THINGS, target.key)
+    async def stored(self, ref: ObjectRef) -> Json:
+        return await self.client.get(THINGS, ref.key)
 
 
 @pytest.fixture
@@ -65,12 +65,10 @@ async def setup(client: KubeClient, namespace: str) -> AsyncIterator[Setup]:
 
 
 async def test_a_status_is_replaced_whole(setup: Setup) -> None:
-    target = await setup.make_thing()
-    await setup.writer.write_through(
-        target, status({"old": {"x": 1, "y": 2}, "kept": 1}, managedPaths=["/a"])
-    )
-    await setup.writer.write_through(target, status({"old": {"y": 3}}))
-    stored = await setup.stored(target)
+    ref = await setup.make_thing()
+    await setup.writer.write_through(ref, status({"old": {"x": 1, "y": 2}, "kept": 1}, managedPaths=["/a"]))
+    await setup.writer.write_through(ref, status({"old": {"y": 3}}))
+    stored = await setup.stored(ref)
     assert stored["status"]["shadow"]["reported"] == {"old": {"y": 3}}
     assert "managedPaths" not in stored["status"]
     assert stored["metadata"]["generation"] == 1
@@ -78,10 +76,10 @@ async def test_a_status_is_replaced_whole(setup: Setup) -> None:
 
 
 async def test_the_owners_of_fields_do_not_grow_with_the_shadow(setup: Setup) -> None:
-    target = await setup.make_thing()
+    ref = await setup.make_thing()
     leaves = {f"k{number}": {"deep": number} for number in range(50)}
-    await setup.writer.write_through(target, status(leaves))
-    managed = (await setup.stored(target))["metadata"]["managedFields"]
+    await setup.writer.write_through(ref, status(leaves))
+    managed = (await setup.stored(ref))["metadata"]["managedFields"]
     ours = [each for each in managed if each.get("subresource") == "status"]
     assert [each["manager"] for each in ours] == [names.FIELD_MANAGER]
     assert ours[0]["fieldsV1"]["f:status"]["f:shadow"]["f:reported"] == {}
@@ -100,41 +98,41 @@ async def test_an_object_recreated_under_its_name_is_not_written(setup: Setup) -
 
 
 async def test_a_deleted_object_is_reported(setup: Setup) -> None:
-    target = await setup.make_thing()
-    await setup.client.delete(THINGS, target.key)
-    setup.writer.enqueue(target, status({}), urgent=True, min_interval=NOW)
-    await until(lambda: setup.deleted == [target])
+    ref = await setup.make_thing()
+    await setup.client.delete(THINGS, ref.key)
+    setup.writer.enqueue(ref, status({}), urgent=True, min_interval=NOW)
+    await until(lambda: setup.deleted == [ref])
 
 
 async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
     setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    target = await setup.make_thing()
+    ref = await setup.make_thing()
     bad = status({}) | {"observedGeneration": "one"}
     with pytest.raises(InvalidObjectError, match="observedGeneration"):
-        await setup.writer.write_through(target, bad)
-    setup.writer.enqueue(target, bad, urgent=True, min_interval=NOW)
+        await setup.writer.write_through(ref, bad)
+    setup.writer.enqueue(ref, bad, urgent=True, min_interval=NOW)
     await until(lambda: "cannot be written" in caplog.text)
     await setup.writer.flush(timeout=timedelta(seconds=60))
     assert caplog.text.count("cannot be written") == 1
     assert setup.deleted == []
-    setup.writer.enqueue(target, status({"good": 1}), urgent=True, min_interval=NOW)
+    setup.writer.enqueue(ref, status({"good": 1}), urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=60))
-    assert (await setup.stored(target))["status"]["shadow"]["reported"] == {"good": 1}
+    assert (await setup.stored(ref))["status"]["shadow"]["reported"] == {"good": 1}
 
 
 async def test_what_differs_in_type_only_is_stored(setup: Setup) -> None:
-    target = await setup.make_thing()
+    ref = await setup.make_thing()
     for value in (1, True, "1"):
-        setup.writer.enqueue(target, status({"on": value}), urgent=True, min_interval=NOW)
+        setup.writer.enqueue(ref, status({"on": value}), urgent=True, min_interval=NOW)
         await setup.writer.flush(timeout=timedelta(seconds=60))
-        stored = (await setup.stored(target))["status"]["shadow"]["reported"]["on"]
+        stored = (await setup.stored(ref))["status"]["shadow"]["reported"]["on"]
         assert json.dumps(stored) == json.dumps(value)
 
 
 async def test_the_same_status_changes_nothing_at_the_api_server(setup: Setup) -> None:
-    target = await setup.make_thing()
-    await setup.writer.write_through(target, status({"a": 1}))
-    before = (await setup.stored(target))["metadata"]["resourceVersion"]
-    await setup.writer.write_through(target, status({"a": 1}))
-    assert (await setup.stored(target))["metadata"]["resourceVersion"] == before
+    ref = await setup.make_thing()
+    await setup.writer.write_through(ref, status({"a": 1}))
+    before = (await setup.stored(ref))["metadata"]["resourceVersion"]
+    await setup.writer.write_through(ref, status({"a": 1}))
+    assert (await setup.stored(ref))["metadata"]["resourceVersion"] == before

@@ -8,7 +8,7 @@ from tests.support.cloud import Things
 from tests.support.operator import Workspace
 from tests.support.polling import eventually
 
-from thing_operator.shadow.values import json_equal
+from thing_operator.core.json_values import json_equal
 
 ODD: dict[str, Any] = {
     "numbers": [0, -1, 1.5, 1e-7, 2**53 + 1, -(2**63), 1e300],

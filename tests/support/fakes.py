@@ -155,7 +155,7 @@ class ServiceSession:
         return decode_get_accepted(outcome.payload).document.reported
 
 
-def target(name: str = "t", uid: str = "u") -> Any:
+def object_ref(name: str = "t", uid: str = "u") -> Any:
     """Stands for an object in the status writer's tests."""
     from thing_operator.api.names import THINGS
     from thing_operator.core.resource import ObjectRef

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
+from thing_operator.core.json_values import JsonObject
 from thing_operator.shadow.pointers import Path, get, leaves, put
-from thing_operator.shadow.values import JsonObject
 
 
 def acknowledgement(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from thing_operator.shadow.values import JsonObject
+from thing_operator.core.json_values import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

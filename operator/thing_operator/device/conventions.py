@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from thing_operator.core.json_values import JsonObject, JsonValue
 from thing_operator.device.errors import InvalidDeviceError
 from thing_operator.shadow.pointers import Path, to_pointer
-from thing_operator.shadow.values import JsonObject, JsonValue
 
 _LATLNG: Final = re.compile(r"(-?\d{1,2}(?:\.\d+)?), ?(-?\d{1,3}(?:\.\d+)?)")
 _MAX_LATITUDE: Final = 90

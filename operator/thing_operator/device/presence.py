@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from thing_operator.core.json_values import JsonObject
 from thing_operator.shadow.pointers import to_pointer
-from thing_operator.shadow.values import JsonObject
 
 OFFLINE: Final = 0
 ONLINE: Final = 2

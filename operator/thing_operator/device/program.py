@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from thing_operator.api.thing import DeviceSpec, Selection, ThingSpec
 from thing_operator.core.durations import parse_duration
+from thing_operator.core.json_values import JsonObject
 from thing_operator.device.acknowledging import acknowledgement, overlap
 from thing_operator.device.conventions import check_conventions, position_text
 from thing_operator.device.errors import InvalidDeviceError
@@ -15,7 +16,6 @@ from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.merging import merge
 from thing_operator.shadow.pointers import Path, from_pointer, leaves, put, to_pointer
 from thing_operator.shadow.validation import InvalidDocumentError, check_section
-from thing_operator.shadow.values import JsonObject
 
 
 @dataclass(frozen=True, slots=True)

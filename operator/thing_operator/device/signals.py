@@ -14,9 +14,9 @@ from typing import Final
 
 from thing_operator.api.simulation import Counter, Ramp, RandomWalk, Simulation, Sine
 from thing_operator.core.durations import parse_duration
+from thing_operator.core.json_values import JsonValue
 from thing_operator.device.errors import InvalidDeviceError
 from thing_operator.shadow.pointers import Path, from_pointer
-from thing_operator.shadow.values import JsonValue
 
 _DECIMALS: Final = 2
 

@@ -15,14 +15,15 @@ from thing_operator.core.rate_limit import RateLimiter, TokenBucket
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError
-from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.ports import ApiClient, Operations
 from thing_operator.kube.resources import EVENTS
 
 log = logging.getLogger(__name__)
 
 _QUEUE_LIMIT = 1000
 _REMEMBERED = 4096
-_AGAIN = timedelta(minutes=10)
+_COUNTED_FOR = timedelta(minutes=10)
+"""For so long the same Event is counted up; after that it is a new one."""
 _PER_SECOND = 10.0
 _OBJECT_BURST = 20
 _OBJECT_PER_SECOND = 1 / 15
@@ -30,7 +31,9 @@ _MESSAGE_LIMIT = 1024
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Recorded:
+    """An Event that the API server has: its name, how often it was counted, and when last."""
+
     name: str
     count: int
     last: datetime
@@ -47,7 +50,7 @@ class EventRecorder:
         self._on_event = on_event
         self._clock = clock
         self._queue: asyncio.Queue[tuple[ObjectRef, Reason, str]] = asyncio.Queue(_QUEUE_LIMIT)
-        self._seen: OrderedDict[tuple[str, str, str], _Seen] = OrderedDict()
+        self._recorded: OrderedDict[tuple[str, str, str], _Recorded] = OrderedDict()
         self._limiter = RateLimiter(_PER_SECOND, clock=clock)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
@@ -105,31 +108,35 @@ class EventRecorder:
 
     async def _write(self, ref: ObjectRef, reason: Reason, message: str) -> None:
         identity = (ref.uid, reason, message)
-        now = self._clock.now()
-        seen = self._seen.get(identity)
-        if seen is not None and now - seen.last < _AGAIN:
-            seen.count, seen.last = seen.count + 1, now
-            try:
-                await self._client.json_patch(
-                    EVENTS,
-                    ObjectKey(ref.key.namespace, seen.name),
-                    [
-                        {"op": "add", "path": "/count", "value": seen.count},
-                        {"op": "add", "path": "/lastTimestamp", "value": _time(now)},
-                    ],
-                )
-            except NotFoundError:
-                log.debug("the Event %s has expired; a new one is made", seen.name)
-            else:
-                return
+        recorded = self._recorded.get(identity)
+        is_recent = recorded is not None and self._clock.now() - recorded.last < _COUNTED_FOR
+        if recorded is not None and is_recent and await self._count_again(ref, recorded):
+            return
+        await self._create(ref, reason, message)
+
+    async def _count_again(self, ref: ObjectRef, recorded: _Recorded) -> bool:
+        """Count an Event up; False when the API server has let it expire."""
+        recorded.count, recorded.last = recorded.count + 1, self._clock.now()
+        operations: Operations = [
+            {"op": "add", "path": "/count", "value": recorded.count},
+            {"op": "add", "path": "/lastTimestamp", "value": _time(recorded.last)},
+        ]
+        try:
+            await self._client.json_patch(EVENTS, ObjectKey(ref.key.namespace, recorded.name), operations)
+        except NotFoundError:
+            log.debug("the Event %s has expired; a new one is made", recorded.name)
+            return False
+        return True
+
+    async def _create(self, ref: ObjectRef, reason: Reason, message: str) -> None:
+        now, identity = self._clock.now(), (ref.uid, reason, message)
         name = f"{ref.key.name[:200]}.{uuid.uuid4().hex[:16]}"
-        self._seen[identity] = _Seen(name, 1, now)
-        self._seen.move_to_end(identity)
-        while len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        await self._client.create(
-            EVENTS, ref.key.namespace, _body(ref, name=name, reason=reason, message=message, now=now)
-        )
+        self._recorded[identity] = _Recorded(name, 1, now)
+        self._recorded.move_to_end(identity)
+        while len(self._recorded) > _REMEMBERED:
+            self._recorded.popitem(last=False)
+        body = _body(ref, name=name, reason=reason, message=message, now=now)
+        await self._client.create(EVENTS, ref.key.namespace, body)
 
 
 def _body(ref: ObjectRef, *, name: str, reason: Reason, message: str, now: datetime) -> dict[str, object]:

@@ -22,7 +22,7 @@ RecordEvent = Callable[[ObjectSnapshot, Reason, str], None]
 """Record an Event about an object, with reason and message; its type is the reason's."""
 
 WATCH_TIMEOUT: Final = timedelta(minutes=5)
-"""After which the API server ends a watch, so that it is begun again now and then."""
+"""After which the API server ends a watch: another begins where it ended."""
 
 
 @dataclass(frozen=True, slots=True)

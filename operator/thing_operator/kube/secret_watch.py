@@ -1,4 +1,4 @@
-"""Telling of Secrets that came, changed or went, by their metadata only. Nothing is kept in memory.
+"""Reports which Secrets were created, changed or deleted, by their metadata only. Nothing is kept in memory.
 
 kopf would hold every Secret's content to watch it; here the API server sends names only, and who needs a
 Secret's content reads that one. Users' own Secrets (cert-manager, External Secrets, Sealed Secrets) carry no
@@ -17,7 +17,11 @@ from thing_operator.kube.watch import Watch
 
 
 class SecretWatch:
-    """One watch, or one per namespace where the operator may see some only."""
+    """One watch, or one per namespace where the operator may see some only.
+
+    ``on_secret`` is called with each Secret that was created, changed or deleted; ``on_resync`` where some may have
+    been missed.
+    """
 
     def __init__(
         self,

@@ -23,9 +23,9 @@ class InvalidSpecError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class ObjectSnapshot:
-    """One Thing or ThingBatch as last seen by the watch.
+    """One object as the watch showed it last.
 
-    ``spec`` is JSON, which takes a fifth of the memory of its objects; parsed when a pass needs it.
+    ``spec`` is JSON, which takes a fifth of the memory of its objects; parsed when a reconcile needs it.
     """
 
     key: ObjectKey

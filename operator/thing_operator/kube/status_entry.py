@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from thing_operator.core.json_bytes import decode
-from thing_operator.shadow.values import json_equal
+from thing_operator.core.json_values import json_equal
 
 Encoded = bytes
 """A status as JSON: a third of the memory of the objects, ten thousand times, and compared and sent as it is."""

@@ -108,7 +108,7 @@ class Watch:
                 trouble = error.message
             except Exception:
                 log.exception("the watch of %s failed unexpectedly", self._resource.plural)
-                stream.version, trouble = None, "it begins again"
+                stream.version, trouble = None, "it starts from a list"
             if stream.broken_at is None:
                 stream.broken_at = self._clock.monotonic()
             stream.failures += 1

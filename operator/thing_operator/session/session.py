@@ -41,9 +41,9 @@ from thing_operator.shadow.messages import UNSET, Unset, encode_update
 from thing_operator.shadow.topics import backdate_topic
 
 if TYPE_CHECKING:
+    from thing_operator.core.json_values import JsonObject
     from thing_operator.session.context import SessionContext
     from thing_operator.shadow.documents import ShadowDocument
-    from thing_operator.shadow.values import JsonObject
 
 _log = logging.getLogger(__name__)
 

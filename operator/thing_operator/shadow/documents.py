@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from thing_operator.core import json_bytes
+from thing_operator.core.json_values import JsonObject, JsonValue
 from thing_operator.shadow.merging import difference, merge
 from thing_operator.shadow.pointers import get, leaves, to_pointer
-from thing_operator.shadow.values import JsonObject, JsonValue
 
 
 @dataclass(frozen=True, slots=True)

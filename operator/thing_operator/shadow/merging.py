@@ -3,7 +3,7 @@
 Source: docs/background/aws-iot-shadow.md#merge-rules and docs/background/aws-iot-shadow.md#delta.
 """
 
-from thing_operator.shadow.values import JsonObject, JsonValue, json_equal
+from thing_operator.core.json_values import JsonObject, JsonValue, json_equal
 
 
 def merge(target: JsonValue, patch: JsonObject) -> JsonObject:

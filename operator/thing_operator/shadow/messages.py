@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Final, Literal
 
 from thing_operator.core import json_bytes as jsonbytes
+from thing_operator.core.json_values import JsonObject, JsonValue
 from thing_operator.shadow.documents import Accepted, ShadowDocument
-from thing_operator.shadow.values import JsonObject, JsonValue
 
 TOKEN_LIMIT = 64
 

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from thing_operator.core.json_values import JsonObject, JsonValue, json_equal
 from thing_operator.shadow.merging import merge
 from thing_operator.shadow.pointers import Path, from_pointer, get, leaves, put, to_pointer
-from thing_operator.shadow.values import JsonObject, JsonValue, json_equal
 
 
 class DesiredPolicy(StrEnum):

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 
-from thing_operator.shadow.values import JsonObject, JsonValue
+from thing_operator.core.json_values import JsonObject, JsonValue
 
 Path = tuple[str, ...]
 """Keys from the top; the empty path is the whole."""

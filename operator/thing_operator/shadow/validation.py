@@ -7,10 +7,10 @@ import math
 from dataclasses import dataclass
 
 from thing_operator.core.errors import UserError
+from thing_operator.core.json_values import JsonObject, JsonValue
 from thing_operator.core.reasons import Reason
 from thing_operator.shadow.documents import section_size
 from thing_operator.shadow.pointers import Path, to_pointer
-from thing_operator.shadow.values import JsonObject, JsonValue
 
 MAX_DEPTH = 5
 """AWS's error text says 6, its quota table 8, an older one 5: five levels of keys pass everywhere."""

@@ -11,6 +11,7 @@ from thing_operator.api.names import FINALIZER, THINGS
 from thing_operator.api.thing import DeletionPolicy, ThingSpec
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.json_values import JsonObject
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient, Operations, RecordEvent
@@ -18,7 +19,6 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Session
 from thing_operator.shadow.messages import UNSET, Unset
 from thing_operator.shadow.planning import DesiredPolicy, plan_section
-from thing_operator.shadow.values import JsonObject
 from thing_operator.things.managed_paths import ManagedPaths
 
 _RETRY_INTERVAL = timedelta(seconds=5)

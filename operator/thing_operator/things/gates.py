@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
-from thing_operator.shadow.values import JsonObject
+from thing_operator.core.json_values import JsonObject
 
 
 class RetryGate:

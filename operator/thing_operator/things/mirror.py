@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from thing_operator.api.thing import MirrorSpec, ShadowStatus
+from thing_operator.core.json_values import json_equal
 from thing_operator.device import DeviceProgram
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Session, SessionView
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.merging import difference
-from thing_operator.shadow.values import json_equal
 from thing_operator.things.observation import Observation
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.shadow_sync import SyncOutcome

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from thing_operator.api.thing import ThingSpec
+from thing_operator.core.json_values import JsonObject
 from thing_operator.device import CONNECTION_STATUS, PRESENCE_PATH, DeviceProgram, online_report
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
 from thing_operator.shadow.merging import merge
 from thing_operator.shadow.planning import DesiredPolicy, SectionPlan, plan_section
 from thing_operator.shadow.validation import check_section
-from thing_operator.shadow.values import JsonObject
 from thing_operator.things.managed_paths import ManagedPaths
 
 

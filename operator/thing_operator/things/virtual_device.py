@@ -12,11 +12,11 @@ from typing import Any, Final
 from thing_operator.config import DeviceSettings
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import Retry, ThingOperatorError
+from thing_operator.core.json_values import JsonObject, JsonValue
 from thing_operator.device import NO_DEVICE, DeviceProgram, Sample, SampleBuffer, TickSchedule, align_tick
 from thing_operator.device.signals import Signal
 from thing_operator.session import RejectedError, Session
 from thing_operator.shadow.pointers import Path, get, put
-from thing_operator.shadow.values import JsonObject, JsonValue
 from thing_operator.things.problem import Problem
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
-from tests.support.fakes import target
+from tests.support.fakes import object_ref
 from tests.support.polling import until
 
 from thing_operator.core.reasons import Reason
@@ -50,7 +50,7 @@ class Setup:
         self.recorder = EventRecorder(self.client, clock=self.clock)
 
     def record(self, name: str = "t", message: str = "m") -> None:
-        self.recorder.record(target(name, uid=name), reason=Reason.ACCEPTED, message=message)
+        self.recorder.record(object_ref(name, uid=name), reason=Reason.ACCEPTED, message=message)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: Setup) -> None:
 async def test_the_reason_decides_whether_an_event_is_a_warning(setup: Setup) -> None:
     told = (Reason.PARTLY_IMPORTED, Reason.API_SERVER_UNAVAILABLE, Reason.IMPORTED, Reason.CONNECTED)
     for reason in told:
-        setup.recorder.record(target("b", uid="b"), reason=reason, message=reason)
+        setup.recorder.record(object_ref("b", uid="b"), reason=reason, message=reason)
     await until(lambda: len(setup.client.made) == len(told))
     types = {event["reason"]: event["type"] for event in setup.client.made.values()}
     assert types == {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.clock import FakeClock, loop_time
-from tests.support.fakes import RecordingClient, WriteCounts, target
+from tests.support.fakes import RecordingClient, WriteCounts, object_ref
 from tests.support.polling import until
 
 from thing_operator.core.backoff import Backoff, Jitter
@@ -49,10 +49,10 @@ class Setup:
         return [value for _, value in self.client.written]
 
     def current(self) -> object:
-        return decode(self.writer.current(target()))
+        return decode(self.writer.current(object_ref()))
 
     def candidates(self) -> tuple[object, ...]:
-        return tuple(map(decode, self.writer.candidates(target())))
+        return tuple(map(decode, self.writer.candidates(object_ref())))
 
 
 async def a_moment_later() -> float:
@@ -70,18 +70,18 @@ async def setup() -> AsyncIterator[Setup]:
 
 
 async def test_what_the_api_server_holds_is_not_written_again(setup: Setup) -> None:
-    setup.writer.seed(target(), {"a": 1})
-    setup.writer.enqueue(target(), {"a": 1}, urgent=True, min_interval=NOW)
+    setup.writer.seed(object_ref(), {"a": 1})
+    setup.writer.enqueue(object_ref(), {"a": 1}, urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == []
 
 
 async def test_the_first_change_goes_at_once_and_later_ones_together(setup: Setup) -> None:
-    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=LATER)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=LATER)
     await until(lambda: setup.values() == [{"n": 0}])
     started = asyncio.get_running_loop().time()
     for number in range(1, 50):
-        setup.writer.enqueue(target(), {"n": number}, urgent=False, min_interval=LATER)
+        setup.writer.enqueue(object_ref(), {"n": number}, urgent=False, min_interval=LATER)
         await asyncio.sleep(0)
     await until(lambda: len(setup.values()) == 2)
     assert setup.values()[1] == {"n": 49}
@@ -90,37 +90,37 @@ async def test_the_first_change_goes_at_once_and_later_ones_together(setup: Setu
 
 async def test_an_urgent_change_does_not_wait_for_the_interval(setup: Setup) -> None:
     hour = timedelta(hours=1)
-    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=hour)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=hour)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=hour)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=hour)
     await until(lambda: setup.values()[-1] == {"n": 1})
 
 
 async def test_what_somebody_else_wrote_is_seen_in_a_list_and_written_over_once(setup: Setup) -> None:
-    await setup.writer.write_through(target(), {"n": 0})
+    await setup.writer.write_through(object_ref(), {"n": 0})
     asked_at = await a_moment_later()
-    assert not setup.writer.detect_foreign_write(target(), {"n": 0}, asked_at=asked_at)
-    assert setup.writer.detect_foreign_write(target(), {"n": 9}, asked_at=asked_at)
+    assert not setup.writer.detect_foreign_write(object_ref(), {"n": 0}, asked_at=asked_at)
+    assert setup.writer.detect_foreign_write(object_ref(), {"n": 9}, asked_at=asked_at)
     assert setup.current() == {"n": 0}, "our memory does not become theirs"
     assert {"n": 9} in setup.candidates()
     for _ in range(2):
-        setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=NOW)
+        setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=NOW)
         await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"n": 0}, {"n": 0}]
 
 
 async def test_a_list_of_the_past_says_nothing_of_the_present(setup: Setup) -> None:
     asked_at = asyncio.get_running_loop().time()
-    await setup.writer.write_through(target(), {"n": 1})
-    assert not setup.writer.detect_foreign_write(target(), {"n": 0}, asked_at=asked_at)
+    await setup.writer.write_through(object_ref(), {"n": 1})
+    assert not setup.writer.detect_foreign_write(object_ref(), {"n": 0}, asked_at=asked_at)
     setup.client.open.clear()
-    setup.writer.enqueue(target(), {"n": 2}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 2}, urgent=True, min_interval=NOW)
     assert not setup.writer.detect_foreign_write(
-        target(), {"n": 0}, asked_at=asyncio.get_running_loop().time()
+        object_ref(), {"n": 0}, asked_at=asyncio.get_running_loop().time()
     )
     await until(lambda: setup.client.flying == 1)
     assert not setup.writer.detect_foreign_write(
-        target(), {"n": 0}, asked_at=asyncio.get_running_loop().time()
+        object_ref(), {"n": 0}, asked_at=asyncio.get_running_loop().time()
     )
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=1))
@@ -129,19 +129,19 @@ async def test_a_list_of_the_past_says_nothing_of_the_present(setup: Setup) -> N
 
 async def test_a_change_taken_back_is_not_written(setup: Setup) -> None:
     hour = timedelta(hours=1)
-    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=hour)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=hour)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.enqueue(target(), {"n": 1}, urgent=False, min_interval=hour)
-    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=hour)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=False, min_interval=hour)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=hour)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"n": 0}]
 
 
 async def test_trouble_is_waited_out_and_the_last_value_lands(setup: Setup) -> None:
     setup.client.errors = [ApiUnavailableError("down"), ApiUnavailableError("down")]
-    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors)
-    setup.writer.enqueue(target(), {"n": 1}, urgent=False, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=False, min_interval=NOW)
     await until(lambda: setup.values()[-1:] == [{"n": 1}])
 
 
@@ -149,7 +149,7 @@ async def test_a_status_that_the_schema_refuses_is_given_up(
     setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [InvalidObjectError("schema")]
-    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: "cannot be written" in caplog.text)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == []
@@ -157,40 +157,40 @@ async def test_a_status_that_the_schema_refuses_is_given_up(
 
 
 async def test_a_part_is_changed_in_what_was_wanted_last_wherever_that_is(setup: Setup) -> None:
-    setup.writer.seed(target(), {"a": 0, "part": 0})
-    setup.writer.patch(target(), {"part": 0}, min_interval=NOW)
+    setup.writer.seed(object_ref(), {"a": 0, "part": 0})
+    setup.writer.patch(object_ref(), {"part": 0}, min_interval=NOW)
     assert setup.counts.seen["suppressed"] == 1
-    setup.writer.enqueue(target(), {"a": 1, "part": 0}, urgent=False, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"a": 1, "part": 0}, urgent=False, min_interval=NOW)
     # It waits.
-    setup.writer.patch(target(), {"part": 1}, min_interval=NOW)
+    setup.writer.patch(object_ref(), {"part": 1}, min_interval=NOW)
     setup.client.open.clear()
     await until(lambda: setup.client.flying == 1)
     # It is on its way.
-    setup.writer.patch(target(), {"part": 2}, min_interval=NOW)
+    setup.writer.patch(object_ref(), {"part": 2}, min_interval=NOW)
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=1))
     # It is there.
-    setup.writer.patch(target(), {"part": 3}, min_interval=NOW)
+    setup.writer.patch(object_ref(), {"part": 3}, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"a": 1, "part": 1}, {"a": 1, "part": 2}, {"a": 1, "part": 3}]
 
 
 async def test_a_part_is_changed_in_ours_and_not_in_what_somebody_else_wrote(setup: Setup) -> None:
-    await setup.writer.write_through(target(), {"a": 1, "part": 0})
+    await setup.writer.write_through(object_ref(), {"a": 1, "part": 0})
     asked_at = await a_moment_later()
-    assert setup.writer.detect_foreign_write(target(), {"a": 9}, asked_at=asked_at)
-    setup.writer.patch(target(), {"part": 1}, min_interval=NOW)
+    assert setup.writer.detect_foreign_write(object_ref(), {"a": 9}, asked_at=asked_at)
+    setup.writer.patch(object_ref(), {"part": 1}, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.current() == {"a": 1, "part": 1}
 
 
 async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Setup) -> None:
-    setup.writer.enqueue(target(), {"a": 1, "part": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"a": 1, "part": 0}, urgent=True, min_interval=NOW)
     await until(lambda: len(setup.values()) == 1)
     setup.client.errors = [ApiUnavailableError("down")]
-    setup.writer.patch(target(), {"part": 1}, min_interval=NOW)
+    setup.writer.patch(object_ref(), {"part": 1}, min_interval=NOW)
     await until(lambda: not setup.client.errors)
-    setup.writer.patch(target(), {"part": 2}, min_interval=NOW)
+    setup.writer.patch(object_ref(), {"part": 2}, min_interval=NOW)
     await until(lambda: setup.values()[-1] == {"a": 1, "part": 2})
 
 
@@ -198,30 +198,30 @@ async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Set
 async def test_an_object_that_is_gone_is_told(setup: Setup, error: NotFoundError) -> None:
     setup.client.uid = "another"
     setup.client.errors = [error]
-    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
-    await until(lambda: setup.deleted == [target()])
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
+    await until(lambda: setup.deleted == [object_ref()])
 
 
 async def test_write_raises_and_returns_only_when_it_is_held(setup: Setup) -> None:
     setup.client.errors = [ApiUnavailableError("down")]
     with pytest.raises(ApiUnavailableError):
-        await setup.writer.write_through(target(), {"n": 0})
-    await setup.writer.write_through(target(), {"n": 1})
+        await setup.writer.write_through(object_ref(), {"n": 0})
+    await setup.writer.write_through(object_ref(), {"n": 1})
     assert setup.current() == {"n": 1}
 
 
 async def test_what_the_api_server_may_hold_is_all_that_is_on_its_way(setup: Setup) -> None:
     hour = timedelta(hours=1)
-    setup.writer.seed(target(), {"n": 0})
-    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=hour)
+    setup.writer.seed(object_ref(), {"n": 0})
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=hour)
     assert setup.candidates() == ({"n": 0}, {"n": 1})
     await until(lambda: setup.values() == [{"n": 1}])
-    await setup.writer.wait_in_flight(target())
+    await setup.writer.wait_in_flight(object_ref())
     assert setup.candidates() == ({"n": 1},)
     setup.client.errors = [ApiUnavailableError("cut off: it may have been written")]
-    setup.writer.enqueue(target(), {"n": 2}, urgent=True, min_interval=hour)
+    setup.writer.enqueue(object_ref(), {"n": 2}, urgent=True, min_interval=hour)
     await until(lambda: not setup.client.errors)
-    await setup.writer.wait_in_flight(target())
+    await setup.writer.wait_in_flight(object_ref())
     assert {"n": 2} in setup.candidates()
 
 
@@ -229,7 +229,7 @@ async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() 
     setup = Setup(rate=1)
     names = [f"t{number}" for number in range(6)]
     for name in names:
-        setup.writer.enqueue(target(name), {"n": 0}, urgent=name == "t5", min_interval=NOW)
+        setup.writer.enqueue(object_ref(name), {"n": 0}, urgent=name == "t5", min_interval=NOW)
         await asyncio.sleep(0.001)
     setup.writer._limiter._bucket.rate = 200
     await setup.writer.start()
@@ -239,47 +239,47 @@ async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() 
 
 
 async def test_a_lost_answer_does_not_hide_the_way_back(setup: Setup) -> None:
-    setup.writer.seed(target(), {"v": "A"})
+    setup.writer.seed(object_ref(), {"v": "A"})
     setup.client.lost = [ApiUnavailableError("the answer is lost")]
-    setup.writer.enqueue(target(), {"v": "B"}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"v": "B"}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.lost)
-    setup.writer.enqueue(target(), {"v": "A"}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"v": "A"}, urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=5))
     assert setup.values()[-1] == {"v": "A"}
 
 
 async def test_what_is_refused_for_certain_leaves_no_doubt(setup: Setup) -> None:
-    setup.writer.seed(target(), {"v": "A"})
+    setup.writer.seed(object_ref(), {"v": "A"})
     setup.client.errors = [ThrottledError("429")]
-    setup.writer.enqueue(target(), {"v": "B"}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"v": "B"}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors)
-    await setup.writer.wait_in_flight(target())
-    setup.writer.enqueue(target(), {"v": "A"}, urgent=True, min_interval=NOW)
+    await setup.writer.wait_in_flight(object_ref())
+    setup.writer.enqueue(object_ref(), {"v": "A"}, urgent=True, min_interval=NOW)
     assert setup.candidates() == ({"v": "A"},)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == []
 
 
 async def test_after_many_lost_answers_nothing_counts_as_held(setup: Setup) -> None:
-    setup.writer.seed(target(), {"managed": 0})
+    setup.writer.seed(object_ref(), {"managed": 0})
     for number in range(1, 8):
         setup.client.lost = [ApiUnavailableError("the answer is lost")]
-        setup.writer.enqueue(target(), {"managed": number}, urgent=True, min_interval=NOW)
+        setup.writer.enqueue(object_ref(), {"managed": number}, urgent=True, min_interval=NOW)
         with pytest.raises(ApiUnavailableError):
-            await setup.writer.write_through(target(), {"managed": number})
+            await setup.writer.write_through(object_ref(), {"managed": number})
     possible = setup.candidates()
     assert {} in possible
     assert len(possible) < 8
-    await setup.writer.write_through(target(), {"managed": 8})
+    await setup.writer.write_through(object_ref(), {"managed": 8})
     assert setup.candidates() == ({"managed": 8},)
 
 
 async def test_the_same_again_while_it_is_on_its_way_is_not_written_twice(setup: Setup) -> None:
     setup.client.open.clear()
-    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=NOW)
     await until(lambda: setup.client.flying == 1)
-    setup.writer.enqueue(target(), {"n": 2}, urgent=True, min_interval=NOW)
-    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 2}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=NOW)
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"n": 1}]
@@ -287,11 +287,11 @@ async def test_the_same_again_while_it_is_on_its_way_is_not_written_twice(setup:
 
 
 async def test_a_value_that_comes_back_while_another_is_on_its_way_lands(setup: Setup) -> None:
-    setup.writer.seed(target(), {"n": 0})
+    setup.writer.seed(object_ref(), {"n": 0})
     setup.client.open.clear()
-    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=NOW)
     await until(lambda: setup.client.flying == 1)
-    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"n": 1}, {"n": 0}]
@@ -305,47 +305,47 @@ async def test_an_object_forgotten_while_its_write_fails_takes_nobody_along(
 ) -> None:
     setup.client.open.clear()
     setup.client.errors = [error]
-    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=NOW)
     await until(lambda: setup.client.flying == 1)
-    setup.writer.drop(target())
+    setup.writer.drop(object_ref())
     setup.client.open.set()
-    setup.writer.enqueue(target("other"), {"n": 2}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref("other"), {"n": 2}, urgent=True, min_interval=NOW)
     await until(lambda: setup.values() == [{"n": 2}])
-    setup.writer.drop(target("other"))
+    setup.writer.drop(object_ref("other"))
     assert setup.writer._entries == {}
 
 
 @pytest.mark.parametrize("steps", range(6))
 async def test_an_object_forgotten_at_whatever_moment_takes_nobody_along(setup: Setup, steps: int) -> None:
     for number in range(12):
-        setup.writer.enqueue(target(f"t{number}"), {"n": 1}, urgent=True, min_interval=NOW)
+        setup.writer.enqueue(object_ref(f"t{number}"), {"n": 1}, urgent=True, min_interval=NOW)
         for _ in range(steps):
             await asyncio.sleep(0)
-        setup.writer.drop(target(f"t{number}"))
-    setup.writer.enqueue(target("last"), {"n": 2}, urgent=True, min_interval=NOW)
+        setup.writer.drop(object_ref(f"t{number}"))
+    setup.writer.enqueue(object_ref("last"), {"n": 2}, urgent=True, min_interval=NOW)
     await until(lambda: {"n": 2} in setup.values())
 
 
 async def test_the_same_value_may_become_urgent(setup: Setup) -> None:
-    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.enqueue(target(), {"n": 1}, urgent=False, min_interval=HOUR)
-    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 2)
 
 
 async def test_what_is_urgent_stays_so_when_a_mere_report_follows(setup: Setup) -> None:
-    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=HOUR)
-    setup.writer.enqueue(target(), {"n": 2}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 2}, urgent=False, min_interval=HOUR)
     await until(lambda: setup.values()[-1] == {"n": 2})
 
 
 async def test_equality_is_that_of_json(setup: Setup) -> None:
-    setup.writer.seed(target(), {"on": 1})
-    setup.writer.enqueue(target(), {"on": 1.0}, urgent=True, min_interval=NOW)
-    setup.writer.enqueue(target(), {"on": True}, urgent=True, min_interval=NOW)
+    setup.writer.seed(object_ref(), {"on": 1})
+    setup.writer.enqueue(object_ref(), {"on": 1.0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"on": True}, urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert [value["on"] is True for value in setup.values()] == [True]  # type: ignore[index]
 
@@ -355,7 +355,7 @@ async def test_a_missing_right_is_waited_out_and_an_outage_is_told_once(
 ) -> None:
     setup.client.errors = [ForbiddenError("no right") for _ in range(8)]
     for name in "abcd":
-        setup.writer.enqueue(target(name), {"n": 0}, urgent=True, min_interval=NOW)
+        setup.writer.enqueue(object_ref(name), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: len(setup.values()) == 4)
     assert caplog.text.count("was not written") == 1
 
@@ -366,7 +366,7 @@ async def test_the_api_server_says_how_long_to_leave_it_alone(
     throttled = ThrottledError("429")
     throttled.retry_after = timedelta(seconds=17)
     setup.client.errors = [throttled]
-    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: "again in 17 s" in caplog.text)
 
 
@@ -375,9 +375,9 @@ async def test_objects_that_were_refused_together_do_not_come_back_together(setu
     throttled.retry_after = timedelta(seconds=17)
     setup.client.errors = [throttled] * 20
     for number in range(20):
-        setup.writer.enqueue(target(f"t{number}"), {"n": 0}, urgent=True, min_interval=NOW)
+        setup.writer.enqueue(object_ref(f"t{number}"), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors and not setup.writer._writing)
-    again_at = [setup.writer._waiting.rank(target(f"t{number}")) for number in range(20)]
+    again_at = [setup.writer._waiting.rank(object_ref(f"t{number}")) for number in range(20)]
     assert len(set(again_at)) == 20
 
 
@@ -385,7 +385,7 @@ async def test_ten_at_once_and_one_of_an_object(setup: Setup) -> None:
     setup.client.open.clear()
     for number in range(3):
         for name in range(30):
-            setup.writer.enqueue(target(f"t{name}"), {"n": number}, urgent=True, min_interval=NOW)
+            setup.writer.enqueue(object_ref(f"t{name}"), {"n": number}, urgent=True, min_interval=NOW)
         await until(lambda: setup.client.flying == 10)
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=5))
@@ -395,12 +395,12 @@ async def test_ten_at_once_and_one_of_an_object(setup: Setup) -> None:
 
 
 async def test_flush_writes_what_only_waits_for_its_interval(setup: Setup) -> None:
-    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
     setup.client.open.clear()
-    setup.writer.enqueue(target(), {"n": 1}, urgent=True, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=HOUR)
     await until(lambda: setup.client.flying == 1)
-    setup.writer.enqueue(target(), {"n": 2}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 2}, urgent=False, min_interval=HOUR)
     asyncio.get_running_loop().call_later(0.01, setup.client.open.set)
     await setup.writer.flush(timeout=timedelta(seconds=5))
     assert setup.values() == [{"n": 0}, {"n": 1}, {"n": 2}]
@@ -408,7 +408,7 @@ async def test_flush_writes_what_only_waits_for_its_interval(setup: Setup) -> No
 
 async def test_flush_gives_up_in_time(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
     setup.client.open.clear()
-    setup.writer.enqueue(target(), {"n": 0}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
     async with asyncio.timeout(5):
         await setup.writer.flush(timeout=timedelta(seconds=0.05))
         await setup.writer.stop()
@@ -417,11 +417,11 @@ async def test_flush_gives_up_in_time(setup: Setup, caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("steps", range(8))
 async def test_stop_ends_at_whatever_moment_news_comes(setup: Setup, steps: int) -> None:
-    setup.writer.enqueue(target(), {"n": 0}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
-    setup.writer.enqueue(target(), {"n": 1}, urgent=False, min_interval=HOUR)
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=False, min_interval=HOUR)
     await asyncio.sleep(0.001)
-    setup.writer.enqueue(target("other"), {"n": 2}, urgent=True, min_interval=NOW)
+    setup.writer.enqueue(object_ref("other"), {"n": 2}, urgent=True, min_interval=NOW)
     for _ in range(steps):
         await asyncio.sleep(0)
     async with asyncio.timeout(5):
@@ -441,7 +441,7 @@ async def test_a_write_does_not_look_at_all_that_wait(monkeypatch: pytest.Monkey
     monkeypatch.setattr(StatusEntry, "due_at", property(counted))
     setup = Setup(rate=1e6)
     for number in range(2000):
-        setup.writer.enqueue(target(f"t{number}"), {"n": number}, urgent=False, min_interval=NOW)
+        setup.writer.enqueue(object_ref(f"t{number}"), {"n": number}, urgent=False, min_interval=NOW)
     await setup.writer.start()
     await until(lambda: len(setup.client.written) == 2000)
     await setup.writer.stop()
@@ -454,8 +454,8 @@ def test_the_last_value_lands_whatever_fails_on_the_way(seed: int, faults: list[
     async def scenario() -> None:
         rng = random.Random(seed)
         setup = Setup(rate=1e5, first_retry=0.001)
-        setup.writer.seed(target("a"), {"n": 0})
-        setup.writer.seed(target("b"), {"n": 0})
+        setup.writer.seed(object_ref("a"), {"n": 0})
+        setup.writer.seed(object_ref("b"), {"n": 0})
         await setup.writer.start()
         wanted: dict[str, object] = {}
         for fault in faults:
@@ -468,7 +468,7 @@ def test_the_last_value_lands_whatever_fails_on_the_way(seed: int, faults: list[
             name, value = rng.choice("ab"), {"n": rng.randrange(3)}
             wanted[name] = value
             interval = timedelta(seconds=rng.choice([0, 0.001]))
-            setup.writer.enqueue(target(name), value, urgent=rng.random() < 0.5, min_interval=interval)
+            setup.writer.enqueue(object_ref(name), value, urgent=rng.random() < 0.5, min_interval=interval)
             for _ in range(rng.randrange(8)):
                 await asyncio.sleep(0)
         setup.client.errors.clear()

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from tests.unit.shadow.strategies import objects
 
+from thing_operator.core.json_values import json_equal
 from thing_operator.shadow.merging import difference, merge
-from thing_operator.shadow.values import json_equal
 
 
 @given(objects(), objects())

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.shadow.strategies import objects
 
+from thing_operator.core.json_values import json_equal
 from thing_operator.shadow.merging import difference, merge
 from thing_operator.shadow.planning import DesiredPolicy, plan_section
 from thing_operator.shadow.pointers import from_pointer, get, leaves, to_pointer
-from thing_operator.shadow.values import json_equal
 
 OBJECTS = objects()
 

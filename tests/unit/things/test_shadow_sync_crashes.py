@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.things.reconciles import CrashError, Moment, Reconciles
 
-from thing_operator.shadow.values import json_equal
+from thing_operator.core.json_values import json_equal
 
 _VALUES = st.sampled_from([1, 2, "x", [1], {}])
 _OWN = st.dictionaries(

@@ -12,6 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from thing_operator.core import json_bytes
+from thing_operator.core.json_values import json_equal
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument, section_size
 from thing_operator.shadow.merging import difference, merge
 from thing_operator.shadow.messages import (
@@ -26,7 +27,6 @@ from thing_operator.shadow.topics import Kind, Operation, ShadowTopics, parse_to
 from thing_operator.shadow.topics import is_shadow_name as operator_takes_shadow_name
 from thing_operator.shadow.topics import is_thing_name as operator_takes_thing_name
 from thing_operator.shadow.validation import InvalidDocumentError, check_section
-from thing_operator.shadow.values import json_equal
 from thing_operator_local.cloud.json_text import dump, load, same
 from thing_operator_local.cloud.shadow_service import ShadowOptions, ShadowRequest, ShadowService
 from thing_operator_local.cloud.shadow_topics import (

@@ -1,0 +1,130 @@
+"""What becomes of one object's status, step by step."""
+
+from datetime import timedelta
+
+import pytest
+
+from thing_operator.kube.status_entry import NOTHING, StatusEntry
+
+A, B, C = b'{"n":1}', b'{"n":2}', b'{"n":3}'
+MINUTE = timedelta(minutes=1)
+
+
+def entry(held: bytes | None = A) -> StatusEntry:
+    made = StatusEntry()
+    if held is not None:
+        made.seed(held)
+    return made
+
+
+def enqueue(made: StatusEntry, status: bytes, *, urgent: bool = False, now: float = 0.0) -> bool:
+    return made.enqueue(status, urgent=urgent, min_interval=MINUTE, now=now)
+
+
+def test_what_is_seeded_first_stays() -> None:
+    made = entry()
+    made.seed(B)
+    assert made.held == A
+
+
+@pytest.mark.parametrize(
+    ("status", "is_queued"), [(B, True), (A, False), (b'{ "n": 1.0 }', False), (b'{"n":true}', True)]
+)
+def test_only_another_status_is_queued(status: bytes, *, is_queued: bool) -> None:
+    made = entry()
+    assert enqueue(made, status) is is_queued
+    assert made.desired == (status if is_queued else None)
+
+
+def test_the_same_again_withdraws_what_is_queued() -> None:
+    made = entry()
+    enqueue(made, B, urgent=True)
+    assert not enqueue(made, A)
+    assert (made.desired, made.urgent, made.candidates) == (None, False, (A,))
+
+
+def test_the_last_value_wins_and_urgency_stays_until_it_is_taken() -> None:
+    made = entry()
+    enqueue(made, B, urgent=True, now=5)
+    enqueue(made, C, now=7)
+    assert made.changed_at == 5, "since when there has been something to write"
+    assert made.withdraw() == (C, True)
+    assert made.withdraw() == (None, False)
+
+
+async def test_while_one_is_in_flight_even_the_same_is_queued() -> None:
+    made = entry()
+    async with made.lock:
+        made.begin(B)
+        assert enqueue(made, A)
+        assert made.candidates == (A, B, A)
+        assert made.latest == A
+        made.withdraw()
+        assert made.latest == B
+
+
+async def test_before_a_write_that_has_its_turn_even_the_same_is_queued() -> None:
+    made = entry()
+    async with made.lock:
+        assert enqueue(made, A), "whoever has the lock is about to send another one"
+
+
+def test_accepted_is_current_and_spaces_the_next() -> None:
+    made = entry()
+    made.begin(B)
+    made.accept(B, now=100)
+    assert (made.held, made.candidates) == (B, (B,))
+    enqueue(made, C, now=101)
+    assert made.due_at == 160
+    made.hurry()
+    assert made.due_at == 0
+
+
+def test_refused_is_as_if_it_had_never_been_sent() -> None:
+    made = entry()
+    made.refuse(made.begin(B))
+    assert made.candidates == (A,)
+    assert made.holds(A)
+
+
+def test_without_an_answer_either_may_be_held_and_both_are_written_again() -> None:
+    made = entry()
+    made.begin(B)
+    assert made.candidates == (A, B)
+    assert not made.holds(A)
+    assert not made.holds(B)
+    assert enqueue(made, A)
+
+
+def test_an_outage_does_not_pile_up_statuses() -> None:
+    made = entry()
+    for number in range(20):
+        made.begin(b'{"n":%d}' % number)
+    assert made.in_flight[0] == NOTHING, "nothing can be relied on"
+    assert made.in_flight[-1] == b'{"n":19}'
+    assert len(made.in_flight) <= 4
+
+
+def test_what_was_not_taken_waits_unless_something_newer_does() -> None:
+    made = entry()
+    made.postpone(B, urgent=True, until=30)
+    assert (made.desired, made.urgent, made.due_at, made.failures) == (B, True, 30, 1)
+    enqueue(made, C)
+    made.postpone(B, urgent=False, until=60)
+    assert (made.desired, made.due_at, made.failures) == (C, 60, 2)
+
+
+def test_a_list_shows_what_somebody_else_wrote_and_only_to_who_is_at_rest() -> None:
+    made = entry()
+    made.begin(A)
+    made.accept(A, now=10)
+    assert not made.detect_foreign_write(B, asked_at=9), "asked for before our write"
+    assert not made.detect_foreign_write(A, asked_at=11), "it is ours"
+    assert made.detect_foreign_write(B, asked_at=11)
+    assert made.candidates == (A, B)
+    assert not made.detect_foreign_write(C, asked_at=12), "in doubt already"
+    assert enqueue(made, A)
+
+
+def test_of_an_object_that_is_not_known_nobody_else_has_written() -> None:
+    assert not entry(None).detect_foreign_write(B, asked_at=1)
