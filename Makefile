@@ -5,9 +5,12 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 BENCH  := $(VENV)/.bench-installed
 ARGS   ?=
+# One process a core: each starts a control plane and a local cloud of its own, so tests of two processes never meet.
+WORKERS ?= logical
+PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test check house crds docs fmt clean venv constraints chart
+.PHONY: help demo bench test unit integration check house crds docs fmt clean venv constraints chart
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,8 +34,13 @@ $(BENCH): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-test: check ## everything CI runs
-	$(BIN)/pytest $(ARGS)
+test: check unit integration ## everything CI runs
+
+unit: $(STAMP) ## the tests that need nothing but Python (ARGS="-k WORD"; WORKERS=0: one after the other)
+	$(PYTEST) tests/unit $(ARGS)
+
+integration: $(STAMP) ## the tests with a real API server, broker and Helm, which the first run builds (ARGS, WORKERS)
+	$(PYTEST) tests --ignore=tests/unit $(ARGS)
 
 check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files, links of the docs, figures of the house
 	$(BIN)/ruff check .

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.bench.api import SECRETS, USER_AGENT, Api, for_each
 from tests.bench.fleet import Fleet, fleet
-from tests.bench.watching import CloudWatch
 from tests.bench.world import World
+from tests.support.bare_api import SECRETS, USER_AGENT, Api, for_each
+from tests.support.watching import CloudWatch
 
 from thing_operator.api import names
 from thing_operator.credentials import read_batch

@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 from tests.bench.meter import Meter
-from tests.bench.mqtt import Observer
-from tests.bench.watching import service_context
+from tests.support.bare_mqtt import Observer
+from tests.support.watching import service_context
 
 from thing_operator.shadow.topics import ShadowTopics
 from thing_operator_local.cloud.client import LocalCloud, MicSession

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from tests.bench.api import THINGS, Api
 from tests.bench.meter import Usage
-from tests.bench.setup import make_objects
-from tests.bench.watching import CloudWatch, ThingsWatch
 from tests.bench.world import Program, World
+from tests.support.bare_api import THINGS, Api
+from tests.support.thing_objects import make_objects
+from tests.support.watching import CloudWatch, ThingsWatch
 
 from thing_operator_local.cloud.client import CloudThing
 

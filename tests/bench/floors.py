@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tests.bench.api import Api
 from tests.bench.load import percentile
-from tests.bench.setup import make_objects
-from tests.bench.watching import CloudWatch, ThingsWatch
 from tests.bench.world import World
+from tests.support.bare_api import Api
+from tests.support.thing_objects import make_objects
+from tests.support.watching import CloudWatch, ThingsWatch
 
 from thing_operator_local.cloud.client import CloudThing
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.bench.api import THINGS, Api
-from tests.bench.watching import CloudWatch, ThingsWatch
+from tests.support.bare_api import THINGS, Api
+from tests.support.watching import CloudWatch, ThingsWatch
 
 Json = dict[str, Any]
 _LATE = 60.0

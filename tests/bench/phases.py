@@ -11,7 +11,7 @@ from typing import Any
 from tests.bench.fleet import Fleet
 from tests.bench.load import Latencies, Load, percentile
 from tests.bench.meter import Usage
-from tests.bench.setup import WRITE_BUDGET, raised_budgets
+from tests.support.thing_objects import WRITE_BUDGET, raised_budgets
 
 from thing_operator_local.cloud.control import CloudControl
 

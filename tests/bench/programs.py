@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from tests.bench import mqtt
-from tests.bench.api import THINGS, Api, for_each
+from tests.support import bare_mqtt
+from tests.support.bare_api import THINGS, Api, for_each
 
 from thing_operator.session.link import filters_of
 from thing_operator.shadow.topics import ShadowTopics
@@ -57,9 +57,9 @@ def sessions(config: Json) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tls = context.wrap_socket(sock, server_hostname=config["host"])
         filters = filters_of(ShadowTopics(identity["name"]))
-        tls.sendall(mqtt.connect(identity["name"]) + mqtt.subscribe(filters))
+        tls.sendall(bare_mqtt.connect(identity["name"]) + bare_mqtt.subscribe(filters))
         buffer = bytearray()
-        while not any(first >> 4 == mqtt.SUBACK for first, _ in mqtt.packets(buffer)):
+        while not any(first >> 4 == bare_mqtt.SUBACK for first, _ in bare_mqtt.packets(buffer)):
             buffer += tls.recv(1024)
         held.append(tls)
     _done(config, cost.per(len(held)))

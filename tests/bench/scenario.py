@@ -8,8 +8,8 @@ from typing import Any
 from tests.bench import floors, phases
 from tests.bench.fleet import Fleet, fleet
 from tests.bench.load import Load, percentile
-from tests.bench.setup import raised_budgets
 from tests.bench.world import World
+from tests.support.thing_objects import raised_budgets
 
 from thing_operator_local.cloud.client import CloudThing
 

@@ -20,7 +20,7 @@ with atheris.instrument_imports():
     from thing_operator.credentials import read_batch  # noqa: F401 - the same
 
 from cryptography.utils import CryptographyDeprecationWarning
-from tests.unit.credentials.test_fuzz import PAIRS, PEMS, SEEDS, check_anything, read_anything
+from tests.unit.credentials.fuzzing import PAIRS, PEMS, SEEDS, check_anything, read_anything
 from tests.unit.credentials.zips import Member, build
 
 _NAMES = (

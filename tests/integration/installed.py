@@ -14,11 +14,12 @@ from urllib.request import urlopen
 
 import yaml
 from tests.support.operator import Json, OperatorProcess
+from tests.support.ports import reserved_ports
 
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.errors import LocalError
-from thing_operator_local.ports import LOOPBACK, free_ports
+from thing_operator_local.ports import LOOPBACK
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "thing-operator"
@@ -40,7 +41,7 @@ def run_helm(program: Path, plane: ControlPlane, *arguments: str, values: Json |
 
 def settings_for(cloud: LocalCloud) -> Json:
     """The value ``config`` for this machine: its broker, ports that are free here, no long waits."""
-    metrics, health = free_ports(2)
+    metrics, health = reserved_ports(2)
     return {
         "endpoint": {"host": cloud.info.mqtt_host, "port": cloud.info.mqtt_port},
         "session": {"minReconnectInterval": "1s"},

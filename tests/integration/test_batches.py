@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.batches import batch_spec, batch_url, create_things, store
 from tests.support.operator import Workspace
 from tests.support.polling import eventually
 from typer.testing import CliRunner, Result
@@ -17,14 +18,6 @@ from thing_operator_local.cloud.client import LocalCloud, MicSession
 from thing_operator_local.controlplane import ControlPlane
 
 Json = dict[str, Any]
-
-
-def batch_spec(**more: Any) -> Json:
-    return {"source": {"secrets": [{"name": "zip", "key": "batch.zip"}]}} | more
-
-
-def create_things(desired: Json) -> Json:
-    return {"things": {"create": True, "template": {"spec": {"desired": desired}}}}
 
 
 def test_a_hundred_things_from_zip_to_ready(workspace: Workspace) -> None:
@@ -197,19 +190,6 @@ def test_deletion_and_pruning_by_policy(workspace: Workspace) -> None:
     eventually(lambda: {body["metadata"]["name"] for body in workspace.list("things")} == kept, "pruned")
     workspace.kubectl("delete", "thingbatch", "b")
     eventually(lambda: workspace.list("things") == [], "collected with their batch")
-
-
-def batch_url(workspace: Workspace, size: int) -> str:
-    """The presigned address of a fresh batch's zip."""
-    session = MicSession(workspace.cloud.info)
-    batch_id = session.order_batch(size, thing_type="freezer", domain="root", key_type="ec")
-    session.wait_for_batch(batch_id)
-    return next(str(item["url"]) for item in session.batches() if item["batchId"] == batch_id)
-
-
-def store(workspace: Workspace, name: str, **values: str) -> None:
-    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
-    workspace.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(body))
 
 
 def test_a_url_is_fetched_once_and_never_shown(workspace: Workspace) -> None:

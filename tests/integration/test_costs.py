@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.bench.api import Api
-from tests.bench.setup import make_objects, raised_budgets
-from tests.bench.watching import CloudWatch, ThingsWatch
+from tests.support.bare_api import Api
 from tests.support.cloud import Things
 from tests.support.operator import OperatorProcess
+from tests.support.thing_objects import make_objects, raised_budgets
+from tests.support.watching import CloudWatch, ThingsWatch
 
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.cloud.control import CloudControl

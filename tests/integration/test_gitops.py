@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.chart.test_argocd_health import SCRIPTS, TextTimes, health_of
+from tests.support.argocd import SCRIPTS, TextTimes, health_of
 from tests.support.cloud import Things
 from tests.support.controlplane import Kubectl
 from tests.support.operator import Json, Workspace

@@ -3,7 +3,7 @@
 import json
 import re
 
-from tests.integration.test_batches import batch_spec, batch_url, create_things, store
+from tests.integration.batches import batch_spec, batch_url, create_things, store
 from tests.support.cloud import Things
 from tests.support.operator import Workspace
 from tests.support.polling import eventually

@@ -16,6 +16,7 @@ import pytest
 from tests.support.cloud import Things
 from tests.support.operator import Workspace
 from tests.support.polling import eventually
+from tests.support.ports import reserved_ports
 
 from thing_operator.app import probes, watch_monitor
 from thing_operator.app.run import run_operator
@@ -23,7 +24,7 @@ from thing_operator.app.supervisor import TaskDiedError
 from thing_operator.config import Settings, load_settings
 from thing_operator.observability import checks
 from thing_operator_local.controlplane import ControlPlane
-from thing_operator_local.ports import LOOPBACK, free_ports
+from thing_operator_local.ports import LOOPBACK
 
 PROBES = ("healthz", "readyz", "startupz")
 
@@ -48,7 +49,7 @@ def test_all_pass_while_the_broker_is_out_of_reach(workspace: Workspace, things:
     eventually(lambda: ask(port, "readyz")[0] == 200, "ready")
     thing = things(1)[0]
     workspace.store_credentials(thing)
-    workspace.apply_thing(thing, {"endpoint": {"host": LOOPBACK, "port": free_ports(1)[0]}})
+    workspace.apply_thing(thing, {"endpoint": {"host": LOOPBACK, "port": reserved_ports(1)[0]}})
     workspace.wait_for(thing.name, "Connected", "False", reason="EndpointUnreachable")
     found = {probe: ask(port, probe) for probe in PROBES}
     assert {probe: status for probe, (status, _) in found.items()} == dict.fromkeys(PROBES, 200)
@@ -74,7 +75,7 @@ class Gate:
         self._target = (target.hostname, target.port)
         self._passing: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server | None = None
-        self.port = free_ports(1)[0]
+        self.port = reserved_ports(1)[0]
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._accept, LOOPBACK, self.port)
@@ -184,7 +185,7 @@ async def running(
     monkeypatch.setattr(checks, "BLOCKED_SECONDS", 1.5)
     monkeypatch.setattr(watch_monitor, "_GAP_SECONDS", 2.0)
     monkeypatch.setattr(probes, "_OWN_WATCH_SECONDS", 2.0)
-    overrides = {"namespaces": (namespace,), "metrics": {"port": 0}, "health": {"port": free_ports(1)[0]}}
+    overrides = {"namespaces": (namespace,), "metrics": {"port": 0}, "health": {"port": reserved_ports(1)[0]}}
     operator = Running(settings=load_settings(overrides=overrides), gate=gate)
     try:
         await operator.until("readyz", 200)

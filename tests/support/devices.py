@@ -91,7 +91,7 @@ class Device:
         """Connect and wait for an answer or the end."""
         self.client.connect(self._info.mqtt_host, self._info.mqtt_port, self._keep_alive)
         self.client.loop_start()
-        eventually(lambda: self.connack is not None or self.closed, "an answer to CONNECT")
+        eventually(lambda: self.connack is not None or self.closed, "an answer to CONNECT", pause=0.005)
         return self
 
     def __enter__(self) -> Self:
@@ -114,7 +114,7 @@ class Device:
         """Subscribe and return the granted codes; an empty list when the connection was closed instead."""
         _, packet = self.client.subscribe([(each, qos) for each in filters])
         assert packet is not None
-        eventually(lambda: packet in self.granted or self.closed, "SUBACK")
+        eventually(lambda: packet in self.granted or self.closed, "SUBACK", pause=0.005)
         return self.granted.get(packet, [])
 
     def subscribe_all(self) -> None:
@@ -141,7 +141,7 @@ class Device:
     def publish_and_wait(self, topic: str, payload: Json = b"") -> None:
         """Publish with QoS 1 and wait for PUBACK."""
         packet = self.publish(topic, payload)
-        eventually(lambda: packet in self.published, "PUBACK")
+        eventually(lambda: packet in self.published, "PUBACK", pause=0.005)
 
     def next(self) -> tuple[str, Json]:
         """The next message: the last levels of its topic below ``shadow/``, and its JSON."""
@@ -153,7 +153,7 @@ class Device:
         return dict(self.next() for _ in range(count))
 
     def expect_closed(self) -> None:
-        eventually(lambda: self.closed, "the broker to close the connection")
+        eventually(lambda: self.closed, "the broker to close the connection", pause=0.005)
 
     def expect_nothing_before(self, marker: str = "get") -> None:
         """Nothing comes until the answer to a ``get`` of now: everything before it has been dealt with."""

@@ -14,11 +14,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.controlplane import Kubectl
 from tests.support.polling import eventually
+from tests.support.ports import reserved_ports
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.environment import operator_environment
-from thing_operator_local.ports import LOOPBACK, free_ports
+from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.processes import ChildProcess
 
 Json = dict[str, Any]
@@ -33,7 +34,7 @@ class OperatorProcess:
         self._namespace = namespace
         self.log = folder / "operator.log"
         self._process: ChildProcess | None = None
-        self.health_port, self.metrics_port = free_ports(2)
+        self.health_port, self.metrics_port = reserved_ports(2)
         self.settings: dict[str, str] = {}
 
     def start(self) -> None:
@@ -87,9 +88,10 @@ def _in_image(root: Path, arguments: list[str], env: dict[str, str]) -> tuple[li
     user = 65532
     inside = {"PATH": "/opt/thing-operator/bin:/usr/bin:/bin", "USER": "thing-operator"}
     for variable in ("KUBECONFIG", "THING_OPERATOR_ENDPOINT__CA_FILE", "THING_OPERATOR_BATCH__CA_FILE"):
-        copy = Path(shutil.copy(env[variable], root / "mnt" / variable))
+        # Other processes of a parallel run have the same tree.
+        copy = Path(shutil.copy(env[variable], root / "mnt" / f"{variable}-{os.getpid()}"))
         os.chown(copy, user, user)
-        inside[variable] = f"/mnt/{variable}"
+        inside[variable] = f"/mnt/{copy.name}"
     chroot = shutil.which("chroot", path=f"{os.environ['PATH']}:/usr/sbin") or "chroot"
     command = [chroot, f"--userspec={user}:{user}", str(root), "thing-operator", *arguments]
     return command, env | inside

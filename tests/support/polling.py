@@ -8,24 +8,25 @@ from typing import Any, Literal, TypeVar, overload
 
 T = TypeVar("T")
 
-_SHORTEST_PAUSE = 0.005
-_POLITE_PAUSE = 0.1
-"""Between two looks through an API that counts its requests, as the cloud's does."""
-_LONGEST_PAUSE = 0.25
+_PAUSE = 0.02
 
 
 def eventually(
-    condition: Callable[[], T | Literal[False] | None], what: str = "the condition", *, timeout: float = 120
+    condition: Callable[[], T | Literal[False] | None],
+    what: str = "the condition",
+    *,
+    timeout: float = 120,
+    pause: float = 0.1,
 ) -> T:
     """Poll in real time until the condition gives something true, and return that.
 
-    Fails the test, naming ``what``, when it is not so within ``timeout`` seconds.
+    Fails the test, naming ``what``, when it is not so within ``timeout`` seconds. ``pause``: seconds between two looks;
+    the usual ones let a condition ask the cloud, which takes twenty requests a second for a thing.
     """
-    began = time.monotonic()
+    deadline = time.monotonic() + timeout
     while not (found := condition()):
-        waited = time.monotonic() - began
-        assert waited < timeout, f"not the case within {timeout} s: {what}"
-        time.sleep(max(_POLITE_PAUSE, _pause(waited)))
+        assert time.monotonic() < deadline, f"not the case within {timeout} s: {what}"
+        time.sleep(pause)
     return found
 
 
@@ -43,18 +44,12 @@ async def until(
 
 async def until(condition: Callable[[], Any], what: str = "the condition", *, timeout: float = 60) -> Any:
     """:func:`eventually` on the running loop and by its clock; the condition may be a coroutine function."""
-    time_now = asyncio.get_running_loop().time
-    began = time_now()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
     while not (found := await _value_of(condition)):
-        waited = time_now() - began
-        assert waited < timeout, f"not the case within {timeout} s: {what}"
-        await asyncio.sleep(_pause(waited))
+        assert loop.time() < deadline, f"not the case within {timeout} s: {what}"
+        await asyncio.sleep(_PAUSE)
     return found
-
-
-def _pause(waited: float) -> float:
-    """Look often at first and then more rarely: what took a second is seen a tenth of a second late at most."""
-    return min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, waited / 10))
 
 
 async def _value_of(condition: Callable[[], Any]) -> Any:

@@ -7,27 +7,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.pki import NOW, ec_pairs, pair_for, rsa_key
+from tests.support.pki import NOW
 from tests.unit.credentials import zips
-from tests.unit.credentials.zips import Member, build, members_of
+from tests.unit.credentials.fuzzing import PAIRS, PEMS, SEEDS, check_anything, read_anything
+from tests.unit.credentials.zips import Member, build
 
-from thing_operator.credentials import ArchiveRefusedError, CredentialsError, Limits, check_pair, read_batch
+from thing_operator.credentials import ArchiveRefusedError, Limits, read_batch
 from thing_operator.credentials.archive import open_archive
 from thing_operator.credentials.pem import PemBlock, pem_blocks
 
 # The library warns of odd but readable certificates (a serial number below one, for instance).
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
-PAIRS = ec_pairs(2)
-FLEET = {"00000041": PAIRS[0], "dev-1": PAIRS[1]}
-SEEDS = [
-    build(members_of(FLEET)),
-    build([Member(**(vars(member) | {"zip64": True})) for member in members_of(FLEET)], zip64_end=True),
-    build([Member(**(vars(member) | {"flags": zips.SIZES_FOLLOW})) for member in members_of(FLEET)]),
-    build([Member(**(vars(member) | {"method": zips.STORED})) for member in members_of(FLEET, root="x/")]),
-]
-RSA = pair_for(rsa_key())
-PEMS = [(pair.certificate, pair.private_key) for pair in (PAIRS[0], RSA)]
 LETTERS = b"ABCDwxyz0189+/=\n- :\\\xff"
 SIGNATURES = [b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"]
 NUMBERS = st.sampled_from([0, 1, 7, 0x7F, 0x80, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF])
@@ -100,24 +91,6 @@ def members() -> st.SearchStrategy[list[Member]]:
     return st.lists(honest | st.builds(Member, name=names, data=contents, **some), max_size=6)
 
 
-def fit_to_be_shown(message: str) -> bool:
-    return message.isprintable() and 0 < len(message) < 500
-
-
-def read_anything(data: bytes) -> None:
-    try:
-        entries = read_batch(data, now=NOW)
-    except ArchiveRefusedError as refusal:
-        message = refusal.message
-    else:
-        message = "no refusal"
-        assert entries
-        for entry in entries:
-            assert (entry.credentials is None) != (entry.problem is None)
-            assert entry.problem is None or fit_to_be_shown(entry.problem.message)
-    assert fit_to_be_shown(message)
-
-
 @settings(max_examples=400, deadline=None)
 @given(mutated())
 def test_mutated_zips(data: bytes) -> None:
@@ -147,17 +120,6 @@ def test_no_file_is_longer_than_the_limit(data: bytes) -> None:
         return
     assert all(len(content) <= limits.entry for content in contents)
     assert sum(map(len, contents)) <= limits.total
-
-
-def check_anything(certificate: bytes, private_key: bytes) -> None:
-    try:
-        found = check_pair(certificate, private_key, now=NOW)
-    except CredentialsError as refusal:
-        message = refusal.message
-    else:
-        message = "no refusal"
-        assert check_pair(found.certificate_pem, found.private_key_pem, now=NOW) == found
-    assert fit_to_be_shown(message)
 
 
 @settings(max_examples=200, deadline=None)

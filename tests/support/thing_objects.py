@@ -1,10 +1,10 @@
-"""What a bench begins with: a namespace, a Secret and a Thing for each thing, and the operator's settings."""
+"""Things by the hundred: a namespace, a Secret and a Thing for each thing, and the settings of their operator."""
 
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.bench.api import SECRETS, THINGS, Api, for_each
+from tests.support.bare_api import SECRETS, THINGS, Api, for_each
 
 from thing_operator.api import names
 from thing_operator_local.cloud.client import CloudThing

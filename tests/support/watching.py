@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from tests.bench.api import THINGS, Api
-from tests.bench.mqtt import Observer
+from tests.support.bare_api import THINGS, Api
+from tests.support.bare_mqtt import Observer
 
 from thing_operator.shadow.topics import ShadowTopics
 from thing_operator_local.cloud.client import LocalCloud

@@ -1,0 +1,45 @@
+"""The shape of the tests themselves."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The modules that a file imports anywhere in it; ``from a import b`` is both ``a`` and ``a.b``."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_test_imports_another() -> None:
+    """What two of them need is in ``tests/support``, or in a module of their folder that holds no test."""
+    tests = ROOT / "tests"
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {module}"
+        for file in tests.rglob("*.py")
+        for module in imports(file)
+        if module.startswith("tests.")
+        and (
+            any(part == "conftest" or part.startswith("test_") for part in module.split("."))
+            or (module.startswith("tests.bench") and "bench" not in file.parts)
+        )
+    ]
+    assert wrong == []
+
+
+def test_unit_tests_are_in_the_folders_of_what_they_test() -> None:
+    """``tests/unit/session`` tests ``thing_operator.session``; what is beside the operator has its own name."""
+    unit = ROOT / "tests" / "unit"
+    strangers = []
+    for file in unit.rglob("test_*.py"):
+        folder = file.parent.relative_to(unit)
+        sources = (ROOT / "operator" / "thing_operator", ROOT / "operator", ROOT, ROOT / "tests")
+        if not any((source / folder).is_dir() for source in sources):
+            strangers.append(str(file.relative_to(ROOT)))
+    assert strangers == []
