@@ -5,7 +5,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tests.support.api_client import FakeClient
-from tests.support.clock import START
+from tests.support.clock import START, loop_time
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
@@ -39,6 +39,8 @@ class RecordingClient(FakeClient):
 
     def __init__(self) -> None:
         self.written: list[tuple[ObjectKey, Any]] = []
+        self.written_at: list[float] = []
+        """By the loop's clock."""
         self.errors: list[ThingOperatorError] = []
         self.lost: list[ThingOperatorError] = []
         self.open = asyncio.Event()
@@ -59,6 +61,7 @@ class RecordingClient(FakeClient):
             self.flying -= 1
         if self.errors:
             raise self.errors.pop(0)
+        self.written_at.append(loop_time())
         self.written.append((key, decode(encode(operations))[1]["value"]))
         if self.lost:
             raise self.lost.pop(0)
