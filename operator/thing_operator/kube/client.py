@@ -40,7 +40,7 @@ from thing_operator.kube.resources import SECRETS
 _PARALLEL = 10
 """Requests under way at a time, watches aside: each connection costs a quarter of a MiB for its TLS."""
 _REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)
-_WATCH_SILENCE = 90.0
+_WATCH_SILENCE = timedelta(seconds=90)
 """Seconds after which a silent watch is taken for dead: the API server sends a bookmark every 60 s."""
 _LONGEST_LINE = 1 << 21
 """Bytes of one watch event: an object of etcd's limit, and room for its escapes."""
@@ -224,10 +224,13 @@ class KubeClient:
         resource_version: str,
         metadata_only: bool = False,
         timeout: timedelta = WATCH_TIMEOUT,
+        silence: timedelta = _WATCH_SILENCE,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Events after a resource version, until the server ends the watch. ExpiredError asks for a new list.
 
+        The server ends it after ``timeout``; ApiUnavailableError says that it broke, or that nothing came for the
+        time of ``silence`` (there is a bookmark a minute).
         ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
         """
         seconds = timeout.total_seconds()
@@ -242,7 +245,7 @@ class KubeClient:
             },
             accept=_METADATA_ONLY.format("") if metadata_only else _JSON,
         )
-        limits = aiohttp.ClientTimeout(total=seconds + 10, sock_connect=10, sock_read=_WATCH_SILENCE)
+        limits = aiohttp.ClientTimeout(total=seconds + 10, sock_connect=10, sock_read=silence.total_seconds())
         response = await self._send(request, limits)
         on_open()
         try:

@@ -1,84 +1,81 @@
-"""What the Secret watch does about trouble, over a scripted API server on HTTP."""
+"""What the Secret watch does about trouble: a scripted API, in virtual time."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from tests.support.api_server import EXPIRED, connect
+from tests.support.api_client import FakeClient
+from tests.support.clock import FakeClock, loop_time
 from tests.support.polling import until
 
-from thing_operator.core.clock import SystemClock
-from thing_operator.core.resource import ObjectKey
-from thing_operator.kube import client, watch
-from thing_operator.kube.errors import ThrottledError
-from thing_operator.kube.resources import SECRETS
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.errors import ApiUnavailableError, ExpiredError
+from thing_operator.kube.ports import WATCH_TIMEOUT, WatchEvent
 from thing_operator.kube.secret_watch import SecretWatch
 
-pytestmark = pytest.mark.real_time
+Script = list[WatchEvent | ThingOperatorError]
+"""What a watch says one after the other; it ends, or raises, at the end."""
 
-Stream = Callable[[web.StreamResponse], Awaitable[None]]
 
-
-def event(kind: str, version: str, name: str = "s") -> dict[str, Any]:
+def event(kind: str, version: str, name: str = "s") -> WatchEvent:
     meta = {"resourceVersion": version} | ({} if kind == "BOOKMARK" else {"namespace": "ns", "name": name})
-    return {"type": kind, "object": {"metadata": meta}}
+    return WatchEvent(kind, {"metadata": meta})
 
 
-def tells(*events: dict[str, Any]) -> Stream:
-    async def stream(response: web.StreamResponse) -> None:
-        for each in events:
-            await response.write(json.dumps(each).encode() + b"\n")
+class ScriptedApi(FakeClient):
+    """Answers each list with the next version, each watch with the next script; the last one stays open."""
 
-    return stream
-
-
-async def breaks_off(response: web.StreamResponse) -> None:
-    await tells(event("ADDED", "12"))(response)
-    raise ConnectionResetError
-
-
-async def falls_silent(response: web.StreamResponse) -> None:
-    await tells(event("ADDED", "12"))(response)
-    await asyncio.sleep(3600)
-
-
-class ScriptedServer:
-    """Acknowledgements each list with the next version, each watch with the next script; the last one stays open."""
-
-    def __init__(self, scripts: list[Stream]) -> None:
+    def __init__(self, scripts: list[Script]) -> None:
         self.scripts = scripts
         self.lists = 0
-        self.accepted: list[str] = []
         self.watched_from: list[str] = []
+        self.watched_at: list[float] = []
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.accepted.append(request.headers["Accept"])
-        if "watch" not in request.query:
-            self.lists += 1
-            assert request.query["limit"] == "1"
-            return web.json_response({"metadata": {"resourceVersion": str(10 * self.lists)}, "items": []})
-        self.watched_from.append(request.query["resourceVersion"])
-        response = web.StreamResponse()
-        await response.prepare(request)
+    async def pages(
+        self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        self.lists += 1
+        yield {"metadata": {"resourceVersion": str(10 * self.lists)}, "items": []}
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        metadata_only: bool = False,
+        timeout: timedelta = WATCH_TIMEOUT,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        self.watched_from.append(resource_version)
+        self.watched_at.append(loop_time())
+        on_open()
         if not self.scripts:
-            await asyncio.sleep(3600)
-        await self.scripts.pop(0)(response)
-        return response
+            await asyncio.get_running_loop().create_future()
+        for each in self.scripts.pop(0):
+            if isinstance(each, ThingOperatorError):
+                raise each
+            yield each
 
 
 class Running:
-    def __init__(self, server: ScriptedServer) -> None:
-        self.server = server
+    """A Secret watch on a scripted API, and what it has reported."""
+
+    def __init__(self, *scripts: Script, fail: bool) -> None:
+        self.api = ScriptedApi(list(scripts))
         self.seen: list[str] = []
         self.resyncs = 0
-        self.fail = False
-        self.watch: SecretWatch | None = None
+        self.fail = fail
+        self.watch = SecretWatch(
+            self.api,
+            namespaces=(),
+            on_secret=self.on_secret,
+            on_resync=self.on_resync,
+            clock=FakeClock(loop_time),
+        )
 
     def on_secret(self, key: ObjectKey) -> None:
         self.seen.append(str(key))
@@ -91,113 +88,70 @@ class Running:
 
 
 @pytest.fixture
-async def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
-    monkeypatch.setattr(watch, "_FIRST_PAUSE", timedelta(seconds=0.01))
-    monkeypatch.setattr(client, "_WATCH_SILENCE", 0.2)
-    closing: list[Callable[[], Awaitable[Any]]] = []
+async def start() -> AsyncIterator[Callable[..., Any]]:
+    tasks: list[asyncio.Task[None]] = []
 
-    async def begin(*scripts: Stream, fail: bool = False) -> Running:
-        scripted = ScriptedServer(list(scripts))
-        app = web.Application()
-        app.router.add_get("/api/v1/secrets", scripted.handle)
-        server = TestServer(app)
-        await server.start_server(shutdown_timeout=0.1)
-        client = await connect(server, tmp_path)
-        running = Running(scripted)
-        running.fail = fail
-        watch = SecretWatch(
-            client,
-            namespaces=(),
-            on_secret=running.on_secret,
-            on_resync=running.on_resync,
-            clock=SystemClock(),
-        )
-        running.watch = watch
-        await watch.prepare()
-        task = asyncio.create_task(watch.run())
-
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await client.close()
-            await server.close()
-
-        closing.append(end)
+    async def begin(*scripts: Script, fail: bool = False) -> Running:
+        running = Running(*scripts, fail=fail)
+        await running.watch.prepare()
+        tasks.append(asyncio.create_task(running.watch.run()))
         return running
 
     yield begin
-    for each in closing:
-        await each()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 Start = Callable[..., Awaitable[Running]]
 
 
 async def test_a_watch_that_ends_goes_on_where_it_was(start: Start) -> None:
-    running = await start(tells(event("ADDED", "11"), event("BOOKMARK", "15")))
-    await until(lambda: len(running.server.watched_from) == 2)
-    assert running.server.watched_from == ["10", "15"]
+    running = await start([event("ADDED", "11"), event("BOOKMARK", "15")])
+    await until(lambda: len(running.api.watched_from) == 2)
+    assert running.api.watched_from == ["10", "15"]
+    assert running.api.watched_at[0] == running.api.watched_at[1], "at once: it is the API server's custom"
     assert running.seen == ["ns/s"]
     assert running.resyncs == 0
-    assert all("PartialObjectMetadata" in accept for accept in running.server.accepted)
 
 
-@pytest.mark.parametrize("trouble", [breaks_off, falls_silent])
-async def test_a_watch_that_breaks_off_or_falls_silent_goes_on_where_it_was(
-    start: Start, trouble: Stream
-) -> None:
-    running = await start(trouble)
-    await until(lambda: len(running.server.watched_from) >= 2)
-    assert running.server.watched_from[:2] == ["10", "12"]
+async def test_a_watch_that_breaks_goes_on_where_it_was(start: Start) -> None:
+    running = await start([event("ADDED", "12"), ApiUnavailableError("it broke off")])
+    await until(lambda: len(running.api.watched_from) == 2)
+    assert running.api.watched_from == ["10", "12"]
     assert running.resyncs == 0
 
 
-async def test_a_broken_watch_counts_from_its_first_failure_until_it_hears_again(start: Start) -> None:
-    running = await start(tells(), tells(), tells(event("ADDED", "31")))
-    watch = running.watch
-    assert watch is not None
-    await until(lambda: watch.broken_for > timedelta(0))
-    await until(lambda: running.seen == ["ns/s"])
-    assert watch.broken_for == timedelta(0)
+async def test_a_broken_watch_counts_from_its_first_failure_until_it_is_opened_again(start: Start) -> None:
+    running = await start([event("ADDED", "12"), ApiUnavailableError("it broke off")])
+    await until(lambda: running.watch.broken_for > timedelta(0))
+    await until(lambda: len(running.api.watched_from) == 2)
+    assert running.watch.broken_for == timedelta(0)
 
 
 async def test_an_expired_version_means_a_new_list_and_a_look_at_everything(start: Start) -> None:
-    running = await start(tells(event("ADDED", "11"), EXPIRED))
-    await until(lambda: len(running.server.watched_from) == 2)
-    assert running.server.watched_from == ["10", "20"]
+    running = await start([event("ADDED", "11"), ExpiredError("too old resource version")])
+    await until(lambda: len(running.api.watched_from) == 2)
+    assert running.api.watched_from == ["10", "20"]
     assert running.resyncs == 1
 
 
-async def test_a_watch_that_ends_without_a_word_begins_anew_and_backs_off(
+async def test_a_watch_that_ends_without_a_word_begins_with_a_list_and_backs_off(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    running = await start(*[tells() for _ in range(4)])
-    await until(lambda: len(running.server.watched_from) == 5)
-    assert running.server.watched_from == ["10", "20", "30", "40", "50"]
-    assert running.resyncs == 4
-    assert caplog.text.count("without a word") == 4
+    running = await start(*[[] for _ in range(9)])
+    await until(lambda: len(running.api.watched_from) == 10, timeout=600)
+    assert running.api.watched_from == [str(10 * number) for number in range(1, 11)]
+    assert running.resyncs == 9
+    assert caplog.text.count("without a word") == 9
+    first, *_, last = running.api.watched_at
+    assert 5 < last - first < 9 * 60, "longer pauses, and none longer than a minute"
 
 
 async def test_an_error_of_ours_does_not_end_the_watch(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    running = await start(tells(event("ADDED", "11", "one")), tells(event("ADDED", "21", "two")), fail=True)
+    running = await start([event("ADDED", "11", "one")], [event("ADDED", "21", "two")], fail=True)
     await until(lambda: running.seen == ["ns/one", "ns/two"])
     assert running.resyncs == 1
     assert "failed unexpectedly" in caplog.text
-
-
-async def test_the_api_servers_retry_after_is_heard(tmp_path: Path) -> None:
-    async def busy(_: web.Request) -> web.Response:
-        return web.json_response({"message": "too many requests"}, status=429, headers={"Retry-After": "7"})
-
-    app = web.Application()
-    app.router.add_get("/api/v1/secrets", busy)
-    server = TestServer(app)
-    await server.start_server()
-    client = await connect(server, tmp_path)
-    with pytest.raises(ThrottledError) as caught:
-        await client.list(SECRETS)
-    assert caught.value.retry_after == timedelta(seconds=7)
-    await client.close()
-    await server.close()

@@ -1,0 +1,121 @@
+"""How the client reads what an API server says over HTTP, trouble included."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from tests.support.api_server import EXPIRED, connect
+
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, ThrottledError
+from thing_operator.kube.resources import SECRETS
+
+pytestmark = pytest.mark.real_time
+
+ADDED = {"type": "ADDED", "object": {"metadata": {"resourceVersion": "12", "namespace": "ns", "name": "s"}}}
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Secrets:
+    """Answers every request for Secrets as a test says."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = self.nothing
+        self.asked: list[web.Request] = []
+
+    async def nothing(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"metadata": {}, "items": []})
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        return await self.answer(request)
+
+    def watch(self, *events: dict[str, Any], end: Callable[[], Awaitable[None]]) -> None:
+        """Answer with these events and the end of the connection that ``end`` makes."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            for each in events:
+                await response.write(json.dumps(each).encode() + b"\n")
+            await end()
+            return response
+
+        self.answer = answer
+
+
+@pytest.fixture
+def secrets() -> Secrets:
+    return Secrets()
+
+
+@pytest.fixture
+async def client(secrets: Secrets, tmp_path: Path) -> AsyncIterator[KubeClient]:
+    app = web.Application()
+    app.router.add_get("/api/v1/secrets", secrets.handle)
+    server = TestServer(app)
+    await server.start_server(shutdown_timeout=0.1)
+    connected = await connect(server, tmp_path)
+    yield connected
+    await connected.close()
+    await server.close()
+
+
+async def read(client: KubeClient, **options: Any) -> list[str]:
+    """The versions that a watch tells of until it ends."""
+    events = client.watch(SECRETS, namespace=None, resource_version="10", metadata_only=True, **options)
+    async with aclosing(events):
+        return [event.body["metadata"]["resourceVersion"] async for event in events]
+
+
+async def regular() -> None:
+    """The end of an answer."""
+
+
+async def breaking_off() -> None:
+    raise ConnectionResetError
+
+
+async def silence() -> None:
+    await asyncio.sleep(3600)
+
+
+async def test_a_watch_is_read_until_the_server_ends_it(client: KubeClient, secrets: Secrets) -> None:
+    secrets.watch(ADDED, end=regular)
+    assert await read(client) == ["12"]
+    (request,) = secrets.asked
+    assert request.query["resourceVersion"] == "10"
+    assert "PartialObjectMetadata" in request.headers["Accept"], "names, and no content of a Secret"
+
+
+@pytest.mark.parametrize("end", [breaking_off, silence])
+async def test_a_watch_that_breaks_off_or_falls_silent_has_broken(
+    client: KubeClient, secrets: Secrets, end: Callable[[], Awaitable[None]]
+) -> None:
+    secrets.watch(ADDED, end=end)
+    with pytest.raises(ApiUnavailableError, match="broke"):
+        await read(client, silence=timedelta(seconds=0.2))
+
+
+async def test_a_version_that_is_too_old_asks_for_a_new_list(client: KubeClient, secrets: Secrets) -> None:
+    secrets.watch(ADDED, EXPIRED, end=regular)
+    with pytest.raises(ExpiredError, match="too old"):
+        await read(client)
+
+
+async def test_the_api_servers_retry_after_is_heeded(client: KubeClient, secrets: Secrets) -> None:
+    async def busy(_: web.Request) -> web.Response:
+        return web.json_response({"message": "too many requests"}, status=429, headers={"Retry-After": "7"})
+
+    secrets.answer = busy
+    with pytest.raises(ThrottledError) as caught:
+        await client.list(SECRETS)
+    assert caught.value.retry_after == timedelta(seconds=7)
