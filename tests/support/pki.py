@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -29,7 +29,7 @@ NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 NOT_AFTER = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
-AnyKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+AnyKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
 
 # --- keys
@@ -96,8 +96,13 @@ class Authority:
         """A fresh one."""
         key, name = ec_key(), _name(common_name)
         builder = _builder(key.public_key(), subject=name, issuer=name, valid=_today())
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        return cls(key, builder.sign(key, hashes.SHA256()))
+        return cls(key, _may_sign(builder).sign(key, hashes.SHA256()))
+
+    def intermediate(self, common_name: str = "test intermediate") -> "Authority":
+        """A fresh one below this one."""
+        key = ec_key()
+        builder = self._builder(key, _name(common_name), valid=_today())
+        return Authority(key, _may_sign(builder).sign(self.key, hashes.SHA256()))
 
     @property
     def pem(self) -> str:
@@ -112,6 +117,18 @@ class Authority:
         builder = self._builder(key, _name(common_name), valid=_today(left))
         return identity_of(self._sign(builder), key_pem(key, form=PrivateFormat.PKCS8))
 
+    def identity_for(self, key: AnyKey, *, pss: bool = False) -> Identity:
+        """Another client certificate for ``key``, of any kind; ``pss``: an RSA key that is for RSA-PSS alone."""
+        certificate = self._builder(key, _name("thing"), valid=_today()).sign(self.key, hashes.SHA256())
+        private_key = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        if pss:
+            certificate, private_key = self._for_pss(certificate), _as_pss(private_key)
+        return Identity(
+            certificate.public_bytes(Encoding.PEM),
+            PemBlock("PRIVATE KEY", private_key).to_pem(),
+            certificate.fingerprint(hashes.SHA256()).hex(),
+        )
+
     def server(self, host: str = "localhost") -> bytes:
         """Certificate and key of a server in one PEM."""
         key = ec_key()
@@ -125,8 +142,32 @@ class Authority:
     ) -> x509.CertificateBuilder:
         return _builder(key.public_key(), subject=subject, issuer=self.certificate.subject, valid=valid)
 
+    def _for_pss(self, certificate: x509.Certificate) -> x509.Certificate:
+        """The same certificate with its RSA key marked id-RSASSA-PSS, which the library cannot make, signed again."""
+        spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        tbs = der(0x30, certificate.tbs_certificate_bytes[4:].replace(spki, _as_pss(spki)))
+        signature = self.key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+        return x509.load_der_x509_certificate(
+            der(0x30, tbs + _ECDSA_WITH_SHA256 + der(0x03, b"\0" + signature))
+        )
+
     def _sign(self, builder: x509.CertificateBuilder) -> bytes:
         return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+_RSA = bytes.fromhex("300d06092a864886f70d0101010500")
+_RSA_PSS = bytes.fromhex("300b06092a864886f70d01010a")
+_ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+"""Algorithm identifiers in DER."""
+
+
+def _as_pss(key: bytes) -> bytes:
+    """DER of an RSA key (SubjectPublicKeyInfo or PKCS#8), marked id-RSASSA-PSS."""
+    return der(0x30, key[4:].replace(_RSA, _RSA_PSS, 1))
+
+
+def _may_sign(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
+    return builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
 
 
 def identity_of(certificate_pem: bytes, private_key_pem: bytes) -> Identity:
@@ -162,7 +203,7 @@ def _today(left: timedelta = timedelta(days=1)) -> tuple[datetime, datetime]:
 
 
 def _builder(
-    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey,
+    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey,
     *,
     subject: x509.Name,
     issuer: x509.Name,

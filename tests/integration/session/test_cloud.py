@@ -212,11 +212,11 @@ async def test_another_client_with_our_name(
 async def test_rotation_to_a_certificate_the_cloud_made(
     session: Session, recorder: Recorder, cloud: LocalCloud, thing: CloudThing
 ) -> None:
-    told = len(recorder.views)
+    seen = len(recorder.views)
     renewed = spec_of(cloud, await asyncio.to_thread(cloud.replace_certificate, thing))
     session.replace(renewed)
     await until(lambda: session.view.connected and session.view.fingerprint == renewed.identity.fingerprint)
-    assert "TakenOver" not in {view.reason for view in recorder.views[told:]}
+    assert "TakenOver" not in {view.reason for view in recorder.views[seen:]}
     await session.update(desired={"a": 1})
 
 

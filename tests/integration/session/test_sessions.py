@@ -32,7 +32,7 @@ async def test_a_bad_new_identity_leaves_the_old_connection_up(recorder: Recorde
         old = recorder.spec(server.port)
         session = recorder.open(old)
         await until(lambda: session.view.connected)
-        told = len(recorder.views)
+        seen = len(recorder.views)
         session.replace(recorder.spec(server.port, identity=Authority.new("another").identity("t1")))
         await until(lambda: session.view.pending_identity_error is not None)
         session.replace(recorder.spec(server.port, ca_pem=Authority.new("another").pem))
@@ -42,7 +42,7 @@ async def test_a_bad_new_identity_leaves_the_old_connection_up(recorder: Recorde
                 and session.view.pending_identity_error.reason == "TlsFailed"
             )
         )
-        assert all(view.connected for view in recorder.views[told:])
+        assert all(view.connected for view in recorder.views[seen:])
         assert session.view.fingerprint == old.identity.fingerprint
         assert len(server.of_kind(CONNECT)) == 1
         session.replace(old)

@@ -16,6 +16,7 @@ from tests.support.pki import (
     NOW,
     SECOND,
     AnyKey,
+    Authority,
     Pair,
     ec_pair,
     encrypted,
@@ -25,7 +26,6 @@ from tests.support.pki import (
     pkcs1_pem,
     rsa_key,
 )
-from tests.unit.session.client_certificates import Issuer
 
 from thing_operator.credentials import Credentials, CredentialsError, check_pair
 from thing_operator.credentials.pem import pem_blocks
@@ -73,7 +73,7 @@ def test_usable_pairs_load_into_a_tls_client(
 
 
 def test_an_rsa_pss_key_is_called_so() -> None:
-    made = Issuer.root().identity(rsa_key(), pss=True)
+    made = Authority.new().identity_for(rsa_key(), pss=True)
     found = check_pair(made.certificate_pem, made.private_key_pem, now=datetime.now(UTC))
     assert found.key_type == "RSA-PSS 2048"
 

@@ -161,7 +161,7 @@ class FakeBroker:
         return transport
 
     def close(self) -> None:
-        """The hub is gone."""
+        """The hub was closed."""
         self.closed = True
 
     @property

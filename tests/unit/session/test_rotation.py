@@ -15,7 +15,7 @@ from thing_operator.session import (
 )
 
 
-async def settled(broker: FakeBroker, session: Session) -> None:
+async def steady(broker: FakeBroker, session: Session) -> None:
     """Up for long enough that a CONNECT may go at once."""
     await until(lambda: session.view.connected)
     await asyncio.sleep(60)
@@ -25,13 +25,13 @@ async def test_the_new_one_takes_over_without_a_gap() -> None:
     broker, watcher = FakeBroker(), Watcher()
     async with hub(broker) as the_hub:
         session = the_hub.open(spec(fingerprint="old"), watcher)
-        await settled(broker, session)
-        told = len(watcher.views)
+        await steady(broker, session)
+        seen = len(watcher.views)
         session.replace(spec(fingerprint="new"))
         await until(lambda: session.view.fingerprint == "new" and session.view.connected)
         assert len(broker.transports) == 2
         assert broker.connected_at[1] - broker.connected_at[0] < 61
-        reasons = {view.reason for view in watcher.views[told:]}
+        reasons = {view.reason for view in watcher.views[seen:]}
         assert "ConnectionLost" not in reasons
         assert "TakenOver" not in reasons
         assert session.view.document is not None
@@ -59,7 +59,7 @@ async def test_a_bad_new_one_leaves_the_old_one_running_and_says_so(
     broker = FakeBroker(refused_fingerprints={"bad": error})
     async with hub(broker) as the_hub:
         session = the_hub.open(spec(fingerprint="old"), Watcher())
-        await settled(broker, session)
+        await steady(broker, session)
         since = session.view.since
         session.replace(spec(fingerprint="bad"))
         await until(lambda: session.view.pending_identity_error is not None)
@@ -80,7 +80,7 @@ async def test_refused_at_connect_leaves_the_old_one_running() -> None:
     broker = FakeBroker()
     async with hub(broker) as the_hub:
         session = the_hub.open(spec(fingerprint="old"), Watcher())
-        await settled(broker, session)
+        await steady(broker, session)
         broker.connect_errors = [NotAuthorizedError("not this one")]
         session.replace(spec(fingerprint="new"))
         await until(lambda: session.view.pending_identity_error is not None)
@@ -93,7 +93,7 @@ async def test_when_the_old_one_drops_meanwhile_the_new_ones_trouble_is_shown() 
     broker = FakeBroker(refused_fingerprints={"bad": NotAuthorizedError("no")})
     async with hub(broker) as the_hub:
         session = the_hub.open(spec(fingerprint="old"), Watcher())
-        await settled(broker, session)
+        await steady(broker, session)
         session.replace(spec(fingerprint="bad"))
         await until(lambda: session.view.pending_identity_error is not None)
         broker.last.kick()
@@ -107,7 +107,7 @@ async def test_back_to_the_old_one_ends_the_trouble() -> None:
     broker = FakeBroker(refused_fingerprints={"bad": TlsFailedError("bad")})
     async with hub(broker) as the_hub:
         session = the_hub.open(spec(fingerprint="old"), Watcher())
-        await settled(broker, session)
+        await steady(broker, session)
         session.replace(spec(fingerprint="bad"))
         await until(lambda: session.view.pending_identity_error is not None)
         session.replace(spec(fingerprint="old"))
@@ -151,12 +151,12 @@ async def test_another_endpoint_ends_the_old_connection_and_forgets_its_document
     broker, watcher = FakeBroker(), Watcher()
     async with hub(broker) as the_hub:
         session = the_hub.open(spec(), watcher)
-        await settled(broker, session)
-        told = len(watcher.views)
+        await steady(broker, session)
+        seen = len(watcher.views)
         session.replace(spec(host="other.test"))
         await until(lambda: broker.last.spec.endpoint.host == "other.test" and session.view.connected)
         assert broker.transports[0].ending == "close"
-        assert any(view.document is None for view in watcher.views[told:])
+        assert any(view.document is None for view in watcher.views[seen:])
 
 
 async def test_a_session_is_for_one_thing() -> None:
@@ -171,12 +171,12 @@ async def test_closing_is_final_and_may_be_repeated() -> None:
     async with hub(broker) as the_hub:
         session = the_hub.open(spec(), watcher)
         await until(lambda: session.view.connected)
-        told = len(watcher.views)
+        seen = len(watcher.views)
         await session.close()
         await session.close()
         session.replace(spec(fingerprint="new"))
         await asyncio.sleep(600)
         assert (session.view.phase, session.view.connected) == (Phase.CLOSED, False)
-        assert len(watcher.views) <= told
+        assert len(watcher.views) <= seen
         assert len(broker.transports) == 1
         assert len(the_hub) == 0

@@ -478,25 +478,25 @@ class TestDocuments:
         async with hub(broker) as the_hub:
             session = the_hub.open(spec(), watcher)
             await until(lambda: session.view.connected)
-            told = len(watcher.views)
+            seen = len(watcher.views)
             broker.last.deliver("update/documents", documents(5, a=2))
             await asyncio.sleep(0.1)
-            assert len(watcher.views) == told + 1
+            assert len(watcher.views) == seen + 1
             assert watcher.views[-1].document.reported == {"a": 2}
             broker.last.deliver("update/documents", documents(4, a=1))
             await asyncio.sleep(0.1)
-            assert len(watcher.views) == told + 1
+            assert len(watcher.views) == seen + 1
 
     async def test_many_changes_in_one_turn_are_told_once(self) -> None:
         broker, watcher = FakeBroker(on_publish=answer_get(4)), Watcher()
         async with hub(broker) as the_hub:
             session = the_hub.open(spec(), watcher)
             await until(lambda: session.view.connected)
-            told = len(watcher.views)
+            seen = len(watcher.views)
             for version in range(5, 105):
                 broker.last.deliver("update/documents", documents(version, a=version))
             await asyncio.sleep(0.1)
-            assert len(watcher.views) == told + 1
+            assert len(watcher.views) == seen + 1
             assert watcher.views[-1].document.version == 104
 
     async def test_a_gap_is_closed_by_a_read(self) -> None:

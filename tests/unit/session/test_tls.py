@@ -13,16 +13,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.session.client_certificates import Issuer, Key
+from tests.support.pki import AnyKey, Authority
 
 from thing_operator.session.errors import TlsFailedError
 from thing_operator.session.model import Endpoint, Identity
 from thing_operator.session.tls import TlsContexts
 
-ROOT = Issuer.root()
+ROOT = Authority.new("root")
 INTERMEDIATE = ROOT.intermediate()
 
-KINDS: dict[str, Callable[[], Key]] = {
+KINDS: dict[str, Callable[[], AnyKey]] = {
     "RSA": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
     "RSA-PSS": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
     "EC P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -33,7 +33,7 @@ KINDS: dict[str, Callable[[], Key]] = {
 
 
 @cache
-def key_of(kind: str, which: int) -> Key:
+def key_of(kind: str, which: int) -> AnyKey:
     """The same key for the same words: an RSA key is slow to make."""
     return KINDS[kind]()
 
@@ -42,8 +42,8 @@ def key_of(kind: str, which: int) -> Key:
 def identity_of(kind: str, which: int = 0, *, depth: int = 0) -> Identity:
     """One of some identities of a kind. ``depth`` 1: signed by the intermediate, whose certificate goes along."""
     issuer = INTERMEDIATE if depth else ROOT
-    made = issuer.identity(key_of(kind, which), pss=kind == "RSA-PSS")
-    return replace(made, certificate_pem=made.certificate_pem + INTERMEDIATE.pem) if depth else made
+    made = issuer.identity_for(key_of(kind, which), pss=kind == "RSA-PSS")
+    return replace(made, certificate_pem=made.certificate_pem + INTERMEDIATE.pem.encode()) if depth else made
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Server:
     def begin(self, identity: Identity) -> "Handshake":
         """A connection whose handshake has not begun; its identity is chosen."""
         ours, theirs = (self._sockets.enter_context(end) for end in socket.socketpair())
-        endpoint = Endpoint("localhost", 8883, ROOT.pem.decode())
+        endpoint = Endpoint("localhost", 8883, ROOT.pem)
         client = self._sockets.enter_context(self.contexts.wrap(ours, endpoint=endpoint, identity=identity))
         return Handshake(self.context, client, theirs)
 
@@ -117,7 +117,7 @@ def server_context(
     pair.write_bytes(ROOT.server("localhost"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair)
-    context.load_verify_locations(cadata=ROOT.pem.decode())
+    context.load_verify_locations(cadata=ROOT.pem)
     context.verify_mode = ssl.CERT_REQUIRED
     context.minimum_version = context.maximum_version = request.param
     return context
@@ -180,7 +180,7 @@ def test_identities_of_one_algorithm_share_a_context(server: Server) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_context_in_which_loading_failed_is_not_used_again(kind: str, server: Server) -> None:
     good, other = identity_of(kind, 0), identity_of(kind, 1)
-    renewed = ROOT.identity(key_of(kind, 0), pss=kind == "RSA-PSS")
+    renewed = ROOT.identity_for(key_of(kind, 0), pss=kind == "RSA-PSS")
     before = server.begin(good)
     for key in (
         other.private_key_pem,
@@ -196,7 +196,7 @@ def test_a_context_in_which_loading_failed_is_not_used_again(kind: str, server: 
 
 
 def test_an_unknown_kind_of_key_is_refused_with_what_to_use_instead(server: Server) -> None:
-    strange = ROOT.identity(ed448.Ed448PrivateKey.generate())
+    strange = ROOT.identity_for(ed448.Ed448PrivateKey.generate())
     with pytest.raises(TlsFailedError, match=r"1\.3\.101\.113.*take a certificate for RSA") as caught:
         server.begin(strange)
     assert strange.fingerprint in caught.value.message
@@ -226,7 +226,7 @@ def test_certificates_in_which_the_leaf_is_in_doubt_are_refused(certificates: by
 
 
 def test_a_key_for_rsa_does_not_serve_an_rsa_pss_certificate(server: Server) -> None:
-    as_rsa = ROOT.identity(key_of("RSA-PSS", 0))
+    as_rsa = ROOT.identity_for(key_of("RSA-PSS", 0))
     with pytest.raises(TlsFailedError, match="RSA-PSS is another one than RSA"):
         server.begin(replace(identity_of("RSA-PSS"), private_key_pem=as_rsa.private_key_pem))
 
