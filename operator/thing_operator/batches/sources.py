@@ -49,7 +49,7 @@ class SourceSecret:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a pass has to go by. ``missing`` says which part has never been there."""
+    """What a reconcile has to go by. ``missing`` says which part has never been there."""
 
     parts: tuple[Part, ...]
     secrets: tuple[SourceSecret, ...] = ()

@@ -26,7 +26,7 @@ _MESSAGE_LIMIT = 512
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """The outcome of a pass: what was imported, and in ``reason`` and ``message`` what the batch waits for.
+    """The outcome of a reconcile: what was imported, and in ``reason`` and ``message`` what the batch waits for.
 
     ``stalled``: a person must act; else time may heal it.
     """

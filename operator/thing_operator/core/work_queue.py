@@ -118,7 +118,7 @@ class WorkQueue(Generic[K]):
             if wait > 0:
                 return wait
             self._waiting.discard(key)
-            self._running[key] = asyncio.create_task(self._run(key), name=f"pass {key}")
+            self._running[key] = asyncio.create_task(self._run(key), name=f"reconcile {key}")
         return None
 
     async def _run(self, key: K) -> None:
@@ -128,7 +128,7 @@ class WorkQueue(Generic[K]):
         except ThingOperatorError as error:
             again = self._after_error(key, error)
         except Exception:
-            log.exception("a pass over %s failed unexpectedly; trying again", key)
+            log.exception("reconciling %s failed unexpectedly; trying again", key)
             again = self._delay(key)
         else:
             self._failures.pop(key, None)

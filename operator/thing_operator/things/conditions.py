@@ -37,7 +37,7 @@ _UNDER_WAY = frozenset({Reason.CONNECTING, Reason.CONNECTED})
 
 
 def thing_conditions(observation: Observation) -> tuple[Condition, ...]:
-    """All conditions of this pass, in their fixed order; the transition times carried on from before."""
+    """All conditions of this reconcile, in their fixed order; the transition times carried on from before."""
     ready = _ready(observation)
     findings = [ready, _credentials_valid(observation), _connected(observation), _in_sync(observation, ready)]
     problem = _first_problem(observation)
@@ -82,7 +82,7 @@ def accepted_generation(status: ThingStatus) -> int | None:
 
 
 def was_accepted(observation: Observation) -> bool:
-    """Whether an earlier pass saw this very generation accepted."""
+    """Whether an earlier reconcile saw this very generation accepted."""
     return accepted_generation(observation.previous) == observation.generation
 
 

@@ -1,4 +1,4 @@
-"""From what a pass found to the whole status of a Thing. Pure; the clock is in the observation.
+"""From what a reconcile found to the whole status of a Thing. Pure; the clock is in the observation.
 
 Nothing here ticks: the same findings give the same status, so that an operator restart over unchanged
 Things writes nothing.
@@ -25,7 +25,7 @@ PENDING_LIMIT = 64
 
 
 def build_status(observation: Observation) -> ThingStatus:
-    """The status after a pass; parts the pass could not look at keep their previous value."""
+    """The status after a reconcile; parts that it could not look at keep their previous value."""
     previous = observation.previous
     return ThingStatus(
         observed_generation=observation.generation,

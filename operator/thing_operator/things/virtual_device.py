@@ -1,6 +1,6 @@
 """The device's part of one Thing: reports what is simulated when it is due, delivers what could not be reported.
 
-What stands still (facts, presence, answers) is part of the plan of every pass; here is what moves by itself.
+What stands still (facts, presence, answers) is part of the plan of every reconcile; here is what moves by itself.
 """
 
 import asyncio
