@@ -3,15 +3,11 @@
 import random
 from collections.abc import Awaitable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.batches.wiring import wire_batches
-from thing_operator.config import Settings
-from thing_operator.core.backoff import Backoff, Jitter
+from thing_operator.config import Settings, read_ca_file
 from thing_operator.core.clock import Clock
-from thing_operator.core.errors import ToolError
-from thing_operator.core.reasons import ToolReason
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.kube.controller import Controller, Reconcile
 from thing_operator.kube.events import EventRecorder
@@ -19,13 +15,8 @@ from thing_operator.kube.ports import ApiClient, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.metrics import Metrics
 from thing_operator.session import Hub
-from thing_operator.things.registry import ThingRegistry
 from thing_operator.things.services import ThingServices
 from thing_operator.things.wiring import Things, wire_things
-
-_FIRST_RETRY = timedelta(seconds=1)
-_LONGEST_RECONCILE_RETRY = timedelta(minutes=2)
-_LONGEST_STATUS_RETRY = timedelta(minutes=1)
 
 _THINGS_AT_A_TIME = 64
 _BATCHES_AT_A_TIME = 4
@@ -47,7 +38,7 @@ class Controllers:
             client,
             writes_per_second=settings.status.writes_per_second,
             clock=clock,
-            retry=Backoff(_FIRST_RETRY, _LONGEST_STATUS_RETRY, self._rng, Jitter.EQUAL),
+            retry=StatusWriter.default_retry(self._rng),
             on_deleted=self._on_deleted,
             observer=metrics,
         )
@@ -64,6 +55,7 @@ class Controllers:
             concurrency=_BATCHES_AT_A_TIME,
         )
         self._things = self._wire_things(hub)
+        self.registry = self._things.registry
         self._reconcile_batch_of = wire_batches(
             cache=self.batches.cache,
             client=client,
@@ -76,19 +68,14 @@ class Controllers:
     def __iter__(self) -> Iterator[Controller]:
         return iter((self.things, self.batches))
 
-    @property
-    def registry(self) -> ThingRegistry:
-        """The Things of this process."""
-        return self._things.registry
-
     def on_secret_change(self, secret: ObjectKey) -> None:
         """A Secret was created, changed or deleted: who uses it reads it again."""
-        self._things.registry.secret_changed(secret)
+        self.registry.secret_changed(secret)
         self.batches.enqueue_referrers(secret)
 
     def on_secrets_resync(self) -> None:
         """The Secret watch had a gap: everybody reads Secrets again."""
-        self._things.registry.secrets_resynced()
+        self.registry.secrets_resynced()
         self.batches.enqueue_all()
 
     # The controllers come first: the reconcilers read their caches.
@@ -116,7 +103,7 @@ class Controllers:
             writer=self.writer,
             on_reconciled=self._on_reconciled,
             clock=self._clock,
-            backoff=Backoff(_FIRST_RETRY, _LONGEST_RECONCILE_RETRY, self._rng, Jitter.FULL_ABOVE_BASE),
+            rng=self._rng,
         )
 
     def _wire_things(self, hub: Hub) -> Things:
@@ -127,7 +114,7 @@ class Controllers:
             cache=self.things.cache,
             writer=self.writer,
             settings=self._settings,
-            default_ca=_read_ca(ca_file) if ca_file else None,
+            default_ca=read_ca_file(ca_file) if ca_file else None,
             enqueue=self.things.queue.add,
             record_event=self._recorder(THINGS),
             observer=self._metrics,
@@ -143,12 +130,3 @@ class Controllers:
 
     def _on_reconciled(self, name: str, good: bool, seconds: float) -> None:  # noqa: FBT001 - a callback's order
         self._metrics.reconciled(queue=name, good=good, seconds=seconds)
-
-
-def _read_ca(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ToolError(
-            f"endpoint.caFile {file} cannot be read: {error}", reason=ToolReason.INVALID_SETTINGS
-        ) from None

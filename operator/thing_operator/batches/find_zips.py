@@ -69,6 +69,10 @@ class FindZips:
         self._index_secrets(snapshot, [source.cloud_api.account_secret_name])
         return await self._from_cloud(snapshot, source.cloud_api, before=before, importer=importer)
 
+    async def remove(self, sources: Sources) -> None:
+        """Delete the source Secrets as they were read. Raises what the API server answers."""
+        await self._reader.remove(sources.secrets)
+
     def forget(self, key: ObjectKey) -> None:
         """The ThingBatch of this key is deleted."""
         self._cache.index_secrets(key, ())

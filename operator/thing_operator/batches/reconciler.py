@@ -15,7 +15,6 @@ from thing_operator.core.errors import Retry, TransientError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.ports import ApiClient
-from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot
 
 _POLL_INTERVAL = timedelta(seconds=5)
@@ -91,5 +90,4 @@ class BatchReconciler:
             return
         # Status first: an operator that ends in between must not take the batch for a new one.
         await self._publisher.publish_now(snapshot, report)
-        for secret in sources.secrets:
-            await self._client.delete(SECRETS, secret.key, uid=secret.uid, version=secret.resource_version)
+        await self._find_zips.remove(sources)

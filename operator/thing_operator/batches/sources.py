@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from thing_operator.api.thingbatch import ImportedSource, OrderStatus, SecretSource
@@ -128,6 +129,11 @@ class SourceReader:
         digest = hashlib.sha256(content).hexdigest()
         imported = ImportedSource(name=secret_name, key=key, digest=digest, url_digest=url_digest)
         return Sources((Part(imported, content),), (secret,))
+
+    async def remove(self, secrets: Iterable[SourceSecret]) -> None:
+        """Delete these Secrets, each only in the state in which it was read."""
+        for secret in secrets:
+            await self._client.delete(SECRETS, secret.key, uid=secret.uid, version=secret.resource_version)
 
     async def account(self, namespace: str, secret_name: str) -> Account:
         """User name and password of a MIC account. Raises SourceNotFoundError."""

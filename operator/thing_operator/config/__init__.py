@@ -1,6 +1,6 @@
 """The operator's settings."""
 
-from thing_operator.config.loading import SettingsError, load_settings
+from thing_operator.config.loading import SettingsError, load_settings, read_ca_file
 from thing_operator.config.settings import (
     BatchSettings,
     DeviceSettings,
@@ -23,4 +23,5 @@ __all__ = [
     "ShadowSettings",
     "StatusSettings",
     "load_settings",
+    "read_ca_file",
 ]

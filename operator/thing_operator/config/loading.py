@@ -36,6 +36,14 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, Any] | No
         raise SettingsError(_explain(error)) from None
 
 
+def read_ca_file(file: Path) -> str:
+    """The PEM text of ``endpoint.caFile``. Raises SettingsError."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"endpoint.caFile {file} cannot be read: {error}") from None
+
+
 def _read_file(file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))

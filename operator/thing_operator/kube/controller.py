@@ -1,9 +1,10 @@
 """What keeps one kind of object reconciled: an informer in front, a work queue behind it."""
 
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
-from thing_operator.core.backoff import Backoff
+from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.core.work_queue import WorkQueue
@@ -11,6 +12,9 @@ from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.informer import Informer
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.status_writer import StatusWriter
+
+_FIRST_RETRY = timedelta(seconds=1)
+_LONGEST_RETRY = timedelta(minutes=2)
 
 Reconcile = Callable[[ObjectKey], Awaitable[timedelta | None]]
 """Brings one object to its spec; returns when to do it again if nothing that is watched changes, None for never."""
@@ -34,10 +38,11 @@ class Controller:
         writer: StatusWriter,
         on_reconciled: Reconciled,
         clock: Clock,
-        backoff: Backoff,
+        rng: random.Random,
     ) -> None:
-        """``name`` is the queue's in metrics; ``concurrency``: reconciles under way at a time; ``backoff``
-        spaces those that failed."""
+        """``name`` is the queue's in metrics; ``concurrency``: reconciles under way at a time; ``rng``
+        spaces the tries of those that failed.
+        """
         self.name = name
         self.cache = ObjectCache()
         self.queue: WorkQueue[ObjectKey] = WorkQueue(
@@ -45,7 +50,7 @@ class Controller:
             name=f"queue of {name}",
             concurrency=concurrency,
             clock=clock,
-            backoff=backoff,
+            backoff=Backoff(_FIRST_RETRY, _LONGEST_RETRY, rng, Jitter.FULL_ABOVE_BASE),
             on_reconciled=lambda good, seconds: on_reconciled(name, good, seconds),
         )
         self.informer = Informer(

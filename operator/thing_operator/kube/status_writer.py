@@ -7,12 +7,13 @@ fairly, and never loses the last value.
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from thing_operator.core.backoff import Backoff
+from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode, encoded
@@ -68,6 +69,11 @@ class StatusWriter:
         self._wake_up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
+
+    @staticmethod
+    def default_retry(rng: random.Random) -> Backoff:
+        """How long a write that failed waits: from a second up to a minute, objects that failed together apart."""
+        return Backoff(timedelta(seconds=1), timedelta(minutes=1), rng, Jitter.EQUAL)
 
     # --- what is known
 
