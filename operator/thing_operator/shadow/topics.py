@@ -8,17 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
-SHADOW_NAME = re.compile(r"[a-zA-Z0-9:_$-]{1,64}")
 
 
 def is_thing_name(name: str) -> bool:
     """Whether AWS IoT takes it as the name of a thing."""
     return THING_NAME.fullmatch(name) is not None
-
-
-def is_shadow_name(name: str) -> bool:
-    """Whether AWS IoT takes it as the name of a named shadow."""
-    return SHADOW_NAME.fullmatch(name) is not None
 
 
 class Operation(StrEnum):
@@ -110,38 +104,6 @@ class ShadowTopics:
     def delete_rejected(self) -> str:
         """Answers to a deletion that fails: 404 when there is no shadow."""
         return self.topic(Operation.DELETE, Kind.REJECTED)
-
-
-@dataclass(frozen=True, slots=True)
-class ShadowTopic:
-    """A topic of the shadow service taken apart; ``shadow`` None is the classic one."""
-
-    thing: str
-    shadow: str | None
-    operation: Operation
-    kind: Kind
-
-
-_KINDS = {
-    Operation.UPDATE: frozenset(Kind),
-    Operation.GET: frozenset({Kind.REQUEST, Kind.ACCEPTED, Kind.REJECTED}),
-    Operation.DELETE: frozenset({Kind.REQUEST, Kind.ACCEPTED, Kind.REJECTED}),
-}
-_TOPIC = re.compile(
-    r"\$aws/things/(?P<thing>[a-zA-Z0-9:_-]{1,128})/shadow(?:/name/(?P<shadow>[a-zA-Z0-9:_$-]{1,64}))?"
-    r"/(?P<operation>update|get|delete)(?:/(?P<kind>accepted|rejected|delta|documents))?"
-)
-
-
-def parse_topic(topic: str) -> ShadowTopic | None:
-    """Take a topic apart; None when it is no topic of the shadow service."""
-    match = _TOPIC.fullmatch(topic)
-    if match is None:
-        return None
-    operation, kind = Operation(match["operation"]), Kind(match["kind"] or "")
-    if kind not in _KINDS[operation]:
-        return None
-    return ShadowTopic(match["thing"], match["shadow"], operation, kind)
 
 
 def will_topic(thing: str) -> str:
