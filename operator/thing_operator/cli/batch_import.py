@@ -126,7 +126,7 @@ def _report(result: dict[str, Any], *, output: Output) -> None:
     if output is Output.JSON:
         typer.echo(json.dumps(result, indent=2))
         return
-    verb = "would be result over" if result["dryRun"] else "result over"
+    verb = "would be stored" if result["dryRun"] else "stored"
     typer.echo(
         f"ThingBatch {result['namespace']}/{result['thingBatch']}: {result['things']} things in "
         f"{len(result['secrets'])} Secrets {verb}, {len(result['sent'])} of them sent"
