@@ -50,7 +50,7 @@ async def test_kubectl_shows_what_happened_and_how_often(
     recorder.record(ref, reason=Reason.KEY_MISMATCH, message="the key does not fit")
     recorder.record(ref, reason=Reason.ACCEPTED, message="ø" * 3000)
 
-    # The last one told is there: so are all before it.
+    # The last one recorded is there: so are all before it.
     events = await listed(client, namespace, 3)
     by_reason = {event["reason"]: event for event in events}
     assert len(events) == 3
@@ -59,7 +59,7 @@ async def test_kubectl_shows_what_happened_and_how_often(
     assert by_reason[Reason.ACCEPTED]["type"] == "Normal"
     assert len(by_reason[Reason.ACCEPTED]["message"].encode()) <= 1024
     described = kubectl("describe", "thing", "freezer-1", f"--namespace={namespace}")
-    assert "put right: /setpoint" in described
+    assert "repaired: /setpoint" in described
     assert "(x3 over" in described
     found = kubectl("events", "--for=thing/freezer-1", f"--namespace={namespace}")
     assert "the key does not fit" in found

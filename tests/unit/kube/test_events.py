@@ -118,10 +118,10 @@ async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: Setup) -> None:
 
 
 async def test_the_reason_decides_whether_an_event_is_a_warning(setup: Setup) -> None:
-    told = (Reason.PARTLY_IMPORTED, Reason.API_SERVER_UNAVAILABLE, Reason.IMPORTED, Reason.CONNECTED)
-    for reason in told:
+    reasons = (Reason.PARTLY_IMPORTED, Reason.API_SERVER_UNAVAILABLE, Reason.IMPORTED, Reason.CONNECTED)
+    for reason in reasons:
         setup.recorder.record(object_ref("b", uid="b"), reason=reason, message=reason)
-    await until(lambda: len(setup.client.made) == len(told))
+    await until(lambda: len(setup.client.made) == len(reasons))
     types = {event["reason"]: event["type"] for event in setup.client.made.values()}
     assert types == {
         "PartlyImported": "Warning",

@@ -190,7 +190,7 @@ async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Set
     await until(lambda: setup.values()[-1] == {"a": 1, "part": 2})
 
 
-@pytest.mark.parametrize("error", [NotFoundError("gone"), InvalidObjectError("uid")])
+@pytest.mark.parametrize("error", [NotFoundError("deleted"), InvalidObjectError("uid")])
 async def test_an_object_that_is_gone_is_told(setup: Setup, error: NotFoundError) -> None:
     setup.client.uid = "another"
     setup.client.errors = [error]
@@ -294,7 +294,7 @@ async def test_a_value_that_comes_back_while_another_is_on_its_way_lands(setup: 
 
 
 @pytest.mark.parametrize(
-    "error", [ApiUnavailableError("down"), NotFoundError("gone"), InvalidObjectError("no")]
+    "error", [ApiUnavailableError("down"), NotFoundError("deleted"), InvalidObjectError("no")]
 )
 async def test_an_object_forgotten_while_its_write_fails_takes_nobody_along(
     setup: Setup, error: ApiUnavailableError
