@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import BinaryIO, TypeVar
 
@@ -16,13 +17,12 @@ from thing_operator.credentials.archive import DEFAULT_LIMITS, Archive, Limits, 
 from thing_operator.credentials.certificates import (
     Certificate,
     Credentials,
-    PrivateKey,
     match_pair,
     parse_certificate,
-    parse_private_key,
 )
 from thing_operator.credentials.errors import CredentialsError
 from thing_operator.credentials.folders import CERTIFICATE, PRIVATE_KEY, Folder, find_folders
+from thing_operator.credentials.private_keys import PrivateKey, parse_private_key
 from thing_operator.shadow.topics import is_thing_name
 
 Parsed = TypeVar("Parsed", Certificate, PrivateKey)
@@ -93,8 +93,9 @@ def _check_the_rest(archive: Archive, folders: Iterable[Folder]) -> None:
 
 def _check(archive: Archive, folder: Folder, *, now: datetime) -> _Checked:
     content = {name: archive.read(entry) for name, entry in folder.files.items()}
-    certificate = _parsed(parse_certificate, content.get(CERTIFICATE))
     private_key = _parsed(parse_private_key, content.get(PRIVATE_KEY))
+    private_key_id = private_key.key_id if isinstance(private_key, PrivateKey) else None
+    certificate = _parsed(partial(parse_certificate, key=private_key_id), content.get(CERTIFICATE))
     outcome: Credentials | FolderProblem | None = _problem_of(folder)
     if outcome is None:
         outcome = _matched(certificate, private_key, now=now)
@@ -102,7 +103,7 @@ def _check(archive: Archive, folder: Folder, *, now: datetime) -> _Checked:
         folder,
         outcome,
         certificate.key_id if isinstance(certificate, Certificate) else None,
-        private_key.key_id if isinstance(private_key, PrivateKey) else None,
+        private_key_id,
     )
 
 

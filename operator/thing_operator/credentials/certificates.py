@@ -4,45 +4,32 @@ Sources: docs/reference/conditions.md for the reasons, docs/background/mic.md#in
 docs/background/mic.md#reading-a-zip for the checks.
 """
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from thing_operator.core.reasons import Reason
 from thing_operator.credentials.errors import CredentialsError
+from thing_operator.credentials.instead import CERTIFICATE_LABELS, other_form, unreadable, what_is_there
+from thing_operator.credentials.key_kinds import AWS, LIBRARY_ERRORS, PublicKey, key_id, supported
+from thing_operator.credentials.odd_keys import explicit_parameters, has_explicit_parameters
 from thing_operator.credentials.pem import PemBlock, pem_blocks
+from thing_operator.credentials.private_keys import PrivateKey, parse_private_key
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+_PROOF: Final = b"thing-operator: this private key belongs to this certificate"
+_LEAST_DIGEST: Final = 32
+"""Bytes of SHA-256. AWS IoT takes no certificate that is signed with a shorter one, nor does OpenSSL take SHA-1.
 
-_CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
-_KEY_LABELS = frozenset({"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"})
-_CURVES = {"secp256r1": "EC P-256", "secp384r1": "EC P-384"}
-_MIN_RSA_BITS = 2048
-_MAX_RSA_BITS = 4096
-"""Signing time grows with the third power of the bits: 1,000 longer keys would not be checked in 5 s."""
-
-_MAX_EXPONENT_BITS = 32
-"""65537 is usual; verifying with one as long as the modulus takes fifty times as long."""
-
-_ACCEPTED = "use RSA of 2048 to 4096 bits, EC P-256 or EC P-384"
-_PROOF = b"thing-operator: this private key belongs to this certificate"
-_LIBRARY_ERRORS = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    UnsupportedAlgorithm,
-    x509.InvalidVersion,
-    InternalError,
-)
+Source: docs/background/aws-iot-shadow.md#tls-and-identity.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +51,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate that parses and whose key is strong enough. ``key_id``: SHA-256 of its public key."""
+    """A certificate that parses, whose key and signature are strong enough. ``key_id``: SHA-256 of its public key."""
 
     pem: bytes = field(repr=False)
     fingerprint: str
@@ -76,12 +63,32 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class PrivateKey:
-    """A private key that parses and is strong enough; whether it is sound is only seen when it signs."""
+class CertificateFile:
+    """The certificates of a file in its order, none of them checked yet; which one is the leaf, the key shows.
 
-    pem: bytes = field(repr=False)
-    key_id: bytes
-    handle: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = field(repr=False)
+    ``other_form``: what stands in the file besides in a form that is not read, in words.
+    """
+
+    blocks: tuple[PemBlock, ...]
+    certificates: tuple[x509.Certificate, ...]
+    other_form: str | None = None
+
+    def leaf(self, key: bytes | None = None) -> Certificate:
+        """The certificate for the key of this id, wherever it is in the file; else the first. Raises CredentialsError.
+
+        The others are its chain, in the order of the file.
+        """
+        at = self._place_of(key) if key is not None else 0
+        if at is None and self.other_form is not None:
+            raise CredentialsError(
+                f"the private key belongs to no certificate in the file: {self.other_form}"
+            )
+        at = at or 0
+        order = [at, *(other for other in range(len(self.blocks)) if other != at)]
+        return _checked([self.certificates[each] for each in order], [self.blocks[each] for each in order])
+
+    def _place_of(self, key: bytes) -> int | None:
+        return next((at for at, found in enumerate(self.certificates) if _key_id_of(found) == key), None)
 
 
 def check_pair(certificate_pem: bytes, private_key_pem: bytes, *, now: datetime) -> Credentials:
@@ -90,52 +97,28 @@ def check_pair(certificate_pem: bytes, private_key_pem: bytes, *, now: datetime)
     Takes 0.1 ms for EC P-256, 0.5 ms for RSA 2048 and 2 ms for RSA 4096: an RSA key is proved by signing with it,
     not by the library's check of its primes, which takes many times as long. Raises CredentialsError.
     """
-    return match_pair(parse_certificate(certificate_pem), parse_private_key(private_key_pem), now=now)
+    certificates = read_certificates(certificate_pem)
+    private_key = parse_private_key(private_key_pem)
+    return match_pair(certificates.leaf(private_key.key_id), private_key, now=now)
 
 
-def parse_certificate(data: bytes) -> Certificate:
-    """Parse a file whose first certificate is the leaf; others are its chain. Raises CredentialsError."""
-    blocks = [block for block in pem_blocks(data) if block.label in _CERTIFICATE_LABELS]
-    if not blocks:
-        raise CredentialsError(_no_block(data, wanted="certificate"))
-    leaf, *_ = [_load_certificate(block, number=number) for number, block in enumerate(blocks, start=1)]
-    with _invalid("the public key or the validity time of the certificate cannot be read"):
-        public_key, not_before, not_after = (
-            leaf.public_key(),
-            leaf.not_valid_before_utc,
-            leaf.not_valid_after_utc,
-        )
-    supported, key_type = _supported(public_key)
-    if leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
-        key_type = key_type.replace("RSA", "RSA-PSS")  # the library has one class for both
-    return Certificate(
-        pem=b"".join(block.to_pem() for block in blocks),
-        fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
-        not_before=not_before,
-        not_after=not_after,
-        key_type=key_type,
-        key_id=_key_id(supported),
-        public_key=supported,
+def parse_certificate(data: bytes, *, key: bytes | None = None) -> Certificate:
+    """Parse a file and check its leaf: the certificate for the key of this id, else the first one; the others are its
+    chain. Raises CredentialsError.
+    """
+    return read_certificates(data).leaf(key)
+
+
+def read_certificates(data: bytes) -> CertificateFile:
+    """Parse all certificates of a file. Raises CredentialsError, reason InvalidPem."""
+    blocks = list(pem_blocks(data))
+    found = tuple(block for block in blocks if block.label in CERTIFICATE_LABELS)
+    if not found:
+        raise CredentialsError(what_is_there(data, wanted="certificate"))
+    certificates = tuple(
+        _load_certificate(block, number=number) for number, block in enumerate(found, start=1)
     )
-
-
-def parse_private_key(data: bytes) -> PrivateKey:
-    """The first private key of a file: PKCS#1, PKCS#8 or SEC1. Raises CredentialsError."""
-    block = next((block for block in pem_blocks(data) if block.label in _KEY_LABELS), None)
-    if block is None:
-        raise CredentialsError(_no_block(data, wanted="private key"))
-    if block.encrypted or block.label == "ENCRYPTED PRIVATE KEY":
-        raise CredentialsError(
-            "the private key is encrypted: store it without a passphrase (openssl pkey removes it)",
-            reason=Reason.ENCRYPTED_KEY,
-        )
-    with _invalid("the private key cannot be read, it is damaged or not of the kind its first line says"):
-        handle = load_pem_private_key(block.to_pem(), None, unsafe_skip_rsa_key_validation=True)
-        public_key = handle.public_key()
-    supported, _ = _supported(public_key)
-    if not isinstance(handle, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):  # pragma: no cover - for types
-        raise CredentialsError(f"the private key is of an unknown kind: {_ACCEPTED}", reason=Reason.WEAK_KEY)
-    return PrivateKey(pem=block.to_pem(), key_id=_key_id(supported), handle=handle)
+    return CertificateFile(found, certificates, other_form({block.label for block in blocks}))
 
 
 def match_pair(certificate: Certificate, private_key: PrivateKey, *, now: datetime) -> Credentials:
@@ -168,40 +151,66 @@ def match_pair(certificate: Certificate, private_key: PrivateKey, *, now: dateti
 
 
 def _load_certificate(block: PemBlock, *, number: int) -> x509.Certificate:
-    with _invalid(f"certificate {number} of the file cannot be read, it is damaged"):
-        return x509.load_der_x509_certificate(block.der or b"")
-
-
-@contextmanager
-def _invalid(message: str) -> Iterator[None]:
-    """What the library says of a damaged file may quote it; so our own words only, and no cause."""
     try:
-        yield
-    except _LIBRARY_ERRORS:
-        raise CredentialsError(f"{message}: get the file from MIC again") from None
+        return x509.load_der_x509_certificate(block.der or b"")
+    except LIBRARY_ERRORS:
+        raise unreadable(f"certificate {number} of the file cannot be read, it is damaged") from None
 
 
-def _supported(public_key: object) -> tuple[PublicKey, str]:
-    """The key and the name of its kind; raises CredentialsError, reason WeakKey, for any other kind."""
-    if isinstance(public_key, rsa.RSAPublicKey):
-        exponent_bits = public_key.public_numbers().e.bit_length()
-        if exponent_bits > _MAX_EXPONENT_BITS:
-            found = f"RSA with a public exponent of {exponent_bits} bits"
-        elif _MIN_RSA_BITS <= public_key.key_size <= _MAX_RSA_BITS:
-            return public_key, f"RSA {public_key.key_size}"
-        else:
-            found = f"RSA of {public_key.key_size} bits"
-    elif isinstance(public_key, ec.EllipticCurvePublicKey):
-        if public_key.curve.name in _CURVES:
-            return public_key, _CURVES[public_key.curve.name]
-        found = f"EC on the curve {public_key.curve.name}"
-    else:
-        found = "of another kind"
-    raise CredentialsError(f"the key is {found}, which is not accepted: {_ACCEPTED}", reason=Reason.WEAK_KEY)
+def _key_id_of(certificate: x509.Certificate) -> bytes | None:
+    """None for keys that are not for things: those of a CA may be of any kind."""
+    with suppress(CredentialsError, *LIBRARY_ERRORS):
+        return key_id(supported(certificate.public_key())[0])
+    return None
 
 
-def _key_id(public_key: PublicKey) -> bytes:
-    return hashlib.sha256(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+def _checked(certificates: Sequence[x509.Certificate], blocks: Sequence[PemBlock]) -> Certificate:
+    """The first with the others behind it, if its key and all signatures are strong enough."""
+    leaf = certificates[0]
+    if has_explicit_parameters(leaf.tbs_certificate_bytes):
+        raise explicit_parameters()
+    try:
+        public_key, not_before, not_after = (
+            leaf.public_key(),
+            leaf.not_valid_before_utc,
+            leaf.not_valid_after_utc,
+        )
+    except LIBRARY_ERRORS:
+        raise unreadable("the public key or the validity time of the certificate cannot be read") from None
+    taken, key_type = supported(public_key)
+    if leaf.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+        key_type = key_type.replace("RSA", "RSA-PSS")  # the library has one class for both
+    _check_signatures(certificates)
+    return Certificate(
+        pem=b"".join(block.to_pem() for block in blocks),
+        fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
+        not_before=not_before,
+        not_after=not_after,
+        key_type=key_type,
+        key_id=key_id(taken),
+        public_key=taken,
+    )
+
+
+def _check_signatures(certificates: Sequence[x509.Certificate]) -> None:
+    """That of a root counts for nothing: nobody verifies it."""
+    leaf, *chain = certificates
+    for certificate in (leaf, *(each for each in chain if each.issuer != each.subject)):
+        digest = _digest(certificate)
+        if digest is not None and digest.digest_size < _LEAST_DIGEST:
+            which = "the certificate" if certificate is leaf else "a certificate of the chain"
+            raise CredentialsError(
+                f"{which} is signed with {digest.name.upper()}, which is not accepted by {AWS}: get one that is signed "
+                "with SHA-256 or better",
+                reason=Reason.WEAK_KEY,
+            )
+
+
+def _digest(certificate: x509.Certificate) -> hashes.HashAlgorithm | None:
+    """None where the signature has none of its own (Ed25519), or one that the library does not know."""
+    with suppress(*LIBRARY_ERRORS):
+        return certificate.signature_hash_algorithm
+    return None
 
 
 def _prove(public_key: PublicKey, private_key: PrivateKey) -> None:
@@ -215,7 +224,7 @@ def _prove(public_key: PublicKey, private_key: PrivateKey) -> None:
         _check_numbers(private_key.handle.private_numbers())
         signature = private_key.handle.sign(_PROOF, padding.PKCS1v15(), hashes.SHA256())
         public_key.verify(signature, _PROOF, padding.PKCS1v15(), hashes.SHA256())
-    except (InvalidSignature, *_LIBRARY_ERRORS):
+    except (InvalidSignature, *LIBRARY_ERRORS):
         raise CredentialsError(
             "the private key is damaged: its numbers do not fit each other, or not the certificate's public key",
             reason=Reason.KEY_MISMATCH,
@@ -238,24 +247,3 @@ def _check_numbers(key: rsa.RSAPrivateNumbers) -> None:
     )
     if not fits:
         raise ValueError
-
-
-def _no_block(data: bytes, *, wanted: str) -> str:
-    """What is there instead of the block that is looked for; never any of its content."""
-    remedy = "get the file from MIC again"
-    labels = {block.label for block in pem_blocks(data)}
-    if not data.strip():
-        found = "the file is empty"
-    elif wanted == "certificate" and labels & _KEY_LABELS:
-        found, remedy = "there is a private key in its place", "swap certificate and private key"
-    elif wanted == "private key" and labels & _CERTIFICATE_LABELS:
-        found, remedy = "there is a certificate in its place", "swap certificate and private key"
-    elif wanted == "private key" and labels & {"PUBLIC KEY", "RSA PUBLIC KEY"}:
-        found, remedy = "there is a public key in its place", "use the file privkey.pem"
-    elif "OPENSSH PRIVATE KEY" in labels:
-        found, remedy = "there is a key of SSH in its place", "use the file privkey.pem"
-    elif data[:1] == b"\x30" and not labels:
-        found, remedy = "it seems to be DER", "convert it to PEM with openssl"
-    else:
-        found = "there is no complete block from BEGIN to END"
-    return f"no {wanted} in PEM form: {found}; {remedy}"

@@ -119,7 +119,7 @@ def _algorithm(identity: "Identity") -> x509.ObjectIdentifier:
     if algorithm not in _ALGORITHMS:
         raise TlsFailedError(
             f"the key of certificate {identity.fingerprint} is of a kind that sessions do not use "
-            f"({algorithm.dotted_string}): take a certificate for RSA of 2048 to 4096 bits, EC P-256 or EC P-384"
+            f"({algorithm.dotted_string}): take a certificate for RSA of 2048 to 4096 bits, EC P-256, P-384 or P-521"
         )
     return algorithm
 
