@@ -225,8 +225,9 @@ def read_layers() -> Layers:
     parser.read(ROOT / ".importlinter", encoding="utf-8")
     lines = parser["importlinter:contract:layers"]["layers"].split("\n")
     rows = [[_last(name) for name in line.replace(":", "|").split("|")] for line in lines if line.strip()]
-    closed = parser["importlinter:contract:product"]["source_modules"].split()
-    return Layers(rows, [name for row in rows for name in row if f"thing_operator.{name}" not in closed])
+    allowed = parser["importlinter:contract:product"]["ignore_imports"].strip().splitlines()
+    importers = {line.partition(" -> ")[0].split(".")[1] for line in allowed}
+    return Layers(rows, [name for row in rows for name in row if name in importers])
 
 
 def _last(module: str) -> str:

@@ -87,7 +87,7 @@ FLEET_STEPS = (
         title="another one is suspended",
         command="kubectl patch thing ... suspend: true",
         act=_suspend,
-        outcome="it has said goodbye: App Board shows it as offline",
+        outcome="it has reported that it is offline, and App Board shows it so",
         check=_is_offline,
     ),
 )

@@ -131,9 +131,9 @@ class Follower:
         answer = self.service.handle(ShadowRequest("t", None, ShadowOperation.UPDATE, body))
         assert answer.accepted, answer.payload
         self.document = self.document.after(decode_accepted(answer.payload))
-        told = {each.topic.rpartition("/")[2]: each.payload for each in answer.publications}
-        self.check(decode_documents(told["documents"]).current)
-        delta = json_bytes.decode(told["delta"])["state"] if "delta" in told else {}
+        messages = {each.topic.rpartition("/")[2]: each.payload for each in answer.publications}
+        self.check(decode_documents(messages["documents"]).current)
+        delta = json_bytes.decode(messages["delta"])["state"] if "delta" in messages else {}
         assert exact(delta) == exact(self.document.delta)
 
     def delete(self) -> None:
