@@ -27,7 +27,7 @@ _CLOCK_SKEW: Final = timedelta(minutes=5)
 
 
 class KeyType(StrEnum):
-    """Of a private key."""
+    """Kind and size of a private key."""
 
     RSA = "rsa"
     """2048 bits; what MIC gives."""
@@ -126,7 +126,7 @@ def named(common_name: str, *, organization: str | None = None) -> x509.Name:
 
 
 def new_key(key_type: KeyType) -> PrivateKey:
-    """A fresh private key."""
+    """A new private key of this type, drawn at random."""
     if key_type is KeyType.RSA:
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return ec.generate_private_key(ec.SECP256R1())

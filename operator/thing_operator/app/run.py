@@ -115,15 +115,15 @@ class _NoDiffBase(kopf.DiffBaseStorage):
     """No memory of what an object was before: ``on.event`` needs none, and kopf would copy every body for it."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
-        """Nothing."""
+        """What is remembered of an object: nothing."""
         return kopf.BodyEssence()
 
     def fetch(self, **_: Any) -> kopf.BodyEssence | None:
-        """Nothing."""
+        """What was remembered of an object: nothing, ever."""
         return None
 
     def store(self, **_: Any) -> None:
-        """Nothing."""
+        """Keep nothing for the next time."""
 
 
 def _kopf_settings() -> kopf.OperatorSettings:

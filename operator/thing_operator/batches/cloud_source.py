@@ -24,7 +24,7 @@ PersistOrder = Callable[[OrderStatus | None], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class OrderedZip:
-    """The zip of an order."""
+    """The zip of an order that MIC has carried out."""
 
     order: OrderStatus
     zip: FetchedZip

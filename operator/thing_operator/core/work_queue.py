@@ -26,7 +26,7 @@ Handler = Callable[[K], Awaitable[timedelta | None]]
 
 
 class WorkQueue(Generic[K]):
-    """See the module. The loop's clock drives the waiting; ``clock`` says what is due.
+    """Runs a handler for each key that is due. The loop's clock drives the waiting; ``clock`` says what is due.
 
     ``on_reconciled`` is called after each reconcile: whether it ended without an error, and its seconds.
     """

@@ -39,7 +39,7 @@ class RetryGate:
         self._open_at = now + self._backoff.delay(self._count).total_seconds()
 
     def reset(self) -> None:
-        """Forget all failures."""
+        """Forget all failures: the next try may be made at once."""
         self._count = 0
         self._open_at = 0.0
 

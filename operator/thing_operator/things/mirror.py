@@ -70,7 +70,7 @@ class Mirror:
         self._state: Busy | MirrorOnly = Busy.IDLE
 
     def begin(self) -> None:
-        """A reconcile begins."""
+        """A reconcile begins: reports are left to it."""
         self._state = Busy.RECONCILING
 
     def finish(self, steady: MirrorOnly | None) -> bool:

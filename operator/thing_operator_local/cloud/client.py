@@ -162,7 +162,7 @@ class LocalCloud(StartedWithContext):
 
     @property
     def info(self) -> CloudInfo:
-        """Where it is reached."""
+        """Hosts, ports, CA and secrets of the running cloud."""
         return CloudInfo.load(self._folder)
 
     def start(self) -> None:

@@ -45,7 +45,7 @@ class BrokerControl(Protocol):
 
 
 class ControlDoor:
-    """The server's side."""
+    """The server's side of the door: HTTP on loopback, with a token."""
 
     def __init__(
         self, shadows: Shadows, broker: BrokerControl, restart_broker: Callable[[], Awaitable[None]]

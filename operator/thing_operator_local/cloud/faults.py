@@ -63,7 +63,7 @@ class Faults:
         self._rules.append((fault, [fault.count or _FOREVER]))
 
     def clear(self) -> None:
-        """No more trouble."""
+        """Remove all rules: every answer is delivered as it is from now on."""
         self._rules.clear()
 
     def refusal(self, request: ShadowRequest) -> int | None:

@@ -46,7 +46,7 @@ class SeededRandom:
         return base64.urlsafe_b64encode(self._draw(name, size)).rstrip(b"=").decode()
 
     def uuid(self, name: str) -> str:
-        """A UUID of version 4."""
+        """A UUID of version 4, drawn like everything else."""
         return str(uuid.UUID(bytes=self._draw(name, 16), version=4))
 
     def _draw(self, name: str, size: int) -> bytes:

@@ -74,7 +74,7 @@ class ControlPlane(StartedWithContext):
 
     @property
     def server(self) -> str:
-        """The API server's URL."""
+        """The API server's address, https://host:port."""
         return f"https://{LOOPBACK}:{self._port}"
 
     @property

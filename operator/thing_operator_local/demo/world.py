@@ -72,7 +72,7 @@ class DemoWorld:
         self.apply(*(_object("Thing", name, {"thingName": name, "desired": desired}) for name in self.things))
 
     def apply(self, *objects: Json) -> None:
-        """kubectl apply."""
+        """Apply objects with one ``kubectl apply``."""
         items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self.kubectl("apply", "--filename", "-", stdin=json.dumps(items))
 
@@ -86,12 +86,12 @@ class DemoWorld:
         return found
 
     def things_now(self) -> list[Json]:
-        """All Things."""
+        """All Things of the demo's namespace, as the API server has them."""
         found: list[Json] = json.loads(self.kubectl("get", "things", "--output=json"))["items"]
         return found
 
     def batch(self) -> Json:
-        """The ThingBatch."""
+        """The demo's ThingBatch, as the API server has it."""
         found: Json = json.loads(self.kubectl("get", "thingbatch", BATCH, "--output=json"))
         return found
 

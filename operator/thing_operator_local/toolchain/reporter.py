@@ -14,7 +14,7 @@ class Reporter(Protocol):
     """Shows the long steps of the local parts."""
 
     def say(self, message: str) -> None:
-        """Tell one line."""
+        """Show one line of progress to a person."""
 
     def step(self, description: str, *, expected: str = "") -> AbstractContextManager[None]:
         """Tell that something begins, how long it takes while the context is open, and that it is done.
