@@ -46,8 +46,8 @@ def run(
     if no_limits:
         options = options.without_rates()
 
-    def tell(info: dict[str, Any]) -> None:
+    def announce(info: dict[str, Any]) -> None:
         public = {key: info[key] for key in ("mqtt", "ca", "api", "dataPlane")}
         typer.echo(json.dumps(public))
 
-    run_cloud(options, broker=locate_broker(reporter_for(console)), on_ready=tell)
+    run_cloud(options, broker=locate_broker(reporter_for(console)), on_ready=announce)

@@ -21,6 +21,7 @@ class CloudKeys:
 
     @property
     def broker_files(self) -> BrokerFiles:
+        """What the broker reads at its start."""
         pki = self._layout.pki
         return BrokerFiles(
             certificate=pki / "server.crt",

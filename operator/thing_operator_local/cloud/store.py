@@ -41,6 +41,7 @@ class Store:
             ) from None
 
     def close(self) -> None:
+        """Close the file; nothing is lost."""
         self._connection.close()
 
     @contextmanager
@@ -63,24 +64,31 @@ class Store:
         return default
 
     def put_meta(self, key: str, value: str) -> None:
+        """Remember one value under a key."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def things(self) -> Iterator[Json]:
+        """What :meth:`put_thing` kept."""
         return self._bodies("SELECT body FROM things")
 
     def put_thing(self, name: str, body: Json) -> None:
+        """Keep a thing, in the place of the one with its name."""
         self._connection.execute("INSERT OR REPLACE INTO things VALUES (?, ?)", (name, json.dumps(body)))
 
     def batches(self) -> Iterator[Json]:
+        """What :meth:`put_batch` kept."""
         return self._bodies("SELECT body FROM batches")
 
     def put_batch(self, batch_id: str, body: Json) -> None:
+        """Keep a batch, in the place of the one with its id."""
         self._connection.execute("INSERT OR REPLACE INTO batches VALUES (?, ?)", (batch_id, json.dumps(body)))
 
     def shadows(self) -> Iterator[Json]:
+        """What :meth:`put_shadow` kept."""
         return self._bodies("SELECT body FROM shadows")
 
     def put_shadow(self, thing: str, shadow: str | None, body: Json) -> None:
+        """Keep a shadow; ``shadow`` None is the thing's classic one."""
         row = (thing, shadow or "", json.dumps(body))
         self._connection.execute("INSERT OR REPLACE INTO shadows VALUES (?, ?, ?)", row)
 

@@ -13,6 +13,7 @@ _PEERS = "unix://peer.sock:0"
 
 
 def etcd(binary: Path) -> list[str]:
+    """etcd, to be run in its own folder."""
     return _command(
         binary,
         {
@@ -31,6 +32,7 @@ def etcd(binary: Path) -> list[str]:
 
 
 def kube_apiserver(binary: Path, layout: ControlPlaneLayout, *, port: int, audit: bool) -> list[str]:
+    """The API server on ``port`` of loopback; with ``audit`` it logs each request."""
     auditing = {"audit-policy-file": str(layout.audit_policy), "audit-log-path": str(layout.audit_log)}
     return _command(
         binary,
@@ -55,6 +57,7 @@ def kube_apiserver(binary: Path, layout: ControlPlaneLayout, *, port: int, audit
 
 
 def controllers(binary: Path, layout: ControlPlaneLayout) -> list[str]:
+    """Our build of the controllers that are needed, as the administrator."""
     return _command(
         binary,
         {
