@@ -69,7 +69,10 @@ _WIDTH = 110
 """Of generated prose; tables are as wide as they are."""
 
 _READABLE = 50
-"""From this length on a pattern says nothing to a person; those of host and object names are."""
+"""From this length on a pattern says nothing to a person; those of host and object names are. Nor is one with
+alternatives shown, whose bars not every reader of Markdown takes in a table: descriptions of durations and JSON
+Pointers say more.
+"""
 
 
 def pages() -> dict[Path, str]:
@@ -276,7 +279,7 @@ def _type(node: Json) -> str:
 def _limits(node: Json) -> Iterator[str]:
     if "enum" in node:
         yield "one of " + ", ".join(f"`{value}`" for value in node["enum"])
-    if len(node.get("pattern", "")) in range(1, _READABLE):
+    if len(node.get("pattern", "")) in range(1, _READABLE) and "|" not in node["pattern"]:
         yield f"pattern `{node['pattern']}`"
     for below, above, unit in (
         ("minimum", "maximum", ""),
