@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -184,7 +185,7 @@ async def running(
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setattr(checks, "BLOCKED_SECONDS", 1.5)
     monkeypatch.setattr(watch_monitor, "_GAP_SECONDS", 2.0)
-    monkeypatch.setattr(probes, "_OWN_WATCH_SECONDS", 2.0)
+    monkeypatch.setattr(probes, "_OWN_WATCH_PATIENCE", timedelta(seconds=2))
     overrides = {"namespaces": (namespace,), "metrics": {"port": 0}, "health": {"port": reserved_ports(1)[0]}}
     operator = Running(settings=load_settings(overrides=overrides), gate=gate)
     try:
