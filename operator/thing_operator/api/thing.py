@@ -82,14 +82,14 @@ class EndpointSpec(ApiModel):
     )
     ca_secret_name: ObjectName | None = Field(
         default=None,
-        description="Name of a Secret, in the Thing's namespace, whose key ca.crt holds the PEM CA that "
-        "signed the broker's certificate. Excludes caConfigMapName. Default: the operator's "
-        "endpoint.caFile, or the Amazon roots.",
+        description="Name of a Secret, in the Thing's namespace, whose key ca.crt (or whose only key) holds the "
+        "PEM CA, root or intermediate, that signed the broker's certificate. Excludes caConfigMapName. Default: "
+        "the operator's endpoint.caFile, or the Amazon roots.",
     )
     ca_config_map_name: ObjectName | None = Field(
         default=None,
-        description="Name of a ConfigMap, in the Thing's namespace, whose key ca.crt holds the PEM CA that "
-        "signed the broker's certificate. Excludes caSecretName.",
+        description="Name of a ConfigMap, in the Thing's namespace, whose key ca.crt (or whose only key) holds the "
+        "PEM CA, root or intermediate, that signed the broker's certificate. Excludes caSecretName.",
     )
 
 

@@ -48,7 +48,7 @@ def create(
 
     console = Console(stderr=True)
     with _errors_said(console, output):
-        https = HttpsClient(hosts=None, ca_file=ca_file)
+        https = HttpsClient(hosts=None, ca_file=ca_file, ca_setting="--ca-file")
         order = order_or_id(batch_id, thing_type=thing_type, domain=domain, size=size, protocol=protocol)
         _check(output, stack=stack, api=api)
         with _Shown(console, size=size) as shown:

@@ -13,6 +13,7 @@ from pydantic_settings import EnvSettingsSource
 from thing_operator.config.settings import ENV_PREFIX, Settings
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
+from thing_operator.credentials import CredentialsError, read_authorities
 
 # Not a setting of the operator: where the local parts keep what they built.
 _OTHER_VARIABLES = frozenset({f"{ENV_PREFIX}CACHE_DIR"})
@@ -37,11 +38,13 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, Any] | No
 
 
 def read_ca_file(file: Path) -> str:
-    """The PEM text of ``endpoint.caFile``. Raises SettingsError."""
+    """The certificates of ``endpoint.caFile`` as plain PEM. Raises SettingsError."""
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_authorities(file.read_bytes())
+    except OSError as error:
         raise SettingsError(f"endpoint.caFile {file} cannot be read: {error}") from None
+    except CredentialsError as error:
+        raise SettingsError(f"endpoint.caFile {file} cannot be used: {error.message}") from None
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Reading a batch zip, checking certificates and keys, naming Secrets: pure functions."""
 
 from thing_operator.credentials.archive import Limits
+from thing_operator.credentials.authorities import read_authorities
 from thing_operator.credentials.batch import BatchEntry, FolderProblem, read_batch
 from thing_operator.credentials.certificates import Credentials, check_pair
 from thing_operator.credentials.errors import ArchiveRefusedError, CredentialsError
-from thing_operator.credentials.keys import pick_pair
+from thing_operator.credentials.keys import keys_in_words, pick_pair
 
 __all__ = [
     "ArchiveRefusedError",
@@ -14,6 +15,8 @@ __all__ = [
     "FolderProblem",
     "Limits",
     "check_pair",
+    "keys_in_words",
     "pick_pair",
+    "read_authorities",
     "read_batch",
 ]

@@ -29,12 +29,16 @@ def pick_pair(
     raise CredentialsError(_missing(data, pairs), reason=Reason.KEY_MISSING)
 
 
-def _missing(data: Mapping[str, bytes], pairs: list[tuple[str, str]]) -> str:
-    wanted = " or ".join(f"{cert} and {key}" for cert, key in pairs)
+def keys_in_words(data: Mapping[str, bytes]) -> str:
+    """Which keys a Secret or ConfigMap has, the empty ones marked so: ``nothing``, or at most ten names."""
     names = [name if value else f"{name} (empty)" for name, value in sorted(data.items())]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    found = ", ".join(names[:_NAMED]) + more if names else "nothing"
+    return ", ".join(names[:_NAMED]) + more if names else "nothing"
+
+
+def _missing(data: Mapping[str, bytes], pairs: list[tuple[str, str]]) -> str:
+    wanted = " or ".join(f"{cert} and {key}" for cert, key in pairs)
     return (
-        f"the Secret has {found}, but {wanted} are needed: add them, or name the keys that hold certificate and "
-        "private key in spec.credentials.certificateKey and privateKeyKey"
+        f"the Secret has {keys_in_words(data)}, but {wanted} are needed: add them, or name the keys that "
+        "hold certificate and private key in spec.credentials.certificateKey and privateKeyKey"
     )

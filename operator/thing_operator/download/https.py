@@ -20,6 +20,8 @@ from yarl import URL
 
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
+from thing_operator.core.tls import client_context
+from thing_operator.credentials import CredentialsError, read_authorities
 from thing_operator.download.errors import (
     DownloadFailedError,
     DownloadRefusedError,
@@ -54,11 +56,21 @@ class Answer:
 
 
 class HttpsClient:
-    """``hosts`` is the allow-list (None: any host), ``ca_file`` PEM roots instead of the system's."""
+    """``hosts`` is the allow-list (None: any host), ``ca_file`` PEM roots instead of the system's.
 
-    def __init__(self, *, hosts: tuple[str, ...] | None, ca_file: Path | None = None) -> None:
+    ``ca_setting``: where the user has named that file, or can.
+    """
+
+    def __init__(
+        self,
+        *,
+        hosts: tuple[str, ...] | None,
+        ca_file: Path | None = None,
+        ca_setting: str = "batch.caFile",
+    ) -> None:
         self.rules = HostRules(hosts)
         self._ca_file = ca_file
+        self._ca_setting = ca_setting
         self._context: ssl.SSLContext | None = None
 
     async def download(self, url: str, *, limit: int, seconds: float = _DOWNLOAD_SECONDS) -> bytes:
@@ -77,7 +89,9 @@ class HttpsClient:
         except TimeoutError:
             raise DownloadFailedError(f"{target.host} did not send the zip within {seconds:.0f} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise DownloadFailedError(f"the download from {target.host} failed: {_in_words(error)}") from None
+            raise DownloadFailedError(
+                f"the download from {target.host} failed: {self._in_words(error)}"
+            ) from None
         raise DownloadRefusedError(f"{target.host} sends from one address to the next: store the last one")
 
     async def call(
@@ -100,9 +114,9 @@ class HttpsClient:
             ):
                 status, content = response.status, await _read(response, limit=_ANSWER_LIMIT)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise UnreachableError(f"{target.host} cannot be reached: {_in_words(error)}") from None
+            raise UnreachableError(f"{target.host} cannot be reached: {self._in_words(error)}") from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise UnansweredError(f"{target.host} did not answer: {_in_words(error)}") from None
+            raise UnansweredError(f"{target.host} did not answer: {self._in_words(error)}") from None
         if content is None:
             raise UnansweredError(
                 f"{target.host} sends more than the {_ANSWER_LIMIT} bytes an answer can have"
@@ -131,7 +145,7 @@ class HttpsClient:
     async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
         if self._context is None:
             # Reading the system's roots takes tens of milliseconds.
-            self._context = await asyncio.to_thread(_context, self._ca_file)
+            self._context = await asyncio.to_thread(_context, self._ca_file, self._ca_setting)
         connector = _Connector(resolver=GuardedResolver(self.rules), ssl=self._context, use_dns_cache=False)
         try:
             async with aiohttp.ClientSession(
@@ -144,6 +158,22 @@ class HttpsClient:
                 yield session
         finally:
             await connector.abort()
+
+    def _in_words(self, error: Exception) -> str:
+        """Never the library's text, which may quote the address."""
+        match error:
+            case aiohttp.ClientConnectorDNSError():
+                return "its name cannot be resolved"
+            case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+                return f"its certificate is not trusted, or TLS fails ({self._ca_setting} names other roots)"
+            case aiohttp.ClientConnectorError():
+                return error.strerror or "no connection"
+            case aiohttp.ServerDisconnectedError():
+                return "the connection broke"
+            case TimeoutError():
+                return "it took too long"
+            case _:
+                return type(error).__name__
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -171,15 +201,22 @@ class _Connector(aiohttp.TCPConnector):
         await asyncio.sleep(0)
 
 
-def _context(ca_file: Path | None) -> ssl.SSLContext:
+def _context(ca_file: Path | None, ca_setting: str) -> ssl.SSLContext:
+    context = client_context()
+    if ca_file is None:
+        context.load_default_certs()
+        return context
     try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError):
-        raise UserError(
-            f"batch.caFile {ca_file} cannot be read as PEM: correct it", reason=Reason.INVALID_SETTINGS
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+        context.load_verify_locations(cadata=read_authorities(ca_file.read_bytes()))
+    except CredentialsError as error:
+        found = error.message
+    except ssl.SSLError:
+        found = "one of its certificates is damaged"
+    except OSError as error:
+        found = error.strerror or "it cannot be read"
+    else:
+        return context
+    raise UserError(f"{ca_setting} {ca_file} cannot be used: {found}", reason=Reason.INVALID_SETTINGS)
 
 
 async def _read(response: aiohttp.ClientResponse, *, limit: int) -> bytes | None:
@@ -224,20 +261,3 @@ def _json(content: bytes) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
-
-
-def _in_words(error: Exception) -> str:
-    """Never the library's text, which may quote the address."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "its name cannot be resolved"
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return "its certificate is not trusted, or TLS fails (batch.caFile names other roots)"
-        case aiohttp.ClientConnectorError():
-            return error.strerror or "no connection"
-        case aiohttp.ServerDisconnectedError():
-            return "the connection broke"
-        case TimeoutError():
-            return "it took too long"
-        case _:
-            return type(error).__name__

@@ -12,6 +12,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from thing_operator.core.errors import ToolError
+from thing_operator.core.tls import client_context
+from thing_operator.credentials import CredentialsError, read_authorities
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
 
 A_SECOND: Final = 1.1
@@ -125,8 +127,14 @@ class ProbeConnection:
 
 def _context(target: ProbeTarget) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=target.ca)
+        context = client_context()
+        if target.ca is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(cadata=read_authorities(target.ca.read_bytes()))
         context.load_cert_chain(target.certificate, target.private_key)
+    except CredentialsError as error:
+        raise ToolError(f"the CA {target.ca} cannot be used: {error.message}") from None
     except (OSError, ssl.SSLError) as error:
         raise ToolError(f"certificate, key or CA cannot be used: {error}") from None
     if target.port == _ALPN_PORT:

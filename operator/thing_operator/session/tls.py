@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from cryptography import x509
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
+from thing_operator.core.tls import client_context
 from thing_operator.session.errors import TlsFailedError
 
 if TYPE_CHECKING:
@@ -90,18 +91,16 @@ class TlsContexts:
 
 
 def _new_context(endpoint: "Endpoint") -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context = client_context(endpoint.ca_pem or amazon_roots())
+    except (ssl.SSLError, ValueError):
+        raise TlsFailedError(
+            f"the CA given for {endpoint.host} is not usable, one of its certificates is damaged: correct ca.crt or "
+            "endpoint.caFile"
+        ) from None
     # AWS issues none, and each connection belongs to one identity anyway.
     # Nor is a handshake done again on a connection: the identity is not kept for it.
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
-    try:
-        context.load_verify_locations(cadata=endpoint.ca_pem or amazon_roots())
-    except (ssl.SSLError, ValueError):
-        raise TlsFailedError(
-            f"the CA given for {endpoint.host} is not usable: PEM certificates are expected in ca.crt or "
-            "endpoint.caFile"
-        ) from None
     if endpoint.port == _MQTT_ALPN_PORT:
         context.set_alpn_protocols([_MQTT_ALPN])
     return context

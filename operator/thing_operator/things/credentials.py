@@ -4,11 +4,19 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
-from thing_operator.core.resource import ObjectKey
-from thing_operator.credentials import Credentials, check_pair, pick_pair
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.credentials import (
+    Credentials,
+    CredentialsError,
+    check_pair,
+    keys_in_words,
+    pick_pair,
+    read_authorities,
+)
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
@@ -24,7 +32,7 @@ class SecretNotFoundError(UserError):
 
 
 class CaNotFoundError(UserError):
-    """The Secret or ConfigMap with the CA is not there, or lacks the key."""
+    """The Secret or ConfigMap with the CA is not there, or has none that can be used."""
 
     reason = Reason.CA_NOT_FOUND
 
@@ -72,11 +80,33 @@ async def _read_ca(client: ApiClient, *, namespace: str, resolved: ResolvedThing
         body = await client.get(resource, ObjectKey(namespace, name))
     except NotFoundError:
         raise CaNotFoundError(f"{kind} {name} with the broker's CA is not in namespace {namespace}") from None
+    return _checked_ca(_values_of(body, resource), where=f"{kind} {name}")
+
+
+def _checked_ca(data: Mapping[str, bytes], *, where: str) -> str:
+    """What is under ``ca.crt``, else under the only key there is: others write it under names of their own."""
+    key = CA_KEY if CA_KEY in data or len(data) != 1 else next(iter(data))
+    if key not in data:
+        raise CaNotFoundError(
+            f"{where} has {keys_in_words(data)}: put the broker's CA under {CA_KEY}, as PEM"
+        )
+    if not data[key].strip():
+        raise CaNotFoundError(
+            f"{key} of {where} is empty: whoever keeps it has not put the broker's CA there yet, or knows none; "
+            "it is read again until one is there"
+        )
+    try:
+        return read_authorities(data[key])
+    except CredentialsError as error:
+        raise CaNotFoundError(f"{key} of {where} is no CA: {error.message}") from None
+
+
+def _values_of(body: Mapping[str, Any], resource: Resource) -> dict[str, bytes]:
+    """A ConfigMap has text, and what is no UTF-8 beside it, in base64; a Secret has base64 alone."""
     data = body.get("data") or {}
-    if CA_KEY not in data:
-        raise CaNotFoundError(f"{kind} {name} has no key {CA_KEY}: put the broker's CA there, as PEM")
-    text = data[CA_KEY]
-    return _decoded({CA_KEY: text})[CA_KEY].decode("utf-8", "replace") if resource is SECRETS else str(text)
+    if resource is SECRETS:
+        return _decoded(data)
+    return _decoded(body.get("binaryData") or {}) | {key: text.encode() for key, text in data.items()}
 
 
 def _decoded(data: Mapping[str, str]) -> dict[str, bytes]:

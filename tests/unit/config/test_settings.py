@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.pki import Authority
 
-from thing_operator.config import Settings, SettingsError, load_settings
+from thing_operator.config import Settings, SettingsError, load_settings, read_ca_file
 from thing_operator.core.durations import format_duration, parse_duration, parse_size
 
 
@@ -107,3 +108,27 @@ def test_durations(text: object, seconds: float) -> None:
 @pytest.mark.parametrize(("text", "size"), [("8KiB", 8192), ("8 KB", 8000), ("100", 100), (5, 5)])
 def test_sizes(text: object, size: int) -> None:
     assert parse_size(text) == size
+
+
+def test_a_ca_file_is_read_as_people_have_it(tmp_path: Path) -> None:
+    file, pem = tmp_path / "ca.pem", Authority.new().pem
+    file.write_bytes("# Zertifikat für Å\n".encode("latin-1") + pem.encode())
+    assert read_ca_file(file) == pem
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read: [Errno 2]"),
+        ("", "cannot be used: no certificate in PEM form: the file is empty"),
+        ("hello", "there is no complete block"),
+    ],
+)
+def test_a_ca_file_without_a_ca_is_named(content: str | None, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsError) as caught:
+        read_ca_file(file)
+    assert caught.value.message.startswith(f"endpoint.caFile {file} ")
+    assert words in caught.value.message

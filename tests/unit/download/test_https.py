@@ -2,13 +2,16 @@
 
 import asyncio
 import gzip
+import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 from tests.support.https_site import Site, hang_up
+from tests.support.pki import Authority, ec_pair
 
-from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.download.errors import (
     DownloadFailedError,
     DownloadRefusedError,
@@ -211,6 +214,77 @@ async def test_a_server_that_is_not_trusted(site: Site) -> None:
     error = await refusal(HttpsClient(hosts=("localhost",)), site.url("/" + SECRET), DownloadFailedError)
     assert "certificate is not trusted" in error.message
     assert site.asked == []
+
+
+class TestRoots:
+    """``batch.caFile`` and ``--ca-file``."""
+
+    @pytest.fixture(autouse=True)
+    def _python_3_13(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whose contexts refuse CAs that openssl makes by its defaults."""
+        make = ssl.create_default_context
+
+        def strict(*args: Any, **options: Any) -> ssl.SSLContext:
+            context = make(*args, **options)
+            context.verify_flags |= ssl.VERIFY_X509_STRICT
+            return context
+
+        monkeypatch.setattr(ssl, "create_default_context", strict)
+
+    @pytest.mark.parametrize("form", ["plain", "comment", "UTF-16", "intermediate"])
+    async def test_what_sessions_take_is_taken(self, form: str, tmp_path: Path) -> None:
+        root = Authority.new()
+        signs = root.intermediate()
+        shown = tmp_path / "server.pem"
+        shown.write_bytes(signs.server() + signs.pem.encode())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(shown)
+        ca_file = tmp_path / "ca.pem"
+        ca_file.write_bytes(
+            {
+                "plain": root.pem.encode(),
+                "comment": "# für\n".encode("latin-1") + root.pem.encode(),
+                "UTF-16": root.pem.encode("utf-16"),
+                "intermediate": signs.pem.encode(),
+            }[form]
+        )
+        site = Site(context, ca_file)
+        await site.start()
+        try:
+            site.says("/", web.Response(body=b"zip"))
+            https = HttpsClient(hosts=("localhost",), ca_file=ca_file)
+            assert await https.download(site.url("/"), limit=LIMIT) == b"zip"
+        finally:
+            await site.stop()
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (None, "No such file or directory"),
+            (b"", "the file is empty"),
+            (ec_pair().private_key, "there is a private key in its place"),
+            (Authority.new().pem.replace("\nM", "\nA", 1).encode(), "one of its certificates is damaged"),
+        ],
+    )
+    async def test_what_cannot_be_used_is_named(
+        self, site: Site, content: bytes | None, words: str, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "ca.pem"
+        if content is not None:
+            file.write_bytes(content)
+        https = HttpsClient(hosts=("localhost",), ca_file=file, ca_setting="--ca-file")
+        with pytest.raises(UserError) as caught:
+            await https.download(site.url("/"), limit=LIMIT)
+        assert caught.value.reason == "InvalidSettings"
+        assert caught.value.message.startswith(f"--ca-file {file} cannot be used: ")
+        assert words in caught.value.message
+
+    async def test_an_untrusted_server_names_the_setting(self, site: Site) -> None:
+        https = HttpsClient(hosts=("localhost",), ca_setting="--ca-file")
+        with pytest.raises(
+            UnreachableError, match=r"not trusted, or TLS fails \(--ca-file names other roots\)"
+        ):
+            await https.call("GET", site.url("/"))
 
 
 class TestCall:

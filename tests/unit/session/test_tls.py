@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -51,6 +52,7 @@ class Server:
     """A server of Python's ssl that demands a client certificate of ROOT and says which one it saw."""
 
     context: ssl.SSLContext
+    trusted: str = ROOT.pem
     contexts: TlsContexts = field(default_factory=TlsContexts)
     _sockets: ExitStack = field(default_factory=ExitStack)
 
@@ -63,7 +65,7 @@ class Server:
     def begin(self, identity: Identity) -> "Handshake":
         """A connection whose handshake has not begun; its identity is chosen."""
         ours, theirs = (self._sockets.enter_context(end) for end in socket.socketpair())
-        endpoint = Endpoint("localhost", 8883, ROOT.pem)
+        endpoint = Endpoint("localhost", 8883, self.trusted)
         client = self._sockets.enter_context(self.contexts.wrap(ours, endpoint=endpoint, identity=identity))
         return Handshake(self.context, client, theirs)
 
@@ -113,13 +115,19 @@ def _done(step: Callable[[], None]) -> bool:
 def server_context(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> ssl.SSLContext:
-    pair = tmp_path_factory.mktemp("server") / "server.pem"
-    pair.write_bytes(ROOT.server("localhost"))
+    context = server_with(ROOT.server("localhost"), tmp_path_factory.mktemp("server"))
+    context.minimum_version = context.maximum_version = request.param
+    return context
+
+
+def server_with(pem: bytes, folder: Path) -> ssl.SSLContext:
+    """One with this certificate that demands a client certificate of ROOT."""
+    file = folder / "server.pem"
+    file.write_bytes(pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair)
+    context.load_cert_chain(file)
     context.load_verify_locations(cadata=ROOT.pem)
     context.verify_mode = ssl.CERT_REQUIRED
-    context.minimum_version = context.maximum_version = request.param
     return context
 
 
@@ -229,6 +237,18 @@ def test_a_key_for_rsa_does_not_serve_an_rsa_pss_certificate(server: Server) -> 
     as_rsa = ROOT.identity_for(key_of("RSA-PSS", 0))
     with pytest.raises(TlsFailedError, match="RSA-PSS is another one than RSA"):
         server.begin(replace(identity_of("RSA-PSS"), private_key_pem=as_rsa.private_key_pem))
+
+
+def test_an_intermediate_is_enough_to_trust_a_broker(tmp_path: Path) -> None:
+    shown = INTERMEDIATE.server("localhost") + INTERMEDIATE.pem.encode()
+    with Server(server_with(shown, tmp_path), trusted=INTERMEDIATE.pem) as server:
+        assert server.seen(identity_of("RSA")) == identity_of("RSA").fingerprint
+
+
+def test_a_damaged_ca_is_named(server: Server) -> None:
+    server.trusted = ROOT.pem.replace("\nM", "\nA", 1)
+    with pytest.raises(TlsFailedError, match="the CA given for localhost is not usable"):
+        server.begin(identity_of("RSA"))
 
 
 def leaf_of(identity: Identity) -> bytes:

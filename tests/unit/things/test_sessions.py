@@ -7,7 +7,7 @@ import pytest
 from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
 from tests.support.fakes import ServiceSession
-from tests.support.pki import ec_pair
+from tests.support.pki import Authority, ec_pair
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
@@ -28,6 +28,7 @@ THING = ObjectSnapshot(
     finalizers=(),
     spec=b"{}",
 )
+CA = Authority.new().pem
 TARGET = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None)
 TARGET_WITH_CA = ResolvedThing("t", "localhost", 8883, None, "broker-ca", "thing-t", None, None)
 
@@ -100,6 +101,6 @@ async def test_a_ca_that_is_missing_is_read_at_the_next_reconcile() -> None:
     scene = Scene()
     with pytest.raises(CaNotFoundError, match="broker-ca"):
         await scene.ensure(TARGET_WITH_CA)
-    scene.store.answers[CONFIG_MAPS] = {"data": {"ca.crt": "the CA"}}
+    scene.store.answers[CONFIG_MAPS] = {"data": {"ca.crt": CA}}
     await scene.ensure(TARGET_WITH_CA)
-    assert [spec.endpoint.ca_pem for spec in scene.opened] == ["the CA"]
+    assert [spec.endpoint.ca_pem for spec in scene.opened] == [CA]

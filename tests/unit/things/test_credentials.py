@@ -1,0 +1,120 @@
+"""The CA that a Thing names: where it is looked for, and what is said of one that cannot be used."""
+
+import base64
+from typing import Any
+
+import pytest
+from tests.support.api_client import FakeClient
+from tests.support.clock import FakeClock
+from tests.support.pki import Authority, ec_pair
+
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.errors import NotFoundError
+from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
+from thing_operator.things.credentials import CaNotFoundError, read_identity
+from thing_operator.things.resolved import ResolvedThing
+
+PEM = Authority.new().pem
+KEY = ec_pair().private_key.decode()
+PAIR = ec_pair()
+
+
+def encoded(**values: bytes) -> dict[str, str]:
+    return {name.replace("_", "."): base64.b64encode(value).decode() for name, value in values.items()}
+
+
+CREDENTIALS = {"data": encoded(tls_crt=PAIR.certificate, tls_key=PAIR.private_key)}
+
+
+class Store(FakeClient):
+    """Has the thing's Secret, and one object with a CA."""
+
+    def __init__(self, resource: Resource, body: dict[str, Any]) -> None:
+        self._bodies = {(SECRETS, "thing-t"): CREDENTIALS, (resource, "ca"): body}
+
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        if (resource, key.name) not in self._bodies:
+            raise NotFoundError("not there")
+        return self._bodies[resource, key.name]
+
+
+async def ca_of(resource: Resource, body: dict[str, Any], *, name: str = "ca") -> str | None:
+    """What a Thing trusts that names this object."""
+    secret, config_map = (name, None) if resource is SECRETS else (None, name)
+    resolved = ResolvedThing("t", "localhost", 8883, secret, config_map, "thing-t", None, None)
+    store = Store(resource, body)
+    found = await read_identity(store, namespace="ns", resolved=resolved, now=FakeClock().now())
+    return found.ca_pem
+
+
+async def refusal(resource: Resource, body: dict[str, Any], *, name: str = "ca") -> str:
+    with pytest.raises(CaNotFoundError) as caught:
+        await ca_of(resource, body, name=name)
+    assert caught.value.reason == "CaNotFound"
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": {"ca.crt": PEM}},
+        {"data": {"ca.crt": f"\ufeff{PEM}"}},
+        {"data": {"ca.crt": f"# Zertifikat für Å\n{PEM}"}},
+        {"data": {"ca.crt": PEM, "ca-bundle.crt": "something else"}},
+        {"data": {"ca-bundle.crt": PEM}},
+        {"data": {"AmazonRootCA1.pem": PEM}},
+        {"binaryData": encoded(ca_crt="# für\n".encode("latin-1") + PEM.encode())},
+        {"binaryData": encoded(ca_crt=PEM.encode("utf-16")), "data": {"README": "which CA this is"}},
+        {"binaryData": encoded(ca_pem=PEM.encode("utf-16")), "data": None},
+    ],
+)
+async def test_of_a_config_map(body: dict[str, Any]) -> None:
+    assert await ca_of(CONFIG_MAPS, body) == PEM
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(ca_crt=PEM.encode()),
+        encoded(ca_crt=PEM.encode("utf-16")),
+        encoded(ca_crt="# für\n".encode("latin-1") + PEM.encode()),
+        encoded(ca_crt=PEM.encode(), tls_crt=PAIR.certificate, tls_key=PAIR.private_key),
+        encoded(root_pem=PEM.encode()),
+    ],
+)
+async def test_of_a_secret(data: dict[str, str]) -> None:
+    assert await ca_of(SECRETS, {"data": data}) == PEM
+
+
+@pytest.mark.parametrize("resource", [SECRETS, CONFIG_MAPS], ids=lambda resource: resource.plural)
+@pytest.mark.parametrize("text", ["", " \n"])
+async def test_an_empty_one_is_waited_for_and_nothing_else_is_trusted(resource: Resource, text: str) -> None:
+    """As cert-manager leaves it until it has issued, and for good where the issuer knows no CA."""
+    value = base64.b64encode(text.encode()).decode() if resource is SECRETS else text
+    found = await refusal(resource, {"data": {"ca.crt": value, "tls.crt": value}})
+    assert "ca.crt of" in found
+    assert "is empty" in found
+    assert "it is read again until one is there" in found
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "ConfigMap ca has nothing: put the broker's CA under ca.crt, as PEM"),
+        ({"data": {"a.pem": PEM, "b.pem": ""}}, "ConfigMap ca has a.pem, b.pem (empty): put"),
+        ({"data": {"a": PEM}, "binaryData": encoded(b=b"\xff")}, "ConfigMap ca has a, b: put"),
+        ({"data": {"ca.crt": "see the wiki"}}, "ca.crt of ConfigMap ca is no CA: no certificate in PEM form"),
+        ({"data": {"notes": "see the wiki"}}, "notes of ConfigMap ca is no CA"),
+        ({"data": {"ca.crt": KEY}}, "there is a private key in its place"),
+    ],
+)
+async def test_what_cannot_be_used_is_named(body: dict[str, Any], words: str) -> None:
+    found = await refusal(CONFIG_MAPS, body)
+    assert words in found
+    assert KEY.splitlines()[1] not in found
+
+
+async def test_an_object_that_is_not_there() -> None:
+    assert "Secret other with the broker's CA is not in namespace ns" in await refusal(
+        SECRETS, {}, name="other"
+    )
