@@ -10,6 +10,7 @@ Current: ``held`` is what the API server holds. Queued: ``desired`` waits for it
 and the last of ``in_flight`` is on its way; a newer status may be queued meanwhile. In doubt: ``in_flight`` is left
 over from requests without an answer, or is what somebody else wrote: the API server may hold any of these, so even
 the status that was held is written again.
+Drawn in docs/contributing/architecture.md#a-status-entry.
 """
 
 import asyncio

@@ -12,6 +12,8 @@
 * WAITING: until the time that :class:`ReconnectState` sets after an error; only ``replace`` ends it earlier.
 * CLOSED: from any of them by ``close``, for good.
 
+Drawn in docs/contributing/architecture.md#a-session.
+
 ``replace`` makes a new connection beside the old one. The old one serves, and the session stays READY, until the
 broker lets the new one in; while the new one fails, ``pending_identity_error`` says why.
 """
