@@ -18,11 +18,6 @@ from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 
 @pytest.fixture
-def thing(things: Things) -> CloudThing:
-    return things(1)[0]
-
-
-@pytest.fixture
 def rest(cloud: LocalCloud, thing: CloudThing) -> Rest:
     return Rest(cloud, thing)
 

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -21,12 +22,8 @@ from thing_operator_local.pki import KeyType
 
 
 @pytest.fixture
-def thing(things: Things) -> CloudThing:
-    return things(1)[0]
-
-
-@pytest.fixture
-def device(cloud: LocalCloud, thing: CloudThing) -> Any:
+def device(cloud: LocalCloud, thing: CloudThing) -> Iterator[Device]:
+    """Connected, and subscribed to nothing yet."""
     with Device(cloud.info, thing) as device:
         yield device
 

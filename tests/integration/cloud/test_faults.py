@@ -34,18 +34,6 @@ def control(cloud: LocalCloud) -> Iterator[CloudControl]:
     control.slow_tls(0)
 
 
-@pytest.fixture
-def thing(things: Things) -> CloudThing:
-    return things(1)[0]
-
-
-@pytest.fixture
-def device(cloud: LocalCloud, thing: CloudThing) -> Iterator[Device]:
-    with Device(cloud.info, thing) as device:
-        device.subscribe_all()
-        yield device
-
-
 def test_dropped_answer_never_comes_and_the_update_stands(control: CloudControl, device: Device) -> None:
     control.fault(Action.DROP, thing=device.name, kinds=frozenset({ShadowMessage.ACCEPTED}), count=1)
     device.publish(device.topics.update, UPDATE)

@@ -7,17 +7,10 @@ import json
 import time
 from typing import Any
 
-import pytest
-from tests.support.cloud import Things
 from tests.support.devices import Device
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.layout import CloudLayout
-
-
-@pytest.fixture
-def thing(things: Things) -> CloudThing:
-    return things(1)[0]
 
 
 def observations(cloud: LocalCloud, thing: str) -> list[dict[str, Any]]:

@@ -5,10 +5,8 @@ Source: docs/background/aws-iot-shadow.md.
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from tests.support.cloud import Things
 from tests.support.devices import Device
 
@@ -16,18 +14,6 @@ from thing_operator.shadow.topics import ShadowTopics
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 Json = Any
-
-
-@pytest.fixture
-def thing(things: Things) -> CloudThing:
-    return things(1)[0]
-
-
-@pytest.fixture
-def device(cloud: LocalCloud, thing: CloudThing) -> Iterator[Device]:
-    with Device(cloud.info, thing) as device:
-        device.subscribe_all()
-        yield device
 
 
 def update(device: Device, body: Json) -> dict[str, Json]:

@@ -1,7 +1,7 @@
 """The table of the shadow service's rules against the running cloud, asked over MQTT and over AWS's REST."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,13 +28,6 @@ def fresh(cloud: LocalCloud) -> Callable[[], CloudThing]:
 @pytest.fixture
 def thing(fresh: Callable[[], CloudThing]) -> CloudThing:
     return fresh()
-
-
-@pytest.fixture
-def device(cloud: LocalCloud, thing: CloudThing) -> Iterator[Device]:
-    with Device(cloud.info, thing) as device:
-        device.subscribe_all()
-        yield device
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
