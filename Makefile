@@ -36,8 +36,8 @@ $(BENCH): $(STAMP)
 
 test: check unit integration ## everything CI runs
 
-unit: $(STAMP) ## the tests that need nothing but Python (ARGS="-k WORD"; WORKERS=0: one after the other)
-	$(PYTEST) tests/unit $(ARGS)
+unit: $(STAMP) ## the tests that need nothing but Python, and what they must cover (WORKERS=0: one after the other)
+	$(PYTEST) tests/unit --cov $(ARGS)
 
 integration: $(STAMP) ## the tests with a real API server, broker and Helm, which the first run builds (ARGS, WORKERS)
 	$(PYTEST) tests --ignore=tests/unit $(ARGS)
@@ -80,5 +80,5 @@ constraints: $(STAMP) ## renew constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable --all | grep -vE '^(pip|setuptools|wheel)==' > constraints.txt
 
 clean: ## remove what the targets made in this folder
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site .cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist site .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,11 +38,9 @@ class Backoff:
         """How long to wait after so many failures in a row; 1 is the first."""
         base, limit = self.base.total_seconds(), self.limit.total_seconds()
         ceiling = min(limit, base * 2.0 ** min(failures - 1, _MAX_DOUBLINGS))
-        match self.jitter:
-            case Jitter.FULL:
-                least = 0.0
-            case Jitter.FULL_ABOVE_BASE:
-                least = min(base, limit) / 2
-            case Jitter.EQUAL:
-                least = ceiling / 2
+        least = {
+            Jitter.FULL: 0.0,
+            Jitter.FULL_ABOVE_BASE: min(base, limit) / 2,
+            Jitter.EQUAL: ceiling / 2,
+        }[self.jitter]
         return timedelta(seconds=self.rng.uniform(least, ceiling))

@@ -17,32 +17,31 @@ _PER_FILE = 400
 
 def split_batch(entries: Iterable[BatchEntry], *, limit: int = PART_LIMIT) -> list[bytes]:
     """The usable things of a batch, in order, as zips of at most ``limit`` bytes."""
-    groups: list[list[BatchEntry]] = []
+    groups: list[list[tuple[str, bytes]]] = []
     room = 0
     for entry in entries:
         if entry.credentials is None:
             continue
+        files = (
+            (f"{entry.thing_name}/{CERTIFICATE}", entry.credentials.certificate_pem),
+            (f"{entry.thing_name}/{PRIVATE_KEY}", entry.credentials.private_key_pem),
+        )
         # Without compression: base64 of random bytes shrinks by a quarter at most, and the sum is certain.
-        size = len(entry.credentials.certificate_pem) + len(entry.credentials.private_key_pem) + 2 * _PER_FILE
+        size = sum(len(data) + _PER_FILE for _, data in files)
         if not groups or size > room:
             groups.append([])
             room = limit
-        groups[-1].append(entry)
+        groups[-1].extend(files)
         room -= size
     return [_zipped(group) for group in groups]
 
 
-def _zipped(entries: Iterable[BatchEntry]) -> bytes:
+def _zipped(files: Iterable[tuple[str, bytes]]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for entry in entries:
-            if entry.credentials is not None:
-                for file, data in (
-                    (CERTIFICATE, entry.credentials.certificate_pem),
-                    (PRIVATE_KEY, entry.credentials.private_key_pem),
-                ):
-                    info = zipfile.ZipInfo(f"{entry.thing_name}/{file}", _TIME)
-                    info.compress_type = zipfile.ZIP_DEFLATED
-                    info.external_attr = 0o600 << 16
-                    archive.writestr(info, data)
+        for name, data in files:
+            info = zipfile.ZipInfo(name, _TIME)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o600 << 16
+            archive.writestr(info, data)
     return buffer.getvalue()

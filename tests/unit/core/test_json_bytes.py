@@ -30,7 +30,7 @@ def test_what_the_standard_library_writes_is_read(value: object) -> None:
 def test_what_is_beyond_64_bits_and_lone_surrogates() -> None:
     assert encode({"n": 2**70, "s": "\ud800"}) == b'{"n":1180591620717411303424,"s":"\\ud800"}'
     assert math.isclose(decode(b"[1180591620717411303424]")[0], 2.0**70)
-    assert decode(b'"\\ud800"') == "\ud800"
+    assert decode(b'["\\ud800", 1.5]') == ["\ud800", 1.5]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tests.support.pki import (
 )
 
 from thing_operator.credentials import Credentials, CredentialsError, check_pair
-from thing_operator.credentials.pem import pem_blocks
+from thing_operator.credentials.pem import PemBlock, pem_blocks
 
 
 def check(certificate: bytes, private_key: bytes) -> Credentials:
@@ -271,6 +271,11 @@ def test_der_is_told_from_rubbish(pair: Pair) -> None:
     der = ssl.PEM_cert_to_DER_cert(pair.certificate.decode())
     assert "DER" in refusal(der, pair.private_key).message
     assert "DER" not in refusal(b"rubbish", pair.private_key).message
+
+
+def test_a_key_of_ssh_is_named(pair: Pair) -> None:
+    key = PemBlock("OPENSSH PRIVATE KEY", b"openssh-key-v1").to_pem()
+    assert "a key of SSH" in refusal(pair.certificate, key).message
 
 
 def test_no_key_in_the_repr(pair: Pair) -> None:

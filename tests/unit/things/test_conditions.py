@@ -12,6 +12,7 @@ from thing_operator.api.conditions import Condition, ConditionType, find_conditi
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
 from thing_operator.session import Phase
+from thing_operator.session.model import SessionFailure
 from thing_operator.things.conditions import (
     SECRET_GRACE,
     condition_keys,
@@ -115,6 +116,16 @@ ROWS = [
         ),
         {"Ready": "False/DuplicateThing", "Stalled": "True/DuplicateThing"},
         id="duplicate",
+    ),
+    pytest.param(
+        seen(session=session(pending_identity_error=SessionFailure(Reason.TLS_FAILED, "unknown CA"))),
+        {"Ready": "False/TlsFailed", "Stalled": "True/TlsFailed", "Connected": "True/Connected"},
+        id="new credentials do not connect, the former session goes on",
+    ),
+    pytest.param(
+        seen(accepted=False, session=session(connected=False, reason=Reason.CONNECTED)),
+        {"Ready": "False/Pending", "Connected": "False/Connecting", "Reconciling": "True/Progressing"},
+        id="connecting",
     ),
     pytest.param(
         seen(drift=("/a",)),

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 from tests.unit.things.observations import PENDING, SYNCED, seen, session
 from tests.unit.things.reconciles import Reconciles
 
-from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.api.thing import MirrorSpec, ShadowStatus, ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey
 from thing_operator.device import NO_DEVICE, DeviceProgram, compile_device
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import SessionView
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
 from thing_operator.things.managed_paths import ManagedPaths
-from thing_operator.things.mirror import MirrorOnly, mirror_only
+from thing_operator.things.mirror import Mirror, MirrorOnly, mirror_only, mirror_report
 from thing_operator.things.problem import Problem
 from thing_operator.things.shadow_sync import SyncOutcome
 from thing_operator.things.status import build_status
@@ -162,3 +164,86 @@ async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str,
             assert status.model_copy(update={"shadow": before.shadow}) == before
             assert done.requeue_after is None
         standing = mirror_only(found, done, program=program)
+
+
+# --- the way around the reconcile
+
+
+THING = ObjectSnapshot(
+    key=ObjectKey("ns", "t"),
+    uid="u",
+    generation=2,
+    created="2026-11-23T00:00:00Z",
+    deleting_since=None,
+    finalizers=(),
+    spec=b"{}",
+)
+
+
+class Published:
+    """A session that shows ``view``, and the mirrors that are written of it."""
+
+    def __init__(self, view: SessionView) -> None:
+        self.view = view
+        self.mirrored: list[Any] = []
+
+    def mirror(self, _snapshot: ObjectSnapshot, shadow: ShadowStatus, _spec: MirrorSpec | None) -> None:
+        self.mirrored.append(shadow.reported)
+
+
+def report(mirror: Mirror, published: Published | None, *, generation: int = 2) -> bool:
+    """The session has changed; whether that needs no reconcile."""
+    snapshot = replace(THING, generation=generation)
+    return mirror_report(snapshot, mirror, cast("Any", published), cast("Any", published))
+
+
+def steady(view: SessionView) -> Mirror:
+    mirror = Mirror()
+    mirror.begin()
+    assert mirror.finish(settled(view)) is False
+    return mirror
+
+
+def test_a_report_to_a_steady_thing_goes_into_status_once() -> None:
+    published = Published(session(document=SYNCED))
+    mirror = steady(published.view)
+    assert report(mirror, published)
+    assert published.mirrored == [], "nothing has changed"
+    published.view = replace(published.view, document=reported(SYNCED, t=1))
+    assert report(mirror, published)
+    assert report(mirror, published)
+    assert published.mirrored == [{"a": 1, "b": 2, "t": 1}]
+
+
+def test_what_the_mirror_does_not_show_needs_a_reconcile() -> None:
+    published = Published(session(document=SYNCED))
+    mirror = steady(published.view)
+    published.view = replace(published.view, document=reported(SYNCED, a=2))
+    assert not report(mirror, published)
+    published.view = replace(published.view, document=reported(SYNCED, t=1))
+    assert not report(mirror, published, generation=3), "a spec that no reconcile has seen"
+    assert not report(mirror, None), "no session"
+    assert published.mirrored == []
+
+
+def test_a_thing_that_is_not_steady_needs_a_reconcile() -> None:
+    published = Published(session(document=SYNCED))
+    assert not report(Mirror(), published)
+    mirror = steady(published.view)
+    mirror.begin()
+    assert mirror.finish(None) is False
+    assert not report(mirror, published)
+
+
+def test_what_changes_during_a_reconcile_asks_for_another_unless_it_ended_steady() -> None:
+    published = Published(session(document=SYNCED))
+    mirror = Mirror()
+    mirror.begin()
+    assert report(mirror, published), "the one under way sees to it"
+    assert mirror.finish(None) is True
+    mirror.begin()
+    assert report(mirror, published)
+    assert mirror.finish(settled(published.view)) is False
+    assert mirror.steady() is not None
+    mirror.begin()
+    assert mirror.steady() is None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.support.clock import START
-from tests.unit.things.observations import CREDENTIALS
+from tests.unit.things.observations import CREDENTIALS, GRACE, session
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
@@ -64,6 +64,12 @@ def test_a_request_is_tried_again_unless_it_is_refused_for_good(
     )
     found = requeue_after(seen, due=None, retry_after=timedelta(seconds=1))
     assert (found is not None) == again
+
+
+def test_the_end_of_the_grace_of_a_dropped_session_is_awaited() -> None:
+    lost = session(connected=False, since=START - timedelta(seconds=10))
+    assert requeued(session=lost, disconnect_grace=GRACE) == timedelta(seconds=20.05)
+    assert requeued(session=session(), disconnect_grace=GRACE) is None
 
 
 def test_what_waits_for_its_time_comes_first() -> None:

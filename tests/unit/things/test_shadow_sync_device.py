@@ -72,6 +72,19 @@ async def test_a_stale_offline_is_put_right_without_a_word_and_not_in_a_hot_loop
     assert len(thing.session.reports) == 2
 
 
+async def test_presence_leaves_other_facts_of_mics_section_as_they_are() -> None:
+    thing = Reconciles()
+    device = {"connectionStatus": True, "reported": {"tcxn": {"cellular": {"rssi": -70}}}}
+    await thing.run({}, device=device)
+    whole = {"tcxn": {"cellular": {"rssi": -70}, "connection_status": 2}}
+    assert thing.session.reported() == whole
+    thing.clock.advance(60)
+    await thing.edited(reported={"tcxn": {"connection_status": 0, "cellular": {"rssi": -80}}}).run(
+        {}, device=device
+    )
+    assert thing.session.reported() == whole
+
+
 async def test_presence_does_not_wait_for_a_fight_over_another_fact() -> None:
     thing = Reconciles()
     device = {"connectionStatus": True, "reported": {"model": "F"}}

@@ -1,0 +1,85 @@
+"""Which broker and which Secret a Thing comes to, with the operator's defaults."""
+
+from typing import Any
+
+import pytest
+
+from thing_operator.api.thing import ThingSpec
+from thing_operator.config import EndpointSettings
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.things.resolved import (
+    EndpointNotAllowedError,
+    EndpointNotConfiguredError,
+    ResolvedThing,
+    resolve,
+    resolve_thing,
+)
+
+SETTINGS = EndpointSettings.model_validate({"host": "broker.example", "allowedHosts": ["*.amazonaws.com"]})
+
+
+def resolved(spec: dict[str, Any], settings: EndpointSettings = SETTINGS) -> ResolvedThing:
+    return resolve_thing(name="freezer", spec=ThingSpec.model_validate(spec), settings=settings)
+
+
+def test_what_the_spec_leaves_out_comes_from_the_configuration_and_the_name() -> None:
+    found = resolved({})
+    assert (found.thing_name, found.host, found.port) == ("freezer", "broker.example", 8883)
+    assert found.secret_name == "thing-freezer"
+
+
+def test_what_the_spec_says_holds() -> None:
+    found = resolved(
+        {
+            "thingName": "00000041",
+            "endpoint": {"host": "a.amazonaws.com", "port": 443, "caSecretName": "ca"},
+            "credentials": {"secretName": "mine", "certificateKey": "c", "privateKeyKey": "k"},
+        }
+    )
+    assert found == ResolvedThing("00000041", "a.amazonaws.com", 443, "ca", None, "mine", "c", "k")
+
+
+def test_one_client_id_on_one_endpoint_is_one_claim_however_the_host_is_written() -> None:
+    upper = resolved({"endpoint": {"host": "A.amazonaws.com"}})
+    assert upper.claim_key == resolved({"endpoint": {"host": "a.amazonaws.com"}}).claim_key
+
+
+@pytest.mark.parametrize("host", ["broker.example", "x.y.amazonaws.com"])
+def test_the_operators_own_host_and_those_allowed_may_be_named(host: str) -> None:
+    assert resolved({"endpoint": {"host": host}}).host == host
+
+
+def test_any_other_host_is_refused_with_the_remedy() -> None:
+    with pytest.raises(EndpointNotAllowedError, match=r"endpoint\.allowedHosts"):
+        resolved({"endpoint": {"host": "evil.example"}})
+
+
+def test_without_a_list_any_host_may_be_named() -> None:
+    anything = EndpointSettings.model_validate({"host": None, "allowedHosts": None})
+    assert resolved({"endpoint": {"host": "any.example"}}, anything).host == "any.example"
+
+
+def test_no_broker_at_all_is_a_problem_that_names_both_places() -> None:
+    nothing = EndpointSettings.model_validate({"host": None})
+    with pytest.raises(EndpointNotConfiguredError, match=r"spec\.endpoint\.host"):
+        resolved({}, nothing)
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "parsed"),
+    [(b"{}", "EndpointNotConfigured", True), (b'{"mirror": 1}', "InvalidSpec", False)],
+)
+def test_what_is_wrong_is_in_the_result(spec: bytes, reason: str, *, parsed: bool) -> None:
+    snapshot = ObjectSnapshot(
+        key=ObjectKey("ns", "freezer"),
+        uid="u",
+        generation=1,
+        created="2026-11-23T00:00:00Z",
+        deleting_since=None,
+        finalizers=(),
+        spec=spec,
+    )
+    found = resolve(snapshot, settings=EndpointSettings.model_validate({"host": None}))
+    assert found.problem is not None
+    assert (found.problem.reason, found.spec is not None, found.resolved) == (reason, parsed, None)
