@@ -22,7 +22,7 @@ from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.secret_watch import SecretWatch
 
 
-class Setup:
+class WatchAtServer:
     def __init__(self, client: ApiClient, namespaces: tuple[str, ...]) -> None:
         self.seen: list[ObjectKey] = []
         self.resyncs = 0
@@ -39,8 +39,8 @@ class Setup:
 
 
 @pytest.fixture
-async def setup(client: KubeClient, namespace: str) -> AsyncIterator[Setup]:
-    made = Setup(client, (namespace,))
+async def setup(client: KubeClient, namespace: str) -> AsyncIterator[WatchAtServer]:
+    made = WatchAtServer(client, (namespace,))
     await made.watch.prepare()
     task = asyncio.create_task(made.watch.run())
     yield made
@@ -54,7 +54,7 @@ def secret(name: str, size: int = 1) -> dict[str, Any]:
 
 
 async def test_what_is_made_changed_and_deleted_is_told(
-    client: KubeClient, setup: Setup, namespace: str
+    client: KubeClient, setup: WatchAtServer, namespace: str
 ) -> None:
     key = ObjectKey(namespace, "s")
     await client.create(SECRETS, namespace, secret("s"))
@@ -67,7 +67,7 @@ async def test_what_is_made_changed_and_deleted_is_told(
 
 
 async def test_what_happens_between_prepare_and_run_is_told(client: KubeClient, namespace: str) -> None:
-    setup = Setup(client, ())
+    setup = WatchAtServer(client, ())
     await setup.watch.prepare()
     await client.create(SECRETS, namespace, secret("early"))
     task = asyncio.create_task(setup.watch.run())
@@ -108,7 +108,7 @@ class CountingClient(ForwardingClient):
 async def test_secrets_of_others_cost_no_memory(client: KubeClient, kubectl: Kubectl, namespace: str) -> None:
     """100 Secrets of 100 KB: 10 MB of content, of which nothing comes here and of whose names nothing is kept."""
     counting = CountingClient(client)
-    setup = Setup(counting, (namespace,))
+    setup = WatchAtServer(counting, (namespace,))
     await setup.watch.prepare()
     items = [secret(f"s{number}", 100_000) for number in range(100)]
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})

@@ -27,7 +27,7 @@ def status(reported: Json, **more: Any) -> Json:
     return {"observedGeneration": 1, "thingName": "t", "shadow": shadow} | more
 
 
-class Setup:
+class WriterAtServer:
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self.client = client
         self.namespace = namespace
@@ -57,14 +57,14 @@ class Setup:
 
 
 @pytest.fixture
-async def setup(client: KubeClient, namespace: str) -> AsyncIterator[Setup]:
-    made = Setup(client, namespace)
+async def setup(client: KubeClient, namespace: str) -> AsyncIterator[WriterAtServer]:
+    made = WriterAtServer(client, namespace)
     await made.writer.start()
     yield made
     await made.writer.stop()
 
 
-async def test_a_status_is_replaced_whole(setup: Setup) -> None:
+async def test_a_status_is_replaced_whole(setup: WriterAtServer) -> None:
     ref = await setup.make_thing()
     await setup.writer.write_through(ref, status({"old": {"x": 1, "y": 2}, "kept": 1}, managedPaths=["/a"]))
     await setup.writer.write_through(ref, status({"old": {"y": 3}}))
@@ -75,7 +75,7 @@ async def test_a_status_is_replaced_whole(setup: Setup) -> None:
     assert stored["spec"] == {"desired": {"a": 1}}
 
 
-async def test_the_owners_of_fields_do_not_grow_with_the_shadow(setup: Setup) -> None:
+async def test_the_owners_of_fields_do_not_grow_with_the_shadow(setup: WriterAtServer) -> None:
     ref = await setup.make_thing()
     leaves = {f"k{number}": {"deep": number} for number in range(50)}
     await setup.writer.write_through(ref, status(leaves))
@@ -85,7 +85,7 @@ async def test_the_owners_of_fields_do_not_grow_with_the_shadow(setup: Setup) ->
     assert ours[0]["fieldsV1"]["f:status"]["f:shadow"]["f:reported"] == {}
 
 
-async def test_an_object_recreated_under_its_name_is_not_written(setup: Setup) -> None:
+async def test_an_object_recreated_under_its_name_is_not_written(setup: WriterAtServer) -> None:
     old = await setup.make_thing()
     await setup.client.delete(THINGS, old.key)
     new = await setup.make_thing()
@@ -97,7 +97,7 @@ async def test_an_object_recreated_under_its_name_is_not_written(setup: Setup) -
     await setup.writer.write_through(new, status({"of": "the new"}))
 
 
-async def test_a_deleted_object_is_reported(setup: Setup) -> None:
+async def test_a_deleted_object_is_reported(setup: WriterAtServer) -> None:
     ref = await setup.make_thing()
     await setup.client.delete(THINGS, ref.key)
     setup.writer.enqueue(ref, status({}), urgent=True, min_interval=NOW)
@@ -105,7 +105,7 @@ async def test_a_deleted_object_is_reported(setup: Setup) -> None:
 
 
 async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
-    setup: Setup, caplog: pytest.LogCaptureFixture
+    setup: WriterAtServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     ref = await setup.make_thing()
     bad = status({}) | {"observedGeneration": "one"}
@@ -121,7 +121,7 @@ async def test_a_status_that_the_schema_refuses_is_no_lost_object_and_no_loop(
     assert (await setup.stored(ref))["status"]["shadow"]["reported"] == {"good": 1}
 
 
-async def test_what_differs_in_type_only_is_stored(setup: Setup) -> None:
+async def test_what_differs_in_type_only_is_stored(setup: WriterAtServer) -> None:
     ref = await setup.make_thing()
     for value in (1, True, "1"):
         setup.writer.enqueue(ref, status({"on": value}), urgent=True, min_interval=NOW)
@@ -130,7 +130,7 @@ async def test_what_differs_in_type_only_is_stored(setup: Setup) -> None:
         assert json.dumps(stored) == json.dumps(value)
 
 
-async def test_the_same_status_changes_nothing_at_the_api_server(setup: Setup) -> None:
+async def test_the_same_status_changes_nothing_at_the_api_server(setup: WriterAtServer) -> None:
     ref = await setup.make_thing()
     await setup.writer.write_through(ref, status({"a": 1}))
     before = (await setup.stored(ref))["metadata"]["resourceVersion"]

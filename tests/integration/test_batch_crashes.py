@@ -42,7 +42,7 @@ class Door:
         self.held: Callable[[str], bool] = lambda _what: False
         self.unanswered: Callable[[str], bool] = lambda _what: False
         self.edited: Callable[[Json], Json] = lambda item: item
-        self._released = threading.Event()
+        self.released = threading.Event()
         credentials = server_authority(folder).server()
         (folder / "door.pem").write_text(credentials.certificate + credentials.private_key)
         self.ca_file = folder / "both.pem"
@@ -63,7 +63,7 @@ class Door:
         """Nothing is held or edited any more; what was held is dropped."""
         self.edited = lambda item: item
         self.held = self.unanswered = lambda _what: False
-        self._released.set()
+        self.released.set()
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -92,12 +92,12 @@ class Door:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 door.seen.append(what)
                 if door.held(what):
-                    door._released.wait()
+                    door.released.wait()
                     return
                 status, content = door.ask(self, body)
                 door.done.append(what)
                 if door.unanswered(what):
-                    door._released.wait()
+                    door.released.wait()
                     return
                 if what == _LIST and status == HTTPStatus.OK:
                     content = json.dumps([door.edited(item) for item in json.loads(content)]).encode()

@@ -31,7 +31,7 @@ def remembered(workspace: Workspace, thing: CloudThing) -> bool:
     return "/short/lived" in managed(workspace, thing)
 
 
-class Scene:
+class KilledOperator:
     """Holds the world still at a moment."""
 
     def __init__(self, workspace: Workspace, thing: CloudThing) -> None:
@@ -71,17 +71,17 @@ class Scene:
 
 
 MOMENTS = {
-    "recorded, not sent": Scene.recorded_but_not_sent,
-    "sent, not processed": Scene.sent_but_not_processed,
-    "accepted, nobody knows": Scene.accepted_but_nobody_knows,
-    "done": Scene.done,
+    "recorded, not sent": KilledOperator.recorded_but_not_sent,
+    "sent, not processed": KilledOperator.sent_but_not_processed,
+    "accepted, nobody knows": KilledOperator.accepted_but_nobody_knows,
+    "done": KilledOperator.done,
 }
 
 
-def kill_at(moment: str, workspace: Workspace, things: Things) -> Scene:
+def kill_at(moment: str, workspace: Workspace, things: Things) -> KilledOperator:
     thing = things(1)[0]
     workspace.store_credentials(thing)
-    scene = Scene(workspace, thing)
+    scene = KilledOperator(workspace, thing)
     try:
         MOMENTS[moment](scene)
         workspace.operator.stop(grace=0)

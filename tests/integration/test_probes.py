@@ -120,7 +120,7 @@ class Gate:
                     await end.wait_closed()
 
 
-class Running:
+class RunningOperator:
     """An operator in a thread of its own (kopf cancels every task of its loop at its end), behind a gate."""
 
     def __init__(self, *, settings: Settings, gate: Gate) -> None:
@@ -176,7 +176,7 @@ class Running:
 @pytest.fixture
 async def running(
     control_plane: ControlPlane, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[RunningOperator]:
     gate = Gate(control_plane.server)
     await gate.open()
     kubeconfig = tmp_path / "kubeconfig"
@@ -187,7 +187,7 @@ async def running(
     monkeypatch.setattr(watch_monitor, "_GAP_SECONDS", 2.0)
     monkeypatch.setattr(probes, "_OWN_WATCH_PATIENCE", timedelta(seconds=2))
     overrides = {"namespaces": (namespace,), "metrics": {"port": 0}, "health": {"port": reserved_ports(1)[0]}}
-    operator = Running(settings=load_settings(overrides=overrides), gate=gate)
+    operator = RunningOperator(settings=load_settings(overrides=overrides), gate=gate)
     try:
         await operator.until("readyz", 200)
         yield operator
@@ -196,7 +196,9 @@ async def running(
         await gate.shut()
 
 
-async def test_a_lost_api_server_makes_unready_until_it_is_back_and_never_restarts(running: Running) -> None:
+async def test_a_lost_api_server_makes_unready_until_it_is_back_and_never_restarts(
+    running: RunningOperator,
+) -> None:
     await running.gate.shut()
     body = await running.until("readyz", 503)
     assert any("Watch" in name for name in failing(body))
@@ -206,7 +208,7 @@ async def test_a_lost_api_server_makes_unready_until_it_is_back_and_never_restar
     await running.until("readyz", 200)
 
 
-async def test_a_blocked_loop_fails_liveness_and_only_while_it_is_blocked(running: Running) -> None:
+async def test_a_blocked_loop_fails_liveness_and_only_while_it_is_blocked(running: RunningOperator) -> None:
     free = Event()
     running.call(free.wait, 60)
     body = await running.until("healthz", 503)
@@ -217,7 +219,7 @@ async def test_a_blocked_loop_fails_liveness_and_only_while_it_is_blocked(runnin
 
 @pytest.mark.parametrize("part", ["secret watch", "status writer", "queue of things", "resync"])
 async def test_a_part_that_dies_ends_the_operator_loudly(
-    running: Running, part: str, caplog: pytest.LogCaptureFixture
+    running: RunningOperator, part: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     running.kill(part)
     with pytest.raises(TaskDiedError, match=part):

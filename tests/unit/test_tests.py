@@ -34,6 +34,16 @@ def test_no_test_imports_another() -> None:
     assert wrong == []
 
 
+def test_no_class_of_the_tests_has_two_meanings() -> None:
+    """Whoever searches for a name finds one class; pytest's own groups of tests are none."""
+    found: dict[str, list[str]] = {}
+    for file in (ROOT / "tests").rglob("*.py"):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("Test"):
+                found.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}
+
+
 def test_unit_tests_are_in_the_folders_of_what_they_test() -> None:
     """``tests/unit/session`` tests ``thing_operator.session``; what is beside the operator has its own name."""
     unit = ROOT / "tests" / "unit"

@@ -101,7 +101,7 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-class World:
+class MicAndStatus:
     """MIC and the API server, which outlive the process; it ends at the step with the number ``crash_at``."""
 
     def __init__(self, crash_at: int, *, answers: bool = True) -> None:
@@ -135,7 +135,7 @@ class World:
         self._point()
 
 
-async def run_until_settled(world: World) -> None:
+async def run_until_settled(world: MicAndStatus) -> None:
     """Reconciles of one process after the other, each new one with an empty memory."""
     clock = FakeClock(start=NOW)
     cloud = CloudSource(HttpsClient(hosts=()), manifest_url="https://m", clock=clock, limit=1)
@@ -159,7 +159,7 @@ async def run_until_settled(world: World) -> None:
 
 @pytest.mark.parametrize("crash_at", range(1, 8))
 async def test_a_crash_at_each_step_never_orders_twice(crash_at: int) -> None:
-    world = World(crash_at)
+    world = MicAndStatus(crash_at)
     await run_until_settled(world)
     assert len(world.made) <= 1
     adopted = world.stored is not None and world.stored.batch_id is not None
@@ -167,7 +167,7 @@ async def test_a_crash_at_each_step_never_orders_twice(crash_at: int) -> None:
 
 
 async def test_a_lost_answer_is_found_in_the_list() -> None:
-    world = World(0, answers=False)
+    world = MicAndStatus(0, answers=False)
     await run_until_settled(world)
     assert world.stored is not None
     assert ([each.batch_id for each in world.made], world.stored.batch_id) == (["batch-0"], "batch-0")
@@ -216,7 +216,7 @@ class Downloads(HttpsClient):
         return self.zips[url]
 
 
-class Listing(World):
+class Listing(MicAndStatus):
     """A batch that is made, whose url is another one at each look."""
 
     def __init__(self, *urls: str) -> None:
@@ -228,7 +228,7 @@ class Listing(World):
         return (item("1", current_size=5, is_finished=True, url=url),)
 
 
-async def followed(world: World, https: HttpsClient) -> OrderedZip | InTheMaking:
+async def followed(world: MicAndStatus, https: HttpsClient) -> OrderedZip | InTheMaking:
     cloud = CloudSource(https, manifest_url="https://m", clock=FakeClock(start=NOW), limit=1)
     cloud._states.setdefault(KEY, _OrderState()).client = world  # type: ignore[assignment]
     return await cloud.advance(

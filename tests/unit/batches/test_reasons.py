@@ -165,7 +165,7 @@ def giving(found: object) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
-class Case:
+class BatchCase:
     """What the world is like, and the reason that the ThingBatch gets of it.
 
     ``at``: the condition beside Ready, None when Ready is True. ``download``, ``cloud``: what is there instead.
@@ -186,7 +186,7 @@ class Case:
 STALLED, RECONCILING = ConditionType.STALLED, ConditionType.RECONCILING
 
 
-def api_server_in_trouble() -> Iterator[Case]:
+def api_server_in_trouble() -> Iterator[BatchCase]:
     for status, reason, at in (
         (400, Reason.API_SERVER_REFUSED, STALLED),
         (401, Reason.API_SERVER_UNAVAILABLE, RECONCILING),
@@ -199,29 +199,29 @@ def api_server_in_trouble() -> Iterator[Case]:
         (503, Reason.API_SERVER_UNAVAILABLE, RECONCILING),
     ):
         answer = error_of(status, action="GET things", detail="no")
-        yield Case(reason, at, f"list {status}", errors={"list": answer})
+        yield BatchCase(reason, at, f"list {status}", errors={"list": answer})
     for status, reason, at in (
         (403, Reason.FORBIDDEN, STALLED),
         (429, Reason.API_SERVER_UNAVAILABLE, RECONCILING),
     ):
         answer = error_of(status, action="POST secrets", detail="no")
-        yield Case(reason, at, f"create {status}", errors={"create": answer})
-    yield Case(
+        yield BatchCase(reason, at, f"create {status}", errors={"create": answer})
+    yield BatchCase(
         Reason.RETRYING, RECONCILING, "deleted meanwhile", errors={"patch": NotFoundError("not there")}
     )
     terminating = NamespaceTerminatingError("POST secrets: the namespace is being deleted")
-    yield Case(Reason.NAMESPACE_TERMINATING, STALLED, errors={"create": terminating})
+    yield BatchCase(Reason.NAMESPACE_TERMINATING, STALLED, errors={"create": terminating})
 
 
-def sources() -> Iterator[Case]:
-    yield Case(Reason.IMPORTED, None)
-    yield Case(Reason.PARTLY_IMPORTED, STALLED, zip_file=MIXED)
-    yield Case(Reason.SOURCE_NOT_FOUND, RECONCILING, errors={"get": NotFoundError("not there")})
-    yield Case(Reason.INVALID_ARCHIVE, STALLED, zip_file=b"no zip")
-    yield Case(Reason.INVALID_SPEC, STALLED, "no source", spec={"source": {}})
-    yield Case(Reason.INVALID_SPEC, STALLED, "not of the CRD", spec={"source": 1})
-    yield Case(Reason.URL_NOT_ALLOWED, STALLED, spec=FROM_URL, url="http://zips.example.com/batch.zip")
-    yield Case(
+def sources() -> Iterator[BatchCase]:
+    yield BatchCase(Reason.IMPORTED, None)
+    yield BatchCase(Reason.PARTLY_IMPORTED, STALLED, zip_file=MIXED)
+    yield BatchCase(Reason.SOURCE_NOT_FOUND, RECONCILING, errors={"get": NotFoundError("not there")})
+    yield BatchCase(Reason.INVALID_ARCHIVE, STALLED, zip_file=b"no zip")
+    yield BatchCase(Reason.INVALID_SPEC, STALLED, "no source", spec={"source": {}})
+    yield BatchCase(Reason.INVALID_SPEC, STALLED, "not of the CRD", spec={"source": 1})
+    yield BatchCase(Reason.URL_NOT_ALLOWED, STALLED, spec=FROM_URL, url="http://zips.example.com/batch.zip")
+    yield BatchCase(
         Reason.INVALID_SETTINGS, STALLED, "batch.caFile", spec=FROM_URL, ca_file=Path("no-such-file.pem")
     )
     for error, reason, at in (
@@ -229,13 +229,15 @@ def sources() -> Iterator[Case]:
         (DownloadFailedError("m"), Reason.DOWNLOAD_FAILED, RECONCILING),
         (DownloadRefusedError("m"), Reason.DOWNLOAD_FAILED, STALLED),
     ):
-        yield Case(reason, at, type(error).__name__, spec=FROM_URL, download=raising(error))
+        yield BatchCase(reason, at, type(error).__name__, spec=FROM_URL, download=raising(error))
 
 
-def cloud() -> Iterator[Case]:
-    yield Case(Reason.PROGRESSING, RECONCILING, spec=FROM_CLOUD, cloud=giving(InTheMaking(ORDER, "1 of 2")))
+def cloud() -> Iterator[BatchCase]:
+    yield BatchCase(
+        Reason.PROGRESSING, RECONCILING, spec=FROM_CLOUD, cloud=giving(InTheMaking(ORDER, "1 of 2"))
+    )
     lacking = OrderedZip(ORDER, FetchedZip(GOOD, lacking="one thing is missing"))
-    yield Case(Reason.ORDER_FAILED, STALLED, "in part", spec=FROM_CLOUD, cloud=giving(lacking))
+    yield BatchCase(Reason.ORDER_FAILED, STALLED, "in part", spec=FROM_CLOUD, cloud=giving(lacking))
     errors: tuple[tuple[ThingOperatorError, Reason, ConditionType], ...] = (
         (OrderFailedError("m"), Reason.ORDER_FAILED, STALLED),
         (OrderUnknownError("m"), Reason.ORDER_UNKNOWN, STALLED),
@@ -246,7 +248,7 @@ def cloud() -> Iterator[Case]:
         (UnansweredError("m"), Reason.CLOUD_UNAVAILABLE, RECONCILING),
     )
     for error, reason, at in errors:
-        yield Case(reason, at, type(error).__name__, spec=FROM_CLOUD, cloud=raising(error))
+        yield BatchCase(reason, at, type(error).__name__, spec=FROM_CLOUD, cloud=raising(error))
 
 
 CASES = [*api_server_in_trouble(), *sources(), *cloud()]
@@ -261,7 +263,7 @@ class Seen:
     error: ThingOperatorError | None = None
 
 
-async def reconciled(case: Case) -> Seen:
+async def reconciled(case: BatchCase) -> Seen:
     writer, events, clock = Writer(), list[Reason](), FakeClock()
     client: Any = ApiServer(zip_file=case.zip_file, url=case.url, errors=case.errors)
     snapshot = ObjectSnapshot(
@@ -301,7 +303,7 @@ async def reconciled(case: Case) -> Seen:
 @pytest.mark.parametrize(
     "case", [pytest.param(case, id=f"{case.reason} {case.name}".strip()) for case in CASES]
 )
-async def test_a_batch_says_what_is_the_matter(case: Case) -> None:
+async def test_a_batch_says_what_is_the_matter(case: BatchCase) -> None:
     seen = await reconciled(case)
     ready = find_condition(seen.status.conditions, ConditionType.READY)
     assert ready is not None

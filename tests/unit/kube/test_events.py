@@ -42,7 +42,7 @@ class EventClient(FakeClient):
         return [(event["message"], event["count"]) for event in self.made.values()]
 
 
-class Setup:
+class RecorderOnFake:
     def __init__(self) -> None:
         self.client = EventClient()
         self.clock = FakeClock(loop_time)
@@ -53,14 +53,14 @@ class Setup:
 
 
 @pytest.fixture
-async def setup() -> AsyncIterator[Setup]:
-    made = Setup()
+async def setup() -> AsyncIterator[RecorderOnFake]:
+    made = RecorderOnFake()
     await made.recorder.start()
     yield made
     await made.recorder.stop()
 
 
-async def test_the_same_within_ten_minutes_is_counted(setup: Setup) -> None:
+async def test_the_same_within_ten_minutes_is_counted(setup: RecorderOnFake) -> None:
     setup.record()
     await until(lambda: setup.client.counts() == [("m", 1)])
     setup.clock.advance(500)
@@ -72,7 +72,7 @@ async def test_the_same_within_ten_minutes_is_counted(setup: Setup) -> None:
     await until(lambda: setup.client.counts() == [("m", 2), ("m", 1), ("another", 1)])
 
 
-async def test_one_that_flaps_does_not_silence_the_others(setup: Setup) -> None:
+async def test_one_that_flaps_does_not_silence_the_others(setup: RecorderOnFake) -> None:
     for number in range(2000):
         setup.record("flapping", message=str(number))
     setup.record("quiet")
@@ -83,7 +83,9 @@ async def test_one_that_flaps_does_not_silence_the_others(setup: Setup) -> None:
     await until(lambda: ("again", 1) in setup.client.counts())
 
 
-async def test_a_fleet_that_starts_is_recorded_slowly_and_not_beyond_the_first_thousand(setup: Setup) -> None:
+async def test_a_fleet_that_starts_is_recorded_slowly_and_not_beyond_the_first_thousand(
+    setup: RecorderOnFake,
+) -> None:
     began = loop_time()
     for number in range(5000):
         setup.record(f"t{number}")
@@ -97,7 +99,7 @@ async def test_a_fleet_that_starts_is_recorded_slowly_and_not_beyond_the_first_t
 
 @pytest.mark.parametrize("error", [ApiUnavailableError("down"), ZeroDivisionError()])
 async def test_trouble_is_told_and_the_next_is_recorded(
-    setup: Setup, error: Exception, caplog: pytest.LogCaptureFixture
+    setup: RecorderOnFake, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [error]
     setup.record(message="lost")
@@ -108,7 +110,7 @@ async def test_trouble_is_told_and_the_next_is_recorded(
     await until(lambda: ("lost", 1) in setup.client.counts())
 
 
-async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: Setup) -> None:
+async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: RecorderOnFake) -> None:
     setup.record("a", message="ø" * 512)
     setup.record("b", message="ø" * 513)
     await until(lambda: len(setup.client.made) == 2)
@@ -117,7 +119,7 @@ async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: Setup) -> None:
     assert cut == "ø" * 510 + "..."
 
 
-async def test_the_reason_decides_whether_an_event_is_a_warning(setup: Setup) -> None:
+async def test_the_reason_decides_whether_an_event_is_a_warning(setup: RecorderOnFake) -> None:
     reasons = (Reason.PARTLY_IMPORTED, Reason.API_SERVER_UNAVAILABLE, Reason.IMPORTED, Reason.CONNECTED)
     for reason in reasons:
         setup.recorder.record(object_ref("b", uid="b"), reason=reason, message=reason)
@@ -131,7 +133,7 @@ async def test_the_reason_decides_whether_an_event_is_a_warning(setup: Setup) ->
     }
 
 
-async def test_stop_ends_while_events_wait(setup: Setup) -> None:
+async def test_stop_ends_while_events_wait(setup: RecorderOnFake) -> None:
     for number in range(100):
         setup.record(f"t{number}")
     async with asyncio.timeout(5):

@@ -61,7 +61,7 @@ class ScriptedApi(FakeClient):
             yield each
 
 
-class Running:
+class RunningWatch:
     """A Secret watch on a scripted API, and what it has reported."""
 
     def __init__(self, *scripts: Script, fail: bool) -> None:
@@ -91,8 +91,8 @@ class Running:
 async def start() -> AsyncIterator[Callable[..., Any]]:
     tasks: list[asyncio.Task[None]] = []
 
-    async def begin(*scripts: Script, fail: bool = False) -> Running:
-        running = Running(*scripts, fail=fail)
+    async def begin(*scripts: Script, fail: bool = False) -> RunningWatch:
+        running = RunningWatch(*scripts, fail=fail)
         await running.watch.prepare()
         tasks.append(asyncio.create_task(running.watch.run()))
         return running
@@ -103,7 +103,7 @@ async def start() -> AsyncIterator[Callable[..., Any]]:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-Start = Callable[..., Awaitable[Running]]
+Start = Callable[..., Awaitable[RunningWatch]]
 
 
 async def test_a_watch_that_ends_goes_on_where_it_was(start: Start) -> None:

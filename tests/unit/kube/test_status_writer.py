@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 NOW, LATER = timedelta(0), timedelta(seconds=2)
 
 
-class Setup:
+class WriterOnFake:
     def __init__(self, rate: float = 1000, *, first_retry: float = 1) -> None:
         self.client = RecordingClient()
         self.deleted: list[ObjectRef] = []
@@ -63,21 +63,21 @@ async def a_moment_later() -> float:
 
 
 @pytest.fixture
-async def setup() -> AsyncIterator[Setup]:
-    made = Setup()
+async def setup() -> AsyncIterator[WriterOnFake]:
+    made = WriterOnFake()
     await made.writer.start()
     yield made
     await made.writer.stop()
 
 
-async def test_what_the_api_server_holds_is_not_written_again(setup: Setup) -> None:
+async def test_what_the_api_server_holds_is_not_written_again(setup: WriterOnFake) -> None:
     setup.writer.seed(object_ref(), {"a": 1})
     setup.writer.enqueue(object_ref(), {"a": 1}, urgent=True, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == []
 
 
-async def test_the_first_change_goes_at_once_and_later_ones_together(setup: Setup) -> None:
+async def test_the_first_change_goes_at_once_and_later_ones_together(setup: WriterOnFake) -> None:
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=LATER)
     await until(lambda: setup.values() == [{"n": 0}])
     for number in range(1, 50):
@@ -88,7 +88,7 @@ async def test_the_first_change_goes_at_once_and_later_ones_together(setup: Setu
     assert setup.client.written_at[1] - setup.client.written_at[0] == LATER.total_seconds()
 
 
-async def test_an_urgent_change_does_not_wait_for_the_interval(setup: Setup) -> None:
+async def test_an_urgent_change_does_not_wait_for_the_interval(setup: WriterOnFake) -> None:
     hour = timedelta(hours=1)
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=hour)
     await until(lambda: len(setup.values()) == 1)
@@ -96,7 +96,7 @@ async def test_an_urgent_change_does_not_wait_for_the_interval(setup: Setup) -> 
     await until(lambda: setup.values()[-1] == {"n": 1})
 
 
-async def test_what_somebody_else_wrote_is_seen_in_a_list_and_written_over_once(setup: Setup) -> None:
+async def test_what_somebody_else_wrote_is_seen_in_a_list_and_written_over_once(setup: WriterOnFake) -> None:
     await setup.writer.write_through(object_ref(), {"n": 0})
     asked_at = await a_moment_later()
     assert not setup.writer.detect_foreign_write(object_ref(), {"n": 0}, asked_at=asked_at)
@@ -109,7 +109,7 @@ async def test_what_somebody_else_wrote_is_seen_in_a_list_and_written_over_once(
     assert setup.values() == [{"n": 0}, {"n": 0}]
 
 
-async def test_a_list_of_the_past_says_nothing_of_the_present(setup: Setup) -> None:
+async def test_a_list_of_the_past_says_nothing_of_the_present(setup: WriterOnFake) -> None:
     asked_at = loop_time()
     await setup.writer.write_through(object_ref(), {"n": 1})
     assert not setup.writer.detect_foreign_write(object_ref(), {"n": 0}, asked_at=asked_at)
@@ -123,7 +123,7 @@ async def test_a_list_of_the_past_says_nothing_of_the_present(setup: Setup) -> N
     assert setup.values() == [{"n": 1}, {"n": 2}]
 
 
-async def test_a_change_taken_back_is_not_written(setup: Setup) -> None:
+async def test_a_change_taken_back_is_not_written(setup: WriterOnFake) -> None:
     hour = timedelta(hours=1)
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=hour)
     await until(lambda: len(setup.values()) == 1)
@@ -133,7 +133,7 @@ async def test_a_change_taken_back_is_not_written(setup: Setup) -> None:
     assert setup.values() == [{"n": 0}]
 
 
-async def test_trouble_is_waited_out_and_the_last_value_lands(setup: Setup) -> None:
+async def test_trouble_is_waited_out_and_the_last_value_lands(setup: WriterOnFake) -> None:
     setup.client.errors = [ApiUnavailableError("down"), ApiUnavailableError("down")]
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors)
@@ -142,7 +142,7 @@ async def test_trouble_is_waited_out_and_the_last_value_lands(setup: Setup) -> N
 
 
 async def test_a_status_that_the_schema_refuses_is_given_up(
-    setup: Setup, caplog: pytest.LogCaptureFixture
+    setup: WriterOnFake, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [InvalidObjectError("schema")]
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
@@ -152,7 +152,7 @@ async def test_a_status_that_the_schema_refuses_is_given_up(
     assert setup.deleted == []
 
 
-async def test_a_part_is_changed_in_what_was_wanted_last_wherever_that_is(setup: Setup) -> None:
+async def test_a_part_is_changed_in_what_was_wanted_last_wherever_that_is(setup: WriterOnFake) -> None:
     setup.writer.seed(object_ref(), {"a": 0, "part": 0})
     setup.writer.patch(object_ref(), {"part": 0}, min_interval=NOW)
     assert setup.counts.seen["suppressed"] == 1
@@ -171,7 +171,7 @@ async def test_a_part_is_changed_in_what_was_wanted_last_wherever_that_is(setup:
     assert setup.values() == [{"a": 1, "part": 1}, {"a": 1, "part": 2}, {"a": 1, "part": 3}]
 
 
-async def test_a_part_is_changed_in_ours_and_not_in_what_somebody_else_wrote(setup: Setup) -> None:
+async def test_a_part_is_changed_in_ours_and_not_in_what_somebody_else_wrote(setup: WriterOnFake) -> None:
     await setup.writer.write_through(object_ref(), {"a": 1, "part": 0})
     asked_at = await a_moment_later()
     assert setup.writer.detect_foreign_write(object_ref(), {"a": 9}, asked_at=asked_at)
@@ -180,7 +180,7 @@ async def test_a_part_is_changed_in_ours_and_not_in_what_somebody_else_wrote(set
     assert setup.current() == {"a": 1, "part": 1}
 
 
-async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Setup) -> None:
+async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: WriterOnFake) -> None:
     setup.writer.enqueue(object_ref(), {"a": 1, "part": 0}, urgent=True, min_interval=NOW)
     await until(lambda: len(setup.values()) == 1)
     setup.client.errors = [ApiUnavailableError("down")]
@@ -191,14 +191,14 @@ async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Set
 
 
 @pytest.mark.parametrize("error", [NotFoundError("deleted"), InvalidObjectError("uid")])
-async def test_an_object_that_is_gone_is_told(setup: Setup, error: NotFoundError) -> None:
+async def test_an_object_that_is_gone_is_told(setup: WriterOnFake, error: NotFoundError) -> None:
     setup.client.uid = "another"
     setup.client.errors = [error]
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: setup.deleted == [object_ref()])
 
 
-async def test_write_raises_and_returns_only_when_it_is_held(setup: Setup) -> None:
+async def test_write_raises_and_returns_only_when_it_is_held(setup: WriterOnFake) -> None:
     setup.client.errors = [ApiUnavailableError("down")]
     with pytest.raises(ApiUnavailableError):
         await setup.writer.write_through(object_ref(), {"n": 0})
@@ -206,7 +206,7 @@ async def test_write_raises_and_returns_only_when_it_is_held(setup: Setup) -> No
     assert setup.current() == {"n": 1}
 
 
-async def test_what_the_api_server_may_hold_is_all_that_is_on_its_way(setup: Setup) -> None:
+async def test_what_the_api_server_may_hold_is_all_that_is_on_its_way(setup: WriterOnFake) -> None:
     hour = timedelta(hours=1)
     setup.writer.seed(object_ref(), {"n": 0})
     setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=hour)
@@ -222,7 +222,7 @@ async def test_what_the_api_server_may_hold_is_all_that_is_on_its_way(setup: Set
 
 
 async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() -> None:
-    setup = Setup(rate=1)
+    setup = WriterOnFake(rate=1)
     names = [f"t{number}" for number in range(6)]
     for name in names:
         setup.writer.enqueue(object_ref(name), {"n": 0}, urgent=name == "t5", min_interval=NOW)
@@ -234,7 +234,7 @@ async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() 
     assert [key.name for key, _ in setup.client.written] == ["t5", "t0", "t1", "t2", "t3", "t4"]
 
 
-async def test_a_lost_answer_does_not_hide_the_way_back(setup: Setup) -> None:
+async def test_a_lost_answer_does_not_hide_the_way_back(setup: WriterOnFake) -> None:
     setup.writer.seed(object_ref(), {"v": "A"})
     setup.client.lost = [ApiUnavailableError("the answer is lost")]
     setup.writer.enqueue(object_ref(), {"v": "B"}, urgent=True, min_interval=NOW)
@@ -244,7 +244,7 @@ async def test_a_lost_answer_does_not_hide_the_way_back(setup: Setup) -> None:
     assert setup.values()[-1] == {"v": "A"}
 
 
-async def test_what_is_refused_for_certain_leaves_no_doubt(setup: Setup) -> None:
+async def test_what_is_refused_for_certain_leaves_no_doubt(setup: WriterOnFake) -> None:
     setup.writer.seed(object_ref(), {"v": "A"})
     setup.client.errors = [ThrottledError("429")]
     setup.writer.enqueue(object_ref(), {"v": "B"}, urgent=True, min_interval=NOW)
@@ -256,7 +256,7 @@ async def test_what_is_refused_for_certain_leaves_no_doubt(setup: Setup) -> None
     assert setup.values() == []
 
 
-async def test_after_many_lost_answers_nothing_counts_as_held(setup: Setup) -> None:
+async def test_after_many_lost_answers_nothing_counts_as_held(setup: WriterOnFake) -> None:
     setup.writer.seed(object_ref(), {"managed": 0})
     for number in range(1, 8):
         setup.client.lost = [ApiUnavailableError("the answer is lost")]
@@ -270,7 +270,7 @@ async def test_after_many_lost_answers_nothing_counts_as_held(setup: Setup) -> N
     assert setup.candidates() == ({"managed": 8},)
 
 
-async def test_the_same_again_while_it_is_on_its_way_is_not_written_twice(setup: Setup) -> None:
+async def test_the_same_again_while_it_is_on_its_way_is_not_written_twice(setup: WriterOnFake) -> None:
     setup.client.open.clear()
     setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=NOW)
     await until(lambda: setup.client.flying == 1)
@@ -282,7 +282,7 @@ async def test_the_same_again_while_it_is_on_its_way_is_not_written_twice(setup:
     assert setup.counts.seen == {"written": 1, "suppressed": 1}
 
 
-async def test_a_value_that_comes_back_while_another_is_on_its_way_lands(setup: Setup) -> None:
+async def test_a_value_that_comes_back_while_another_is_on_its_way_lands(setup: WriterOnFake) -> None:
     setup.writer.seed(object_ref(), {"n": 0})
     setup.client.open.clear()
     setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=NOW)
@@ -297,7 +297,7 @@ async def test_a_value_that_comes_back_while_another_is_on_its_way_lands(setup: 
     "error", [ApiUnavailableError("down"), NotFoundError("deleted"), InvalidObjectError("no")]
 )
 async def test_an_object_forgotten_while_its_write_fails_takes_nobody_along(
-    setup: Setup, error: ApiUnavailableError
+    setup: WriterOnFake, error: ApiUnavailableError
 ) -> None:
     setup.client.open.clear()
     setup.client.errors = [error]
@@ -313,7 +313,9 @@ async def test_an_object_forgotten_while_its_write_fails_takes_nobody_along(
 
 
 @pytest.mark.parametrize("steps", range(6))
-async def test_an_object_forgotten_at_whatever_moment_takes_nobody_along(setup: Setup, steps: int) -> None:
+async def test_an_object_forgotten_at_whatever_moment_takes_nobody_along(
+    setup: WriterOnFake, steps: int
+) -> None:
     for number in range(12):
         setup.writer.enqueue(object_ref(f"t{number}"), {"n": 1}, urgent=True, min_interval=NOW)
         for _ in range(steps):
@@ -323,7 +325,7 @@ async def test_an_object_forgotten_at_whatever_moment_takes_nobody_along(setup: 
     await until(lambda: {"n": 2} in setup.values())
 
 
-async def test_the_same_value_may_become_urgent(setup: Setup) -> None:
+async def test_the_same_value_may_become_urgent(setup: WriterOnFake) -> None:
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
     setup.writer.enqueue(object_ref(), {"n": 1}, urgent=False, min_interval=HOUR)
@@ -331,7 +333,7 @@ async def test_the_same_value_may_become_urgent(setup: Setup) -> None:
     await until(lambda: len(setup.values()) == 2)
 
 
-async def test_what_is_urgent_stays_so_when_a_mere_report_follows(setup: Setup) -> None:
+async def test_what_is_urgent_stays_so_when_a_mere_report_follows(setup: WriterOnFake) -> None:
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
     setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=HOUR)
@@ -339,7 +341,7 @@ async def test_what_is_urgent_stays_so_when_a_mere_report_follows(setup: Setup) 
     await until(lambda: setup.values()[-1] == {"n": 2})
 
 
-async def test_equality_is_that_of_json(setup: Setup) -> None:
+async def test_equality_is_that_of_json(setup: WriterOnFake) -> None:
     setup.writer.seed(object_ref(), {"on": 1})
     setup.writer.enqueue(object_ref(), {"on": 1.0}, urgent=True, min_interval=NOW)
     setup.writer.enqueue(object_ref(), {"on": True}, urgent=True, min_interval=NOW)
@@ -348,7 +350,7 @@ async def test_equality_is_that_of_json(setup: Setup) -> None:
 
 
 async def test_a_missing_right_is_waited_out_and_an_outage_is_told_once(
-    setup: Setup, caplog: pytest.LogCaptureFixture
+    setup: WriterOnFake, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [ForbiddenError("no right") for _ in range(8)]
     for name in "abcd":
@@ -357,7 +359,7 @@ async def test_a_missing_right_is_waited_out_and_an_outage_is_told_once(
     assert caplog.text.count("was not written") == 1
 
 
-async def test_the_api_server_says_how_long_to_leave_it_alone(setup: Setup) -> None:
+async def test_the_api_server_says_how_long_to_leave_it_alone(setup: WriterOnFake) -> None:
     throttled = ThrottledError("429")
     throttled.retry_after = timedelta(seconds=17)
     setup.client.errors = [throttled]
@@ -367,7 +369,7 @@ async def test_the_api_server_says_how_long_to_leave_it_alone(setup: Setup) -> N
     assert setup.client.written_at[0] - began >= 17
 
 
-async def test_objects_that_were_refused_together_do_not_come_back_together(setup: Setup) -> None:
+async def test_objects_that_were_refused_together_do_not_come_back_together(setup: WriterOnFake) -> None:
     throttled = ThrottledError("429")
     throttled.retry_after = timedelta(seconds=17)
     setup.client.errors = [throttled] * 20
@@ -380,7 +382,7 @@ async def test_objects_that_were_refused_together_do_not_come_back_together(setu
     assert len(set(pauses)) == 20
 
 
-async def test_ten_at_once_and_one_of_an_object(setup: Setup) -> None:
+async def test_ten_at_once_and_one_of_an_object(setup: WriterOnFake) -> None:
     setup.client.open.clear()
     for number in range(3):
         for name in range(30):
@@ -393,7 +395,7 @@ async def test_ten_at_once_and_one_of_an_object(setup: Setup) -> None:
     assert last == {f"t{name}": {"n": 2} for name in range(30)}
 
 
-async def test_flush_writes_what_only_waits_for_its_interval(setup: Setup) -> None:
+async def test_flush_writes_what_only_waits_for_its_interval(setup: WriterOnFake) -> None:
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
     setup.client.open.clear()
@@ -405,7 +407,7 @@ async def test_flush_writes_what_only_waits_for_its_interval(setup: Setup) -> No
     assert setup.values() == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 
-async def test_flush_gives_up_in_time(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+async def test_flush_gives_up_in_time(setup: WriterOnFake, caplog: pytest.LogCaptureFixture) -> None:
     setup.client.open.clear()
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
     began = loop_time()
@@ -416,7 +418,7 @@ async def test_flush_gives_up_in_time(setup: Setup, caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize("steps", range(8))
-async def test_stop_ends_at_whatever_moment_news_comes(setup: Setup, steps: int) -> None:
+async def test_stop_ends_at_whatever_moment_news_comes(setup: WriterOnFake, steps: int) -> None:
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
     setup.writer.enqueue(object_ref(), {"n": 1}, urgent=False, min_interval=HOUR)
@@ -439,7 +441,7 @@ async def test_a_write_does_not_look_at_all_that_wait(monkeypatch: pytest.Monkey
         return due_at(entry)
 
     monkeypatch.setattr(StatusEntry, "due_at", property(counted))
-    setup = Setup(rate=1e6)
+    setup = WriterOnFake(rate=1e6)
     for number in range(2000):
         setup.writer.enqueue(object_ref(uid=str(number)), {"n": number}, urgent=False, min_interval=NOW)
     await setup.writer.start()
@@ -453,7 +455,7 @@ async def test_a_write_does_not_look_at_all_that_wait(monkeypatch: pytest.Monkey
 def test_the_last_value_lands_whatever_fails_on_the_way(seed: int, faults: list[str]) -> None:
     async def scenario() -> None:
         rng = random.Random(seed)
-        setup = Setup(rate=1e5)
+        setup = WriterOnFake(rate=1e5)
         setup.writer.seed(object_ref("a"), {"n": 0})
         setup.writer.seed(object_ref("b"), {"n": 0})
         await setup.writer.start()

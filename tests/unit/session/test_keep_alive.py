@@ -10,7 +10,7 @@ from thing_operator.session.keep_alive import KeepAliveTicker, choose_keep_alive
 
 
 @dataclass(eq=False)
-class Member:
+class PingedSession:
     """Counts its turns."""
 
     turns: int = 0
@@ -23,7 +23,7 @@ class Member:
 @pytest.mark.parametrize(("keep_alive", "period"), [(300, 30), (60, 6), (5, 1), (0.1, 1)])
 def test_each_member_has_a_turn_per_period_and_the_load_is_even(keep_alive: float, period: int) -> None:
     ticker = KeepAliveTicker(timedelta(seconds=keep_alive))
-    members = [Member() for _ in range(100)]
+    members = [PingedSession() for _ in range(100)]
     for member in members:
         ticker.add(member)
     loads = []
@@ -48,14 +48,14 @@ def test_a_member_may_leave_during_its_turn_and_twice() -> None:
     ticker = KeepAliveTicker(timedelta(seconds=10))
 
     @dataclass(eq=False)
-    class Leaver(Member):
+    class Leaver(PingedSession):
         """Leaves when it is looked at, as a connection does that is found dead."""
 
         def check_keep_alive(self) -> None:
             super().check_keep_alive()
             ticker.remove(self)
 
-    leaver, stayer = Leaver(), Member()
+    leaver, stayer = Leaver(), PingedSession()
     ticker.add(leaver)
     ticker.add(stayer)
     ticker.tick()

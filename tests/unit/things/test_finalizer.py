@@ -33,7 +33,7 @@ class Finalizers(FakeClient):
         self.patched.append(operations[-1]["value"])
 
 
-class Scene:
+class DeletedThing:
     """A Thing with our finalizer and another one, deleted an hour before the clock starts."""
 
     def __init__(self, *, timeout: timedelta = TIMEOUT) -> None:
@@ -65,7 +65,7 @@ class Scene:
 
 
 async def test_our_keys_leave_both_sections_and_the_finalizer_goes() -> None:
-    scene = Scene()
+    scene = DeletedThing()
     assert await scene.finish() is None
     assert scene.session.desired() == {"foreign": 2}
     assert scene.session.reported() == {"measured": 2}
@@ -74,7 +74,7 @@ async def test_our_keys_leave_both_sections_and_the_finalizer_goes() -> None:
 
 
 async def test_the_time_before_the_operators_start_does_not_count() -> None:
-    scene = Scene()
+    scene = DeletedThing()
     scene.session.connected = False
     again = await scene.finish()
     assert again is not None
@@ -86,7 +86,7 @@ async def test_the_time_before_the_operators_start_does_not_count() -> None:
 
 
 async def test_without_a_session_it_is_released_when_the_time_is_up() -> None:
-    scene = Scene()
+    scene = DeletedThing()
     scene.session.connected = False
     scene.clock.advance(TIMEOUT.total_seconds())
     assert await scene.finish() is None
@@ -95,7 +95,7 @@ async def test_without_a_session_it_is_released_when_the_time_is_up() -> None:
 
 
 async def test_a_service_that_does_not_answer_holds_it_no_longer_than_that() -> None:
-    scene = Scene(timeout=timedelta(milliseconds=20))
+    scene = DeletedThing(timeout=timedelta(milliseconds=20))
 
     async def never(**_sections: Any) -> None:
         scene.clock.advance(1)
@@ -110,7 +110,7 @@ async def test_a_service_that_does_not_answer_holds_it_no_longer_than_that() -> 
 async def test_a_cloud_that_denies_holds_it_no_longer_than_that_and_is_asked_until_then(
     policy: DeletionPolicy,
 ) -> None:
-    scene = Scene()
+    scene = DeletedThing()
     denied = rejection(code=403, message="Forbidden")
     tries = 0
 

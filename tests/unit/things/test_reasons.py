@@ -38,7 +38,7 @@ WITHOUT_SESSION: dict[str, Any] = {"session": None, "credentials": None, "accept
 
 
 @dataclass(frozen=True)
-class Case:
+class ThingCase:
     """What a pass finds out, as the first one of a new Thing and after a healthy one, and what is said then.
 
     ``told``: the reasons of the Events after the healthy pass.
@@ -60,11 +60,11 @@ def problem(reason: Reason, *, for_good: bool) -> Problem:
     return Problem(reason, f"because of {reason}", stalled=for_good)
 
 
-def bad_credentials(reason: Reason) -> Case:
+def bad_credentials(reason: Reason) -> ThingCase:
     """The session that is up goes on with what it has."""
     found = {"credentials_problem": problem(reason, for_good=True)}
     said = stalled(reason) | {"CredentialsValid": f"False/{reason}"}
-    return Case(
+    return ThingCase(
         reason,
         seen(**WITHOUT_SESSION, **found),
         NOTHING | said,
@@ -74,11 +74,11 @@ def bad_credentials(reason: Reason) -> Case:
     )
 
 
-def without_a_session(reason: Reason) -> Case:
+def without_a_session(reason: Reason) -> ThingCase:
     """What ends the session."""
     found = {"blocking_problem": problem(reason, for_good=True)}
     said = stalled(reason) | {"Connected": "False/Pending", "InSync": "Unknown/Unknown"}
-    return Case(
+    return ThingCase(
         reason,
         seen(**WITHOUT_SESSION, **found),
         NOTHING | said,
@@ -88,29 +88,29 @@ def without_a_session(reason: Reason) -> Case:
     )
 
 
-def beside_a_session(reason: Reason, where: str, **fields: Any) -> Case:
+def beside_a_session(reason: Reason, where: str, **fields: Any) -> ThingCase:
     """What is wrong with the wishes: the session has nothing to do with it."""
     found = fields | {where: problem(reason, for_good=True), "accepted": False}
     said = stalled(reason) | {"InSync": "Unknown/Unknown"}
     up = seen(session=session(document=SYNCED), **found)
-    return Case(reason, up, HEALTH | said, up, HEALTH | said, [reason])
+    return ThingCase(reason, up, HEALTH | said, up, HEALTH | said, [reason])
 
 
-def service_in_trouble(reason: Reason) -> Case:
+def service_in_trouble(reason: Reason) -> ThingCase:
     found = {"request_problem": problem(reason, for_good=False), "accepted": False}
     up = seen(session=session(document=SYNCED), **found)
     waits = {"InSync": "Unknown/Unknown", "Reconciling": f"True/{reason}"}
-    return Case(reason, up, HEALTH | waits | {"Ready": f"False/{reason}"}, up, HEALTH | waits)
+    return ThingCase(reason, up, HEALTH | waits | {"Ready": f"False/{reason}"}, up, HEALTH | waits)
 
 
-def session_in_trouble(reason: Reason, *, told: bool = True) -> Case:
+def session_in_trouble(reason: Reason, *, told: bool = True) -> ThingCase:
     """What was accepted stays so; what was not waits."""
     down: dict[str, Any] = {"connected": False, "reason": reason, "message": f"because of {reason}"}
     said = {"Connected": f"False/{reason}"}
     waits = {"Ready": f"False/{reason}", "Reconciling": f"True/{reason}", "InSync": "Unknown/Unknown"}
     if reason is Reason.CONNECTING:
         waits |= {"Ready": "False/Pending", "Reconciling": "True/Progressing"}
-    return Case(
+    return ThingCase(
         reason,
         seen(accepted=False, now=LATER, session=session(**down, document=None)),
         HEALTH | said | waits,
@@ -120,7 +120,7 @@ def session_in_trouble(reason: Reason, *, told: bool = True) -> Case:
     )
 
 
-def cases() -> Iterator[Case]:
+def cases() -> Iterator[ThingCase]:
     for reason in (
         *(Reason.KEY_MISSING, Reason.INVALID_PEM, Reason.KEY_MISMATCH, Reason.EXPIRED),
         *(Reason.NOT_YET_VALID, Reason.WEAK_KEY, Reason.ENCRYPTED_KEY),
@@ -145,10 +145,10 @@ def cases() -> Iterator[Case]:
     yield from single_cases()
 
 
-def single_cases() -> Iterator[Case]:
+def single_cases() -> Iterator[ThingCase]:
     found: dict[str, Any] = {"credentials_problem": problem(Reason.SECRET_NOT_FOUND, for_good=False)}
     said = {"CredentialsValid": "False/SecretNotFound", "Reconciling": "True/SecretNotFound"}
-    yield Case(
+    yield ThingCase(
         Reason.SECRET_NOT_FOUND,
         seen(**WITHOUT_SESSION, **found),
         NOTHING | said | {"Ready": "False/SecretNotFound"},
@@ -162,7 +162,7 @@ def single_cases() -> Iterator[Case]:
         "message": "check the policy",
     }
     said = stalled("NotAuthorized") | {"Connected": "False/NotAuthorized", "InSync": "Unknown/Unknown"}
-    yield Case(
+    yield ThingCase(
         Reason.NOT_AUTHORIZED,
         seen(accepted=False, now=LATER, session=session(**refused, document=None)),
         HEALTH | said,
@@ -177,7 +177,7 @@ def single_cases() -> Iterator[Case]:
         drift=("/a",),
     )
     said = {"InSync": "False/DriftDetected", "Reconciling": "True/DriftDetected"}
-    yield Case(
+    yield ThingCase(
         Reason.DRIFT_DETECTED,
         held_back,
         HEALTH | said | {"Ready": "False/DriftDetected", "InSync": "Unknown/Unknown"},
@@ -187,15 +187,15 @@ def single_cases() -> Iterator[Case]:
     ending = replace(CREDENTIALS, not_after=seen().now + timedelta(hours=1))
     soon = seen(session=session(document=SYNCED), credentials=ending)
     said = {"CredentialsValid": "True/ExpiresSoon"}
-    yield Case(Reason.EXPIRES_SOON, soon, HEALTH | said, soon, HEALTH | said, ["ExpiresSoon"])
+    yield ThingCase(Reason.EXPIRES_SOON, soon, HEALTH | said, soon, HEALTH | said, ["ExpiresSoon"])
     observed = seen(
         session=session(document=SYNCED), spec=ThingSpec.model_validate({"desiredPolicy": "Observe"})
     )
     said = {"Ready": "True/Observed"}
-    yield Case(Reason.OBSERVED, observed, HEALTH | said, observed, HEALTH | said, ["Observed"])
+    yield ThingCase(Reason.OBSERVED, observed, HEALTH | said, observed, HEALTH | said, ["Observed"])
     suspended = {"spec": ThingSpec(suspend=True), "session": None, "accepted": False}
     said = {"Connected": "False/Suspended"}
-    yield Case(
+    yield ThingCase(
         Reason.SUSPENDED,
         seen(**WITHOUT_SESSION | suspended),
         NOTHING | said | {"Ready": "Unknown/Suspended"},
@@ -207,11 +207,11 @@ def single_cases() -> Iterator[Case]:
     assert asleep.session is not None
     assert asleep.session.document is PENDING
     said = {"InSync": "False/DeltaPending"}
-    yield Case(Reason.DELTA_PENDING, asleep, HEALTH | said, asleep, HEALTH | said)
+    yield ThingCase(Reason.DELTA_PENDING, asleep, HEALTH | said, asleep, HEALTH | said)
     bare = seen(**WITHOUT_SESSION)
     said = NOTHING | {"Reconciling": "True/Progressing"}
     restarted = HEALTH | {"Connected": "False/Pending"}
-    yield Case(Reason.PROGRESSING, bare, said, replace(bare, credentials=CREDENTIALS), restarted)
+    yield ThingCase(Reason.PROGRESSING, bare, said, replace(bare, credentials=CREDENTIALS), restarted)
 
 
 CASES = [pytest.param(case, id=case.reason) for case in cases()]
@@ -226,7 +226,7 @@ def after(previous: ThingStatus, observation: Observation) -> ThingStatus:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_reason_is_entered_and_left(case: Case) -> None:
+def test_a_reason_is_entered_and_left(case: ThingCase) -> None:
     healthy = build_status(HEALTHY)
     assert said(healthy) == HEALTH
     for previous, observation, expected in (
@@ -242,7 +242,7 @@ def test_a_reason_is_entered_and_left(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_transition_is_one_event_and_staying_is_none(case: Case) -> None:
+def test_a_transition_is_one_event_and_staying_is_none(case: ThingCase) -> None:
     healthy = build_status(HEALTHY)
     entered = after(healthy, case.then)
     assert [

@@ -33,7 +33,7 @@ TARGET = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None
 TARGET_WITH_CA = ResolvedThing("t", "localhost", 8883, None, "broker-ca", "thing-t", None, None)
 
 
-class Store(FakeClient):
+class SecretsAndConfigMaps(FakeClient):
     """The API server, as far as Secrets and ConfigMaps go: bodies, or errors in their place."""
 
     def __init__(self) -> None:
@@ -51,13 +51,13 @@ class Store(FakeClient):
         return answer
 
 
-class Scene:
+class SessionsOfOneThing:
     """A Thing whose session is asked for again and again."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.slot = SessionSlot()
-        self.store = Store()
+        self.store = SecretsAndConfigMaps()
         self.opened: list[Any] = []
         self.sessions = SessionManager(
             client=self.store,
@@ -77,7 +77,7 @@ class Scene:
 
 
 async def test_credentials_are_read_once() -> None:
-    scene = Scene()
+    scene = SessionsOfOneThing()
     await scene.ensure()
     await scene.ensure()
     assert scene.store.asked == [SECRETS]
@@ -85,7 +85,7 @@ async def test_credentials_are_read_once() -> None:
 
 
 async def test_a_missing_right_is_noted_and_the_next_reconcile_tries_again() -> None:
-    scene = Scene()
+    scene = SessionsOfOneThing()
     secret, scene.store.answers[SECRETS] = scene.store.answers[SECRETS], ForbiddenError("get: 403")
     await scene.ensure()
     problem = scene.slot.credentials_problem
@@ -98,7 +98,7 @@ async def test_a_missing_right_is_noted_and_the_next_reconcile_tries_again() -> 
 
 
 async def test_a_ca_that_is_missing_is_read_at_the_next_reconcile() -> None:
-    scene = Scene()
+    scene = SessionsOfOneThing()
     with pytest.raises(CaNotFoundError, match="broker-ca"):
         await scene.ensure(TARGET_WITH_CA)
     scene.store.answers[CONFIG_MAPS] = {"data": {"ca.crt": CA}}

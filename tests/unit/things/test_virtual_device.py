@@ -50,7 +50,7 @@ class Wire:
         self.past.append((timestamp_ms, reported))
 
 
-class Scene:
+class DeviceOnWire:
     """One device on one wire."""
 
     def __init__(self, **settings: Any) -> None:
@@ -66,12 +66,17 @@ class Scene:
         )
 
     def run(self, program: DeviceProgram) -> None:
-        self.device.run(program, thing_name="t", created=CREATED)
+        """As each reconcile does; :meth:`again` is the next one, with the same program."""
+        self.program = program
+        self.again()
+
+    def again(self) -> None:
+        self.device.run(self.program, thing_name="t", created=CREATED)
 
 
 @pytest.fixture
-async def scene() -> AsyncIterator[Scene]:
-    made = Scene()
+async def scene() -> AsyncIterator[DeviceOnWire]:
+    made = DeviceOnWire()
     yield made
     made.device.stop()
 
@@ -85,7 +90,7 @@ def counting(path: str = "/n", every: str = "10s", *, buffer: bool = False) -> A
     return {"path": path, "every": every, "counter": {}, "buffer": buffer}
 
 
-async def test_what_is_due_together_is_one_report(scene: Scene) -> None:
+async def test_what_is_due_together_is_one_report(scene: DeviceOnWire) -> None:
     scene.run(program(counting("/n/fast", "5s"), counting("/n/slow", "10s")))
     await asyncio.sleep(41)
     first, *later = [reported["n"] for _, reported in scene.wire.reports]
@@ -94,7 +99,7 @@ async def test_what_is_due_together_is_one_report(scene: Scene) -> None:
     assert len(later) == 8
 
 
-async def test_an_operator_that_restarts_goes_on_where_it_was(scene: Scene) -> None:
+async def test_an_operator_that_restarts_goes_on_where_it_was(scene: DeviceOnWire) -> None:
     scene.wire.document = ShadowDocument(desired={}, reported={"n": 7}, version=1)
     scene.run(program(counting()))
     await asyncio.sleep(0)
@@ -104,7 +109,7 @@ async def test_an_operator_that_restarts_goes_on_where_it_was(scene: Scene) -> N
     assert scene.wire.reports[0][1]["n"] in {number - 1, number}
 
 
-async def test_only_what_is_buffered_is_kept_and_comes_in_order_with_its_time(scene: Scene) -> None:
+async def test_only_what_is_buffered_is_kept_and_comes_in_order_with_its_time(scene: DeviceOnWire) -> None:
     scene.run(program(counting(buffer=True), counting("/live")))
     await asyncio.sleep(25)
     scene.wire.connected = False
@@ -112,7 +117,7 @@ async def test_only_what_is_buffered_is_kept_and_comes_in_order_with_its_time(sc
     await asyncio.sleep(50)
     assert len(scene.wire.reports) == before
     scene.wire.connected = True
-    scene.run(scene.device._program)
+    scene.again()
     await asyncio.sleep(1)
     times = [time for time, _ in scene.wire.past]
     assert len(times) == 5
@@ -122,12 +127,12 @@ async def test_only_what_is_buffered_is_kept_and_comes_in_order_with_its_time(sc
 
 
 async def test_too_long_an_absence_is_said_once() -> None:
-    scene = Scene(buffer_limit=3)
+    scene = DeviceOnWire(buffer_limit=3)
     scene.run(program(counting(buffer=True)))
     scene.wire.connected = False
     await asyncio.sleep(101)
     scene.wire.connected = True
-    scene.run(scene.device._program)
+    scene.again()
     await asyncio.sleep(1)
     assert len(scene.wire.past) == 3
     assert len(scene.dropped) == 1
@@ -145,7 +150,7 @@ async def test_too_long_an_absence_is_said_once() -> None:
     ],
 )
 async def test_a_report_that_may_be_lost_is_delivered_as_the_past(
-    scene: Scene, error: ThingOperatorError
+    scene: DeviceOnWire, error: ThingOperatorError
 ) -> None:
     scene.wire.errors = [error]
     scene.run(program(counting(buffer=True)))
@@ -154,7 +159,7 @@ async def test_a_report_that_may_be_lost_is_delivered_as_the_past(
     assert scene.device.problem is None
 
 
-async def test_a_refusal_for_good_is_a_problem_until_a_report_is_accepted(scene: Scene) -> None:
+async def test_a_refusal_for_good_is_a_problem_until_a_report_is_accepted(scene: DeviceOnWire) -> None:
     scene.wire.errors = [rejection(code=413, message="too big")]
     scene.run(program(counting(buffer=True)))
     await asyncio.sleep(1)
@@ -165,18 +170,18 @@ async def test_a_refusal_for_good_is_a_problem_until_a_report_is_accepted(scene:
     assert scene.problems == [problem, None]
 
 
-async def test_a_broker_that_takes_no_past_is_not_asked_for_ever(scene: Scene) -> None:
+async def test_a_broker_that_takes_no_past_is_not_asked_for_ever(scene: DeviceOnWire) -> None:
     scene.wire.errors = [SessionLostError("x") for _ in range(4)]
     scene.run(program(counting(every="1h", buffer=True)))
     for _ in range(6):
         await asyncio.sleep(1)
-        scene.run(scene.device._program)
+        scene.again()
     assert scene.wire.past == []
     assert scene.wire.errors == []
     assert scene.dropped == [1]
 
 
-async def test_reports_do_not_pile_up_behind_a_slow_answer(scene: Scene) -> None:
+async def test_reports_do_not_pile_up_behind_a_slow_answer(scene: DeviceOnWire) -> None:
     scene.wire.answers.clear()
     scene.run(program(counting()))
     await asyncio.sleep(100)
@@ -185,7 +190,7 @@ async def test_reports_do_not_pile_up_behind_a_slow_answer(scene: Scene) -> None
     assert len(scene.wire.reports) == 1
 
 
-async def test_a_new_program_replaces_the_old_one_and_none_ends_it(scene: Scene) -> None:
+async def test_a_new_program_replaces_the_old_one_and_none_ends_it(scene: DeviceOnWire) -> None:
     scene.run(program(counting("/a", "1s")))
     await asyncio.sleep(3.5)
     scene.run(program(counting("/b", "1s")))
@@ -200,7 +205,7 @@ async def test_a_new_program_replaces_the_old_one_and_none_ends_it(scene: Scene)
     assert len(scene.wire.reports) == count
 
 
-async def test_stopping_ends_everything(scene: Scene) -> None:
+async def test_stopping_ends_everything(scene: DeviceOnWire) -> None:
     scene.run(program(counting(every="1s", buffer=True)))
     scene.wire.connected = False
     await asyncio.sleep(5)
