@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlencode
 
 import aiohttp
 import yaml
@@ -35,6 +34,7 @@ from thing_operator.kube.errors import (
     error_of,
 )
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
+from thing_operator.kube.proxies import checked_proxy, environment_proxy
 from thing_operator.kube.resources import SECRETS
 
 _PARALLEL = 10
@@ -86,6 +86,7 @@ class KubeClient:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
+        self._proxy = _proxy(configuration)
         self._turns = asyncio.Semaphore(_PARALLEL)
         # TLS as the library sets it up. No limit to the connections: each watched namespace has one for
         # itself.
@@ -93,7 +94,6 @@ class KubeClient:
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=context), read_bufsize=_LONGEST_LINE
         )
-        self._proxy = configuration.proxy or _proxy_of_the_environment(configuration.host)
 
     @classmethod
     async def connect(cls, *, kubeconfig: Path | None = None) -> Self:
@@ -300,12 +300,11 @@ class KubeClient:
             raise ApiUnavailableError(f"{request}: the API server cannot be reached ({error!r})") from None
 
 
-def _proxy_of_the_environment(server: str) -> str | None:
-    """The proxy for the API server by HTTPS_PROXY and NO_PROXY, looked up once and not for each request."""
-    address = urlsplit(server)
-    if not address.hostname or proxy_bypass(address.hostname):
-        return None
-    return getproxies().get(address.scheme)
+def _proxy(configuration: Configuration) -> str | None:
+    """The proxy that leads to the API server, looked up once and not for each request; a kubeconfig's goes first."""
+    if configuration.proxy:
+        return checked_proxy(configuration.proxy, field="proxy-url of the kubeconfig")
+    return environment_proxy(configuration.host, os.environ)
 
 
 def _is_there(kubeconfig: str) -> bool:
