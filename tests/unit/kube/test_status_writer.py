@@ -191,7 +191,7 @@ async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Wri
 
 
 @pytest.mark.parametrize("error", [NotFoundError("deleted"), InvalidObjectError("uid")])
-async def test_an_object_that_is_gone_is_told(setup: WriterOnFake, error: NotFoundError) -> None:
+async def test_a_deleted_object_is_reported(setup: WriterOnFake, error: NotFoundError) -> None:
     setup.client.uid = "another"
     setup.client.errors = [error]
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
@@ -349,7 +349,7 @@ async def test_equality_is_that_of_json(setup: WriterOnFake) -> None:
     assert [value["on"] is True for value in setup.values()] == [True]  # type: ignore[index]
 
 
-async def test_a_missing_right_is_waited_out_and_an_outage_is_told_once(
+async def test_a_missing_right_is_waited_out_and_an_outage_is_logged_once(
     setup: WriterOnFake, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [ForbiddenError("no right") for _ in range(8)]
