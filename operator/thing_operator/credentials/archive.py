@@ -66,6 +66,9 @@ _DOS_FOLDER = 0x10
 _DEFLATE_OVERHEAD = 1024
 """More than deflate can add to 64 KiB that it cannot compress."""
 
+_FILE_KINDS = frozenset({0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFIFO})
+"""A file that was read from a pipe or from standard input is listed as a pipe; its content is there all the same."""
+
 _DRIVE = re.compile(r"[A-Za-z]:")
 _MAX_PATH = 1024
 _SHOWN = 80
@@ -224,7 +227,7 @@ def _checked_path(info: zipfile.ZipInfo) -> tuple[str, ...]:
             f"{shown(name)} in the zip is compressed by method {info.compress_type}: use deflate, the usual one"
         )
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+    if kind not in _FILE_KINDS:
         raise ArchiveRefusedError(f"{shown(name)} in the zip is a link or device: put the file itself there")
     if len(name) > _MAX_PATH:
         raise ArchiveRefusedError(f"{shown(name)} in the zip is too long for a path: not a batch's zip")
@@ -259,19 +262,25 @@ def _located(file: BinaryIO, info: zipfile.ZipInfo, limits: Limits) -> tuple[int
         raise _damaged(info.orig_filename)
     signature, _, flags, method, _, _, crc, compressed, size, *lengths = _LOCAL_HEADER.unpack(header)
     name, extra = file.read(lengths[0]), file.read(lengths[1])
-    same = (
-        signature == _LOCAL_SIGNATURE
-        and name == info.orig_filename.encode("utf-8" if info.flag_bits & _FLAG_UTF8 else "cp437")
-        and method == info.compress_type
-        and not flags & _FLAG_ENCRYPTED
-    )
+    same = signature == _LOCAL_SIGNATURE and method == info.compress_type and not flags & _FLAG_ENCRYPTED
     if not flags & _FLAG_SIZES_FOLLOW:
         own = (crc, *_own_sizes(size, compressed, extra))
         same = same and own == (info.CRC, info.file_size, info.compress_size)
     if not same:
         raise _damaged(info.orig_filename)
+    if not _is_one_path(name, info):
+        raise ArchiveRefusedError(
+            f"{shown(info.orig_filename)} in the zip has another name in front of its content than in the list of "
+            "entries: zip the folders again"
+        )
     start = info.header_offset + _LOCAL_HEADER.size + sum(lengths)
     return info.header_offset, start, start + info.compress_size
+
+
+def _is_one_path(name: bytes, info: zipfile.ZipInfo) -> bool:
+    """Whether header and list name the same file; some tools write ``/`` into one of them and ``\\`` into the other."""
+    listed = info.orig_filename.encode("utf-8" if info.flag_bits & _FLAG_UTF8 else "cp437")
+    return name.replace(b"\\", b"/") == listed.replace(b"\\", b"/")
 
 
 def _own_sizes(size: int, compressed: int, extra: bytes) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 from tests.support.pki import (
@@ -103,6 +103,14 @@ def upper_case(fleet: Fleet) -> bytes:
     )
 
 
+def with_other_separators(fleet: Fleet, listed: str) -> list[Member]:
+    other = {"/": "\\", "\\": "/"}[listed]
+    return [
+        replace(member, local_name=member.raw_name.replace(listed.encode(), other.encode()))
+        for member in members_of(fleet, separator=listed)
+    ]
+
+
 WAYS: dict[str, Callable[[Fleet], bytes]] = {
     "by hand": lambda fleet: build(members_of(fleet)),
     "by zipfile": by_zipfile,
@@ -113,6 +121,12 @@ WAYS: dict[str, Callable[[Fleet], bytes]] = {
     "dot in front": lambda fleet: build([Member("./", method=0), *members_of(fleet, root="./")]),
     "backslashes": lambda fleet: build(members_of(fleet, separator="\\")),
     "backslashes and a folder around": lambda fleet: build(members_of(fleet, root="x\\", separator="\\")),
+    "slashes in the list, backslashes in the headers": lambda fleet: build(with_other_separators(fleet, "/")),
+    "backslashes in the list, slashes in the headers": lambda fleet: build(
+        with_other_separators(fleet, "\\")
+    ),
+    "from named pipes": lambda fleet: changed(fleet, mode=zips.FIFO),
+    "from standard input": lambda fleet: build([*members_of(fleet), Member("-", b"junk", mode=zips.FIFO)]),
     "zip64": lambda fleet: build(
         [Member(**(vars(member) | {"zip64": True})) for member in members_of(fleet)], zip64_end=True
     ),

@@ -118,6 +118,7 @@ HOSTILE: dict[str, tuple[Callable[[Fleet], bytes], str]] = {
     "name that is no UTF-8": (with_members(Member(b"\xff\xfe", b"x", flags=zips.UTF8)), "damaged"),
     "link": (with_members(Member("a/cert.pem", b"/etc/passwd", mode=zips.SYMLINK)), "link or device"),
     "link to a folder": (with_members(Member("a", b"/etc", mode=zips.SYMLINK)), "link or device"),
+    "socket": (with_members(Member("a", b"", mode=zips.SOCKET)), "link or device"),
     "device": (with_members(Member("a", b"", mode=zips.DEVICE)), "link or device"),
     "encrypted": (with_members(Member("a", b"x" * 20, flags=zips.ENCRYPTED)), "is encrypted"),
     "encrypted folder list": (with_members(Member("a", b"x", flags=0x2000)), "is encrypted"),
@@ -130,7 +131,14 @@ HOSTILE: dict[str, tuple[Callable[[Fleet], bytes], str]] = {
     "unknown method": (with_members(Member("a", b"x", method=99, raw=b"x")), "method 99"),
     "patch": (with_members(Member("a", b"x", flags=0x20)), "compressed"),
     "other method in the header": (with_members(Member("a", b"x", local_method=0)), "damaged"),
-    "other name in the header": (with_members(Member("a", b"x", local_name=b"b")), "a in the zip is damaged"),
+    "other name in the header": (
+        with_members(Member("a", b"x", local_name=b"b")),
+        "a in the zip has another name in front of its content",
+    ),
+    "other letters for the same name in the header": (
+        with_members(Member("\u00e9", b"x", flags=zips.UTF8, local_name="e\u0301".encode())),
+        "zip the folders again",
+    ),
     "same file twice": (with_members(Member("00000041/cert.pem", b"x")), "is in the zip twice"),
     "same file twice, by backslash": (
         with_members(Member("00000041\\cert.pem", b"x")),
