@@ -110,8 +110,9 @@ def homonyms(house: House) -> Figure:
 def bare_reasons(house: House) -> Figure:
     """Text where a member of the enum Reason belongs, in the operator's package outside the enum's module.
 
-    Counted are a string given to ``reason=``, ``reason = `` or a parameter ``reason``, and every other string that
-    equals a reason and has no other meaning in the package (a class, a member of another enum, a Literal).
+    Counted are a string given to ``reason=``, ``reason = ``, a parameter ``reason`` or a key ``"reason"``, and every
+    other string that equals a reason and has no other meaning in the package (a class, a member of another enum, a
+    Literal).
     """
     modules = house.packages[house.product]
     homes = {module.name: words for module in modules if (words := _members(module.tree, only="Reason"))}
@@ -147,12 +148,18 @@ def _texts_for_reasons(tree: ast.Module, words: set[object]) -> list[ast.Constan
                     *zip(named, named_defaults, strict=True),
                 ]
                 given += [default for argument, default in pairs if argument.arg == "reason"]
+            case ast.Dict():
+                given += [value for key, value in zip(node.keys, node.values, strict=True) if _is_reason(key)]
             case ast.Constant() if isinstance(node.value, str) and node.value in words:
                 given.append(node)
     texts = {
         id(node): node for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     return sorted(texts.values(), key=lambda node: node.lineno)
+
+
+def _is_reason(key: ast.expr | None) -> bool:
+    return isinstance(key, ast.Constant) and key.value == "reason"
 
 
 def _members(tree: ast.Module, *, only: str | None = None) -> set[object]:

@@ -371,7 +371,7 @@ class Session:
         """A step of connecting, shown unless an old connection is still in use; keeps what was wrong last."""
         if self._view.reason == Reason.CONNECTED:
             host = self._spec.endpoint.host
-            changes = {"reason": "Connecting", "message": f"connecting to {host}"} | changes
+            changes = {"reason": Reason.CONNECTING, "message": f"connecting to {host}"} | changes
         if self._link is None:
             self._show(phase=phase, connected=False, **changes)
 

@@ -63,6 +63,7 @@ def test_the_package_beside_has_its_own_class_names(tree: Tree) -> None:
         'def fail(text, reason="Anything"): ...',
         'def fail(*, text="x", reason="Anything"): ...',
         'words = {1: "WeakKey"}',
+        'changes = {**others, "reason": "Anything"}',
     ],
 )
 def test_text_for_a_reason_is_found(tree: Tree, text: str) -> None:
@@ -75,6 +76,7 @@ def test_text_for_a_reason_is_found(tree: Tree, text: str) -> None:
         "fail(reason=Reason.WEAK_KEY)",
         'fail(reason=f"{word}")',
         'fail(title="Anything")',
+        'changes = {**others, "reason": word, "title": "Anything"}',
         'def fail(text="Anything", *, reason): ...',
         "from enum import StrEnum\nclass Kind(StrEnum):\n    WEAK_KEY = 'WeakKey'",
         "class Accepted: ...\ndef take(it: 'Accepted'): ...",
