@@ -17,7 +17,7 @@ from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
 from thing_operator.credentials.names import secret_name
 
-app = typer.Typer(help="Batch zips: look into them, import them.", no_args_is_help=True)
+app = typer.Typer(help="Batch zips: order them from MIC, look into them, import them.", no_args_is_help=True)
 
 _STDIN = Path("-")
 _EXIT_UNUSABLE = 1
@@ -38,7 +38,7 @@ class Output(StrEnum):
 
 @app.callback()
 def batch() -> None:
-    """Batch zips: look into them, import them."""
+    """Batch zips: order them from MIC, look into them, import them."""
 
 
 @app.command()

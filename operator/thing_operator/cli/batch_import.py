@@ -23,7 +23,7 @@ _EXIT_UNUSABLE = 1
 def import_batch(
     file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="the zip as MIC made it; - for stdin")],
     name: Annotated[str, typer.Option(help="name of the ThingBatch")],
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="where")] = "default",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="of all that is made")] = "default",
     create_things: Annotated[
         bool, typer.Option("--create-things", help="have a Thing made for each thing, too")
     ] = False,

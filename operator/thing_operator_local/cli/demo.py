@@ -23,7 +23,7 @@ def demo(
     size: Annotated[int, typer.Option(min=2, max=100, help="number of things")] = 10,
     fleet: Annotated[
         int | None,
-        typer.Option(min=2, max=300, help="instead: so many virtual freezers that live by themselves"),
+        typer.Option(min=2, max=300, help="instead: so many virtual freezers that report, answer and sleep"),
     ] = None,
     directory: Annotated[
         Path | None, typer.Option("--dir", help="keep state and logs here instead of in a temporary folder")
