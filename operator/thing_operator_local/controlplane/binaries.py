@@ -1,7 +1,7 @@
 """Where the control plane's programs come from: KUBEBUILDER_ASSETS, PATH, the cache, or a build.
 
-The pins are in the go.mod files under ``local/go``. Kubernetes v1.37.2 is the newest supported minor: what
-holds here for CEL rules, field validation and server-side apply holds for the clusters that users come to.
+The pins are in the go.mod files under ``thing_operator_local/go``. Kubernetes v1.37.2 is the newest supported minor:
+what holds here for CEL rules, field validation and server-side apply holds for the clusters that users come to.
 """
 
 import os
