@@ -65,7 +65,7 @@ async def test_kubectl_shows_what_happened_and_how_often(
     assert "the key does not fit" in found
 
 
-async def test_an_event_that_was_deleted_is_made_anew(
+async def test_an_event_that_was_deleted_is_recreated(
     client: KubeClient, recorder: EventRecorder, namespace: str
 ) -> None:
     ref = await make_thing(client, namespace, "t")

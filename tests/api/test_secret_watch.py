@@ -53,7 +53,7 @@ def secret(name: str, size: int = 1) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
 
 
-async def test_what_is_made_changed_and_deleted_is_told(
+async def test_what_is_made_changed_and_deleted_is_reported(
     client: KubeClient, setup: WatchAtServer, namespace: str
 ) -> None:
     key = ObjectKey(namespace, "s")
@@ -66,7 +66,7 @@ async def test_what_is_made_changed_and_deleted_is_told(
     assert setup.resyncs == 0
 
 
-async def test_what_happens_between_prepare_and_run_is_told(client: KubeClient, namespace: str) -> None:
+async def test_what_happens_between_prepare_and_run_is_reported(client: KubeClient, namespace: str) -> None:
     setup = WatchAtServer(client, ())
     await setup.watch.prepare()
     await client.create(SECRETS, namespace, secret("early"))

@@ -1,4 +1,4 @@
-"""The status writer against a real API server: what is stored, who owns it, and how refusals are told apart."""
+"""The status writer against a real API server: what is stored, who owns it, and which refusal is which."""
 
 import json
 import random

@@ -64,16 +64,16 @@ async def _rates(cloud: LocalCloud, names: list[str]) -> Json:
     }
 
 
-async def _rate(cloud: LocalCloud, topics: list[str], heard_on: str, payload: bytes) -> float:
-    """Messages a second from publish to what is heard of it, one for each topic."""
+async def _rate(cloud: LocalCloud, topics: list[str], received_on: str, payload: bytes) -> float:
+    """Messages a second from publish to what is received of it, one for each topic."""
     info = cloud.info
-    room, heard, done = asyncio.Semaphore(_WINDOW), 0, asyncio.Event()
+    room, received, done = asyncio.Semaphore(_WINDOW), 0, asyncio.Event()
 
     def on_message(_topic: str, _payload: bytes) -> None:
-        nonlocal heard
-        heard += 1
+        nonlocal received
+        received += 1
         room.release()
-        if heard == len(topics):
+        if received == len(topics):
             done.set()
 
     observer = await Observer.open(
@@ -81,7 +81,7 @@ async def _rate(cloud: LocalCloud, topics: list[str], heard_on: str, payload: by
         port=info.mqtt_port,
         context=service_context(Path(info.ca)),
         client_id="$bench",
-        filters=[heard_on],
+        filters=[received_on],
         on_message=on_message,
     )
     began = time.monotonic()

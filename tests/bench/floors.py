@@ -51,12 +51,12 @@ async def accepted_floor(cloud: CloudWatch, things: Sequence[CloudThing], *, per
     sent: dict[int, float] = {}
     took: list[float] = []
 
-    def heard(_thing: str, body: Json) -> None:
+    def accepted(_thing: str, body: Json) -> None:
         began = sent.pop((body["state"].get("reported") or {}).get("floor", 0), None)
         if began is not None:
             took.append(1000 * (time.monotonic() - began))
 
-    cloud.on_accepted = heard
+    cloud.on_accepted = accepted
     order = itertools.cycle(things)
     for number in range(1, round(per_second * 10) + 1):
         sent[number] = time.monotonic()

@@ -18,7 +18,7 @@ _LATE = 60.0
 @dataclass
 class Latencies:
     """Milliseconds. ``accepted``: PATCH of a value in spec sent to ``update/accepted`` seen of it or a later one;
-    ``after_event``: the part of it after a bare watch told of the value (0 where that came later);
+    ``after_event``: the part of it after a bare watch showed the value (0 where that came later);
     ``status``: report sent to a status seen that has it or a later one.
     """
 
@@ -44,7 +44,7 @@ class Load:
         self._tokens: dict[str, float] = {}
         self.latencies = Latencies()
         self._patches: set[asyncio.Task[Json]] = set()
-        self._told: dict[str, list[tuple[int, float]]] = {}
+        self._watched: dict[str, list[tuple[int, float]]] = {}
         self._versions: dict[str, int] = {}
         """Of the shadow, as last seen in each status."""
         things.on_status = self._on_status
@@ -59,7 +59,7 @@ class Load:
         self.latencies = Latencies()
         for name, change in zip(names, itertools.cycle((self._change_spec, self._report)), strict=False):
             change(name)
-            await self._settled()
+            await self._measured()
         return self.latencies
 
     async def steady(
@@ -82,7 +82,7 @@ class Load:
                 self._report(next(order))
             if number % 50 == 0:
                 await asyncio.sleep(0)
-        await self._settled()
+        await self._measured()
         return self.latencies
 
     @property
@@ -90,12 +90,12 @@ class Load:
         """Changes that have not got through yet."""
         return len(self._tokens) + sum(map(len, (*self._specs.values(), *self._reports.values())))
 
-    async def _settled(self) -> None:
+    async def _measured(self) -> None:
         try:
             await self._things.until(lambda: not self.missing, "all changes have got through", timeout=_LATE)
         except TimeoutError:
             self.latencies.lost += self.missing
-            for waiting in (self._specs, self._tokens, self._reports, self._told):
+            for waiting in (self._specs, self._tokens, self._reports, self._watched):
                 waiting.clear()
         await asyncio.gather(*self._patches)
 
@@ -121,19 +121,19 @@ class Load:
         token = body.get("clientToken", "")
         if token in self._tokens:
             self._reports.setdefault(thing, []).append((body["version"], self._tokens.pop(token)))
-            # Its status may have been told first: the two come by different ways.
+            # Its status may have come first: the two come by different ways.
             self.latencies.status += _arrived(self._reports, thing, self._versions.get(thing, 0))
             return
         number = ((body.get("state") or {}).get("desired") or {}).get("setpoint", 0)
         accepted = _arrived(self._specs, thing, number)
         self.latencies.accepted += accepted
-        told = _arrived(self._told, thing, number)
-        self.latencies.after_event += told + [0.0] * (len(accepted) - len(told))
+        watched = _arrived(self._watched, thing, number)
+        self.latencies.after_event += watched + [0.0] * (len(accepted) - len(watched))
 
     def _on_spec(self, body: Json) -> None:
         number, name = body["spec"]["desired"]["setpoint"], body["metadata"]["name"]
         if any(each == number for each, _ in self._specs.get(name, ())):
-            self._told.setdefault(name, []).append((number, time.monotonic()))
+            self._watched.setdefault(name, []).append((number, time.monotonic()))
 
     def _on_status(self, body: Json) -> None:
         name, version = body["metadata"]["name"], (body["status"].get("shadow") or {}).get("version", 0)

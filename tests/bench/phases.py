@@ -159,7 +159,7 @@ async def broker_restart(fleet: Fleet) -> Json:
 
 
 async def restart(fleet: Fleet, *, empty: Usage) -> Json:
-    """The operator ends and begins anew; from here on it has the default write budget."""
+    """The operator ends and begins again; from here on it has the default write budget."""
     began = time.monotonic()
     await asyncio.to_thread(fleet.stop)
     stopped = time.monotonic()

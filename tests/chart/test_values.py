@@ -223,7 +223,7 @@ def test_an_own_ca_is_mounted_where_the_settings_say(chart: Helm, source: Json, 
     assert config_of(objects) == {"endpoint": {"host": "b.example", "caFile": file}}
 
 
-def test_crds_are_kept_unless_told_otherwise(chart: Helm) -> None:
+def test_crds_are_kept_unless_asked_otherwise(chart: Helm) -> None:
     kept = of_kind(chart.objects({"crds": {"enabled": True}}), "CustomResourceDefinition")
     assert {body["metadata"]["annotations"]["helm.sh/resource-policy"] for body in kept} == {"keep"}
     left = of_kind(chart.objects({"crds": {"enabled": True, "keep": False}}), "CustomResourceDefinition")

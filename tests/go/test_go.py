@@ -51,5 +51,5 @@ def test_vet_finds_nothing_in_the_broker(go: Go) -> None:
 
 
 def test_the_brokers_own_tests_pass(go: Go) -> None:
-    told = go("test", "-mod=readonly", "-trimpath", "-timeout=120s", "./...")
-    assert "no test files" not in told
+    output = go("test", "-mod=readonly", "-trimpath", "-timeout=120s", "./...")
+    assert "no test files" not in output

@@ -29,7 +29,7 @@ _SENT_ON = ("x-api-key", "Authorization", "Content-Type")
 
 
 class Door:
-    """Stands before MIC's API. It keeps a record of what comes, and holds back what it is told to hold.
+    """Stands before MIC's API. It keeps a record of what comes, and holds back what it is asked to hold.
 
     ``held``: these requests do not reach MIC. ``unanswered``: these do, and the answer does not come back.
     ``edited`` changes what the list says of each batch.
@@ -155,10 +155,10 @@ def order(workspace: Workspace, thing_type: str) -> None:
         "stringData": {"userName": info.user_name, "password": info.password},
     }
     workspace.kubectl("apply", "--filename=-", stdin=json.dumps(account))
-    workspace.apply("ThingBatch", "b", {"source": {"cloudApi": wish(thing_type)}})
+    workspace.apply("ThingBatch", "b", {"source": {"cloudApi": cloud_source(thing_type)}})
 
 
-def wish(thing_type: str) -> Json:
+def cloud_source(thing_type: str) -> Json:
     return {
         "host": "localhost",
         "accountSecretName": "account",
@@ -174,7 +174,7 @@ def batches(workspace: Workspace, thing_type: str) -> list[str]:
     return [item["batchId"] for item in found if item["attributes"]["thingType"] == thing_type]
 
 
-def remembered(workspace: Workspace) -> Json:
+def order_in_status(workspace: Workspace) -> Json:
     found: Json = workspace.get("b", kind="thingbatch").get("status", {}).get("order", {})
     return found
 
@@ -187,7 +187,7 @@ def test_killed_before_mic_has_the_order(workspace: Workspace, door: Door) -> No
     door.held = lambda what: what == _ORDER
     order(workspace, "before")
     eventually(lambda: _ORDER in door.seen, "ordered")
-    assert remembered(workspace)["nonce"]
+    assert order_in_status(workspace)["nonce"]
     workspace.operator.stop(grace=0)
     door.release()
     # Two minutes are given to MIC's list to show the batch: they have passed while the operator was away.
@@ -201,7 +201,9 @@ def test_killed_before_mic_has_the_order(workspace: Workspace, door: Door) -> No
     # What a person does then: the batch is ordered by hand, and named.
     session = MicSession(workspace.cloud.info)
     batch_id = session.order_batch(2, thing_type="before", domain="root", key_type="ec")
-    workspace.apply("ThingBatch", "b", {"source": {"cloudApi": wish("before") | {"batchId": batch_id}}})
+    workspace.apply(
+        "ThingBatch", "b", {"source": {"cloudApi": cloud_source("before") | {"batchId": batch_id}}}
+    )
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
     assert len(secrets(workspace)) == 2
     assert door.seen.count(_ORDER) == 1
@@ -211,7 +213,7 @@ def check_made_once(workspace: Workspace, door: Door, thing_type: str) -> None:
     """The next operator takes up the one batch that was ordered."""
     workspace.operator.start()
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
-    assert batches(workspace, thing_type) == [remembered(workspace)["batchId"]]
+    assert batches(workspace, thing_type) == [order_in_status(workspace)["batchId"]]
     assert len(secrets(workspace)) == 2
     assert door.seen.count(_ORDER) == 1
 
@@ -220,7 +222,7 @@ def test_killed_before_the_answer_to_the_order_is_here(workspace: Workspace, doo
     door.unanswered = lambda what: what == _ORDER
     order(workspace, "between")
     eventually(lambda: _ORDER in door.done, "MIC has the order")
-    assert "batchId" not in remembered(workspace)
+    assert "batchId" not in order_in_status(workspace)
     workspace.operator.stop(grace=0)
     door.release()
     check_made_once(workspace, door, "between")
@@ -232,7 +234,7 @@ def test_killed_while_mic_makes_the_batch(workspace: Workspace, door: Door) -> N
         {key: value for key, value in item.items() if key not in unfinished} | {"currentSize": 1}
     )
     order(workspace, "after")
-    eventually(lambda: remembered(workspace).get("currentSize") == 1, "the progress is in status")
+    eventually(lambda: order_in_status(workspace).get("currentSize") == 1, "the progress is in status")
     found = workspace.wait_for("b", "Ready", "False", reason="Progressing", kind="thingbatch")
     assert found["message"] == "MIC has made 1 of 2 things"
     workspace.operator.stop(grace=0)

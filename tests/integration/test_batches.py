@@ -164,7 +164,7 @@ def test_children_have_an_owner_only_while_they_are_to_go_with_it(workspace: Wor
     def owners() -> list[list[str]]:
         children = [body for body in workspace.list("secrets") if body["type"] == "kubernetes.io/tls"]
         children += workspace.list("things")
-        # Argo CD reconciles its application at each status write of what a tracked object owns, unless told not to.
+        # Argo CD reconciles its application at each status write of what a tracked object owns, unless asked not to.
         ignored = "argocd.argoproj.io/ignore-resource-updates"
         assert {body["metadata"]["annotations"][ignored] for body in children} == {"true"}
         return [[owner["name"] for owner in body["metadata"].get("ownerReferences", [])] for body in children]
@@ -283,18 +283,18 @@ def import_zip(workspace: Workspace, control_plane: ControlPlane, tmp_path: Path
 
 def test_import_from_a_terminal(workspace: Workspace, import_zip: Import) -> None:
     data = workspace.cloud.create_batch(3, key_type="ec")
-    code, told = import_zip(data, "--dry-run")
-    assert (code, told["things"], told["sent"]) == (0, 3, [])
+    code, result = import_zip(data, "--dry-run")
+    assert (code, result["things"], result["sent"]) == (0, 3, [])
     assert workspace.list("thingbatches") == []
-    code, told = import_zip(data, "--create-things")
-    assert (code, told["sent"]) == (0, told["secrets"])
+    code, result = import_zip(data, "--create-things")
+    assert (code, result["sent"]) == (0, result["secrets"])
     workspace.wait_for("fleet", "Ready", reason="Imported", kind="thingbatch")
     assert import_zip(data, "--create-things")[1]["sent"] == []
     taken = import_zip(data, "--dry-run", name="taken")[1]["secrets"]
     workspace.kubectl("create", "secret", "generic", *taken, "--from-literal=mine=1")
-    code, told = import_zip(data, name="taken")
+    code, result = import_zip(data, name="taken")
     assert code == 2
-    assert "was not made by batch import" in told["error"]["message"]
+    assert "was not made by batch import" in result["error"]["message"]
 
 
 def test_an_import_in_parts_is_taken_up_where_it_ended(workspace: Workspace, import_zip: Import) -> None:
@@ -305,15 +305,15 @@ def test_an_import_in_parts_is_taken_up_where_it_ended(workspace: Workspace, imp
     assert first in workspace.versions("secrets")
     assert workspace.list("thingbatches") == []
     workspace.kubectl("delete", "secret", second)
-    code, told = import_zip(data)
-    assert (code, told["sent"], told["removed"]) == (0, [second], [])
+    code, result = import_zip(data)
+    assert (code, result["sent"], result["removed"]) == (0, [second], [])
     workspace.wait_for("fleet", "Ready", reason="Imported", kind="thingbatch")
     assert workspace.get("fleet", kind="thingbatch")["status"]["imported"] == 700
     # What the next import does not name any more holds keys, and is removed.
-    code, told = import_zip(workspace.cloud.create_batch(1, key_type="ec"))
-    assert (code, sorted(told["removed"])) == (0, sorted([first, second]))
+    code, result = import_zip(workspace.cloud.create_batch(1, key_type="ec"))
+    assert (code, sorted(result["removed"])) == (0, sorted([first, second]))
     workspace.wait_for("fleet", "Ready", reason="Imported", kind="thingbatch")
-    assert [name for name in workspace.versions("secrets") if "zip" in name] == told["secrets"]
+    assert [name for name in workspace.versions("secrets") if "zip" in name] == result["secrets"]
     status = workspace.get("fleet", kind="thingbatch")["status"]
     assert (status["total"], status["imported"]) == (1, 1)
 

@@ -20,8 +20,8 @@ WITHIN = 100.0
 QUIET = 1.0
 
 
-def passes(operator: OperatorProcess) -> float:
-    """Passes over Things so far: one opens the session, one finds it up and sends."""
+def reconciles(operator: OperatorProcess) -> float:
+    """Reconciles of Things so far: one opens the session, one finds it up and sends."""
     return sum(
         count
         for (name, *labels), count in operator.scrape().items()
@@ -51,7 +51,7 @@ async def test_three_hundred_things_cost_two_writes_one_session_and_two_messages
             assert watch.writes == dict.fromkeys(names, 2)
             assert requests.reads == dict.fromkeys(names, 1)
             assert requests.updates == dict.fromkeys(names, 1)
-            assert await asyncio.to_thread(passes, operator) == 2 * SIZE
+            assert await asyncio.to_thread(reconciles, operator) == 2 * SIZE
             sessions = await asyncio.to_thread(CloudControl(cloud.folder).sessions)
             ours = [each for each in sessions if each["clientId"] in watch.alive]
             assert len(ours) == SIZE

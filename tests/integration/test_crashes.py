@@ -1,4 +1,4 @@
-"""The operator's process is killed between two steps of a pass, and the spec is edited while it is away."""
+"""The operator's process is killed between two steps of a reconcile, and the spec is edited while it is away."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def managed(workspace: Workspace, thing: CloudThing) -> list[str]:
     return found
 
 
-def remembered(workspace: Workspace, thing: CloudThing) -> bool:
+def is_recorded(workspace: Workspace, thing: CloudThing) -> bool:
     return "/short/lived" in managed(workspace, thing)
 
 
@@ -42,7 +42,7 @@ class KilledOperator:
     def recorded_but_not_sent(self) -> None:
         self.control.refuse_connections()
         self.apply()
-        eventually(lambda: remembered(self.workspace, self.thing), "recorded")
+        eventually(lambda: is_recorded(self.workspace, self.thing), "recorded")
         assert version(self.workspace, self.thing) == 0
 
     def sent_but_not_processed(self) -> None:
@@ -50,7 +50,7 @@ class KilledOperator:
         self.workspace.wait_for(self.thing.name, "Ready")
         self.control.pause()
         self.apply()
-        eventually(lambda: remembered(self.workspace, self.thing), "recorded, and sent right after")
+        eventually(lambda: is_recorded(self.workspace, self.thing), "recorded, and sent right after")
 
     def accepted_but_nobody_knows(self) -> None:
         self.control.fault(Action.DROP, thing=self.thing.name, operation=ShadowOperation.UPDATE)
@@ -122,8 +122,8 @@ def reported(workspace: Workspace, thing: CloudThing) -> Any:
 def test_a_thing_deleted_while_the_operator_is_away_loses_its_session(
     workspace: Workspace, things: Things
 ) -> None:
-    gone, cleared = things(2)
-    for thing, policy in ((gone, "Retain"), (cleared, "Clear")):
+    retained, cleared = things(2)
+    for thing, policy in ((retained, "Retain"), (cleared, "Clear")):
         workspace.store_credentials(thing)
         workspace.apply_thing(thing, {"desired": BEFORE, "deletionPolicy": policy})
         workspace.wait_for(thing.name, "Ready")
@@ -133,11 +133,11 @@ def test_a_thing_deleted_while_the_operator_is_away_loses_its_session(
     eventually(lambda: not json.loads(workspace.kubectl("get", "things", "-ojson"))["items"], "released")
     assert workspace.desired(cleared) == {}
     control = CloudControl(workspace.cloud.folder)
-    ours = {gone.name, cleared.name}
+    ours = {retained.name, cleared.name}
     eventually(
         lambda: not [s for s in control.sessions() if s["connected"] and s["clientId"] in ours], "no session"
     )
-    assert workspace.desired(gone) == BEFORE
+    assert workspace.desired(retained) == BEFORE
 
 
 def test_a_namespace_goes_in_bounded_time_whatever_the_cloud_does(

@@ -78,7 +78,9 @@ def test_facts_answers_and_position(workspace: Workspace, things: Things) -> Non
         "limits": {},
     }
     workspace.cloud.update_shadow(thing, {"desired": {"door": {"lock": [1]}}})
-    eventually(lambda: workspace.reported(thing).get("door") == {"lock": [1]}, "a foreign wish is answered")
+    eventually(
+        lambda: workspace.reported(thing).get("door") == {"lock": [1]}, "what others desire is answered"
+    )
     workspace.patch(thing.name, {"device": {"reported": {"tcxn": None}, "location": None}})
     eventually(lambda: workspace.reported(thing).keys() == {"model", "setpoint", "limits", "door"}, "removed")
     workspace.wait_for(thing.name, "Ready")
@@ -106,7 +108,7 @@ def test_presence_follows_the_session(workspace: Workspace, things: Things) -> N
         eventually(lambda: presence(workspace, thing) == [2, 0], "the last will says so")
     eventually(lambda: presence(workspace, thing) == [2, 0, 2], "back again")
     workspace.cloud.update_shadow(thing, {"reported": OFFLINE})
-    eventually(lambda: presence(workspace, thing) == [2, 0, 2, 0, 2], "a stale 0 is put right")
+    eventually(lambda: presence(workspace, thing) == [2, 0, 2, 0, 2], "a stale 0 is repaired")
     # An orderly restart is no end of the thing.
     workspace.operator.stop()
     workspace.operator.start()

@@ -102,8 +102,8 @@ def test_every_row_is_said_alike_by_kstatus_kubectl_and_argo_cd(
     waited = release.run("upgrade", "--wait", "--timeout=4s")
     assert waited.returncode != 0
     for name, (kstatus, _, argo) in ROWS.items():
-        told = f"/{name} not ready. status: {kstatus}," in waited.stderr
-        assert told == (kstatus != "Current"), f"{name}: {waited.stderr}"
+        named = f"/{name} not ready. status: {kstatus}," in waited.stderr
+        assert named == (kstatus != "Current"), f"{name}: {waited.stderr}"
         live = json.loads(kubectl("get", "thing", name, f"--namespace={namespace}", "--output=json"))
         assert health_of("Thing", live)["status"] == argo
         assert argo in ARGO_OF_KSTATUS[kstatus]
@@ -141,7 +141,7 @@ def kubectl_wait(kubectl: Kubectl, namespace: str, name: str) -> bool:
 def test_helm_waits_for_real_things(
     helm: Path, control_plane: ControlPlane, workspace: Workspace, things: Things, tmp_path: Path
 ) -> None:
-    """Helm 4's --wait ends when the shadow has the wishes, and fails early on what a person must mend."""
+    """Helm 4's --wait ends when the shadow has the desired state, and fails early on what a person must mend."""
     good, swapped = things(2)
     workspace.store_credentials(good)
 

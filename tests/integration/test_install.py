@@ -175,7 +175,7 @@ def test_cluster_wide_from_install_to_uninstall(
     eventually(lambda: {body["metadata"]["name"] for body in fleet.list("things")} == set(other), "pruned")
     wait_until_ready(fleet, other)
 
-    # Uninstall: the operator and its rights are gone, what users have is not.
+    # Uninstall: the operator and its rights are removed, what users have is not.
     kept = resource_versions(plane)
     installed.stop()
     run_helm(helm, plane, "uninstall", "thing-operator", f"--namespace={OPERATOR_NAMESPACE}")

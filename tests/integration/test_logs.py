@@ -28,7 +28,7 @@ def test_no_secret_is_in_the_log_and_each_transition_names_its_object(
     workspace.operator.start()
     good, lost, mixed = things(3)
     workspace.store_credentials(good)
-    workspace.apply_thing(good, {"desired": {"a": "told-to-nobody"}})
+    workspace.apply_thing(good, {"desired": {"a": "shown-to-nobody"}})
     workspace.apply_thing(lost)
     secret = workspace.secret(mixed)
     secret["stringData"]["tls.key"] = good.private_key_pem.decode()
@@ -56,7 +56,7 @@ def test_no_secret_is_in_the_log_and_each_transition_names_its_object(
     workspace.wait_for(lost.name, "Ready", "False", reason="SecretNotFound")
     workspace.wait_for(mixed.name, "Ready", "False", reason="KeyMismatch")
     workspace.cloud.update_shadow(good, {"desired": {"a": "by-another"}})
-    eventually(lambda: workspace.desired(good) == {"a": "told-to-nobody"}, "put right")
+    eventually(lambda: workspace.desired(good) == {"a": "shown-to-nobody"}, "repaired")
     uid = workspace.get(good.name)["metadata"]["uid"]
     workspace.operator.stop()
 
@@ -65,12 +65,12 @@ def test_no_secret_is_in_the_log_and_each_transition_names_its_object(
     secrets = [line for thing in everyone for line in key_lines(thing)]
     signature = re.search(r"[?&](?:X-Amz-)?Signature=([^&]+)", url)
     assert signature, "the url carries what opens it"
-    secrets += [info.password, signature[1], "-----BEGIN", "PRIVATE KEY", "told-to-nobody"]
+    secrets += [info.password, signature[1], "-----BEGIN", "PRIVATE KEY", "shown-to-nobody"]
     assert [secret for secret in secrets if secret in text] == []
     # Those of the first start are not JSON: its format was that of a terminal or of a file, as it happened to be.
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    told = [line for line in lines if line["logger"] == "thing_operator.kube.events"]
-    accepted = [line for line in told if line.get("reason") == "Accepted" and line["object"] == good.name]
+    events = [line for line in lines if line["logger"] == "thing_operator.kube.events"]
+    accepted = [line for line in events if line.get("reason") == "Accepted" and line["object"] == good.name]
     assert [(line["kind"], line["namespace"], line["uid"]) for line in accepted] == [
         ("Thing", workspace.namespace, uid)
     ]

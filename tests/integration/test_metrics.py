@@ -37,14 +37,14 @@ def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) ->
     assert not [key for key in workspace.operator.scrape() if key[0] == "things"]
 
 
-def test_a_report_comes_into_status_without_a_pass(workspace: Workspace, things: Things) -> None:
+def test_a_report_comes_into_status_without_a_reconcile(workspace: Workspace, things: Things) -> None:
     (thing,) = things(1)
     workspace.store_credentials(thing)
     workspace.apply_thing(thing, {"desired": {"a": 1}, "mirror": {"minInterval": "0s"}})
     workspace.wait_for(thing.name, "Connected")
     workspace.cloud.update_shadow(thing, {"reported": {"a": 1}})
     workspace.wait_for(thing.name, "InSync")
-    passes = workspace.operator.scrape()["reconcile_seconds_count", "things", "ok"]
+    reconciles = workspace.operator.scrape()["reconcile_seconds_count", "things", "ok"]
 
     def reported() -> object:
         return workspace.get(thing.name)["status"]["shadow"]["reported"]
@@ -52,7 +52,7 @@ def test_a_report_comes_into_status_without_a_pass(workspace: Workspace, things:
     for number in range(5):
         workspace.cloud.update_shadow(thing, {"reported": {"n": number}})
         eventually(lambda number=number: reported() == {"a": 1, "n": number}, f"report {number}")  # type: ignore[misc]
-    assert workspace.operator.scrape()["reconcile_seconds_count", "things", "ok"] == passes
+    assert workspace.operator.scrape()["reconcile_seconds_count", "things", "ok"] == reconciles
     # What has to be judged has one.
     workspace.cloud.update_shadow(thing, {"reported": {"a": 2}})
     workspace.wait_for(thing.name, "InSync", "False")

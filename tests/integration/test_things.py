@@ -49,7 +49,7 @@ def test_a_removed_key_leaves_the_shadow_and_foreign_keys_stay(workspace: Worksp
     thing = ready_thing(workspace, things)
     workspace.cloud.update_shadow(thing, {"desired": {"foreign": 1}})
     workspace.patch(thing.name, {"desired": {"limits": None}})
-    eventually(lambda: workspace.desired(thing) == {"mode": "auto", "foreign": 1}, "limits are gone")
+    eventually(lambda: workspace.desired(thing) == {"mode": "auto", "foreign": 1}, "limits are removed")
     workspace.wait_for(thing.name, "Ready")
     assert workspace.get(thing.name)["status"]["managedPaths"] == ["/mode"]
 
@@ -60,14 +60,14 @@ def test_a_foreign_edit_is_repaired(workspace: Workspace, things: Things) -> Non
     eventually(lambda: workspace.desired(thing)["mode"] == "auto", "repaired")
     workspace.cloud.delete_shadow(thing)
     eventually(lambda: workspace.desired(thing) == DESIRED, "made again")
-    told = {
+    expected = {
         ("Normal", "Accepted"),
         ("Normal", "Connected"),
         ("Normal", "Valid"),
         ("Warning", "DriftRepaired"),
     }
     eventually(
-        lambda: told <= {(event["type"], event["reason"]) for event in workspace.list("events")}, "Events"
+        lambda: expected <= {(event["type"], event["reason"]) for event in workspace.list("events")}, "Events"
     )
 
 
@@ -176,9 +176,9 @@ def test_deletion_does_not_wait_for_ever_for_a_cloud_that_is_down(
     workspace.apply_thing(thing, {"deletionPolicy": "Delete", "endpoint": nowhere})
     eventually(lambda: workspace.get(thing.name)["metadata"].get("finalizers"), "finalizer")
     workspace.kubectl("delete", "thing", thing.name, "--timeout=20s")
-    told = {("Warning", "DeletionTimedOut")}
+    expected = {("Warning", "DeletionTimedOut")}
     eventually(
-        lambda: told <= {(event["type"], event["reason"]) for event in workspace.list("events")}, "Event"
+        lambda: expected <= {(event["type"], event["reason"]) for event in workspace.list("events")}, "Event"
     )
 
 

@@ -97,7 +97,7 @@ def is_stalled(status: Json) -> bool:
     return any(found["type"] == "Stalled" for found in status.get("conditions", ()))
 
 
-def test_a_policy_that_forbids_the_shadow_is_told_steadily_and_can_be_mended(
+def test_a_policy_that_forbids_the_shadow_is_reported_steadily_and_can_be_mended(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     restart(workspace, QUICK)
@@ -118,13 +118,13 @@ def test_a_policy_that_forbids_the_shadow_is_told_steadily_and_can_be_mended(
         # It goes on trying, and says nothing else in between.
         tried = policy.updates
         eventually(lambda: policy.updates >= tried + 2, "two more updates")
-        told = [
+        statuses = [
             event["object"].get("status", {})
             for event in workspace.events_since(start)
             if event["object"]["metadata"]["name"] == "is-closed-at-update"
         ]
-        first = next(number for number, status in enumerate(told) if is_stalled(status))
-        assert all(is_stalled(status) for status in told[first:])
+        first = next(number for number, status in enumerate(statuses) if is_stalled(status))
+        assert all(is_stalled(status) for status in statuses[first:])
         policy.allowed.set()
         # Nothing answers updates here: it asks for none.
         workspace.patch("is-closed-at-update", {"desired": {"a": None}})
@@ -134,7 +134,7 @@ def test_a_policy_that_forbids_the_shadow_is_told_steadily_and_can_be_mended(
             assert workspace.condition(name, "Reconciling") == {}
 
 
-def test_what_happens_again_is_counted_in_one_event_and_a_certificate_that_ends_soon_is_told_once(
+def test_what_happens_again_is_counted_in_one_event_and_a_certificate_that_ends_soon_is_reported_once(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     restart(workspace, QUICK)
@@ -166,8 +166,8 @@ def test_what_happens_again_is_counted_in_one_event_and_a_certificate_that_ends_
 
     eventually(lambda: counts().get(("Normal", "Connected"), 0) >= 3, "each time is counted")
     assert counts()["Warning", "ExpiresSoon"] == 1
-    told = [(event["reason"], event["message"]) for event in workspace.list("events")]
-    assert len(told) == len(set(told)), "no Event is there twice"
+    events = [(event["reason"], event["message"]) for event in workspace.list("events")]
+    assert len(events) == len(set(events)), "no Event is there twice"
 
 
 class Tunnel:
@@ -178,7 +178,7 @@ class Tunnel:
         self._open = asyncio.Event()
         self._open.set()
         self._carrying: set[asyncio.Task[None] | None] = set()
-        """Held here: what has gone dead waits for nothing that anybody else holds, and would be collected."""
+        """Held here: what went dead waits for nothing that anybody else holds, and would be collected."""
         self.port = 0
 
     async def listen(self) -> None:

@@ -96,7 +96,7 @@ def conditions(workspace: Workspace, thing: CloudThing) -> dict[str, tuple[str, 
     return {found["type"]: (found["status"], found["reason"]) for found in status["conditions"]}
 
 
-def test_a_refusal_for_now_is_tried_again_and_one_for_good_is_told(
+def test_a_refusal_for_now_is_tried_again_and_one_for_good_is_reported(
     impatient: Workspace, things: Things, control: CloudControl
 ) -> None:
     passing = dict(zip((409, 429, 500), things(3), strict=True))

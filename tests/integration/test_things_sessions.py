@@ -76,7 +76,7 @@ def rival(workspace: Workspace, thing: CloudThing) -> Iterator[None]:
         thread.join()
 
 
-def test_what_keeps_a_session_from_coming_up_is_told_and_can_be_mended(
+def test_what_keeps_a_session_from_coming_up_is_reported_and_can_be_mended(
     workspace: Workspace, things: Things, tmp_path: Path
 ) -> None:
     # The operator trusts somebody else: whoever names no CA cannot trust the cloud.
@@ -101,14 +101,14 @@ def test_what_keeps_a_session_from_coming_up_is_told_and_can_be_mended(
     workspace.apply_thing(unknown, trusting)
     for thing in (by_secret, by_config_map):
         workspace.wait_for(thing.name, "Ready")
-    told = (
+    expected = (
         (untrusting, "Connected", "False", "TlsFailed", "endpoint.caSecretName"),
         (late_ca, "Stalled", "True", "CaNotFound", "late-ca"),
         (lost, "Connected", "False", "EndpointUnreachable", "nowhere.invalid cannot be resolved"),
         (foreign, "Stalled", "True", "NotAuthorized", f"client id {foreign.name}"),
         (unknown, "Stalled", "True", "NotAuthorized", "must be"),
     )
-    for thing, condition, status, reason, words in told:
+    for thing, condition, status, reason, words in expected:
         assert words in workspace.wait_for(thing.name, condition, status, reason=reason)["message"]
         assert workspace.condition(thing.name, "Ready")["status"] == "False"
     workspace.patch(untrusting.name, trusting)

@@ -49,7 +49,7 @@ def test_odd_values_go_there_and_back_and_leave_again(workspace: Workspace, thin
     workspace.wait_for(odd.name, "InSync")
     assert json_equal(workspace.get(odd.name)["status"]["shadow"]["reported"], ODD)
     workspace.patch(odd.name, {"desired": None})
-    eventually(lambda: workspace.desired(odd) == {}, "every key is gone")
+    eventually(lambda: workspace.desired(odd) == {}, "every key is removed")
     workspace.wait_for(odd.name, "Ready")
     assert "managedPaths" not in workspace.get(odd.name)["status"]
     workspace.wait_for(big.name, "Ready")

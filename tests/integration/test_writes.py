@@ -40,7 +40,7 @@ def test_nothing_is_written_for_a_restart_or_for_a_broker_that_bounces(
     eventually(lambda: all_are(workspace, "Connected"), "and connected")
     before = workspace.versions()
     workspace.operator.stop(grace=0)
-    eventually(lambda: not connected(workspace, fleet[:1]), "the sessions are gone")
+    eventually(lambda: not connected(workspace, fleet[:1]), "the sessions have ended")
     workspace.operator.start()
     eventually(lambda: connected(workspace, fleet), "all are back")
     CloudControl(workspace.cloud.folder).restart_broker()

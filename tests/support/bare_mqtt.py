@@ -97,11 +97,11 @@ class Observer(asyncio.Protocol):
         self._buffer += data
         for first, body in packets(self._buffer):
             if first >> 4 == PUBLISH:
-                self._heard(first, body)
+                self._received(first, body)
             elif first >> 4 == SUBACK:
                 self._subscribed.set()
 
-    def _heard(self, first: int, body: bytes) -> None:
+    def _received(self, first: int, body: bytes) -> None:
         end = 2 + int.from_bytes(body[:2])
         topic = body[2:end].decode()
         if first & 0x06:

@@ -89,7 +89,7 @@ class WriteCounts(WriteObserver):
 class ServiceSession:
     """A session's surface over the real rules of the shadow service, without a network between.
 
-    ``lose`` answers are lost: the update happens and nobody is told. ``codes`` are refusals to come.
+    ``lose`` answers are lost: the update happens and nobody gets to know. ``codes`` are refusals to come.
     """
 
     def __init__(self, thing: str = "t1") -> None:

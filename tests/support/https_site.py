@@ -98,7 +98,7 @@ def https(site: Site) -> HttpsClient:
 
 
 async def hang_up(request: web.Request) -> web.StreamResponse:
-    """No answer: the connection is gone."""
+    """No answer: the connection is closed."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()

@@ -216,7 +216,7 @@ class Workspace:
         return version
 
     def events_since(self, version: str) -> tuple[Json, ...]:
-        """What the API server's watch has told of Things since then."""
+        """What the API server's watch has shown of Things since then."""
         raw = f"{self._things_path}?watch=true&resourceVersion={version}&timeoutSeconds=2"
         return tuple(json.loads(line) for line in self.kubectl("get", "--raw", raw).splitlines())
 

@@ -30,9 +30,9 @@ class ThingsWatch:
     api: Api
     namespace: str
     on_status: Callable[[Json], None] = lambda _body: None
-    """Told of every write of the operator."""
+    """Called with every write of the operator."""
     on_spec: Callable[[Json], None] = lambda _body: None
-    """Told of every change of spec."""
+    """Called with every change of spec."""
     writes: Counter[str] = field(default_factory=Counter)
     """By name, since the last :meth:`reset`."""
     ready: dict[str, float] = field(default_factory=dict)
@@ -140,7 +140,7 @@ class CloudWatch:
                     context=service_context(info.ca),
                     client_id="$bench",
                     filters=["$aws/things/+/shadow/get", "$aws/things/+/shadow/update/accepted"],
-                    on_message=self._heard,
+                    on_message=self._received,
                 )
             except (OSError, TimeoutError):
                 if time.monotonic() > deadline:
@@ -158,7 +158,7 @@ class CloudWatch:
         assert self._observer is not None
         self._observer.publish(ShadowTopics(thing).update, json.dumps(body).encode())
 
-    def _heard(self, topic: str, payload: bytes) -> None:
+    def _received(self, topic: str, payload: bytes) -> None:
         thing = topic.split("/")[2]
         if topic.endswith("/get"):
             self.reads[thing] += 1

@@ -43,8 +43,8 @@ def test_the_demo_runs_the_fleet_of_the_examples() -> None:
 def test_every_reason_has_an_entry_that_says_what_to_do() -> None:
     text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     trouble = dict(re.findall(r"^### `(\w+)`\n\n((?:.+\n)+)", text, re.MULTILINE))
-    good_news = re.findall(r"^- `(\w+)`: ", text, re.MULTILINE)
-    assert sorted([*trouble, *good_news]) == sorted(Reason)
+    good = re.findall(r"^- `(\w+)`: ", text, re.MULTILINE)
+    assert sorted([*trouble, *good]) == sorted(Reason)
     for title, entry in trouble.items():
         assert re.findall(r"^- (\w+): ", entry, re.MULTILINE) == ["Symptom", "Cause", "Do"], title
 

@@ -72,7 +72,7 @@ def test_the_table_names_pages_that_can_be_opened(cloud: LocalCloud, things: Thi
         assert f"[{number}]" in table
 
 
-def test_a_thing_that_is_not_let_in_is_told_so(cloud: LocalCloud, things: Things, tmp_path: Path) -> None:
+def test_a_thing_that_is_not_let_in_is_named(cloud: LocalCloud, things: Things, tmp_path: Path) -> None:
     one, two = things(2)
     result = probe(cloud, one, tmp_path, name=two.name)
     assert result.exit_code == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.devices import Device
 from tests.support.rest import Rest
-from tests.support.shadow_rules import RULES, Heard, Rule, Step
+from tests.support.shadow_rules import RULES, Observed, Rule, Step
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.shadow_topics import ShadowOperation
@@ -32,11 +32,11 @@ def thing(fresh: Callable[[], CloudThing]) -> CloudThing:
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_over_mqtt(device: Device, rule: Rule) -> None:
-    def ask(step: Step, sent: bytes) -> Heard:
+    def ask(step: Step, sent: bytes) -> Observed:
         device.publish(f"{device.topics.prefix}/{step.operation}", sent)
-        seen, after = _heard_until_barrier(device)
+        seen, after = _seen_until_barrier(device)
         answer = seen.get("rejected") or seen["accepted"]
-        return Heard(answer.get("code", 200), answer, seen, after)
+        return Observed(answer.get("code", 200), answer, seen, after)
 
     rule.hold(ask)
 
@@ -49,16 +49,16 @@ def test_over_rest(cloud: LocalCloud, thing: CloudThing, device: Device, rule: R
     """
     rest = Rest(cloud, thing)
 
-    def ask(step: Step, sent: bytes) -> Heard:
+    def ask(step: Step, sent: bytes) -> Observed:
         status, error, answer = rest(_METHODS[step.operation], f"/things/{thing.name}/shadow", sent)
         assert (error is None) == (status == 200)
-        seen, after = _heard_until_barrier(device)
-        return Heard(status, answer, seen, after, over_rest=True)
+        seen, after = _seen_until_barrier(device)
+        return Observed(status, answer, seen, after, over_rest=True)
 
     rule.hold(ask)
 
 
-def _heard_until_barrier(device: Device) -> tuple[dict[str, Json], Json]:
+def _seen_until_barrier(device: Device) -> tuple[dict[str, Json], Json]:
     """What came by the last level of its topic, each once, and the document or None; nothing is left to come.
 
     The local cloud answers in the order of asking and the broker keeps the order on one connection.

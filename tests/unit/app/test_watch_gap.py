@@ -80,10 +80,10 @@ async def test_a_thing_deleted_edited_or_made_during_a_410_gap_is_found_by_the_n
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "_FIRST_PAUSE", timedelta(seconds=0.01))
-    before = [thing(name, uid=f"{name}-1") for name in ("deleted", "edited", "anew", "same")]
+    before = [thing(name, uid=f"{name}-1") for name in ("deleted", "edited", "recreated", "same")]
     after = [
         thing("edited", uid="edited-1", generation=2),
-        thing("anew", uid="anew-2"),
+        thing("recreated", uid="recreated-2"),
         thing("same", uid="same-1"),
         thing("late", uid="late-1"),
     ]
@@ -98,11 +98,16 @@ async def test_a_thing_deleted_edited_or_made_during_a_410_gap_is_found_by_the_n
                 """Things without an endpoint, which is all that is wrong with these."""
                 return operator.snapshot().things["Stalled", "True", "EndpointNotConfigured"]
 
-            old = {("deleted", "deleted-1"), ("edited", "edited-1"), ("anew", "anew-1"), ("same", "same-1")}
+            old = {
+                ("deleted", "deleted-1"),
+                ("edited", "edited-1"),
+                ("recreated", "recreated-1"),
+                ("same", "same-1"),
+            }
             await until(lambda: set(scripted.written) == old and stalled() == 4)
             scripted.written.clear()
             scripted.forget.set()
-            new = {("edited", "edited-1"): 2, ("anew", "anew-2"): 1, ("late", "late-1"): 1}
+            new = {("edited", "edited-1"): 2, ("recreated", "recreated-2"): 1, ("late", "late-1"): 1}
             # The deleted one is counted no longer, the late one is.
             await until(lambda: scripted.written == new and stalled() == 4)
     finally:

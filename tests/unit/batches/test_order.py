@@ -135,7 +135,7 @@ class MicAndStatus:
         self._point()
 
 
-async def run_until_settled(world: MicAndStatus) -> None:
+async def run_until_done(world: MicAndStatus) -> None:
     """Reconciles of one process after the other, each new one with an empty memory."""
     clock = FakeClock(start=NOW)
     cloud = CloudSource(HttpsClient(hosts=()), manifest_url="https://m", clock=clock, limit=1)
@@ -160,7 +160,7 @@ async def run_until_settled(world: MicAndStatus) -> None:
 @pytest.mark.parametrize("crash_at", range(1, 8))
 async def test_a_crash_at_each_step_never_orders_twice(crash_at: int) -> None:
     world = MicAndStatus(crash_at)
-    await run_until_settled(world)
+    await run_until_done(world)
     assert len(world.made) <= 1
     adopted = world.stored is not None and world.stored.batch_id is not None
     assert adopted == bool(world.made)
@@ -168,7 +168,7 @@ async def test_a_crash_at_each_step_never_orders_twice(crash_at: int) -> None:
 
 async def test_a_lost_answer_is_found_in_the_list() -> None:
     world = MicAndStatus(0, answers=False)
-    await run_until_settled(world)
+    await run_until_done(world)
     assert world.stored is not None
     assert ([each.batch_id for each in world.made], world.stored.batch_id) == (["batch-0"], "batch-0")
 

@@ -63,7 +63,7 @@ def test_an_unknown_commit_is_named(repository: Path, name: str) -> None:
         resolve_commit(name, repository=repository)
 
 
-def test_old_and_new_run_by_turns_and_each_pair_is_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_and_new_run_by_turns_and_each_pair_is_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[Product] = []
 
     async def run_product(product: Product, _conditions: Conditions, **_: Any) -> Any:

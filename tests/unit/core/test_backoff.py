@@ -59,6 +59,6 @@ def test_never_above_the_limit_and_never_below_nothing(
 
 
 @given(jitter=st.sampled_from(Jitter), seed=st.integers(), failures=st.integers(min_value=1, max_value=99))
-def test_the_same_chance_gives_the_same_delay(jitter: Jitter, seed: int, failures: int) -> None:
+def test_the_same_random_numbers_give_the_same_delay(jitter: Jitter, seed: int, failures: int) -> None:
     one, other = (Backoff(SECOND, 60 * SECOND, random.Random(seed), jitter) for _ in range(2))
     assert one.delay(failures) == other.delay(failures)

@@ -93,7 +93,7 @@ def test_a_row_is_whole(row: Explanation) -> None:
     for text in (row.symptom, row.cause, row.remedy):
         assert text is None or re.fullmatch(r"[A-Z`4].*[.]", text), text
     if row.reason.event_type is EventType.WARNING:
-        assert row.remedy, "who is warned is told what to do"
+        assert row.remedy, "a warning says what to do"
 
 
 def test_a_word_that_is_no_reason_reads_as_unknown() -> None:

@@ -54,21 +54,21 @@ async def test_a_key_added_while_it_runs_runs_once_more() -> None:
 
 async def test_failures_back_off_and_success_resets() -> None:
     attempts: list[float] = []
-    passes: list[bool] = []
+    outcomes: list[bool] = []
 
     async def handler(key: str) -> None:
         attempts.append(loop_time())
         if len(attempts) not in {5, 7}:
             raise TransientError("not now")
 
-    queue = make(handler, on_reconciled=lambda good, _seconds: passes.append(good))
+    queue = make(handler, on_reconciled=lambda good, _seconds: outcomes.append(good))
     await queue.start()
     queue.add("a")
     await until(lambda: len(attempts) == 5)
     queue.add("a")
     await until(lambda: len(attempts) == 7)
     await queue.stop(timeout=timedelta(seconds=1))
-    assert passes == [False, False, False, False, True, False, True]
+    assert outcomes == [False, False, False, False, True, False, True]
     pauses = [late - early for early, late in pairwise(attempts)]
     for pause, ceiling in zip(pauses[:4], (1, 2, 4, 4), strict=True):
         assert 0.5 <= pause <= ceiling
@@ -111,7 +111,7 @@ async def test_an_unexpected_error_does_not_end_the_queue(caplog: pytest.LogCapt
     assert "failed unexpectedly" in caplog.text
 
 
-async def test_the_handler_says_when_it_wants_to_run_again_and_news_comes_first() -> None:
+async def test_the_handler_says_when_it_wants_to_run_again_and_a_change_comes_first() -> None:
     runs = 0
 
     async def handler(key: str) -> timedelta:
@@ -129,7 +129,7 @@ async def test_the_handler_says_when_it_wants_to_run_again_and_news_comes_first(
 
 
 @pytest.mark.parametrize("steps", range(6))
-async def test_stop_ends_at_whatever_moment_news_comes(steps: int) -> None:
+async def test_stop_ends_at_whatever_moment_a_key_comes(steps: int) -> None:
     async def handler(key: str) -> None:
         return None
 

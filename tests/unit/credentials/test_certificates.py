@@ -162,8 +162,8 @@ def test_a_private_key_that_only_claims_to_match(lie: str) -> None:
     public = key.public_numbers
     honest = {name: getattr(key, name) for name in ("d", "p", "q", "dmp1", "dmq1", "iqmp")}
     check(make_certificate(rsa_key()), pkcs1_pem([public.n, public.e, *honest.values()]))
-    told = honest | LIES[lie](key)
-    error = refusal(make_certificate(rsa_key()), pkcs1_pem([public.n, public.e, *told.values()]))
+    claimed = honest | LIES[lie](key)
+    error = refusal(make_certificate(rsa_key()), pkcs1_pem([public.n, public.e, *claimed.values()]))
     assert error.reason == "KeyMismatch"
     assert "damaged" in error.message
 
@@ -267,7 +267,7 @@ def test_files_in_the_place_of_others(certificate: str, private_key: str, words:
     assert words in error.message
 
 
-def test_der_is_told_from_rubbish(pair: Pair) -> None:
+def test_der_is_distinguished_from_rubbish(pair: Pair) -> None:
     der = ssl.PEM_cert_to_DER_cert(pair.certificate.decode())
     assert "DER" in refusal(der, pair.private_key).message
     assert "DER" not in refusal(b"rubbish", pair.private_key).message

@@ -63,7 +63,7 @@ def test_a_changed_name_can_be_no_other_things_own(thing_name: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["pump", "Pump", "PUMP", "pump_", "_pump", "pump:", "pUmp"]), unique=True))
-def test_names_that_read_alike_are_told_apart(thing_names: list[str]) -> None:
+def test_names_that_read_alike_stay_distinct(thing_names: list[str]) -> None:
     assert len({secret_name(name) for name in thing_names}) == len(thing_names)
 
 

@@ -1,4 +1,4 @@
-"""How MIC's App Board is told whether a thing is online."""
+"""How MIC's App Board gets to know whether a thing is online."""
 
 from thing_operator.device.presence import CONNECTION_STATUS, offline_report, online_report
 

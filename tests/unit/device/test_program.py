@@ -143,7 +143,7 @@ def test_acknowledged_paths(delta: Any, paths: list[str], answer: Any) -> None:
     assert acknowledgement(delta, paths=[from_pointer(path) for path in paths], owned=()) == answer
 
 
-def test_a_fact_that_somebody_else_wishes_otherwise_is_not_acknowledged() -> None:
+def test_a_fact_that_somebody_else_desires_otherwise_is_not_acknowledged() -> None:
     made = program({"reported": {"model": "F-200"}, "acknowledge": "All"}, {"setpoint": -18})
     document = ShadowDocument(desired={"setpoint": -18, "model": "X"}, reported={"model": "F-200"})
     assert made.answer(document) == {"setpoint": -18}

@@ -68,7 +68,7 @@ async def test_a_longer_one_is_refused_before_it_is_read(site: Site, https: Http
 
 
 async def test_one_without_an_end_is_given_up(site: Site, https: HttpsClient) -> None:
-    gone = asyncio.Event()
+    closed = asyncio.Event()
 
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -78,12 +78,12 @@ async def test_one_without_an_end_is_given_up(site: Site, https: HttpsClient) ->
                 await response.write(b"x" * 1000)
                 await asyncio.sleep(0)
         except ConnectionError:
-            gone.set()
+            closed.set()
         return response
 
     site.says("/", endless)
     await refusal(https, site.url("/" + SECRET), DownloadRefusedError)
-    await asyncio.wait_for(gone.wait(), 60)
+    await asyncio.wait_for(closed.wait(), 60)
 
 
 async def test_compressed_answers_are_not_unpacked(site: Site, https: HttpsClient) -> None:
@@ -302,7 +302,7 @@ class TestCall:
             await https.call("POST", f"https://localhost:{port}/{SECRET}", body={"password": "s3cret"})
         assert "s3cret" not in caught.value.message
 
-    async def test_an_untrusted_server_is_told_nothing(self, site: Site) -> None:
+    async def test_an_untrusted_server_gets_nothing(self, site: Site) -> None:
         with pytest.raises(UnreachableError, match="not trusted"):
             await HttpsClient(hosts=("localhost",)).call("POST", site.url("/"), body={"password": "x"})
         assert site.asked == []

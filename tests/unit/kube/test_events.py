@@ -98,7 +98,7 @@ async def test_a_fleet_that_starts_is_recorded_slowly_and_not_beyond_the_first_t
 
 
 @pytest.mark.parametrize("error", [ApiUnavailableError("down"), ZeroDivisionError()])
-async def test_trouble_is_told_and_the_next_is_recorded(
+async def test_trouble_is_logged_and_the_next_is_recorded(
     setup: RecorderOnFake, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [error]

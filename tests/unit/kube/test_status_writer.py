@@ -418,7 +418,7 @@ async def test_flush_gives_up_in_time(setup: WriterOnFake, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize("steps", range(8))
-async def test_stop_ends_at_whatever_moment_news_comes(setup: WriterOnFake, steps: int) -> None:
+async def test_stop_ends_at_whatever_moment_a_status_comes(setup: WriterOnFake, steps: int) -> None:
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=False, min_interval=HOUR)
     await until(lambda: len(setup.values()) == 1)
     setup.writer.enqueue(object_ref(), {"n": 1}, urgent=False, min_interval=HOUR)

@@ -1,4 +1,4 @@
-"""Metrics: what is told is counted, and every series has the labels that the reference names."""
+"""Metrics: what happens is counted, and every series has the labels that the reference names."""
 
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,8 +10,8 @@ from thing_operator.observability.metrics import Metrics, Snapshot
 DAY = 86400.0
 
 
-def told() -> Metrics:
-    """Metrics that have been told of everything once."""
+def busy() -> Metrics:
+    """Metrics to which everything has happened once."""
     metrics = Metrics(version="1.2.3")
     metrics.connected(0.2)
     metrics.pacing_wait(0.0)
@@ -51,8 +51,8 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_what_is_told_is_counted() -> None:
-    found = samples(told())
+def test_what_happens_is_counted() -> None:
+    found = samples(busy())
     expected = {
         ("session_connect_seconds_count",): 1,
         ("session_disconnects_total", "ConnectionLost"): 1,
@@ -86,7 +86,7 @@ def test_what_is_told_is_counted() -> None:
 
 
 def test_every_series_has_the_labels_of_the_reference() -> None:
-    text = generate_latest(told().registry).decode()
+    text = generate_latest(busy().registry).decode()
     for family in text_string_to_metric_families(text):
         if not family.name.startswith("thing_operator_"):
             continue

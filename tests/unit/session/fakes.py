@@ -59,7 +59,7 @@ class FakeTransport:
     def publish(self, topic: str, payload: bytes) -> None:
         """Recorded; the broker's ``on_publish`` answers in the next turn of the loop."""
         if self.listener is None:
-            raise SessionLostError("gone")
+            raise SessionLostError("lost")
         sent = Sent(topic, json.loads(payload), asyncio.get_running_loop().time())
         self.sent.append(sent)
         if not self.broker.half_open:

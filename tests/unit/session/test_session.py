@@ -487,7 +487,7 @@ class TestDocuments:
             await asyncio.sleep(0.1)
             assert len(watcher.views) == seen + 1
 
-    async def test_many_changes_in_one_turn_are_told_once(self) -> None:
+    async def test_many_changes_in_one_turn_are_notified_once(self) -> None:
         broker, watcher = FakeBroker(on_publish=answer_get(4)), Watcher()
         async with hub(broker) as the_hub:
             session = the_hub.open(spec(), watcher)

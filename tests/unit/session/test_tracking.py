@@ -61,7 +61,7 @@ def test_equal_versions_of_different_topics_agree() -> None:
     assert tracker.document == document(6, a=6, b=1)
 
 
-def test_documents_that_repeat_what_accepted_said_are_no_news() -> None:
+def test_documents_that_repeat_what_accepted_said_are_no_change() -> None:
     tracker = known(document(3, a=1))
     tracker.on_accepted(accepted(4, a=2))
     before = tracker.document
@@ -144,7 +144,7 @@ def test_a_read_from_before_a_delete_is_repeated() -> None:
     assert tracker.must_read
 
 
-def test_news_of_an_older_delete_is_looked_up() -> None:
+def test_word_of_an_older_delete_is_looked_up() -> None:
     tracker = known(document(7, a=7))
     tracker.on_deleted(5)
     assert tracker.document == document(7, a=7)

@@ -154,7 +154,7 @@ Crash = st.sampled_from(["before the record", "after the record", "after the sen
 
 @given(st.lists(st.tuples(OBJECTS, Crash), min_size=1, max_size=6), OBJECTS)
 def test_no_crash_orphans_or_resurrects_a_key(steps: list[tuple[Json, str]], foreign: Json) -> None:
-    """The process dies between any two steps of a pass and the spec is edited while it is down.
+    """The process dies between any two steps of a reconcile and the spec is edited while it is down.
 
     Foreign keys live under one key of their own, so that every other leaf in the shadow is ours.
     """

@@ -1,4 +1,4 @@
-"""What a pass may find out, made up."""
+"""What a reconcile may find out, made up."""
 
 from dataclasses import replace
 from datetime import timedelta

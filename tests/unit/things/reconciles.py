@@ -18,7 +18,7 @@ from thing_operator.things.shadow_sync import DesiredState, RequestState, SyncOu
 
 
 class CrashError(Exception):
-    """The process is gone."""
+    """The process has ended."""
 
 
 class Moment(StrEnum):

@@ -3,7 +3,7 @@
 from thing_operator.things.acceptance import Acceptance
 
 
-def test_the_time_from_wanted_to_accepted_is_told_once() -> None:
+def test_the_time_from_wanted_to_accepted_is_reported_once() -> None:
     acceptance = Acceptance()
     acceptance.expect(3, now=10, accepted=False)
     assert acceptance.generation == 3

@@ -24,15 +24,15 @@ def ready(reason: str) -> tuple[Condition, ...]:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["Accepted", "Pending", "Expired", None]))))
 def test_the_count_is_that_of_the_things(changes: list[tuple[int, str | None]]) -> None:
-    census = ConditionCounts()
-    standings: dict[int, ConditionSet] = {}
+    counts = ConditionCounts()
+    conditions: dict[int, ConditionSet] = {}
     truth: dict[int, str] = {}
     for thing, reason in changes:
         if reason is None:
-            census.leave(standings.pop(thing, None))
+            counts.leave(conditions.pop(thing, None))
             truth.pop(thing, None)
         else:
-            standings[thing] = census.move(standings.get(thing), condition_keys(ready(reason)))
+            conditions[thing] = counts.move(conditions.get(thing), condition_keys(ready(reason)))
             truth[thing] = reason
-    found = {verdict[2]: count for verdict, count in census.condition_keys().items()}
+    found = {key[2]: count for key, count in counts.condition_keys().items()}
     assert found == {reason: list(truth.values()).count(reason) for reason in truth.values()}

@@ -236,7 +236,7 @@ def test_mirror(mirror: dict[str, Any], reported: Any) -> None:
         pytest.param(50, 10, "ExpiresSoon", id="the last fifth of a short life"),
     ],
 )
-def test_a_certificate_that_ends_soon_is_valid_and_told_of_once(life: int, left: int, reason: str) -> None:
+def test_a_certificate_that_ends_soon_is_valid_and_warned_of_once(life: int, left: int, reason: str) -> None:
     end = START + timedelta(days=left)
     credentials = replace(CREDENTIALS, not_before=end - timedelta(days=life), not_after=end)
     first = thing_conditions(seen(credentials=credentials))

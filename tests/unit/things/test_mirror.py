@@ -1,4 +1,4 @@
-"""What only moves the mirror of a shadow, told apart from what a pass has to look at."""
+"""What only moves the mirror of a shadow, and what a reconcile has to look at."""
 
 import asyncio
 from dataclasses import replace
@@ -29,7 +29,7 @@ FACTS = DeviceProgram(facts={"model": "F"})
 PROBLEM = Problem(Reason.RETRYING, "", stalled=False)
 
 
-def settled(view: SessionView, *, program: DeviceProgram = NO_DEVICE) -> MirrorOnly:
+def mirror_only_after(view: SessionView, *, program: DeviceProgram = NO_DEVICE) -> MirrorOnly:
     return MirrorOnly(2, view, program, mirror=None)
 
 
@@ -61,7 +61,7 @@ def reported(document: Any, **values: Any) -> Any:
 )
 def test_documents(program: DeviceProgram, before: Any, after: Any, expected: bool) -> None:
     view = session(document=before)
-    shadow = settled(view, program=program).mirrored(replace(view, document=after))
+    shadow = mirror_only_after(view, program=program).mirrored(replace(view, document=after))
     assert (shadow is not None) is expected
 
 
@@ -69,9 +69,9 @@ def test_documents(program: DeviceProgram, before: Any, after: Any, expected: bo
     "change",
     [{"connected": False}, {"reason": "TakenOver"}, {"fingerprint": "cd" * 32}, {"message": "other"}],
 )
-def test_the_session_itself_is_for_a_pass(change: dict[str, Any]) -> None:
+def test_the_session_itself_is_for_a_reconcile(change: dict[str, Any]) -> None:
     view = session(document=SYNCED)
-    assert settled(view).mirrored(replace(view, document=reported(SYNCED, t=1), **change)) is None
+    assert mirror_only_after(view).mirrored(replace(view, document=reported(SYNCED, t=1), **change)) is None
 
 
 @pytest.mark.parametrize(
@@ -92,24 +92,26 @@ def test_the_session_itself_is_for_a_pass(change: dict[str, Any]) -> None:
         ({}, {"document": replace(SYNCED)}),
     ],
 )
-def test_nothing_is_settled_that_asks_for_another_pass(found: dict[str, Any], done: dict[str, Any]) -> None:
+def test_nothing_is_steady_that_asks_for_another_reconcile(
+    found: dict[str, Any], done: dict[str, Any]
+) -> None:
     good: dict[str, Any] = {"accepted": True, "document": SYNCED}
     seen_good = {"session": session(document=SYNCED)}
 
     def outcome(found: dict[str, Any], done: dict[str, Any]) -> MirrorOnly | None:
-        convergence = SyncOutcome(ManagedPaths(), **(good | done))
-        return mirror_only(seen(**(seen_good | found)), convergence, program=NO_DEVICE)
+        synced = SyncOutcome(ManagedPaths(), **(good | done))
+        return mirror_only(seen(**(seen_good | found)), synced, program=NO_DEVICE)
 
     assert outcome({}, {}) is not None
     assert outcome(found, done) is None
 
 
-async def test_a_pass_settles_and_the_next_report_is_mirrored() -> None:
+async def test_a_reconcile_ends_steady_and_the_next_report_is_mirrored() -> None:
     thing = Reconciles()
     done = await thing.run({"a": 1})
-    standing = mirror_only(seen(session=thing.session.view, accepted=done.accepted), done, program=NO_DEVICE)
-    assert standing is not None
-    shadow = standing.mirrored(thing.edited(reported={"t": 4}).session.view)
+    steady = mirror_only(seen(session=thing.session.view, accepted=done.accepted), done, program=NO_DEVICE)
+    assert steady is not None
+    shadow = steady.mirrored(thing.edited(reported={"t": 4}).session.view)
     assert shadow is not None
     assert shadow.reported == {"t": 4}
 
@@ -130,7 +132,7 @@ DEVICES = st.fixed_dictionaries(
     device=st.none() | DEVICES,
     edits=EDITS,
 )
-def test_a_pass_over_what_can_be_mirrored_changes_nothing_but_the_mirror(
+def test_a_reconcile_over_what_can_be_mirrored_changes_nothing_but_the_mirror(
     wanted: Any, policy: str, device: Any, edits: list[tuple[str, Any]]
 ) -> None:
     asyncio.run(_compare(wanted, policy, device, edits))
@@ -141,10 +143,10 @@ async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str,
     model = ThingSpec.model_validate({"desired": wanted, **spec})
     program = compile_device(model, thing_name="t", document_limit=8192)
     status = ThingStatus()
-    standing: MirrorOnly | None = None
+    steady: MirrorOnly | None = None
     for section, value in [("reported", {}), *edits]:
         thing.edited(**{section: value})
-        mirror = standing.mirrored(thing.session.view) if standing else None
+        mirror = steady.mirrored(thing.session.view) if steady else None
         sent = (list(thing.session.sent), list(thing.session.reports))
         done = await thing.run(wanted, **spec)
         found = seen(
@@ -163,7 +165,7 @@ async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str,
             assert (thing.session.sent, thing.session.reports) == sent
             assert status.model_copy(update={"shadow": before.shadow}) == before
             assert done.requeue_after is None
-        standing = mirror_only(found, done, program=program)
+        steady = mirror_only(found, done, program=program)
 
 
 # --- the way around the reconcile
@@ -200,7 +202,7 @@ def report(mirror: Mirror, published: Published | None, *, generation: int = 2) 
 def steady(view: SessionView) -> Mirror:
     mirror = Mirror()
     mirror.begin()
-    assert mirror.finish(settled(view)) is False
+    assert mirror.finish(mirror_only_after(view)) is False
     return mirror
 
 
@@ -243,7 +245,7 @@ def test_what_changes_during_a_reconcile_asks_for_another_unless_it_ended_steady
     assert mirror.finish(None) is True
     mirror.begin()
     assert report(mirror, published)
-    assert mirror.finish(settled(published.view)) is False
+    assert mirror.finish(mirror_only_after(published.view)) is False
     assert mirror.steady() is not None
     mirror.begin()
     assert mirror.steady() is None

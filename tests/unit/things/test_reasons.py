@@ -39,9 +39,9 @@ WITHOUT_SESSION: dict[str, Any] = {"session": None, "credentials": None, "accept
 
 @dataclass(frozen=True)
 class ThingCase:
-    """What a pass finds out, as the first one of a new Thing and after a healthy one, and what is said then.
+    """What a reconcile finds out, as the first one of a new Thing and after a healthy one, and what is said then.
 
-    ``told``: the reasons of the Events after the healthy pass.
+    ``recorded``: the reasons of the Events after the healthy reconcile.
     """
 
     reason: Reason
@@ -49,7 +49,7 @@ class ThingCase:
     said_first: dict[str, str]
     then: Observation
     said_then: dict[str, str]
-    told: list[str] = field(default_factory=list)
+    recorded: list[str] = field(default_factory=list)
 
 
 def stalled(reason: str) -> dict[str, str]:
@@ -89,7 +89,7 @@ def without_a_session(reason: Reason) -> ThingCase:
 
 
 def beside_a_session(reason: Reason, where: str, **fields: Any) -> ThingCase:
-    """What is wrong with the wishes: the session has nothing to do with it."""
+    """What is wrong with the desired state: the session has nothing to do with it."""
     found = fields | {where: problem(reason, for_good=True), "accepted": False}
     said = stalled(reason) | {"InSync": "Unknown/Unknown"}
     up = seen(session=session(document=SYNCED), **found)
@@ -103,7 +103,7 @@ def service_in_trouble(reason: Reason) -> ThingCase:
     return ThingCase(reason, up, HEALTH | waits | {"Ready": f"False/{reason}"}, up, HEALTH | waits)
 
 
-def session_in_trouble(reason: Reason, *, told: bool = True) -> ThingCase:
+def session_in_trouble(reason: Reason, *, recorded: bool = True) -> ThingCase:
     """What was accepted stays so; what was not waits."""
     down: dict[str, Any] = {"connected": False, "reason": reason, "message": f"because of {reason}"}
     said = {"Connected": f"False/{reason}"}
@@ -116,7 +116,7 @@ def session_in_trouble(reason: Reason, *, told: bool = True) -> ThingCase:
         HEALTH | said | waits,
         seen(accepted=False, now=LATER, session=session(**down, document=SYNCED)),
         HEALTH | said,
-        [reason] if told else [],
+        [reason] if recorded else [],
     )
 
 
@@ -141,7 +141,7 @@ def cases() -> Iterator[ThingCase]:
         *(Reason.TAKEN_OVER, Reason.ENDPOINT_UNREACHABLE),
     ):
         yield session_in_trouble(reason)
-    yield session_in_trouble(Reason.CONNECTING, told=False)
+    yield session_in_trouble(Reason.CONNECTING, recorded=False)
     yield from single_cases()
 
 
@@ -235,7 +235,7 @@ def test_a_reason_is_entered_and_left(case: ThingCase) -> None:
     ):
         entered = after(previous, observation)
         assert said(entered) == expected
-        assert after(entered, observation) == entered, "a pass on its own result says the same"
+        assert after(entered, observation) == entered, "a reconcile on its own result says the same"
         left = after(entered, replace(HEALTHY, now=LATER))
         assert said(left) == HEALTH
         assert [found.message for found in left.conditions] == [found.message for found in healthy.conditions]
@@ -247,7 +247,7 @@ def test_a_transition_is_one_event_and_staying_is_none(case: ThingCase) -> None:
     entered = after(healthy, case.then)
     assert [
         found.reason for found in event_worthy(condition_keys(healthy.conditions), entered.conditions)
-    ] == (case.told)
+    ] == (case.recorded)
     again = after(entered, case.then)
     assert event_worthy(condition_keys(entered.conditions), again.conditions) == []
 

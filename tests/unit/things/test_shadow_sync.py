@@ -1,4 +1,4 @@
-"""From spec to shadow over the real rules of the shadow service: sent once, remembered first, never a loop."""
+"""From spec to shadow over the real rules of the shadow service: sent once, recorded first, never a loop."""
 
 import pytest
 from tests.unit.things.reconciles import Reconciles

@@ -1,6 +1,6 @@
-"""The process may end between any two steps of a pass, and the spec may change while it is away.
+"""The process may end between any two steps of a reconcile, and the spec may change while it is away.
 
-Whatever the order, once a pass comes through the shadow has exactly what the spec says of our keys, no key of an
+Whatever the order, once a reconcile comes through the shadow has exactly what the spec says of our keys, no key of an
 earlier spec, and every key that others have set.
 """
 

@@ -9,7 +9,7 @@ from thing_operator.things.managed_paths import ManagedPaths
 ACKNOWLEDGE = {"acknowledge": "All"}
 
 
-async def test_wishes_and_facts_go_out_in_one_update_and_are_remembered_first() -> None:
+async def test_desired_state_and_facts_go_out_in_one_update_and_are_recorded_first() -> None:
     thing = Reconciles()
     done = await thing.run({"a": 1}, device={"reported": {"model": "F"}, "connectionStatus": True})
     assert done.accepted
@@ -99,10 +99,10 @@ async def test_presence_does_not_wait_for_a_fight_over_another_fact() -> None:
 
 async def test_a_delta_is_answered_with_the_desired_values() -> None:
     thing = Reconciles()
-    wish = {"a": [1, {"b": 2}], "c": {}, "d": {"e": "x"}}
-    done = await thing.run(wish, device=ACKNOWLEDGE)
+    desired = {"a": [1, {"b": 2}], "c": {}, "d": {"e": "x"}}
+    done = await thing.run(desired, device=ACKNOWLEDGE)
     assert done.accepted
-    assert thing.session.reports == [wish]
+    assert thing.session.reports == [desired]
     assert thing.session.view.document is not None
     assert thing.session.view.document.pending == ()
     assert done.managed.reported == ()
@@ -131,7 +131,7 @@ async def test_an_answer_waits_for_its_delay() -> None:
     assert thing.session.reported() == {"a": 1, "b": 2}
 
 
-async def test_foreign_wishes_are_answered_under_every_policy_and_nothing_loops() -> None:
+async def test_what_others_desire_is_answered_under_every_policy_and_nothing_loops() -> None:
     for policy in ("Merge", "Exact", "Once", "Observe"):
         thing = Reconciles()
         spec: dict[str, Any] = {"desiredPolicy": policy, "device": ACKNOWLEDGE}
@@ -156,7 +156,7 @@ async def test_foreign_wishes_are_answered_under_every_policy_and_nothing_loops(
         )
 
 
-async def test_two_reporters_do_not_melt_each_other() -> None:
+async def test_two_reporters_do_not_drive_each_other_in_circles() -> None:
     thing = Reconciles()
     await thing.run({"a": 1}, device=ACKNOWLEDGE)
     for _ in range(50):
@@ -165,7 +165,7 @@ async def test_two_reporters_do_not_melt_each_other() -> None:
     assert len(thing.session.reports) <= 5
 
 
-async def test_a_new_wish_is_answered_at_once_however_often_the_old_one_was() -> None:
+async def test_a_new_delta_is_answered_at_once_however_often_the_old_one_was() -> None:
     thing = Reconciles()
     await thing.run({"a": 1}, device=ACKNOWLEDGE)
     for value in range(2, 12):
@@ -196,7 +196,7 @@ async def test_a_refused_report_is_stalled_and_not_sent_again() -> None:
     assert thing.session.reports == []
 
 
-async def test_the_wish_of_yesterday_is_not_answered() -> None:
+async def test_the_delta_of_yesterday_is_not_answered() -> None:
     thing = Reconciles()
     device = ACKNOWLEDGE | {"acknowledgeDelay": "5s"}
     await thing.run({"a": 1}, device=device)

@@ -35,7 +35,7 @@ def broker(program: Path, tmp_path: Path) -> Iterator[Broker]:
     broker.stop()
 
 
-def test_a_broker_that_is_told_to_stop_has_not_crashed(
+def test_a_broker_that_is_asked_to_stop_has_not_crashed(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cloud looks every half second, so also at the instant after the process has ended."""

@@ -56,18 +56,18 @@ async def test_certificate_finds_its_thing_until_it_is_replaced(registry: Regist
     old = thing.credentials
     assert old is not None
     assert registry.owner(old.fingerprint) == thing.name
-    told = 0
+    calls = 0
 
     async def announce() -> None:
-        nonlocal told
-        told += 1
+        nonlocal calls
+        calls += 1
         assert old is not None
         assert old.fingerprint not in registry.identities()
 
     registry.announce = announce
     new = (await registry.replace_certificate(thing.name, key_type=KeyType.EC)).credentials
     assert new is not None
-    assert (told, registry.owner(old.fingerprint)) == (1, None)
+    assert (calls, registry.owner(old.fingerprint)) == (1, None)
     assert registry.identities() == {new.fingerprint: thing.name}
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.support.shadow_rules import RULES, Heard, Rule, Step
+from tests.support.shadow_rules import RULES, Observed, Rule, Step
 
 from thing_operator_local.cloud.shadow_service import ShadowOptions, ShadowRequest, ShadowService
 from thing_operator_local.cloud.shadow_topics import ShadowOperation
@@ -15,10 +15,10 @@ NOW = 1_790_000_000.0
 def test_rule(rule: Rule) -> None:
     service = ShadowService(lambda: NOW, ShadowOptions(requests_per_second=None))
 
-    def ask(step: Step, sent: bytes) -> Heard:
+    def ask(step: Step, sent: bytes) -> Observed:
         outcome = service.handle(ShadowRequest("t", None, step.operation, sent))
         after = service.handle(ShadowRequest("t", None, ShadowOperation.GET))
-        return Heard(
+        return Observed(
             code=outcome.code,
             answer=json.loads(outcome.payload),
             seen={each.topic.rpartition("/")[2]: json.loads(each.payload) for each in outcome.publications},
