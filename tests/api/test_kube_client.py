@@ -1,13 +1,12 @@
 """The client of the API server against a real one: reads, writes, refusals, logins."""
 
-import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kubernetes.aio.config import incluster_config
+from tests.support.clock import FakeClock
 from tests.support.controlplane import Kubectl
 
 from thing_operator.api.names import THINGS
@@ -171,9 +170,7 @@ async def test_a_renewed_service_account_token_is_read_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    later = dt.timedelta()
-    clock = SimpleNamespace(now=lambda: dt.datetime.now(dt.UTC) + later)
-    monkeypatch.setattr(incluster_config, "datetime", SimpleNamespace(datetime=clock, timedelta=dt.timedelta))
+    clock = FakeClock()
     token_file = tmp_path / "token"
     token = kubectl("create", "token", account, f"--namespace={namespace}").strip()
     token_file.write_text(token, encoding="utf-8")
@@ -183,22 +180,22 @@ async def test_a_renewed_service_account_token_is_read_again(
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
     monkeypatch.delenv("KUBECONFIG", raising=False)
-    client = await KubeClient.connect()
+    client = await KubeClient.connect(clock=clock)
     try:
         with pytest.raises(NotFoundError):
             await client.get(SECRETS, ObjectKey(namespace, "absent"))
-        assert (await client.login()).token == token
         token_file.write_text("renewed", encoding="utf-8")
-        later = dt.timedelta(minutes=2)
+        clock.advance(120)
         with pytest.raises(ApiUnavailableError, match="not, or no longer, valid") as caught:
             await client.get(SECRETS, ObjectKey(namespace, "absent"))
         assert "renewed" not in caught.value.message
         assert "renewed" not in repr(await client.login())
         token_file.unlink()
-        later = dt.timedelta(minutes=4)
-        with pytest.raises(ApiUnavailableError):
+        clock.advance(120)
+        with pytest.raises(ApiUnavailableError, match=r"cannot be read again|no longer, valid"):
             await client.get(SECRETS, ObjectKey(namespace, "absent"))
         token_file.write_text(token, encoding="utf-8")
+        clock.advance(120)
         with pytest.raises(NotFoundError):
             await client.get(SECRETS, ObjectKey(namespace, "absent"))
     finally:

@@ -6,7 +6,6 @@ none: kopf keeps them for its stateful handlers alone.
 
 import gc
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ from thing_operator.core.clock import SystemClock
 from thing_operator.kube.client import KubeClient
 from thing_operator.observability.telemetry import TelemetryServer
 
-_LOGIN_TIME = timedelta(minutes=10)
-
 
 async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) -> None:
     """Run until SIGTERM or SIGINT. Raises what makes a start impossible: no login, no right, no CRDs, no port.
@@ -34,7 +31,7 @@ async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) ->
     descriptors.raise_limit()
     clock = SystemClock()
     async with TelemetryServer(settings=settings, clock=clock) as telemetry:
-        client = await KubeClient.connect(kubeconfig=kubeconfig)
+        client = await KubeClient.connect(kubeconfig=kubeconfig, clock=clock)
         try:
             operator = Operator(client=client, settings=settings, metrics=telemetry.metrics, clock=clock)
             kopf_watches = WatchMonitor(clock=clock)
@@ -84,18 +81,7 @@ def _registry(operator: Operator, client: KubeClient, kopf_watches: WatchMonitor
 
     @kopf.on.login(id="login", registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        found = await client.login()
-        login = kopf.ConnectionInfo(
-            server=found.server,
-            ca_path=found.ca_file,
-            certificate_path=found.certificate_file,
-            private_key_path=found.key_file,
-            scheme="Bearer" if found.token else None,
-            token=found.token,
-            # A pod's token is renewed on disk long before it ends; kopf asks again after this time.
-            expiration=datetime.now(UTC) + _LOGIN_TIME if found.token else None,
-        )
-        return kopf_watches.session(login)
+        return kopf_watches.session(await client.login())
 
     @kopf.on.event(names.GROUP, names.VERSION, names.BATCH_PLURAL, id="batches", registry=registry)
     async def batches(event: Mapping[str, Any], **_: Any) -> None:

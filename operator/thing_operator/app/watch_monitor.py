@@ -5,16 +5,22 @@ kopf says nothing of its own watches, and an operator whose watch is stuck looks
 silent for 70 s, since the API server sends a bookmark every minute.
 """
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import aiohttp
 import kopf
 
 from thing_operator.core.clock import Clock
+from thing_operator.kube.login import Login
+from thing_operator.kube.outage import is_of_tls
 from thing_operator.observability.checks import CheckResult
 
 _GAP_SECONDS = 60.0
 """For so long a watch may be closed: one ends every five minutes and is opened again."""
+
+
+_LOGIN_TIME = timedelta(minutes=10)
 
 
 class WatchMonitor:
@@ -25,16 +31,20 @@ class WatchMonitor:
         self._open: dict[str, aiohttp.ClientResponse] = {}
         self._seen_open: dict[str, float] = {}
 
-    def session(self, login: kopf.ConnectionInfo) -> kopf.AiohttpSession:
-        """An HTTP session for kopf, as it would make itself from this login, that is looked at from here."""
+    def session(self, login: Login) -> kopf.AiohttpSession:
+        """An HTTP session for kopf by this login, that is looked at from here.
+
+        It is closed when the server is not trusted any more, since kopf asks for another login then.
+        """
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._answered)
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=login.as_ssl_context()),
-            headers=login.as_http_headers(),
-            trace_configs=[trace],
+        trace.on_request_exception.append(_close_if_not_trusted)
+        return kopf.AiohttpSession(
+            server=login.server,
+            aiohttp_session=login.session(trace),
+            # What is renewed on disk is renewed long before it ends; kopf asks again after this time.
+            expiration=datetime.now(UTC) + _LOGIN_TIME,
         )
-        return kopf.AiohttpSession(server=login.server, aiohttp_session=session, expiration=login.expiration)
 
     async def _answered(
         self,
@@ -64,3 +74,10 @@ class WatchMonitor:
         return CheckResult(
             gap < _GAP_SECONDS, f"was open {gap:.0f} s ago; at most {_GAP_SECONDS:g} s is fine"
         )
+
+
+async def _close_if_not_trusted(
+    session: aiohttp.ClientSession, _context: SimpleNamespace, failed: aiohttp.TraceRequestExceptionParams
+) -> None:
+    if isinstance(failed.exception, Exception) and is_of_tls(failed.exception):
+        await session.close()

@@ -1,26 +1,24 @@
-"""The one seam to the API server: plain JSON in and out over aiohttp, with the login of ``kubernetes.aio``.
+"""The one seam to the API server: plain JSON in and out over aiohttp.
 
-The library's own requests cost several times as much: its generated models, and a look for proxies and
+The requests of ``kubernetes.aio`` cost several times as much: its generated models, and a look for proxies and
 ``.netrc`` at each request.
 """
 
 import asyncio
-import os
+import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
-import yaml
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from yarl import URL
 
 from thing_operator.api import names
+from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, Resource
@@ -31,10 +29,12 @@ from thing_operator.kube.errors import (
     NamespaceTerminatingError,
     NotFoundError,
     ThrottledError,
+    UnauthorizedError,
     error_of,
 )
+from thing_operator.kube.login import Login, Logins, read_login
+from thing_operator.kube.outage import is_of_tls, words_of
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
-from thing_operator.kube.proxies import checked_proxy, environment_proxy
 from thing_operator.kube.resources import SECRETS
 
 _PARALLEL = 10
@@ -48,6 +48,8 @@ _QUOTES_NOTHING = frozenset({401, 403, 404, 409, 410, 429})
 _MANAGED = {"fieldManager": names.FIELD_MANAGER}
 _JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,71 +72,40 @@ class Request:
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
-    """What the client is logged in with, for others who need the same: paths of PEM files, and a token."""
-
-    server: str
-    ca_file: str | None
-    certificate_file: str | None
-    key_file: str | None
-    token: str | None = field(repr=False)
-
-
 class KubeClient:
     """The :class:`~thing_operator.kube.ports.ApiClient` of a cluster, with one login; for one event loop."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
-        self._proxy = _proxy(configuration)
+    def __init__(self, logins: Logins) -> None:
+        self._logins = logins
         self._turns = asyncio.Semaphore(_PARALLEL)
-        # TLS as the library sets it up. No limit to the connections: each watched namespace has one for
-        # itself.
-        context = RESTClientObject(configuration).ssl_context
+        # No limit to the connections: each watched namespace has one for itself.
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=context), read_bufsize=_LONGEST_LINE
+            connector=aiohttp.TCPConnector(limit=0), read_bufsize=_LONGEST_LINE
         )
 
     @classmethod
-    async def connect(cls, *, kubeconfig: Path | None = None) -> Self:
+    async def connect(cls, *, kubeconfig: Path | None = None, clock: Clock | None = None) -> Self:
         """Log in by ``kubeconfig`` or KUBECONFIG, else by the pod's service account, else by the user's kubeconfig.
 
-        What is named goes first: a pod of a CI has a service account, too, of a cluster that is not meant.
         Raises LoginError.
         """
-        configuration = Configuration()
-        path = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or None
-        if path is not None and not _is_there(path):
-            raise LoginError(
-                f"there is no kubeconfig {path}: set KUBECONFIG, or run in a pod with a service account"
+        first = await read_login(kubeconfig)
+        if not first.tls.verify:
+            log.warning(
+                "insecure-skip-tls-verify: the certificate of %s is not checked, so that anybody on the way may "
+                "take its place: name a certificate-authority in the kubeconfig",
+                first.server,
             )
-        try:
-            if path is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-                load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-            else:
-                await load_kube_config(  # type: ignore[no-untyped-call]
-                    config_file=path, client_configuration=configuration
-                )
-            return cls(configuration)
-        except (ConfigException, OSError) as error:
-            raise LoginError(
-                f"cannot log in to a cluster ({error}): set KUBECONFIG, or run in a pod with a service account"
-            ) from None
-        except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError):
-            # Not the error's own words: they may quote the file, and a token stands in it.
-            raise LoginError(f"{path or '~/.kube/config'} is not a kubeconfig: correct it") from None
+        read = partial(read_login, kubeconfig, kube_context=first.kube_context)
+        return cls(Logins(first, read, clock=clock or SystemClock()))
 
     async def login(self) -> Login:
-        """The login in force; a service account's token is read again when it may have been renewed."""
-        configuration = self._configuration
-        header = await configuration.get_api_key_with_prefix("BearerToken")
-        return Login(
-            server=configuration.host,
-            ca_file=configuration.ssl_ca_cert,
-            certificate_file=configuration.cert_file,
-            key_file=configuration.key_file,
-            token=header.split(" ", maxsplit=1)[1] if header else None,
-        )
+        """The login for who has been refused with an earlier one: read again, unless that was done a moment ago."""
+        try:
+            return await self._logins.renew(self._logins.now)
+        except LoginError as error:
+            log.warning("the login cannot be read again: %s", error)
+            return self._logins.now
 
     async def close(self) -> None:
         """Close the connections."""
@@ -273,43 +244,46 @@ class KubeClient:
                 raise ApiUnavailableError(f"{request}: the answer broke off ({error!r})") from None
 
     async def _send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        """The answer, when it says that all is well; its content is still to come."""
-        headers = {"Content-Type": request.content_type, "Accept": request.accept}
+        """The answer, when it says that all is well; its content is still to come.
+
+        Refused, or when the server is not trusted any more, it is asked once more with the login read again.
+        """
         try:
-            token = await self._configuration.get_api_key_with_prefix("BearerToken")
-            if token:
-                headers["Authorization"] = token
-            response = await self._http.request(
-                request.method,
-                URL(self._configuration.host + request.target, encoded=True),
-                headers=headers,
-                data=None if request.body is None else encode(request.body),
-                timeout=limits,
-                proxy=self._proxy,
-                proxy_headers=self._configuration.proxy_headers,
-                server_hostname=self._configuration.tls_server_name,
-            )
-            if response.ok:
-                return response
-            raise await _refusal(response, request)
-        except ConfigException as error:
+            login = await self._logins.current()
+            try:
+                return await self._answer(request, login, limits)
+            except (UnauthorizedError, aiohttp.ClientError) as error:
+                if not isinstance(error, UnauthorizedError) and not is_of_tls(error):
+                    raise
+                renewed = await self._logins.renew(login)
+                if renewed is login:
+                    raise
+                return await self._answer(request, renewed, limits)
+        except LoginError as error:
             raise ApiUnavailableError(
-                f"{request}: the service account's token cannot be read ({error})"
+                f"{request}: the login was refused and cannot be read again: {error}"
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiUnavailableError(f"{request}: the API server cannot be reached ({error!r})") from None
+            words = words_of(error)
+            raise ApiUnavailableError(f"{request}: the API server cannot be reached: {words}") from None
 
-
-def _proxy(configuration: Configuration) -> str | None:
-    """The proxy that leads to the API server, looked up once and not for each request; a kubeconfig's goes first."""
-    if configuration.proxy:
-        return checked_proxy(configuration.proxy, field="proxy-url of the kubeconfig")
-    return environment_proxy(configuration.host, os.environ)
-
-
-def _is_there(kubeconfig: str) -> bool:
-    """Whether one file at least of a value of KUBECONFIG exists."""
-    return any(Path(part).expanduser().is_file() for part in kubeconfig.split(os.pathsep))
+    async def _answer(
+        self, request: Request, login: Login, limits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        given = (("Content-Type", request.content_type), ("Accept", request.accept))
+        response = await self._http.request(
+            request.method,
+            URL(login.server + request.target, encoded=True),
+            headers=(*given, *login.headers),
+            data=None if request.body is None else encode(request.body),
+            timeout=limits,
+            proxy=login.proxy,
+            ssl=login.context,
+            server_hostname=login.tls_server_name,
+        )
+        if response.ok:
+            return response
+        raise await _refusal(response, request)
 
 
 def _watch_event(line: bytes, request: Request) -> WatchEvent:

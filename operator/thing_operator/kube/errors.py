@@ -9,7 +9,8 @@
     |-- ConflictError              409                                                  Retrying
     |-- ExpiredError               410: the watch has to begin again with a list        Retrying
     |-- ThrottledError             429                                                  ApiServerUnavailable
-    `-- ApiUnavailableError        401 (a token being renewed), 5xx, no connection      ApiServerUnavailable
+    `-- ApiUnavailableError        5xx, no connection                                   ApiServerUnavailable
+        `-- UnauthorizedError      401: the login has to be read again                  ApiServerUnavailable
     ToolError
     `-- LoginError                 no kubeconfig and no service account
 
@@ -79,9 +80,13 @@ class ApiUnavailableError(TransientError):
     reason = Reason.API_SERVER_UNAVAILABLE
 
 
+class UnauthorizedError(ApiUnavailableError):
+    """The API server does not take the login: it may have been renewed since it was read."""
+
+
 _BY_STATUS: dict[int, type[ThingOperatorError]] = {
     400: InvalidObjectError,
-    401: ApiUnavailableError,
+    401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
     409: ConflictError,

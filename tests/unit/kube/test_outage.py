@@ -1,0 +1,29 @@
+"""What a failed connection says."""
+
+import ssl
+
+import aiohttp
+import pytest
+
+from thing_operator.kube.outage import is_of_tls, words_of
+
+
+def alert() -> aiohttp.ClientOSError:
+    """What aiohttp raises when a server of TLS 1.3 refuses the client certificate: after the handshake."""
+    error = aiohttp.ClientOSError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]")
+    error.__cause__ = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (alert(), True),
+        (aiohttp.ClientOSError(104, "Connection reset by peer"), False),
+        (aiohttp.ServerDisconnectedError(), False),
+        (TimeoutError(), False),
+    ],
+)
+def test_what_is_of_tls(error: Exception, *, expected: bool) -> None:
+    assert is_of_tls(error) is expected
+    assert words_of(error)
