@@ -127,18 +127,18 @@ class Importer:
             await self._client.json_patch(SECRETS, self._key(wanted), changes_to(existing, wanted))
 
     async def _put_thing(self, wanted: Body) -> None:
-        existing = await self._mine(THINGS, wanted)
+        existing = await self._existing_thing(wanted)
         if existing is None or not is_after_template(existing, wanted):
             await self._client.apply(THINGS, self._key(wanted), wanted)
 
-    async def _mine(self, resource: Resource, wanted: Body) -> Mapping[str, Any] | None:
-        """The child of that name, None when there is none; raises NotOwnedError when it is another's."""
+    async def _existing_thing(self, wanted: Body) -> Mapping[str, Any] | None:
+        """The Thing of that name, None when there is none; raises NotOwnedError when it is another's."""
         name = wanted["metadata"]["name"]
-        existing = self._existing[resource].get(name)
+        existing = self._existing[THINGS].get(name)
         if existing is not None:
             return existing
         try:
-            existing = await self._client.get(resource, self._key(wanted))
+            existing = await self._client.get(THINGS, self._key(wanted))
         except NotFoundError:
             return None
         self._check_owned(existing, wanted)

@@ -17,8 +17,6 @@ from thing_operator.core.reasons import Reason
 
 _NAMED = 5
 """How many failed things the Ready message names; status.things has them all."""
-
-
 _THINGS_LIMIT = 512 * 1024
 """Bytes of status.things: etcd takes 1.5 MiB of one object."""
 _MESSAGE_LIMIT = 512

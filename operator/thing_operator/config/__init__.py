@@ -9,7 +9,6 @@ from thing_operator.config.settings import (
     SessionSettings,
     Settings,
     ShadowSettings,
-    StatusSettings,
 )
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "Settings",
     "SettingsError",
     "ShadowSettings",
-    "StatusSettings",
     "load_settings",
     "read_ca_file",
 ]

@@ -2,7 +2,6 @@
 
 from thing_operator.mic.client import MicClient, Stack, find_stack, open_stack
 from thing_operator.mic.errors import (
-    MicError,
     MicLoginError,
     MicRefusedError,
     MicUnavailableError,
@@ -16,7 +15,6 @@ __all__ = [
     "BatchOrder",
     "BatchState",
     "MicClient",
-    "MicError",
     "MicLoginError",
     "MicRefusedError",
     "MicUnavailableError",

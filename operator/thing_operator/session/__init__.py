@@ -5,9 +5,7 @@ from thing_operator.session.errors import (
     NotAuthorizedError,
     RejectedError,
     RequestTimeoutError,
-    RetryableRejectedError,
     SessionLostError,
-    TakenOverError,
     TlsFailedError,
 )
 from thing_operator.session.hub import Hub
@@ -15,16 +13,13 @@ from thing_operator.session.model import (
     Endpoint,
     Identity,
     Phase,
-    SessionFailure,
     SessionSpec,
     SessionView,
     Will,
 )
 from thing_operator.session.session import Session
-from thing_operator.shadow.messages import UNSET
 
 __all__ = [
-    "UNSET",
     "Endpoint",
     "EndpointUnreachableError",
     "Hub",
@@ -33,13 +28,10 @@ __all__ = [
     "Phase",
     "RejectedError",
     "RequestTimeoutError",
-    "RetryableRejectedError",
     "Session",
-    "SessionFailure",
     "SessionLostError",
     "SessionSpec",
     "SessionView",
-    "TakenOverError",
     "TlsFailedError",
     "Will",
 ]

@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING, Self
 from thing_operator.observability.observers import SessionObserver
 from thing_operator.session.context import SessionContext
 from thing_operator.session.keep_alive import KeepAliveTicker
-from thing_operator.session.model import (
-    Endpoint,
-    Now,
-    SessionSpec,
-)
+from thing_operator.session.model import Endpoint, Now, SessionSpec
 from thing_operator.session.pacing import EndpointGate
 from thing_operator.session.reconnect import ReconnectPolicy
 from thing_operator.session.requests import token_source
