@@ -1,4 +1,4 @@
-"""What the tests of the controller's infrastructure need of the real API server."""
+"""What the tests of the operator's ``kube`` package need of the real API server."""
 
 from collections.abc import AsyncIterator
 

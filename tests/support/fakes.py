@@ -1,4 +1,4 @@
-"""What stands in for the API server and a session in the controller's unit tests."""
+"""What stands in for the API server and a session in the operator's unit tests."""
 
 import asyncio
 from collections import Counter
