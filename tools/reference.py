@@ -39,9 +39,10 @@ _METRICS_HEAD = """<!-- Generated from thing_operator/observability/definitions.
 
 # Metrics
 
-On `metrics.port` (9090) at `/metrics`. None has a label per Thing unless `metrics.perThing` asks for it, which
-makes forty thousand series of ten thousand Things: what one Thing is about is in its status and Events. Beside
-these there are `process_*` and `python_*`. What to alert on is in [operating](../operations/operating.md).
+On `metrics.port` (9090) at `/metrics`. None has a label per Thing unless `metrics.perThing` asks for it,
+which makes forty thousand series of ten thousand Things: what one Thing is about is in its status and Events.
+Beside these there are `process_*` and `python_*`. What to alert on is in
+[operating](../operations/operating.md).
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |
