@@ -55,7 +55,7 @@ class LoginApi:
     async def serve(
         self, authority: Authority, *, host: str = "localhost", clients: Authority | None = None
     ) -> None:
-        """Anew at the same port, with a certificate of this authority."""
+        """Serve (again) at the same port, with a certificate of this authority."""
         await self.stop()
         context = server_context(self.folder, authority, host=host, clients=clients)
         app = web.Application()
