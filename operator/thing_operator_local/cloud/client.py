@@ -81,7 +81,6 @@ class MicSession:
     """Logged in to a cloud's MIC API."""
 
     def __init__(self, info: CloudInfo) -> None:
-        self._info = info
         self._context = ssl.create_default_context(cafile=info.ca)
         self._headers: dict[str, str] = {}
         manifest = self._call("GET", f"{info.api}/Prod/manifest/?{urlencode({'hostname': HOST})}")

@@ -19,8 +19,6 @@ class Reason(StrEnum):
     UNKNOWN = "Unknown"
 """
 
-Measure = Callable[[Mapping[str, str]], Figure]
-
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Callable[[Mapping[str, str]], House]:
