@@ -11,7 +11,7 @@ from tests.support.pki import Authority, ec_pair
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
-from thing_operator.things.credentials import CaNotFoundError, read_identity
+from thing_operator.things.credentials import CaNotFoundError, SecretNotFoundError, read_identity
 from thing_operator.things.resolved import ResolvedThing
 
 PEM = Authority.new().pem
@@ -118,3 +118,15 @@ async def test_an_object_that_is_not_there() -> None:
     assert "Secret other with the broker's CA is not in namespace ns" in await refusal(
         SECRETS, {}, name="other"
     )
+
+
+async def test_a_secret_with_the_credentials_that_is_not_there() -> None:
+    resolved = ResolvedThing("t", "localhost", 8883, None, None, "thing-other", None, None)
+    with pytest.raises(SecretNotFoundError, match="Secret thing-other is not in namespace ns"):
+        await read_identity(Store(SECRETS, {}), namespace="ns", resolved=resolved, now=FakeClock().now())
+
+
+async def test_a_thing_that_names_no_ca_has_none_of_its_own() -> None:
+    resolved = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None)
+    found = await read_identity(Store(SECRETS, {}), namespace="ns", resolved=resolved, now=FakeClock().now())
+    assert found.ca_pem is None
