@@ -7,6 +7,7 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 pytest_plugins = [
+    "thing_operator_local.pytest_plugin",
     "tests.support.controlplane",
     "tests.support.cloud",
     "tests.support.mic",

@@ -47,8 +47,9 @@ def local_things(local_cloud: LocalCloud) -> Callable[[int], list[CloudThing]]:
 @pytest.fixture
 def local_cloud_control(local_cloud: LocalCloud) -> Iterator[CloudControl]:
     """Trouble on demand; what a test made is over when it ends."""
-    control = CloudControl(local_cloud.info.ca.parent.parent)
+    control = CloudControl(local_cloud.folder)
     yield control
     control.clear_faults()
     control.resume()
     control.refuse_connections(refuse=False)
+    control.slow_tls(0)

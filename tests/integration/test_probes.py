@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 from tests.support.cloud import Things
 from tests.support.operator import Workspace
-from tests.support.polling import eventually
+from tests.support.polling import eventually, until
 from tests.support.ports import reserved_ports
 
 from thing_operator.app import probes, watch_monitor
@@ -165,12 +165,12 @@ class RunningOperator:
 
     async def until(self, probe: str, status: int) -> dict[str, Any]:
         """Wait for a probe to have this status; its body."""
-        async with asyncio.timeout(60):
-            while True:
-                found, body = await self.ask(probe)
-                if found == status:
-                    return body
-                await asyncio.sleep(0.05)
+
+        async def reached() -> dict[str, Any] | None:
+            found, body = await self.ask(probe)
+            return body if found == status else None
+
+        return await until(reached, f"{probe} answers {status}")
 
 
 @pytest.fixture
@@ -178,7 +178,6 @@ async def running(
     control_plane: ControlPlane, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[RunningOperator]:
     gate = Gate(control_plane.server)
-    await gate.open()
     kubeconfig = tmp_path / "kubeconfig"
     text = control_plane.kubeconfig.read_text(encoding="utf-8")
     kubeconfig.write_text(text.replace(control_plane.server, f"https://{LOOPBACK}:{gate.port}"))
@@ -187,7 +186,9 @@ async def running(
     monkeypatch.setattr(watch_monitor, "_GAP_SECONDS", 2.0)
     monkeypatch.setattr(probes, "_OWN_WATCH_PATIENCE", timedelta(seconds=2))
     overrides = {"namespaces": (namespace,), "metrics": {"port": 0}, "health": {"port": reserved_ports(1)[0]}}
-    operator = RunningOperator(settings=load_settings(overrides=overrides), gate=gate)
+    settings = load_settings(overrides=overrides)
+    await gate.open()
+    operator = RunningOperator(settings=settings, gate=gate)
     try:
         await operator.until("readyz", 200)
         yield operator

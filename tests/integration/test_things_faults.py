@@ -36,15 +36,6 @@ def impatient(workspace: Workspace) -> Workspace:
     return workspace
 
 
-@pytest.fixture
-def control(workspace: Workspace) -> Iterator[CloudControl]:
-    """Trouble for the cloud, ended with the test: the cloud is everybody's."""
-    control = CloudControl(workspace.cloud.folder)
-    yield control
-    control.clear_faults()
-    control.refuse_connections(refuse=False)
-
-
 @contextmanager
 def away(control: CloudControl, *things: CloudThing) -> Iterator[None]:
     """The things' connections are cut and no new one is let in."""

@@ -4,7 +4,6 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
@@ -23,15 +22,6 @@ from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
 
 UPDATE = {"state": {"desired": {"a": 1}}}
-
-
-@pytest.fixture
-def control(cloud: LocalCloud) -> Iterator[CloudControl]:
-    control = CloudControl(cloud.info.ca.parent.parent)
-    yield control
-    control.clear_faults()
-    control.resume()
-    control.slow_tls(0)
 
 
 def test_dropped_answer_never_comes_and_the_update_stands(control: CloudControl, device: Device) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -34,16 +33,6 @@ def spec_of(cloud: LocalCloud, thing: CloudThing) -> SessionSpec:
     """The thing on the local cloud."""
     endpoint = Endpoint(cloud.info.mqtt_host, cloud.info.mqtt_port, cloud.info.ca.read_text(encoding="ascii"))
     return SessionSpec(thing.name, endpoint, identity_of(thing.certificate_pem, thing.private_key_pem))
-
-
-@pytest.fixture
-async def control(cloud: LocalCloud) -> AsyncIterator[CloudControl]:
-    """Trouble, and its end."""
-    control = CloudControl(cloud.folder)
-    yield control
-    await asyncio.to_thread(control.clear_faults)
-    await asyncio.to_thread(control.resume)
-    await asyncio.to_thread(control.slow_tls, 0)
 
 
 async def test_three_filters_with_a_wildcard_hear_what_seven_hear(
