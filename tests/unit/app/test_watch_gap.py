@@ -33,7 +33,7 @@ def thing(name: str, *, uid: str, generation: int = 1) -> dict[str, Any]:
 
 
 class ForgetfulApi(FakeClient):
-    """Lists Things, and once it is told to forget, they are others, and it knows nothing of how."""
+    """Lists Things, and once it is to forget, they are others, and it knows nothing of how."""
 
     def __init__(self, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
         self.lists = [before, after]
