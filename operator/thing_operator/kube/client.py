@@ -21,6 +21,7 @@ from thing_operator.api import names
 from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.rate_limit import RateLimiter
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import (
     ApiUnavailableError,
@@ -32,7 +33,7 @@ from thing_operator.kube.errors import (
     UnauthorizedError,
     error_of,
 )
-from thing_operator.kube.login import Login, Logins, read_login
+from thing_operator.kube.login import LOGIN_PAUSE, Login, Logins, read_login
 from thing_operator.kube.outage import is_of_tls, words_of
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
 from thing_operator.kube.resources import SECRETS
@@ -75,8 +76,9 @@ class Request:
 class KubeClient:
     """The :class:`~thing_operator.kube.ports.ApiClient` of a cluster, with one login; for one event loop."""
 
-    def __init__(self, logins: Logins) -> None:
+    def __init__(self, logins: Logins, *, clock: Clock) -> None:
         self._logins = logins
+        self._given_out = RateLimiter(1 / LOGIN_PAUSE.total_seconds(), burst=2, clock=clock)
         self._turns = asyncio.Semaphore(_PARALLEL)
         # No limit to the connections: each watched namespace has one for itself.
         self._http = aiohttp.ClientSession(
@@ -89,6 +91,7 @@ class KubeClient:
 
         Raises LoginError.
         """
+        clock = clock or SystemClock()
         first = await read_login(kubeconfig)
         if not first.tls.verify:
             log.warning(
@@ -97,10 +100,14 @@ class KubeClient:
                 first.server,
             )
         read = partial(read_login, kubeconfig, kube_context=first.kube_context)
-        return cls(Logins(first, read, clock=clock or SystemClock()))
+        return cls(Logins(first, read, clock=clock), clock=clock)
 
     async def login(self) -> Login:
-        """The login for who has been refused with an earlier one: read again, unless that was done a moment ago."""
+        """The login for who has been refused with an earlier one: read again, unless that was done a moment ago.
+
+        It comes once a pause: kopf asks for the next one, and for all it wants from the API server, at once.
+        """
+        await self._given_out.acquire()
         try:
             return await self._logins.renew(self._logins.now)
         except LoginError as error:
