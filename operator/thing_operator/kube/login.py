@@ -112,7 +112,7 @@ class Login:
 
 
 class Logins:
-    """The login in force."""
+    """The login in force, which is read again when it is due or refused."""
 
     def __init__(self, first: Login, read: Callable[[], Awaitable[Login]], *, clock: Clock) -> None:
         self._current = first
@@ -123,7 +123,7 @@ class Logins:
 
     @property
     def now(self) -> Login:
-        """As it was read last."""
+        """The login as it was read last."""
         return self._current
 
     async def current(self) -> Login:
