@@ -1,5 +1,6 @@
 """Secrets that other tools make work for a Thing as they are, and are never written to."""
 
+import base64
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -108,3 +109,27 @@ def test_secrets_of_other_tools_work_and_are_not_touched(workspace: Workspace, t
         assert found["fingerprint"] == pair.fingerprint
     workspace.kubectl("delete", "things", "--all")
     assert workspace.versions("secrets") == before
+
+
+def test_cas_of_other_tools_work_and_an_empty_one_is_waited_for(workspace: Workspace, things: Things) -> None:
+    """As OpenShift, an editor of Windows and cert-manager leave them."""
+    injected, commented, issued = things(3)
+    pem = workspace.cloud.info.ca.read_bytes()
+    in_latin_1 = base64.b64encode("# f\u00fcr \u00c5\n".encode("latin-1") + pem).decode()
+
+    def put_ca(name: str, kind: str, **fields: dict[str, str]) -> None:
+        put(workspace, {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **fields})
+
+    put_ca("injected", "ConfigMap", data={"ca-bundle.crt": f"\ufeff{pem.decode()}"})
+    put_ca("commented", "ConfigMap", binaryData={"ca.crt": in_latin_1})
+    put_ca("issued", "Secret", stringData={"ca.crt": "", "tls.crt": ""})
+    workspace.apply_thing(injected, {"endpoint": {"caConfigMapName": "injected"}})
+    workspace.apply_thing(commented, {"endpoint": {"caConfigMapName": "commented"}})
+    workspace.apply_thing(issued, {"endpoint": {"caSecretName": "issued"}})
+    for thing in (injected, commented, issued):
+        workspace.store_credentials(thing)
+    waiting = workspace.wait_for(issued.name, "Ready", "False", reason="CaNotFound")
+    assert "ca.crt of Secret issued is empty" in waiting["message"]
+    put_ca("issued", "Secret", stringData={"ca.crt": pem.decode(), "tls.crt": ""})
+    for thing in (injected, commented, issued):
+        workspace.wait_for(thing.name, "Connected")
