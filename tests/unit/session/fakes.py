@@ -5,20 +5,18 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
+
+from tests.support.clock import FakeClock, loop_time
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
 from thing_operator.session.errors import ConnectError, SessionLostError
 from thing_operator.session.transport import Listener
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def now() -> datetime:
-    """A wall clock that follows the loop's."""
-    return START + timedelta(seconds=asyncio.get_running_loop().time())
+now = FakeClock(loop_time).now
+"""A wall clock that follows the loop's."""
 
 
 @dataclass

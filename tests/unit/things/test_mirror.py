@@ -1,6 +1,5 @@
 """What only moves the mirror of a shadow, and what a reconcile has to look at."""
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
@@ -8,6 +7,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.loop import run_virtual
 from tests.unit.things.observations import PENDING, SYNCED, seen, session
 from tests.unit.things.reconciles import Reconciles
 
@@ -135,7 +135,7 @@ DEVICES = st.fixed_dictionaries(
 def test_a_reconcile_over_what_can_be_mirrored_changes_nothing_but_the_mirror(
     wanted: Any, policy: str, device: Any, edits: list[tuple[str, Any]]
 ) -> None:
-    asyncio.run(_compare(wanted, policy, device, edits))
+    run_virtual(_compare(wanted, policy, device, edits))
 
 
 async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str, Any]]) -> None:

@@ -4,12 +4,12 @@ Whatever the order, once a reconcile comes through the shadow has exactly what t
 earlier spec, and every key that others have set.
 """
 
-import asyncio
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.loop import run_virtual
 from tests.unit.things.reconciles import CrashError, Moment, Reconciles
 
 from thing_operator.core.json_values import json_equal
@@ -28,7 +28,7 @@ _STEPS = st.lists(
 
 @given(_STEPS)
 def test_no_key_is_orphaned_and_none_comes_back(steps: Any) -> None:
-    asyncio.run(_live(steps))
+    run_virtual(_live(steps))
 
 
 async def _live(steps: Any) -> None:
