@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.snapshot import ObjectSnapshot
@@ -30,6 +31,12 @@ class ObjectCache:
         before = self._snapshots.get(snapshot.key)
         self._snapshots[snapshot.key] = snapshot
         return before != snapshot
+
+    def forget_versions(self, namespace: str | None) -> None:
+        """Have whatever comes next of a namespace (None: of all) count as newer than what is kept."""
+        for key, snapshot in self._snapshots.items():
+            if namespace in {None, key.namespace}:
+                self._snapshots[key] = replace(snapshot, version=None)
 
     def remove(self, key: ObjectKey) -> None:
         """Forget an object that is deleted."""

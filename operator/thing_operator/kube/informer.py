@@ -1,14 +1,22 @@
-"""One kind of object as the API server has it: list and watch keep a cache, and what differs is enqueued."""
+"""One kind of object as the API server has it: list and watch keep a cache, and what differs is enqueued.
 
-from collections.abc import Mapping, Sequence
+Nothing older than what is known is taken, whichever way it comes (``kube.history``).
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.kube.cache import ObjectCache
+from thing_operator.kube.history import History, ListRequest, is_older, version_number
 from thing_operator.kube.ports import ApiClient, Enqueue
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
+
+log = logging.getLogger(__name__)
 
 _PAGE = "500"
 """Objects of a page of a list: bodies are heavy."""
@@ -35,13 +43,17 @@ class Informer:
         self._writer = writer
         self._enqueue = enqueue
         self._clock = clock
+        self._histories: defaultdict[str | None, History] = defaultdict(History)
+        """By namespace, None where all are watched together."""
 
     def on_event(self, change: str | None, body: Mapping[str, Any]) -> None:
         """A watch event: ADDED, MODIFIED, DELETED, or None for an object of kopf's first list."""
+        snapshot = ObjectSnapshot.from_body(body)
         if change == "DELETED":
-            self._remove(ObjectSnapshot.from_body(body))
+            self._history(snapshot.key).see(snapshot.version)
+            self._remove(snapshot)
         else:
-            self._put(body)
+            self._put(snapshot, body)
 
     def on_deleted(self, ref: ObjectRef) -> None:
         """Somebody else has found that this object is no longer there."""
@@ -50,45 +62,84 @@ class Informer:
             self._remove(snapshot)
 
     async def relist(self) -> None:
-        """Take what is listed and drop what is not. Raises what the API server answers."""
+        """Take what is listed and drop what is not. Raises what the API server answers, and StaleListError."""
         for namespace in self._namespaces or (None,):
             await self.relist_namespace(namespace)
 
     async def relist_namespace(self, namespace: str | None) -> str:
         """As :meth:`relist` for one namespace, None for all; returns the resourceVersion to watch from."""
-        known = {
-            snapshot.key: snapshot for snapshot in self.cache if namespace in {None, snapshot.key.namespace}
-        }
-        version = ""
-        asked_at = self._clock.monotonic()
+        history, number = self._histories[namespace], None
+        request = history.request_list(now=self._clock.monotonic())
+        before, listed = {each.uid for each in self._in(namespace)}, set[str]()
         pages = self._client.pages(
             self.resource, namespace=namespace, query={"limit": _PAGE}, metadata_only=False
         )
+        version = ""
         async for page in pages:
-            version = page["metadata"]["resourceVersion"]
+            version = str(page["metadata"]["resourceVersion"])
+            number = version_number(version)
+            if history.is_set_back(number, request):
+                request = self._restart(namespace, asked_at=request.asked_at)
+            if not history.admits(number, request):
+                return version
             for body in page["items"]:
-                self._put(body, asked_at=asked_at)
-                known.pop(ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"]), None)
-        for key, snapshot in known.items():
-            if self.cache.get(key) is snapshot:
-                self._remove(snapshot)
+                snapshot = ObjectSnapshot.from_body(body)
+                self._put(snapshot, body, request=request)
+                listed.add(snapshot.uid)
+        for kept in self._in(namespace):
+            # Missed is what was there already: by its version, or where that says nothing, when it was asked.
+            comparable = kept.version is not None and number is not None
+            was_there = not is_older(number, kept.version) if comparable else kept.uid in before
+            if was_there and kept.uid not in listed:
+                self._remove(kept)
+        history.take_list(number, request)
         return version
 
-    def _put(self, body: Mapping[str, Any], *, asked_at: float | None = None) -> None:
-        """Take an object; ``asked_at``: from a list that was asked for then (monotonic seconds)."""
-        snapshot = ObjectSnapshot.from_body(body)
+    def _restart(self, namespace: str | None, *, asked_at: float) -> ListRequest:
+        """Begin again with an API server that was set back; the list asked for then is the first thing known."""
+        log.warning(
+            "the API server goes on showing an older state of %s than before, as one does that was restored from"
+            " a backup: it is taken for the truth",
+            self.resource.plural,
+        )
+        history = self._histories[namespace] = History()
+        self.cache.forget_versions(namespace)
+        return history.request_list(now=asked_at)
+
+    def _in(self, namespace: str | None) -> Iterator[ObjectSnapshot]:
+        return (each for each in self.cache if namespace in {None, each.key.namespace})
+
+    def _put(
+        self, snapshot: ObjectSnapshot, body: Mapping[str, Any], *, request: ListRequest | None = None
+    ) -> None:
+        """Take an object unless it is older than what is known; ``request``: of the list that shows it."""
+        history, kept = self._history(snapshot.key), self.cache.get(snapshot.key)
+        history.see(snapshot.version)
+        is_kept = kept is not None and kept.uid == snapshot.uid
+        if kept is not None and is_older(snapshot.version, kept.version):
+            return
+        if not is_kept and history.is_over(snapshot.uid, snapshot.version, request=request):
+            return
+        if kept is not None and not is_kept:
+            self._remove(kept)
         ref, status = self._ref(snapshot), body.get("status") or {}
         self._writer.seed(ref, status)
-        foreign = asked_at is not None and self._writer.detect_foreign_write(ref, status, asked_at=asked_at)
+        foreign = request is not None and self._writer.detect_foreign_write(
+            ref, status, asked_at=request.asked_at
+        )
         if self.cache.put(snapshot) or foreign:
             self._enqueue(snapshot.key)
 
     def _remove(self, snapshot: ObjectSnapshot) -> None:
+        self._history(snapshot.key).see_deleted(snapshot.uid, now=self._clock.monotonic())
         kept = self.cache.get(snapshot.key)
         if kept is not None and kept.uid == snapshot.uid:
             self.cache.remove(snapshot.key)
         self._writer.drop(self._ref(snapshot))
         self._enqueue(snapshot.key)
+
+    def _history(self, key: ObjectKey) -> History:
+        return self._histories[key.namespace if self._namespaces else None]
 
     def _ref(self, snapshot: ObjectSnapshot) -> ObjectRef:
         return ObjectRef(self.resource, snapshot.key, snapshot.uid)

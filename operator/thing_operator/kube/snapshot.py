@@ -1,7 +1,7 @@
 """What the operator keeps of a watched object between two events: the little it needs, not the body."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -11,6 +11,7 @@ from thing_operator.core.errors import UserError
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.history import version_number
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -26,6 +27,8 @@ class ObjectSnapshot:
     """One object as the watch showed it last.
 
     ``spec`` is JSON, which takes a fifth of the memory of its objects; parsed when a reconcile needs it.
+    ``version`` is the resource version as a number, None for one that is none or does not count any more; it says
+    which of two is the newer one, and not whether they differ.
     """
 
     key: ObjectKey
@@ -35,6 +38,7 @@ class ObjectSnapshot:
     deleting_since: datetime | None
     finalizers: tuple[str, ...]
     spec: bytes
+    version: int | None = field(default=None, compare=False)
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
@@ -49,6 +53,7 @@ class ObjectSnapshot:
             deleting_since=datetime.fromisoformat(deleted) if deleted else None,
             finalizers=tuple(meta.get("finalizers", ())),
             spec=encode(body.get("spec") or {}),
+            version=version_number(meta["resourceVersion"]),
         )
 
     def parse_spec(self, model: type[Spec]) -> Spec:

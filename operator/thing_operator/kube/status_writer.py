@@ -298,15 +298,14 @@ class StatusWriter:
         try:
             operations = _operations(ref, status, if_version)
             await self._client.json_patch(ref.resource, ref.key, operations, subresource="status")
-        except NotFoundError:
-            self._deleted(ref)
-            raise
-        except InvalidObjectError as error:
+        except (NotFoundError, InvalidObjectError) as error:
             entry.refuse(before)
             self._observer.failed()
-            if await self._is_replaced(ref):
+            if await self._is_deleted(ref):
                 self._deleted(ref)
-                raise NotFoundError(f"{ref.key} was recreated") from None
+                raise NotFoundError(f"{ref.key} is deleted, or was recreated") from None
+            if isinstance(error, NotFoundError):
+                raise ApiUnavailableError(f"{error.message}, and the object is there") from None
             raise error from None
         except ApiUnavailableError:
             # The answer may have been lost on its way, and not the request: the entry is in doubt.
@@ -320,8 +319,10 @@ class StatusWriter:
         self._failing = False
         self._observer.written()
 
-    async def _is_replaced(self, ref: ObjectRef) -> bool:
-        """Whether it was the uid that did not fit, and not the status that the schema refuses."""
+    async def _is_deleted(self, ref: ObjectRef) -> bool:
+        """Whether there is no object of this uid, as a second request says: a single 404 may be a mistake, and
+        what is refused may be the status and not the uid.
+        """
         try:
             body = await self._client.get(ref.resource, ref.key)
         except NotFoundError:

@@ -20,13 +20,13 @@ from thing_operator.kube.resources import EVENTS
 from thing_operator.observability.metrics import Metrics
 
 
-def thing(name: str, *, uid: str, generation: int = 1) -> dict[str, Any]:
+def thing(name: str, *, uid: str, generation: int = 1, version: str = "5") -> dict[str, Any]:
     metadata = {
         "namespace": "ns",
         "name": name,
         "uid": uid,
         "generation": generation,
-        "resourceVersion": "5",
+        "resourceVersion": version,
         "creationTimestamp": "2026-01-01T00:00:00Z",
     }
     return {"metadata": metadata, "spec": {}, "status": {"observedGeneration": -1}}
@@ -45,7 +45,8 @@ class ForgetfulApi(FakeClient):
         self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
     ) -> AsyncGenerator[dict[str, Any], None]:
         items = self.lists[0] if resource == THINGS else []
-        yield {"metadata": {"resourceVersion": "10"}, "items": items}
+        version = "10" if len(self.lists) == 2 else "20"
+        yield {"metadata": {"resourceVersion": version}, "items": items}
 
     async def watch(
         self,
@@ -79,10 +80,10 @@ class ForgetfulApi(FakeClient):
 async def test_a_thing_deleted_edited_or_made_during_a_410_gap_is_found_by_the_new_list() -> None:
     before = [thing(name, uid=f"{name}-1") for name in ("deleted", "edited", "recreated", "same")]
     after = [
-        thing("edited", uid="edited-1", generation=2),
-        thing("recreated", uid="recreated-2"),
+        thing("edited", uid="edited-1", generation=2, version="11"),
+        thing("recreated", uid="recreated-2", version="12"),
         thing("same", uid="same-1"),
-        thing("late", uid="late-1"),
+        thing("late", uid="late-1", version="13"),
     ]
     api = ForgetfulApi(before, after)
     clock = FakeClock(loop_time)

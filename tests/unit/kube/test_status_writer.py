@@ -198,6 +198,17 @@ async def test_a_deleted_object_is_reported(setup: WriterOnFake, error: NotFound
     await until(lambda: setup.deleted == [object_ref()])
 
 
+async def test_a_404_of_an_object_that_is_there_is_not_believed(setup: WriterOnFake) -> None:
+    setup.client.errors = [NotFoundError("PATCH: 404")]
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
+    await until(lambda: setup.values() == [{"n": 0}])
+    assert setup.deleted == []
+    setup.client.errors = [NotFoundError("PATCH: 404")]
+    with pytest.raises(ApiUnavailableError, match="404, and the object is there"):
+        await setup.writer.write_through(object_ref(), {"n": 1})
+    assert setup.deleted == []
+
+
 async def test_write_raises_and_returns_only_when_it_is_held(setup: WriterOnFake) -> None:
     setup.client.errors = [ApiUnavailableError("down")]
     with pytest.raises(ApiUnavailableError):
