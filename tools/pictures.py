@@ -201,7 +201,7 @@ def status_entry_states() -> Drawing:
     draw.arrow((580, 80), (730, 80), label="interval and budget", at=(655, 72))
     draw.arrow((730, 105), (580, 105), label="postponed, or a newer|one is queued", at=(655, 123))
     draw.arrow((800, 60), (760, 10), (220, 10), (170, 60))
-    draw.text((490, 20), "accepted, or refused for good", size=12, halo=True)
+    draw.text((490, 20), "accepted", size=12, halo=True)
     draw.arrow((850, 120), (850, 250), (720, 285), (580, 285), label="no answer", at=(800, 240))
     draw.arrow((580, 258), (700, 250), (770, 190), (790, 120), label="pause over: sent again", at=(668, 232))
     draw.arrow(

@@ -63,6 +63,7 @@ class Controllers:
             settings=settings.batch,
             record_event=self._recorder(BATCHES),
             clock=clock,
+            rng=self._rng,
         )
 
     def __iter__(self) -> Iterator[Controller]:

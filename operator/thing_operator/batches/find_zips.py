@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
+from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.names import BATCHES
 from thing_operator.api.thingbatch import (
     CloudApiSource,
@@ -16,8 +17,8 @@ from thing_operator.batches.cloud_source import CloudSource, InTheMaking
 from thing_operator.batches.importer import Importer
 from thing_operator.batches.order import Others
 from thing_operator.batches.publisher import BatchPublisher
-from thing_operator.batches.sources import DEFAULT_URL_KEY, Part, SourceReader, Sources
-from thing_operator.core.errors import UserError
+from thing_operator.batches.sources import DEFAULT_URL_KEY, Completeness, Part, SourceReader, Sources
+from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.cache import ObjectCache
@@ -62,7 +63,7 @@ class FindZips:
                 secret_name=source.url.secret_name,
                 key=source.url.key or DEFAULT_URL_KEY,
                 before=before,
-                is_complete=self._is_complete(snapshot, importer),
+                completeness=self._completeness(snapshot, importer),
             )
         if source.cloud_api is None:
             raise UserError("spec.source names no source: name one", reason=Reason.INVALID_SPEC)
@@ -81,10 +82,16 @@ class FindZips:
     def _index_secrets(self, snapshot: ObjectSnapshot, secrets: Iterable[str]) -> None:
         self._cache.index_secrets(snapshot.key, (ObjectKey(snapshot.key.namespace, name) for name in secrets))
 
-    def _is_complete(self, snapshot: ObjectSnapshot, importer: Importer) -> bool:
-        """Whether every thing imported before still has its Secret."""
-        things = self._publisher.previous(snapshot).things or ()
-        return all(importer.kept(thing.name) for thing in things if thing.result == ThingResult.IMPORTED)
+    def _completeness(self, snapshot: ObjectSnapshot, importer: Importer) -> Completeness:
+        """How much of what was imported before is there."""
+        previous = self._publisher.previous(snapshot)
+        things, ready = previous.things or (), find_condition(previous.conditions, ConditionType.READY)
+        if ready is not None and ready.reason == Reason.ORDER_FAILED:
+            return Completeness.LACKING
+        if not all(importer.kept(thing.name) for thing in things if thing.result == ThingResult.IMPORTED):
+            return Completeness.LACKING
+        failed = any(thing.result != ThingResult.IMPORTED for thing in things)
+        return Completeness.PARTLY if failed else Completeness.COMPLETE
 
     async def _from_cloud(
         self,
@@ -96,9 +103,18 @@ class FindZips:
     ) -> Sources | InTheMaking:
         order = self._publisher.previous(snapshot).order
         known = next((each for each in before if order and each.name == order.batch_id), None)
-        if known is not None and self._is_complete(snapshot, importer):
+        completeness = self._completeness(snapshot, importer)
+        if known is not None and completeness is Completeness.COMPLETE:
             self._cloud.forget(snapshot.key)
             return Sources((Part(known),), order=order)
+        try:
+            return await self._made_by_mic(snapshot, source)
+        except ThingOperatorError:
+            if known is not None and completeness is Completeness.PARTLY:
+                return Sources((Part(known),), order=order)
+            raise
+
+    async def _made_by_mic(self, snapshot: ObjectSnapshot, source: CloudApiSource) -> Sources | InTheMaking:
         account = await self._reader.account(snapshot.key.namespace, source.account_secret_name)
         # The API server's word, not ours: another replica may have ordered a moment ago.
         body = await self._client.get(BATCHES, snapshot.key)

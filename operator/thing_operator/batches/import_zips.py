@@ -1,6 +1,7 @@
 """The stage that imports zips: every folder becomes a Secret and, on request, a Thing."""
 
 import asyncio
+from dataclasses import replace
 
 from thing_operator.api.thingbatch import BatchThing, ThingBatchStatus, ThingResult
 from thing_operator.batches.children import ThingFiles
@@ -39,7 +40,9 @@ async def import_zips(
     if sources.is_whole:
         await importer.prune(names)
     refused = [_refused(entry) for entry in entries if entry.credentials is None]
-    return _report(sources, [*imported, *lost, *refused], previous=previous)
+    ends = [entry.problem.ends_at for entry in entries if entry.problem and entry.problem.ends_at]
+    report = _report(sources, [*imported, *lost, *refused], previous=previous)
+    return replace(report, ends_at=min(ends, default=None))
 
 
 def _report(sources: Sources, things: list[BatchThing], *, previous: ThingBatchStatus) -> BatchReport:

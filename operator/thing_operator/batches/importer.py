@@ -148,7 +148,7 @@ class Importer:
         if not self._batch.owns(existing):
             raise NotOwnedError(
                 f"{wanted['kind']} {wanted['metadata']['name']} is there and was not made by this ThingBatch: "
-                "delete or rename it, then touch the batch"
+                "delete or rename it"
             )
 
     def _key(self, wanted: Body) -> ObjectKey:

@@ -1,8 +1,9 @@
 """One reconcile of one ThingBatch, as a straight line: find the zips, import them, publish what became of each."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
-from thing_operator.api.thingbatch import OrderStatus, ThingBatchSpec, ThingResult
+from thing_operator.api.thingbatch import OrderStatus, ThingBatchSpec
 from thing_operator.batches.cloud_source import InTheMaking
 from thing_operator.batches.find_zips import FindZips
 from thing_operator.batches.import_zips import import_zips
@@ -19,20 +20,27 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 
 _POLL_INTERVAL = timedelta(seconds=5)
 """Between two looks at a batch that MIC makes; a thing takes it about a second."""
-_REFUSED_INTERVAL = timedelta(minutes=10)
-"""What MIC refuses may be mended there without any notice to us."""
+_MARGIN = timedelta(milliseconds=50)
 
 
 class BatchReconciler:
     """Brings each ThingBatch and its children together. Called by the queue."""
 
     def __init__(
-        self, *, client: ApiClient, find_zips: FindZips, publisher: BatchPublisher, clock: Clock
+        self,
+        *,
+        client: ApiClient,
+        find_zips: FindZips,
+        publisher: BatchPublisher,
+        clock: Clock,
+        recheck_in: Callable[[], timedelta],
     ) -> None:
+        """``recheck_in`` says when to check again a ThingBatch with which something is amiss."""
         self._client = client
         self._find_zips = find_zips
         self._publisher = publisher
         self._clock = clock
+        self._recheck_in = recheck_in
 
     async def reconcile(self, snapshot: ObjectSnapshot) -> timedelta | None:
         """One reconcile; returns when the next one is due if nothing that is watched changes, None for never.
@@ -50,17 +58,27 @@ class BatchReconciler:
             previous = self._publisher.previous(snapshot)
             report = await import_zips(found, importer, previous=previous, clock=self._clock)
             await self._publish(snapshot, spec, found, report)
+            return self._requeue_after(report)
         except SourceNotFoundError as error:
             self._fail(snapshot, error.reason, error.message)
         except UserError as error:
             self._fail(snapshot, error.reason, error.message, stalled=True)
             if error.retry is Retry.BACKOFF:
                 raise
-            return _REFUSED_INTERVAL
         except TransientError as error:
             self._fail(snapshot, error.reason, error.message)
             raise
-        return None
+        # What MIC refuses, a right or a Secret may be mended without any notice to us.
+        return self._recheck_in()
+
+    def _requeue_after(self, report: BatchReport) -> timedelta | None:
+        """None when all is imported; else the slow timer, or the moment at which a certificate becomes valid."""
+        if report.is_complete:
+            return None
+        recheck_in = self._recheck_in()
+        if report.ends_at is None:
+            return recheck_in
+        return min(recheck_in, max(timedelta(0), report.ends_at - self._clock.now()) + _MARGIN)
 
     def forget(self, key: ObjectKey) -> None:
         """The ThingBatch of this key is deleted, or is being deleted."""
@@ -84,8 +102,7 @@ class BatchReconciler:
         self, snapshot: ObjectSnapshot, spec: ThingBatchSpec, sources: Sources, report: BatchReport
     ) -> None:
         """Publish the report; the source Secrets are deleted after it, where the spec asks for that."""
-        failed = any(thing.result != ThingResult.IMPORTED for thing in report.things or ())
-        if not spec.remove_source or failed or report.reason is not None or not sources.secrets:
+        if not spec.remove_source or not report.is_complete or not sources.secrets:
             self._publisher.publish(snapshot, report)
             return
         # Status first: an operator that ends in between must not take the batch for a new one.

@@ -4,13 +4,15 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from thing_operator.api.thingbatch import ImportedSource, OrderStatus, SecretSource
-from thing_operator.core.errors import UserError
+from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.https import HttpsClient
+from thing_operator.kube.confirm import get_confirmed
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS
@@ -23,6 +25,17 @@ class SourceNotFoundError(UserError):
     """A source Secret, or its key, is not there (yet)."""
 
     reason = Reason.SOURCE_NOT_FOUND
+
+
+class Completeness(Enum):
+    """How much of what was imported before is there."""
+
+    LACKING = auto()
+    """A Secret that was imported is not there any more, or MIC has not made all things."""
+    PARTLY = auto()
+    """All that was imported is there; something could not be imported."""
+    COMPLETE = auto()
+    """All is imported and there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +125,12 @@ class SourceReader:
         secret_name: str,
         key: str,
         before: tuple[ImportedSource, ...],
-        is_complete: bool,
+        completeness: Completeness,
     ) -> Sources:
-        """The zip behind a url; not fetched again as long as the url is the same and nothing is lacking."""
+        """The zip behind a url; not fetched again as long as the url is the same and nothing is lacking.
+
+        Where only what could not be imported is lacking, a zip that is to be had no more is no error.
+        """
         known = next((each for each in before if (each.name, each.key) == (secret_name, key)), None)
         try:
             value, secret = await self.value(namespace, secret_name, key)
@@ -123,9 +139,15 @@ class SourceReader:
                 raise
             return Sources((Part(known),))
         url_digest = hashlib.sha256(value.strip()).hexdigest()
-        if known is not None and known.url_digest == url_digest and is_complete:
-            return Sources((Part(known),), (secret,))
-        content = await self._https.download(value.decode("latin-1"), limit=DEFAULT_LIMITS.archive)
+        same = known if known is not None and known.url_digest == url_digest else None
+        if same is not None and completeness is Completeness.COMPLETE:
+            return Sources((Part(same),), (secret,))
+        try:
+            content = await self._https.download(value.decode("latin-1"), limit=DEFAULT_LIMITS.archive)
+        except ThingOperatorError:
+            if same is not None and completeness is Completeness.PARTLY:
+                return Sources((Part(same),), (secret,))
+            raise
         digest = hashlib.sha256(content).hexdigest()
         imported = ImportedSource(name=secret_name, key=key, digest=digest, url_digest=url_digest)
         return Sources((Part(imported, content),), (secret,))
@@ -145,7 +167,7 @@ class SourceReader:
     async def value(self, namespace: str, name: str, key: str) -> tuple[bytes, SourceSecret]:
         """What a key of a Secret holds. Raises SourceNotFoundError."""
         try:
-            secret = await self._client.get(SECRETS, ObjectKey(namespace, name))
+            secret = await get_confirmed(self._client, SECRETS, ObjectKey(namespace, name))
         except NotFoundError:
             raise SourceNotFoundError(
                 f"Secret {name} is not in namespace {namespace}: store {key} there (a zip by "

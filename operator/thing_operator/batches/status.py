@@ -26,7 +26,7 @@ _MESSAGE_LIMIT = 512
 class BatchReport:
     """The outcome of a reconcile: what was imported, and in ``reason`` and ``message`` what the batch waits for.
 
-    ``stalled``: a person must act; else time may heal it.
+    ``stalled``: a person must act; else time may heal it. ``ends_at``: when something that is amiss ends by itself.
     """
 
     things: tuple[BatchThing, ...] | None = None
@@ -36,6 +36,13 @@ class BatchReport:
     reason: Reason | None = None
     message: str = ""
     stalled: bool = True
+    ends_at: datetime | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all is imported and nothing is waited for."""
+        things = self.things or ()
+        return self.reason is None and all(each.result == ThingResult.IMPORTED for each in things)
 
 
 def build_status(

@@ -1,5 +1,6 @@
 """The stages of a ThingBatch's reconcile, put together."""
 
+import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.reconciler import BatchReconciler
 from thing_operator.batches.sources import SourceReader
 from thing_operator.config import BatchSettings
+from thing_operator.core.backoff import rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials.archive import DEFAULT_LIMITS
@@ -26,6 +28,7 @@ def wire_batches(
     settings: BatchSettings,
     record_event: RecordEvent,
     clock: Clock,
+    rng: random.Random,
 ) -> Callable[[ObjectKey], Awaitable[timedelta | None]]:
     """Put together what reconciles ThingBatches: a function of the key, for the queue. Starts nothing."""
     https = HttpsClient(hosts=settings.url_hosts, ca_file=settings.ca_file)
@@ -38,7 +41,13 @@ def wire_batches(
         cloud=cloud,
         publisher=publisher,
     )
-    reconciler = BatchReconciler(client=client, find_zips=find_zips, publisher=publisher, clock=clock)
+    reconciler = BatchReconciler(
+        client=client,
+        find_zips=find_zips,
+        publisher=publisher,
+        clock=clock,
+        recheck_in=lambda: rechecks(rng).delay(1),
+    )
 
     async def reconcile(key: ObjectKey) -> timedelta | None:
         snapshot = cache.get(key)

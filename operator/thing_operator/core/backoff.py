@@ -9,6 +9,9 @@ from typing import Final
 _MAX_DOUBLINGS: Final = 60
 """From a millisecond to longer than anything lasts; more would only overflow."""
 
+RECHECK: Final = timedelta(minutes=10)
+"""What is amiss is reconciled again after so long at the latest: what ends it may be seen by no watch."""
+
 
 class Jitter(StrEnum):
     """From which part of the time up to the ceiling a delay is drawn, all of it alike."""
@@ -44,3 +47,8 @@ class Backoff:
             Jitter.EQUAL: ceiling / 2,
         }[self.jitter]
         return timedelta(seconds=self.rng.uniform(least, ceiling))
+
+
+def rechecks(rng: random.Random) -> Backoff:
+    """When to check again what is amiss, whatever was found before: five to ten minutes from now."""
+    return Backoff(RECHECK, RECHECK, rng, Jitter.EQUAL)

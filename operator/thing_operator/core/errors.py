@@ -18,7 +18,7 @@ class Retry(StrEnum):
     """When the work that failed is worth another try."""
 
     NEVER = "never"
-    """Not before an input changes (spec, Secret, configuration)."""
+    """When an input changes (spec, Secret, configuration), or with the slow timer of what is amiss."""
 
     BACKOFF = "backoff"
     """Later, with exponential backoff and full jitter."""

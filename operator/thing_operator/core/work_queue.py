@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import Generic, TypeVar
 
-from thing_operator.core.backoff import Backoff
+from thing_operator.core.backoff import Backoff, rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import Retry, ThingOperatorError
 from thing_operator.core.keyed_heap import KeyedHeap
@@ -46,6 +46,7 @@ class WorkQueue(Generic[K]):
         self._concurrency = concurrency
         self._clock = clock
         self._backoff = backoff
+        self._recheck = rechecks(backoff.rng)
         self._on_reconciled = on_reconciled
         self._waiting: KeyedHeap[K, float] = KeyedHeap()
         self._once_more: dict[K, float] = {}
@@ -143,11 +144,11 @@ class WorkQueue(Generic[K]):
         if again is not None:
             self.add(key, delay=again)
 
-    def _after_error(self, key: K, error: ThingOperatorError) -> timedelta | None:
+    def _after_error(self, key: K, error: ThingOperatorError) -> timedelta:
         if error.retry is Retry.NEVER:
             log.error("%s: %s", key, error.message)
             self._failures.pop(key, None)
-            return None
+            return self._recheck.delay(1)
         again = self._delay(key)
         log.warning("%s: %s; trying again in %.1f s", key, error.message, again.total_seconds())
         return again

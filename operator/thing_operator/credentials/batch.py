@@ -38,10 +38,12 @@ class FolderProblem:
     """Why a folder gives no credentials: what is wrong with the pair (Reason), or with the folder (ToolReason).
 
     A value and not the error: the frames in its traceback would keep the private key alive as long.
+    ``ends_at``: when it ends by itself, None for never.
     """
 
     reason: Reason | ToolReason
     message: str
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def _matched(
     try:
         return match_pair(certificate, private_key, now=now)
     except CredentialsError as error:
-        return FolderProblem(error.reason, error.message)
+        return FolderProblem(error.reason, error.message, error.ends_at)
 
 
 def _in_file(name: str, problem: FolderProblem) -> FolderProblem:

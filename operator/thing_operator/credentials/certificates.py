@@ -134,6 +134,7 @@ def match_pair(certificate: Certificate, private_key: PrivateKey, *, now: dateti
             f"the certificate is not valid before {certificate.not_before:%Y-%m-%dT%H:%M:%SZ}: "
             "check the clock, or wait",
             reason=Reason.NOT_YET_VALID,
+            ends_at=certificate.not_before,
         )
     if now > certificate.not_after:
         raise CredentialsError(

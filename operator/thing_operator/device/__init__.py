@@ -3,6 +3,7 @@
 Source: docs/tasks/devices.md; the conventions of MIC are docs/background/mic.md#conventions.
 """
 
+from thing_operator.device.acknowledgements import Acknowledgements
 from thing_operator.device.buffer import Sample, SampleBuffer
 from thing_operator.device.errors import InvalidDeviceError
 from thing_operator.device.presence import CONNECTION_STATUS, PRESENCE_PATH, offline_report, online_report
@@ -13,6 +14,7 @@ __all__ = [
     "CONNECTION_STATUS",
     "NO_DEVICE",
     "PRESENCE_PATH",
+    "Acknowledgements",
     "DeviceProgram",
     "InvalidDeviceError",
     "Sample",

@@ -48,6 +48,8 @@ class StatusEntry:
     last_write: float = float("-inf")
     failures: int = 0
     """In a row."""
+    refused: Encoded | None = None
+    """What the API server does not take: tried again now and then, since a policy may be lifted."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Taken while a write is under way: there is one at a time."""
 
@@ -95,6 +97,8 @@ class StatusEntry:
         if not self.lock.locked() and self.holds(status):
             self.withdraw()
             return False
+        if self.refused is not None and not same(status, self.refused):
+            self.refused, self.not_before = None, 0.0
         if self.desired is None:
             self.changed_at = now
         self.desired = status
@@ -128,7 +132,7 @@ class StatusEntry:
 
     def accept(self, status: Encoded, *, now: float) -> None:
         """The API server has taken it."""
-        self.held, self.in_flight = status, ()
+        self.held, self.in_flight, self.refused = status, (), None
         self.last_write = now
         self.failures = 0
 
@@ -139,6 +143,16 @@ class StatusEntry:
         if self.desired is None:
             self.desired = status
         self.urgent = self.urgent or urgent
+
+    def put_aside(self, status: Encoded, *, urgent: bool, until: float) -> bool:
+        """Try what was refused for good again at ``until``, unless something newer is queued; returns whether it was
+        not refused before.
+        """
+        is_new = self.refused is None or not same(self.refused, status)
+        self.refused = status
+        if self.desired is None:
+            self.desired, self.urgent, self.not_before = status, urgent, until
+        return is_new
 
 
 def same(one: Encoded, other: Encoded) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from thing_operator.core.backoff import Backoff, Jitter
+from thing_operator.core.backoff import Backoff, Jitter, rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode, encoded
@@ -40,8 +40,9 @@ _PARALLEL = 10
 class StatusWriter:
     """Writes the statuses of any number of objects; for one event loop. Status entries say what becomes of each.
 
-    ``writes_per_second`` bounds all writes together, ``retry`` says how long one that failed waits. ``on_deleted`` is
-    called with an object that a write finds deleted, or recreated under the same name.
+    ``writes_per_second`` bounds all writes together, ``retry`` says how long one that failed waits; one that is
+    refused waits for minutes, unless another status is desired. ``on_deleted`` is called with an object that a
+    write finds deleted, or recreated under the same name.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class StatusWriter:
         self._observer = observer or WriteObserver()
         self._limiter = RateLimiter(writes_per_second, clock=clock)
         self._retry = retry
+        self._recheck = rechecks(retry.rng)
         self._entries: dict[ObjectRef, StatusEntry] = {}
         self._waiting: KeyedHeap[ObjectRef, float] = KeyedHeap()
         """Queued, by the time at which they are due."""
@@ -153,7 +155,9 @@ class StatusWriter:
     async def flush(self, *, timeout: timedelta) -> None:
         """Write what is queued, intervals or not, as far as it can be done in time; logs how much could not."""
         for ref, entry in self._entries.items():
-            if entry.desired is not None:
+            if entry.refused is not None:
+                self._withdraw(ref, entry)
+            elif entry.desired is not None:
                 entry.hurry()
                 self._schedule(ref, entry)
         try:
@@ -269,7 +273,10 @@ class StatusWriter:
         except NotFoundError:
             return
         except InvalidObjectError as error:
-            log.error("the status of %s cannot be written: %s", ref.key, error.message)
+            # A policy may forbid it, and nobody tells when that is lifted.
+            until = self._clock.monotonic() + self._recheck.delay(1).total_seconds()
+            if entry.put_aside(status, urgent=urgent, until=until):
+                log.error("the status of %s cannot be written: %s", ref.key, error.message)
         except ThingOperatorError as error:
             entry.postpone(status, urgent=urgent, until=self._retry_at(ref, entry, error))
 

@@ -47,14 +47,15 @@ class Connect:
         """
         spec, resolved = resolution.spec, resolution.resolved
         if resolution.problem is not None or spec is None or resolved is None:
-            return await self._give_up(thing, resolution)
+            return await self._give_up(snapshot, thing, resolution)
         if spec.suspend:
             await self.end(thing, report_offline=True)
+            self._registry.withdraw(snapshot.key)
             return resolution
         self._expect_acceptance(snapshot, thing)
         problem = self._registry.claim(snapshot, resolved)
         if problem is not None:
-            return await self._give_up(thing, replace(resolution, problem=problem))
+            return await self._give_up(snapshot, thing, replace(resolution, problem=problem))
         try:
             await self._finalizer.ensure(snapshot, spec)
             await self.open_session(snapshot, thing, spec, resolved)
@@ -73,11 +74,16 @@ class Connect:
         thing.device.stop()
         await self._sessions.close(thing.connection, report_offline=report_offline)
 
-    async def _give_up(self, thing: ThingRuntime, resolution: Resolution) -> Resolution:
+    async def _give_up(
+        self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution
+    ) -> Resolution:
         problem = resolution.problem
         if problem is not None and problem.reason in _ENDS_SESSION:
-            # The thing of a duplicate goes on: it is not offline.
-            await self.end(thing, report_offline=problem.reason != Reason.DUPLICATE_THING)
+            # The thing of a duplicate goes on: it is not offline, and the duplicate waits for it.
+            is_duplicate = problem.reason == Reason.DUPLICATE_THING
+            await self.end(thing, report_offline=not is_duplicate)
+            if not is_duplicate:
+                self._registry.withdraw(snapshot.key)
         return resolution
 
     def _expect_acceptance(self, snapshot: ObjectSnapshot, thing: ThingRuntime) -> None:

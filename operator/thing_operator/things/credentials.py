@@ -17,6 +17,7 @@ from thing_operator.credentials import (
     pick_pair,
     read_authorities,
 )
+from thing_operator.kube.confirm import get_confirmed
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
@@ -55,7 +56,7 @@ async def read_identity(
     """
     key = ObjectKey(namespace, resolved.secret_name)
     try:
-        secret = await client.get(SECRETS, key)
+        secret = await get_confirmed(client, SECRETS, key)
     except NotFoundError:
         raise SecretNotFoundError(
             f"Secret {resolved.secret_name} is not in namespace {namespace}: import the batch of this thing, or "

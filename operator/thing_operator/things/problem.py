@@ -1,6 +1,7 @@
 """What keeps a Thing from Ready."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from thing_operator.core.errors import UserError
@@ -9,11 +10,15 @@ from thing_operator.core.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that keeps a Thing from Ready. ``stalled``: a person must act, time does not heal it."""
+    """Something that keeps a Thing from Ready. ``stalled``: a person must act, time does not heal it.
+
+    ``ends_at``: when it ends by itself, None for a time that nobody knows.
+    """
 
     reason: Reason
     message: str
     stalled: bool
+    ends_at: datetime | None = None
 
     @classmethod
     def of(cls, error: UserError) -> Self:

@@ -12,6 +12,7 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.ports import Enqueue
 from thing_operator.things.connect import Connect
 from thing_operator.things.deletion import ThingDeletion
+from thing_operator.things.gates import RetryGates
 from thing_operator.things.mirror import mirror_only, mirror_report
 from thing_operator.things.observe import Observe
 from thing_operator.things.publisher import StatusPublisher
@@ -36,12 +37,19 @@ class ThingReconciler:
     """Brings each Thing, its session and its shadow together. One instance a process; called by the queue."""
 
     def __init__(
-        self, stages: Stages, *, registry: ThingRegistry, settings: EndpointSettings, enqueue: Enqueue
+        self,
+        stages: Stages,
+        *,
+        registry: ThingRegistry,
+        settings: EndpointSettings,
+        enqueue: Enqueue,
+        gates: RetryGates,
     ) -> None:
         self._stages = stages
         self._registry = registry
         self._settings = settings
         self._enqueue = enqueue
+        self._gates = gates
 
     async def reconcile(self, key: ObjectKey) -> timedelta | None:
         """One reconcile; returns when the next one is due if nothing that is watched changes, None for never.
@@ -65,7 +73,11 @@ class ThingReconciler:
             thing.published = stages.publisher.publish(snapshot, observation, published=thing.published)
             steady = mirror_only(observation, outcome, program=thing.device.program)
             return requeue_after(
-                observation, due=outcome.requeue_after, retry_after=thing.requests.retry_after()
+                observation,
+                conditions=thing.published,
+                due=outcome.requeue_after,
+                retry_after=thing.requests.retry_after(),
+                recheck_in=self._gates.recheck_in(),
             )
         finally:
             if thing.mirror.finish(steady):

@@ -61,10 +61,14 @@ class ThingRegistry:
         object of the same name that was created since.
         """
         self._cache.index_secrets(key, ())
-        for waiting in self._claims.release(key):
-            self._enqueue(waiting)
+        self.withdraw(key)
         if self._cache.get(key) is not None:
             self._enqueue(key)
+
+    def withdraw(self, key: ObjectKey) -> None:
+        """Give up the claim of a Thing that is to have no session; who waited for it is enqueued."""
+        for waiting in self._claims.release(key):
+            self._enqueue(waiting)
 
     def claim(self, snapshot: ObjectSnapshot, resolved: ResolvedThing) -> Problem | None:
         """Claim the thing for this object; the problem when an older one holds it."""

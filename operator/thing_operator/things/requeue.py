@@ -1,9 +1,11 @@
 """When a Thing has to be reconciled again although nothing that is watched changes. Pure."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
+from thing_operator.api.conditions import ConditionType
 from thing_operator.core.reasons import Reason
-from thing_operator.things.conditions import SECRET_GRACE, expires_soon_at
+from thing_operator.things.conditions import SECRET_GRACE, ConditionKey, expires_soon_at
 from thing_operator.things.observation import Observation
 
 _UNWATCHED = frozenset({Reason.CA_NOT_FOUND, Reason.FORBIDDEN, Reason.NOT_AUTHORIZED})
@@ -12,12 +14,21 @@ _UNWATCHED = frozenset({Reason.CA_NOT_FOUND, Reason.FORBIDDEN, Reason.NOT_AUTHOR
 _UNWATCHED_INTERVAL = timedelta(seconds=30)
 _MARGIN = timedelta(milliseconds=50)
 
+_GOOD = frozenset({ConditionType.READY, ConditionType.CREDENTIALS_VALID, ConditionType.CONNECTED})
+_BAD = frozenset({ConditionType.STALLED, ConditionType.RECONCILING})
+
 
 def requeue_after(
-    observation: Observation, *, due: timedelta | None, retry_after: timedelta
+    observation: Observation,
+    *,
+    conditions: Collection[ConditionKey],
+    due: timedelta | None,
+    retry_after: timedelta,
+    recheck_in: timedelta,
 ) -> timedelta | None:
     """The nearest of: ``due`` (something to be sent waits for its time), end of the disconnect grace, turns of the
-    certificate's validity, ``retry_after`` (when a failed request may be tried again); None for never.
+    certificate's validity, the moment at which a problem ends, ``retry_after`` (when a failed request may be tried
+    again), and ``recheck_in`` where anything is amiss by the ``conditions``; None for never.
     """
     moments = [due] if due is not None else []
     session, credentials = observation.session, observation.credentials
@@ -27,6 +38,8 @@ def requeue_after(
         turns = (credentials.not_before, expires_soon_at(credentials), credentials.not_after)
         moments += [at - observation.now for at in turns]
     moments += _after_problems(observation, retry_after=retry_after)
+    if not _is_well(conditions):
+        moments.append(recheck_in)
     ahead = [moment for moment in moments if moment > timedelta(0)]
     return min(ahead) + _MARGIN if ahead else None
 
@@ -37,6 +50,8 @@ def _after_problems(observation: Observation, *, retry_after: timedelta) -> list
     credentials_problem, request_problem = observation.credentials_problem, observation.request_problem
     if credentials_problem is not None and not credentials_problem.stalled:
         moments.append(SECRET_GRACE)
+    if credentials_problem is not None and credentials_problem.ends_at is not None:
+        moments.append(credentials_problem.ends_at - observation.now)
     if any(
         problem and problem.reason in _UNWATCHED
         for problem in (observation.blocking_problem, credentials_problem)
@@ -45,3 +60,9 @@ def _after_problems(observation: Observation, *, retry_after: timedelta) -> list
     if request_problem is not None and (not request_problem.stalled or request_problem.reason in _UNWATCHED):
         moments.append(retry_after)
     return moments
+
+
+def _is_well(conditions: Collection[ConditionKey]) -> bool:
+    """Whether nothing is amiss; of a device that has not reported yet nothing is."""
+    good = {kind for kind, status, _ in conditions if status == "True" and kind in _GOOD}
+    return len(good) == len(_GOOD) and not any(kind in _BAD for kind, _, _ in conditions)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from thing_operator.core.clock import Clock
+from thing_operator.device import Acknowledgements
 from thing_operator.things.condition_counts import ConditionSet
 from thing_operator.things.devices import DeviceSlot
-from thing_operator.things.gates import Acknowledgements, RetryGates
+from thing_operator.things.gates import RetryGates
 from thing_operator.things.mirror import Mirror
 from thing_operator.things.sessions import SessionSlot
 from thing_operator.things.shadow_sync import RequestState
@@ -32,6 +33,7 @@ def new_runtime(uid: str, *, clock: Clock, gates: RetryGates) -> ThingRuntime:
             gate=gates.for_failures(),
             repair_gate=gates.for_repeats(),
             presence_gate=gates.for_repeats(),
+            refusal_gate=gates.for_refusals(),
             acknowledgements=Acknowledgements(clock=clock, gate=gates.for_repeats()),
         ),
     )

@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.credentials import Credentials
+from thing_operator.credentials import Credentials, CredentialsError
 from thing_operator.device import offline_report
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient
@@ -22,6 +22,9 @@ from thing_operator.things.problem import Problem
 from thing_operator.things.resolved import ResolvedThing
 
 log = logging.getLogger(__name__)
+
+_READ_AGAIN = timedelta(minutes=5)
+"""How old credentials may be while something is amiss: each time that it is checked again they are read."""
 
 
 @dataclass(slots=True)
@@ -37,6 +40,8 @@ class SessionSlot:
     credentials_problem: Problem | None = None
     credentials_source: tuple[Any, ...] | None = None
     """What the credentials were read from; None asks for reading them again."""
+    read_at: float = 0.0
+    """When they were read last, by the monotonic clock."""
 
     def forget_credentials(self) -> None:
         """Have them read again at the next reconcile."""
@@ -137,12 +142,14 @@ class SessionManager:
         """Credentials and CA, when there is reason to read them and they are good; else None."""
         source = (resolved, snapshot.uid)
         now = self._clock.now()
-        if slot.credentials_source == source and not _turned(slot, now=now):
+        read_since = timedelta(seconds=self._clock.monotonic() - slot.read_at)
+        if slot.credentials_source == source and not _turned(slot, now=now, read_since=read_since):
             return None
         namespace = snapshot.key.namespace
         names = (resolved.secret_name, resolved.ca_secret_name)
         self._cache.index_secrets(snapshot.key, (ObjectKey(namespace, name) for name in names if name))
         identity: ThingIdentity | None = None
+        slot.read_at = self._clock.monotonic()
         try:
             identity = await read_identity(self._client, namespace=namespace, resolved=resolved, now=now)
             slot.credentials, slot.credentials_problem = identity.credentials, None
@@ -150,16 +157,27 @@ class SessionManager:
             raise
         except UserError as error:
             waits = error.reason == Reason.SECRET_NOT_FOUND
-            slot.credentials_problem = Problem(error.reason, error.message, stalled=not waits)
+            ends_at = error.ends_at if isinstance(error, CredentialsError) else None
+            slot.credentials_problem = Problem(
+                error.reason, error.message, stalled=not waits, ends_at=ends_at
+            )
         slot.credentials_source = source
         return identity
 
 
-def _turned(slot: SessionSlot, *, now: datetime) -> bool:
-    """Whether the credentials may be judged otherwise by now although no Secret has changed: a certificate has begun
-    or ceased to be valid, or a right may have been granted.
+def _turned(slot: SessionSlot, *, now: datetime, read_since: timedelta) -> bool:
+    """Whether the credentials may be judged otherwise by now although no Secret is known to have changed: a
+    certificate has begun or ceased to be valid, a right may have been granted, or something is amiss and they were
+    read long ago (``read_since``): a CA in a ConfigMap is not watched, and a 404 may have been a mistake.
     """
-    problem, credentials = slot.credentials_problem, slot.credentials
-    if problem is not None:
-        return problem.reason in {Reason.NOT_YET_VALID, Reason.FORBIDDEN}
-    return credentials is not None and credentials.not_after <= now
+    problem, credentials, session = slot.credentials_problem, slot.credentials, slot.session
+    if problem is not None and (problem.reason == Reason.FORBIDDEN or _is_past(problem.ends_at, now)):
+        return True
+    if problem is None and credentials is not None and credentials.not_after <= now:
+        return True
+    is_amiss = problem is not None or session is None or not session.view.connected
+    return is_amiss and read_since >= _READ_AGAIN
+
+
+def _is_past(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now

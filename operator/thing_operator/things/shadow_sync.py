@@ -8,14 +8,14 @@ from typing import Self
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.errors import Retry, ThingOperatorError, TransientError, UserError
 from thing_operator.core.reasons import Reason
-from thing_operator.device import DeviceProgram
+from thing_operator.core.retry_gate import RetryGate
+from thing_operator.device import Acknowledgements, DeviceProgram
 from thing_operator.session import RejectedError, Session
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.messages import UNSET
 from thing_operator.shadow.validation import InvalidDocumentError
 from thing_operator.things.acceptance import Acceptance
 from thing_operator.things.conditions import accepted_generation
-from thing_operator.things.gates import Acknowledgements, RetryGate
 from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.plan import ShadowUpdate, UpdatePlan, choose_update, plan_update
 from thing_operator.things.problem import Problem
@@ -57,6 +57,19 @@ class DesiredState:
     document_limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An update that the service refused for good, and how large the document was then, in bytes."""
+
+    generation: int
+    update: ShadowUpdate
+    size: int
+
+    def stands(self, generation: int, update: ShadowUpdate, document: ShadowDocument) -> bool:
+        """Whether the same is to be sent, and there is no more room for it than there was."""
+        return (generation, update) == (self.generation, self.update) and document.size >= self.size
+
+
 @dataclass(slots=True)
 class RequestState:
     """What is known of one Thing's requests to the shadow service. Written here and nowhere else."""
@@ -67,11 +80,13 @@ class RequestState:
     """After a repair of what others changed."""
     presence_gate: RetryGate
     """After an update that says the thing is online."""
+    refusal_gate: RetryGate
+    """After an update that was refused for good."""
     acknowledgements: Acknowledgements
     problem: Problem | None = None
     """Why the last request was not accepted."""
-    rejected: tuple[int, ShadowUpdate] | None = None
-    """Generation and update that the service refused for good: not to be sent again."""
+    refusal: Refusal | None = None
+    """Not to be sent again until something has changed, or the gate of refusals is open."""
     unread: bool = False
     """An answer was lost: the shadow has to be read before anything is planned."""
     acceptance: Acceptance = field(default_factory=Acceptance)
@@ -116,9 +131,9 @@ async def sync_shadow(
             plan.acknowledgement, desired.program.acknowledge_delay
         )
         update = _choose(requests, plan, acknowledge_in)
-        waiting = _must_wait(requests, update, generation=desired.generation) if update else None
-        if waiting is not None:
-            return SyncOutcome(plan.managed_before, problem=waiting)
+        pause = _pause(requests, update, desired.generation, document) if update else None
+        if pause is not None:
+            return SyncOutcome(plan.managed_before, problem=requests.problem, requeue_after=pause)
         if update is not None or desired.program.signals:
             await persist(plan.managed_before)
         if update is None:
@@ -129,7 +144,8 @@ async def sync_shadow(
         try:
             await _send(ready, update)
         except ThingOperatorError as error:
-            return _failed(requests, error, managed=managed, sent=(desired.generation, update))
+            refusal = Refusal(desired.generation, update, document.size)
+            return _failed(requests, error, managed=managed, refusal=refusal)
         _note_sent(requests, plan, update)
         repaired += plan.repair if update.repairs else ()
     return _failed(requests, TransientError(_RESTLESS, reason=Reason.RETRYING), managed=managed)
@@ -173,11 +189,14 @@ def _choose(
     )
 
 
-def _must_wait(requests: RequestState, update: ShadowUpdate, *, generation: int) -> Problem | None:
-    """Why sending has to wait: refused for good, or failed just now. None when it need not."""
-    if requests.rejected == (generation, update) or requests.gate.wait():
-        return requests.problem
-    return None
+def _pause(
+    requests: RequestState, update: ShadowUpdate, generation: int, document: ShadowDocument
+) -> timedelta | None:
+    """How long sending has to wait: refused for good, or failed just now. None when it need not."""
+    refusal = requests.refusal
+    if refusal is not None and refusal.stands(generation, update, document):
+        return max(requests.gate.wait(), requests.refusal_gate.wait()) or None
+    return requests.gate.wait() or None
 
 
 async def _send(session: Session, update: ShadowUpdate) -> None:
@@ -233,13 +252,15 @@ def _failed(
     error: ThingOperatorError,
     *,
     managed: ManagedPaths,
-    sent: tuple[int, ShadowUpdate] | None = None,
+    refusal: Refusal | None = None,
 ) -> SyncOutcome:
     # A policy is mended in the cloud without any notice to us: what it forbids is tried again.
     forbidden = error.reason == Reason.NOT_AUTHORIZED
     for_good = isinstance(error, RejectedError) and error.retry is Retry.NEVER and not forbidden
     requests.problem = Problem(error.reason, error.message, stalled=for_good or forbidden)
     requests.gate.shut()
-    requests.rejected = sent if for_good else None
+    requests.refusal = refusal if for_good else None
+    if for_good:
+        requests.refusal_gate.shut()
     requests.unread = not for_good
     return SyncOutcome(managed, problem=requests.problem)

@@ -74,7 +74,7 @@ def wire_things(services: ThingServices) -> Things:
         ),
     )
     reconciler = ThingReconciler(
-        stages, registry=registry, settings=settings.endpoint, enqueue=services.enqueue
+        stages, registry=registry, settings=settings.endpoint, enqueue=services.enqueue, gates=gates
     )
     return Things(registry, reconciler)
 

@@ -4,7 +4,7 @@ import base64
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
-from tests.support.pki import ec_pair
+from tests.support.pki import Pair, ec_key, ec_pair, key_pem, make_certificate
 
 from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.names import BATCH_LABEL, THING_NAME_ANNOTATION
@@ -24,6 +24,7 @@ from thing_operator.batches.order import OrderFailedError, OrderUnknownError
 from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.reconciler import BatchReconciler
 from thing_operator.batches.sources import SourceReader
+from thing_operator.core.backoff import RECHECK
 from thing_operator.core.errors import Retry, ThingOperatorError
 from thing_operator.core.json_bytes import encode
 from thing_operator.core.reason_table import Carrier, explanations
@@ -92,8 +93,11 @@ OF_AN_EARLIER_IMPORT: dict[str, Any] = {
 class ApiServer(FakeClient):
     """Holds the source Secrets; ``errors`` are raised by the verb that they are given for."""
 
-    def __init__(self, *, zip_file: bytes, url: str, errors: Mapping[str, Exception]) -> None:
+    def __init__(
+        self, *, zip_file: bytes, url: str, errors: Mapping[str, Exception], made: dict[str, Any]
+    ) -> None:
         self.errors = errors
+        self.made = made
         self.secrets = {
             "zip": {"batch.zip": zip_file},
             "url": {"url": url.encode()},
@@ -114,7 +118,9 @@ class ApiServer(FakeClient):
         page_size: int = 500,
     ) -> list[dict[str, Any]]:
         self._answer("list")
-        return [OF_AN_EARLIER_IMPORT] if "patch" in self.errors and resource is SECRETS else []
+        if resource is not SECRETS:
+            return []
+        return [OF_AN_EARLIER_IMPORT] if "patch" in self.errors else list(self.made.values())
 
     async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
         self._answer("get")
@@ -126,6 +132,7 @@ class ApiServer(FakeClient):
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         self._answer("create")
+        self.made[body["metadata"]["name"]] = {**body, "metadata": body["metadata"] | {"uid": "s"}}
         return dict(body)
 
     async def json_patch(
@@ -135,10 +142,11 @@ class ApiServer(FakeClient):
 
 
 class Writer(StatusWriter):
-    """Holds the status that was enqueued last, as if it were written."""
+    """Holds the status that was enqueued last, as if it were written, and the Secrets that were made."""
 
     def __init__(self) -> None:
         self._status = b"{}"
+        self.made: dict[str, Any] = {}
 
     def current(self, ref: ObjectRef) -> bytes:
         return self._status
@@ -261,11 +269,13 @@ class Seen:
     status: ThingBatchStatus
     events: list[Reason]
     error: ThingOperatorError | None = None
+    again: timedelta | None = None
 
 
-async def reconciled(case: BatchCase) -> Seen:
-    writer, events, clock = Writer(), list[Reason](), FakeClock()
-    client: Any = ApiServer(zip_file=case.zip_file, url=case.url, errors=case.errors)
+async def reconciled(case: BatchCase, writer: Writer | None = None) -> Seen:
+    """One reconcile; with the ``writer`` of an earlier one it knows its status."""
+    writer, events, clock = writer or Writer(), list[Reason](), FakeClock()
+    client: Any = ApiServer(zip_file=case.zip_file, url=case.url, errors=case.errors, made=writer.made)
     snapshot = ObjectSnapshot(
         KEY, "u", 3, "2026-01-01T00:00:00Z", deleting_since=None, finalizers=(), spec=encode(case.spec)
     )
@@ -291,13 +301,15 @@ async def reconciled(case: BatchCase) -> Seen:
         cloud=cloud,
         publisher=publisher,
     )
-    reconciler = BatchReconciler(client=client, find_zips=find_zips, publisher=publisher, clock=clock)
-    error = None
+    reconciler = BatchReconciler(
+        client=client, find_zips=find_zips, publisher=publisher, clock=clock, recheck_in=lambda: RECHECK
+    )
+    error = again = None
     try:
-        await reconciler.reconcile(snapshot)
+        again = await reconciler.reconcile(snapshot)
     except ThingOperatorError as raised:
         error = raised
-    return Seen(publisher.previous(snapshot), events, error)
+    return Seen(publisher.previous(snapshot), events, error, again)
 
 
 @pytest.mark.parametrize(
@@ -319,6 +331,68 @@ async def test_a_batch_says_what_is_the_matter(case: BatchCase) -> None:
         assert case.reason.event_type is EventType.WARNING
     if case.at is RECONCILING and seen.error is not None:
         assert seen.error.retry is Retry.BACKOFF
+
+
+MENDED: dict[str, Any] = {
+    "zip_file": GOOD,
+    "url": "https://zips.example.com/batch.zip",
+    "errors": {},
+    "ca_file": None,
+    "download": giving(GOOD),
+    "cloud": giving(OrderedZip(ORDER, FetchedZip(GOOD))),
+}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=f"{case.reason} {case.name}".strip()) for case in CASES]
+)
+async def test_whatever_is_the_matter_is_looked_at_again_and_ends(case: BatchCase) -> None:
+    """Ten minutes later at the latest, without an event, and the same status writes nothing new."""
+    writer = Writer()
+    seen = await reconciled(case, writer)
+    if case.at is None:
+        assert (seen.again, seen.error) == (None, None), "nothing to look at"
+        return
+    if seen.error is not None:
+        assert (seen.error.retry, seen.again) == (Retry.BACKOFF, None)
+    else:
+        assert seen.again is not None
+        assert timedelta(seconds=1) <= seen.again <= RECHECK
+    same = await reconciled(case, writer)
+    assert (same.status, same.events) == (seen.status, [])
+    spec = FROM_SECRET if case.reason is Reason.INVALID_SPEC else case.spec
+    ended = await reconciled(replace(case, spec=spec, **MENDED), writer)
+    assert (ended.events, ended.again, ended.error) == ([Reason.IMPORTED], None, None)
+
+
+async def test_a_certificate_that_is_not_valid_yet_is_imported_at_the_moment_that_is_named() -> None:
+    begins = FakeClock().now() + timedelta(minutes=1)
+    key = ec_key()
+    certificate = make_certificate(key, not_before=begins)
+    later = Pair(certificate, key_pem(key))
+    seen = await reconciled(BatchCase(Reason.PARTLY_IMPORTED, STALLED, zip_file=zipped(one=later.files)))
+    assert seen.again is not None
+    assert begins <= FakeClock().now() + seen.again < begins + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        BatchCase(Reason.PARTLY_IMPORTED, STALLED, spec=FROM_URL),
+        BatchCase(Reason.PARTLY_IMPORTED, STALLED, spec=FROM_CLOUD),
+    ],
+    ids=["url", "cloud"],
+)
+async def test_a_zip_that_is_to_be_had_no_more_leaves_a_partly_imported_batch_as_it_is(
+    case: BatchCase,
+) -> None:
+    writer = Writer()
+    mixed: dict[str, Any] = {"download": giving(MIXED), "cloud": giving(OrderedZip(ORDER, FetchedZip(MIXED)))}
+    partly = await reconciled(replace(case, **mixed), writer)
+    lost: dict[str, Any] = {"download": raising(UrlExpiredError("m")), "cloud": raising(MicRefusedError("m"))}
+    again = await reconciled(replace(case, **lost), writer)
+    assert (again.events, again.error, again.again) == ([], None, RECHECK)
+    assert again.status.things == partly.status.things
 
 
 def test_every_reason_of_a_batch_in_the_reference_is_a_case() -> None:

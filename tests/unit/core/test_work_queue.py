@@ -12,7 +12,7 @@ from tests.support.clock import FakeClock, loop_time
 from tests.support.loop import run_virtual
 from tests.support.polling import until
 
-from thing_operator.core.backoff import Backoff, Jitter
+from thing_operator.core.backoff import RECHECK, Backoff, Jitter
 from thing_operator.core.errors import TransientError, UserError
 from thing_operator.core.work_queue import WorkQueue
 
@@ -76,20 +76,18 @@ async def test_failures_back_off_and_success_resets() -> None:
     assert 0.5 <= pauses[5] <= 1, "what came before the success does not count"
 
 
-async def test_what_only_a_person_can_mend_is_not_retried() -> None:
-    attempts = 0
+async def test_what_only_a_person_can_mend_is_checked_again_slowly() -> None:
+    attempts: list[float] = []
 
     async def handler(key: str) -> None:
-        nonlocal attempts
-        attempts += 1
+        attempts.append(loop_time())
         raise UserError("mend it")
 
     queue = make(handler)
     await queue.start()
     queue.add("a")
-    await until(lambda: attempts == 1)
-    queue.add("b")
-    await until(lambda: attempts == 2)
+    await until(lambda: len(attempts) == 2, timeout=RECHECK.total_seconds() + 1)
+    assert RECHECK.total_seconds() / 2 <= attempts[1] - attempts[0] <= RECHECK.total_seconds()
     assert queue.oldest_age == 0
     await queue.stop(timeout=timedelta(seconds=1))
 

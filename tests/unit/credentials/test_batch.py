@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
+from datetime import datetime
 
 import pytest
 from tests.support.pki import (
@@ -347,7 +348,7 @@ def test_a_problem_keeps_no_frames_with_keys_alive(fleet: Fleet) -> None:
     mixed = {one: Pair(first.certificate, second.private_key), other: Pair(b"", b"x")}
     for entry in entries_of(by_zipfile(mixed)).values():
         assert entry.problem is not None
-        assert all(isinstance(value, str) for value in astuple(entry.problem))
+        assert all(isinstance(value, str | datetime | None) for value in astuple(entry.problem))
 
 
 def test_nothing_but_misplaced_files_is_explained() -> None:

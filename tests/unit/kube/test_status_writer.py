@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.clock import FakeClock, loop_time
+from tests.support.clock import ORIGIN, FakeClock, loop_time
 from tests.support.fakes import RecordingClient, WriteCounts, object_ref
 from tests.support.loop import run_virtual
 from tests.support.polling import until
 
-from thing_operator.core.backoff import Backoff, Jitter
+from thing_operator.core.backoff import RECHECK, Backoff, Jitter
 from thing_operator.core.json_bytes import decode
 from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.errors import (
@@ -141,7 +141,7 @@ async def test_trouble_is_waited_out_and_the_last_value_lands(setup: WriterOnFak
     await until(lambda: setup.values()[-1:] == [{"n": 1}])
 
 
-async def test_a_status_that_the_schema_refuses_is_given_up(
+async def test_a_status_that_the_schema_refuses_is_given_up_at_the_end(
     setup: WriterOnFake, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.client.errors = [InvalidObjectError("schema")]
@@ -207,6 +207,29 @@ async def test_a_404_of_an_object_that_is_there_is_not_believed(setup: WriterOnF
     with pytest.raises(ApiUnavailableError, match="404, and the object is there"):
         await setup.writer.write_through(object_ref(), {"n": 1})
     assert setup.deleted == []
+
+
+async def test_what_a_policy_refuses_is_tried_again_and_logged_once(
+    setup: WriterOnFake, caplog: pytest.LogCaptureFixture
+) -> None:
+    setup.client.errors = [InvalidObjectError("422 denied: only the platform team may")] * 3
+    setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
+    await until(lambda: setup.values() == [{"n": 0}], timeout=3000)
+    times = [record.message for record in caplog.records if "only the platform team may" in record.message]
+    assert len(times) == 1
+    assert 3 * RECHECK.total_seconds() / 2 <= loop_time() - ORIGIN <= 3 * RECHECK.total_seconds() + 1
+
+
+async def test_another_status_does_not_wait_for_the_refused_one(setup: WriterOnFake) -> None:
+    setup.client.errors = [InvalidObjectError("422 not of the schema")]
+    setup.writer.enqueue(object_ref(), {"n": "?"}, urgent=True, min_interval=NOW)
+    await until(lambda: not setup.client.errors)
+    setup.writer.enqueue(object_ref(), {"n": "?"}, urgent=True, min_interval=NOW)
+    await a_moment_later()
+    assert setup.values() == [], "the same waits"
+    setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=NOW)
+    await a_moment_later()
+    assert setup.values() == [{"n": 1}]
 
 
 async def test_write_raises_and_returns_only_when_it_is_held(setup: WriterOnFake) -> None:

@@ -11,8 +11,9 @@ from tests.support.fakes import ServiceSession
 from thing_operator.api.conditions import Condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.backoff import Backoff, Jitter
-from thing_operator.device import compile_device
-from thing_operator.things.gates import Acknowledgements, RetryGate
+from thing_operator.core.retry_gate import RetryGate
+from thing_operator.device import Acknowledgements, compile_device
+from thing_operator.things.gates import RetryGates
 from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.shadow_sync import DesiredState, RequestState, SyncOutcome, sync_shadow
 
@@ -51,6 +52,7 @@ class Reconciles:
             gate=self._gate(),
             repair_gate=self._gate(),
             presence_gate=self._gate(),
+            refusal_gate=RetryGates(clock=self.clock, rng=random.Random(1)).for_refusals(),
             acknowledgements=Acknowledgements(clock=self.clock, gate=self._gate()),
         )
 

@@ -42,9 +42,12 @@ class SecretsAndConfigMaps(FakeClient):
         secret = {"data": {name: base64.b64encode(value).decode() for name, value in data.items()}}
         self.answers: dict[Resource, Any] = {SECRETS: secret, CONFIG_MAPS: NotFoundError("not there")}
         self.asked: list[Resource] = []
+        self.mistakes: list[ThingOperatorError] = []
 
     async def get(self, resource: Resource, key: ObjectKey) -> Any:
         self.asked.append(resource)
+        if self.mistakes:
+            raise self.mistakes.pop()
         answer = self.answers[resource]
         if isinstance(answer, ThingOperatorError):
             raise answer
@@ -104,3 +107,11 @@ async def test_a_ca_that_is_missing_is_read_at_the_next_reconcile() -> None:
     scene.store.answers[CONFIG_MAPS] = {"data": {"ca.crt": CA}}
     await scene.ensure(TARGET_WITH_CA)
     assert [spec.endpoint.ca_pem for spec in scene.opened] == [CA]
+
+
+async def test_a_single_404_for_a_secret_is_not_believed() -> None:
+    scene = SessionsOfOneThing()
+    scene.store.mistakes = [NotFoundError("a mistake")]
+    await scene.ensure()
+    assert scene.slot.credentials_problem is None
+    assert len(scene.opened) == 1

@@ -3,6 +3,7 @@
 import pytest
 from tests.unit.things.reconciles import Reconciles
 
+from thing_operator.core.backoff import RECHECK
 from thing_operator.session import RequestTimeoutError
 from thing_operator.things.managed_paths import ManagedPaths
 
@@ -88,11 +89,50 @@ async def test_a_refusal_for_good_is_not_repeated_until_the_spec_changes() -> No
     done = await thing.run({"a": 1})
     assert done.problem is not None
     assert (done.problem.reason, done.problem.stalled) == ("Rejected", True)
-    thing.clock.advance(3600)
+    thing.clock.advance(125)
     again = await thing.run({"a": 1})
     assert again.problem == done.problem
     assert thing.session.sent == []
     assert (await thing.run({"a": 2}, generation=2)).accepted
+
+
+async def test_a_refusal_for_good_is_repeated_when_what_is_amiss_is_looked_at_again() -> None:
+    thing = Reconciles()
+    thing.session.codes = [400, 400]
+    done = await thing.run({"a": 1})
+    thing.clock.advance(RECHECK.total_seconds() / 2)
+    assert (await thing.run({"a": 1})).problem == done.problem
+    assert thing.session.codes == [], "asked once more"
+    assert (await thing.run({"a": 1})).problem == done.problem
+    thing.clock.advance(RECHECK.total_seconds() / 2)
+    assert (await thing.run({"a": 1})).accepted
+
+
+async def test_what_was_too_large_is_sent_when_there_is_more_room() -> None:
+    thing = Reconciles()
+    thing.edited(reported={"much": "x" * 8000})
+    done = await thing.run({"a": "y" * 500})
+    assert done.problem is not None
+    assert (done.problem.reason, done.problem.stalled) == ("Rejected", True)
+    assert "413" in done.problem.message
+    refused = len(thing.session.sent)
+    thing.clock.advance(2)
+    thing.edited(reported={"much": "x" * 8000, "more": 1})
+    await thing.run({"a": "y" * 500})
+    assert len(thing.session.sent) == refused, "no more room than before"
+    thing.edited(reported={"much": None})
+    assert (await thing.run({"a": "y" * 500})).accepted
+
+
+async def test_room_that_comes_just_after_a_refusal_waits_for_the_pause() -> None:
+    thing = Reconciles()
+    thing.edited(reported={"much": "x" * 8000})
+    await thing.run({"a": "y" * 500})
+    thing.edited(reported={"much": None})
+    waits = await thing.run({"a": "y" * 500})
+    assert waits.requeue_after is not None
+    thing.clock.advance(waits.requeue_after.total_seconds())
+    assert (await thing.run({"a": "y" * 500})).accepted
 
 
 @pytest.mark.parametrize("code", [409, 429, 500])

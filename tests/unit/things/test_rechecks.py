@@ -1,0 +1,435 @@
+"""Nothing is judged for good: what ends each reason of a Thing, and that it ends without a touch or a restart.
+
+The stages, the queue and the status writer are the real ones; the API server, the session and time are not.
+"""
+
+import asyncio
+import base64
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.api_client import FakeClient
+from tests.support.clock import FakeClock, loop_time
+from tests.support.fakes import ServiceSession
+from tests.support.pki import ec_key, ec_pair, encrypted, key_pem, make_certificate, rsa_key
+from tests.support.polling import until
+
+from thing_operator.api.names import THINGS
+from thing_operator.config import Settings
+from thing_operator.core.backoff import RECHECK
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.reason_table import Carrier, explanations
+from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.controller import Controller
+from thing_operator.kube.errors import ForbiddenError, InvalidObjectError, NotFoundError
+from thing_operator.kube.ports import Operations
+from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
+from thing_operator.kube.status_writer import StatusWriter
+from thing_operator.observability.observers import ThingObserver
+from thing_operator.session import SessionView
+from thing_operator.things.services import ThingServices
+from thing_operator.things.wiring import wire_things
+
+KEY = ObjectKey("ns", "t")
+OLD_CA, NEW_CA = (make_certificate(ec_key()).decode() for _ in range(2))
+SOON = timedelta(seconds=1)
+MINUTES = RECHECK + SOON
+
+
+def secret(certificate: bytes, private_key: bytes) -> dict[str, Any]:
+    data = {"tls.crt": certificate, "tls.key": private_key}
+    return {"data": {name: base64.b64encode(value).decode() for name, value in data.items()}}
+
+
+def good_secret() -> dict[str, Any]:
+    pair = ec_pair()
+    return secret(pair.certificate, pair.private_key)
+
+
+class TroubledSession(ServiceSession):
+    """A session that is up unless ``trouble`` is there; reports a change when asked to."""
+
+    def __init__(self, scene: "ThingScene", spec: Any, on_change: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.scene = scene
+        self.spec = spec
+        self.changed: Callable[[], None] = lambda: on_change(self)
+        self.service = scene.service
+        self.hear()
+
+    @property
+    def view(self) -> SessionView:
+        trouble = self.scene.trouble(self.spec)
+        view = replace(super().view, connected=trouble is None)
+        return view if trouble is None else replace(view, reason=trouble, message=f"because of {trouble}")
+
+    async def update(self, **sections: Any) -> Any:
+        self.codes = self.scene.codes
+        return await super().update(**sections)
+
+    def replace(self, spec: Any) -> None:
+        self.spec = spec
+        self.changed()
+
+    async def close(self) -> None:
+        pass
+
+
+class ThingScene(FakeClient):
+    """One Thing, or two, from the API server's answers to status; all is well at first."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(loop_time)
+        self.answers: dict[Resource, Any] = {
+            SECRETS: good_secret(),
+            CONFIG_MAPS: {"data": {"ca.crt": OLD_CA}},
+        }
+        self.trouble: Callable[[Any], Reason | None] = lambda _spec: None
+        self.codes: list[int] = []
+        self.refuses_status: ThingOperatorError | None = None
+        self.status: dict[ObjectKey, Any] = {}
+        self.writes = 0
+        self.reconciles = 0
+        self.sessions: list[TroubledSession] = []
+        self.service = ServiceSession().service
+        self.version = 1
+        rng = random.Random(1)
+        self.writer = StatusWriter(
+            self,
+            writes_per_second=1000,
+            retry=StatusWriter.default_retry(rng),
+            clock=self.clock,
+            on_deleted=lambda _ref: None,
+        )
+        self.controller = Controller(
+            self,
+            THINGS,
+            name="things",
+            reconcile=self._reconcile,
+            concurrency=4,
+            namespaces=(),
+            writer=self.writer,
+            on_reconciled=self._count,
+            clock=self.clock,
+            rng=rng,
+        )
+        self.things = wire_things(
+            ThingServices(
+                client=self,
+                hub=self,  # type: ignore[arg-type]
+                cache=self.controller.cache,
+                writer=self.writer,
+                settings=Settings.model_validate({"endpoint": {"allowedHosts": ["broker"]}}),
+                default_ca=None,
+                enqueue=self.controller.queue.add,
+                record_event=lambda _snapshot, _reason, _message: None,
+                observer=ThingObserver(),
+                clock=self.clock,
+                rng=rng,
+            )
+        )
+
+    async def _reconcile(self, key: ObjectKey) -> timedelta | None:
+        return await self.things.reconciler.reconcile(key)
+
+    def _count(self, _name: str, _good: bool, _seconds: float) -> None:
+        self.reconciles += 1
+
+    # --- what the operator asks
+
+    async def get(self, resource: Resource, key: ObjectKey) -> Any:
+        if resource is THINGS:
+            return {"metadata": {"uid": f"{key.name}-uid"}}
+        answer = self.answers[resource]
+        if isinstance(answer, ThingOperatorError):
+            raise answer
+        return answer
+
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
+        if self.refuses_status is not None:
+            raise self.refuses_status
+        self.writes += 1
+        self.status[key] = decode(encode(operations))[-1]["value"]
+
+    def open(self, spec: Any, on_change: Callable[[Any], None]) -> TroubledSession:
+        self.sessions.append(TroubledSession(self, spec, on_change))
+        return self.sessions[-1]
+
+    # --- what happens
+
+    def submit(self, spec: Mapping[str, Any], *, name: str = KEY.name, created: str = "2026-02-02") -> None:
+        self.version += 1
+        metadata = {
+            "namespace": KEY.namespace,
+            "name": name,
+            "uid": f"{name}-uid",
+            "generation": self.version,
+            "resourceVersion": str(self.version),
+            "creationTimestamp": f"{created}T00:00:00Z",
+        }
+        wanted: dict[str, Any] = {"endpoint": {"host": "broker"}, "desired": {"a": 1}} | dict(spec)
+        self.controller.informer.on_event("MODIFIED", {"metadata": metadata, "spec": wanted, "status": {}})
+
+    def report(self) -> None:
+        """The sessions see something new."""
+        for session in self.sessions:
+            session.hear()
+            session.changed()
+
+    def said(self) -> dict[str, tuple[str, str]]:
+        conditions = self.status.get(KEY, {}).get("conditions", ())
+        return {found["type"]: (found["status"], found["reason"]) for found in conditions}
+
+    def carries(self, reason: Reason) -> bool:
+        return any(reason == found for _, found in self.said().values())
+
+    def is_well(self) -> bool:
+        said = self.said()
+        good = all(
+            said.get(kind, ("", ""))[0] == "True" for kind in ("Ready", "CredentialsValid", "Connected")
+        )
+        return good and not {"Stalled", "Reconciling"} & said.keys()
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[ThingScene]:
+    scene = ThingScene()
+    await scene.writer.start()
+    await scene.controller.queue.start()
+    try:
+        yield scene
+    finally:
+        await scene.controller.queue.stop(timeout=SOON)
+        await scene.writer.stop()
+
+
+Change = Callable[[ThingScene], object]
+
+
+def nothing(_scene: ThingScene) -> None:
+    """All is as it was."""
+
+
+@dataclass(frozen=True)
+class RecheckRow:
+    """How a reason begins before the Thing is applied, or after it is Ready (``later``), and what ends it.
+
+    ``within``: how long after that all is well.
+    """
+
+    reason: Reason
+    begin: Change
+    end: Change
+    by: str
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    later: Change = nothing
+    within: timedelta = MINUTES
+
+
+def answer(resource: Resource, given: Any) -> Change:
+    return lambda scene: scene.answers.__setitem__(resource, given)
+
+
+def session_trouble(reason: Reason | None) -> Change:
+    def begin(scene: ThingScene) -> None:
+        scene.trouble = lambda _spec: reason
+
+    return begin
+
+
+def session_recovers(scene: ThingScene) -> None:
+    scene.trouble = lambda _spec: None
+    scene.report()
+
+
+def secrets() -> list[RecheckRow]:
+    """What is wrong with a Secret ends with it, also where the watch has not shown the change."""
+    ends = FakeClock().now() - timedelta(days=1)
+    weak = rsa_key(1024)
+    pair, key = ec_pair(), ec_key()
+    bad: dict[Reason, Any] = {
+        Reason.SECRET_NOT_FOUND: NotFoundError("404"),
+        Reason.API_SERVER_REFUSED: InvalidObjectError("422"),
+        Reason.EXPIRED: secret(make_certificate(key, not_after=ends), key_pem(key)),
+        Reason.KEY_MISSING: {"data": {}},
+        Reason.INVALID_PEM: secret(b"no PEM", b"no PEM"),
+        Reason.KEY_MISMATCH: secret(pair.certificate, ec_pair().private_key),
+        Reason.WEAK_KEY: secret(make_certificate(weak.public_key()), key_pem(weak)),
+        Reason.ENCRYPTED_KEY: secret(make_certificate(key), key_pem(key, encryption=encrypted())),
+    }
+    rows = [
+        RecheckRow(reason, answer(SECRETS, what), answer(SECRETS, good_secret()), "slow timer")
+        for reason, what in bad.items()
+    ]
+    forbidden = answer(SECRETS, ForbiddenError("403"))
+    granted = answer(SECRETS, good_secret())
+    rows.append(RecheckRow(Reason.FORBIDDEN, forbidden, granted, "timer", within=timedelta(seconds=32)))
+    begins = FakeClock().now() + timedelta(minutes=1)
+    later = secret(make_certificate(key, not_before=begins), key_pem(key))
+    rows.append(
+        RecheckRow(
+            Reason.NOT_YET_VALID, answer(SECRETS, later), nothing, "moment", within=timedelta(seconds=61)
+        )
+    )
+    return rows
+
+
+def sessions() -> list[RecheckRow]:
+    rows = [
+        RecheckRow(reason, session_trouble(reason), session_recovers, "session's own tries", within=SOON)
+        for reason in (
+            *(Reason.CONNECTION_LOST, Reason.TAKEN_OVER, Reason.ENDPOINT_UNREACHABLE, Reason.CONNECTING),
+            Reason.NOT_AUTHORIZED,
+        )
+    ]
+    ca = {"endpoint": {"host": "broker", "caConfigMapName": "ca"}}
+
+    def untrusted(scene: ThingScene) -> None:
+        scene.trouble = lambda spec: Reason.TLS_FAILED if OLD_CA.strip() in spec.endpoint.ca_pem else None
+
+    new_ca = answer(CONFIG_MAPS, {"data": {"ca.crt": NEW_CA}})
+    missing = answer(CONFIG_MAPS, NotFoundError("404"))
+    rows.append(RecheckRow(Reason.TLS_FAILED, untrusted, new_ca, "slow timer", spec=ca))
+    rows.append(
+        RecheckRow(Reason.CA_NOT_FOUND, missing, new_ca, "timer", spec=ca, within=timedelta(seconds=32))
+    )
+    return rows
+
+
+def requests() -> list[RecheckRow]:
+    def refuse(code: int, count: int) -> Change:
+        return lambda scene: scene.codes.extend([code] * count)
+
+    def accept(scene: ThingScene) -> None:
+        scene.codes.clear()
+
+    def edit(scene: ThingScene) -> None:
+        scene.sessions[0].foreign(desired={"a": 9})
+        scene.report()
+
+    def edit_twice(scene: ThingScene) -> None:
+        edit(scene)
+        scene.controller.queue.add(KEY, delay=timedelta(seconds=0.1))
+        asyncio.get_running_loop().call_later(0.2, edit, scene)
+
+    minutes = timedelta(minutes=2)
+    return [
+        RecheckRow(Reason.REJECTED, refuse(413, 99), accept, "slow timer"),
+        RecheckRow(Reason.SHADOW_UNAVAILABLE, refuse(500, 99), accept, "backoff", within=minutes),
+        RecheckRow(Reason.DRIFT_DETECTED, nothing, nothing, "pause", later=edit_twice, within=minutes),
+    ]
+
+
+def specs() -> list[RecheckRow]:
+    """What is wrong with a spec ends with the spec, and that is an event."""
+    bad: dict[Reason, Mapping[str, Any]] = {
+        Reason.ENDPOINT_NOT_CONFIGURED: {"endpoint": None},
+        Reason.ENDPOINT_NOT_ALLOWED: {"endpoint": {"host": "elsewhere"}},
+        Reason.INVALID_SPEC: {"suspend": "perhaps"},
+        Reason.INVALID_DESIRED: {"desired": {"a": [None]}},
+        Reason.INVALID_DEVICE: {"device": {"reported": {"a": [None]}}},
+        Reason.SUSPENDED: {"suspend": True},
+    }
+    return [
+        RecheckRow(reason, nothing, lambda scene: scene.submit({}), "spec", spec=spec, within=SOON)
+        for reason, spec in bad.items()
+    ]
+
+
+def claims() -> list[RecheckRow]:
+    def rival(scene: ThingScene) -> None:
+        scene.submit({"thingName": KEY.name}, name="older", created="2026-01-01")
+
+    def suspended(scene: ThingScene) -> None:
+        scene.submit({"thingName": KEY.name, "suspend": True}, name="older", created="2026-01-01")
+
+    def moved(scene: ThingScene) -> None:
+        scene.submit(
+            {"thingName": KEY.name, "endpoint": {"host": "elsewhere"}}, name="older", created="2026-01-01"
+        )
+
+    return [
+        RecheckRow(Reason.DUPLICATE_THING, rival, suspended, "the other's suspend", within=SOON),
+        RecheckRow(Reason.DUPLICATE_THING, rival, moved, "the other's end", within=SOON),
+    ]
+
+
+ROWS = [*secrets(), *sessions(), *requests(), *specs(), *claims()]
+
+OF_NO_TROUBLE = {
+    *(Reason.ACCEPTED, Reason.OBSERVED, Reason.VALID, Reason.CONNECTED, Reason.CONVERGED),
+    *(Reason.EXPIRES_SOON, Reason.DELTA_PENDING),
+}
+BESIDE_ANOTHER = {
+    **dict.fromkeys((Reason.PENDING, Reason.PROGRESSING, Reason.UNKNOWN), "CONNECTING, in Ready and InSync"),
+    Reason.RETRYING: "as SHADOW_UNAVAILABLE, of a shadow that others write at the same moment",
+}
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=f"{row.reason} by {row.by}") for row in ROWS])
+async def test_what_is_amiss_ends_by_itself_and_costs_little_until_then(row: RecheckRow) -> None:
+    async with running() as scene:
+        row.begin(scene)
+        scene.submit(row.spec)
+        if row.later is not nothing:
+            await until(scene.is_well)
+            row.later(scene)
+        await until(lambda: scene.carries(row.reason), timeout=5)
+        assert not scene.is_well()
+        row.end(scene)
+        await until(scene.is_well, timeout=row.within.total_seconds())
+
+
+def test_every_reason_of_a_thing_has_a_row() -> None:
+    documented = {row.reason for row in explanations() if Carrier.THING in row.carriers}
+    assert {row.reason for row in ROWS} | OF_NO_TROUBLE | BESIDE_ANOTHER.keys() == documented
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=f"{row.reason} by {row.by}") for row in ROWS if row.later is nothing]
+)
+async def test_what_stays_amiss_is_no_loop_and_writes_nothing(row: RecheckRow) -> None:
+    async with running() as scene:
+        row.begin(scene)
+        scene.submit(row.spec)
+        await until(lambda: scene.carries(row.reason), timeout=5)
+        if row.reason is Reason.NOT_YET_VALID:
+            return  # it ends
+        # A missing Secret is late for five minutes, then it is missing.
+        await asyncio.sleep(timedelta(minutes=6).total_seconds())
+        writes, reconciles = scene.writes, scene.reconciles
+        await asyncio.sleep(timedelta(hours=1).total_seconds())
+        assert scene.writes == writes
+        looked_at = scene.reconciles - reconciles
+        least, most = (0, 0) if row.reason is Reason.SUSPENDED else (5, 130)
+        assert least <= looked_at <= max(most, 13)
+
+
+async def test_a_thing_with_which_all_is_well_is_left_alone() -> None:
+    async with running() as scene:
+        scene.submit({})
+        await until(scene.is_well)
+        writes, reconciles = scene.writes, scene.reconciles
+        await asyncio.sleep(timedelta(hours=2).total_seconds())
+        assert (scene.writes, scene.reconciles) == (writes, reconciles)
+
+
+async def test_a_policy_against_status_that_is_lifted_lets_a_new_thing_start() -> None:
+    async with running() as scene:
+        scene.refuses_status = InvalidObjectError("422 denied: only the platform team may change Things")
+        scene.submit({})
+        await asyncio.sleep(timedelta(minutes=1).total_seconds())
+        assert scene.status == {}
+        assert scene.sessions[0].sent == [], "nothing is sent that is not recorded"
+        scene.refuses_status = None
+        await until(scene.is_well, timeout=2 * MINUTES.total_seconds())
+        assert scene.sessions[0].desired() == {"a": 1}
