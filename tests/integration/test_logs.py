@@ -5,6 +5,7 @@ import re
 
 from tests.integration.batches import batch_spec, batch_url, create_things, store
 from tests.support.cloud import Things
+from tests.support.devices import Device, service_identity
 from tests.support.operator import Workspace
 from tests.support.polling import eventually
 
@@ -58,9 +59,16 @@ def test_no_secret_is_in_the_log_and_each_transition_names_its_object(
     workspace.cloud.update_shadow(good, {"desired": {"a": "by-another"}})
     eventually(lambda: workspace.desired(good) == {"a": "shown-to-nobody"}, "repaired")
     uid = workspace.get(good.name)["metadata"]["uid"]
+    # What cannot be understood is a line at debug level, without what it says.
+    log = workspace.operator.log
+    with Device(info, service_identity(info), client_id="$stranger") as stranger:
+        stranger.publish(f"$aws/things/{good.name}/shadow/update/accepted", b"shown-to-nobody")
+        eventually(
+            lambda: "is not of the shadow service" in log.read_text(encoding="utf-8"), "a line at debug"
+        )
     workspace.operator.stop()
 
-    text = workspace.operator.log.read_text(encoding="utf-8")
+    text = log.read_text(encoding="utf-8")
     everyone = [good, lost, mixed, *workspace.cloud.things(data).values()]
     secrets = [line for thing in everyone for line in key_lines(thing)]
     signature = re.search(r"[?&](?:X-Amz-)?Signature=([^&]+)", url)
