@@ -6,8 +6,9 @@ STAMP  := $(VENV)/.installed
 BENCH  := $(VENV)/.bench-installed
 ARGS   ?=
 # One process a core: each starts a control plane and a local cloud of its own, so tests of two processes never meet.
+# A file stays on one process: some tell one story (test_install.py).
 WORKERS ?= logical
-PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadgroup
+PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo bench test unit integration check house crds docs fmt clean venv constraints chart
@@ -40,7 +41,7 @@ unit: $(STAMP) ## the tests that need nothing but Python, and what they must cov
 	$(PYTEST) tests/unit --cov $(ARGS)
 
 integration: $(STAMP) ## the tests with a real API server, broker and Helm, which the first run builds (ARGS, WORKERS)
-	$(PYTEST) tests --ignore=tests/unit $(ARGS)
+	$(PYTEST) --dist=loadfile tests --ignore=tests/unit $(ARGS)
 
 check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files, links of the docs, figures of the house
 	$(BIN)/ruff check .

@@ -21,8 +21,6 @@ from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.errors import LocalError
 
-pytestmark = pytest.mark.xdist_group("one story")
-
 OPERATOR_NAMESPACE = "thing-operator"
 RELEASE = ("thing-operator", str(CHART), f"--namespace={OPERATOR_NAMESPACE}")
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
