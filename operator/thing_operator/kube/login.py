@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -22,7 +21,7 @@ from kubernetes.aio.config import ConfigException, incluster_config
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from thing_operator.core.clock import Clock
-from thing_operator.core.tls import client_context
+from thing_operator.core.tls import client_context, load_identity
 from thing_operator.kube.errors import LoginError
 from thing_operator.kube.exec_plugin import run_plugin
 from thing_operator.kube.kubeconfig import FILES, Access, kubeconfig_files, read_access
@@ -61,20 +60,14 @@ class Tls:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if self.certificate and self.key:
-            self._show_certificate(context, where)
-        return context
-
-    def _show_certificate(self, context: ssl.SSLContext, where: str) -> None:
-        with TemporaryDirectory() as folder:  # OpenSSL reads them from files only; others cannot look into it
-            pair = Path(folder) / "pair.pem"
-            pair.write_bytes((self.key or b"") + b"\n" + (self.certificate or b""))
             try:
-                context.load_cert_chain(pair, password="")
+                load_identity(context, self.certificate, self.key)
             except (ssl.SSLError, ValueError):
                 raise LoginError(
                     f"client-certificate and client-key of {where} are no pair in PEM without passphrase: "
                     "correct them"
                 ) from None
+        return context
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,15 @@ as we do is refused; and a context in which loading failed, which may hold half 
 Source: docs/background/aws-iot-shadow.md#tls-and-identity.
 """
 
-import os
 import ssl
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
-from thing_operator.core.tls import client_context
+from thing_operator.core.tls import client_context, load_identity
 from thing_operator.session.errors import TlsFailedError
 
 if TYPE_CHECKING:
@@ -124,11 +120,10 @@ def _algorithm(identity: "Identity") -> x509.ObjectIdentifier:
 
 
 def _load_identity(context: ssl.SSLContext, identity: "Identity") -> None:
-    with _readable_by_openssl(identity.certificate_pem + b"\n" + identity.private_key_pem) as path:
-        try:
-            context.load_cert_chain(path, password=_refuse_password)
-        except (ssl.SSLError, ValueError):
-            raise _unusable(identity) from None
+    try:
+        load_identity(context, identity.certificate_pem, identity.private_key_pem)
+    except (ssl.SSLError, ValueError):
+        raise _unusable(identity) from None
 
 
 def _unusable(identity: "Identity") -> TlsFailedError:
@@ -136,26 +131,3 @@ def _unusable(identity: "Identity") -> TlsFailedError:
         f"certificate {identity.fingerprint} and its private key cannot be used for TLS: they must be PEM, "
         "unencrypted, of the same kind (RSA-PSS is another one than RSA) and belong together"
     )
-
-
-def _refuse_password() -> NoReturn:
-    # Without it OpenSSL asks for the password on the terminal.
-    raise ValueError("the private key is encrypted")
-
-
-@contextmanager
-def _readable_by_openssl(secret: bytes) -> Iterator[str]:
-    """A path that holds ``secret`` while the block runs: the ssl module reads certificates by path only."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("identity", os.MFD_CLOEXEC)
-        path = f"/proc/self/fd/{descriptor}"
-    else:
-        descriptor, path = tempfile.mkstemp()  # mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secret)
-            file.flush()
-            yield path
-    finally:
-        if not path.startswith("/proc/"):
-            os.unlink(path)  # noqa: PTH108 - a plain path, as mkstemp gave it

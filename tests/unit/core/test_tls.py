@@ -1,12 +1,14 @@
 """Which servers a client of ours trusts, with CAs as common tools make them."""
 
+import os
 import ssl
+import tempfile
 from pathlib import Path
 
 import pytest
-from tests.support.pki import Authority
+from tests.support.pki import Authority, ec_pair, encrypted, key_pem, make_certificate, rsa_key
 
-from thing_operator.core.tls import client_context
+from thing_operator.core.tls import client_context, load_identity
 
 ROOT = Authority.new("root")
 INTERMEDIATE = ROOT.intermediate()
@@ -69,3 +71,21 @@ def test_tls_1_1_is_too_old() -> None:
 def test_what_is_no_certificate(text: str) -> None:
     with pytest.raises((ssl.SSLError, ValueError)):
         client_context(text)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_no_key_stays_on_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: bool) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    pair, other = ec_pair(), ec_pair()
+    load_identity(client_context(), pair.certificate, pair.private_key)
+    with pytest.raises(ssl.SSLError):
+        load_identity(client_context(), pair.certificate, other.private_key)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encrypted_key_is_refused_and_no_terminal_is_asked() -> None:
+    private_key = key_pem(rsa_key(), encryption=encrypted())
+    with pytest.raises(ValueError, match="encrypted"):
+        load_identity(client_context(), make_certificate(rsa_key()), private_key)
