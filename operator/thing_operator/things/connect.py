@@ -7,15 +7,15 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.things.conditions import accepted_generation
 from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.presence import has_presence
-from thing_operator.things.problem import Problem
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.registry import ThingRegistry
-from thing_operator.things.resolved import Resolution, ResolvedThing
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.things.sessions import SessionManager
+from thing_operator.twin.conditions import accepted_generation
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.resolved import Resolution, ResolvedThing
 
 _ENDS_SESSION = frozenset(
     {Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_ALLOWED, Reason.ENDPOINT_NOT_CONFIGURED}

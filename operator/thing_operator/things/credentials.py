@@ -21,7 +21,7 @@ from thing_operator.kube.confirm import get_confirmed
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
-from thing_operator.things.resolved import ResolvedThing
+from thing_operator.twin.resolved import ResolvedThing
 
 CA_KEY = "ca.crt"
 

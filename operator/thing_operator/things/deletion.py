@@ -9,11 +9,11 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.connect import Connect
 from thing_operator.things.finalizer import ShadowFinalizer
-from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.registry import ThingRegistry
-from thing_operator.things.resolved import resolve
 from thing_operator.things.runtime import ThingRuntime
+from thing_operator.twin.managed_paths import ManagedPaths
+from thing_operator.twin.resolved import resolve
 
 
 class ThingDeletion:

@@ -12,9 +12,9 @@ from thing_operator.kube.ports import Enqueue, RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Session
-from thing_operator.things.problem import Problem
-from thing_operator.things.resolved import ResolvedThing
 from thing_operator.things.virtual_device import VirtualDevice
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.resolved import ResolvedThing
 
 
 @dataclass(slots=True)

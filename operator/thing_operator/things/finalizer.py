@@ -19,7 +19,7 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Session
 from thing_operator.shadow.messages import UNSET, Unset
 from thing_operator.shadow.planning import DesiredPolicy, plan_section
-from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.twin.managed_paths import ManagedPaths
 
 _RETRY_INTERVAL = timedelta(seconds=5)
 

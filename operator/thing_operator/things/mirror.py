@@ -15,10 +15,10 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Session, SessionView
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.merging import difference
-from thing_operator.things.observation import Observation
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.shadow_sync import SyncOutcome
-from thing_operator.things.status import shadow_status
+from thing_operator.twin.observation import Observation
+from thing_operator.twin.status import shadow_status
 
 
 @dataclass(slots=True)

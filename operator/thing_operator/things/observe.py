@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from thing_operator.core.clock import Clock
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.things.observation import Observation
 from thing_operator.things.publisher import StatusPublisher
-from thing_operator.things.resolved import Resolution
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.things.shadow_sync import SyncOutcome
+from thing_operator.twin.observation import Observation
+from thing_operator.twin.resolved import Resolution
 
 
 class Observe:

@@ -12,11 +12,11 @@ from thing_operator.kube.parsed import ParsedStatuses
 from thing_operator.kube.ports import RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
-from thing_operator.things.condition_counts import ConditionCounts, ConditionSet
-from thing_operator.things.conditions import condition_keys, event_worthy
-from thing_operator.things.managed_paths import ManagedPaths
-from thing_operator.things.observation import Observation
-from thing_operator.things.status import build_status, is_urgent
+from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
+from thing_operator.twin.conditions import condition_keys, event_worthy
+from thing_operator.twin.managed_paths import ManagedPaths
+from thing_operator.twin.observation import Observation
+from thing_operator.twin.status import build_status, is_urgent
 
 _PARSED_LIMIT = 128
 """Statuses kept parsed: a reconcile asks several times, and parsing is dear."""

@@ -17,9 +17,9 @@ from thing_operator.things.mirror import mirror_only, mirror_report
 from thing_operator.things.observe import Observe
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.registry import ThingRegistry
-from thing_operator.things.requeue import requeue_after
-from thing_operator.things.resolved import resolve
 from thing_operator.things.sync import Sync
+from thing_operator.twin.requeue import requeue_after
+from thing_operator.twin.resolved import resolve
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import Enqueue
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.things.claims import Claims
-from thing_operator.things.condition_counts import ConditionCounts, ConditionSet
-from thing_operator.things.problem import Problem
-from thing_operator.things.resolved import ResolvedThing
 from thing_operator.things.runtime import ThingRuntime
+from thing_operator.twin.claims import Claims
+from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.resolved import ResolvedThing
 
 
 class ThingRegistry:

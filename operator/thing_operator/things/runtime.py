@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 from thing_operator.core.clock import Clock
 from thing_operator.device import Acknowledgements
-from thing_operator.things.condition_counts import ConditionSet
 from thing_operator.things.devices import DeviceSlot
 from thing_operator.things.gates import RetryGates
 from thing_operator.things.mirror import Mirror
 from thing_operator.things.sessions import SessionSlot
 from thing_operator.things.shadow_sync import RequestState
+from thing_operator.twin.condition_counts import ConditionSet
 
 
 @dataclass(slots=True)

@@ -18,8 +18,8 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec, SessionView
 from thing_operator.things.credentials import CaNotFoundError, ThingIdentity, read_identity
 from thing_operator.things.presence import offline_will
-from thing_operator.things.problem import Problem
-from thing_operator.things.resolved import ResolvedThing
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.resolved import ResolvedThing
 
 log = logging.getLogger(__name__)
 

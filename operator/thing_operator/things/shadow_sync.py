@@ -14,11 +14,11 @@ from thing_operator.session import RejectedError, Session
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.messages import UNSET
 from thing_operator.shadow.validation import InvalidDocumentError
-from thing_operator.things.acceptance import Acceptance
-from thing_operator.things.conditions import accepted_generation
-from thing_operator.things.managed_paths import ManagedPaths
-from thing_operator.things.plan import ShadowUpdate, UpdatePlan, choose_update, plan_update
-from thing_operator.things.problem import Problem
+from thing_operator.twin.acceptance import Acceptance
+from thing_operator.twin.conditions import accepted_generation
+from thing_operator.twin.managed_paths import ManagedPaths
+from thing_operator.twin.plan import ShadowUpdate, UpdatePlan, choose_update, plan_update
+from thing_operator.twin.problem import Problem
 
 _ROUNDS = 5
 """Others may write while we do; after so many rounds the Thing queues up again like everybody else."""

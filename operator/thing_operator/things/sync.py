@@ -8,12 +8,12 @@ from thing_operator.kube.ports import RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.things.devices import DeviceManager
-from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.observe import Observe
 from thing_operator.things.publisher import StatusPublisher
-from thing_operator.things.resolved import Resolution, ResolvedThing
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.things.shadow_sync import DesiredState, SyncOutcome, sync_shadow
+from thing_operator.twin.managed_paths import ManagedPaths
+from thing_operator.twin.resolved import Resolution, ResolvedThing
 
 
 class Sync:

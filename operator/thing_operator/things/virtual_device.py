@@ -17,7 +17,7 @@ from thing_operator.device import NO_DEVICE, DeviceProgram, Sample, SampleBuffer
 from thing_operator.device.signals import Signal
 from thing_operator.session import RejectedError, Session
 from thing_operator.shadow.pointers import Path, get, put
-from thing_operator.things.problem import Problem
+from thing_operator.twin.problem import Problem
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.things.credentials import CaNotFoundError, SecretNotFoundError, read_identity
-from thing_operator.things.resolved import ResolvedThing
+from thing_operator.twin.resolved import ResolvedThing
 
 PEM = Authority.new().pem
 KEY = ec_pair().private_key.decode()

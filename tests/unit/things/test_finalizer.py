@@ -16,7 +16,7 @@ from thing_operator.kube.ports import Operations
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session.errors import rejection
 from thing_operator.things.finalizer import ShadowFinalizer
-from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.twin.managed_paths import ManagedPaths
 
 TIMEOUT = timedelta(minutes=5)
 

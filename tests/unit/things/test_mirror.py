@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.loop import run_virtual
-from tests.unit.things.observations import PENDING, SYNCED, seen, session
 from tests.unit.things.reconciles import Reconciles
+from tests.unit.twin.observations import PENDING, SYNCED, seen, session
 
 from thing_operator.api.thing import MirrorSpec, ShadowStatus, ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
@@ -18,11 +18,11 @@ from thing_operator.device import NO_DEVICE, DeviceProgram, compile_device
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import SessionView
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
-from thing_operator.things.managed_paths import ManagedPaths
 from thing_operator.things.mirror import Mirror, MirrorOnly, mirror_only, mirror_report
-from thing_operator.things.problem import Problem
 from thing_operator.things.shadow_sync import SyncOutcome
-from thing_operator.things.status import build_status
+from thing_operator.twin.managed_paths import ManagedPaths
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.status import build_status
 
 SECOND = timedelta(seconds=1)
 FACTS = DeviceProgram(facts={"model": "F"})

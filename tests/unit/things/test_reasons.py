@@ -9,15 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.things.observations import CREDENTIALS, GRACE, PENDING, SYNCED, seen, session
+from tests.unit.twin.observations import CREDENTIALS, GRACE, PENDING, SYNCED, seen, session
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reason_table import Carrier, explanations
 from thing_operator.core.reasons import Reason
-from thing_operator.things.conditions import condition_keys, event_worthy, thing_conditions
-from thing_operator.things.observation import Observation
-from thing_operator.things.problem import Problem
-from thing_operator.things.status import build_status
+from thing_operator.twin.conditions import condition_keys, event_worthy, thing_conditions
+from thing_operator.twin.observation import Observation
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.status import build_status
 
 LATER = seen().now + GRACE
 

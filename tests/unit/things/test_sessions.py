@@ -16,8 +16,8 @@ from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.credentials import CaNotFoundError
-from thing_operator.things.resolved import ResolvedThing
 from thing_operator.things.sessions import SessionManager, SessionSlot
+from thing_operator.twin.resolved import ResolvedThing
 
 THING = ObjectSnapshot(
     key=ObjectKey("ns", "t"),

@@ -5,7 +5,7 @@ from tests.unit.things.reconciles import Reconciles
 
 from thing_operator.core.backoff import RECHECK
 from thing_operator.session import RequestTimeoutError
-from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.twin.managed_paths import ManagedPaths
 
 
 async def test_a_new_thing_is_remembered_then_sent_then_accepted() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.unit.things.reconciles import Reconciles
 
-from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.twin.managed_paths import ManagedPaths
 
 ACKNOWLEDGE = {"acknowledge": "All"}
 

@@ -9,7 +9,7 @@ from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
 from thing_operator.shadow.merging import merge
 from thing_operator.shadow.planning import DesiredPolicy, SectionPlan, plan_section
 from thing_operator.shadow.validation import check_section
-from thing_operator.things.managed_paths import ManagedPaths
+from thing_operator.twin.managed_paths import ManagedPaths
 
 
 @dataclass(frozen=True, slots=True)

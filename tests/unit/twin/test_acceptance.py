@@ -1,6 +1,6 @@
 """How long the shadow service takes to accept a generation is measured once for each."""
 
-from thing_operator.things.acceptance import Acceptance
+from thing_operator.twin.acceptance import Acceptance
 
 
 def test_the_time_from_wanted_to_accepted_is_reported_once() -> None:

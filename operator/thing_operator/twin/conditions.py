@@ -21,8 +21,8 @@ from thing_operator.core.reasons import Reason
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
 from thing_operator.shadow.planning import DesiredPolicy
-from thing_operator.things.observation import Observation
-from thing_operator.things.problem import Problem
+from thing_operator.twin.observation import Observation
+from thing_operator.twin.problem import Problem
 
 SECRET_GRACE = timedelta(minutes=5)
 """How long a missing Secret counts as late; after it a person must look."""

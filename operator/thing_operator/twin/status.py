@@ -18,8 +18,8 @@ from thing_operator.api.thing import (
 )
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.pointers import from_pointer, get
-from thing_operator.things.conditions import thing_conditions
-from thing_operator.things.observation import Observation
+from thing_operator.twin.conditions import thing_conditions
+from thing_operator.twin.observation import Observation
 
 PENDING_LIMIT = 64
 

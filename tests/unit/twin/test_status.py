@@ -6,7 +6,7 @@ import pytest
 
 from thing_operator.api.thing import MirrorSpec
 from thing_operator.shadow.documents import ShadowDocument
-from thing_operator.things.status import shadow_status
+from thing_operator.twin.status import shadow_status
 
 REPORTED = {"temperature": 4.5, "door": {"open": True, "count": 3}}
 

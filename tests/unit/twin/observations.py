@@ -11,8 +11,8 @@ from thing_operator.core.reasons import Reason
 from thing_operator.credentials import Credentials
 from thing_operator.session import Phase, SessionView
 from thing_operator.shadow.documents import ShadowDocument
-from thing_operator.things.observation import Observation
-from thing_operator.things.resolved import ResolvedThing
+from thing_operator.twin.observation import Observation
+from thing_operator.twin.resolved import ResolvedThing
 
 GRACE = timedelta(seconds=30)
 TARGET = ResolvedThing("t1", "localhost", 8883, None, None, "thing-t1", None, None)

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from thing_operator.api.thing import MirrorSpec, ThingSpec, ThingStatus
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
-from thing_operator.things.managed_paths import NO_MANAGED_PATHS, ManagedPaths
-from thing_operator.things.problem import Problem
-from thing_operator.things.resolved import ResolvedThing
+from thing_operator.twin.managed_paths import NO_MANAGED_PATHS, ManagedPaths
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.resolved import ResolvedThing
 
 
 @dataclass(frozen=True, slots=True)

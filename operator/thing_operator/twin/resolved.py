@@ -9,7 +9,7 @@ from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.credentials.names import secret_name
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.things.problem import Problem
+from thing_operator.twin.problem import Problem
 
 
 class EndpointNotConfiguredError(UserError):

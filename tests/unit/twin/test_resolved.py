@@ -8,7 +8,7 @@ from thing_operator.api.thing import ThingSpec
 from thing_operator.config import EndpointSettings
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.things.resolved import (
+from thing_operator.twin.resolved import (
     EndpointNotAllowedError,
     EndpointNotConfiguredError,
     ResolvedThing,

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from thing_operator.api.conditions import ConditionType
 from thing_operator.core.reasons import Reason
-from thing_operator.things.conditions import SECRET_GRACE, ConditionKey, expires_soon_at
-from thing_operator.things.observation import Observation
+from thing_operator.twin.conditions import SECRET_GRACE, ConditionKey, expires_soon_at
+from thing_operator.twin.observation import Observation
 
 _UNWATCHED = frozenset({Reason.CA_NOT_FOUND, Reason.FORBIDDEN, Reason.NOT_AUTHORIZED})
 """What is mended without any notice to us: ConfigMaps, Roles and the cloud's policies are not watched."""

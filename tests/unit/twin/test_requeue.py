@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from tests.support.clock import START
-from tests.unit.things.observations import CREDENTIALS, GRACE, SYNCED, seen, session
+from tests.unit.twin.observations import CREDENTIALS, GRACE, SYNCED, seen, session
 
 from thing_operator.core.backoff import RECHECK
 from thing_operator.core.reasons import Reason
-from thing_operator.things.conditions import condition_keys, thing_conditions
-from thing_operator.things.problem import Problem
-from thing_operator.things.requeue import requeue_after
+from thing_operator.twin.conditions import condition_keys, thing_conditions
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.requeue import requeue_after
 
 MARGIN = timedelta(milliseconds=50)
 AT_THE_LATEST = RECHECK + MARGIN

@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 from tests.support.clock import START
-from tests.unit.things.observations import CREDENTIALS, GRACE, SYNCED, seen, session
+from tests.unit.twin.observations import CREDENTIALS, GRACE, SYNCED, seen, session
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
 from thing_operator.session import Phase
 from thing_operator.session.model import SessionFailure
-from thing_operator.things.conditions import (
+from thing_operator.twin.conditions import (
     SECRET_GRACE,
     condition_keys,
     event_worthy,
     thing_conditions,
 )
-from thing_operator.things.managed_paths import ManagedPaths
-from thing_operator.things.observation import Observation
-from thing_operator.things.problem import Problem
-from thing_operator.things.status import build_status
+from thing_operator.twin.managed_paths import ManagedPaths
+from thing_operator.twin.observation import Observation
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.status import build_status
 
 
 def before(*, reason: str = "Observed", **conditions: str) -> ThingStatus:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thing_operator.core.resource import ObjectKey
-from thing_operator.things.claims import Claims
+from thing_operator.twin.claims import Claims
 
 ID = ("host", 8883, "t")
 OLD, YOUNG = ObjectKey("ns", "old"), ObjectKey("ns", "young")
