@@ -18,8 +18,14 @@ from thing_operator_local.cloud.batches import Batches
 from thing_operator_local.cloud.certificates import ThingAuthority, thing_authority
 from thing_operator_local.cloud.mic_api import MicApi
 from thing_operator_local.cloud.mic_auth import MicAccount
+from thing_operator_local.cloud.mic_searches import MicSearches
+from thing_operator_local.cloud.mic_thing_types import MicThingTypes
+from thing_operator_local.cloud.mic_things import MicThings
+from thing_operator_local.cloud.observations import Observations
 from thing_operator_local.cloud.registry import Registry
 from thing_operator_local.cloud.seeded_random import SeededRandom
+from thing_operator_local.cloud.shadow_service import ShadowService
+from thing_operator_local.cloud.shadows import Shadows
 from thing_operator_local.cloud.store import Store
 
 Json = dict[str, Any]
@@ -40,10 +46,11 @@ class Answer:
 class Stack:
     """The API in this process, on a loopback port, with helpers that speak as a client of MIC would."""
 
-    def __init__(self, client: TestClient[Any, Any], registry: Registry, batches: Batches) -> None:
+    def __init__(self, client: TestClient[Any, Any], parts: "Parts") -> None:
         self._client = client
-        self.registry = registry
-        self.batches = batches
+        self.registry = parts.registry
+        self.batches = parts.batches
+        self.shadows = parts.shadows
         self.headers: dict[str, str] = {"x-api-key": API_KEY}
 
     async def call(
@@ -97,6 +104,7 @@ class Parts:
     api: MicApi
     registry: Registry
     batches: Batches
+    shadows: Shadows
 
     @classmethod
     def made(cls, running: AsyncExitStack, folder: Path, thing_ca: ThingAuthority, clock: FakeClock) -> Self:
@@ -115,8 +123,23 @@ class Parts:
             password=ACCOUNT["password"],
             token_seconds=900,
         )
-        api = MicApi(account, registry, batches, random=random, clock_ms=clock.epoch_ms)
-        return cls(api, registry, batches)
+        observations = Observations(folder / "observations.jsonl")
+        running.callback(observations.close)
+        shadows = Shadows(
+            ShadowService(clock.epoch),
+            store=store,
+            registry=registry,
+            observations=observations,
+            publish=lambda _: None,
+            clock_ms=clock.epoch_ms,
+        )
+        parts = (
+            MicSearches(registry, shadows, observations),
+            MicThings(registry, shadows, user=account.user_name),
+            MicThingTypes(store, registry),
+        )
+        api = MicApi(account, batches, parts, random=random, clock_ms=clock.epoch_ms)
+        return cls(api, registry, batches, shadows)
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +165,7 @@ async def start_stack(
             server = TestServer(parts.api.application())
             client = await running.enter_async_context(TestClient(server))
             parts.batches.resume()
-            return Stack(client, parts.registry, parts.batches)
+            return Stack(client, parts)
 
         yield start
 

@@ -21,6 +21,9 @@ from thing_operator_local.cloud.keys import CloudKeys
 from thing_operator_local.cloud.layout import CloudLayout, write_json
 from thing_operator_local.cloud.mic_api import MicApi
 from thing_operator_local.cloud.mic_auth import MicAccount
+from thing_operator_local.cloud.mic_searches import MicSearches
+from thing_operator_local.cloud.mic_thing_types import MicThingTypes
+from thing_operator_local.cloud.mic_things import MicThings
 from thing_operator_local.cloud.observations import Observations
 from thing_operator_local.cloud.registry import Registry
 from thing_operator_local.cloud.seeded_random import SeededRandom
@@ -118,6 +121,8 @@ class _Cloud:
         self._random = SeededRandom.kept(self._store, options.seed)
         self._registry = Registry(self._store, self._pki.things, clock_ms=_now_ms)
         self._link = ServiceLink(self._pki.service_context())
+        self._observations = Observations(layout.observations)
+        stack.callback(self._observations.close)
         self._shadows = self._new_shadows()
         self._broker_up = asyncio.Lock()
         """Held by who starts the broker or talks to it: a certificate that is made meanwhile waits."""
@@ -162,14 +167,12 @@ class _Cloud:
         }
 
     def _new_shadows(self) -> Shadows:
-        observations = Observations(self._layout.observations)
-        self._stack.callback(observations.close)
         options = self._options
         return Shadows(
             ShadowService(time.time, options.shadow),
             store=self._store,
             registry=self._registry,
-            observations=observations,
+            observations=self._observations,
             publish=self._link.publish,
             clock_ms=_now_ms,
             in_flight=options.in_flight,
@@ -212,7 +215,12 @@ class _Cloud:
             clock_ms=_now_ms,
         )
         self._stack.push_async_callback(batches.stop)
-        api = MicApi(account, self._registry, batches, random=self._random, clock_ms=_now_ms)
+        parts = (
+            MicSearches(self._registry, self._shadows, self._observations),
+            MicThings(self._registry, self._shadows, user=account.user_name),
+            MicThingTypes(self._store, self._registry),
+        )
+        api = MicApi(account, batches, parts, random=self._random, clock_ms=_now_ms)
         api.port = await self._listen(api.application(), port, self._pki.server_context(clients=False))
         batches.resume()
         return api.port

@@ -1,12 +1,11 @@
-"""MIC's Cloud REST API over HTTPS, as far as things and batches go (docs/background/mic.md#the-cloud-api)."""
+"""MIC's Cloud REST API over HTTPS, as far as it is here (docs/background/mic.md#the-cloud-api)."""
 
-import base64
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 
-from thing_operator_local.cloud.batches import DOWNLOADS, Batches, BatchFilter, BatchRequest, zip_credentials
+from thing_operator_local.cloud.batches import DOWNLOADS, Batches, BatchFilter, BatchRequest
 from thing_operator_local.cloud.mic_auth import MicAccount, MicAuth, unknown_path
 from thing_operator_local.cloud.mic_requests import (
     PROTOCOLS,
@@ -17,14 +16,10 @@ from thing_operator_local.cloud.mic_requests import (
     json_body,
     key_type_of,
     number_of,
-    optional_text,
     required_text,
     thing_type_of,
 )
-from thing_operator_local.cloud.registry import CHILD_MARK, Registry, Thing
 from thing_operator_local.cloud.seeded_random import SeededRandom
-from thing_operator_local.cloud.shadow_topics import is_thing_name
-from thing_operator_local.pki import KeyType
 from thing_operator_local.ports import HOST, LOOPBACK
 
 STACK: Final = "prod"
@@ -37,21 +32,28 @@ Json = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class MicApiPart(Protocol):
+    """Some paths of the API, and what is behind them."""
+
+    def add_routes(self, router: web.UrlDispatcher, prefix: str) -> None:
+        """Its paths below ``prefix``."""
+
+
 class MicApi:
-    """``port`` is set once it is known, before the first request."""
+    """Manifest, login, batches, and the ``parts``. ``port`` is set once it is known, before the first request."""
 
     def __init__(
         self,
         account: MicAccount,
-        registry: Registry,
         batches: Batches,
+        parts: Iterable[MicApiPart],
         *,
         random: SeededRandom,
         clock_ms: Callable[[], int],
     ) -> None:
         self._account = account
-        self._registry = registry
         self._batches = batches
+        self._parts = tuple(parts)
         self._auth = MicAuth(account, random=random, clock_ms=clock_ms)
         self.port = 0
 
@@ -68,10 +70,8 @@ class MicApi:
             app.router.add_post(f"{prefix}/auth/refresh", self._renew)
             app.router.add_get(f"{prefix}/thingbatches", self._list_batches)
             app.router.add_post(f"{prefix}/thingbatches", self._order_batch)
-            app.router.add_post(f"{prefix}/things", self._create_thing)
-            app.router.add_get(f"{prefix}/things/{{thing}}", self._get_thing)
-            app.router.add_get(f"{prefix}/things/{{thing}}/certificate", self._download_certificate)
-            app.router.add_post(f"{prefix}/things/{{thing}}/certificate", self._replace_certificate)
+            for part in self._parts:
+                part.add_routes(app.router, prefix)
         return app
 
     @web.middleware
@@ -138,7 +138,7 @@ class MicApi:
             "domainPath": "root",
         }
         credentials = {"identityId": "eu-west-1:00000000-0000-0000-0000-000000000001", **self._auth.issue()}
-        permissions = {"Things": ["READ", "CREATE"], "ThingBatches": ["READ", "CREATE"]}
+        permissions = {"Things": ["READ", "CREATE", "REMOVE"], "ThingBatches": ["READ", "CREATE"]}
         return web.json_response({"user": user, "credentials": credentials, "permissions": permissions})
 
     # --- batches
@@ -178,82 +178,6 @@ class MicApi:
         if data is None:
             return _s3_error(403, "AccessDenied", "Request has expired")
         return web.Response(body=data, content_type="application/zip")
-
-    # --- things
-
-    async def _create_thing(self, request: web.Request) -> web.Response:
-        body = await json_body(request)
-        check_protocol(body)
-        thing_type, domain = thing_type_of(body), domain_of(body)
-        name, parent = optional_text(body, "thingName"), optional_text(body, "parentThingName")
-        if parent is not None:
-            name = self._child_name(parent, name)
-        elif name is not None and (not is_thing_name(name) or CHILD_MARK in name):
-            raise MicApiError("INVALID_ARGUMENTS", "thingName is not valid", prop="thingName")
-        if name is not None and self._registry.get(name) is not None:
-            raise MicApiError("INVALID_ARGUMENTS", "thingName already exists", prop="thingName")
-        attributes: dict[str, str] = {
-            key: str(body[key]) for key in ("label", "description", "externalId") if key in body
-        }
-        thing = await self._registry.create(
-            thing_type=thing_type,
-            domain=domain,
-            created_by=self._account.user_name,
-            name=name,
-            key_type=key_type_of(body),
-            parent=parent,
-            attributes=attributes,
-        )
-        await self._registry.announce()
-        return web.json_response(_thing_body(thing))
-
-    def _child_name(self, parent: str, name: str | None) -> str:
-        if self._registry.get(parent) is None:
-            raise MicApiError(
-                "THING_NOT_FOUND", "parentThingName is unknown", status=404, prop="parentThingName"
-            )
-        child = f"{parent}{CHILD_MARK}{name}"
-        if not name or CHILD_MARK in name or not is_thing_name(child):
-            raise MicApiError("INVALID_ARGUMENTS", "thingName is not valid", prop="thingName")
-        return child
-
-    async def _get_thing(self, request: web.Request) -> web.Response:
-        return web.json_response(_thing_body(self._thing(request)))
-
-    async def _download_certificate(self, request: web.Request) -> web.Response:
-        """The zip as base64 text."""
-        data = zip_credentials([self._thing(request)])
-        return web.Response(text=base64.b64encode(data).decode())
-
-    async def _replace_certificate(self, request: web.Request) -> web.Response:
-        """Returns nothing: the new one is to be downloaded."""
-        thing = self._thing(request)
-        key_type = key_type_of(await json_body(request)) if request.can_read_body else KeyType.RSA
-        if thing.credentials is None:
-            raise MicApiError(
-                "INVALID_ARGUMENTS", "the thing has no certificate of its own", prop="thingName"
-            )
-        await self._registry.replace_certificate(thing.name, key_type=key_type)
-        return web.json_response({})
-
-    def _thing(self, request: web.Request) -> Thing:
-        thing = self._registry.get(request.match_info["thing"])
-        if thing is None:
-            raise MicApiError("THING_NOT_FOUND", "Thing not found", status=404, prop="thingName")
-        return thing
-
-
-def _thing_body(thing: Thing) -> Json:
-    body: Json = {
-        "thingName": thing.name,
-        "thingType": thing.thing_type,
-        "domain": thing.domain,
-        "createdAt": thing.created_at,
-        "createdBy": thing.created_by,
-    }
-    if thing.parent is not None:
-        body["parentThingName"] = thing.parent
-    return body | dict(thing.attributes)
 
 
 def _s3_error(status: int, code: str, message: str) -> web.Response:

@@ -68,12 +68,17 @@ def optional_text(body: Json, key: str) -> str | None:
     return required_text(body, key) if key in body else None
 
 
-def thing_type_of(body: Json) -> str:
+def type_id_of(body: Json, key: str) -> str:
     """The id of a thing type: ``^[a-z0-9-_]+$``."""
-    value = required_text(body, "thingType")
+    value = required_text(body, key)
     if _ID.fullmatch(value) is None:
-        raise MicApiError("INVALID_ARGUMENTS", "thingType does not match ^[a-z0-9-_]+$", prop="thingType")
+        raise MicApiError("INVALID_ARGUMENTS", f"{key} does not match ^[a-z0-9-_]+$", prop=key)
     return value
+
+
+def thing_type_of(body: Json) -> str:
+    """The id of the thing type that a thing or a batch is to have."""
+    return type_id_of(body, "thingType")
 
 
 def domain_of(body: Json) -> str:

@@ -1,6 +1,8 @@
 """What MIC keeps as history: one JSON object a line, for people and tests to read."""
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,8 +38,26 @@ class Observations:
         self._file.flush()
         if self._file.tell() > _LIMIT:
             self._file.close()
-            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            self._path.replace(self._older)
             self._file = self._path.open("a", encoding="utf-8")
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """What was added, the oldest first, with the names of :meth:`add`; for any thread."""
+        with ExitStack() as stack:
+            # Both are open before one is read: the older may be replaced meanwhile.
+            files = [
+                stack.enter_context(path.open(encoding="utf-8"))
+                for path in (self._older, self._path)
+                if path.is_file()
+            ]
+            for file in files:
+                for line in file:
+                    if line.endswith("\n"):  # else it is being written
+                        yield json.loads(line)
 
     def close(self) -> None:
         self._file.close()
+
+    @property
+    def _older(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.1")

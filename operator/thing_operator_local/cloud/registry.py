@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final
@@ -56,6 +56,10 @@ class Registry:
     def get(self, name: str) -> Thing | None:
         """The thing of that name."""
         return self._things.get(name)
+
+    def __iter__(self) -> Iterator[Thing]:
+        """All things, networked children among them."""
+        return iter(list(self._things.values()))
 
     def owner(self, fingerprint: str) -> str | None:
         """The name of the thing whose certificate has this SHA-256, in lower-case hexadecimal digits."""
@@ -117,12 +121,28 @@ class Registry:
         if thing.credentials is None:
             raise KeyError(name)
         replaced = replace(thing, credentials=await self._new_credentials(key_type))
-        old = self._things[name].credentials
+        old = self._things[name].credentials  # it may have been deleted meanwhile, which is a KeyError, too
         if old is not None:
             self._by_fingerprint.pop(old.fingerprint, None)
         self._keep(replaced)
         await self.announce()
         return replaced
+
+    async def remove(self, name: str) -> list[str]:
+        """Forget a thing and its networked children; returns their names.
+
+        Their certificate is worth nothing and their sessions are closed when this returns. Raises KeyError for a
+        thing that is unknown.
+        """
+        named = self._things[name]
+        removed = [named, *(each for each in self if each.parent == name)]
+        for thing in removed:
+            del self._things[thing.name]
+            if thing.credentials is not None:
+                self._by_fingerprint.pop(thing.credentials.fingerprint, None)
+            self._store.delete_thing(thing.name)
+        await self.announce()
+        return [thing.name for thing in removed]
 
     async def _new_credentials(self, key_type: KeyType) -> IssuedCredentials:
         # Making a key gives up the interpreter's lock: threads use all cores.

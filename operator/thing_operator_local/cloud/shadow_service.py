@@ -159,6 +159,17 @@ class ShadowService:
             if address.thing == thing and address.shadow is not None and shadow.deleted_at is None
         )
 
+    def document(self, address: ShadowAddress) -> JsonObject | None:
+        """State, metadata and version of one shadow; None when there is none."""
+        found = self._find(address)
+        return None if found is None else found.document
+
+    def forget(self, thing: str) -> None:
+        """Forget all shadows of a thing that is no more, with what is remembered of deleted ones."""
+        for address in [address for address in self._shadows if address.thing == thing]:
+            del self._shadows[address]
+        self._recent.pop(thing, None)
+
     def export(self, thing: str, shadow: str | None) -> JsonObject | None:
         """All that is kept of one shadow, its memory after deletion included; for :meth:`load`."""
         found = self._shadows.get(ShadowAddress(thing, shadow))

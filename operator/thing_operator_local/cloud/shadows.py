@@ -89,6 +89,15 @@ class Shadows:
         """Names of the thing's named shadows, sorted."""
         return self._service.list_named(thing)
 
+    def document(self, thing: str) -> dict[str, Any] | None:
+        """State, metadata and version of the thing's classic shadow; None when there is none."""
+        return self._service.document(ShadowAddress(thing))
+
+    def forget(self, thing: str) -> None:
+        """Forget all shadows of a thing that is no more. Nothing is published."""
+        self._service.forget(thing)
+        self._store.delete_shadows(thing)
+
     def pause(self) -> None:
         """Answer nothing over MQTT; what comes is held."""
         self._held = self._held or []

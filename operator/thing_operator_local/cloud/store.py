@@ -14,6 +14,7 @@ Json = dict[str, Any]
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS thing_types (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shadows (
     thing TEXT NOT NULL, shadow TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (thing, shadow)
@@ -75,6 +76,20 @@ class Store:
         """Keep a thing, in the place of the one with its name."""
         self._connection.execute("INSERT OR REPLACE INTO things VALUES (?, ?)", (name, json.dumps(body)))
 
+    def delete_thing(self, name: str) -> None:
+        """Keep a thing no longer."""
+        self._connection.execute("DELETE FROM things WHERE name = ?", (name,))
+
+    def thing_types(self) -> Iterator[Json]:
+        """What :meth:`put_thing_type` kept, in the order of their ids."""
+        return self._bodies("SELECT body FROM thing_types ORDER BY id")
+
+    def put_thing_type(self, type_id: str, body: Json) -> None:
+        """Keep a thing type, in the place of the one with its id."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO thing_types VALUES (?, ?)", (type_id, json.dumps(body))
+        )
+
     def batches(self) -> Iterator[Json]:
         """What :meth:`put_batch` kept."""
         return self._bodies("SELECT body FROM batches")
@@ -91,6 +106,10 @@ class Store:
         """Keep a shadow; ``shadow`` None is the thing's classic one."""
         row = (thing, shadow or "", json.dumps(body))
         self._connection.execute("INSERT OR REPLACE INTO shadows VALUES (?, ?, ?)", row)
+
+    def delete_shadows(self, thing: str) -> None:
+        """Keep no shadow of a thing any longer."""
+        self._connection.execute("DELETE FROM shadows WHERE thing = ?", (thing,))
 
     def _bodies(self, query: str) -> Iterator[Json]:
         return (json.loads(body) for (body,) in self._connection.execute(query))
