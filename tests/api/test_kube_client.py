@@ -8,12 +8,15 @@ import pytest
 from kubernetes.aio.config import incluster_config
 from tests.support.clock import FakeClock
 from tests.support.controlplane import Kubectl
+from tests.support.refusals import use_up
 
 from thing_operator.api.names import THINGS
 from thing_operator.core.errors import Retry, ThingOperatorError
+from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import (
+    AdmissionError,
     ApiUnavailableError,
     ConflictError,
     ExpiredError,
@@ -91,6 +94,20 @@ async def test_a_refusal_names_the_field(client: KubeClient, namespace: str) -> 
         await client.create(SECRETS, namespace, body)
     with pytest.raises(InvalidObjectError, match=r"labels.*a valid label"):
         await client.create(CONFIG_MAPS, namespace, config_map("c", labels={"a": "not legal"}))
+
+
+async def test_an_immutable_secret_says_so(client: KubeClient, namespace: str) -> None:
+    await client.create(SECRETS, namespace, secret({"a": SECRET_VALUE}) | {"immutable": True})
+    other = [{"op": "add", "path": "/data", "value": {"a": f"{SECRET_VALUE}{SECRET_VALUE}"}}]
+    with pytest.raises(InvalidObjectError, match=r"data: Forbidden: field is immutable"):
+        await client.json_patch(SECRETS, ObjectKey(namespace, "s"), other)
+
+
+async def test_a_quota_is_no_missing_right(client: KubeClient, kubectl: Kubectl, namespace: str) -> None:
+    use_up(kubectl, namespace, resource="configmaps")
+    with pytest.raises(AdmissionError, match=r"exceeded quota: full.*have the cluster's quota") as caught:
+        await client.create(CONFIG_MAPS, namespace, config_map("c"))
+    assert caught.value.reason is Reason.API_SERVER_REFUSED
 
 
 async def test_a_kind_that_is_not_there(client: KubeClient) -> None:

@@ -27,3 +27,12 @@ def batch_url(workspace: Workspace, size: int) -> str:
 def store(workspace: Workspace, name: str, **values: str) -> None:
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
     workspace.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(body))
+
+
+Results = dict[str, Json]
+
+
+def results(workspace: Workspace, batch: str = "b") -> Results:
+    """What became of each thing, by its name."""
+    status = workspace.get(batch, kind="thingbatch")["status"]
+    return {found["name"]: found for found in status.get("things", [])}

@@ -123,6 +123,10 @@ class Workspace:
     def apply(self, kind: str, name: str, spec: Json) -> None:
         self.kubectl("apply", "--filename=-", stdin=json.dumps(self.manifest(kind, name, spec)))
 
+    def create(self, body: Json) -> None:
+        """Make an object of any kind in this namespace."""
+        self.kubectl("create", "--filename=-", stdin=json.dumps(body))
+
     def apply_thing(self, thing: CloudThing, spec: Json | None = None, *, name: str | None = None) -> str:
         """A Thing for a thing of the cloud; returns its name."""
         name = name or thing.name

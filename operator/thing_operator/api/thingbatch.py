@@ -197,6 +197,7 @@ class ThingResult(StrEnum):
     IMPORTED = "Imported"
     INVALID = "Invalid"
     CONFLICT = "Conflict"
+    REFUSED = "Refused"
 
 
 class BatchThing(ApiModel):
@@ -216,7 +217,8 @@ class BatchThing(ApiModel):
     not_after: datetime | None = Field(default=None, description="End of the certificate's validity.")
     result: str = Field(
         description="Imported: its Secret (and Thing) is in place. Invalid: the folder cannot be used. "
-        "Conflict: a Secret or Thing of that name belongs to somebody else, and is left alone."
+        "Conflict: a Secret or Thing of that name belongs to somebody else, or is immutable, and is left alone. "
+        "Refused: the API server does not take its Secret or Thing, because of a quota or policy for example."
     )
     message: str | None = Field(default=None, description="What is wrong, and what to do about it.")
 
@@ -281,7 +283,7 @@ class ThingBatchStatus(ObjectStatus):
     )
     failed: int | None = Field(
         default=None,
-        description="Number of things that are not imported (result Invalid or Conflict).",
+        description="Number of things that are not imported (result Invalid, Conflict or Refused).",
         json_schema_extra={"format": "int32"},
     )
     things: tuple[BatchThing, ...] | None = Field(

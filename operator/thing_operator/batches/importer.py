@@ -20,7 +20,7 @@ from thing_operator.batches.children import (
 )
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials.names import secret_name
-from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
+from thing_operator.kube.errors import AdmissionError, ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot
@@ -32,8 +32,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class NotOwnedError(Exception):
-    """An object of that name is there and belongs to somebody else."""
+class InTheWayError(Exception):
+    """An object of that name is there that must not or cannot be overwritten; the text says what to do."""
 
 
 class Importer:
@@ -84,10 +84,10 @@ class Importer:
                 await self._put_thing(
                     with_template_hash(thing_body(self._batch, self._spec, thing_name=files.thing_name))
                 )
-        except NotOwnedError as error:
+        except InTheWayError as error:
             return result.model_copy(update={"result": ThingResult.CONFLICT, "message": str(error)})
-        except InvalidObjectError as error:
-            return result.model_copy(update={"result": ThingResult.INVALID, "message": error.message})
+        except (InvalidObjectError, AdmissionError) as error:
+            return result.model_copy(update={"result": ThingResult.REFUSED, "message": error.message})
         return result
 
     async def put_all(self, files: Sequence[ThingFiles]) -> list[BatchThing]:
@@ -123,6 +123,11 @@ class Importer:
                 self._check_owned(existing, wanted)
             else:
                 return
+        if existing.get("immutable") and existing.get("data") != wanted["data"]:
+            raise InTheWayError(
+                f"Secret {wanted['metadata']['name']} is immutable and holds another certificate or key than the zip: "
+                "delete it, and it is created again within ten minutes"
+            )
         if not holds(existing, wanted):
             await self._client.json_patch(SECRETS, self._key(wanted), changes_to(existing, wanted))
 
@@ -132,7 +137,7 @@ class Importer:
             await self._client.apply(THINGS, self._key(wanted), wanted)
 
     async def _existing_thing(self, wanted: Body) -> Mapping[str, Any] | None:
-        """The Thing of that name, None when there is none; raises NotOwnedError when it is another's."""
+        """The Thing of that name, None when there is none; raises InTheWayError when it is another's."""
         name = wanted["metadata"]["name"]
         existing = self._existing[THINGS].get(name)
         if existing is not None:
@@ -146,7 +151,7 @@ class Importer:
 
     def _check_owned(self, existing: Mapping[str, Any], wanted: Body) -> None:
         if not self._batch.owns(existing):
-            raise NotOwnedError(
+            raise InTheWayError(
                 f"{wanted['kind']} {wanted['metadata']['name']} is there and was not made by this ThingBatch: "
                 "delete or rename it"
             )

@@ -27,7 +27,6 @@ from thing_operator.kube.errors import (
     ApiUnavailableError,
     ConflictError,
     LoginError,
-    NamespaceTerminatingError,
     NotFoundError,
     ThrottledError,
     UnauthorizedError,
@@ -36,7 +35,7 @@ from thing_operator.kube.errors import (
 from thing_operator.kube.login import LOGIN_PAUSE, Login, Logins, read_login
 from thing_operator.kube.outage import is_of_tls, words_of
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
-from thing_operator.kube.resources import SECRETS
+from thing_operator.kube.refusals import refusal
 
 _PARALLEL = 10
 """Requests under way at a time, watches aside: each connection costs a quarter of a MiB for its TLS."""
@@ -45,7 +44,6 @@ _WATCH_SILENCE = timedelta(seconds=90)
 """Seconds after which a silent watch is taken for dead: the API server sends a bookmark every 60 s."""
 _LONGEST_LINE = 1 << 21
 """Bytes of one watch event: an object of etcd's limit, and room for its escapes."""
-_QUOTES_NOTHING = frozenset({401, 403, 404, 409, 410, 429})
 _MANAGED = {"fieldManager": names.FIELD_MANAGER}
 _JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
@@ -304,18 +302,13 @@ def _watch_event(line: bytes, request: Request) -> WatchEvent:
 
 
 async def _refusal(response: aiohttp.ClientResponse, request: Request) -> ThingOperatorError:
-    try:
-        status = decode(await response.read())
-        detail, causes = str(status["message"]), (status.get("details") or {}).get("causes") or []
-    except (ValueError, KeyError, TypeError, AttributeError):
-        status, detail, causes = {}, response.reason or "", []
-    if any(cause.get("reason") == NamespaceTerminatingError.reason for cause in causes):
-        return NamespaceTerminatingError(f"{request}: the namespace is being deleted")
-    if f"/{SECRETS.plural}" in request.path and response.status not in _QUOTES_NOTHING:
-        # Of a type that does not fit, the API server quotes the value: in a Secret, perhaps a key.
-        fields = ", ".join(str(cause.get("field")) for cause in causes)
-        detail = " ".join(part for part in (status.get("reason"), fields) if part) or response.reason or ""
-    error = error_of(response.status, action=str(request), detail=detail)
+    error = refusal(
+        response.status,
+        await response.read(),
+        action=str(request),
+        phrase=response.reason or "",
+        sent=request.body,
+    )
     if isinstance(error, ThrottledError):
         after = response.headers.get("Retry-After", "")
         error.retry_after = timedelta(seconds=int(after) if after.isdecimal() else 0)

@@ -4,6 +4,7 @@
     |-- NotFoundError              404                                                  ApiServerRefused
     |-- InvalidObjectError         422, 400: the object or the patch is not acceptable  ApiServerRefused
     |-- ForbiddenError             403: the operator lacks a right                      Forbidden
+    |   `-- AdmissionError         403: a quota or a policy is against it               ApiServerRefused
     `-- NamespaceTerminatingError  403, too: the namespace is being deleted             NamespaceTerminating
     TransientError
     |-- ConflictError              409                                                  Retrying
@@ -41,6 +42,12 @@ class ForbiddenError(UserError):
 
     reason = Reason.FORBIDDEN
     retry = Retry.BACKOFF
+
+
+class AdmissionError(ForbiddenError):
+    """A quota, a policy or a webhook of the cluster is against this very object: others may be taken."""
+
+    reason = Reason.API_SERVER_REFUSED
 
 
 class NamespaceTerminatingError(UserError):
@@ -99,10 +106,17 @@ _REMEDIES = {
     401: "the token or client certificate is not, or no longer, valid for this cluster",
     403: "have its Role or ClusterRole extended",
 }
+_ADMISSION_REMEDY = "have the cluster's quota, policy or webhook changed, or keep to it"
 
 
-def error_of(status: int, *, action: str, detail: str) -> ThingOperatorError:
-    """The error of an HTTP status; ``action`` says what was asked, ``detail`` is the API server's message."""
+def error_of(status: int, *, action: str, detail: str, is_by_admission: bool = False) -> ThingOperatorError:
+    """The error of an HTTP status; ``action`` says what was asked, ``detail`` is the API server's message.
+
+    ``is_by_admission``: it is no right that is missing, nor is the object invalid: the cluster has rules of its own.
+    """
     kind = _BY_STATUS.get(status, ApiUnavailableError)
-    remedy = f": {_REMEDIES[status]}" if status in _REMEDIES else ""
-    return kind(f"{action}: {status} {detail}{remedy}")
+    remedy = _REMEDIES.get(status)
+    if is_by_admission:
+        kind = AdmissionError if kind is ForbiddenError else kind
+        remedy = _ADMISSION_REMEDY
+    return kind(f"{action}: {status} {detail}{f': {remedy}' if remedy else ''}")

@@ -1,0 +1,137 @@
+"""What the API server's refusals become: whose fault it is, what to do, and nothing of a Secret's content."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.json_bytes import encode
+from thing_operator.core.reasons import Reason
+from thing_operator.kube.errors import AdmissionError, ForbiddenError, InvalidObjectError
+from thing_operator.kube.refusals import quotes, refusal
+
+KEY = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n").decode()
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "thing-1"}, "data": {"tls.key": KEY}}
+
+
+def refused(
+    status: int, message: str | None, *, causes: Sequence[Mapping[str, str]] = (), sent: Any = SECRET
+) -> ThingOperatorError:
+    content = {"kind": "Status", "reason": "R", "details": {"causes": [*causes]}}
+    if message is not None:
+        content["message"] = message
+    return refusal(status, encode(content), action="POST secrets", phrase="Phrase", sent=sent)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "reason", "remedy"),
+    [
+        (
+            403,
+            'secrets is forbidden: User "u" cannot create resource "secrets" in API group "" in the namespace "n"',
+            ForbiddenError,
+            Reason.FORBIDDEN,
+            "have its Role or ClusterRole extended",
+        ),
+        (
+            403,
+            'forbidden: User "u" cannot get path "/metrics"',
+            ForbiddenError,
+            Reason.FORBIDDEN,
+            "have its Role or ClusterRole extended",
+        ),
+        (
+            403,
+            'secrets "s" is forbidden: exceeded quota: q, requested: count/secrets=1, used: count/secrets=8',
+            AdmissionError,
+            Reason.API_SERVER_REFUSED,
+            "quota, policy or webhook changed",
+        ),
+        (
+            403,
+            "secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+            AdmissionError,
+            Reason.API_SERVER_REFUSED,
+            "quota, policy or webhook changed",
+        ),
+        (
+            422,
+            "secrets \"s\" is invalid: : ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+            InvalidObjectError,
+            Reason.API_SERVER_REFUSED,
+            "quota, policy or webhook changed",
+        ),
+        (
+            400,
+            'admission webhook "w.example" denied the request: no',
+            InvalidObjectError,
+            Reason.API_SERVER_REFUSED,
+            "quota, policy or webhook changed",
+        ),
+        (
+            422,
+            'Secret "s" is invalid: data: Forbidden: field is immutable when `immutable` is set',
+            InvalidObjectError,
+            Reason.API_SERVER_REFUSED,
+            "immutable",
+        ),
+    ],
+)
+def test_the_words_of_the_api_server_and_a_remedy_that_fits(
+    status: int, message: str, kind: type[ThingOperatorError], reason: Reason, remedy: str
+) -> None:
+    error = refused(status, message)
+    assert type(error) is kind
+    assert error.reason is reason
+    assert error.message.startswith(f"POST secrets: {status} {message}")
+    assert remedy in error.message
+    assert ("Role" in error.message) == (reason is Reason.FORBIDDEN)
+
+
+@pytest.mark.parametrize("content", [b"<html>blocked</html>", b"[]", b'{"message": "no"}', b'"no"'])
+def test_what_is_no_answer_of_the_api_servers_has_the_words_beside_its_status(content: bytes) -> None:
+    error = refusal(403, content, action="POST secrets", phrase="Forbidden", sent=SECRET)
+    assert type(error) is ForbiddenError
+    assert error.message == "POST secrets: 403 Forbidden: have its Role or ClusterRole extended"
+
+
+def test_words_that_quote_the_content_give_way_to_reason_and_fields() -> None:
+    causes = [{"field": "data[tls.key]", "message": f'Invalid value: "{KEY}"'}, {"message": "no field"}]
+    error = refused(422, f'Secret "s" is invalid: data[tls.key]: Invalid value: "{KEY}"', causes=causes)
+    assert error.message == "POST secrets: 422 R data[tls.key]"
+    patch = [
+        {"op": "test", "path": "/metadata/uid", "value": "u"},
+        {"op": "add", "path": "/data", "value": [KEY]},
+    ]
+    assert refused(422, f"cannot take {KEY}", sent=patch).message == "POST secrets: 422 R"
+    causes = [{"field": f"data[{KEY}]"}]
+    assert refused(422, f"cannot take {KEY}", causes=causes).message == "POST secrets: 422 Phrase"
+
+
+def test_a_request_without_content_hides_nothing() -> None:
+    uid = [{"op": "test", "path": "/metadata/uid", "value": "5f2c0f4e-0000"}]
+    assert "5f2c0f4e-0000" in refused(422, "testing value 5f2c0f4e-0000 failed", sent=uid).message
+    assert "thing-00000001" in refused(404, 'things "thing-00000001" not found', sent=None).message
+
+
+@given(
+    st.binary(min_size=6, max_size=400),
+    st.text(max_size=40),
+    st.text(max_size=40),
+    st.integers(0, 500),
+    st.integers(8, 60),
+)
+def test_no_piece_of_a_key_is_ever_quoted(
+    content: bytes, before: str, after: str, start: int, size: int
+) -> None:
+    """Whole, cut off, or in the middle of other words."""
+    key = base64.b64encode(content).decode()
+    start = min(start, len(key) - 8)
+    piece = key[start : start + size]
+    sent = {"data": {"tls.key": key}}
+    error = refused(422, f"{before}{piece}{after}", sent=sent)
+    assert not quotes(error.message.removeprefix("POST secrets: 422 "), sent)
