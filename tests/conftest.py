@@ -13,4 +13,5 @@ pytest_plugins = [
     "tests.support.mic",
     "tests.support.https_site",
     "tests.support.operator",
+    "tests.support.meddling_proxy",
 ]

@@ -230,15 +230,21 @@ class Workspace:
 
 
 @pytest.fixture
-def workspace(
+def idle_workspace(
     kubectl: Kubectl, control_plane: ControlPlane, cloud: LocalCloud, namespace: str, tmp_path: Path
 ) -> Iterator[Workspace]:
-    """A fresh namespace and a running operator that sees only it."""
+    """A fresh namespace and an operator that sees only it, still to be started."""
     operator = OperatorProcess(plane=control_plane, cloud=cloud, namespace=namespace, folder=tmp_path)
-    operator.start()
     yield Workspace(kubectl=kubectl, cloud=cloud, operator=operator, namespace=namespace)
     operator.stop()
-    text = operator.log.read_text(errors="replace")
+    text = operator.log.read_text(errors="replace") if operator.log.exists() else ""
     print(text)
     assert "PRIVATE KEY" not in text
     assert "Traceback" not in text
+
+
+@pytest.fixture
+def workspace(idle_workspace: Workspace) -> Workspace:
+    """A fresh namespace and a running operator that sees only it."""
+    idle_workspace.operator.start()
+    return idle_workspace
