@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.support.controlplane import Kubectl
 
+from thing_operator.api.crds import NOT_SEEN_STATUS
 from thing_operator_local.errors import LocalError
 
 Json = dict[str, Any]
@@ -246,7 +247,7 @@ def test_an_object_nobody_has_seen_does_not_look_finished(kubectl: Kubectl, name
     created = kubectl(
         "create", "--output=json", "-f", "-", input=manifest("Thing", {}, name="t", namespace=namespace)
     )
-    assert json.loads(created)["status"] == {"observedGeneration": -1}
+    assert json.loads(created)["status"] == NOT_SEEN_STATUS
 
 
 def test_the_api_explains_itself(kubectl: Kubectl) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.support.polling import until
 
 from thing_operator.api import names
+from thing_operator.api.crds import NOT_SEEN_STATUS
 from thing_operator.api.names import THINGS
 from thing_operator.core.backoff import Backoff
 from thing_operator.core.clock import SystemClock
@@ -91,7 +92,7 @@ async def test_an_object_recreated_under_its_name_is_not_written(setup: WriterAt
     new = await setup.make_thing()
     setup.writer.enqueue(old, status({"of": "the old"}), urgent=True, min_interval=NOW)
     await until(lambda: setup.deleted == [old])
-    assert (await setup.stored(new))["status"] == {"observedGeneration": -1}
+    assert (await setup.stored(new))["status"] == NOT_SEEN_STATUS
     with pytest.raises(NotFoundError, match="recreated"):
         await setup.writer.write_through(old, status({}))
     await setup.writer.write_through(new, status({"of": "the new"}))

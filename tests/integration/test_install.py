@@ -17,6 +17,7 @@ from tests.support.cloud import Things
 from tests.support.operator import Json, Workspace
 from tests.support.polling import eventually
 
+from thing_operator.api.crds import NOT_SEEN_STATUS
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.errors import LocalError
@@ -266,7 +267,7 @@ def test_in_two_namespaces_only_by_helm_3(
     ):
         with pytest.raises(LocalError, match="Forbidden"):
             installed.as_operator(*arguments)
-    assert outside.get("unseen")["status"] == {"observedGeneration": -1}
+    assert outside.get("unseen")["status"] == NOT_SEEN_STATUS
     installed.stop()
     run_helm(helm3, plane, "uninstall", "thing-operator", f"--namespace={OPERATOR_NAMESPACE}")
 

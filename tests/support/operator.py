@@ -173,7 +173,10 @@ class Workspace:
         """One condition of the object's present generation, empty when there is none."""
         body = self.get(name, kind=kind)
         for found in body.get("status", {}).get("conditions", []):
-            if found["type"] == condition and found["observedGeneration"] == body["metadata"]["generation"]:
+            if (
+                found["type"] == condition
+                and found.get("observedGeneration") == body["metadata"]["generation"]
+            ):
                 return dict(found)
         return {}
 

@@ -1,15 +1,34 @@
 """The two CustomResourceDefinitions as documents; ``crds/`` holds them as YAML (``make crds``)."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
 
 from thing_operator.api import names
+from thing_operator.api.conditions import Condition, ConditionType
 from thing_operator.api.schema import structural_schema
+from thing_operator.api.status import ObjectStatus
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.api.thingbatch import ThingBatchSpec, ThingBatchStatus
+from thing_operator.core.reasons import Reason
 
 Crd = dict[str, Any]
+
+# An object that no operator has seen yet must not look finished (kstatus, helm-controller #294), and says so itself.
+NOT_SEEN_STATUS = ObjectStatus(
+    observed_generation=-1,
+    conditions=(
+        Condition(
+            type=ConditionType.READY,
+            status="Unknown",
+            reason=Reason.NOT_SEEN,
+            message="no operator has seen this object: is one running, and does it watch this namespace?",
+            last_transition_time=datetime.fromtimestamp(0, UTC),
+        ),
+    ),
+).to_wire()
+"""The status with which the API server creates an object."""
 
 _HEADER = "# Generated from operator/thing_operator/api by `make crds`; do not edit.\n"
 
@@ -61,12 +80,13 @@ def _thing() -> Crd:
             _condition_column("READY", "Ready"),
             _condition_column("IN-SYNC", "InSync"),
             _condition_column("CONNECTED", "Connected"),
+            _condition_column("REASON", "Ready", field="reason"),
             _column("PENDING", "integer", ".status.shadow.pendingCount"),
             _column("REPORTED", "date", ".status.shadow.reportedTime"),
             _column("AGE", "date", ".metadata.creationTimestamp"),
             _column("THING", "string", ".status.thingName", wide=True),
-            _condition_column("REASON", "Ready", field="reason", wide=True),
             _column("VERSION", "integer", ".status.shadow.version", wide=True),
+            _condition_column("MESSAGE", "Ready", field="message", wide=True),
         ],
     )
 
@@ -83,11 +103,12 @@ def _thing_batch() -> Crd:
         ),
         columns=[
             _condition_column("READY", "Ready"),
+            _condition_column("REASON", "Ready", field="reason"),
             _column("TOTAL", "integer", ".status.total"),
             _column("IMPORTED", "integer", ".status.imported"),
             _column("FAILED", "integer", ".status.failed"),
             _column("AGE", "date", ".metadata.creationTimestamp"),
-            _condition_column("REASON", "Ready", field="reason", wide=True),
+            _condition_column("MESSAGE", "Ready", field="message", wide=True),
         ],
     )
 
@@ -120,8 +141,7 @@ def _schema(
             "kind": {"type": "string", "description": "Kind of the object."},
             "metadata": {"type": "object"},
             "spec": spec,
-            # An object that no operator has seen yet must not look finished (kstatus, helm-controller #294).
-            "status": status | {"default": {"observedGeneration": -1}},
+            "status": status | {"default": NOT_SEEN_STATUS},
         },
     }
     return schema | ({"x-kubernetes-validations": rules} if rules else {})

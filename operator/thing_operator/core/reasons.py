@@ -19,6 +19,7 @@ class Reason(StrEnum):
     """CamelCase words of conditions and Events, grouped by what they are about."""
 
     # Ready
+    NOT_SEEN = "NotSeen"
     ACCEPTED = "Accepted"
     PENDING = "Pending"
     OBSERVED = "Observed"

@@ -370,6 +370,7 @@ OF_NO_TROUBLE = {
     *(Reason.EXPIRES_SOON, Reason.DELTA_PENDING),
 }
 BESIDE_ANOTHER = {
+    Reason.NOT_SEEN: "none: what the API server creates an object with, until the first reconcile",
     **dict.fromkeys((Reason.PENDING, Reason.PROGRESSING, Reason.UNKNOWN), "CONNECTING, in Ready and InSync"),
     Reason.RETRYING: "as SHADOW_UNAVAILABLE, of a shadow that others write at the same moment",
 }
