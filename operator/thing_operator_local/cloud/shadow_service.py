@@ -194,8 +194,8 @@ class ShadowService:
         before = self._find(address)
         now = self._seconds()
         try:
-            self._check_version(asked, before)
-            after = self._updated(asked, before, now=now, version=self._next_version(address))
+            self._check_version(asked, address)
+            after = self._updated(asked, before, now=now, version=self._last_version(address) + 1)
         except ShadowError as error:
             error.client_token = asked.client_token
             raise
@@ -246,24 +246,28 @@ class ShadowService:
             raise ShadowError(413, _TOO_LARGE)
         return after
 
-    def _check_version(self, asked: ParsedUpdate, before: _Shadow | None) -> None:
+    def _check_version(self, asked: ParsedUpdate, address: ShadowAddress) -> None:
         if asked.version is None:
             return
-        if before is None:
-            # Undocumented at AWS; Greengrass takes 1 only.
-            if asked.version != 1:
-                raise ShadowError(400, "Invalid version")
-        elif asked.version != before.version:
+        before = self._find(address)
+        if before is not None:
+            if asked.version != before.version:
+                raise ShadowError(409, "Version conflict")
+        elif self._last_version(address):
+            # The version of a shadow that was deleted is nobody's: AWS's SDKs have to begin again without one.
             raise ShadowError(409, "Version conflict")
+        elif asked.version != 1:
+            # Undocumented at AWS; Greengrass takes 1 only.
+            raise ShadowError(400, "Invalid version")
 
-    def _next_version(self, address: ShadowAddress) -> int:
-        """One more than the last one, also over a deletion that is still remembered."""
+    def _last_version(self, address: ShadowAddress) -> int:
+        """The version before the next one, that of a deletion that is still remembered included; else 0."""
         kept = self._shadows.get(address)
         if kept is None:
-            return 1
+            return 0
         if kept.deleted_at is not None and self._clock() - kept.deleted_at >= self._options.tombstone_seconds:
-            return 1
-        return kept.version + 1
+            return 0
+        return kept.version
 
     def _documents(self, before: _Shadow | None, after: _Shadow, rest: JsonObject) -> bytes:
         previous: JsonObject = {}
