@@ -12,9 +12,10 @@ from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 
 class Rest:
-    """Requests as a thing makes them; answers as status, typed error and JSON."""
+    """Requests as a thing makes them; answers as status, typed error and JSON. ``request_ids`` has each answer's."""
 
     def __init__(self, cloud: LocalCloud, identity: CloudThing) -> None:
+        self.request_ids: list[str] = []
         self._where = urlsplit(cloud.info.data_plane)
         self._context = tls_context(cloud.info.ca, identity.certificate_pem, identity.private_key_pem)
 
@@ -25,4 +26,5 @@ class Rest:
             connection.request(method, path, data)
             response = connection.getresponse()
             assert response.headers["Content-Type"].startswith("application/json")
+            self.request_ids.append(response.headers["x-amzn-RequestId"])
             return response.status, response.headers["x-amzn-errortype"], json.loads(response.read())

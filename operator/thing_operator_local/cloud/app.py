@@ -198,6 +198,7 @@ class _Cloud:
         plane = DataPlane(
             self._shadows,
             self._registry,
+            publish=self._broker.publish,
             service_fingerprint=self._pki.service.fingerprint,
             random=self._random,
             clock=time.time,

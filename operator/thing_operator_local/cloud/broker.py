@@ -35,12 +35,28 @@ def locate_broker(reporter: Reporter) -> Path:
     return build_binaries(_MODULE, [GoProgram(_PROGRAM, ".")], reporter=reporter)[_PROGRAM]
 
 
+class PublishRefusedError(Exception):
+    """A message that the broker does not take; ``status`` is HTTP's, 403 for a topic that is not the thing's."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
-class BrokerFiles:
-    """PEM files: the broker's own certificate and key, the CA of things, the service's certificate."""
+class CertificateFiles:
+    """A certificate and its key, PEM."""
 
     certificate: Path
     key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerFiles:
+    """The broker's own certificates, and as PEM files the CA of things and the service's certificate."""
+
+    own: tuple[CertificateFiles, ...]
+    """A client is shown the first that it can use."""
     client_ca: Path
     service: Path
 
@@ -75,8 +91,9 @@ class Broker:
             "listen": f"{LOOPBACK}:{port}",
             "adminListen": f"{LOOPBACK}:0",
             "adminToken": self._token,
-            "certificateFile": str(self._files.certificate),
-            "keyFile": str(self._files.key),
+            "certificates": [
+                {"certificate": str(each.certificate), "key": str(each.key)} for each in self._files.own
+            ],
             "clientCaFile": str(self._files.client_ca),
             "serviceFile": str(self._files.service),
             "identitiesFile": str(self._layout.identities),
@@ -134,17 +151,33 @@ class Broker:
         """Close all connections and forget kept sessions."""
         await self._call("DELETE", "/sessions")
 
+    async def publish(self, thing: str | None, topic: str, payload: bytes, *, qos: int, retain: bool) -> None:
+        """Publish as a thing would over MQTT, ``thing`` None as the cloud's services.
+
+        Raises PublishRefusedError for what would close a thing's connection.
+        """
+        query = {"thing": thing or "", "topic": topic, "qos": str(qos), "retain": "true" if retain else ""}
+        async with (
+            aiohttp.ClientSession(self._admin, headers=self._authorization) as session,
+            session.post("/publish", params=query, data=payload) as response,
+        ):
+            if response.status != 200:
+                raise PublishRefusedError((await response.text()).strip(), status=response.status)
+
     async def set_gate(self, *, refuse: bool, tls_delay: float) -> None:
         """Turn new connections away, or let their handshakes wait for ``tls_delay`` seconds."""
         await self._call("PUT", "/gate", {"refuse": refuse, "tlsDelaySeconds": tls_delay})
 
     async def _call(self, method: str, path: str, body: Any = None) -> bytes:
-        headers = {"Authorization": f"Bearer {self._token}"}
         async with (
-            aiohttp.ClientSession(self._admin, headers=headers, raise_for_status=True) as session,
+            aiohttp.ClientSession(self._admin, headers=self._authorization, raise_for_status=True) as session,
             session.request(method, path, json=body) as response,
         ):
             return await response.read()
+
+    @property
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
 
     def _is_ready(self) -> bool:
         with suppress(ValueError), self._layout.broker_log.open(encoding="utf-8") as log:

@@ -17,6 +17,10 @@ from thing_operator_local.ports import HOST, LOOPBACK
 
 _NOT_AFTER: Final = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
 _SERVER_LIFE: Final = timedelta(days=800)
+_SERVER_AUTHORITIES: Final = {
+    KeyType.EC: ("ca", "thing-operator local cloud"),  # the first of the two that ca.crt holds for clients
+    KeyType.RSA: ("ca-rsa", "thing-operator local cloud RSA"),
+}
 _AMAZON: Final = "Amazon Web Services O=Amazon.com Inc. L=Seattle ST=Washington C=US"
 
 
@@ -35,20 +39,21 @@ class ThingAuthority(CertificateAuthority):
 class ServerAuthority(CertificateAuthority):
     """Signs for the cloud's servers: what clients trust, like Amazon's roots."""
 
-    def server(self) -> IssuedCredentials:
+    def server(self, key_type: KeyType = KeyType.EC) -> IssuedCredentials:
         """New credentials of a server on this machine."""
         return self.issue(
             named(HOST),
             not_after=datetime.now(UTC) + _SERVER_LIFE,
+            key_type=key_type,
             purpose=ExtendedKeyUsageOID.SERVER_AUTH,
             names=[x509.DNSName(HOST), x509.IPAddress(ip_address(LOOPBACK))],
         )
 
 
-def server_authority(folder: Path) -> ServerAuthority:
-    """The authority of the servers, kept in ``folder``."""
-    subject = named("thing-operator local cloud")
-    return ServerAuthority.kept(folder, "ca", subject=subject, not_after=_NOT_AFTER, key_type=KeyType.EC)
+def server_authority(folder: Path, key_type: KeyType = KeyType.EC) -> ServerAuthority:
+    """The authority of the servers' certificates with such keys, kept in ``folder``."""
+    name, subject = _SERVER_AUTHORITIES[key_type]
+    return ServerAuthority.kept(folder, name, subject=named(subject), not_after=_NOT_AFTER, key_type=key_type)
 
 
 def thing_authority(folder: Path) -> ThingAuthority:

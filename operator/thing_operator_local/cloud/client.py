@@ -135,6 +135,10 @@ class MicSession:
         self._request("POST", url, {"keyType": key_type})
         return base64.b64decode(self._request("GET", url), validate=True)
 
+    def delete_thing(self, name: str) -> None:
+        """Delete a thing: its sessions end, and its shadows and networked children go with it."""
+        self._request("DELETE", f"{self._root}/things/{quote(name, safe='')}")
+
     def _call(self, method: str, url: str, body: Json | None = None) -> Json:
         found: Json = json.loads(self._request(method, url, body))
         return found

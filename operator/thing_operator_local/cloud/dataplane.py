@@ -1,15 +1,17 @@
-"""AWS's REST data plane for shadows, over mutual TLS with a thing's certificate.
+"""AWS's REST data plane for shadows and messages, over mutual TLS with a thing's certificate.
 
 Source: docs/background/aws-iot-shadow.md#rest.
 """
 
 import hashlib
 import json
+import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from thing_operator_local.cloud.broker import PublishRefusedError
 from thing_operator_local.cloud.registry import CHILD_MARK, Registry
 from thing_operator_local.cloud.seeded_random import SeededRandom
 from thing_operator_local.cloud.shadow_service import ShadowRequest
@@ -36,11 +38,27 @@ _OPERATIONS: Final = {
     "POST": ShadowOperation.UPDATE,
     "DELETE": ShadowOperation.DELETE,
 }
+_HERE: Final = (
+    "GET, POST and DELETE /things/{thing}/shadow, GET /api/things/shadow/ListNamedShadowsForThing/{thing} "
+    "and POST /topics/{topic}"
+)
+_MAX_PAYLOAD: Final = 128 * 1024
 _PAGE: Final = 25
 _MAX_PAGE: Final = 100
 _MAX_BODY: Final = 256 * 1024
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger(__name__)
+
+
+class Publish(Protocol):
+    """``Broker.publish``."""
+
+    async def __call__(
+        self, thing: str | None, topic: str, payload: bytes, *, qos: int, retain: bool
+    ) -> None:
+        """Raises PublishRefusedError."""
 
 
 class DataPlane:
@@ -51,12 +69,14 @@ class DataPlane:
         shadows: Shadows,
         registry: Registry,
         *,
+        publish: Publish,
         service_fingerprint: str,
         random: SeededRandom,
         clock: Callable[[], float],
     ) -> None:
         self._shadows = shadows
         self._registry = registry
+        self._publish = publish
         self._service = service_fingerprint
         self._random = random
         self._clock = clock
@@ -67,17 +87,18 @@ class DataPlane:
         app.router.add_get("/api/things/shadow/ListNamedShadowsForThing/{thing}", self._list_named)
         for method in _OPERATIONS:
             app.router.add_route(method, "/things/{thing}/shadow", self._shadow)
+        app.router.add_post("/topics/{topic:.+}", self._message)
         return app
 
     async def _shadow(self, request: web.Request) -> web.Response:
         thing = self._authorized_thing(request)
         shadow = request.query.get("name") or None
         if shadow is not None and not is_shadow_name(shadow):
-            return self._error(400, "Invalid shadow name")
+            raise web.HTTPBadRequest(text="Invalid shadow name")
         asked = ShadowRequest(thing, shadow, _OPERATIONS[request.method], await request.read())
         outcome = self._shadows.handle_rest(asked)
         if not outcome.accepted:
-            return self._error(outcome.code, json.loads(outcome.payload)["message"])
+            return _error(outcome.code, json.loads(outcome.payload)["message"], request["id"])
         return web.Response(body=outcome.payload, content_type="application/json")
 
     async def _list_named(self, request: web.Request) -> web.Response:
@@ -88,37 +109,70 @@ class DataPlane:
         except ValueError:
             size = start = 0
         if not 1 <= size <= _MAX_PAGE or start < 0:
-            return self._error(400, "Invalid pageSize or nextToken")
+            raise web.HTTPBadRequest(text="Invalid pageSize or nextToken")
         names = self._shadows.list_named(thing)
         body: dict[str, Any] = {"results": names[start : start + size], "timestamp": int(self._clock())}
         if start + size < len(names):
             body["nextToken"] = str(start + size)
         return web.json_response(body)
 
+    async def _message(self, request: web.Request) -> web.Response:
+        """One message to the broker. What AWS has for MQTT 5 (responseTopic, messageExpiry) is not looked at."""
+        qos, retain = request.query.get("qos", "0"), request.query.get("retain", "false")
+        if qos not in {"0", "1"} or retain not in {"true", "false"}:
+            raise web.HTTPBadRequest(text="qos is 0 or 1, and retain is true or false")
+        payload = await request.read()
+        if len(payload) > _MAX_PAYLOAD:
+            raise web.HTTPRequestEntityTooLarge(_MAX_PAYLOAD, len(payload))
+        thing, topic = self._caller(request), request.match_info["topic"]
+        try:
+            await self._publish(thing, topic, payload, qos=int(qos), retain=retain == "true")
+        except PublishRefusedError as error:
+            return _error(error.status, str(error), request["id"])
+        return web.json_response({"message": "OK", "traceId": request["id"]})
+
     def _authorized_thing(self, request: web.Request) -> str:
         """The thing in the path. Raises web.HTTPException when it is another's than the certificate's."""
         thing = request.match_info["thing"]
         if not is_thing_name(thing):
             raise web.HTTPBadRequest(text="Invalid thing name")
-        connection = request.get_extra_info("ssl_object")
-        fingerprint = hashlib.sha256(connection.getpeercert(binary_form=True)).hexdigest()
-        if fingerprint == self._service:
-            return thing
-        owner = self._registry.owner(fingerprint)
-        if owner is None or not (thing == owner or thing.startswith(owner + CHILD_MARK)):
+        owner = self._caller(request)
+        if owner is not None and not (thing == owner or thing.startswith(owner + CHILD_MARK)):
             raise web.HTTPForbidden(text="Forbidden")
         return thing
 
+    def _caller(self, request: web.Request) -> str | None:
+        """The thing of the certificate, None for the cloud's services. Raises web.HTTPException for nobody's."""
+        connection = request.get_extra_info("ssl_object")
+        fingerprint = hashlib.sha256(connection.getpeercert(binary_form=True)).hexdigest()
+        if fingerprint == self._service:
+            return None
+        owner = self._registry.owner(fingerprint)
+        if owner is None:
+            raise web.HTTPForbidden(text="Forbidden")
+        return owner
+
     @web.middleware
     async def _as_aws_answers(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Each answer has a request id, which an error repeats as ``traceId``; a path that is not here is named."""
+        request["id"] = self._random.uuid("request")
         try:
-            return await handler(request)
+            answer = await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            missing = f"the local cloud has no {request.method} {request.path}: it has {_HERE}"
+            answer = _error(error.status, missing, request["id"])
         except web.HTTPException as error:
-            return self._error(error.status, error.text or error.reason)
+            answer = _error(error.status, error.text or error.reason, request["id"])
+        except Exception:  # noqa: BLE001 - logged; the caller gets the answer that AWS has for it
+            _log.exception("%s %s cannot be answered", request.method, request.path)
+            answer = _error(500, "Internal service failure", request["id"])
+        answer.headers["x-amzn-RequestId"] = request["id"]
+        return answer
 
-    def _error(self, status: int, message: str) -> web.Response:
-        return web.json_response(
-            {"message": message, "traceId": self._random.uuid("trace")},
-            status=status,
-            headers={"x-amzn-errortype": _ERROR_TYPES.get(status, "InternalFailureException")},
-        )
+
+def _error(status: int, message: str, request_id: str) -> web.Response:
+    return web.json_response(
+        {"message": message, "traceId": request_id},
+        status=status,
+        headers={"x-amzn-errortype": _ERROR_TYPES.get(status, "InternalFailureException")},
+    )

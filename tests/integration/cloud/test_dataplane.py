@@ -7,7 +7,7 @@ import ssl
 from contextlib import closing
 from http.client import HTTPSConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from tests.support.cloud import Things
@@ -152,5 +152,86 @@ def _get(connection: HTTPSConnection, path: str) -> None:
     connection.getresponse()
 
 
-def test_unknown_path(rest: Rest) -> None:
-    assert rest("GET", "/elsewhere")[:2] == (404, "ResourceNotFoundException")
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/retainedMessage", 404, "ResourceNotFoundException"),
+        ("DELETE", "/connections/x", 404, "ResourceNotFoundException"),
+        ("POST", "/topics/", 404, "ResourceNotFoundException"),
+        ("GET", "/topics/a", 405, "MethodNotAllowedException"),
+    ],
+)
+def test_a_path_that_is_not_here_is_named(
+    *, rest: Rest, method: str, path: str, status: int, error: str
+) -> None:
+    found = rest(method, path)
+    assert found[:2] == (status, error)
+    assert f"the local cloud has no {method} {path}: it has" in found[2]["message"]
+    assert "POST /topics/{topic}" in found[2]["message"]
+
+
+def test_every_answer_has_a_request_id_of_its_own(rest: Rest, thing: CloudThing) -> None:
+    path = f"/things/{thing.name}/shadow"
+    rest("POST", path, {"state": {}})
+    rest("GET", path)
+    traces = [
+        rest("GET", "/elsewhere")[2]["traceId"],
+        rest("POST", path, b"{")[2]["traceId"],
+        rest("GET", "/things/other/shadow")[2]["traceId"],
+    ]
+    assert rest.request_ids[2:] == traces
+    assert len(set(rest.request_ids)) == 5
+
+
+# --- messages
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+def test_a_message_to_a_topic_reaches_subscribers_and_services(
+    *, cloud: LocalCloud, rest: Rest, thing: CloudThing, escaped: bool
+) -> None:
+    topic = f"$aws/things/{thing.name}/shadow/update"
+    path = quote(topic, safe="") if escaped else topic
+    with Device(cloud.info, thing) as device:
+        assert device.subscribe(topic, f"{topic}/accepted") == [1, 1]
+        status, error, answer = rest("POST", f"/topics/{path}?qos=1", {"state": {"reported": {"a": 1}}})
+        assert (status, error) == (200, None)
+        assert answer == {"message": "OK", "traceId": rest.request_ids[-1]}
+        assert device.next() == ("update", {"state": {"reported": {"a": 1}}})
+        assert device.next()[0] == "update/accepted"
+    assert rest("GET", f"/things/{thing.name}/shadow")[2]["state"] == {"reported": {"a": 1}}
+
+
+def test_a_retained_message_is_there_for_who_comes_later(
+    cloud: LocalCloud, rest: Rest, thing: CloudThing
+) -> None:
+    topic = f"tcxn/things/{thing.name}/shadow/backdate"
+    assert rest("POST", f"/topics/{topic}?retain=true", {"kept": 1})[0] == 200
+    with Device(cloud.info, thing) as device:
+        assert device.subscribe(topic) == [1]
+        assert device.next() == ("backdate", {"kept": 1})
+    assert rest("POST", f"/topics/{topic}?retain=true", b"")[0] == 200
+    with Device(cloud.info, thing) as device:
+        device.subscribe_all()
+        assert device.subscribe(topic) == [1]
+        device.expect_nothing_before("get")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "error"),
+    [
+        ("$aws/things/other/shadow/update", b"{}", 403, "ForbiddenException"),
+        ("any/topic", b"{}", 403, "ForbiddenException"),
+        ("$aws/things/{name}/shadow/%23", b"{}", 400, "InvalidRequestException"),
+        ("$aws/things/{name}/shadow/a/b/c/d/e", b"{}", 400, "InvalidRequestException"),
+        ("$aws/things/{name}/shadow/update?retain=true", b"{}", 400, "InvalidRequestException"),
+        ("$aws/things/{name}/shadow/update?qos=2", b"{}", 400, "InvalidRequestException"),
+        ("$aws/things/{name}/shadow/update?retain=yes", b"{}", 400, "InvalidRequestException"),
+        ("$aws/things/{name}/shadow/update", b"x" * 131_073, 413, "RequestEntityTooLargeException"),
+        ("$aws/things/{name}/shadow/update", b"x" * 300_000, 413, "RequestEntityTooLargeException"),
+    ],
+)
+def test_a_message_that_would_close_a_connection_is_refused(
+    *, rest: Rest, thing: CloudThing, path: str, body: bytes, status: int, error: str
+) -> None:
+    assert rest("POST", f"/topics/{path.format(name=thing.name)}", body)[:2] == (status, error)

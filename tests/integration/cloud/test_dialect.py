@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
+from tests.support import bare_mqtt
 from tests.support.cloud import Things
 from tests.support.devices import Device, service_identity, tls_context
 from tests.support.polling import eventually
 
 from thing_operator_local.cloud.certificates import ThingAuthority, thing_authority
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.pki import KeyType
 
 
@@ -68,11 +70,25 @@ def test_the_51st_subscription_is_refused_and_the_connection_stays(device: Devic
         "$service/#",
         "$share/g/$aws/things/other/shadow/update",
         "$SYS/#",
+        "$aws/things/{name}/tunnels/notify",
     ],
 )
 def test_subscribing_to_what_is_not_ones_own_closes(device: Device, foreign: str) -> None:
     assert device.subscribe(foreign.format(name=device.name)) == []
     device.expect_closed()
+
+
+@pytest.mark.parametrize("filter_", ["{own}/#/accepted", "{own}/upd+", "{own}/upd#", ""])
+def test_an_invalid_filter_closes_without_suback(cloud: LocalCloud, thing: CloudThing, filter_: str) -> None:
+    """As MQTT has a server do with what breaks its rules; paho would not send it."""
+    context = tls_context(cloud.info.ca, thing.certificate_pem, thing.private_key_pem)
+    with _dial(cloud, context) as sock:
+        sock.sendall(bare_mqtt.connect(thing.name))
+        assert sock.recv(4) == b"\x20\x02\x00\x00"
+        sock.sendall(bare_mqtt.subscribe([filter_.format(own=f"$aws/things/{thing.name}/shadow")]))
+        assert sock.recv(10) == b""
+    log, who = CloudLayout(cloud.folder).broker_log, f'client "{thing.name}"'
+    eventually(lambda: _said(log.read_text(), who, "filter"), "the reason in the log")
 
 
 def test_wildcards_below_ones_own_shadow_are_granted(device: Device) -> None:
@@ -115,7 +131,7 @@ def test_first_level_wildcards_do_not_match_dollar_topics(cloud: LocalCloud, thi
     "foreign",
     [
         "$aws/things/other/shadow/update",
-        "$aws/things/{name}/jobs/get",
+        "$aws/things/{name}/tunnels/notify",
         "$aws/things/{name}x/shadow/update",
         "$aws/things/{name}__/shadow/update",
         "tcxn/things/other/shadow/update",
@@ -130,6 +146,25 @@ def test_publishing_to_what_is_not_ones_own_closes_without_puback(
     packet = device.publish(foreign.format(name=device.name), qos=qos)
     device.expect_closed()
     assert qos == 0 or packet not in device.published
+
+
+def test_job_topics_are_ones_own_and_nothing_answers_there(cloud: LocalCloud, device: Device) -> None:
+    """What may be subscribed to may be published to; there is no jobs service, which the log says."""
+    jobs = f"$aws/things/{device.name}/jobs"
+    assert device.subscribe(
+        f"{jobs}/notify-next", f"{jobs}/$next/get/accepted", f"{jobs}/+/update/rejected"
+    ) == [
+        1,
+        1,
+        1,
+    ]
+    device.publish_and_wait(f"{jobs}/$next/get", {})
+    assert device.subscribe(
+        *(f"$aws/things/{device.name}/shadow/get/{each}" for each in ("accepted", "rejected"))
+    )
+    device.expect_nothing_before("get")
+    log = CloudLayout(cloud.folder).broker_log
+    eventually(lambda: f'{jobs}/$next/get": nothing answers' in log.read_text(), "the reason in the log")
 
 
 def test_qos_2_publish_closes(device: Device) -> None:
@@ -212,9 +247,30 @@ def test_mqtt_3_1_is_refused_as_unacceptable_protocol(cloud: LocalCloud, thing: 
     )
 
 
-def test_mqtt_5_is_served(cloud: LocalCloud, thing: CloudThing) -> None:
-    with Device(cloud.info, thing, protocol=MQTTProtocolVersion.MQTTv5) as device:
-        device.publish_and_wait(device.topics.update, {"state": {}})
+def test_mqtt_5_is_refused_as_mqtt_5_has_it(cloud: LocalCloud, thing: CloudThing) -> None:
+    """CONNACK with reason 0x84: AWS has MQTT 5, MIC's Thing API has not, and half of it would help nobody."""
+    device = _connect(cloud, thing, protocol=MQTTProtocolVersion.MQTTv5)
+    assert device.connack == "Unsupported protocol version"
+    log = CloudLayout(cloud.folder).broker_log
+    why = f'client "{thing.name}"'
+    eventually(lambda: _said(log.read_text(), why, "protocol level 5"), "the reason in the log")
+
+
+def test_a_bridge_of_mosquitto_is_a_client_like_others(cloud: LocalCloud, thing: CloudThing) -> None:
+    """It sets the highest bit of the protocol level; AWS takes it."""
+    context = tls_context(cloud.info.ca, thing.certificate_pem, thing.private_key_pem)
+    with _dial(cloud, context) as sock:
+        sock.sendall(_connect_packet(thing.name, level=0x84))
+        assert sock.recv(4) == b"\x20\x02\x00\x00"
+        topic = f"$aws/things/{thing.name}/shadow/update".encode()
+        body = len(topic).to_bytes(2) + topic + b"\x00\x01" + b'{"state":{"reported":{"bridge":1}}}'
+        sock.sendall(bytes([0x32, len(body)]) + body)
+        assert sock.recv(4) == b"\x40\x02\x00\x01"
+    eventually(lambda: cloud.get_shadow(thing) is not None, "the report")
+
+
+def _said(log: str, *words: str) -> bool:
+    return any(all(word in line for word in words) for line in log.splitlines())
 
 
 def test_certificate_is_required_and_has_to_be_ours(cloud: LocalCloud, thing: CloudThing) -> None:
@@ -261,9 +317,9 @@ def _dial(cloud: LocalCloud, context: ssl.SSLContext) -> ssl.SSLSocket:
         raise
 
 
-def _connect_packet(client_id: str) -> bytes:
+def _connect_packet(client_id: str, *, level: int = 4) -> bytes:
     name = client_id.encode()
-    body = b"\x00\x04MQTT\x04\x02\x00\x3c" + len(name).to_bytes(2, "big") + name
+    body = b"\x00\x04MQTT" + bytes([level]) + b"\x02\x00\x3c" + len(name).to_bytes(2, "big") + name
     return bytes([0x10, len(body)]) + body
 
 

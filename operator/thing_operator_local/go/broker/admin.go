@@ -4,8 +4,10 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"sort"
+	"strconv"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -16,6 +18,7 @@ var errKicked = errors.New("kicked")
 // admin is how the local cloud steers the broker, over HTTP on loopback.
 type admin struct {
 	server     *mqtt.Server
+	dialect    *dialect
 	identities *identities
 	gate       *gate
 	token      string
@@ -36,6 +39,7 @@ func (a *admin) handler() http.Handler {
 	mux.HandleFunc("DELETE /sessions", a.forget)
 	mux.HandleFunc("POST /kick/{client}", a.kick)
 	mux.HandleFunc("PUT /gate", a.setGate)
+	mux.HandleFunc("POST /publish", a.publish)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given := []byte(r.Header.Get("Authorization"))
 		if subtle.ConstantTimeCompare(given, []byte("Bearer "+a.token)) != 1 {
@@ -57,7 +61,7 @@ func (a *admin) reload(w http.ResponseWriter, _ *http.Request) {
 			continue
 		}
 		if who, known := a.identities.behind(client.Net.Conn); !known || !who.mayUseClientID(id) {
-			note(client, "closed: its certificate was replaced")
+			note(client, "closed: "+unregistered)
 			client.Stop(errKicked)
 		}
 	}
@@ -87,6 +91,7 @@ func (a *admin) forget(http.ResponseWriter, *http.Request) {
 		if id == feedClient {
 			continue
 		}
+		note(client, "closed: on demand")
 		client.Stop(errKicked)
 		a.server.UnsubscribeClient(client)
 		client.ClearInflights()
@@ -100,7 +105,33 @@ func (a *admin) kick(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
+	note(client, "closed: on demand")
 	client.Stop(errKicked)
+}
+
+// publish does what a PUBLISH of a thing does: ?thing=, which is empty for the cloud's services, &topic=, &qos= and
+// &retain=; the body is the payload. What is wrong with it is the answer, 403 for a topic that is not the thing's.
+func (a *admin) publish(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	who := identity{thing: query.Get("thing")}
+	who.service = who.thing == ""
+	payload, err := io.ReadAll(io.LimitReader(r.Body, maxPayload+1))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	qos, _ := strconv.ParseUint(query.Get("qos"), 10, 1)
+	packet := message(query.Get("topic"), payload, byte(qos))
+	packet.FixedHeader.Retain = query.Get("retain") == "true"
+	if fault := publishFault(who, packet); fault != "" {
+		status := http.StatusBadRequest
+		if fault == foreign("PUBLISH", packet.TopicName) {
+			status = http.StatusForbidden
+		}
+		http.Error(w, fault, status)
+		return
+	}
+	a.dialect.publish(packet)
 }
 
 // setGate: {"refuse": bool, "tlsDelaySeconds": number}

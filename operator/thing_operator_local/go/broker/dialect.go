@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -12,8 +13,11 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// noPacket is a packet type that mochi does not send.
-const noPacket = packets.Reserved
+const (
+	noPacket  = packets.Reserved // a packet type that mochi does not send
+	mqtt311   = 4                // protocol level of MQTT 3.1.1
+	bridgeBit = 0x80             // of a CONNECT's protocol level: mosquitto's way to say that a broker is the client
+)
 
 // dialect makes mochi behave as AWS IoT Core does: who may do what, and what closes a connection.
 type dialect struct {
@@ -60,7 +64,6 @@ func (d *dialect) OnConnect(cl *mqtt.Client, _ packets.Packet) error {
 	} else if asked < d.minimumKeepAlive {
 		cl.State.Keepalive = d.minimumKeepAlive
 	}
-	cl.State.ServerKeepalive = cl.State.Keepalive != asked // for MQTT 5's CONNACK
 	return nil
 }
 
@@ -90,8 +93,12 @@ func (d *dialect) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
 	if cl.ID == feedClient && !cl.IsTakenOver() {
 		d.feed.close()
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	var code packets.Code
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		note(cl, fmt.Sprintf("closed: silent for 1.5 times its keep-alive of %d s", cl.State.Keepalive))
+	case errors.As(err, &code) && code != packets.ErrRejectPacket: // the others are noted where they are rejected
+		note(cl, "closed: "+code.Reason)
 	}
 }
 
@@ -137,12 +144,20 @@ func holds(cl *mqtt.Client, topic string) bool {
 // OnPacketRead closes the connection, without any answer, where AWS does.
 func (d *dialect) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
 	who, known := d.identities.behind(cl.Net.Conn)
+	isConnect := pk.FixedHeader.Type == packets.Connect
+	if isConnect {
+		cl.ID = pk.Connect.ClientIdentifier // for the log: mochi sets it after this
+		pk.ProtocolVersion = levelOf(pk.ProtocolVersion)
+	}
 	fault := ""
 	switch {
 	case !known:
-		fault = "its certificate was replaced"
+		fault = unregistered
+	case isConnect && pk.ProtocolVersion != mqtt311:
+		d.refuseVersion(cl, pk.ProtocolVersion)
+		return pk, packets.ErrRejectPacket
 	case who.service:
-	case pk.FixedHeader.Type == packets.Connect:
+	case isConnect:
 		fault = connectFault(who, pk)
 	case pk.FixedHeader.Type == packets.Publish:
 		fault = publishFault(who, pk)
@@ -158,9 +173,24 @@ func (d *dialect) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Pack
 	return pk, nil
 }
 
-// OnPacketEncode keeps mochi from sending DISCONNECT to clients of MQTT 3.1.1, where only clients may.
-func (d *dialect) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
-	if pk.FixedHeader.Type == packets.Disconnect && cl.Properties.ProtocolVersion < 5 {
+// refuseVersion answers a CONNECT as the protocol that it speaks has it: 1 with MQTT 3, 0x84 with MQTT 5.
+func (d *dialect) refuseVersion(cl *mqtt.Client, version byte) {
+	note(cl, fmt.Sprintf("refused: protocol level %d, and MIC's Thing API has MQTT 3.1.1 (level 4) alone", version))
+	cl.Properties.ProtocolVersion = version
+	_ = d.server.SendConnack(cl, packets.ErrUnsupportedProtocolVersion, false, nil)
+}
+
+// levelOf is a CONNECT's protocol level without the bit by which a bridge of mosquitto says that it is one.
+func levelOf(version byte) byte {
+	if version == mqtt311|bridgeBit {
+		return mqtt311
+	}
+	return version
+}
+
+// OnPacketEncode keeps mochi from sending DISCONNECT, which only clients of MQTT 3.1.1 may.
+func (d *dialect) OnPacketEncode(_ *mqtt.Client, pk packets.Packet) packets.Packet {
+	if pk.FixedHeader.Type == packets.Disconnect {
 		pk.FixedHeader.Type = noPacket
 	}
 	return pk
@@ -205,16 +235,19 @@ func (d *dialect) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 		var topic, payload []byte
 		topic, rest = nextField(rest)
 		payload, rest = nextField(rest)
-		d.publish(string(topic), payload, 1)
+		d.publish(message(string(topic), payload, 1))
 	}
 	return pk, packets.ErrRejectPacket
 }
 
 // OnPublished hands the service what clients publish. It is not called for wills, so the shadow service never
 // sees a will on a $aws topic.
-func (d *dialect) OnPublished(_ *mqtt.Client, pk packets.Packet) {
-	if isShadowRequest(pk.TopicName) || isMIC(pk.TopicName) {
+func (d *dialect) OnPublished(cl *mqtt.Client, pk packets.Packet) {
+	switch {
+	case isShadowRequest(pk.TopicName) || isMIC(pk.TopicName):
 		d.hand(pk)
+	case isJob(pk.TopicName):
+		note(cl, fmt.Sprintf("published to %q: nothing answers, the local cloud has no jobs service", pk.TopicName))
 	}
 }
 
@@ -234,20 +267,28 @@ func (d *dialect) OnPublishDropped(cl *mqtt.Client, _ packets.Packet) {
 
 func (d *dialect) hand(pk packets.Packet) {
 	if d.feed.admit() {
-		d.publish(feedPrefix+pk.TopicName, pk.Payload, 0)
+		d.publish(message(feedPrefix+pk.TopicName, pk.Payload, 0))
 	}
 }
 
-func (d *dialect) publish(topic string, payload []byte, qos byte) {
-	_ = d.server.InjectPacket(d.inside, packets.Packet{
+// publish sends a message on in the broker's own name, as if a client had published it.
+func (d *dialect) publish(pk packets.Packet) {
+	_ = d.server.InjectPacket(d.inside, pk)
+}
+
+func message(topic string, payload []byte, qos byte) packets.Packet {
+	return packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: qos},
 		TopicName:   topic,
 		Payload:     payload,
 		PacketID:    uint16(qos), // has to be set with QoS 1 and is not used
-	})
+	}
 }
 
 func connectFault(who identity, pk packets.Packet) string {
+	if code := pk.ConnectValidate(); code != packets.CodeSuccess {
+		return code.Reason
+	}
 	if !pk.Connect.WillFlag {
 		return ""
 	}
@@ -266,6 +307,8 @@ func publishFault(who identity, pk packets.Packet) string {
 	switch fault := topicFault(pk.TopicName); {
 	case fault != "":
 		return fault
+	case pk.TopicName == "" || strings.ContainsAny(pk.TopicName, "+#"):
+		return fmt.Sprintf("PUBLISH to %q: a topic is not empty and has no wildcard", pk.TopicName)
 	case pk.FixedHeader.Qos > 1:
 		return "QoS 2"
 	case pk.FixedHeader.Retain && strings.HasPrefix(pk.TopicName, "$"):
@@ -273,7 +316,7 @@ func publishFault(who identity, pk packets.Packet) string {
 	case len(pk.Payload) > maxPayload:
 		return "a payload of more than 128 KiB"
 	case !who.mayPublish(pk.TopicName):
-		return fmt.Sprintf("PUBLISH to %q, which is not its own", pk.TopicName)
+		return foreign("PUBLISH", pk.TopicName)
 	}
 	return ""
 }
@@ -283,16 +326,20 @@ func subscribeFault(who identity, pk packets.Packet) string {
 		return "more than 8 filters in one SUBSCRIBE"
 	}
 	for _, filter := range pk.Filters {
-		switch fault := topicFault(filter.Filter); {
+		switch fault := filterFault(filter.Filter); {
 		case fault != "":
 			return fault
 		case filter.Qos > 1:
 			return "SUBSCRIBE with QoS 2"
 		case !who.maySubscribe(filter.Filter):
-			return fmt.Sprintf("SUBSCRIBE to %q, which is not its own", filter.Filter)
+			return foreign("SUBSCRIBE", filter.Filter)
 		}
 	}
 	return ""
+}
+
+func foreign(what, topic string) string {
+	return fmt.Sprintf("%s to %q, which is not its own", what, topic)
 }
 
 func (i identity) String() string {
@@ -305,4 +352,9 @@ func (i identity) String() string {
 // note tells the user, in the log, what AWS would not.
 func note(cl *mqtt.Client, text string) {
 	fmt.Printf("client %q (%s) %s\n", cl.ID, cl.Net.Remote, text)
+}
+
+// noteConnection does so of a connection whose client id is not known.
+func noteConnection(conn net.Conn, text string) {
+	fmt.Printf("connection from %s %s\n", conn.RemoteAddr(), text)
 }

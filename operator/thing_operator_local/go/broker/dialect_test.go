@@ -49,6 +49,9 @@ func TestWhatClosesAConnectionThatPublishes(t *testing.T) {
 			"a payload of more than 128 KiB",
 		},
 		{"too deep", publication(own+"/a/b/c/d", nil), "more than 7 slashes"},
+		{"its jobs", publication("$aws/things/hub/jobs/get", nil), ""},
+		{"a wildcard", publication("$aws/things/hub/shadow/+", nil), "has no wildcard"},
+		{"nowhere", publication("", nil), "is not empty"},
 	}
 	for _, each := range cases {
 		if got := publishFault(hub, each.packet); !says(got, each.want) {
@@ -78,6 +81,13 @@ func TestWhatClosesAConnectionThatSubscribes(t *testing.T) {
 		{"another's", one("$aws/things/other/#", 1), "which is not its own"},
 		{"everybody's", one("#", 1), "which is not its own"},
 		{"too deep", one("$aws/things/hub/a/b/c/d/e/f", 1), "more than 7 slashes"},
+		{"its jobs", one("$aws/things/hub/jobs/notify-next", 1), ""},
+		{"neither shadow nor job", one("$aws/things/hub/tunnels/notify", 1), "which is not its own"},
+		{"an empty one", one("", 1), "an empty filter"},
+		{"# inside", one("$aws/things/hub/shadow/#/accepted", 1), "an invalid filter"},
+		{"# in a name", one("$aws/things/hub/shadow/up#", 1), "an invalid filter"},
+		{"+ in a name", one("$aws/things/hub/shadow/up+", 1), "an invalid filter"},
+		{"wildcards where they may be", one("$aws/things/hub/shadow/+/#", 1), ""},
 		{"one of many", append(filters(2), one("#", 1)...), "which is not its own"},
 	}
 	for _, each := range cases {
@@ -105,7 +115,11 @@ func TestAWillIsHeldToTheRulesOfAPublication(t *testing.T) {
 		},
 	}
 	for _, each := range cases {
-		if got := connectFault(hub, packets.Packet{Connect: each.will}); !says(got, each.want) {
+		each.will.ProtocolName = []byte("MQTT")
+		if each.will.WillPayload == nil {
+			each.will.WillPayload = []byte("{}")
+		}
+		if got := connectFault(hub, packets.Packet{ProtocolVersion: mqtt311, Connect: each.will}); !says(got, each.want) {
 			t.Errorf("%s: %q, want %q", each.name, got, each.want)
 		}
 	}
@@ -117,45 +131,34 @@ func says(fault, want string) bool {
 }
 
 func TestTheKeepAliveIsBroughtIntoItsBounds(t *testing.T) {
-	cases := []struct {
-		asked, want uint16
-		changed     bool
-	}{
-		{0, 1200, true},
-		{5, 30, true},
-		{29, 30, true},
-		{30, 30, false},
-		{300, 300, false},
-		{1200, 1200, false},
-		{1201, 1200, true},
-		{65535, 1200, true},
-	}
+	cases := map[uint16]uint16{0: 1200, 5: 30, 29: 30, 30: 30, 300: 300, 1200: 1200, 1201: 1200, 65535: 1200}
 	dialect := dialectOf(t, config{MinimumKeepAlive: 30})
-	for _, each := range cases {
+	for asked, want := range cases {
 		client := clientOf(dialect, "hub")
-		client.State.Keepalive = each.asked
+		client.State.Keepalive = asked
 		if err := dialect.OnConnect(client, packets.Packet{}); err != nil {
 			t.Fatal(err)
 		}
-		if client.State.Keepalive != each.want || client.State.ServerKeepalive != each.changed {
-			t.Errorf("%d s became %d s, in CONNACK: %v", each.asked, client.State.Keepalive, client.State.ServerKeepalive)
+		if client.State.Keepalive != want {
+			t.Errorf("%d s became %d s", asked, client.State.Keepalive)
 		}
 	}
 }
 
-func TestADisconnectIsSentToClientsOfMQTT5Only(t *testing.T) {
+func TestADisconnectIsNotSent(t *testing.T) {
 	dialect := dialectOf(t, config{})
-	cases := []struct{ version, sent, want byte }{
-		{4, packets.Disconnect, noPacket},
-		{5, packets.Disconnect, packets.Disconnect},
-		{4, packets.Publish, packets.Publish},
+	for sent, want := range map[byte]byte{packets.Disconnect: noPacket, packets.Publish: packets.Publish} {
+		packet := packets.Packet{FixedHeader: packets.FixedHeader{Type: sent}}
+		if got := dialect.OnPacketEncode(clientOf(dialect, "hub"), packet).FixedHeader.Type; got != want {
+			t.Errorf("packet %d: %d is sent", sent, got)
+		}
 	}
-	for _, each := range cases {
-		client := clientOf(dialect, "hub")
-		client.Properties.ProtocolVersion = each.version
-		packet := packets.Packet{FixedHeader: packets.FixedHeader{Type: each.sent}}
-		if got := dialect.OnPacketEncode(client, packet).FixedHeader.Type; got != each.want {
-			t.Errorf("version %d, packet %d: %d is sent", each.version, each.sent, got)
+}
+
+func TestABridgesProtocolLevelIsThatOfMQTT311(t *testing.T) {
+	for version, want := range map[byte]byte{4: 4, 0x84: 4, 3: 3, 0x83: 0x83, 5: 5, 0x85: 0x85} {
+		if got := levelOf(version); got != want {
+			t.Errorf("level %#x is taken for %#x, want %#x", version, got, want)
 		}
 	}
 }

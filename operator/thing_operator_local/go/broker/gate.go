@@ -23,6 +23,7 @@ func (g *gate) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if g.refuse.Load() {
+			noteConnection(conn, "refused: on demand, the gate is shut")
 			_ = conn.Close()
 			continue
 		}

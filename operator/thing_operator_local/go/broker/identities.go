@@ -47,10 +47,10 @@ func (i *identities) reload() error {
 	return nil
 }
 
-// verify ends the handshake of a certificate that nobody has (any more).
+// verify ends the handshake of a certificate that no thing has (any more).
 func (i *identities) verify(state tls.ConnectionState) error {
 	if _, known := i.of(state.PeerCertificates); !known {
-		return errors.New("the certificate is not registered or was replaced")
+		return &unregisteredError{state.PeerCertificates[0]}
 	}
 	return nil
 }

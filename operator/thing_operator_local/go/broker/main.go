@@ -26,14 +26,19 @@ type config struct {
 	Listen             string `json:"listen"`             // host:port of MQTT, port 0 for a free one
 	AdminListen        string `json:"adminListen"`        // host:port of the admin API
 	AdminToken         string `json:"adminToken"`         // bearer token of the admin API
-	CertificateFile    string `json:"certificateFile"`    // the broker's own, PEM
-	KeyFile            string `json:"keyFile"`            //
+	Certificates       []pair `json:"certificates"`       // its own; a client gets the first that it can use
 	ClientCAFile       string `json:"clientCaFile"`       // issuer of the things' certificates, PEM
 	IdentitiesFile     string `json:"identitiesFile"`     // {"<sha256 of the DER>": "<thing>"}
 	ServiceFile        string `json:"serviceFile"`        // the service's certificate, PEM
 	MinimumKeepAlive   uint16 `json:"minimumKeepAlive"`   // seconds
 	SessionExpirySecs  uint32 `json:"sessionExpirySecs"`  // how long a session that is not clean is kept
 	PublishesPerSecond uint32 `json:"publishesPerSecond"` // of one connection, in and out together; 0 for no limit
+}
+
+// pair is a certificate and its key, two PEM files.
+type pair struct {
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
 }
 
 func main() {
@@ -84,7 +89,7 @@ func run() error {
 	if err := json.NewEncoder(os.Stdout).Encode(ready); err != nil {
 		return err
 	}
-	admin := &admin{server: server, identities: identities, gate: gate, token: config.AdminToken}
+	admin := &admin{server: server, dialect: dialect, identities: identities, gate: gate, token: config.AdminToken}
 	return (&http.Server{Handler: admin.handler(), ReadHeaderTimeout: 10 * time.Second}).Serve(control)
 }
 
@@ -98,9 +103,13 @@ func readConfig(path string) (config, error) {
 }
 
 func serverTLS(config config, identities *identities) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(config.CertificateFile, config.KeyFile)
-	if err != nil {
-		return nil, err
+	own := []tls.Certificate{}
+	for _, files := range config.Certificates {
+		loaded, err := tls.LoadX509KeyPair(files.Certificate, files.Key)
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, loaded)
 	}
 	clients := x509.NewCertPool()
 	pem, err := os.ReadFile(config.ClientCAFile)
@@ -110,7 +119,7 @@ func serverTLS(config config, identities *identities) (*tls.Config, error) {
 	clients.AppendCertsFromPEM(pem)
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS12,
-		Certificates:           []tls.Certificate{pair},
+		Certificates:           own,
 		ClientAuth:             tls.RequireAndVerifyClientCert,
 		ClientCAs:              clients,
 		NextProtos:             []string{"x-amzn-mqtt-ca"}, // what clients offer on port 443
@@ -121,7 +130,6 @@ func serverTLS(config config, identities *identities) (*tls.Config, error) {
 
 func newServer(config config) *mqtt.Server {
 	capabilities := mqtt.NewDefaultServerCapabilities()
-	capabilities.MinimumProtocolVersion = 4 // MQTT 3.1.1
 	capabilities.MaximumQos = 1
 	capabilities.MaximumPacketSize = maxPayload + 1024 // the payload itself is checked by the dialect
 	capabilities.MaximumSessionExpiryInterval = config.SessionExpirySecs

@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -33,6 +32,7 @@ type holder struct {
 // enter ends the connection that holds the client id, and returns when this one holds it.
 func (t *takeovers) enter(server *mqtt.Server, cl *mqtt.Client) {
 	for before := t.take(cl); before != nil; before = t.take(cl) {
+		note(before.client, "closed: another connection has its client id now")
 		_ = server.DisconnectClient(before.client, packets.ErrSessionTakenOver)
 		<-before.ended
 	}
@@ -60,17 +60,4 @@ func (t *takeovers) ended(conn net.Conn) {
 	close(t.holders[id].ended)
 	delete(t.holders, id)
 	delete(t.ids, conn)
-}
-
-// listener tells of the end of each connection, after all that mochi does about it.
-type listener struct {
-	*listeners.Net
-	takeovers *takeovers
-}
-
-func (l *listener) Serve(establish listeners.EstablishFn) {
-	l.Net.Serve(func(id string, conn net.Conn) error {
-		defer l.takeovers.ended(conn)
-		return establish(id, conn)
-	})
 }

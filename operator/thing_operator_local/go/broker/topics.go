@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 const (
 	maxPayload       = 128 * 1024
@@ -28,18 +32,25 @@ func (i identity) mayUseClientID(id string) bool {
 // isServiceID: no thing's name begins like that.
 func isServiceID(id string) bool { return strings.HasPrefix(id, "$") }
 
-// mayPublish: a thing reaches its own shadows, those of its networked children, and MIC's own topics for them.
+// reachable is what a thing has to do with below its name: what it may subscribe to it may publish to as well.
+var reachable = map[string][]string{"$aws": {"shadow", "jobs"}, "tcxn": {"shadow"}}
+
+// mayPublish: a thing reaches its own shadows and jobs, those of its networked children, and MIC's own topics for them.
 func (i identity) mayPublish(topic string) bool {
 	if i.service {
 		return true
 	}
 	levels := strings.Split(topic, "/")
-	return i.owns(levels) && len(levels) > 4 && levels[3] == "shadow" && !strings.ContainsAny(topic, "+#")
+	return i.owns(levels) && len(levels) > 4 && slices.Contains(reachable[levels[0]], levels[3])
 }
 
 // maySubscribe: as mayPublish, with wildcards below the thing's name.
 func (i identity) maySubscribe(filter string) bool {
-	return i.service || i.owns(strings.Split(filter, "/"))
+	if i.service {
+		return true
+	}
+	levels := strings.Split(filter, "/")
+	return i.owns(levels) && (levels[3] == "+" || levels[3] == "#" || slices.Contains(reachable[levels[0]], levels[3]))
 }
 
 func (i identity) owns(levels []string) bool {
@@ -62,6 +73,29 @@ func topicFault(topic string) string {
 		return "a topic with more than 7 slashes"
 	}
 	return ""
+}
+
+// filterFault says what is wrong with the form of a filter, or nothing. MQTT has a server end the connection then.
+func filterFault(filter string) string {
+	if fault := topicFault(filter); fault != "" {
+		return fault
+	}
+	levels := strings.Split(filter, "/")
+	for index, level := range levels {
+		if strings.ContainsAny(level, "+#") && len(level) > 1 || level == "#" && index != len(levels)-1 {
+			return fmt.Sprintf("an invalid filter %q: + and # stand alone in a level, and # in the last one", filter)
+		}
+	}
+	if filter == "" {
+		return "an empty filter"
+	}
+	return ""
+}
+
+// isJob finds the topics of AWS IoT Jobs.
+func isJob(topic string) bool {
+	levels := strings.Split(topic, "/")
+	return len(levels) > 4 && levels[0] == "$aws" && levels[1] == "things" && levels[3] == "jobs"
 }
 
 // isShadowRequest finds what the shadow service answers: update, get and delete, not its own answers.

@@ -29,7 +29,7 @@ def program(tmp_path: Path) -> Path:
 def broker(program: Path, tmp_path: Path) -> Iterator[Broker]:
     layout = CloudLayout(tmp_path / "cloud")
     layout.make()
-    broker = Broker(program, layout, BrokerFiles(*[tmp_path] * 4))
+    broker = Broker(program, layout, BrokerFiles((), client_ca=tmp_path, service=tmp_path))
     broker.start(port=0, identities={})
     yield broker
     broker.stop()
