@@ -1,12 +1,15 @@
 # mypy: ignore-errors
-"""AWS's own clients against the local cloud, unchanged. Run by test_foreign_clients.py in an environment of its own.
+"""Clients for Python against the local cloud, unchanged. Run by test_foreign_clients.py with their packages alone.
 
 python foreign_clients.py CLIENT CLOUD_JSON THING CERTIFICATE KEY
 """
 
 import json
 import queue
+import socket
+import ssl
 import sys
+import time
 from pathlib import Path
 
 OTHER = "somebody-else"
@@ -54,7 +57,18 @@ def boto3_iot_data(info, thing, certificate, key):
     expect(errors.ClientError, client.get_thing_shadow, thingName=OTHER)
     client.update_thing_shadow(thingName=thing, shadowName="n1", payload=b'{"state":{"desired":{"b":1}}}')
     assert client.list_named_shadows_for_thing(thingName=thing)["results"] == ["n1"]
-    assert json.loads(client.delete_thing_shadow(thingName=thing)["payload"].read())["version"] == 1
+    topic = f"$aws/things/{thing}/shadow/update"
+    client.publish(topic=topic, qos=1, payload=b'{"state":{"reported":{"a":2}}}')
+    expect(
+        errors.ForbiddenException, client.publish, topic=f"$aws/things/{OTHER}/shadow/update", payload=b"{}"
+    )
+    deadline = time.monotonic() + WITHIN
+    while (shadow := json.loads(client.get_thing_shadow(thingName=thing)["payload"].read()))["version"] == 1:
+        assert time.monotonic() < deadline
+    assert shadow["state"]["reported"] == {"a": 2}
+    answer = client.delete_thing_shadow(thingName=thing)
+    assert json.loads(answer["payload"].read())["version"] == 2
+    assert len(answer["ResponseMetadata"]["RequestId"]) == 36
 
 
 def connected(info, thing, certificate, key):
@@ -126,6 +140,81 @@ def shadow_client_v2(info, thing, certificate, key):
     assert refused.modeled_error.code == 404
     assert client.delete_shadow(iotshadow.DeleteShadowRequest(thing_name=thing)).result(WITHIN).version == 1
     connection.disconnect().result(WITHIN)
+
+
+def mqtt_5(info, thing, certificate, key):
+    """awscrt's MQTT 5 client is refused, and learns the reason."""
+    from awscrt.mqtt5 import ConnectReasonCode
+    from awsiot import mqtt5_client_builder
+
+    failures = queue.Queue()
+    client = mqtt5_client_builder.mtls_from_path(
+        cert_filepath=certificate,
+        pri_key_filepath=key,
+        endpoint=info["mqtt"]["host"],
+        port=info["mqtt"]["port"],
+        ca_filepath=info["ca"],
+        client_id=thing,
+        on_lifecycle_connection_failure=failures.put,
+    )
+    client.start()
+    refused = failures.get(timeout=WITHIN).connack_packet
+    assert refused.reason_code is ConnectReasonCode.UNSUPPORTED_PROTOCOL_VERSION
+    client.stop()
+
+
+def sdk_v1(info, thing, certificate, key):
+    """AWSIoTPythonSDK's shadow client, which sleeps two seconds after each subscription."""
+    from AWSIoTPythonSDK.MQTTLib import AWSIoTMQTTShadowClient
+
+    client = AWSIoTMQTTShadowClient(thing)
+    client.configureEndpoint(info["mqtt"]["host"], info["mqtt"]["port"])
+    client.configureCredentials(info["ca"], key, certificate)
+    client.configureMQTTOperationTimeout(WITHIN)
+    assert client.connect()
+    shadow = client.createShadowHandlerWithName(thing, True)
+    seen = queue.Queue()
+
+    def answer(call, *arguments):
+        call(*arguments, lambda payload, status, _token: seen.put((status, json.loads(payload))), WITHIN)
+        return seen.get(timeout=WITHIN)
+
+    status, body = answer(shadow.shadowGet)
+    assert (status, body["code"]) == ("rejected", 404)
+    status, body = answer(shadow.shadowUpdate, '{"state":{"desired":{"a":1}}}')
+    assert (status, body["version"]) == ("accepted", 1)
+    client.disconnect()
+
+
+def minimqtt(info, thing, certificate, key):
+    """Adafruit's client for small boards, on CPython's sockets."""
+    from adafruit_minimqtt.adafruit_minimqtt import MQTT
+
+    context = ssl.create_default_context(cafile=info["ca"])
+    context.load_cert_chain(certificate, key)
+    client = MQTT(
+        broker=info["mqtt"]["host"],
+        port=info["mqtt"]["port"],
+        client_id=thing,
+        is_ssl=True,
+        socket_pool=socket,
+        ssl_context=context,
+        socket_timeout=1,
+    )
+    arrived = []
+    client.on_message = lambda _client, topic, message: arrived.append((topic, json.loads(message)))
+    client.connect()
+    topic = f"$aws/things/{thing}/shadow/update"
+    client.subscribe(f"{topic}/accepted", 1)
+    client.publish(topic, '{"state":{"reported":{"a":1}}}', qos=1)
+    deadline = time.monotonic() + WITHIN
+    while not arrived:
+        assert time.monotonic() < deadline
+        client.loop(1)
+    assert arrived[0][0] == f"{topic}/accepted"
+    assert arrived[0][1]["state"] == {"reported": {"a": 1}}
+    client.ping()
+    client.disconnect()
 
 
 if __name__ == "__main__":
