@@ -71,6 +71,8 @@ async def test_a_list_of_several_pages_with_and_without_contents(client: KubeCli
     assert [each["metadata"]["name"] for each in await listed()] == names
     assert all(each["data"] == {"a": "1"} for each in await listed())
     assert len(await listed(label_selector="odd=1")) == 3
+    for metadata_only in (False, True):
+        assert await listed(label_selector="odd=2", metadata_only=metadata_only) == []
     assert all("data" not in each for each in await listed(metadata_only=True))
 
 

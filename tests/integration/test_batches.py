@@ -158,23 +158,63 @@ def test_the_same_zip_again_writes_nothing(workspace: Workspace) -> None:
     assert {key: now[key] for key in unmoved} == {key: status[key] for key in unmoved}
 
 
-def test_children_have_an_owner_only_while_they_are_to_go_with_it(workspace: Workspace) -> None:
-    workspace.store_zip(workspace.cloud.create_batch(1, key_type="ec"))
+def test_children_have_no_owner_and_a_finalizer_takes_their_place(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(1, key_type="ec")
+    (name,) = workspace.cloud.things(data)
+    workspace.store_zip(data)
 
-    def owners() -> list[list[str]]:
-        children = [body for body in workspace.list("secrets") if body["type"] == "kubernetes.io/tls"]
-        children += workspace.list("things")
+    def finalizers() -> list[str]:
+        found: list[str] = workspace.get("b", kind="thingbatch")["metadata"].get("finalizers", [])
+        return found
+
+    for policy, wanted in (("Delete", ["thing-operator.io/children"]), ("Retain", [])):
+        workspace.apply("ThingBatch", "b", batch_spec(deletionPolicy=policy, **create_things({})))
+        workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+        assert finalizers() == wanted
+        children = [workspace.get(f"thing-{name}", kind="secret"), workspace.get(name)]
         # Argo CD reconciles its application at each status write of what a tracked object owns, unless asked not to.
         ignored = "argocd.argoproj.io/ignore-resource-updates"
         assert {body["metadata"]["annotations"][ignored] for body in children} == {"true"}
-        return [[owner["name"] for owner in body["metadata"].get("ownerReferences", [])] for body in children]
-
-    for policy, wanted in (("Delete", [["b"], ["b"]]), ("Retain", [[], []])):
-        workspace.apply("ThingBatch", "b", batch_spec(deletionPolicy=policy, **create_things({})))
-        workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
-        assert owners() == wanted
+        assert [body["metadata"].get("ownerReferences") for body in children] == [None, None]
+    # An earlier version had owners, and others may have theirs.
+    uid = workspace.get("b", kind="thingbatch")["metadata"]["uid"]
+    ours = {"apiVersion": "thing-operator.io/v1alpha1", "kind": "ThingBatch", "name": "b", "uid": uid}
+    theirs = {"apiVersion": "v1", "kind": "Secret", "name": "zip"}
+    theirs["uid"] = workspace.get("zip", kind="secret")["metadata"]["uid"]
+    owners = json.dumps({"metadata": {"ownerReferences": [ours, theirs]}})
+    workspace.kubectl("patch", "secret", f"thing-{name}", f"--patch={owners}")
+    workspace.apply("ThingBatch", "b", batch_spec(**create_things({})))
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    assert workspace.get(f"thing-{name}", kind="secret")["metadata"]["ownerReferences"] == [theirs]
     workspace.kubectl("delete", "thingbatch", "b", "--cascade=foreground", "--wait")
-    assert owners() == [[], []]
+    assert {f"thing-{name}"} < workspace.versions("secrets").keys()
+    assert workspace.versions().keys() == {name}
+
+
+def test_a_batch_takes_along_what_it_has_imported_the_secrets_last(workspace: Workspace) -> None:
+    """Things that are to clear their shadows still need their Secrets; what an earlier batch has left is not its."""
+    before, data = (workspace.cloud.create_batch(size, key_type="ec") for size in (1, 2))
+    (left,), members = workspace.cloud.things(before), workspace.cloud.things(data)
+    workspace.store_zip(before)
+    workspace.apply("ThingBatch", "b", batch_spec(**create_things({"a": 1})))
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    workspace.kubectl("delete", "thingbatch", "b", "--wait")
+    workspace.store_zip(data)
+    template = {"spec": {"desired": {"a": 1}, "deletionPolicy": "Clear"}}
+    spec = batch_spec(deletionPolicy="Delete", things={"create": True, "template": template})
+    workspace.apply("ThingBatch", "b", spec)
+    workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+    for name in members:
+        workspace.wait_for(name, "Ready")
+    workspace.operator.stop()
+    workspace.kubectl("delete", "thingbatch", "b", "--wait=false")
+    # After a restart it has no session to clear by, and has to read the Secrets.
+    workspace.operator.start()
+    eventually(lambda: workspace.list("thingbatches") == [], "the batch is deleted")
+    assert workspace.versions().keys() == {left}
+    assert workspace.versions("secrets").keys() == {"zip", f"thing-{left}"}
+    for thing in members.values():
+        assert workspace.desired(thing) == {}
 
 
 def test_deletion_and_pruning_by_policy(workspace: Workspace) -> None:
@@ -189,7 +229,7 @@ def test_deletion_and_pruning_by_policy(workspace: Workspace) -> None:
     kept = set(workspace.cloud.things(other))
     eventually(lambda: {body["metadata"]["name"] for body in workspace.list("things")} == kept, "pruned")
     workspace.kubectl("delete", "thingbatch", "b")
-    eventually(lambda: workspace.list("things") == [], "collected with their batch")
+    eventually(lambda: workspace.list("things") == [], "deleted with their batch")
 
 
 def test_a_url_is_fetched_once_and_never_shown(workspace: Workspace) -> None:

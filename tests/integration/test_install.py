@@ -29,7 +29,7 @@ PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 # What the operator needs, by resource: these verbs and no others.
 RIGHTS = {
     "things.thing-operator.io": {"get", "list", "watch", "patch", "create", "delete"},
-    "thingbatches.thing-operator.io": {"get", "list", "watch"},
+    "thingbatches.thing-operator.io": {"get", "list", "watch", "patch"},
     "things.thing-operator.io/status": {"patch"},
     "thingbatches.thing-operator.io/status": {"patch"},
     "secrets": {"get", "list", "watch", "create", "patch", "delete"},

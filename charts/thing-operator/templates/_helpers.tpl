@@ -133,5 +133,9 @@ annotations:
 - apiGroups: [thing-operator.io]
   resources: [things]
   verbs: [create, delete]
+# The finalizer of ThingBatches whose deletionPolicy is Delete, and of no other.
+- apiGroups: [thing-operator.io]
+  resources: [thingbatches]
+  verbs: [patch]
 {{- end }}
 {{- end }}

@@ -20,8 +20,14 @@ FINALIZER = f"{GROUP}/shadow"
 
 FIELD_MANAGER = "thing-operator"
 
+BATCH_FINALIZER = f"{GROUP}/children"
+"""On a ThingBatch whose deletionPolicy is Delete, and on no other."""
+
 BATCH_LABEL = f"{GROUP}/batch"
 """Name of the ThingBatch that made a Secret or a Thing."""
+
+BATCH_UID_ANNOTATION = f"{GROUP}/batch-uid"
+"""On what is deleted with the ThingBatch of this uid, and with no other of the same name."""
 
 THING_NAME_LABEL = f"{GROUP}/thing-name"
 """The thing name, where it is a legal label value."""

@@ -181,7 +181,7 @@ class ThingBatchSpec(ApiModel):
     deletion_policy: RetainOrDelete | None = Field(
         default=None,
         description="What happens to the Secrets and Things when the ThingBatch is deleted: Retain "
-        "(default) or Delete.",
+        "(default) or Delete, which has a finalizer put on the ThingBatch.",
     )
     remove_source: bool | None = Field(
         default=None,
@@ -228,7 +228,11 @@ class ImportedSource(ApiModel):
 
     name: str = Field(description="Name of the Secret; for cloudApi the id of the batch.")
     key: str | None = Field(default=None, description="Key in the Secret.")
-    digest: str = Field(description="SHA-256 of the zip, in hexadecimal.")
+    digest: str | None = Field(
+        default=None,
+        description="SHA-256 of the zip, in hexadecimal. Absent where the ThingBatch came back without its status "
+        "and its Secrets were there.",
+    )
     url_digest: str | None = Field(
         default=None,
         description="SHA-256 of the url that the zip came from, in hexadecimal. The zip is downloaded again "

@@ -41,6 +41,20 @@ class BatchIdentity:
         labels: Mapping[str, str] = body["metadata"].get("labels") or {}
         return labels.get(names.BATCH_LABEL) == self.label
 
+    def has_imported(self, body: Mapping[str, Any]) -> bool:
+        """Whether it was this very batch that imported a child, and is to take it along when it is deleted."""
+        annotations: Mapping[str, str] = body["metadata"].get("annotations") or {}
+        return annotations.get(names.BATCH_UID_ANNOTATION) == self.uid
+
+
+def name_of_thing(body: Mapping[str, Any]) -> str | None:
+    """The thing that a child is for; None when nothing on it says so."""
+    meta, spec = body["metadata"], body.get("spec") or {}
+    annotated = (meta.get("annotations") or {}).get(names.THING_NAME_ANNOTATION)
+    labelled = (meta.get("labels") or {}).get(names.THING_NAME_LABEL)
+    name: str | None = annotated or spec.get("thingName") or labelled
+    return name
+
 
 def batch_label(name: str) -> str:
     """A ThingBatch's name, or its beginning and a hash where it is too long for a label."""
@@ -120,32 +134,40 @@ def is_after_template(existing: Mapping[str, Any], wanted: Body) -> bool:
 
 
 def holds(existing: Mapping[str, Any], wanted: Body) -> bool:
-    """Whether an existing Secret already has the data, labels, annotations and owner that are wanted."""
+    """Whether an existing Secret already has the data, labels and annotations wanted, and no batch as owner."""
     meta, goal = existing["metadata"], wanted["metadata"]
     return (
         existing.get("data") == wanted["data"]
         and _within(goal["labels"], meta.get("labels"))
         and _within(goal["annotations"], meta.get("annotations"))
-        and (meta.get("ownerReferences") or []) == goal.get("ownerReferences", [])
+        and _other_owners(meta) == (meta.get("ownerReferences") or [])
     )
 
 
 def changes_to(existing: Mapping[str, Any], wanted: Body) -> list[dict[str, Any]]:
     """The JSON Patch that makes an existing Secret as wanted, and only the one that was looked at.
 
-    What others put on it stays; an owner reference that is not wanted any more goes, since it would have the
-    Secret deleted with the batch.
+    What others put on it stays; an owner reference to a ThingBatch, of an earlier version of the operator, does not:
+    it would have the Secret deleted as soon as there is no batch of that uid.
     """
     meta, goal = existing["metadata"], wanted["metadata"]
-    owners = goal.get("ownerReferences", [])
     changes: dict[str, Any] = {
         "/data": wanted["data"],
         "/metadata/labels": (meta.get("labels") or {}) | goal["labels"],
         "/metadata/annotations": (meta.get("annotations") or {}) | goal["annotations"],
-        "/metadata/ownerReferences": owners,
+        "/metadata/ownerReferences": _other_owners(meta),
     }
     operations = [{"op": "test", "path": "/metadata/uid", "value": meta["uid"]}]
     return operations + [{"op": "add", "path": path, "value": value} for path, value in changes.items()]
+
+
+def _other_owners(meta: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    owners: list[Mapping[str, Any]] = meta.get("ownerReferences") or []
+    return [
+        owner
+        for owner in owners
+        if (owner["kind"], owner["apiVersion"].partition("/")[0]) != (names.BATCH_KIND, names.GROUP)
+    ]
 
 
 def _within(wanted: Mapping[str, str], existing: Mapping[str, str] | None) -> bool:
@@ -168,21 +190,11 @@ def _metadata(
         names.THING_NAME_ANNOTATION: thing_name,
         names.ARGO_IGNORE_UPDATES_ANNOTATION: "true",
     }
-    metadata: Body = {
+    if spec.deletion_policy is RetainOrDelete.DELETE:
+        annotations[names.BATCH_UID_ANNOTATION] = batch.uid
+    return {
         "name": name,
         "namespace": batch.key.namespace,
         "labels": labels,
         "annotations": annotations,
-    }
-    if spec.deletion_policy is RetainOrDelete.DELETE:
-        metadata["ownerReferences"] = [_owner(batch)]
-    return metadata
-
-
-def _owner(batch: BatchIdentity) -> Body:
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": names.BATCH_KIND,
-        "name": batch.key.name,
-        "uid": batch.uid,
     }

@@ -15,6 +15,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, TransientError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
+from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.https import HttpsClient
 from thing_operator.mic import Account, BatchItem, BatchOrder, MicClient, OrderUnansweredError, find_stack
 
@@ -52,7 +53,9 @@ class _OrderState:
 class CloudSource:
     """Brings orders forward, one step at a reconcile. ``limit`` is in bytes of a zip."""
 
-    def __init__(self, https: HttpsClient, *, manifest_url: str, clock: Clock, limit: int) -> None:
+    def __init__(
+        self, https: HttpsClient, *, manifest_url: str, clock: Clock, limit: int = DEFAULT_LIMITS.archive
+    ) -> None:
         self._https = https
         self._manifest_url = manifest_url
         self._clock = clock

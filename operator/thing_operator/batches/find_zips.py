@@ -15,10 +15,18 @@ from thing_operator.api.thingbatch import (
 )
 from thing_operator.batches.cloud_source import CloudSource, InTheMaking
 from thing_operator.batches.importer import Importer
-from thing_operator.batches.order import Others
+from thing_operator.batches.order import OrderFailedError, OrderUnknownError, Others
 from thing_operator.batches.publisher import BatchPublisher
-from thing_operator.batches.sources import DEFAULT_URL_KEY, Completeness, Part, SourceReader, Sources
-from thing_operator.core.errors import ThingOperatorError, UserError
+from thing_operator.batches.sources import (
+    DEFAULT_URL_KEY,
+    Completeness,
+    Part,
+    SourceNotFoundError,
+    SourceReader,
+    Sources,
+    of_children,
+)
+from thing_operator.core.errors import Retry, ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.cache import ObjectCache
@@ -49,8 +57,35 @@ class FindZips:
     ) -> Sources | InTheMaking:
         """The zips, or how far MIC is with making one.
 
-        Raises SourceNotFoundError, other UserErrors that a person has to mend, and TransientError.
+        A batch that came back without its status goes by its children where the source is not to be had. Raises
+        SourceNotFoundError, other UserErrors that a person has to mend, and TransientError.
         """
+        try:
+            found = await self._find(snapshot, spec, importer)
+        except UserError as error:
+            is_restored = importer.thing_names and self._is_restored(snapshot, spec, importer)
+            if error.retry is Retry.BACKOFF or not is_restored:
+                raise
+            parts = tuple(Part(each) for each in of_children(spec.source))
+            # What only the zip is missing for is named thing by thing.
+            is_fine = importer.is_whole or isinstance(error, SourceNotFoundError)
+            return Sources(parts, trouble=None if is_fine else error)
+        if isinstance(found, Sources) and found.is_by_children and not importer.thing_names:
+            raise SourceNotFoundError(
+                "neither the source nor a Secret of this batch is there: give the zip again"
+            )
+        return found
+
+    def _is_restored(self, snapshot: ObjectSnapshot, spec: ThingBatchSpec, importer: Importer) -> bool:
+        """Whether what was imported is, or was when it was looked at last, known by the children alone."""
+        previous = self._publisher.previous(snapshot)
+        if previous.things is None:
+            return bool(importer.thing_names)
+        return previous.sources == of_children(spec.source)
+
+    async def _find(
+        self, snapshot: ObjectSnapshot, spec: ThingBatchSpec, importer: Importer
+    ) -> Sources | InTheMaking:
         namespace, source = snapshot.key.namespace, spec.source
         before = self._publisher.previous(snapshot).sources or ()
         if source.secrets is not None:
@@ -68,6 +103,11 @@ class FindZips:
         if source.cloud_api is None:
             raise UserError("spec.source names no source: name one", reason=Reason.INVALID_SPEC)
         self._index_secrets(snapshot, [source.cloud_api.account_secret_name])
+        if source.cloud_api.batch_id is None and self._is_restored(snapshot, spec, importer):
+            raise OrderUnknownError(
+                "the order is not in status.order, as after a restore, and not every Thing has its Secret; nothing is "
+                "ordered again. Add the batch's id in MIC as spec.source.cloudApi.batchId"
+            )
         return await self._from_cloud(snapshot, source.cloud_api, before=before, importer=importer)
 
     async def remove(self, sources: Sources) -> None:
@@ -138,7 +178,8 @@ class FindZips:
             return found
         digest = hashlib.sha256(found.zip.content).hexdigest()
         imported = ImportedSource(name=found.order.batch_id or "", digest=digest)
-        return Sources((Part(imported, found.zip.content),), order=found.order, lacking=found.zip.lacking)
+        trouble = OrderFailedError(found.zip.lacking) if found.zip.lacking else None
+        return Sources((Part(imported, found.zip.content),), order=found.order, trouble=trouble)
 
     def _other_orders(self, snapshot: ObjectSnapshot, order: OrderStatus) -> Others:
         """The orders of all other ThingBatches, as far as they matter to this one."""

@@ -6,11 +6,10 @@ from dataclasses import replace
 from thing_operator.api.thingbatch import BatchThing, ThingBatchStatus, ThingResult
 from thing_operator.batches.children import ThingFiles
 from thing_operator.batches.importer import Importer
-from thing_operator.batches.sources import Sources
+from thing_operator.batches.sources import SourceNotFoundError, Sources
 from thing_operator.batches.status import BatchReport
 from thing_operator.batches.zips import files_kept, read_zips
 from thing_operator.core.clock import Clock
-from thing_operator.core.reasons import Reason
 from thing_operator.credentials import BatchEntry
 
 
@@ -33,7 +32,11 @@ async def import_zips(
     lost: list[BatchThing] = []
     if not sources.is_whole:
         kept, lost = await asyncio.to_thread(
-            files_kept, previous, importer.thing_names, importer.kept, others=names
+            files_kept,
+            None if sources.is_by_children else previous,
+            importer.thing_names,
+            importer.kept,
+            others=names,
         )
         files += kept
     imported = await importer.put_all(files)
@@ -51,9 +54,10 @@ def _report(sources: Sources, things: list[BatchThing], *, previous: ThingBatchS
         sources=tuple(part.imported for part in sources.parts),
         digest=sources.digest,
         order=sources.order or previous.order,
-        reason=_reason(sources),
+        reason=sources.trouble.reason if sources.trouble else None,
         message=_so_far(sources, things),
-        stalled=sources.missing is None,
+        stalled=not isinstance(sources.trouble, SourceNotFoundError),
+        is_by_children=sources.is_by_children,
     )
 
 
@@ -62,13 +66,6 @@ def _refused(entry: BatchEntry) -> BatchThing:
     return BatchThing(name=entry.thing_name, result=ThingResult.INVALID, message=message)
 
 
-def _reason(sources: Sources) -> Reason | None:
-    if sources.missing:
-        return Reason.SOURCE_NOT_FOUND
-    return Reason.ORDER_FAILED if sources.lacking else None
-
-
 def _so_far(sources: Sources, things: list[BatchThing]) -> str:
     imported = sum(thing.result == ThingResult.IMPORTED for thing in things)
-    what = sources.missing or sources.lacking
-    return f"{what}; {imported} things are imported so far" if what else ""
+    return f"{sources.trouble.message}; {imported} things are imported so far" if sources.trouble else ""

@@ -1,10 +1,8 @@
 """Writing what a batch asks for: Secrets and Things made, changed or left alone, a few at a time."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from thing_operator.api import names
 from thing_operator.api.names import THINGS
 from thing_operator.api.thingbatch import BatchThing, RetainOrDelete, ThingBatchSpec, ThingResult
 from thing_operator.batches.children import (
@@ -14,22 +12,18 @@ from thing_operator.batches.children import (
     changes_to,
     holds,
     is_after_template,
+    name_of_thing,
     secret_body,
     thing_body,
     with_template_hash,
 )
+from thing_operator.batches.parallel import for_each
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials.names import secret_name
 from thing_operator.kube.errors import AdmissionError, ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot
-
-_PARALLEL = 8
-"""Enough to keep the API server busy without crowding out the status of running Things."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class InTheWayError(Exception):
@@ -61,11 +55,14 @@ class Importer:
 
     @property
     def thing_names(self) -> frozenset[str]:
-        """The things whose Secrets are there."""
-        return frozenset(
-            body["metadata"]["annotations"].get(names.THING_NAME_ANNOTATION, "")
-            for body in self._existing[SECRETS].values()
-        )
+        """The things that have a Secret or a Thing of this batch."""
+        return self._things_with(SECRETS) | self._things_with(THINGS)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every Thing of this batch has its Secret, and there is one at all."""
+        with_secret = self._things_with(SECRETS)
+        return bool(with_secret) and self._things_with(THINGS) <= with_secret
 
     async def put(self, files: ThingFiles) -> BatchThing:
         """Have Secret and, on request, Thing of one folder as wanted; says what became of it."""
@@ -92,7 +89,7 @@ class Importer:
 
     async def put_all(self, files: Sequence[ThingFiles]) -> list[BatchThing]:
         """:meth:`put` for each thing, a few at a time."""
-        return await _each(files, self.put)
+        return await for_each(files, self.put)
 
     async def prune(self, keep: set[str]) -> None:
         """Delete the children whose thing is no longer in the zip, if the policy says so."""
@@ -101,9 +98,13 @@ class Importer:
         for resource, found in self._existing.items():
             for body in found.values():
                 meta = body["metadata"]
-                if meta.get("annotations", {}).get(names.THING_NAME_ANNOTATION) not in keep:
+                if name_of_thing(body) not in keep:
                     key = ObjectKey(meta["namespace"], meta["name"])
                     await self._client.delete(resource, key, uid=meta["uid"])
+
+    def _things_with(self, resource: Resource) -> frozenset[str]:
+        found = (name_of_thing(body) for body in self._existing[resource].values())
+        return frozenset(name for name in found if name)
 
     async def _put_secret(self, wanted: Body) -> None:
         try:
@@ -158,20 +159,3 @@ class Importer:
 
     def _key(self, wanted: Body) -> ObjectKey:
         return ObjectKey(self._batch.key.namespace, wanted["metadata"]["name"])
-
-
-async def _each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
-    """``work`` for all items, at most ``_PARALLEL`` at a time. The first error ends them all and is raised."""
-    gate = asyncio.Semaphore(_PARALLEL)
-
-    async def one(item: Item) -> Result:
-        async with gate:
-            return await work(item)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in items]
-    except ExceptionGroup as errors:
-        # The reconciler tells errors apart by their class, and a group has none of these.
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]

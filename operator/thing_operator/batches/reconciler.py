@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from thing_operator.api.thingbatch import OrderStatus, ThingBatchSpec
-from thing_operator.batches.cloud_source import InTheMaking
+from thing_operator.batches.deletion import BatchDeletion
 from thing_operator.batches.find_zips import FindZips
 from thing_operator.batches.import_zips import import_zips
 from thing_operator.batches.importer import Importer
@@ -19,7 +19,7 @@ from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
 
 _POLL_INTERVAL = timedelta(seconds=5)
-"""Between two looks at a batch that MIC makes; a thing takes it about a second."""
+"""Between two looks at a batch that MIC makes (a thing takes it about a second), or at Things being deleted."""
 _MARGIN = timedelta(milliseconds=50)
 
 
@@ -31,6 +31,7 @@ class BatchReconciler:
         *,
         client: ApiClient,
         find_zips: FindZips,
+        deletion: BatchDeletion,
         publisher: BatchPublisher,
         clock: Clock,
         recheck_in: Callable[[], timedelta],
@@ -38,6 +39,7 @@ class BatchReconciler:
         """``recheck_in`` says when to check again a ThingBatch with which something is amiss."""
         self._client = client
         self._find_zips = find_zips
+        self._deletion = deletion
         self._publisher = publisher
         self._clock = clock
         self._recheck_in = recheck_in
@@ -48,11 +50,14 @@ class BatchReconciler:
         Raises trouble that passes, to be tried again with backoff.
         """
         try:
+            if snapshot.deleting_since is not None:
+                return await self._end(snapshot)
             spec = snapshot.parse_spec(ThingBatchSpec)
+            await self._deletion.prepare(snapshot, spec)
             importer = Importer(self._client, snapshot, spec)
             await importer.load()
             found = await self._find_zips.run(snapshot, spec, importer)
-            if isinstance(found, InTheMaking):
+            if not isinstance(found, Sources):
                 self._fail(snapshot, Reason.PROGRESSING, found.message, order=found.order)
                 return _POLL_INTERVAL
             previous = self._publisher.previous(snapshot)
@@ -73,12 +78,23 @@ class BatchReconciler:
 
     def _requeue_after(self, report: BatchReport) -> timedelta | None:
         """None when all is imported; else the slow timer, or the moment at which a certificate becomes valid."""
-        if report.is_complete:
+        # Of a restore the Secrets may come after the batch, and nobody tells of one that no zip names.
+        if report.is_complete and not report.is_by_children:
             return None
         recheck_in = self._recheck_in()
         if report.ends_at is None:
             return recheck_in
         return min(recheck_in, max(timedelta(0), report.ends_at - self._clock.now()) + _MARGIN)
+
+    async def _end(self, snapshot: ObjectSnapshot) -> timedelta | None:
+        """A ThingBatch being deleted: its children go with it if it says so."""
+        self.forget(snapshot.key)
+        left = await self._deletion.run(snapshot)
+        if not left:
+            return None
+        message = f"being deleted: the Secrets are kept until the last {left} of its Things are deleted"
+        self._fail(snapshot, Reason.PROGRESSING, message)
+        return _POLL_INTERVAL
 
     def forget(self, key: ObjectKey) -> None:
         """The ThingBatch of this key is deleted, or is being deleted."""

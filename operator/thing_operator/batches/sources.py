@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from thing_operator.api.thingbatch import ImportedSource, OrderStatus, SecretSource
+from thing_operator.api.thingbatch import ImportedSource, OrderStatus, SecretSource, SourceSpec
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
@@ -25,6 +25,15 @@ class SourceNotFoundError(UserError):
     """A source Secret, or its key, is not there (yet)."""
 
     reason = Reason.SOURCE_NOT_FOUND
+
+
+def of_children(source: SourceSpec) -> tuple[ImportedSource, ...]:
+    """What a source is in status when nothing is known of it but the children that it had."""
+    if source.secrets is not None:
+        return tuple(ImportedSource(name=each.name, key=each.key) for each in source.secrets)
+    if source.url is not None:
+        return (ImportedSource(name=source.url.secret_name, key=source.url.key or DEFAULT_URL_KEY),)
+    return (ImportedSource(name=(source.cloud_api and source.cloud_api.batch_id) or ""),)
 
 
 class Completeness(Enum):
@@ -63,25 +72,31 @@ class SourceSecret:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a reconcile has to go by. ``missing`` says which part has never been there."""
+    """What a reconcile has to go by. ``trouble``: what stands in the way of all that the spec names."""
 
     parts: tuple[Part, ...]
     secrets: tuple[SourceSecret, ...] = ()
-    missing: str | None = None
+    trouble: UserError | None = None
     order: OrderStatus | None = None
-    lacking: str | None = None
 
     @property
     def is_whole(self) -> bool:
         """Whether every zip is there: only then is a thing that none of them has out of the batch."""
-        return self.missing is None and all(part.content is not None for part in self.parts)
+        is_missing = isinstance(self.trouble, SourceNotFoundError)
+        return not is_missing and all(part.content is not None for part in self.parts)
 
     @property
-    def digest(self) -> str:
-        """SHA-256 over the zips'."""
-        return hashlib.sha256(
-            b"".join(bytes.fromhex(part.imported.digest) for part in self.parts)
-        ).hexdigest()
+    def is_by_children(self) -> bool:
+        """Whether what was imported is known by the children alone: status was lost, and the zips are not there."""
+        return any(part.imported.digest is None for part in self.parts)
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 over the zips', None when not all are known."""
+        digests = [part.imported.digest for part in self.parts if part.imported.digest is not None]
+        if len(digests) < len(self.parts):
+            return None
+        return hashlib.sha256(b"".join(map(bytes.fromhex, digests))).hexdigest()
 
 
 class SourceReader:
@@ -97,7 +112,7 @@ class SourceReader:
         """The zips in Secrets. Raises SourceNotFoundError when none of them is there or ever was."""
         parts: list[Part] = []
         secrets: list[SourceSecret] = []
-        missing: list[str] = []
+        missing: list[SourceNotFoundError] = []
         for source in wanted:
             try:
                 content, secret = await self.value(namespace, source.name, source.key)
@@ -106,7 +121,7 @@ class SourceReader:
                     (each for each in before if (each.name, each.key) == (source.name, source.key)), None
                 )
                 if known is None:
-                    missing.append(error.message)
+                    missing.append(error)
                 else:
                     parts.append(Part(known))
                 continue
@@ -114,9 +129,9 @@ class SourceReader:
             parts.append(Part(ImportedSource(name=source.name, key=source.key, digest=digest), content))
             secrets.append(secret)
         if not parts:
-            raise SourceNotFoundError(missing[0])
+            raise missing[0]
         unique = {each.key: each for each in secrets}
-        return Sources(tuple(parts), tuple(unique.values()), missing=missing[0] if missing else None)
+        return Sources(tuple(parts), tuple(unique.values()), trouble=missing[0] if missing else None)
 
     async def from_url(
         self,

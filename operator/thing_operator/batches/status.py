@@ -27,6 +27,7 @@ class BatchReport:
     """The outcome of a reconcile: what was imported, and in ``reason`` and ``message`` what the batch waits for.
 
     ``stalled``: a person must act; else time may heal it. ``ends_at``: when something that is amiss ends by itself.
+    ``is_by_children``: what was imported is known by the children alone.
     """
 
     things: tuple[BatchThing, ...] | None = None
@@ -37,6 +38,7 @@ class BatchReport:
     message: str = ""
     stalled: bool = True
     ends_at: datetime | None = None
+    is_by_children: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -63,7 +65,7 @@ def build_status(
     if report.reason is not None:
         findings = _not_read(report)
     else:
-        findings = _partly(report.things, failed) if failed else _imported(len(report.things))
+        findings = _partly(report.things, failed) if failed else _imported(report)
     return ThingBatchStatus(
         observed_generation=generation,
         conditions=update_conditions(previous.conditions, findings, generation=generation, now=now),
@@ -93,8 +95,15 @@ def _size(thing: BatchThing) -> int:
     return len(thing.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
-def _imported(count: int) -> Iterable[Finding]:
-    return (_finding(ConditionType.READY, "True", Reason.IMPORTED, f"{count} of {count} things imported"),)
+def _imported(report: BatchReport) -> Iterable[Finding]:
+    count = len(report.things or ())
+    how = (
+        ": their Secrets were there, without the source and without this status"
+        if report.is_by_children
+        else ""
+    )
+    message = f"{count} of {count} things imported{how}"
+    return (_finding(ConditionType.READY, "True", Reason.IMPORTED, message),)
 
 
 def _partly(things: tuple[BatchThing, ...], failed: list[BatchThing]) -> Iterable[Finding]:

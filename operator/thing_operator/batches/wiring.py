@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from thing_operator.batches.cloud_source import CloudSource
+from thing_operator.batches.deletion import BatchDeletion
 from thing_operator.batches.find_zips import FindZips
 from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.reconciler import BatchReconciler
@@ -13,7 +14,6 @@ from thing_operator.config import BatchSettings
 from thing_operator.core.backoff import rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
-from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.https import HttpsClient
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient, RecordEvent
@@ -33,7 +33,7 @@ def wire_batches(
     """Put together what reconciles ThingBatches: a function of the key, for the queue. Starts nothing."""
     https = HttpsClient(hosts=settings.url_hosts, ca_file=settings.ca_file)
     publisher = BatchPublisher(writer=writer, record_event=record_event, clock=clock)
-    cloud = CloudSource(https, manifest_url=settings.manifest_url, clock=clock, limit=DEFAULT_LIMITS.archive)
+    cloud = CloudSource(https, manifest_url=settings.manifest_url, clock=clock)
     find_zips = FindZips(
         client=client,
         cache=cache,
@@ -44,6 +44,7 @@ def wire_batches(
     reconciler = BatchReconciler(
         client=client,
         find_zips=find_zips,
+        deletion=BatchDeletion(client),
         publisher=publisher,
         clock=clock,
         recheck_in=lambda: rechecks(rng).delay(1),
@@ -51,7 +52,7 @@ def wire_batches(
 
     async def reconcile(key: ObjectKey) -> timedelta | None:
         snapshot = cache.get(key)
-        if snapshot is None or snapshot.deleting_since is not None:
+        if snapshot is None:
             reconciler.forget(key)
             return None
         return await reconciler.reconcile(snapshot)

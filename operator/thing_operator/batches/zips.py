@@ -36,7 +36,7 @@ def read_zips(zips: Iterable[tuple[str, bytes]], *, now: datetime) -> list[Batch
 
 
 def files_kept(
-    previous: ThingBatchStatus,
+    previous: ThingBatchStatus | None,
     there: AbstractSet[str],
     content_of: Callable[[str], Mapping[str, str] | None],
     *,
@@ -44,11 +44,13 @@ def files_kept(
 ) -> tuple[list[ThingFiles], list[BatchThing]]:
     """The things of an earlier import whose zip is not there any more: their files, and those that have none.
 
-    ``there`` are the things that have a Secret, ``others`` those that are in a zip now.
+    ``previous`` is None when status does not know them. ``there`` are the things that have a Secret or a Thing,
+    ``others`` those that are in a zip now.
     """
-    listed = {thing.name: thing for thing in previous.things or ()}
-    # Where status could not hold all of them, every Secret of the batch counts.
-    rest = there - listed.keys() if len(listed) < (previous.total or 0) else set()
+    listed = {thing.name: thing for thing in (previous and previous.things) or ()}
+    # Where status could not hold all of them, or was lost, every child of the batch counts.
+    is_known = previous is not None and previous.things is not None and len(listed) == (previous.total or 0)
+    rest = set() if is_known else there - listed.keys()
     files, lost = [], []
     for name in sorted((listed.keys() | rest) - others):
         thing, data = listed.get(name), content_of(name)

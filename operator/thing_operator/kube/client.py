@@ -145,7 +145,8 @@ class KubeClient:
         while True:
             asked = dict(query) | ({"continue": proceed} if proceed else {})
             page = await self._json(Request("GET", resource.path(namespace), query=asked, accept=accept))
-            yield page
+            # Of no object at all, the metadata are null.
+            yield page | {"items": page["items"] or []}
             proceed = page["metadata"].get("continue")
             if not proceed:
                 return

@@ -13,8 +13,8 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_values import JsonObject
 from thing_operator.core.reasons import Reason
-from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
-from thing_operator.kube.ports import ApiClient, Operations, RecordEvent
+from thing_operator.kube.finalizer import Finalizer
+from thing_operator.kube.ports import ApiClient, RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Session
 from thing_operator.shadow.messages import UNSET, Unset
@@ -30,7 +30,7 @@ class ShadowFinalizer:
     def __init__(
         self, *, client: ApiClient, timeout: timedelta, clock: Clock, record_event: RecordEvent
     ) -> None:
-        self._client = client
+        self._finalizer = Finalizer(client, THINGS, FINALIZER)
         self._timeout = timeout
         self._clock = clock
         self._record_event = record_event
@@ -39,14 +39,11 @@ class ShadowFinalizer:
     async def ensure(self, snapshot: ObjectSnapshot, spec: ThingSpec) -> None:
         """Have the finalizer on a living Thing exactly when its policy needs it."""
         needed = spec.deletion_policy in {DeletionPolicy.CLEAR, DeletionPolicy.DELETE}
-        if needed and FINALIZER not in snapshot.finalizers:
-            await self._set_finalizers(snapshot, (*snapshot.finalizers, FINALIZER))
-        elif not needed and FINALIZER in snapshot.finalizers:
-            await self._release(snapshot)
+        await self._finalizer.ensure(snapshot, needed=needed)
 
     def is_on(self, snapshot: ObjectSnapshot) -> bool:
         """Whether a Thing being deleted still waits for us."""
-        return FINALIZER in snapshot.finalizers
+        return self._finalizer.is_on(snapshot)
 
     async def finish(
         self,
@@ -61,7 +58,7 @@ class ShadowFinalizer:
             if session is not None and session.view.connected:
                 async with asyncio.timeout(max(0.0, self._left(snapshot).total_seconds())):
                     await self._work(snapshot, policy, session=session, managed=managed)
-                await self._release(snapshot)
+                await self._finalizer.release(snapshot)
                 return None
         except TimeoutError:
             trouble = "no answer of the shadow service"
@@ -77,7 +74,7 @@ class ShadowFinalizer:
             Reason.DELETION_TIMED_OUT,
             f"released after {self._timeout} with the shadow left as it is ({trouble}): remove it in MIC if need be",
         )
-        await self._release(snapshot)
+        await self._finalizer.release(snapshot)
         return None
 
     def _left(self, snapshot: ObjectSnapshot) -> timedelta:
@@ -113,24 +110,6 @@ class ShadowFinalizer:
         self._record_event(
             snapshot, Reason.SHADOW_CLEARED, "the keys set by this Thing were removed from the shadow"
         )
-
-    async def _release(self, snapshot: ObjectSnapshot) -> None:
-        await self._set_finalizers(snapshot, tuple(name for name in snapshot.finalizers if name != FINALIZER))
-
-    async def _set_finalizers(self, snapshot: ObjectSnapshot, names: tuple[str, ...]) -> None:
-        """Replace the list as long as it is the one we saw; a change in between brings the Thing back anyway."""
-        before = list(snapshot.finalizers) or None
-        operations: Operations = [
-            {"op": "test", "path": "/metadata/uid", "value": snapshot.uid},
-            {"op": "test", "path": "/metadata/finalizers", "value": before},
-            {"op": "add", "path": "/metadata/finalizers", "value": list(names)},
-        ]
-        try:
-            await self._client.json_patch(THINGS, snapshot.key, operations)
-        except NotFoundError:
-            return
-        except InvalidObjectError:
-            raise ConflictError(f"the finalizers of {snapshot.key} were changed meanwhile") from None
 
 
 def _clear(managed: tuple[str, ...], current: JsonObject) -> JsonObject | Unset:

@@ -18,6 +18,7 @@ from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.names import BATCH_LABEL, THING_NAME_ANNOTATION
 from thing_operator.api.thingbatch import OrderStatus, ThingBatchStatus
 from thing_operator.batches.cloud_source import CloudSource, InTheMaking, OrderedZip
+from thing_operator.batches.deletion import BatchDeletion
 from thing_operator.batches.fetch import FetchedZip
 from thing_operator.batches.find_zips import FindZips
 from thing_operator.batches.order import OrderFailedError, OrderUnknownError
@@ -302,7 +303,12 @@ async def reconciled(case: BatchCase, writer: Writer | None = None) -> Seen:
         publisher=publisher,
     )
     reconciler = BatchReconciler(
-        client=client, find_zips=find_zips, publisher=publisher, clock=clock, recheck_in=lambda: RECHECK
+        client=client,
+        find_zips=find_zips,
+        deletion=BatchDeletion(client),
+        publisher=publisher,
+        clock=clock,
+        recheck_in=lambda: RECHECK,
     )
     error = again = None
     try:

@@ -1,0 +1,68 @@
+"""The end of a ThingBatch with ``deletionPolicy: Delete``: what it imported is deleted before it is released.
+
+The children have no owner reference: Kubernetes' garbage collector deletes at once whatever names an owner that is
+not there, and a batch that is restored from a backup, or whose Secrets are copied, is never there under its old uid.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from thing_operator.api.names import BATCH_FINALIZER, BATCHES, THINGS
+from thing_operator.api.thingbatch import RetainOrDelete, ThingBatchSpec
+from thing_operator.batches.children import BatchIdentity
+from thing_operator.batches.parallel import for_each
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.finalizer import Finalizer
+from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.resources import SECRETS
+from thing_operator.kube.snapshot import ObjectSnapshot
+
+
+class BatchDeletion:
+    """Has the finalizer on a batch that is to take its children along, and deletes them when it is deleted."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._finalizer = Finalizer(client, BATCHES, BATCH_FINALIZER)
+
+    async def prepare(self, snapshot: ObjectSnapshot, spec: ThingBatchSpec) -> None:
+        """Have the finalizer on a living batch exactly when its policy needs it."""
+        await self._finalizer.ensure(snapshot, needed=spec.deletion_policy is RetainOrDelete.DELETE)
+
+    async def run(self, snapshot: ObjectSnapshot) -> int:
+        """Delete the Things, then their Secrets, and release the batch; returns how many Things are not deleted yet.
+
+        A Thing with ``deletionPolicy`` Clear or Delete needs its Secret until it is through. Raises InvalidSpecError
+        and what the API server answers.
+        """
+        if not self._finalizer.is_on(snapshot):
+            return 0
+        spec = snapshot.parse_spec(ThingBatchSpec)
+        if spec.deletion_policy is RetainOrDelete.DELETE:
+            batch = BatchIdentity(snapshot.key, snapshot.uid)
+            await self._delete(THINGS, batch)
+            if left := len(await self._imported(THINGS, batch)):
+                return left
+            await self._delete(SECRETS, batch)
+        await self._finalizer.release(snapshot)
+        return 0
+
+    async def _delete(self, resource: Resource, batch: BatchIdentity) -> None:
+        living = [
+            body
+            for body in await self._imported(resource, batch)
+            if "deletionTimestamp" not in body["metadata"]
+        ]
+        await for_each(living, partial(self._delete_one, resource))
+
+    async def _delete_one(self, resource: Resource, body: Mapping[str, Any]) -> None:
+        meta = body["metadata"]
+        await self._client.delete(resource, ObjectKey(meta["namespace"], meta["name"]), uid=meta["uid"])
+
+    async def _imported(self, resource: Resource, batch: BatchIdentity) -> list[dict[str, Any]]:
+        """The children of this very batch: one of the same name may have left others behind."""
+        found = await self._client.list(
+            resource, namespace=batch.key.namespace, label_selector=batch.selector, metadata_only=True
+        )
+        return [body for body in found if batch.has_imported(body)]
