@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
-from tests.integration.background import Wait, background_loop
 from tests.integration.session.scripted import (
     CONNECT,
     PUBLISH,
@@ -19,6 +18,7 @@ from tests.integration.session.scripted import (
     publish,
     scripted_server,
 )
+from tests.support.background import Wait, background_loop
 from tests.support.cloud import Things
 from tests.support.operator import Json, Workspace
 from tests.support.pki import Authority

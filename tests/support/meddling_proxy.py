@@ -1,8 +1,8 @@
 """A proxy before the real API server that meddles with requests and watches as a test says, while it runs.
 
 It lives in a thread with a loop of its own, so that tests of either kind use it: every method blocks for a moment.
-Who comes with the token of :attr:`MeddlingProxy.kubeconfig` acts as administrator, everybody else as their own token
-says.
+Who comes with a token of :attr:`MeddlingProxy.administrators` acts as administrator, everybody else as the API server
+says of their own.
 """
 
 import asyncio
@@ -10,19 +10,20 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import pytest
 import yarl
 from aiohttp import web
 from cryptography import x509
+from tests.support.background import background_loop
 from tests.support.meddling_rules import Asked, Match, Meddling, status
 from tests.support.polling import eventually
 from tests.support.ports import reserved_ports
@@ -34,10 +35,6 @@ from thing_operator_local.pki import CertificateAuthority, named
 from thing_operator_local.ports import HOST, LOOPBACK
 from thing_operator_local.processes import StartedWithContext
 
-T = TypeVar("T")
-
-_ADMINISTRATOR = "administrator-of-the-meddling-proxy"
-_WITHIN = 60.0
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
 _NOT_PASSED_ON = _HOP_BY_HOP | {"accept-encoding"}  # lines can be put into what is not compressed
 
@@ -63,7 +60,10 @@ class _Exchange:
 class MeddlingProxy(StartedWithContext):
     """HTTPS on one port of loopback; ``asked`` are the requests that came, in their order."""
 
+    token = "administrator-of-the-meddling-proxy"
+
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
+        self.administrators = {self.token}
         self.port = reserved_ports(1)[0]
         self.url = f"https://{LOOPBACK}:{self.port}"
         self.kubeconfig = folder / "meddling-kubeconfig"
@@ -74,29 +74,22 @@ class MeddlingProxy(StartedWithContext):
         self._rules: list[Meddling] = []
         self._running: set[_Exchange] = set()
         self._changed = asyncio.Event()
-        self._thread: Thread | None = None
+        self._stack = ExitStack()
 
     # --- start and stop
 
     def start(self) -> None:
         """Listen; returns when it does."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="meddling proxy", daemon=True)
-        self._thread.start()
+        self._do = self._stack.enter_context(background_loop())
         self._do(self._connect())
+        self._stack.callback(lambda: self._do(self._disconnect()))
         self.open()
+        self._stack.callback(self.close)
         self.write_kubeconfig(self.kubeconfig)
 
     def stop(self) -> None:
-        """End all connections and the thread."""
-        if self._thread is None:
-            return
-        self.close()
-        self._do(self._disconnect())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_WITHIN)
-        self._loop.close()
-        self._thread = None
+        """End all connections and the thread. Idempotent."""
+        self._stack.close()
 
     def open(self, *, host: str = LOOPBACK, names: tuple[str, ...] = (HOST,)) -> None:
         """Listen with a certificate of a CA that nobody has seen before, for ``host`` and these names."""
@@ -113,14 +106,23 @@ class MeddlingProxy(StartedWithContext):
         self.ca_pem = authority.certificate
         self._do(self._listen(context))
 
-    def write_kubeconfig(self, path: Path, *, token: str = _ADMINISTRATOR) -> None:
+    def write_kubeconfig(self, path: Path, *, token: str = token) -> None:
         """One that trusts the proxy as it is now."""
         write_kubeconfig(path, server=self.url, ca_pem=self.ca_pem, user=token)
 
     def close(self) -> None:
         """Nobody listens any more, and all connections are ended."""
-        self.cut()
-        self._do(self._runner.cleanup())
+
+        async def close() -> None:
+            for site in tuple(self._runner.sites):
+                await site.stop()
+            while self._running:  # aiohttp's clean-up would wait for them
+                for each in self._running:
+                    each.reset()
+                await asyncio.sleep(0.01)
+            await self._runner.cleanup()
+
+        self._do(close())
 
     # --- rules
 
@@ -211,9 +213,6 @@ class MeddlingProxy(StartedWithContext):
 
     # --- in the loop of its own
 
-    def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_WITHIN)
-
     def _add(self, match: Match, times: int | None, **action: Any) -> Meddling:
         rule = Meddling(match, times, self._removed, **action)
 
@@ -268,7 +267,7 @@ class MeddlingProxy(StartedWithContext):
         exchange = _Exchange(asked, request)
         self._running.add(exchange)
         try:
-            rules = [rule for rule in tuple(self._rules) if not rule.stalls and rule.takes(asked)]
+            rules = self._rules_for(asked)
             await self._pass_stalls(asked)
             for rule in rules:
                 if not rule.holds:
@@ -279,6 +278,16 @@ class MeddlingProxy(StartedWithContext):
             return exchange.reset()
         finally:
             self._running.discard(exchange)
+
+    def _rules_for(self, asked: Asked) -> list[Meddling]:
+        """Those that take a request: any that hold its answer, and the first that answers itself."""
+        found: list[Meddling] = []
+        for rule in tuple(self._rules):
+            if not rule.stalls and rule.takes(asked):
+                found.append(rule)
+                if not rule.holds:
+                    break
+        return found
 
     async def _pass_stalls(self, asked: Asked) -> None:
         while any(rule.stalls and not rule.removed and rule.match.fits(asked) for rule in self._rules):
@@ -296,7 +305,7 @@ class MeddlingProxy(StartedWithContext):
             (name, value) for name, value in request.headers.items() if name.lower() not in _NOT_PASSED_ON
         ]
         session = self._as_asked
-        if request.headers.get("Authorization") == f"Bearer {_ADMINISTRATOR}":
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") in self.administrators:
             session = self._as_admin
             headers = [(name, value) for name, value in headers if name.lower() != "authorization"]
         url = yarl.URL(self._plane.server + request.raw_path, encoded=True)

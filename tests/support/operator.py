@@ -24,6 +24,8 @@ from thing_operator_local.processes import ChildProcess
 
 Json = dict[str, Any]
 
+_MAIN = "from thing_operator.cli import main; main()"
+
 
 class OperatorProcess:
     """``thing-operator run`` for one namespace."""
@@ -36,10 +38,13 @@ class OperatorProcess:
         self._process: ChildProcess | None = None
         self.health_port, self.metrics_port = reserved_ports(2)
         self.settings: dict[str, str] = {}
+        self.prelude = ""
+        """Python that runs in the process before the operator does, to have its timers short."""
 
     def start(self) -> None:
         arguments, env = self.invocation()
-        command = [sys.executable, "-W", "error::RuntimeWarning", "-m", "thing_operator", *arguments]
+        run = ("-c", f"{self.prelude}\n{_MAIN}") if self.prelude else ("-m", "thing_operator")
+        command = [sys.executable, "-W", "error::RuntimeWarning", *run, *arguments]
         if root := os.environ.get("THING_OPERATOR_TEST_ROOT"):
             command, env = _in_image(Path(root), arguments, env)
         self._process = ChildProcess(command, name="operator", log=self.log, env=env)
@@ -67,6 +72,12 @@ class OperatorProcess:
         self._process.stop(grace=grace)
         code, self._process = self._process.returncode, None
         return code
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that has the operator's for a child."""
+        assert self._process is not None
+        return self._process.pid
 
     def check_running(self) -> None:
         assert self._process is not None

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tests.support.controlplane import Kubectl
 from tests.support.polling import eventually
 
 from thing_operator_local.errors import LocalError
+
+Json = dict[str, Any]
 
 
 def use_up(kubectl: Kubectl, namespace: str, *, resource: str, room: int = 0) -> None:
@@ -37,45 +40,61 @@ def set_quota(kubectl: Kubectl, namespace: str, name: str, *, limit: int, used: 
 @contextmanager
 def policy_on_secrets(kubectl: Kubectl, namespace: str, *, expression: str, says: str) -> Iterator[None]:
     """A ValidatingAdmissionPolicy for the Secrets of this namespace; it is at work when this is entered."""
-    kind = {"apiVersion": "admissionregistration.k8s.io/v1"}
-    rules = {
-        "apiGroups": [""],
-        "apiVersions": ["v1"],
-        "operations": ["CREATE", "UPDATE"],
-        "resources": ["secrets"],
-    }
+    rules = {"apiGroups": [""], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"]}
+    validations = [
+        {"expression": expression, "message": says},
+        {"expression": "object.metadata.name != 'is-it-at-work'", "message": "it is"},
+    ]
+    dry_run = ("create", "secret", "generic", "is-it-at-work")
+    with _policy(kubectl, namespace, rules=rules, validations=validations, dry_run=dry_run):
+        yield
+
+
+@contextmanager
+def policy_on_statuses(
+    kubectl: Kubectl, namespace: str, *, reason: str, says: str, thing: str
+) -> Iterator[None]:
+    """One that refuses the statuses of Things with a reason (Invalid: 422, Forbidden: 403); ``thing`` is any."""
+    rules = {"apiGroups": ["thing-operator.io"], "operations": ["UPDATE"], "resources": ["things/status"]}
+    validations = [{"expression": "false", "message": says, "reason": reason}]
+    dry_run = ("patch", "thing", thing, "--subresource=status", "--type=merge", '--patch={"status":{}}')
+    with _policy(kubectl, namespace, rules=rules, validations=validations, dry_run=dry_run):
+        yield
+
+
+@contextmanager
+def _policy(
+    kubectl: Kubectl, namespace: str, *, rules: Json, validations: list[Json], dry_run: tuple[str, ...]
+) -> Iterator[None]:
     here = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": namespace}}
     body = kind | {
         "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": namespace},
         "spec": {
-            "matchConstraints": {"resourceRules": [rules], "namespaceSelector": here},
-            "validations": [
-                {"expression": expression, "message": says},
-                {"expression": "object.metadata.name != 'is-it-at-work'", "message": "it is"},
-            ],
+            "matchConstraints": {
+                "resourceRules": [rules | {"apiVersions": ["*"]}],
+                "namespaceSelector": here,
+            },
+            "validations": validations,
         },
     }
     binding = kind | {
         "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": namespace},
         "spec": {"policyName": namespace, "validationActions": ["Deny"]},
     }
     for each in (body, binding):
         kubectl("apply", "--filename=-", input=json.dumps(each))
     try:
-        eventually(lambda: _is_at_work(kubectl, namespace), "the policy is at work")
+        eventually(lambda: _is_refused(kubectl, namespace, dry_run), "the policy is at work")
         yield
     finally:
         for what in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
             kubectl("delete", what, namespace)
 
 
-def _is_at_work(kubectl: Kubectl, namespace: str) -> bool:
+def _is_refused(kubectl: Kubectl, namespace: str, dry_run: tuple[str, ...]) -> bool:
     try:
-        kubectl(
-            "create", "secret", "generic", "is-it-at-work", f"--namespace={namespace}", "--dry-run=server"
-        )
+        kubectl(*dry_run, f"--namespace={namespace}", "--dry-run=server")
     except LocalError as error:
         return "denied request" in str(error)
     return False

@@ -1,0 +1,77 @@
+"""What the tests of trouble with the API server do with their operator, and see of it."""
+
+import json
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import psutil
+from tests.support.operator import Json, Workspace
+from tests.support.polling import eventually
+
+from thing_operator_local.cloud.client import CloudThing
+from thing_operator_local.ports import LOOPBACK
+
+QUICK = """
+import datetime
+import thing_operator.core.backoff as backoff, thing_operator.kube.login as login
+login.LOGIN_PAUSE = datetime.timedelta(seconds=1)
+delay = backoff.Backoff.delay
+backoff.Backoff.delay = lambda self, failures: min(delay(self, failures), datetime.timedelta(seconds=3))
+"""
+"""No pause before the next try, and none before the next check of what is amiss, is longer than three seconds;
+a login is read again after one."""
+
+Readiness = tuple[int, Json]
+
+
+def connections(workspace: Workspace) -> set[int]:
+    """The operator's connections to the broker by their own ports: a session that ended has left, or changed its."""
+    broker = workspace.cloud.info.mqtt_port
+    processes = psutil.Process(workspace.operator.pid).children(recursive=True)
+    return {
+        found.laddr.port
+        for process in processes
+        for found in process.net_connections(kind="tcp")
+        if found.raddr[1:] == (broker,) and found.status == psutil.CONN_ESTABLISHED
+    }
+
+
+def readyz(workspace: Workspace) -> Readiness:
+    """Status and checks of the readiness probe; 0 while nobody listens."""
+    try:
+        with urlopen(f"http://{LOOPBACK}:{workspace.operator.health_port}/readyz", timeout=5) as answer:
+            return answer.status, json.load(answer)["checks"]
+    except HTTPError as error:
+        return error.code, json.load(error)["checks"]
+    except OSError:
+        return 0, {}
+
+
+def await_ready(workspace: Workspace) -> None:
+    """Wait until readiness says that all is well."""
+    eventually(lambda: readyz(workspace)[0] == 200, "the operator is ready")
+
+
+def await_line(workspace: Workspace, text: str) -> None:
+    """Wait until the operator's log has it."""
+    log = workspace.operator.log
+    eventually(lambda: text in log.read_text(errors="replace"), f"the log has {text!r}")
+
+
+def start_things(workspace: Workspace, *things: CloudThing, **spec: object) -> None:
+    """A Secret and a Thing for each; returns when they are Ready."""
+    for thing in things:
+        workspace.store_credentials(thing)
+        workspace.apply_thing(thing, spec)
+    for thing in things:
+        workspace.wait_for(thing.name, "Ready")
+
+
+def await_reported(workspace: Workspace, thing: CloudThing, reported: Json) -> None:
+    """Wait until the status mirrors these values of the device, among others."""
+
+    def mirrored() -> bool:
+        found = workspace.get(thing.name)["status"].get("shadow", {}).get("reported") or {}
+        return reported.items() <= found.items()
+
+    eventually(mirrored, f"the status of {thing.name} has {reported}")
