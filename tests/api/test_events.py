@@ -1,6 +1,7 @@
 """Events at a real API server, as kubectl shows them."""
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from thing_operator.api import names
 from thing_operator.api.names import THINGS
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.reasons import Reason
-from thing_operator.core.resource import ObjectKey, ObjectRef
+from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.kube.client import KubeClient
+from thing_operator.kube.errors import InvalidObjectError
 from thing_operator.kube.events import EventRecorder
 from thing_operator.kube.resources import EVENTS
 
@@ -63,6 +65,28 @@ async def test_kubectl_shows_what_happened_and_how_often(
     assert "(x3 over" in described
     found = kubectl("events", "--for=thing/freezer-1", f"--namespace={namespace}")
     assert "the key does not fit" in found
+
+
+@pytest.mark.parametrize(("note", "is_taken"), [("x" * 1024, True), ("x" * 1025, False)])
+async def test_what_is_recorded_is_within_the_limits_of_the_newer_api(
+    *, client: KubeClient, namespace: str, note: str, is_taken: bool
+) -> None:
+    body = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": "e", "namespace": namespace},
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": names.FIELD_MANAGER,
+        "reportingInstance": "t",
+        "action": "Test",
+        "type": "Normal",
+        "reason": max(Reason, key=len),
+        "note": note,
+        "regarding": {"kind": names.THING_KIND, "namespace": namespace, "name": "t"},
+    }
+    newer = Resource("events.k8s.io", "v1", "events", "Event")
+    with nullcontext() if is_taken else pytest.raises(InvalidObjectError, match="1024"):
+        await client.create(newer, namespace, body)
 
 
 async def test_an_event_that_was_deleted_is_recreated(

@@ -3,10 +3,11 @@
 import json
 import random
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.support.controlplane import Kubectl
 from tests.support.polling import until
 
 from thing_operator.api import names
@@ -74,6 +75,30 @@ async def test_a_status_is_replaced_whole(setup: WriterAtServer) -> None:
     assert "managedPaths" not in stored["status"]
     assert stored["metadata"]["generation"] == 1
     assert stored["spec"] == {"desired": {"a": 1}}
+
+
+async def test_numbers_that_the_api_server_rounds_are_written_once(setup: WriterAtServer) -> None:
+    ref = await setup.make_thing()
+    numbers = {"max": 2**64 - 1, "exact": 2**63 - 1, "zero": -0.0, "beyond": 1e25, "low": -(2**63)}
+    await setup.writer.write_through(ref, status(numbers))
+    stored = (await setup.stored(ref))["status"]
+    assert stored["shadow"]["reported"] == numbers | {"max": 2.0**64, "zero": 0}
+    assert not setup.writer.detect_foreign_write(ref, stored, asked_at=float("inf"))
+    other = status(numbers | {"max": 2**63 - 1})
+    assert setup.writer.detect_foreign_write(ref, other, asked_at=float("inf"))
+
+
+async def test_a_report_from_a_clock_ahead_is_shown_as_invalid_by_kubectl_alone(
+    setup: WriterAtServer, kubectl: Kubectl
+) -> None:
+    ref = await setup.make_thing()
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    shown = status({})
+    shown["shadow"]["reportedTime"] = ahead
+    await setup.writer.write_through(ref, shown)
+    row = kubectl("get", "thing", "t", f"--namespace={ref.key.namespace}", "--no-headers")
+    assert "<invalid>" in row
+    assert (await setup.stored(ref))["status"]["shadow"]["reportedTime"] == ahead
 
 
 async def test_the_owners_of_fields_do_not_grow_with_the_shadow(setup: WriterAtServer) -> None:

@@ -75,6 +75,29 @@ def test_two_appliers_own_different_keys(workspace: Workspace, things: Things) -
     assert workspace.get(thing.name)["status"]["managedPaths"] == ["/shared/a", "/shared/c", "/y"]
 
 
+def test_an_emptied_object_is_no_trouble(workspace: Workspace, things: Things) -> None:
+    thing = things(1)[0]
+    workspace.store_credentials(thing)
+    full = {
+        "thingName": thing.name,
+        "desired": {"x": {"a": 1}, "y": 1},
+        "device": {"reported": {"m": {"n": 1}}},
+    }
+    emptied = {"thingName": thing.name, "desired": {"x": {}, "y": 1}, "device": {"reported": {"m": {}}}}
+    apply_as(workspace, "kustomize-controller", thing.name, full)
+    workspace.wait_for(thing.name, "Ready")
+    apply_as(workspace, "kustomize-controller", thing.name, emptied)
+    # What the API server makes of it at first is null: nobody wrote it.
+    assert workspace.get(thing.name)["spec"]["desired"] == {"x": None, "y": 1}
+    message = workspace.wait_for(thing.name, "Ready")["message"]
+    assert "counts as left out (spec.desired/x, spec.device.reported/m)" in message
+    assert (workspace.desired(thing), workspace.reported(thing)) == ({"y": 1}, {})
+    apply_as(workspace, "kustomize-controller", thing.name, emptied)
+    eventually(lambda: workspace.desired(thing) == {"x": {}, "y": 1}, "as it is written")
+    assert "left out" not in workspace.wait_for(thing.name, "Ready")["message"]
+    eventually(lambda: workspace.reported(thing) == {"m": {}}, "as it is written")
+
+
 def test_the_whole_shadow_status_after_each_step(workspace: Workspace, things: Things) -> None:
     full, part, none = things(3)
     for thing, mirror in ((full, "All"), (part, "Paths"), (none, "None")):

@@ -10,7 +10,9 @@ _DROPPED = ("title", "default", "additionalProperties", "discriminator")
 def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The model's schema with references inlined and everything dropped that a structural schema forbids.
 
-    Optional fields (``X | None``) become plain fields that are not required; ``null`` is not allowed.
+    Optional fields (``X | None``) become plain fields that are not required. ``null`` is allowed where an object may
+    be empty, and nowhere else: server-side apply makes null of an object that its owner has emptied, and the API
+    server refuses every apply of it otherwise. To the model a null is an absent field.
     """
     schema = model.model_json_schema(by_alias=True, mode="validation")
     definitions = schema.pop("$defs", {})
@@ -24,7 +26,11 @@ def _clean(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
         return cleaned
     if "properties" in node:
         properties = node["properties"].items()
-        cleaned["properties"] = {name: _clean(child, definitions) for name, child in properties}
+        required = node.get("required", ())
+        cleaned["properties"] = {
+            name: _clean(child, definitions) | ({} if name in required else _nullable(child, definitions))
+            for name, child in properties
+        }
     elif isinstance(node.get("additionalProperties"), dict):
         cleaned["additionalProperties"] = _clean(node["additionalProperties"], definitions)
         if "maxProperties" in cleaned:
@@ -32,6 +38,12 @@ def _clean(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     if isinstance(node.get("items"), dict):
         cleaned["items"] = _clean(node["items"], definitions)
     return cleaned
+
+
+def _nullable(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    found = _resolve(node, definitions)
+    may_be_empty = found.get("type") == "object" and not found.get("required")
+    return {"nullable": True} if may_be_empty else {}
 
 
 def _resolve(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class DeviceSpec(ApiModel):
     reported: JsonObject | None = Field(
         default=None,
         description="Fixed values that the operator enforces in the shadow's reported, as spec.desired is "
-        "enforced in desired: any JSON object without null. A key removed here is removed from the shadow; "
+        "enforced in desired: any JSON object. A key removed here, or null, is removed from the shadow; "
         "keys that others report are left alone.",
         json_schema_extra=FREE_JSON,
     )
@@ -186,7 +186,7 @@ class ThingBehaviour(ApiModel):
         default=None,
         description="Desired state of the thing: any JSON object, at most 5 levels deep and, with what is "
         "reported, 8 KiB. It is written to the shadow's desired as desiredPolicy says. To remove a key from "
-        "the shadow, remove it here; null is not allowed. Arrays are replaced whole.",
+        "the shadow, remove it here; a key that is null counts as left out. Arrays are replaced whole.",
         json_schema_extra=FREE_JSON,
     )
     desired_policy: DesiredPolicy | None = Field(

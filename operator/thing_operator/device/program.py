@@ -13,7 +13,7 @@ from thing_operator.device.errors import InvalidDeviceError
 from thing_operator.device.presence import CONNECTION_STATUS, PRESENCE_PATH, online_report
 from thing_operator.device.signals import Signal, make_signal
 from thing_operator.shadow.documents import ShadowDocument
-from thing_operator.shadow.merging import merge
+from thing_operator.shadow.merging import merge, without_nulls
 from thing_operator.shadow.pointers import Path, from_pointer, leaves, put, to_pointer
 from thing_operator.shadow.validation import InvalidDocumentError, check_section
 
@@ -72,12 +72,13 @@ def compile_device(spec: ThingSpec, *, thing_name: str, document_limit: int) -> 
 
 
 def _facts(device: DeviceSpec, *, document_limit: int) -> JsonObject:
-    facts: JsonObject = device.reported or {}
+    written: JsonObject = device.reported or {}
     name = "spec.device.reported"
     try:
-        check_section(facts, name=name, document_limit=document_limit)
+        check_section(written, name=name, document_limit=document_limit, null_keys=True)
     except InvalidDocumentError as error:
         raise InvalidDeviceError(error.message) from None
+    facts = without_nulls(written)
     check_conventions(facts, name=name)
     if device.location is not None:
         if "latlng" in facts:
@@ -135,6 +136,8 @@ def _acknowledged(program: DeviceProgram, spec: ThingSpec) -> list[tuple[str, Pa
         return [("spec.device.acknowledgePaths", path) for path in program.acknowledge_paths]
     if program.acknowledge is Selection.ALL:
         return [
-            ("spec.desired with spec.device.acknowledge All", path) for path, _ in leaves(spec.desired or {})
+            ("spec.desired with spec.device.acknowledge All", path)
+            for path, value in leaves(spec.desired or {})
+            if value is not None
         ]
     return []

@@ -36,7 +36,7 @@ class Signal:
 
 
 def make_signal(simulation: Simulation, *, thing_name: str) -> Signal:
-    """Raises InvalidDeviceError for bounds that no value can keep and for choices of several JSON types."""
+    """Raises InvalidDeviceError for no generator, bounds that no value can keep, and choices of several JSON types."""
     seed = simulation.seed if simulation.seed is not None else f"{thing_name}{simulation.path}"
     every = parse_duration(simulation.every)
     return Signal(
@@ -58,6 +58,11 @@ def _value(simulation: Simulation, *, seed: str, every: timedelta) -> Value:
         return _random_walk(simulation.random_walk, seed=seed, place=simulation.path)
     if simulation.choice is not None:
         return _choice(simulation.choice, seed=seed, place=simulation.path)
+    if simulation.constant is None:
+        raise InvalidDeviceError(
+            f"spec.device.simulate {simulation.path}: its generator is null: name one, or apply the manifest once "
+            "more if it says {} there (server-side apply makes null of what it empties)"
+        )
     constant = simulation.constant
     return lambda _number, _before: constant
 

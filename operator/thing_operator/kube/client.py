@@ -171,7 +171,11 @@ class KubeClient:
         await self._content(request)
 
     async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
-        """Server-side apply of the fields in ``body``, which become ours."""
+        """Server-side apply of the fields in ``body``, which become ours.
+
+        Of an object that it empties the API server makes null (structured-merge-diff 6.4): to have it as in ``body``,
+        it is applied once more.
+        """
         request = Request(
             "PATCH",
             resource.path(key.namespace, key.name),
@@ -179,7 +183,8 @@ class KubeClient:
             body=body,
             content_type="application/apply-patch+yaml",
         )
-        return await self._json(request)
+        answer = await self._json(request)
+        return await self._json(request) if _made_null(body, answer) else answer
 
     async def delete(
         self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
@@ -290,6 +295,15 @@ class KubeClient:
         if response.ok:
             return response
         raise await _refusal(response, request)
+
+
+def _made_null(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    """Whether an empty object that was applied is null in the answer."""
+    for name, value in wanted.items():
+        found = stored.get(name, value)
+        if isinstance(value, Mapping) and (found is None or _made_null(value, found)):
+            return True
+    return False
 
 
 def _watch_event(line: bytes, request: Request) -> WatchEvent:

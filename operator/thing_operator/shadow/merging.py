@@ -23,6 +23,11 @@ def merge(target: JsonValue, patch: JsonObject) -> JsonObject:
     return merged
 
 
+def without_nulls(section: JsonObject) -> JsonObject:
+    """The section as an empty shadow would keep it: a key that is null counts as left out. Arrays stay as they are."""
+    return merge({}, section)
+
+
 def difference(desired: JsonObject, reported: JsonObject) -> JsonObject:
     """The delta: what ``desired`` has and ``reported`` lacks or has otherwise.
 

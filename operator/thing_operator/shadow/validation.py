@@ -32,14 +32,16 @@ def check_section(
     name: str,
     document_limit: int = 8192,
     max_depth: int = MAX_DEPTH,
+    null_keys: bool = False,
 ) -> None:
     """Check one section; ``name`` is its place for the message, such as ``spec.desired``.
 
     ``document_limit`` is in bytes and counts desired and reported together: a section under it may still be
-    refused. Raises InvalidDocumentError, whose message names the JSON Pointer and the remedy.
+    refused. ``null_keys``: a key may be null, which says that it is left out (``merging.without_nulls``). Raises
+    InvalidDocumentError, whose message names the JSON Pointer and the remedy.
     """
 
-    checker = _Checker(name=name, max_depth=max_depth)
+    checker = _Checker(name=name, max_depth=max_depth, null_keys=null_keys)
     if not isinstance(value, dict):
         raise checker.invalid((), f"must be an object, not {type(value).__name__}")
     checker.check_object(value, ())
@@ -52,6 +54,7 @@ def check_section(
 class _Checker:
     name: str
     max_depth: int
+    null_keys: bool
 
     def invalid(self, path: Path, text: str) -> InvalidDocumentError:
         pointer = to_pointer(path)
@@ -63,11 +66,10 @@ class _Checker:
         for key, child in value.items():
             if not _is_unicode(key):
                 raise self.invalid(path, "has a key with half a Unicode character: correct it")
-            if child is None:
-                raise self.invalid(
-                    (*path, key), "is null: leave the key out, that removes it from the shadow"
-                )
-            self._check(child, (*path, key))
+            if child is not None:
+                self._check(child, (*path, key))
+            elif not self.null_keys:
+                raise self.invalid((*path, key), "is null: leave the key out")
 
     def _check(self, value: JsonValue, path: Path) -> None:
         if isinstance(value, dict):

@@ -16,11 +16,12 @@ from thing_operator.api.conditions import (
     find_condition,
     update_conditions,
 )
-from thing_operator.api.thing import ThingStatus
+from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
 from thing_operator.shadow.planning import DesiredPolicy
+from thing_operator.shadow.pointers import leaves, to_pointer
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.problem import Problem
 
@@ -122,7 +123,25 @@ def _accepted(observation: Observation) -> Finding:
     message = "the shadow service has accepted the desired state of this generation"
     if not is_connected(observation):
         message += "; the session is down at present, see Connected"
-    return _ready_is("True", Reason.ACCEPTED, message)
+    return _ready_is("True", Reason.ACCEPTED, message + _left_out(observation.spec))
+
+
+def _left_out(spec: ThingSpec | None) -> str:
+    """Words for the keys that are null: whoever wrote one may have meant more."""
+    written = {
+        "spec.desired": spec.desired if spec else None,
+        "spec.device.reported": spec.device.reported if spec and spec.device else None,
+    }
+    nulls = [
+        f"{name}{to_pointer(path)}"
+        for name, section in written.items()
+        for path, value in leaves(section or {})
+        if value is None
+    ]
+    if not nulls:
+        return ""
+    named = ", ".join(nulls[:3]) + (", ..." if nulls[3:] else "")
+    return f"; what is null counts as left out ({named}): take the key out, or write {{}} for an empty object"
 
 
 def _ready_is(status: ConditionStatus, reason: Reason, message: str) -> Finding:

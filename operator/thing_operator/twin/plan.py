@@ -6,7 +6,7 @@ from thing_operator.api.thing import ThingSpec
 from thing_operator.core.json_values import JsonObject
 from thing_operator.device import CONNECTION_STATUS, PRESENCE_PATH, DeviceProgram, online_report
 from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
-from thing_operator.shadow.merging import merge
+from thing_operator.shadow.merging import merge, without_nulls
 from thing_operator.shadow.planning import DesiredPolicy, SectionPlan, plan_section
 from thing_operator.shadow.validation import check_section
 from thing_operator.twin.managed_paths import ManagedPaths
@@ -125,11 +125,11 @@ def _plan_desired(
     document_limit: int,
 ) -> SectionPlan:
     policy = spec.desired_policy or DesiredPolicy.MERGE
-    wanted = spec.desired or {}
+    written = spec.desired or {}
     if policy is not DesiredPolicy.OBSERVE:
-        check_section(wanted, name="spec.desired", document_limit=document_limit)
+        check_section(written, name="spec.desired", document_limit=document_limit, null_keys=True)
     return plan_section(
-        wanted=wanted,
+        wanted={} if policy is DesiredPolicy.OBSERVE else without_nulls(written),
         policy=policy,
         managed=managed.desired,
         current=shadow.desired,

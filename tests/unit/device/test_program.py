@@ -44,10 +44,19 @@ def test_facts_position_and_presence_are_one_object() -> None:
     assert made.presence
 
 
+def test_a_null_counts_as_left_out() -> None:
+    device = {"reported": {"a": None, "b": {"c": None, "d": 1}}, "acknowledge": "All"}
+    assert program(device, {"a": 1}).facts == {"b": {"d": 1}}
+    assert program(device | {"reported": {"a": 1}}, {"a": None}).facts == {"a": 1}, "a has one author"
+
+
 @pytest.mark.parametrize(
     ("device", "desired", "named"),
     [
-        ({"reported": {"a": None}}, None, "spec.device.reported/a is null"),
+        ({"reported": {"a": [None]}}, None, "spec.device.reported/a/0 is null inside an array"),
+        ({"simulate": [simulated("/t", constant={"a": None})]}, None, "/t/a is null: leave the key out"),
+        ({"simulate": [simulated("/t", constant=None)]}, None, "/t: its generator is null"),
+        ({"simulate": [simulated("/t", counter=None)]}, None, "/t: its generator is null"),
         ({"reported": {"tcxn": {"rssi": "good"}}}, None, "spec.device.reported/tcxn/rssi must be"),
         ({"reported": {"latlng": "1,1"}, "location": {"lat": 1, "lng": 1}}, None, "/latlng is what"),
         (

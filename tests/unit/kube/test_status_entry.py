@@ -36,6 +36,22 @@ def test_only_another_status_is_queued(status: bytes, *, is_queued: bool) -> Non
     assert made.desired == (status if is_queued else None)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "stored", "is_same"),
+    [
+        (b'{"n":18446744073709551615}', b'{"n":18446744073709552000}', True),
+        (b'{"n":[{"m":9223372036854775808}]}', b'{"n":[{"m":9223372036854775807}]}', False),
+        (b'{"n":9223372036854775807}', b'{"n":9223372036854775806}', False),
+        (b'{"n":9223372036854775808}', b'{"n":9223372036854776000}', True),
+        (b'{"n":-0.0}', b'{"n":0}', True),
+    ],
+)
+def test_a_number_that_the_api_server_rounds_is_not_written_again(
+    wanted: bytes, stored: bytes, *, is_same: bool
+) -> None:
+    assert entry(wanted).detect_foreign_write(stored, asked_at=0.0) is not is_same
+
+
 def test_the_same_again_withdraws_what_is_queued() -> None:
     made = entry()
     enqueue(made, B, urgent=True)

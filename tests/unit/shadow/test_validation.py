@@ -32,3 +32,9 @@ def test_refused(value: Any, pointer: str, words: str) -> None:
 @pytest.mark.parametrize("value", [{}, {"a": {}, "b": [[1.5, True, "ø"], {"c": ""}]}, DEEP["0"]])
 def test_accepted(value: Any) -> None:
     check_section(value, name="spec.desired")
+
+
+def test_where_null_says_that_a_key_is_left_out_it_is_one_in_an_array_that_is_refused() -> None:
+    check_section({"a": None, "b": {"c": None}}, name="spec.desired", null_keys=True)
+    with pytest.raises(InvalidDocumentError, match="/a/0 is null inside an array"):
+        check_section({"a": [None]}, name="spec.desired", null_keys=True)

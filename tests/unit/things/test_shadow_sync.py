@@ -42,6 +42,17 @@ async def test_a_removed_key_gets_null_and_is_forgotten_after() -> None:
     assert done.managed.desired == ("/a",)
 
 
+async def test_a_key_that_becomes_null_is_left_out() -> None:
+    thing = Reconciles()
+    await thing.run({"x": {"a": 1}, "y": 1})
+    done = await thing.run({"x": None, "y": 1}, generation=2)
+    assert done.accepted
+    assert thing.session.sent[1:] == [{"x": None}]
+    assert done.managed.desired == ("/y",)
+    await thing.run({"x": {}, "y": 1}, generation=3)
+    assert thing.session.desired() == {"x": {}, "y": 1}
+
+
 async def test_a_foreign_edit_is_repaired_and_then_not_at_once_again() -> None:
     thing = Reconciles()
     await thing.run({"a": 1})

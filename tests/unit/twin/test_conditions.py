@@ -249,6 +249,20 @@ def test_a_certificate_that_ends_soon_is_valid_and_warned_of_once(life: int, lef
     assert event_worthy(condition_keys(first), later) == []
 
 
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        ({"desired": {"a": {"b": None}}}, "(spec.desired/a/b)"),
+        ({"desired": {"a": None}, "device": {"reported": {"b": None}}}, "/a, spec.device.reported/b)"),
+        ({"desired": dict.fromkeys("abcd")}, "(spec.desired/a, spec.desired/b, spec.desired/c, ...)"),
+    ],
+)
+def test_what_is_null_counts_as_left_out_and_is_named(spec: dict[str, Any], named: str) -> None:
+    [ready, *_] = thing_conditions(seen(spec=ThingSpec.model_validate(spec)))
+    assert (ready.status, ready.reason) == ("True", Reason.ACCEPTED)
+    assert f"counts as left out {named}" in ready.message if named[0] == "(" else named in ready.message
+
+
 def test_a_suspended_thing_says_that_what_it_shows_is_of_before() -> None:
     suspended = seen(
         accepted=False,
