@@ -7,21 +7,9 @@ from typing import Any
 from tests.support.cloud import Things
 from tests.support.operator import Workspace
 from tests.support.polling import eventually
+from tests.support.thing_objects import ODD
 
 from thing_operator.core.json_values import json_equal
-
-ODD: dict[str, Any] = {
-    "numbers": [0, -1, 1.5, 1e-7, 2**53 + 1, -(2**63), 1e300],
-    "one": 1,
-    "unicode": 'Ærøskøbing 🧊 "quoted" \\ \n',
-    "Ключ": {"深い": {"もっと": "ok"}},
-    "": {"": "empty keys"},
-    "a/b": {"m~n": "~1 ~0"},
-    "nothing": {},
-    "list": [],
-    "lists": [[1, [2, {}]], {"k": [True, False, ""]}],
-    "flags": {"yes": True, "no": False},
-}
 
 
 def apply_as(workspace: Workspace, manager: str, name: str, spec: dict[str, Any]) -> None:

@@ -15,6 +15,21 @@ WRITE_BUDGET = "THING_OPERATOR_STATUS__WRITES_PER_SECOND"
 DESIRED = {"setpoint": -18, "mode": "auto", "limits": {"min": -25, "max": -15}}
 
 
+ODD: dict[str, Any] = {
+    "numbers": [0, -1, 1.5, 1e-7, 2**53 + 1, -(2**63), 1e300],
+    "one": 1,
+    "unicode": 'Ærøskøbing 🧊 "quoted" \\ \n',
+    "Ключ": {"深い": {"もっと": "ok"}},
+    "": {"": "empty keys"},
+    "a/b": {"m~n": "~1 ~0"},
+    "nothing": {},
+    "list": [],
+    "lists": [[1, [2, {}]], {"k": [True, False, ""]}],
+    "flags": {"yes": True, "no": False},
+}
+"""A desired or reported state of everything that JSON, YAML and AWS have agreed on."""
+
+
 def raised_budgets(size: int) -> dict[str, str]:
     """Settings under which neither AWS's default quotas nor the write budget set the pace."""
     return {

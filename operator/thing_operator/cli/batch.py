@@ -25,7 +25,7 @@ _EXIT_REFUSED = 2
 _SHORT = 12
 """Digits of a fingerprint in the table; JSON has them all."""
 
-_LOG_WIDTH = 200
+LOG_WIDTH = 200
 """Columns where there is no terminal to ask: in a log, broken lines are worse than long ones."""
 
 
@@ -111,7 +111,7 @@ def _print_table(rows: Iterable[dict[str, Any]], *, title: str) -> None:
         )
         # Text, since a folder may be called [red] or worse.
         table.add_row(*(Text(cell) for cell in cells), style="" if row["result"] == "Usable" else "red")
-    Console(width=None if sys.stdout.isatty() else _LOG_WIDTH).print(table)
+    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(table)
 
 
 def refuse(message: str, *, reason: Reason | ToolReason, output: Output) -> NoReturn:

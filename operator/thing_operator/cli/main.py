@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from thing_operator import __version__
+from thing_operator.cli.adopt import adopt
 from thing_operator.cli.batch import app as batch_app
 from thing_operator.cli.batch_create import create
 from thing_operator.cli.batch_import import import_batch
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+app.command()(adopt)
 app.command()(crds)
 app.command()(probe)
 batch_app.command("import")(import_batch)

@@ -37,14 +37,14 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, Any] | No
         raise SettingsError(_explain(error)) from None
 
 
-def read_ca_file(file: Path) -> str:
-    """The certificates of ``endpoint.caFile`` as plain PEM. Raises SettingsError."""
+def read_ca_file(file: Path, *, name: str = "endpoint.caFile") -> str:
+    """The certificates of a file as plain PEM; ``name`` is what the user calls it. Raises SettingsError."""
     try:
         return read_authorities(file.read_bytes())
     except OSError as error:
-        raise SettingsError(f"endpoint.caFile {file} cannot be read: {error}") from None
+        raise SettingsError(f"{name} {file} cannot be read: {error}") from None
     except CredentialsError as error:
-        raise SettingsError(f"endpoint.caFile {file} cannot be used: {error.message}") from None
+        raise SettingsError(f"{name} {file} cannot be used: {error.message}") from None
 
 
 def _read_file(file: Path) -> dict[str, Any]:

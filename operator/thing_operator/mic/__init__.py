@@ -1,4 +1,4 @@
-"""Client of MIC's Cloud API: signing in, ordering batches, following them."""
+"""Client of MIC's Cloud API: signing in, ordering batches, following them, finding things."""
 
 from thing_operator.mic.client import MicClient, Stack, find_stack, open_stack
 from thing_operator.mic.errors import (
@@ -7,7 +7,7 @@ from thing_operator.mic.errors import (
     MicUnavailableError,
     OrderUnansweredError,
 )
-from thing_operator.mic.messages import Account, BatchItem, BatchOrder, BatchState
+from thing_operator.mic.messages import Account, BatchItem, BatchOrder, BatchState, ThingItem
 
 __all__ = [
     "Account",
@@ -20,6 +20,7 @@ __all__ = [
     "MicUnavailableError",
     "OrderUnansweredError",
     "Stack",
+    "ThingItem",
     "find_stack",
     "open_stack",
 ]

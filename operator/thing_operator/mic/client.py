@@ -1,4 +1,4 @@
-"""MIC's Cloud API: manifest, login, refresh, order a batch, list batches (docs/background/mic.md#the-cloud-api)."""
+"""MIC's Cloud API: manifest, login, refresh, batches, things (docs/background/mic.md#the-cloud-api)."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,13 +17,20 @@ from thing_operator.mic.messages import (
     Account,
     BatchItem,
     BatchOrder,
+    ThingItem,
     Tokens,
     batches_in,
     complaint_in,
+    search_for_things,
+    things_in,
     tokens_in,
 )
 
 _NOT_LET_IN = frozenset({401, 403})
+_PAGE = 500
+"""Things of one search: an answer of theirs has some 100 KiB."""
+_SEARCH_LIMIT = 10_000
+"""What a search shows with its pages (docs/background/mic.md#searches)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,29 @@ class MicClient:
     async def batches(self) -> tuple[BatchItem, ...]:
         """The batches that the account may see: unfinished first, then the latest, at most 1,000."""
         return batches_in(_checked(await self._let_in(lambda: self._send("GET", "/thingbatches"))))
+
+    async def find_things(self, *, thing_type: str | None, domain: str | None) -> tuple[ThingItem, ...]:
+        """The things that the account may see, of a type and a domain where they are given, sorted by name.
+
+        Raises MicRefusedError when there are more than a search shows.
+        """
+        found: dict[str, ThingItem] = {}
+        start, total = 0, 1
+        while start < total:
+            if total > _SEARCH_LIMIT:
+                raise MicRefusedError(
+                    f"there are {total} things, and MIC's search shows {_SEARCH_LIMIT}: ask by thing type or domain"
+                )
+            body = search_for_things(start=start, size=_PAGE, thing_type=thing_type, domain=domain)
+            answer = await self._let_in(lambda body=body: self._send("POST", "/things/find", body))  # type: ignore[misc]
+            total, items = things_in(_checked(answer))
+            found |= {item.name: item for item in items}
+            start += _PAGE
+        if len(found) < total:
+            raise MicUnavailableError(
+                f"MIC's search says that there are {total} things and shows {len(found)}: ask again"
+            )
+        return tuple(found[name] for name in sorted(found))
 
     async def _send_order(self, order: BatchOrder) -> Answer:
         try:

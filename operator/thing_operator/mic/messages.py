@@ -53,6 +53,15 @@ class BatchOrder:
         return body | ({"protocol": self.protocol} if self.protocol else {})
 
 
+@dataclass(frozen=True, slots=True)
+class ThingItem:
+    """A thing as a search has it. ``parent``: the thing that speaks for this one; ``protocol`` None: MIC says none."""
+
+    name: str
+    protocol: str | None = None
+    parent: str | None = None
+
+
 class BatchState(StrEnum):
     """MIC says no state; it follows from the other fields (docs/background/mic.md#batches-of-things)."""
 
@@ -132,6 +141,41 @@ def batches_in(body: Any) -> tuple[BatchItem, ...]:
     if not isinstance(items, list):
         raise MicUnavailableError("MIC's list of batches is no list")
     return tuple(_item(each) for each in items if isinstance(each, Mapping) and each.get("batchId"))
+
+
+def search_for_things(*, start: int, size: int, thing_type: str | None, domain: str | None) -> dict[str, Any]:
+    """The JSON body of ``POST /things/find`` for one page (docs/background/mic.md#searches)."""
+    wanted = {"thingType": thing_type, "domain": domain}
+    terms = [{"term": {name: value}} for name, value in wanted.items() if value is not None]
+    query = {"bool": {"filter": terms}} if terms else {"match_all": {}}
+    fields = ["thingName", "protocol", "parentThingName"]
+    return {
+        "query": {"from": start, "size": size, "query": query, "_source": fields},
+        "type": "thing,sub_thing",
+    }
+
+
+def things_in(body: Any) -> tuple[int, tuple[ThingItem, ...]]:
+    """How many things a search has found in all, and those of this page. Raises MicUnavailableError for others."""
+    hits = body.get("hits") if isinstance(body, Mapping) else None
+    listed = hits.get("hits") if isinstance(hits, Mapping) else None
+    if not isinstance(hits, Mapping) or not isinstance(listed, list):
+        raise MicUnavailableError("MIC's answer to the search for things holds no hits")
+    items = tuple(_thing(hit) for hit in listed if isinstance(hit, Mapping))
+    total = hits.get("total")
+    # Since version 7 Elasticsearch says it as an object.
+    count = _number(total.get("value") if isinstance(total, Mapping) else total)
+    return (len(items) if count is None else count), items
+
+
+def _thing(hit: Json) -> ThingItem:
+    source = hit.get("_source")
+    inner: Json = source if isinstance(source, Mapping) else {}
+    return ThingItem(
+        name=str(inner.get("thingName") or hit.get("_id")),
+        protocol=_text(inner.get("protocol")),
+        parent=_text(inner.get("parentThingName")),
+    )
 
 
 def moment(value: Any) -> datetime | None:

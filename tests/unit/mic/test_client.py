@@ -167,6 +167,35 @@ class TestLogin:
         )
 
 
+def page(names: range, total: int) -> web.Response:
+    return said({"hits": {"total": total, "hits": [{"_id": f"{number:08}"} for number in names]}})
+
+
+class TestFind:
+    """Things, page by page."""
+
+    async def test_all_pages(self, site: Site, client: MicClient) -> None:
+        site.says("/prod/things/find", page(range(500), 502), page(range(500, 502), 502))
+        found = await client.find_things(thing_type="191", domain=None)
+        assert [item.name for item in found] == [f"{number:08}" for number in range(502)]
+        asked = [json.loads(await request.text())["query"] for request in site.asked[1:]]
+        assert [(body["from"], body["size"]) for body in asked] == [(0, 500), (500, 500)]
+
+    async def test_none(self, site: Site, client: MicClient) -> None:
+        site.says("/prod/things/find", page(range(0), 0))
+        assert await client.find_things(thing_type=None, domain=None) == ()
+
+    async def test_more_than_a_search_shows(self, site: Site, client: MicClient) -> None:
+        site.says("/prod/things/find", page(range(500), 10_001))
+        with pytest.raises(MicRefusedError, match="there are 10001 things"):
+            await client.find_things(thing_type=None, domain=None)
+
+    async def test_pages_that_overlap(self, site: Site, client: MicClient) -> None:
+        site.says("/prod/things/find", page(range(500), 600))
+        with pytest.raises(MicUnavailableError, match="there are 600 things and shows 500"):
+            await client.find_things(thing_type=None, domain=None)
+
+
 class TestOrder:
     """A batch is ordered once; what is not known is said to be not known."""
 

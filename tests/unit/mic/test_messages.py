@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thing_operator.mic import BatchState, MicUnavailableError
-from thing_operator.mic.messages import Complaint, batches_in, complaint_in, moment, tokens_in
+from thing_operator.mic.messages import (
+    Complaint,
+    ThingItem,
+    batches_in,
+    complaint_in,
+    moment,
+    search_for_things,
+    things_in,
+    tokens_in,
+)
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 URL = "https://b.s3.amazonaws.com/k?Signature=s3cret"
@@ -118,10 +127,36 @@ def test_a_list_that_is_none(body: Any) -> None:
         batches_in(body)
 
 
+def test_a_search_names_what_it_wants() -> None:
+    body = search_for_things(start=500, size=500, thing_type=None, domain=None)
+    assert (body["query"]["from"], body["query"]["query"]) == (500, {"match_all": {}})
+    body = search_for_things(start=0, size=1, thing_type="191", domain="root")
+    terms = [{"term": {"thingType": "191"}}, {"term": {"domain": "root"}}]
+    assert body["query"]["query"] == {"bool": {"filter": terms}}
+
+
+@pytest.mark.parametrize("total", [3, {"value": 3, "relation": "eq"}])
+def test_what_a_search_has_found(total: Any) -> None:
+    hits = [
+        {"_id": "1", "_source": {"thingName": "00000001", "protocol": "mqtt"}},
+        {"_id": "hub__a", "_source": {"parentThingName": "hub"}},
+        {"_id": "00000003"},
+    ]
+    items = (ThingItem("00000001", "mqtt"), ThingItem("hub__a", parent="hub"), ThingItem("00000003"))
+    assert things_in({"hits": {"total": total, "hits": hits}}) == (3, items)
+    assert things_in({"hits": {"hits": hits}}) == (3, items)
+
+
+@pytest.mark.parametrize("body", [None, {}, {"hits": []}, {"hits": {"total": 1}}])
+def test_an_answer_to_a_search_that_is_none(body: Any) -> None:
+    with pytest.raises(MicUnavailableError):
+        things_in(body)
+
+
 @given(JSON)
 def test_whatever_comes_it_is_read_or_refused_in_our_words(body: Any) -> None:
     complaint = complaint_in(body)
     assert complaint is None or len(complaint.message) < 300
-    for read in (batches_in, tokens_in):
+    for read in (batches_in, things_in, tokens_in):
         with suppress(MicUnavailableError):
             read(body)

@@ -1,0 +1,1 @@
+"""A fleet that is there already becomes Things in files, and nothing of it changes."""
