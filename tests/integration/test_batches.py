@@ -60,6 +60,23 @@ def test_a_hundred_things_from_zip_to_ready(workspace: Workspace) -> None:
     assert after == before
 
 
+def test_an_object_of_the_template_may_be_emptied(workspace: Workspace) -> None:
+    data = workspace.cloud.create_batch(2, key_type="ec")
+    made = workspace.cloud.things(data)
+    workspace.store_zip(data)
+
+    def check_template(desired: Json) -> None:
+        workspace.apply("ThingBatch", "b", batch_spec(**create_things(desired)))
+        workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
+        for name, thing in made.items():
+            assert workspace.get(name)["spec"]["desired"] == desired
+            workspace.wait_for(name, "Ready")
+            assert workspace.desired(thing) == desired
+
+    check_template({"x": {"a": 1}})
+    check_template({"x": {}})
+
+
 def test_one_bad_folder_spoils_nothing_and_is_named(workspace: Workspace) -> None:
     data = workspace.cloud.create_batch(3, key_type="ec")
     spoilt = io.BytesIO()
