@@ -24,7 +24,8 @@ _FILES = tuple(dict.fromkeys(name for pair in DEFAULT_KEYS for name in pair))
 def things_in_files(source: Path, *, now: datetime) -> tuple[FoundThing, ...]:
     """The things of a zip, of a thing's folder, or of all zips and things' folders below a folder.
 
-    Raises ToolError for what cannot be read or holds no thing, ArchiveRefusedError for a zip that is refused whole.
+    A zip of a folder that is refused whole is found as a thing that cannot be used. Raises ToolError for what cannot
+    be read or holds no thing, ArchiveRefusedError when ``source`` itself is a zip that is refused.
     """
     try:
         found = tuple(_things_in(source, now=now))
@@ -44,13 +45,18 @@ def things_in_files(source: Path, *, now: datetime) -> tuple[FoundThing, ...]:
 def _things_in(path: Path, *, now: datetime) -> Iterator[FoundThing]:
     if not path.is_dir():
         yield from _in_zip(path, now=now)
-    elif any((path / name).is_file() for name in _FILES):
+        return
+    if any((path / name).is_file() for name in _FILES):
         yield _in_folder(path, now=now)
-    else:
-        for child in sorted(path.iterdir()):
-            is_of_interest = child.is_dir() or child.suffix.lower() == ".zip"
-            if is_of_interest and not child.name.startswith("."):
-                yield from _things_in(child, now=now)
+        return
+    for child in sorted(path.iterdir()):
+        if child.name.startswith(".") or not (child.is_dir() or child.suffix.lower() == ".zip"):
+            continue
+        try:
+            yield from _things_in(child, now=now)
+        except ArchiveRefusedError as error:
+            # One of several: the others are read.
+            yield FoundThing(str(child), str(child), problem=error.message)
 
 
 def _in_zip(path: Path, *, now: datetime) -> Iterator[FoundThing]:

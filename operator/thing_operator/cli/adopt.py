@@ -190,7 +190,8 @@ def _report(adoptions: "Sequence[Adoption]", folders: "OutputFolders", *, form: 
     else:
         words = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
         title = f"{len(rows)} things: {words}; {attention} need attention"
-        _print_table(adoptions, title=title)
+        _print_table(adoptions)
+        typer.echo(f"{title}; Things are in {folders.things}")
     if folders.secrets is not None and any(each.secret for each in adoptions):
         Console(stderr=True, highlight=False).print(
             Text(f"warning: the files in {folders.secrets} hold private keys: never put them into Git"),
@@ -210,8 +211,8 @@ def _row(adoption: "Adoption") -> dict[str, Any]:
     return {key: value for key, value in row.items() if value is not None}
 
 
-def _print_table(adoptions: "Sequence[Adoption]", *, title: str) -> None:
-    table = Table("Thing", "Result", "Shadow", "Message", title=title)
+def _print_table(adoptions: "Sequence[Adoption]") -> None:
+    table = Table("Thing", "Result", "Shadow", "Message")
     for each in adoptions:
         version = "" if each.version is None else str(each.version)
         # Text, since a thing's folder may be called [red] or worse.

@@ -77,7 +77,7 @@ class TestWritten:
         assert adoption.needs_attention
         assert named in adoption.message
 
-    @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), True, 1e300, "18446744073709551616"])
+    @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), True, 1e300, [1], "18446744073709551616"])
     def test_numbers_that_kubernetes_keeps_are_taken(self, value: Any) -> None:
         adoption = decided(found(), look(desired={"a": value}), options=WITH_DESIRED)
         assert spec_of(adoption)["desired"] == {"a": value}

@@ -60,8 +60,8 @@ def test_all_in_one_file_beside_what_is_in_it(tmp_path: Path) -> None:
 def test_secrets_are_their_owners_alone_and_apart(tmp_path: Path) -> None:
     folders = OutputFolders(tmp_path / "things", tmp_path / "secrets")
     folders.check()
-    folders.write(adoptions("a", options=AdoptOptions("fleet", write_secrets=True)))
-    assert list(texts(tmp_path / "things")) == ["thing-a.yaml"]
+    folders.write((*adoptions("a", options=AdoptOptions("fleet", write_secrets=True)), *adoptions("b")))
+    assert list(texts(tmp_path / "things")) == ["thing-a.yaml", "thing-b.yaml"]
     assert list(texts(tmp_path / "secrets")) == ["secret-thing-a.yaml"]
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "secrets" / "secret-thing-a.yaml").stat().st_mode) == 0o600

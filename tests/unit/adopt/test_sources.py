@@ -78,7 +78,14 @@ class TestFiles:
         assert caught.value.reason == ToolReason.UNREADABLE
         (tmp_path / "bad.zip").write_bytes(b"PK no zip")
         with pytest.raises(ArchiveRefusedError, match=r"bad\.zip: "):
-            read(tmp_path)
+            read(tmp_path / "bad.zip")
+
+    def test_a_zip_that_is_refused_does_not_end_the_others(self, tmp_path: Path) -> None:
+        store(tmp_path / "a", ONE)
+        (tmp_path / "bad.zip").write_bytes(b"PK no zip")
+        found = read(tmp_path)
+        assert list(found) == ["a", str(tmp_path / "bad.zip")]
+        assert str(found[str(tmp_path / "bad.zip")].problem).startswith(f"{tmp_path / 'bad.zip'}: ")
 
 
 def secret(name: str, pair: Pair | None = ONE, **annotations: str) -> dict[str, Any]:
