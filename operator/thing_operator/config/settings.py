@@ -171,22 +171,28 @@ class DeviceSettings(_Group):
     )
 
 
+_LISTEN_PORT = "port to listen on; 0 turns it off"
+
+
 class ListenSettings(_Group):
     """A port that the operator listens on, and at which address."""
 
     address: ListenAddress | None = Field(
         default=None, description="IP address to listen on; all of the machine's if absent"
     )
-    port: Port = Field(description="port to listen on; 0 turns it off")
+    port: Port
 
 
 class HealthSettings(ListenSettings):
     """Where the probes are answered: ``/healthz``, ``/startupz`` and ``/readyz``."""
 
+    port: Port = Field(default=8080, description=_LISTEN_PORT)
+
 
 class MetricsSettings(ListenSettings):
     """Where Prometheus finds the metrics, and how many series there are."""
 
+    port: Port = Field(default=9090, description=_LISTEN_PORT)
     per_thing: bool = Field(
         default=False,
         description="also a series for each condition of each Thing, four for every Thing",
@@ -231,8 +237,8 @@ class Settings(BaseSettings):
     )
     batch: BatchSettings = BatchSettings()
     device: DeviceSettings = DeviceSettings()
-    metrics: MetricsSettings = MetricsSettings(port=9090)
-    health: HealthSettings = HealthSettings(port=8080)
+    metrics: MetricsSettings = MetricsSettings()
+    health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
 
     @classmethod
