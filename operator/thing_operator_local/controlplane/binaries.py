@@ -39,7 +39,8 @@ class _Tool:
     program: GoProgram
     source: _Source
     pin: str | None
-    """The Go module whose version the program's version is; None for a program of ours, always built."""
+    """The Go module whose version the program's version is. None for what is always built: a program of ours, and a
+    scanner, whose findings tests hold exactly."""
 
     version_arguments: tuple[str, ...] = ("--version",)
     skew: int = 0
@@ -52,6 +53,7 @@ _QUICK = ("all=-dwarf=false", f"{_KUBERNETES}/...=-dwarf=false -l", "k8s.io/clie
 _PLANE = _Source("controlplane", _KUBERNETES, "Kubernetes", "about 5 minutes", _QUICK)
 _HELM = _Source("helm", "helm.sh/helm/v4", "Helm", "about 2 minutes")
 _HELM_3 = _Source("helm3", "helm.sh/helm/v3", "Helm", "half a minute after Helm 4")
+_SCANNERS = _Source("scanners", "github.com/zegl/kube-score", "the scanners, kube-score", "a minute")
 _ETCD = "go.etcd.io/etcd/server/v3"
 
 _TOOLS = (
@@ -80,16 +82,19 @@ _TOOLS = (
         version_arguments=("version", "--short"),
         skew=1,
     ),
+    _Tool(GoProgram("kube-score", f"{_SCANNERS.pin}/cmd/kube-score"), _SCANNERS, None),
+    _Tool(GoProgram("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"), _SCANNERS, None),
 )
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "controllers", "kubectl")
 HELM = ("helm", "helm3")
+SCANNERS = ("kube-score", "kubeconform")
 
 
 def locate_binaries(
     names: Iterable[str], *, reporter: Reporter, cache: Path | None = None
 ) -> dict[str, Path]:
-    """The path of each program in ``names`` (of CONTROL_PLANE and HELM), built when it is nowhere.
+    """The path of each program in ``names`` (of CONTROL_PLANE, HELM and SCANNERS), built when it is nowhere.
 
     A copy in KUBEBUILDER_ASSETS or on PATH counts when it says that it is of the right minor version. Raises
     LocalError when a build is needed and fails.
@@ -99,7 +104,7 @@ def locate_binaries(
     for tool in wanted:
         if (path := _installed(tool, reporter=reporter)) is not None:
             found[tool.program.name] = path
-    for source in (_PLANE, _HELM, _HELM_3):
+    for source in (_PLANE, _HELM, _HELM_3, _SCANNERS):
         programs = [t.program for t in wanted if t.source == source and t.program.name not in found]
         if programs:
             found |= build_binaries(_module(source), programs, reporter=reporter, cache=cache)
