@@ -26,6 +26,9 @@ CHART = ROOT / "charts" / "thing-operator"
 
 Json = dict[str, Any]
 
+# Values that become a part of a manifest as they are, so that a key may be missing.
+_PARTS = re.compile(r"resources|podSecurityContext|securityContext|probes\.\w+")
+
 _KEY = re.compile(r"^( *)([A-Za-z]+):")
 _COMMENT = re.compile(r"^ *# (-- )?(.*)$")
 
@@ -97,18 +100,28 @@ def _plain(node: Any, definitions: Mapping[str, Any]) -> Any:
 
 
 def chart_schema() -> Json:
-    """values.schema.json with its generated parts renewed."""
+    """values.schema.json with its generated parts renewed.
+
+    What has a default is required, since only a null takes it away: that is refused, where a template would fail or
+    take it for false.
+    """
     schema: Json = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     schema["properties"]["config"] = settings_schema()
+    required: dict[str, list[str]] = {}
     for value in documented_values():
-        node, *parents = reversed(value.path.split("."))
+        parents, _, node = value.path.rpartition(".")
         place = schema
-        for parent in reversed(parents):
+        for parent in parents.split(".") if parents else ():
             place = place["properties"][parent]
         known = place["properties"][node]
         place["properties"][node] = {"description": value.description} | {
             key: child for key, child in known.items() if key != "description"
         }
+        needed = [node] if not _PARTS.fullmatch(value.path) else []
+        place["required"] = required.setdefault(parents, [])
+        required[parents] += needed
+        if parents and parents not in required[""]:
+            required[""].append(parents)
     return schema
 
 

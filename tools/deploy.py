@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "thing-operator"
 
 _NAME = "thing-operator"
+# The chart refuses none. In deploy/ the name of the image is what an overlay replaces.
+_REGISTRY = "localhost"
 _HEADER = "# Rendered from charts/thing-operator by `make chart`; do not edit.\n"
 _SOURCE = re.compile(r"^# Source: thing-operator/templates/(\S+)\n", re.MULTILINE)
 # What is Helm's, and what kustomize's configMapGenerator does its own way.
@@ -46,9 +48,10 @@ def generated(helm: Path) -> dict[Path, str]:
 def _render(helm: Path, values: str) -> dict[str, str]:
     """What each template renders to."""
     command = [str(helm), "template", _NAME, str(CHART), f"--namespace={_NAME}", values]
+    command.append(f"--set=image.registry={_REGISTRY}")
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, str] = {}
-    pieces = _SOURCE.split(_DROPPED.sub("", done.stdout))
+    pieces = _SOURCE.split(_DROPPED.sub("", done.stdout).replace(f"{_REGISTRY}/", ""))
     for source, text in zip(pieces[1::2], pieces[2::2], strict=True):
         content = text.strip().removesuffix("---").strip() + "\n"
         found[source] = f"{found[source]}---\n{content}" if source in found else content

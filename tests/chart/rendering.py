@@ -1,7 +1,9 @@
 """Rendering the chart with given values, as ``helm template`` does it."""
 
 import json
+import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "thing-operator"
 
 Json = dict[str, Any]
+REGISTRY: Json = {"registry": "reg.example"}
 
 # The C parser where PyYAML was built with it: the CRDs are long.
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -45,6 +48,8 @@ class Helm:
         return "" if done.returncode == 0 else done.stdout + done.stderr
 
     def _run(self, *arguments: str, values: Json | None) -> subprocess.CompletedProcess[str]:
+        if self.chart == CHART:
+            values = installable(values or {})
         return subprocess.run(
             [str(self.program), *arguments, "--values=-"],
             input=json.dumps(values or {}),
@@ -57,6 +62,25 @@ class Helm:
     def objects(self, values: Json | None = None) -> list[Json]:
         """The objects it renders to; without the CRDs, unless the values ask for them."""
         return load({"crds": {"enabled": False}} | (values or {}), self)
+
+
+def installable(values: Json) -> Json:
+    """The values with a registry where they name none, which the chart refuses."""
+    image = values.get("image", {})
+    return values | {"image": REGISTRY | image} if isinstance(image, dict) else values
+
+
+def parent_chart(folder: Path, values: Json, dependencies: Sequence[Json] = ({},)) -> Path:
+    """A chart with these values that this one is a part of, once for each dependency; returns its folder."""
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    part = {key: about[key] for key in ("name", "version")}
+    parent: Json = {"apiVersion": "v2", "name": "parent", "version": "1.0.0"}
+    parent["dependencies"] = [part | dependency for dependency in dependencies]
+    folder.mkdir(parents=True)
+    (folder / "Chart.yaml").write_text(json.dumps(parent), encoding="utf-8")
+    (folder / "values.yaml").write_text(json.dumps(values), encoding="utf-8")
+    shutil.copytree(CHART, folder / "charts" / part["name"])
+    return folder
 
 
 def load(values: Json, helm: Helm) -> list[Json]:

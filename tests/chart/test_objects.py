@@ -1,79 +1,35 @@
-"""Whole renderings: the same twice, the same by both versions of Helm, and what a real API server says to them."""
+"""Whole renderings: the same however they are made, and what a real API server says to them."""
 
 import json
+import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.chart.rendering import CHART, ROOT, Helm, Json, load, of_kind
+from tests.chart.matrix import EVERYTHING, MATRIX
+from tests.chart.rendering import CHART, ROOT, Helm, Json, installable, load, of_kind, parent_chart
 from tests.support.controlplane import Kubectl
 
 from thing_operator import __version__
 from thing_operator_local.controlplane import ControlPlane
 
-EVERYTHING: Json = {
-    "commonLabels": {"team": "cold-chain"},
-    "commonAnnotations": {"example.com/owner": "me"},
-    "config": {"endpoint": {"host": "b.example", "port": 8884}, "log": {"level": "debug"}},
-    "endpointCa": {"configMapName": "ca"},
-    "podDisruptionBudget": {"enabled": True},
-    "networkPolicy": {
-        "enabled": True,
-        "brokerCidrs": ["10.0.0.0/8"],
-        "apiServerCidrs": ["fd00::/8"],
-        "metricsFrom": [{"namespaceSelector": {}}],
-        "extraEgress": [{"ports": [{"port": 3128}]}],
-        "extraIngress": [{"from": [{"podSelector": {}}]}],
-    },
-    "serviceMonitor": {"enabled": True, "interval": "30s", "relabelings": [{"action": "drop"}]},
-    "podMonitor": {"enabled": True, "scrapeTimeout": "5s"},
-    "imagePullSecrets": [{"name": "pull"}],
-    "priorityClassName": "system-cluster-critical",
-    "nodeSelector": {"disk": "ssd"},
-    "tolerations": [{"key": "edge", "operator": "Exists"}],
-    "affinity": {"nodeAffinity": {}},
-    "topologySpreadConstraints": [
-        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
-    ],
-    "extraArgs": ["--all-namespaces"],
-    "extraEnv": [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
-    "extraVolumes": [{"name": "v", "emptyDir": {}}],
-    "extraVolumeMounts": [{"name": "v", "mountPath": "/v"}],
-    "extraContainers": [{"name": "sidecar", "image": "x"}],
-    "extraObjects": ["apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-extra\n"],
-    "serviceAccount": {"annotations": {"a": "b"}},
-}
-MATRIX: dict[str, Json] = {
-    "defaults": {},
-    "everything": EVERYTHING,
-    "namespaced": {"namespaces": ["team-a", "team-b"], "rbac": {"batches": False}},
-    "everything, namespaced": EVERYTHING | {"namespaces": ["team-a"], "endpointCa": {"secretName": "ca"}},
-    "no ports": {
-        "config": {"metrics": {"port": 0}, "health": {"port": 0}},
-        "networkPolicy": {"enabled": True},
-    },
-    "bare": {
-        "rbac": {"create": False, "aggregateClusterRoles": False},
-        "serviceAccount": {"create": False},
-        "tests": {"enabled": False},
-        "resources": None,
-        "podDisruptionBudget": {"enabled": True, "minAvailable": "50%"},
-    },
-    "paused, long names": {
-        "replicas": 0,
-        "fullnameOverride": "x" * 50,
-        "image": {"digest": "sha256:" + "0" * 64},
-    },
-    "openshift": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
-}
 
-
-def test_it_renders_the_same_twice_and_by_helm_3(chart: Helm, chart3: Helm) -> None:
-    for values in MATRIX.values():
+def test_it_renders_the_same_twice_and_alike_by_helm_3_and_as_a_part_of_a_chart(
+    chart: Helm, chart3: Helm, tmp_path: Path
+) -> None:
+    """The parent has the values in its own values.yaml, as a repository for GitOps has them."""
+    for number, values in enumerate(MATRIX.values()):
         objects = load(values, chart)
         assert objects == load(values, chart)
-        assert sorted(map(json.dumps, objects)) == sorted(map(json.dumps, load(values, chart3)))
+        parent = parent_chart(tmp_path / str(number), {"thing-operator": installable(values)})
+        for helm in (chart3, replace(chart, chart=parent), replace(chart3, chart=parent)):
+            assert in_order(load(values if helm is chart3 else {}, helm)) == in_order(objects)
+
+
+def in_order(objects: list[Json]) -> list[str]:
+    return sorted(map(json.dumps, objects))
 
 
 def test_both_versions_of_helm_find_no_fault(chart: Helm, chart3: Helm) -> None:
@@ -132,7 +88,8 @@ def test_chart_crds_and_program_are_of_one_version(chart: Helm) -> None:
 
 def test_lint_and_package(helm: Path, helm3: Path, tmp_path: Path) -> None:
     for program in (helm, helm3):
-        subprocess.run([program, "lint", "--strict", CHART], check=True, capture_output=True)
+        lint = [str(program), "lint", "--strict", str(CHART), "--set=image.registry=localhost"]
+        subprocess.run(lint, check=True, capture_output=True)
         subprocess.run(
             [program, "package", CHART, "--destination", tmp_path], check=True, capture_output=True
         )
@@ -174,17 +131,21 @@ def notes(helm: Helm, values: Json) -> str:
         "--dry-run=client",
         "--values=-",
     ]
-    done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, input=json.dumps(installable(values)), capture_output=True, text=True, check=True
+    )
     return done.stdout.split("\nNOTES:\n")[1]
 
 
 def test_the_notes_say_what_to_do_next(chart: Helm) -> None:
     usual = notes(chart, {"config": {"endpoint": {"host": "b.example"}}})
-    commands = [line.strip() for line in usual.splitlines() if line.startswith("     ")]
+    lines = [line.strip() for line in usual.splitlines()]
+    commands = [line for line in lines if line.startswith(("kubectl", "helm"))]
     assert commands == [
         "kubectl --namespace ns rollout status deployment/r-thing-operator",
-        "kubectl create secret generic freezers-zip --namespace default --from-file=batch.zip",
-        "kubectl apply --namespace default --filename deploy/examples/freezers.yaml",
+        "helm test r --namespace ns",
+        "kubectl create secret generic first-zip --namespace default --from-file=batch.zip",
+        "kubectl apply --namespace default --filename -",
         "kubectl get thingbatches,things --namespace default",
     ]
     special = notes(chart, {"namespaces": ["team-a"], "replicas": 0, "crds": {"enabled": False}})
@@ -197,3 +158,21 @@ def test_the_notes_say_what_to_do_next(chart: Helm) -> None:
     ):
         assert words in special
         assert words not in usual
+
+
+@pytest.mark.usefixtures("namespaces")
+@pytest.mark.parametrize("batches", [True, False])
+def test_the_first_manifest_is_right_and_writes_nothing(
+    chart: Helm, kubectl: Kubectl, *, batches: bool
+) -> None:
+    """Whoever installs the chart pastes it as it stands, onto things that are real."""
+    said = notes(chart, {"namespaces": ["team-a"], "rbac": {"batches": batches}})
+    [manifest] = re.findall(r"echo '([^']+)' \|\n +kubectl apply --namespace team-a --filename -\n", said)
+    body = yaml.safe_load(manifest)
+    assert body["kind"] == ("ThingBatch" if batches else "Thing")
+    assert {"desired", "device", "simulate", "template"} & set(re.findall(r"\w+", manifest)) == set()
+    kubectl(
+        *("apply", "--dry-run=server", "--validate=strict", "--namespace=team-a", "--filename=-"),
+        input=manifest,
+    )
+    assert "deploy/" not in said

@@ -47,9 +47,10 @@ ACCEPTED: list[Json] = [
     {"config": {"session": {"keepAlive": 300, "connectTimeout": "1h30m"}}},
     {"config": {"shadow": {"documentLimit": 8192}, "metrics": {"port": 0}}},
     {"podDisruptionBudget": {"enabled": True, "minAvailable": "50%"}},
-    {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
-    {"resources": None, "probes": {"startup": None}},
-    {"global": {"imageRegistry": "x"}},
+    {"podSecurityContext": {"runAsUser": None, "runAsGroup": "", "fsGroup": ""}},
+    {"resources": None, "probes": {"startup": None, "liveness": {"timeoutSeconds": ""}}},
+    {"global": {"imageRegistry": "x"}, "enabled": True},
+    {"image": {"registry": "", "repository": "r.example/thing-operator"}},
 ]
 
 
@@ -85,11 +86,38 @@ def test_helm_3_refuses_the_same(chart3: Helm) -> None:
             {"config": {"metrics": {"port": 0}}, "podMonitor": {"enabled": True}},
             "there is nothing to scrape: set a port",
         ),
+        ({"image": {"registry": ""}}, "no image is published yet"),
+        ({"enabled": False}, "write `condition:"),
     ],
 )
 def test_values_that_exclude_each_other(chart: Helm, values: Json, words: str) -> None:
     with pytest.raises(RefusedError, match=words):
         chart.text(values)
+
+
+def test_a_null_takes_no_default_away(chart: Helm, chart3: Helm) -> None:
+    """It would be false, or fail in a template: both programs name it instead."""
+    nulls: Json = {}
+    expected = set()
+    for value in documented_values():
+        head, _, rest = value.path.partition(".")
+        if head not in {"resources", "podSecurityContext", "securityContext", "probes"}:
+            nulls.setdefault(head, {}).update({rest: None}) if rest else nulls.update({head: None})
+            expected.add(rest or head)
+    for helm in (chart, chart3):
+        with pytest.raises(RefusedError) as caught:
+            helm.text(nulls)
+        assert {name for name in expected if f"'{name}'" not in str(caught.value)} == set()
+
+
+def test_every_setting_may_be_given_alone() -> None:
+    """No setting of a group needs another one beside it, neither in the schema nor in the operator."""
+    for name, group in Settings().model_dump(mode="json", by_alias=True, exclude_none=True).items():
+        for key, default in group.items() if isinstance(group, dict) else ():
+            alone: Json = {name: {key: default}}
+            assert Settings(**alone).model_dump() == Settings().model_dump()
+    config = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))["properties"]["config"]
+    assert [name for name, group in config["properties"].items() if "required" in group] == []
 
 
 def test_every_setting_and_every_value_is_described() -> None:

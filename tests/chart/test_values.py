@@ -31,10 +31,10 @@ CIDR = [{"ipBlock": {"cidr": "10.0.0.0/8"}}]
 
 # Path of the value, the value, and where it is found: kind, path in the object, what stands there.
 CASES: list[tuple[str, Any, str, str, Any]] = [
-    ("image.registry", "reg.example/", "Deployment", f"{CONTAINER}.image", "reg.example/thing-operator:0.1.0"),
-    ("image.repository", "team/op", "Deployment", f"{CONTAINER}.image", "team/op:0.1.0"),
-    ("image.tag", "9", "Deployment", f"{CONTAINER}.image", "thing-operator:9"),
-    ("image.digest", DIGEST, "Deployment", f"{CONTAINER}.image", f"thing-operator@{DIGEST}"),
+    ("image.registry", "r.example/", "Deployment", f"{CONTAINER}.image", "r.example/thing-operator:0.1.0"),
+    ("image.repository", "team/op", "Deployment", f"{CONTAINER}.image", "reg.example/team/op:0.1.0"),
+    ("image.tag", "9", "Deployment", f"{CONTAINER}.image", "reg.example/thing-operator:9"),
+    ("image.digest", DIGEST, "Deployment", f"{CONTAINER}.image", f"reg.example/thing-operator@{DIGEST}"),
     ("image.pullPolicy", "Always", "Deployment", f"{CONTAINER}.imagePullPolicy", "Always"),
     ("imagePullSecrets", [{"name": "p"}], "Deployment", f"{POD}.imagePullSecrets", [{"name": "p"}]),
     ("imagePullSecrets", [{"name": "p"}], "Pod", "spec.imagePullSecrets", [{"name": "p"}]),
@@ -83,7 +83,8 @@ CASES: list[tuple[str, Any, str, str, Any]] = [
     ("networkPolicy.apiServerCidrs", ["10.0.0.0/8"], "NetworkPolicy", "spec.egress.1.to", CIDR),
     ("networkPolicy.metricsFrom", [PEER], "NetworkPolicy", "spec.ingress.0.from", [PEER]),
     ("networkPolicy.extraEgress", [RULE], "NetworkPolicy", "spec.egress.3", RULE),
-    ("networkPolicy.extraIngress", [RULE], "NetworkPolicy", "spec.ingress.2", RULE),
+    ("networkPolicy.extraIngress", [RULE], "NetworkPolicy", "spec.ingress.1", RULE),
+    ("networkPolicy.dnsTo", [PEER], "NetworkPolicy", "spec.egress.0.to", [PEER]),
     *(
         case
         for value, kind, endpoint in (
@@ -109,7 +110,7 @@ COUNTED: list[tuple[str, Any, str, int]] = [
     ("rbac.aggregateClusterRoles", False, "ClusterRole", 1),
     ("serviceAccount.create", False, "ServiceAccount", 0),
     ("podDisruptionBudget.enabled", True, "PodDisruptionBudget", 1),
-    ("networkPolicy.enabled", True, "NetworkPolicy", 1),
+    ("networkPolicy.enabled", True, "NetworkPolicy", 2),
     ("serviceMonitor.enabled", True, "ServiceMonitor", 1),
     ("podMonitor.enabled", True, "PodMonitor", 1),
     ("tests.enabled", False, "Pod", 0),
@@ -121,7 +122,7 @@ COUNTED: list[tuple[str, Any, str, int]] = [
 
 # Values that have a test of their own below, or in another module.
 ELSEWHERE = {"config", "endpointCa.configMapName", "endpointCa.secretName", "endpointCa.key", "crds.keep"}
-ELSEWHERE |= {"rbac.batches", "extraObjects"}
+ELSEWHERE |= {"rbac.batches", "extraObjects", "openshift"}
 
 
 def found_at(body: Any, path: str) -> Any:
@@ -257,7 +258,8 @@ def test_extra_objects_are_templates(chart: Helm) -> None:
 @pytest.mark.parametrize("port", ["metrics", "health"])
 def test_ports_follow_the_settings(chart: Helm, port: str) -> None:
     def ports(number: int) -> list[Json]:
-        objects = chart.objects({"config": {port: {"port": number}}, "networkPolicy": {"enabled": True}})
+        policies = {"enabled": True, "metricsFrom": [PEER]}
+        objects = chart.objects({"config": {port: {"port": number}}, "networkPolicy": policies})
         container = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
         service = of_kind(objects, "Service")[0]["spec"]["ports"]
         policy = of_kind(objects, "NetworkPolicy")[0]["spec"]["ingress"]
@@ -268,6 +270,46 @@ def test_ports_follow_the_settings(chart: Helm, port: str) -> None:
 
     assert ports(7777)[0]["containerPort"] == 7777
     assert ports(0) == []
+
+
+def networks(rule: Json) -> dict[str, list[str]]:
+    """Each block of addresses that a rule names, and what is not part of it."""
+    blocks = [peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer]
+    return {block["cidr"]: block.get("except", []) for block in blocks}
+
+
+def test_the_network_policy_is_narrow_by_default(chart: Helm) -> None:
+    policies = of_kind(chart.objects({"networkPolicy": {"enabled": True}}), "NetworkPolicy")
+    operator, test = (policy["spec"] for policy in policies)
+    dns, api_server, brokers = operator["egress"]
+    # A policy sees the port of the pod that answers: 53, and 5353 on OpenShift.
+    assert {(port["port"], port["protocol"]) for port in dns["ports"]} == {
+        (number, protocol) for number in (53, 5353) for protocol in ("UDP", "TCP")
+    }
+    assert networks(dns) == {"169.254.0.0/16": []}
+    assert dns["to"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == [
+        "kube-system",
+        "openshift-dns",
+    ]
+    for rule in (api_server, brokers):
+        assert set(networks(rule)) == {"0.0.0.0/0", "::/0"}
+        assert "169.254.0.0/16" in networks(rule)["0.0.0.0/0"]
+    assert {"10.0.0.0/8", "192.168.0.0/16"} <= set(networks(brokers)["0.0.0.0/0"])
+    # Nobody reads metrics unasked; helm test asks for the health.
+    assert [[port["port"] for port in rule["ports"]] for rule in operator["ingress"]] == [[8080]]
+    assert operator["ingress"][0]["from"] == [{"podSelector": test["podSelector"]}]
+    assert test["ingress"] == []
+    assert test["egress"] == [
+        dns,
+        {"ports": [{"port": 8080, "protocol": "TCP"}], "to": [{"podSelector": operator["podSelector"]}]},
+    ]
+
+
+def test_nothing_comes_in_where_nothing_is_asked(chart: Helm) -> None:
+    [policy] = of_kind(
+        chart.objects({"networkPolicy": {"enabled": True}, "tests": {"enabled": False}}), "NetworkPolicy"
+    )
+    assert policy["spec"]["ingress"] == []
 
 
 def test_the_pod_is_hardened_by_default(chart: Helm) -> None:

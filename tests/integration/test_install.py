@@ -74,7 +74,11 @@ def workspace_in(
 
 
 def values_for(cloud: LocalCloud, **more: object) -> Json:
-    return {"config": settings_for(cloud), "endpointCa": {"configMapName": "broker-ca"}} | more
+    return {
+        "config": settings_for(cloud),
+        "endpointCa": {"configMapName": "broker-ca"},
+        "image": {"registry": "registry.example.com"},
+    } | more
 
 
 def apply_batch(workspace: Workspace, *, size: int, name: str = "b", **spec: object) -> dict[str, CloudThing]:

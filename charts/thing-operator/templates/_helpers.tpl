@@ -45,6 +45,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end }}
 
+{{/* The pod of helm test. */}}
+{{- define "thing-operator.testLabels" -}}
+{{ include "thing-operator.releaseLabels" . }}
+app.kubernetes.io/component: test
+{{- end }}
+
 {{/*
 Labels and annotations of an object: (list root labels annotations), where the object's own go before the common ones.
 They stand under "metadata:", indented by two.
@@ -71,6 +77,33 @@ annotations:
 {{- else -}}
 {{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) }}
 {{- end -}}
+{{- end }}
+
+{{/*
+A value that is a part of a manifest: (list value leftOut), without the keys that are "", those named in leftOut, and maps
+that are empty then. Null would not do: where this chart is a part of another, Helm 4 ignores it in the parent's values.
+*/}}
+{{- define "thing-operator.given" -}}
+{{- $value := deepCopy (default dict (index . 0)) -}}
+{{- range index . 1 }}{{ $_ := unset $value . }}{{ end -}}
+{{- include "thing-operator.removeEmpty" $value -}}
+{{- with $value }}{{ toYaml . }}{{ end -}}
+{{- end }}
+
+{{- define "thing-operator.removeEmpty" -}}
+{{- $map := . -}}
+{{- range $key, $value := . -}}
+{{- if kindIs "map" $value }}{{ include "thing-operator.removeEmpty" $value }}{{ end -}}
+{{- if or (kindIs "invalid" $value) (and (kindIs "string" $value) (not $value)) (and (kindIs "map" $value) (not $value)) -}}
+{{- $_ := unset $map $key -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Security context of the pods. OpenShift gives each namespace users and groups of its own, and refuses others. */}}
+{{- define "thing-operator.podSecurityContext" -}}
+{{- $platforms := ternary (list "runAsUser" "runAsGroup" "fsGroup") list .Values.openshift -}}
+{{- include "thing-operator.given" (list .Values.podSecurityContext $platforms) -}}
 {{- end }}
 
 {{/* Ports that the operator listens on, from its settings; 0 is off. */}}
