@@ -24,6 +24,8 @@ _PARENT = f"""
     from pathlib import Path
     from thing_operator_local.processes import ChildProcess
 
+    # A shell's background jobs, and so what is started below one, ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = []
     def start():
         started.append(ChildProcess({_FAMILY!r}, name="family", log=Path(sys.argv[1])))
