@@ -396,6 +396,17 @@ def test_will_on_mics_topic_reaches_the_shadow_and_disconnect_sends_none(
     assert document["version"] == 1
 
 
+def test_will_of_no_bytes_is_a_will(cloud: LocalCloud, thing: CloudThing) -> None:
+    """MQTT allows it, and mochi by itself refuses its CONNECT."""
+    topic = f"tcxn/things/{thing.name}/shadow/backdate"
+    with Device(cloud.info, service_identity(cloud.info), client_id="$observer-empty") as observer:
+        assert observer.subscribe(topic) == [1]
+        device = Device(cloud.info, thing, will=(topic, b"", 1, False)).connect()
+        assert device.connack == "Success"
+        device.drop()
+        assert observer.messages.get(timeout=60) == (topic, b"")
+
+
 def test_session_that_is_not_clean_is_kept_with_its_messages(cloud: LocalCloud, thing: CloudThing) -> None:
     with Device(cloud.info, thing, clean=False) as device:
         assert not device.session_present

@@ -56,8 +56,11 @@ func (d *dialect) Provides(b byte) bool {
 	return false
 }
 
-// OnConnect lowers or raises the keep-alive silently, as AWS does.
-func (d *dialect) OnConnect(cl *mqtt.Client, _ packets.Packet) error {
+// OnConnect lowers or raises the keep-alive silently, as AWS does, and empties a will that is to be empty.
+func (d *dialect) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
+	if isEmptyWill(pk) {
+		cl.Properties.Will.Payload = nil
+	}
 	asked := cl.State.Keepalive
 	if asked == 0 || asked > maxKeepAlive {
 		cl.State.Keepalive = maxKeepAlive
@@ -148,6 +151,9 @@ func (d *dialect) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Pack
 	if isConnect {
 		cl.ID = pk.Connect.ClientIdentifier // for the log: mochi sets it after this
 		pk.ProtocolVersion = levelOf(pk.ProtocolVersion)
+		if pk.Connect.WillFlag && len(pk.Connect.WillPayload) == 0 {
+			pk.Connect.WillPayload = emptyWill
+		}
 	}
 	fault := ""
 	switch {
@@ -178,6 +184,13 @@ func (d *dialect) refuseVersion(cl *mqtt.Client, version byte) {
 	note(cl, fmt.Sprintf("refused: protocol level %d, and MIC's Thing API has MQTT 3.1.1 (level 4) alone", version))
 	cl.Properties.ProtocolVersion = version
 	_ = d.server.SendConnack(cl, packets.ErrUnsupportedProtocolVersion, false, nil)
+}
+
+// emptyWill stands for a payload of no bytes, which MQTT allows in a will and mochi does not.
+var emptyWill = []byte{0}
+
+func isEmptyWill(pk packets.Packet) bool {
+	return len(pk.Connect.WillPayload) > 0 && &pk.Connect.WillPayload[0] == &emptyWill[0]
 }
 
 // levelOf is a CONNECT's protocol level without the bit by which a bridge of mosquitto says that it is one.
