@@ -185,6 +185,12 @@ def test_what_goes_wrong_with_one_thing_does_not_end_the_others(
     assert "its shadow was not read: " in other["message"]
 
 
+def test_a_namespace_without_things_secrets_is_said(adopt: Adopt, tmp_path: Path) -> None:
+    done = adopt("--from-secrets", "--output=things", expect=2)
+    assert json.loads(done.stdout)["error"]["reason"] == "NoUsableThing"
+    assert not (tmp_path / "things").exists()
+
+
 def test_nothing_is_written_where_something_is(adopt: Adopt, tmp_path: Path) -> None:
     (tmp_path / "things").mkdir()
     (tmp_path / "things" / "README.md").write_text("mine")

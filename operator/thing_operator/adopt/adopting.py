@@ -64,6 +64,12 @@ async def adopt(
     check_namespace(options.namespace)
     output.check()
     found, cluster = await _find(sources, options.namespace)
+    if not found:
+        raise ToolError(
+            f"no Secret of namespace {options.namespace} is a thing's: their names are thing-<thing name>, or the "
+            "annotation thing-operator.io/thing-name says which thing one is for",
+            reason=ToolReason.NO_USABLE_THING,
+        )
     wanted = [one for one in found if is_to_look_at(one, cluster)]
     looked = 0
 

@@ -13,6 +13,8 @@ from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
 
 _PARALLEL = 32
 _PATIENCE = timedelta(seconds=60)
+_OF_THE_ENDPOINT = frozenset({Reason.TLS_FAILED, Reason.ENDPOINT_UNREACHABLE})
+_OPTIONS = "for this command: --endpoint, --port and --ca-file"
 _UNDER_WAY = frozenset({Reason.CONNECTING, Reason.CONNECTED})
 
 
@@ -62,7 +64,8 @@ async def _look(hub: Hub, spec: SessionSpec) -> ShadowLook:
         if view.connected and view.document is not None:
             looked.set_result(ShadowLook(document=view.document))
         elif view.reason not in _UNDER_WAY:
-            looked.set_result(ShadowLook(problem=f"its shadow was not read: {view.message}"))
+            hint = f" ({_OPTIONS})" if view.reason in _OF_THE_ENDPOINT else ""
+            looked.set_result(ShadowLook(problem=f"its shadow was not read: {view.message}{hint}"))
 
     session = hub.open(spec, see)
     try:

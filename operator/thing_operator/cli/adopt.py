@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from thing_operator.api.model import HOST_NAME_PATTERN
 from thing_operator.cli.batch import LOG_WIDTH, Output, refuse
 from thing_operator.config import read_ca_file
 from thing_operator.core.errors import ThingOperatorError, ToolError
@@ -130,6 +132,11 @@ def _look(host: str | None, port: int, *, ca_file: Path | None, rate: float) -> 
     if host is None:
         raise ToolError(
             "name the --endpoint whose shadows are to be looked at, or --offline for not looking at them",
+            reason=ToolReason.INVALID_ARGUMENTS,
+        )
+    if not re.fullmatch(HOST_NAME_PATTERN, host):
+        raise ToolError(
+            f"--endpoint {host} is no host name: name it without scheme, port and path",
             reason=ToolReason.INVALID_ARGUMENTS,
         )
     ca = read_ca_file(ca_file, name="--ca-file") if ca_file else None

@@ -52,6 +52,7 @@ def test_private_keys_are_warned_of(tmp_path: Path) -> None:
     [
         (["--no-cluster"], "name the --endpoint whose shadows"),
         ([*OFFLINE, "--stack=a", "--api=https://b"], "either --stack or --api"),
+        (["--no-cluster", "--endpoint=https://h:8883"], "is no host name: name it without scheme"),
         (["--no-cluster", "--endpoint=h", "--ca-file=none.pem"], "--ca-file none.pem cannot be read"),
         (["--offline", "--kubeconfig=none"], "none"),
         ([*OFFLINE, "--from-secrets"], "--from-secrets needs the cluster"),
