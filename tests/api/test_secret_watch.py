@@ -19,7 +19,8 @@ from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.ports import WATCH_TIMEOUT, ApiClient, WatchEvent
 from thing_operator.kube.resources import SECRETS
-from thing_operator.kube.secret_watch import SecretWatch
+from thing_operator.watching.secret_watch import SecretWatch
+from thing_operator.watching.stream_health import wait_for_answers
 
 
 class WatchAtServer:
@@ -41,8 +42,8 @@ class WatchAtServer:
 @pytest.fixture
 async def setup(client: KubeClient, namespace: str) -> AsyncIterator[WatchAtServer]:
     made = WatchAtServer(client, (namespace,))
-    await made.watch.prepare()
     task = asyncio.create_task(made.watch.run())
+    await wait_for_answers(made.watch.healths)
     yield made
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -64,16 +65,6 @@ async def test_what_is_made_changed_and_deleted_is_reported(
     await client.delete(SECRETS, key)
     await until(lambda: setup.seen == [key] * 3)
     assert setup.resyncs == 0
-
-
-async def test_what_happens_between_prepare_and_run_is_reported(client: KubeClient, namespace: str) -> None:
-    setup = WatchAtServer(client, ())
-    await setup.watch.prepare()
-    await client.create(SECRETS, namespace, secret("early"))
-    task = asyncio.create_task(setup.watch.run())
-    await until(lambda: ObjectKey(namespace, "early") in setup.seen)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 class CountingClient(ForwardingClient):
@@ -109,12 +100,12 @@ async def test_secrets_of_others_cost_no_memory(client: KubeClient, kubectl: Kub
     """100 Secrets of 100 KB: 10 MB of content, of which nothing comes here and of whose names nothing is kept."""
     counting = CountingClient(client)
     setup = WatchAtServer(counting, (namespace,))
-    await setup.watch.prepare()
     items = [secret(f"s{number}", 100_000) for number in range(100)]
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     tracemalloc.start()
     task = asyncio.create_task(setup.watch.run())
     try:
+        await wait_for_answers(setup.watch.healths)
         await asyncio.to_thread(kubectl, "create", "--filename=-", f"--namespace={namespace}", input=manifest)
         await until(lambda: len(setup.seen) == 100)
         setup.seen.clear()

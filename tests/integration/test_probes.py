@@ -19,7 +19,7 @@ from tests.support.operator import Workspace
 from tests.support.polling import eventually, until
 from tests.support.ports import reserved_ports
 
-from thing_operator.app import probes, watch_monitor
+from thing_operator.app import probes
 from thing_operator.app.run import run_operator
 from thing_operator.app.supervisor import TaskDiedError
 from thing_operator.config import Settings, load_settings
@@ -62,8 +62,9 @@ def test_all_pass_while_the_broker_is_out_of_reach(workspace: Workspace, things:
         "crds",
         "resync",
         "tasks",
-        "secretWatch",
-        "thingWatch",
+        "kopf",
+        f"secretWatch in {workspace.namespace}",
+        f"thingWatch in {workspace.namespace}",
         f"thingBatchWatch in {workspace.namespace}",
     }
 
@@ -121,7 +122,7 @@ class Gate:
 
 
 class RunningOperator:
-    """An operator in a thread of its own (kopf cancels every task of its loop at its end), behind a gate."""
+    """An operator in a thread of its own, behind a gate."""
 
     def __init__(self, *, settings: Settings, gate: Gate) -> None:
         self.gate = gate
@@ -183,8 +184,7 @@ async def running(
     kubeconfig.write_text(text.replace(control_plane.server, f"https://{LOOPBACK}:{gate.port}"))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setattr(checks, "BLOCKED_SECONDS", 1.5)
-    monkeypatch.setattr(watch_monitor, "_GAP_SECONDS", 2.0)
-    monkeypatch.setattr(probes, "_OWN_WATCH_PATIENCE", timedelta(seconds=2))
+    monkeypatch.setattr(probes, "_PATIENCE", timedelta(seconds=2))
     overrides = {"namespaces": (namespace,), "metrics": {"port": 0}, "health": {"port": reserved_ports(1)[0]}}
     settings = load_settings(overrides=overrides)
     await gate.open()
@@ -218,7 +218,7 @@ async def test_a_blocked_loop_fails_liveness_and_only_while_it_is_blocked(runnin
     await running.until("healthz", 200)
 
 
-@pytest.mark.parametrize("part", ["secret watch", "status writer", "queue of things", "resync"])
+@pytest.mark.parametrize("part", ["secret watch", "kopf", "status writer", "queue of things", "resync"])
 async def test_a_part_that_dies_ends_the_operator_loudly(
     running: RunningOperator, part: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -58,6 +58,16 @@ class FakeClient(ApiClient):
     ) -> AsyncGenerator[WatchEvent, None]:
         raise AssertionError(f"watch {resource.plural}")
 
+    def watch_lines(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[bytes, None]:
+        raise AssertionError(f"watch {resource.plural} by the line")
+
 
 class ForwardingClient(ApiClient):
     """Passes everything on to another client; ``calls`` are the names of the methods, in order."""
@@ -132,4 +142,17 @@ class ForwardingClient(ApiClient):
             metadata_only=metadata_only,
             timeout=timeout,
             on_open=on_open,
+        )
+
+    def watch_lines(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[bytes, None]:
+        self.calls.append("watch_lines")
+        return self._client.watch_lines(
+            resource, namespace=namespace, resource_version=resource_version, on_open=on_open
         )

@@ -1,41 +1,41 @@
 """The operator put together: watches in front, the controllers behind them, one hub of sessions.
 
-What comes in is only translated: an event becomes a snapshot in a cache and a key on a queue. Things, which come
-by the thousand, have a watch of our own (``kube.watch``); ThingBatches come from kopf (``app.run``).
+What comes in is only translated: an event becomes a snapshot in a cache and a key on a queue.
 """
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Self
+from typing import Self
 
 from thing_operator.app.controllers import Controllers
-from thing_operator.app.probes import Progress
 from thing_operator.app.supervisor import Supervisor
+from thing_operator.app.watches import Watches
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
-from thing_operator.core.errors import ThingOperatorError, ToolError
-from thing_operator.core.reasons import ToolReason
-from thing_operator.kube.errors import NotFoundError
-from thing_operator.kube.ports import ApiClient, WatchEvent
-from thing_operator.kube.secret_watch import SecretWatch
-from thing_operator.kube.watch import Watch
+from thing_operator.kube.ports import ApiClient
 from thing_operator.observability.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
-
-log = logging.getLogger(__name__)
 
 _STOP_TIMEOUT = timedelta(seconds=8)
 """SIGTERM ends the process in under 10 s with 1,000 sessions."""
 
 
 class Operator:
-    """Owns every part of the running operator; an async context manager."""
+    """Owns every part of the running operator; an async context manager.
+
+    ``on_kopf_start`` is called each time that kopf has begun, and has taken the process' signals over.
+    """
 
     def __init__(
-        self, *, client: ApiClient, settings: Settings, metrics: Metrics, clock: Clock | None = None
+        self,
+        *,
+        client: ApiClient,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Clock | None = None,
+        on_kopf_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
@@ -45,28 +45,16 @@ class Operator:
         self.controllers = Controllers(
             client=client, hub=self.hub, settings=settings, metrics=metrics, clock=self._clock
         )
-        self.secret_watch = SecretWatch(
-            client,
-            namespaces=settings.namespaces,
-            on_secret=self.controllers.on_secret_change,
-            on_resync=self.controllers.on_secrets_resync,
-            clock=self._clock,
-        )
-        self.thing_watch = Watch(
-            client,
-            self.controllers.things.informer.resource,
-            namespaces=settings.namespaces,
-            begin=self.controllers.things.informer.relist_namespace,
-            on_event=self._thing_event,
-            clock=self._clock,
+        self.watches = Watches(
+            client, self.controllers, settings=settings, clock=self._clock, on_kopf_start=on_kopf_start
         )
         self.supervisor = Supervisor()
-        self.progress = Progress(clock=self._clock, resync_interval=settings.resync_interval)
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- start and stop
 
     async def __aenter__(self) -> Self:
+        """Begins when what is watched is listed, however long that takes; not at all when it is to end before."""
         try:
             await self._start()
         except BaseException:
@@ -78,27 +66,16 @@ class Operator:
         controllers = self.controllers
         for start in (self.hub.start, controllers.writer.start, controllers.events.start):
             self.supervisor.watch_task(await start())
-        await self.secret_watch.prepare()
+        for task in self.watches.start():
+            self._tasks.append(task)
+            self.supervisor.watch_task(task)
         # The whole list before the first reconcile: which of two Things is the older must not depend on the order
         # in which the watch shows them.
-        try:
-            await self.thing_watch.prepare()
-            await controllers.batches.informer.relist()
-            self.progress.listed()
-        except NotFoundError:
-            raise ToolError(
-                "the cluster does not know Things: install the CRDs (thing-operator crds | kubectl apply -f -)",
-                reason=ToolReason.CRDS_MISSING,
-            ) from None
+        if not await self.supervisor.unless_ended(self.watches.wait_for_lists()):
+            return
         for controller in controllers:
             self.supervisor.watch_task(await controller.queue.start())
-        self._tasks = [
-            asyncio.create_task(self.secret_watch.run(), name="secret watch"),
-            asyncio.create_task(self.thing_watch.run(), name="thing watch"),
-            asyncio.create_task(self._relist_forever(), name="resync"),
-        ]
-        for task in self._tasks:
-            self.supervisor.watch_task(task)
+        self.watches.progress.has_begun = True
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
@@ -142,28 +119,3 @@ class Operator:
             for key, conditions in self.controllers.registry.condition_sets()
             for kind, status, _reason in conditions
         )
-
-    # --- what comes in
-
-    def batch_event(self, event: Mapping[str, Any]) -> None:
-        """A watch event of a ThingBatch, as kopf hands it over."""
-        self.controllers.batches.informer.on_event(event["type"], event["object"])
-
-    def _thing_event(self, event: WatchEvent) -> None:
-        self.controllers.things.informer.on_event(event.kind, event.body)
-
-    # --- what vanished while a watch was broken
-
-    async def _relist_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.resync_interval.total_seconds())
-            try:
-                for controller in self.controllers:
-                    await controller.informer.relist()
-                self.progress.listed()
-            except ThingOperatorError as error:
-                self.progress.crds_missing = isinstance(error, NotFoundError)
-                log.warning("the comparison with the API server's list failed: %s", error.message)
-            except Exception:
-                # An object that cannot be understood must not end ten thousand sessions; readiness reports it.
-                log.exception("the comparison with the API server's list failed unexpectedly")

@@ -1,62 +1,75 @@
 """What startup and readiness ask of the operator. Read from the probes' thread: plain values only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
 
-from thing_operator.api.names import BATCHES
-from thing_operator.app.supervisor import Supervisor
-from thing_operator.app.watch_monitor import WatchMonitor
 from thing_operator.core.clock import Clock
-from thing_operator.observability.checks import CheckResult, Checks
+from thing_operator.observability.checks import Check, CheckResult, Checks
+from thing_operator.watching.stream_health import StreamHealth
 
 _MISSED_RESYNCS = 3
-_OWN_WATCH_PATIENCE = timedelta(minutes=1)
-"""For so long a watch may be broken: the longest pause between two tries."""
-
-
-class OwnWatch(Protocol):
-    """A watch of our own, which knows for how long it has been broken."""
-
-    @property
-    def broken_for(self) -> timedelta:
-        """For how long it has not worked; 0 while it does."""
+_PATIENCE = timedelta(minutes=1)
+"""For so long a watch may be broken before the operator is not ready: a restarted API server is back sooner."""
 
 
 class Progress:
-    """How far the lists have come."""
+    """How far the lists have come, and how the watches are doing: each kind in each namespace for itself.
 
-    def __init__(self, *, clock: Clock, resync_interval: timedelta) -> None:
+    ``objects`` are the streams that are compared with the API server's list time and again, ``others`` are not.
+    """
+
+    def __init__(
+        self,
+        objects: Sequence[StreamHealth],
+        others: Sequence[StreamHealth],
+        *,
+        clock: Clock,
+        resync_interval: timedelta,
+    ) -> None:
         self._clock = clock
-        self._patience = _MISSED_RESYNCS * resync_interval.total_seconds() + 60
-        self._listed_at: float | None = None
-        self.crds_missing = False
-
-    def listed(self) -> None:
-        """All objects were listed and compared."""
-        self._listed_at = self._clock.monotonic()
-        self.crds_missing = False
+        self._longest_ago = _MISSED_RESYNCS * resync_interval.total_seconds() + 60
+        self._objects = objects
+        self._others = others
+        self.has_begun = False
+        """Whether what could be listed at the start is listed, and reconciled."""
 
     def first_lists(self) -> CheckResult:
-        """Whether it was ever done."""
-        done = self._listed_at is not None
-        return CheckResult(done, "done" if done else "Things and ThingBatches are being listed")
+        """Whether it has begun; until then, what it waits for."""
+        if self.has_begun:
+            return CheckResult(ok=True, detail="done")
+        waiting = [
+            f"{each.name} ({each.trouble})" if each.trouble else each.name
+            for each in (*self._objects, *self._others)
+            if not each.answered.is_set()
+        ]
+        return CheckResult(ok=False, detail=f"being listed: {', '.join(waiting)}")
 
     def resync(self) -> CheckResult:
-        """Whether it was done lately."""
-        if self._listed_at is None:
-            return CheckResult(ok=False, detail="not done yet")
-        age = self._clock.monotonic() - self._listed_at
+        """Whether all was compared with the API server's lists lately."""
+        now = self._clock.monotonic()
+        late = [
+            each.name
+            for each in self._objects
+            if each.listed_at is None or now - each.listed_at > self._longest_ago
+        ]
+        limit = f"at most {self._longest_ago:g} s ago is fine"
         return CheckResult(
-            age < self._patience, f"done {age:.0f} s ago; at most {self._patience:g} s is fine"
+            ok=not late, detail=f"too long ago for {', '.join(late)}; {limit}" if late else f"done; {limit}"
         )
 
     def crds(self) -> CheckResult:
         """Whether the cluster knows our kinds."""
-        if self.crds_missing:
-            return CheckResult(ok=False, detail="the cluster does not know Things any more: install the CRDs")
+        unknown = sorted({each.resource.plural for each in self._objects if each.is_unknown})
+        if unknown:
+            return CheckResult(
+                ok=False, detail=f"the cluster does not know {' and '.join(unknown)}: install the CRDs"
+            )
         return CheckResult(ok=True, detail="served")
+
+    def watches(self) -> Checks:
+        """One check for each watch, by its name."""
+        return {each.check_name: partial(_watch, each) for each in (*self._objects, *self._others)}
 
 
 def startup_checks(progress: Progress) -> Checks:
@@ -64,30 +77,19 @@ def startup_checks(progress: Progress) -> Checks:
     return {"firstLists": progress.first_lists}
 
 
-def ready_checks(
-    *,
-    progress: Progress,
-    supervisor: Supervisor,
-    own_watches: Mapping[str, OwnWatch],
-    kopf_watches: WatchMonitor,
-    namespaces: Sequence[str],
-) -> Checks:
-    """Whether every part of it goes on, by the names of the checks. ``namespaces`` empty: all."""
+def ready_checks(*, progress: Progress, tasks: Check, kopf: Check) -> Checks:
+    """Whether every part of it goes on, by the names of the checks."""
     return {
         "crds": progress.crds,
         "resync": progress.resync,
-        "tasks": supervisor.check,
-        **{name: partial(_own_watch, watch) for name, watch in own_watches.items()},
-        **{
-            f"thingBatchWatch{f' in {namespace}' if namespace else ''}": partial(
-                kopf_watches.check, BATCHES.path(namespace)
-            )
-            for namespace in namespaces or (None,)
-        },
+        "tasks": tasks,
+        "kopf": kopf,
+        **progress.watches(),
     }
 
 
-def _own_watch(watch: OwnWatch) -> CheckResult:
-    broken = watch.broken_for
-    detail = f"broken for {broken.total_seconds():.0f} s" if broken else "open"
-    return CheckResult(broken < _OWN_WATCH_PATIENCE, detail)
+def _watch(health: StreamHealth) -> CheckResult:
+    broken = health.broken_for
+    if not broken:
+        return CheckResult(ok=True, detail="open" if health.answered.is_set() else "not open yet")
+    return CheckResult(broken < _PATIENCE, f"broken for {broken.total_seconds():.0f} s: {health.trouble}")

@@ -7,6 +7,8 @@ writes nothing and costs a reconnect.
 
 import asyncio
 import logging
+from collections.abc import Coroutine
+from typing import Any
 
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
@@ -26,7 +28,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
-        """Set when the first of them has ended, and when the operator has stopped."""
+        """Set when the first of them has ended, and when the process is to end (SIGTERM)."""
         self._watched: list[str] = []
         self._dead: list[str] = []
         self._stopping = False
@@ -45,6 +47,19 @@ class Supervisor:
         if self._dead:
             return CheckResult(ok=False, detail=f"ended: {', '.join(self._dead)}; the operator stops")
         return CheckResult(ok=True, detail=f"{len(self._watched)} run")
+
+    async def unless_ended(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do this, unless the operator is to end before it is done; returns whether it was done. Raises its errors."""
+        doing, ending = asyncio.create_task(work), asyncio.create_task(self.ended.wait())
+        try:
+            await asyncio.wait((doing, ending), return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                doing.result()
+            return doing.done()
+        finally:
+            doing.cancel()
+            ending.cancel()
+            await asyncio.gather(doing, ending, return_exceptions=True)
 
     def raise_for_dead(self) -> None:
         """Raises TaskDiedError when a task has ended that should not have."""

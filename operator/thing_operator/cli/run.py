@@ -1,7 +1,6 @@
 """``thing-operator run``: the operator itself."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,9 +37,6 @@ def run(
         overrides["namespaces"] = tuple(namespace or ())
     settings = load_settings(file=config, overrides=overrides)
     configure_logs(level=settings.log.level, form=settings.log.format)
-    if kubeconfig is not None:
-        # kopf logs in by itself and knows only the variable.
-        os.environ["KUBECONFIG"] = str(kubeconfig)
     from thing_operator.app.run import run_operator  # noqa: PLC0415
 
-    asyncio.run(run_operator(settings=settings))
+    asyncio.run(run_operator(settings=settings, kubeconfig=kubeconfig))

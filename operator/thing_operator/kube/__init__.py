@@ -1,1 +1,1 @@
-"""The API server for any operator: client, watches, snapshots, status writer, Events. Knows no kind of ours."""
+"""The API server for any operator: client, snapshots, status writer, Events. Knows no kind of ours."""

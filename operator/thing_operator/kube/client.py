@@ -7,6 +7,7 @@ The requests of ``kubernetes.aio`` cost several times as much: its generated mod
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -21,7 +22,6 @@ from thing_operator.api import names
 from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
-from thing_operator.core.rate_limit import RateLimiter
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import (
     ApiUnavailableError,
@@ -30,12 +30,12 @@ from thing_operator.kube.errors import (
     NotFoundError,
     ThrottledError,
     UnauthorizedError,
-    error_of,
 )
-from thing_operator.kube.login import LOGIN_PAUSE, Login, Logins, read_login
-from thing_operator.kube.outage import is_of_tls, words_of
+from thing_operator.kube.login import Login, Logins, read_login
+from thing_operator.kube.outage import NOT_THE_API_SERVER, is_of_tls, words_of
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
 from thing_operator.kube.refusals import refusal
+from thing_operator.kube.watch_events import ERROR, read_event, trouble_of
 
 _PARALLEL = 10
 """Requests under way at a time, watches aside: each connection costs a quarter of a MiB for its TLS."""
@@ -74,9 +74,8 @@ class Request:
 class KubeClient:
     """The :class:`~thing_operator.kube.ports.ApiClient` of a cluster, with one login; for one event loop."""
 
-    def __init__(self, logins: Logins, *, clock: Clock) -> None:
+    def __init__(self, logins: Logins) -> None:
         self._logins = logins
-        self._given_out = RateLimiter(1 / LOGIN_PAUSE.total_seconds(), burst=2, clock=clock)
         self._turns = asyncio.Semaphore(_PARALLEL)
         # No limit to the connections: each watched namespace has one for itself.
         self._http = aiohttp.ClientSession(
@@ -98,19 +97,7 @@ class KubeClient:
                 first.server,
             )
         read = partial(read_login, kubeconfig, kube_context=first.kube_context)
-        return cls(Logins(first, read, clock=clock), clock=clock)
-
-    async def login(self) -> Login:
-        """The login for who has been refused with an earlier one: read again, unless that was done a moment ago.
-
-        It comes once a pause: kopf asks for the next one, and for all it wants from the API server, at once.
-        """
-        await self._given_out.acquire()
-        try:
-            return await self._logins.renew(self._logins.now)
-        except LoginError as error:
-            log.warning("the login cannot be read again: %s", error)
-            return self._logins.now
+        return cls(Logins(first, read, clock=clock))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -144,7 +131,10 @@ class KubeClient:
         proceed: str | None = None
         while True:
             asked = dict(query) | ({"continue": proceed} if proceed else {})
-            page = await self._json(Request("GET", resource.path(namespace), query=asked, accept=accept))
+            request = Request("GET", resource.path(namespace), query=asked, accept=accept)
+            page = await self._json(request)
+            if not isinstance(page.get("metadata"), dict) or "items" not in page:
+                raise ApiUnavailableError(f"{request}: the answer is no list: {NOT_THE_API_SERVER}")
             # Of no object at all, the metadata are null.
             yield page | {"items": page["items"] or []}
             proceed = page["metadata"].get("continue")
@@ -211,6 +201,38 @@ class KubeClient:
     ) -> AsyncGenerator[WatchEvent, None]:
         """Events after a resource version, until the server ends the watch. ExpiredError asks for a new list.
 
+        ApiUnavailableError says that it broke. See :meth:`watch_lines`.
+        """
+        path = resource.path(namespace)
+        lines = self.watch_lines(
+            resource,
+            namespace=namespace,
+            resource_version=resource_version,
+            metadata_only=metadata_only,
+            timeout=timeout,
+            silence=silence,
+            on_open=on_open,
+        )
+        async with aclosing(lines):
+            async for line in lines:
+                event = read_event(line, path)
+                if event.kind == ERROR:
+                    raise trouble_of(event, path)
+                yield event
+
+    async def watch_lines(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        metadata_only: bool = False,
+        timeout: timedelta = WATCH_TIMEOUT,
+        silence: timedelta = _WATCH_SILENCE,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[bytes, None]:
+        """The same as the API server writes it: a line of JSON for each event, ERROR included.
+
         The server ends it after ``timeout``; ApiUnavailableError says that it broke, or that nothing came for the
         time of ``silence`` (there is a bookmark a minute).
         ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
@@ -232,18 +254,21 @@ class KubeClient:
         on_open()
         try:
             async for line in response.content:
-                yield _watch_event(line, request)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise ApiUnavailableError(f"the watch of {request.path} broke: {error!r}") from None
+                yield line
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            # ValueError: a line longer than any object.
+            raise ApiUnavailableError(f"the watch of {request.path} broke: {words_of(error)}") from None
         finally:
             response.close()
 
     async def _json(self, request: Request) -> dict[str, Any]:
         content = await self._content(request)
         try:
-            found: dict[str, Any] = decode(content)
+            found = decode(content)
         except ValueError as error:
             raise ApiUnavailableError(f"{request}: the answer broke off ({error!r})") from None
+        if not isinstance(found, dict):
+            raise ApiUnavailableError(f"{request}: the answer is no object: {NOT_THE_API_SERVER}")
         return found
 
     async def _content(self, request: Request) -> bytes:
@@ -292,9 +317,14 @@ class KubeClient:
             ssl=login.context,
             server_hostname=login.tls_server_name,
         )
-        if response.ok:
-            return response
-        raise await _refusal(response, request)
+        if not response.ok:
+            raise await _refusal(response, request)
+        if response.content_type != _JSON:
+            response.close()
+            raise ApiUnavailableError(
+                f"{request}: the answer is {response.content_type}: {NOT_THE_API_SERVER}"
+            )
+        return response
 
 
 def _made_null(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
@@ -304,16 +334,6 @@ def _made_null(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
         if isinstance(value, Mapping) and (found is None or _made_null(value, found)):
             return True
     return False
-
-
-def _watch_event(line: bytes, request: Request) -> WatchEvent:
-    """One line of a watch; raises what it says when it says why the watch ends."""
-    event = decode(line)
-    kind, body = event["type"], event["object"]
-    if kind == "ERROR":
-        action, detail = f"watch {request.path}", body.get("message", "")
-        raise error_of(body.get("code", 500), action=action, detail=detail)
-    return WatchEvent(kind, body)
 
 
 async def _refusal(response: aiohttp.ClientResponse, request: Request) -> ThingOperatorError:

@@ -12,7 +12,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.history import History, ListRequest, is_older, version_number
-from thing_operator.kube.ports import ApiClient, Enqueue
+from thing_operator.kube.ports import ApiClient, Enqueue, WatchEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
 
@@ -47,7 +47,7 @@ class Informer:
         """By namespace, None where all are watched together."""
 
     def on_event(self, change: str | None, body: Mapping[str, Any]) -> None:
-        """A watch event: ADDED, MODIFIED, DELETED, or None for an object of kopf's first list."""
+        """A watch event: ADDED, MODIFIED or DELETED, or None for an object of a list."""
         snapshot = ObjectSnapshot.from_body(body)
         if change == "DELETED":
             self._history(snapshot.key).see(snapshot.version)
@@ -61,13 +61,30 @@ class Informer:
         if ref.resource == self.resource and snapshot is not None and snapshot.uid == ref.uid:
             self._remove(snapshot)
 
-    async def relist(self) -> None:
-        """Take what is listed and drop what is not. Raises what the API server answers, and StaleListError."""
-        for namespace in self._namespaces or (None,):
-            await self.relist_namespace(namespace)
+    def absorbs(self, event: WatchEvent) -> bool:
+        """Whether an event says nothing but a newer version of what is kept, as the echo of a status write does.
+
+        Then it is taken by this; any other is still to come to :meth:`on_event`.
+        """
+        if event.kind == "DELETED":
+            return False
+        meta = event.body["metadata"]
+        kept = self.cache.get(ObjectKey(meta["namespace"], meta["name"]))
+        if kept is None or kept.uid != meta["uid"] or kept.generation != meta["generation"]:
+            return False
+        snapshot = ObjectSnapshot.from_body(event.body)
+        if snapshot != kept:
+            return False
+        self._history(snapshot.key).see(snapshot.version)
+        if not is_older(snapshot.version, kept.version):
+            self.cache.put(snapshot)
+        return True
 
     async def relist_namespace(self, namespace: str | None) -> str:
-        """As :meth:`relist` for one namespace, None for all; returns the resourceVersion to watch from."""
+        """Take what is listed of a namespace (None: of all) and drop what is not; returns the version to watch from.
+
+        Raises what the API server answers, and StaleListError.
+        """
         history, number = self._histories[namespace], None
         request = history.request_list(now=self._clock.monotonic())
         before, listed = {each.uid for each in self._in(namespace)}, set[str]()

@@ -1,7 +1,7 @@
 """How the client is logged in: what a kubeconfig or a pod's service account says, read again when it is refused.
 
 Tokens, certificates and CAs are renewed on disk or by a plugin while the operator runs. They are read again when they
-are due, and when the API server refuses them: for our client, and for kopf by the login that it is given.
+are due, and when the API server refuses them. kopf asks through our client.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from thing_operator.kube.proxies import environment_proxy
 
 _DUE_SECONDS = 60.0
 """Files are read again after this time, as client-go does it: kubelet renews a token well before it ends."""
-LOGIN_PAUSE = timedelta(seconds=10)
+_PAUSE = timedelta(seconds=10)
 """Between two readings because of a refusal: a plugin may ask a person's identity provider."""
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What the client is logged in with, for kopf, too. ``due`` is in how many seconds it is to be read again.
+    """What the client is logged in with. ``due`` is in how many seconds it is to be read again.
 
     ``kube_context``: the context of the kubeconfig, which stays the same however ``current-context`` changes.
     """
@@ -86,23 +86,6 @@ class Login:
     due: float | None = None
     kube_context: str | None = None
 
-    def session(self, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
-        """An HTTP session for who names no option of a kubeconfig with each request."""
-
-        async def with_server_name(
-            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-        ) -> aiohttp.ClientResponse:
-            request.server_hostname = self.tls_server_name
-            return await handler(request)
-
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self.context),
-            headers=self.headers,
-            proxy=self.proxy,
-            middlewares=[with_server_name] if self.tls_server_name else [],
-            trace_configs=list(traces),
-        )
-
 
 class Logins:
     """The login in force, which is read again when it is due or refused."""
@@ -113,11 +96,6 @@ class Logins:
         self._clock = clock
         self._reading = asyncio.Lock()
         self._read_at = clock.monotonic()
-
-    @property
-    def now(self) -> Login:
-        """The login as it was read last."""
-        return self._current
 
     async def current(self) -> Login:
         """The login in force, read again when it is due; what cannot be read is kept until it is refused."""
@@ -133,7 +111,7 @@ class Logins:
         """A login instead of the one that was refused; the same one when it was read a moment ago. LoginError."""
         async with self._reading:
             since = self._clock.monotonic() - self._read_at
-            if self._current is refused and since >= LOGIN_PAUSE.total_seconds():
+            if self._current is refused and since >= _PAUSE.total_seconds():
                 self._read_at = self._clock.monotonic()
                 found = await self._read()
                 if found.server != refused.server:

@@ -4,6 +4,8 @@ import ssl
 
 import aiohttp
 
+NOT_THE_API_SERVER = "that is not the API server's, but of something in between, such as a balancer"
+
 _HOSTNAME_MISMATCH = frozenset({62, 64})
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 

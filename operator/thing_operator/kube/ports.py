@@ -85,3 +85,13 @@ class ApiClient(Protocol):
 
         ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
         """
+
+    def watch_lines(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[bytes, None]:
+        """The same as the API server writes it: a line of JSON for each event, ERROR included."""

@@ -6,11 +6,16 @@ from typing import Any
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode
-from thing_operator.kube.errors import NamespaceTerminatingError, error_of
+from thing_operator.kube.errors import ApiUnavailableError, NamespaceTerminatingError, error_of
+from thing_operator.kube.outage import NOT_THE_API_SERVER
 from thing_operator.kube.ports import Body, Operations
 
 _WINDOW = 8
 """So many characters in a row of what was sent as data are taken for a quotation of it."""
+_NEEDS_STATUS = frozenset({400, 403, 404, 409, 410, 422})
+"""What the API server says of an object or a right comes with a Status."""
+_NO_SUCH_PATH = b"404 page not found"
+"""But for a path that it does not serve, as of a kind whose CRD is missing."""
 _CONTENT = ("data", "stringData")
 _CONTENT_PATHS = tuple(f"/{name}" for name in _CONTENT)
 _OF_AUTHORIZATION = re.compile(r"\bcannot \S+ (?:resource|path) ")
@@ -27,6 +32,8 @@ def refusal(
     only the reason and the fields.
     """
     answer = _status_of(content)
+    if not answer and status in _NEEDS_STATUS and not content.startswith(_NO_SUCH_PATH):
+        return ApiUnavailableError(f"{action}: {status} without a Status: {NOT_THE_API_SERVER}")
     causes: list[Mapping[str, Any]] = (answer.get("details") or {}).get("causes") or []
     if any(cause.get("reason") == NamespaceTerminatingError.reason for cause in causes):
         return NamespaceTerminatingError(f"{action}: the namespace is being deleted")

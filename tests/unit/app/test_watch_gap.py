@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.support.api_client import FakeClient
+from tests.support.api_server import EXPIRED
 from tests.support.clock import FakeClock, loop_time
 from tests.support.polling import until
 
@@ -14,7 +15,6 @@ from thing_operator.app.operator import Operator
 from thing_operator.config import Settings
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.errors import ExpiredError
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
 from thing_operator.kube.resources import EVENTS
 from thing_operator.observability.metrics import Metrics
@@ -59,12 +59,23 @@ class ForgetfulApi(FakeClient):
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
         on_open()
+        await asyncio.get_running_loop().create_future()
+        yield WatchEvent("BOOKMARK", {})
+
+    async def watch_lines(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[bytes, None]:
+        on_open()
         if resource == THINGS and len(self.lists) == 2:
             await self.forget.wait()
             self.lists.pop(0)
-            raise ExpiredError("too old resource version")
+            yield encode(EXPIRED)
         await asyncio.get_running_loop().create_future()
-        yield WatchEvent("BOOKMARK", {})
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None

@@ -42,7 +42,7 @@ class Secrets:
         """Answer with these events and the end of the connection that ``end`` makes."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            response = web.StreamResponse()
+            response = web.StreamResponse(headers={"Content-Type": "application/json"})
             await response.prepare(request)
             for each in events:
                 await response.write(json.dumps(each).encode() + b"\n")

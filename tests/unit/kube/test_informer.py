@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.history import SET_BACK_AFTER, StaleListError
 from thing_operator.kube.informer import Informer
+from thing_operator.kube.ports import WatchEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
 
@@ -27,7 +29,7 @@ _NAMES = ("a", "b", "c")
 Body = Mapping[str, Any]
 
 
-def body(name: str, *, uid: str, version: int | str) -> Body:
+def body(name: str, *, uid: str, version: int | str, spec: Mapping[str, Any] | None = None) -> Body:
     metadata = {
         "namespace": "ns",
         "name": name,
@@ -36,7 +38,7 @@ def body(name: str, *, uid: str, version: int | str) -> Body:
         "resourceVersion": str(version),
         "creationTimestamp": "2026-01-01T00:00:00Z",
     }
-    return {"metadata": metadata, "spec": {"wanted": version}, "status": {}}
+    return {"metadata": metadata, "spec": spec or {"wanted": version}, "status": {}}
 
 
 @dataclass
@@ -62,6 +64,12 @@ class VersionedServer(FakeClient):
         version = self.version + 1
         uid = before["metadata"]["uid"] if before else f"{name}-{version}"
         self._change("MODIFIED" if before else "ADDED", body(name, uid=uid, version=version), deleted=False)
+
+    def write_status(self, name: str) -> None:
+        if before := self.now.get(name):
+            uid, version = before["metadata"]["uid"], self.version + 1
+            changed = body(name, uid=uid, version=version, spec=before["spec"])
+            self._change("MODIFIED", changed, deleted=False)
 
     def remove(self, name: str) -> None:
         if name in self.now:
@@ -97,9 +105,14 @@ class VersionedServer(FakeClient):
 
 
 class InformerScene:
-    """An informer before a server, and what it has shown so far."""
+    """An informer before a server, and what it has shown so far.
 
-    def __init__(self, *, namespaces: tuple[str, ...] = ()) -> None:
+    ``queued``: events go to kopf, which hands them over later, and in order for each object alone.
+    """
+
+    def __init__(self, *, namespaces: tuple[str, ...] = (), queued: bool = False) -> None:
+        self.queued = queued
+        self.queues: defaultdict[str, deque[WatchEvent]] = defaultdict(deque)
         self.clock = FakeClock()
         self.server = VersionedServer()
         self.cache = ObjectCache()
@@ -133,10 +146,10 @@ class InformerScene:
     async def step(self, action: str, which: int) -> None:
         name = _NAMES[which % len(_NAMES)]
         match action:
-            case "write":
-                self.server.write(name)
-            case "delete":
-                self.server.remove(name)
+            case "write" | "status" | "delete":
+                self.change(action, name)
+            case "handle" if self.queues:
+                self.handle(list(self.queues)[which % len(self.queues)])
             case "watch":
                 self.deliver()
             case "list":
@@ -151,13 +164,29 @@ class InformerScene:
                 self.find_deleted(name)
         await self.run_ready()
 
+    def change(self, action: str, name: str) -> None:
+        """Somebody changes the object."""
+        server = self.server
+        {"write": server.write, "status": server.write_status, "delete": server.remove}[action](name)
+
     def deliver(self) -> None:
         """The watch shows its next event, unless it is broken."""
         after = self.position
         coming = [event for event in self.server.events if after is not None and event[0] > after]
         if coming:
             self.position, kind, changed = coming[0]
-            self.informer.on_event(kind, changed)
+            event, uid = WatchEvent(kind, changed), changed["metadata"]["uid"]
+            if not self.informer.absorbs(event):
+                self.queues[uid].append(event)
+                if not self.queued:
+                    self.handle(uid)
+
+    def handle(self, uid: str) -> None:
+        """kopf hands over the next event of an object."""
+        event = self.queues[uid].popleft()
+        if not self.queues[uid]:
+            del self.queues[uid]
+        self.informer.on_event(event.kind, event.body)
 
     async def relist(self, *, then_watch: bool = False) -> None:
         try:
@@ -220,6 +249,9 @@ class InformerScene:
         for _ in self.server.events:
             self.deliver()
             await self.run_ready()
+        while self.queues:
+            self.handle(next(iter(self.queues)))
+            await self.run_ready()
         await asyncio.gather(*self.lists)
 
     def kept(self) -> dict[str, tuple[str, bytes]]:
@@ -231,7 +263,7 @@ class InformerScene:
 
 
 def steps(*actions: str) -> st.SearchStrategy[list[tuple[str, int]]]:
-    often = ("write", "delete", "watch", "list", "arrive", "arrive", "arrive", "gap")
+    often = ("write", "status", "delete", "watch", "handle", "list", "arrive", "arrive", "arrive", "gap")
     return st.lists(st.tuples(st.sampled_from((*often, *actions)), st.integers(0, 5)), max_size=60)
 
 
@@ -267,6 +299,7 @@ def test_any_order_of_lists_and_events_ends_in_the_newest_state_and_never_goes_b
 ) -> None:
     run_virtual(play(InformerScene(), script))
     run_virtual(play(InformerScene(namespaces=("ns",)), script))
+    run_virtual(play(InformerScene(queued=True), script))
 
 
 @given(steps("kept", "kept"))
@@ -274,6 +307,25 @@ def test_any_order_of_lists_and_events_ends_in_the_newest_state_and_never_goes_b
 @settings(max_examples=300)
 def test_a_kept_answer_to_a_list_takes_nothing_back(script: list[tuple[str, int]]) -> None:
     run_virtual(play(InformerScene(), script))
+
+
+async def test_what_says_nothing_new_is_absorbed_and_its_version_counts() -> None:
+    scene = InformerScene(queued=True)
+    for move in moves("write watch handle status watch"):
+        await scene.step(*move)
+    assert not scene.queues
+    assert [each.version for each in scene.cache] == [102]
+    assert len(scene.enqueued) == 1
+    first = body("a", uid="a-101", version=103, spec={"wanted": 101})
+    for changed in ({"generation": 2}, {"finalizers": ["x"]}, {"uid": "another"}, {"name": "other"}):
+        event = WatchEvent("MODIFIED", {**first, "metadata": first["metadata"] | changed})
+        assert not scene.informer.absorbs(event), changed
+    assert not scene.informer.absorbs(WatchEvent("MODIFIED", {**first, "spec": {}}))
+    assert not scene.informer.absorbs(WatchEvent("DELETED", first))
+    assert scene.informer.absorbs(WatchEvent("MODIFIED", first))
+    late = body("a", uid="a-101", version=101, spec={"wanted": 101})
+    assert scene.informer.absorbs(WatchEvent("MODIFIED", late))
+    assert [each.version for each in scene.cache] == [103]
 
 
 async def test_an_object_deleted_during_a_list_stays_so_and_one_made_during_it_stays() -> None:
@@ -318,13 +370,13 @@ async def test_a_server_that_stays_older_was_set_back_and_is_believed(
     backup, was = scene.server.states[101], scene.kept()
     scene.server.version, scene.server.states = 101, {101: backup}
     for _ in range(2):
-        listing = asyncio.create_task(scene.informer.relist())
+        listing = asyncio.create_task(scene.informer.relist_namespace(None))
         await answer(scene)
         with pytest.raises(StaleListError, match="101, and 103"):
             await listing
         assert scene.kept() == was
         scene.clock.advance(SET_BACK_AFTER.total_seconds() / 2)
-    listing = asyncio.create_task(scene.informer.relist())
+    listing = asyncio.create_task(scene.informer.relist_namespace(None))
     await answer(scene)
     await listing
     assert scene.kept() == scene.there() != was

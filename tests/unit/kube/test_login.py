@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -17,9 +16,9 @@ from tests.support.clock import FakeClock
 from tests.support.pki import Authority
 from tests.support.proxy import ConnectProxy
 
-from thing_operator.app.watch_monitor import WatchMonitor
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import ApiUnavailableError, LoginError, UnauthorizedError
+from thing_operator.kube.login import read_login
 from thing_operator.kube.resources import SECRETS
 
 pytestmark = pytest.mark.real_time
@@ -126,13 +125,6 @@ def trusting(authority: Authority) -> dict[str, Any]:
     return {"certificate-authority-data": b64encode(authority.pem.encode()).decode()}
 
 
-async def asked_by_kopf(client: KubeClient) -> int:
-    """The status that a session gets that is made for kopf, which names no option with its requests."""
-    login = await client.login()
-    async with login.session() as session, session.get(f"{login.server}/api/v1/secrets") as answer:
-        return answer.status
-
-
 def plugin(folder: Path, *lines: str) -> dict[str, Any]:
     """The user of an exec plugin, a script of these lines beside the kubeconfig."""
     script = folder / "plugin.sh"
@@ -159,7 +151,6 @@ async def test_the_certificate_is_checked_under_the_servers_name_or_another(
         await client.list(SECRETS)
     client = await clients.connect(trusting(authority) | {"tls-server-name": "kubernetes"})
     assert await client.list(SECRETS) == []
-    assert await asked_by_kopf(client) == 200
 
 
 async def test_a_certificate_is_not_checked_with_a_warning_alone(
@@ -169,7 +160,6 @@ async def test_a_certificate_is_not_checked_with_a_warning_alone(
     client = await clients.connect({"insecure-skip-tls-verify": True})
     assert "insecure-skip-tls-verify: the certificate of https://localhost" in caplog.text
     assert await client.list(SECRETS) == []
-    assert await asked_by_kopf(client) == 200
 
 
 async def test_a_server_that_only_the_proxy_knows(
@@ -183,15 +173,16 @@ async def test_a_server_that_only_the_proxy_knows(
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         client = await clients.connect(trusting(authority) | {"server": server})
         assert await client.list(SECRETS) == []
-        assert await asked_by_kopf(client) == 200
-        assert proxy.asked == [f"api.internal.example:{api.port}"] * 3
+        assert proxy.asked == [f"api.internal.example:{api.port}"] * 2
         proxy.refuses = True
         client = await clients.connect(trusting(authority) | {"server": server})
         with pytest.raises(ApiUnavailableError, match=r"proxy answered 403 .*HTTPS_PROXY or NO_PROXY$"):
             await client.list(SECRETS)
 
 
-async def test_who_the_requests_come_from(api: LoginApi, clients: Clients, authority: Authority) -> None:
+async def test_who_the_requests_come_from(
+    tmp_path: Path, api: LoginApi, clients: Clients, authority: Authority
+) -> None:
     await api.serve(authority)
     user = {
         "username": "u",
@@ -202,13 +193,12 @@ async def test_who_the_requests_come_from(api: LoginApi, clients: Clients, autho
     }
     client = await clients.connect(trusting(authority), user)
     await client.list(SECRETS)
-    await asked_by_kopf(client)
     for headers in api.headers:
         assert headers["Authorization"] == "Basic dTpw"
         assert headers["Impersonate-User"] == "a"
         assert headers.getall("Impersonate-Group") == ["g", "h"]
         assert headers["Impersonate-Extra-e"] == "1"
-    assert "dTpw" not in repr(await client.login())
+    assert "dTpw" not in repr(await read_login(tmp_path / "kubeconfig"))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +295,6 @@ async def test_a_plugin_is_asked_again_when_its_token_has_ended(
     (tmp_path / "now").write_text(credential(token="second"), encoding="utf-8")
     clients.clock.advance(11)
     await asyncio.gather(*(client.list(SECRETS) for _ in range(5)))
-    assert await asked_by_kopf(client) == 200
     assert (tmp_path / "calls").read_text().split() == ["call", "call"], "once at the start, once for all"
     (tmp_path / "now").write_text("hidden", encoding="utf-8")
     api.lets_in = "third"
@@ -406,7 +395,6 @@ async def test_a_new_client_certificate_is_shown_once_it_is_there(
     put(following)
     clients.clock.advance(60)
     assert await client.list(SECRETS) == []
-    assert await asked_by_kopf(client) == 200
 
 
 async def test_another_current_context_moves_nobody_to_another_cluster(
@@ -433,19 +421,3 @@ async def test_another_current_context_moves_nobody_to_another_cluster(
         ApiUnavailableError, match=r"another server than https://localhost:.*restart the operator"
     ):
         await client.list(SECRETS)
-
-
-async def test_kopfs_session_ends_when_the_server_is_not_trusted(
-    api: LoginApi, clients: Clients, authority: Authority
-) -> None:
-    """kopf takes a closed session for a reason to log in again, and anything else for the server's trouble."""
-    await api.serve(Authority.new("unknown CA"))
-    client = await clients.connect(trusting(authority))
-    made = WatchMonitor(clock=clients.clock).session(await client.login())
-    with pytest.raises(aiohttp.ClientConnectorCertificateError):
-        await made.aiohttp_session.get(f"{made.server}/api/v1/secrets")
-    assert made.aiohttp_session.closed
-    await api.serve(authority)
-    made = WatchMonitor(clock=clients.clock).session(await client.login())
-    async with made.aiohttp_session as session, session.get(f"{made.server}/api/v1/secrets") as answer:
-        assert answer.status == 200

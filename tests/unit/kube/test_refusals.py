@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import encode
 from thing_operator.core.reasons import Reason
-from thing_operator.kube.errors import AdmissionError, ForbiddenError, InvalidObjectError
+from thing_operator.kube.errors import (
+    AdmissionError,
+    ApiUnavailableError,
+    ForbiddenError,
+    InvalidObjectError,
+    NotFoundError,
+)
 from thing_operator.kube.refusals import quotes, refusal
 
 KEY = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n").decode()
@@ -93,10 +99,20 @@ def test_the_words_of_the_api_server_and_a_remedy_that_fits(
 
 
 @pytest.mark.parametrize("content", [b"<html>blocked</html>", b"[]", b'{"message": "no"}', b'"no"'])
-def test_what_is_no_answer_of_the_api_servers_has_the_words_beside_its_status(content: bytes) -> None:
-    error = refusal(403, content, action="POST secrets", phrase="Forbidden", sent=SECRET)
-    assert type(error) is ForbiddenError
-    assert error.message == "POST secrets: 403 Forbidden: have its Role or ClusterRole extended"
+def test_what_is_no_answer_of_the_api_servers_is_an_outage_with_no_words_of_it(content: bytes) -> None:
+    for status in (400, 403, 404, 409, 422):
+        error = refusal(status, content, action="POST secrets", phrase="No", sent=SECRET)
+        assert type(error) is ApiUnavailableError
+        assert error.message.startswith(
+            f"POST secrets: {status} without a Status: that is not the API server's"
+        )
+    error = refusal(503, content, action="POST secrets", phrase="Unavailable", sent=SECRET)
+    assert error.message == "POST secrets: 503 Unavailable"
+
+
+def test_a_path_that_the_api_server_does_not_serve_is_not_found() -> None:
+    error = refusal(404, b"404 page not found\n", action="GET things", phrase="Not Found", sent=None)
+    assert type(error) is NotFoundError
 
 
 def test_words_that_quote_the_content_give_way_to_reason_and_fields() -> None:

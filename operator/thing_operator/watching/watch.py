@@ -1,21 +1,18 @@
-"""Following the objects of one kind: a list, then a watch from where the list ends, until cancelled.
+"""Following what the operator knows by metadata only: a list, then a watch from where the list ends, until cancelled.
 
-kopf's own watch hands each event to a task with loggers, patches and memories of its own: 0.4 ms and 8 KiB an
-object, several times what is done with it here. So what comes by the thousand (Things, Secrets) is followed by
-this one, which keeps nothing but a resource version.
+kopf would hold the whole of every object to watch it; this one keeps nothing but a resource version.
 """
 
 import asyncio
 import logging
-import random
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.errors import ThingOperatorError
-from thing_operator.kube.errors import ApiUnavailableError, ExpiredError
+from thing_operator.kube.errors import ExpiredError
+from thing_operator.kube.watch_events import BOOKMARK
+from thing_operator.watching.stream_health import StreamHealth
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,23 +23,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE = timedelta(seconds=1)
-_MAX_PAUSE = timedelta(minutes=1)
-
 
 @dataclass(slots=True)
 class _Stream:
     """Where the watch of one namespace stands; ``version`` None: it starts from a list."""
 
-    namespace: str | None
+    health: StreamHealth
     version: str | None = None
-    failures: int = 0
-    broken_at: float | None = None
-    """Since when it has not worked, by the monotonic clock."""
-
-    def opened(self) -> None:
-        """The API server answers: the stream is not broken."""
-        self.broken_at = None
+    has_begun: bool = False
+    """Whether it has been watched from some version on: another list means a gap."""
 
 
 class Watch:
@@ -64,25 +53,20 @@ class Watch:
 
         ``on_gap`` is called after ``begin`` where events may have been missed.
         """
-        self._clock = clock
         self._client = client
         self._resource = resource
-        self._streams = [_Stream(namespace) for namespace in namespaces or (None,)]
+        self._streams = [
+            _Stream(StreamHealth(resource, namespace, clock=clock)) for namespace in namespaces or (None,)
+        ]
         self._begin = begin
         self._on_gap = on_gap
         self._on_event = on_event
         self._metadata_only = metadata_only
-        self._backoff = Backoff(
-            _FIRST_PAUSE,
-            _MAX_PAUSE,
-            random.Random(),  # noqa: S311 - jitter
-            Jitter.FULL_ABOVE_BASE,
-        )
 
-    async def prepare(self) -> None:
-        """Note from where on to watch. Raises what the API server answers, such as a missing right."""
-        for stream in self._streams:
-            stream.version = await self._begin(stream.namespace)
+    @property
+    def healths(self) -> list[StreamHealth]:
+        """How each of its streams is doing."""
+        return [stream.health for stream in self._streams]
 
     async def run(self) -> None:
         """Watch until cancelled; trouble is waited out."""
@@ -90,55 +74,46 @@ class Watch:
             for stream in self._streams:
                 group.create_task(self._run(stream))
 
-    @property
-    def broken_for(self) -> timedelta:
-        """For how long the one that has been broken longest has not worked; 0 when all work."""
-        broken = [stream.broken_at for stream in self._streams if stream.broken_at is not None]
-        now = self._clock.monotonic()
-        return timedelta(seconds=now - min(broken, default=now))
-
     async def _run(self, stream: _Stream) -> None:
         while True:
             try:
                 await self._follow(stream)
                 continue
-            except ExpiredError as error:
-                stream.version, trouble = None, error.message
             except ThingOperatorError as error:
-                trouble = error.message
+                trouble: ThingOperatorError = error
             except Exception:
-                log.exception("the watch of %s failed unexpectedly", self._resource.plural)
-                stream.version, trouble = None, "it starts from a list"
-            if stream.broken_at is None:
-                stream.broken_at = self._clock.monotonic()
-            stream.failures += 1
-            pause = self._backoff.delay(stream.failures).total_seconds()
-            log.warning("the watch of %s: %s; again in %.1f s", self._resource.plural, trouble, pause)
-            await asyncio.sleep(pause)
+                log.exception("the watch of %s failed unexpectedly", stream.health.name)
+                trouble = ExpiredError("it starts from a list")
+            stream.health.failed(trouble)
+            if isinstance(trouble, ExpiredError) or stream.health.needs_list:
+                stream.version = None
+            await stream.health.pause()
 
     async def _follow(self, stream: _Stream) -> None:
         """Hand on events until the API server ends the watch, which is every five minutes."""
+        health = stream.health
         if stream.version is None:
-            stream.version = await self._begin(stream.namespace)
-            if self._on_gap is not None:
+            stream.version = await self._begin(health.namespace)
+            health.listed()
+            if self._on_gap is not None and (stream.has_begun or health.failures):
                 self._on_gap()
+            stream.has_begun = True
         is_silent = True
         events = self._client.watch(
             self._resource,
-            namespace=stream.namespace,
+            namespace=health.namespace,
             resource_version=stream.version,
             metadata_only=self._metadata_only,
-            on_open=stream.opened,
+            on_open=health.opened,
         )
         async with aclosing(events):
             async for event in events:
                 is_silent = False
-                stream.failures = 0
+                health.showed()
                 stream.version = event.body["metadata"]["resourceVersion"]
-                if event.kind != "BOOKMARK":
+                if event.kind != BOOKMARK:
                     self._on_event(event)
         if is_silent:
             # There is a bookmark before the end at least: something is in between, or the version is not of
             # this server's history (a restored backup), and then nothing would ever come.
-            stream.version = None
-            raise ApiUnavailableError("it ended without a word")
+            raise ExpiredError("it ended without a word")

@@ -7,13 +7,13 @@ label of ours, so a selector would not do.
 
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import timedelta
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.ports import ApiClient, Body
 from thing_operator.kube.resources import SECRETS
-from thing_operator.kube.watch import Watch
+from thing_operator.watching.stream_health import StreamHealth
+from thing_operator.watching.watch import Watch
 
 
 class SecretWatch:
@@ -44,21 +44,14 @@ class SecretWatch:
             clock=clock,
         )
 
-    async def prepare(self) -> None:
-        """Note from where on to watch: who reads a Secret after this misses no later change of it.
-
-        Raises what the API server answers, such as a missing right.
-        """
-        await self._watch.prepare()
-
     async def run(self) -> None:
         """Watch until cancelled; trouble is waited out."""
         await self._watch.run()
 
     @property
-    def broken_for(self) -> timedelta:
-        """For how long it has not worked; 0 while it does."""
-        return self._watch.broken_for
+    def healths(self) -> list[StreamHealth]:
+        """How each of its streams is doing."""
+        return self._watch.healths
 
     async def _begin(self, namespace: str | None) -> str:
         pages = self._client.pages(SECRETS, namespace=namespace, query={"limit": "1"}, metadata_only=True)

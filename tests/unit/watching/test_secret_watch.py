@@ -14,7 +14,7 @@ from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError
 from thing_operator.kube.ports import WATCH_TIMEOUT, WatchEvent
-from thing_operator.kube.secret_watch import SecretWatch
+from thing_operator.watching.secret_watch import SecretWatch
 
 Script = list[WatchEvent | ThingOperatorError]
 """What a watch says one after the other; it ends, or raises, at the end."""
@@ -93,7 +93,6 @@ async def start() -> AsyncIterator[Callable[..., Any]]:
 
     async def begin(*scripts: Script, fail: bool = False) -> RunningWatch:
         running = RunningWatch(*scripts, fail=fail)
-        await running.watch.prepare()
         tasks.append(asyncio.create_task(running.watch.run()))
         return running
 
@@ -124,9 +123,10 @@ async def test_a_watch_that_breaks_goes_on_where_it_was(start: Start) -> None:
 
 async def test_a_broken_watch_counts_from_its_first_failure_until_it_is_opened_again(start: Start) -> None:
     running = await start([event("ADDED", "12"), ApiUnavailableError("it broke off")])
-    await until(lambda: running.watch.broken_for > timedelta(0))
+    (health,) = running.watch.healths
+    await until(lambda: health.broken_for > timedelta(0))
     await until(lambda: len(running.api.watched_from) == 2)
-    assert running.watch.broken_for == timedelta(0)
+    await until(lambda: health.broken_for == timedelta(0))
 
 
 async def test_an_expired_version_means_a_new_list_and_a_look_at_everything(start: Start) -> None:
@@ -143,7 +143,7 @@ async def test_a_watch_that_ends_without_a_word_begins_with_a_list_and_backs_off
     await until(lambda: len(running.api.watched_from) == 10, timeout=600)
     assert running.api.watched_from == [str(10 * number) for number in range(1, 11)]
     assert running.resyncs == 9
-    assert caplog.text.count("without a word") == 9
+    assert 1 <= caplog.text.count("without a word") <= 4, "a line a minute, not one a try"
     first, *_, last = running.api.watched_at
     assert 5 < last - first < 9 * 60, "longer pauses, and none longer than a minute"
 

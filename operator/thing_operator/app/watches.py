@@ -1,0 +1,131 @@
+"""All that comes in from the API server: both kinds by kopf's handlers, Secrets by their metadata, and the comparison
+with the API server's lists, which shows what no watch has.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import kopf
+
+from thing_operator.api.names import THINGS
+from thing_operator.app.controllers import Controllers
+from thing_operator.app.probes import Progress
+from thing_operator.config import Settings
+from thing_operator.core.clock import Clock
+from thing_operator.core.errors import ThingOperatorError, ToolError
+from thing_operator.core.reasons import ToolReason
+from thing_operator.kube.informer import Informer
+from thing_operator.kube.ports import ApiClient
+from thing_operator.watching.kopf_run import KopfRun
+from thing_operator.watching.kopf_session import KopfSession
+from thing_operator.watching.object_stream import ObjectStream
+from thing_operator.watching.secret_watch import SecretWatch
+from thing_operator.watching.stream_health import StreamHealth, wait_for_answers
+
+log = logging.getLogger(__name__)
+
+
+class Watches:
+    """One stream for each kind and namespace: each fails, is tried again and recovers for itself."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        controllers: Controllers,
+        *,
+        settings: Settings,
+        clock: Clock,
+        on_kopf_start: Callable[[], None],
+    ) -> None:
+        informers = [controller.informer for controller in controllers]
+        self._streams = {
+            informer.resource.path(namespace): ObjectStream(
+                client, informer, StreamHealth(informer.resource, namespace, clock=clock)
+            )
+            for informer in informers
+            for namespace in settings.namespaces or (None,)
+        }
+        self._secrets = SecretWatch(
+            client,
+            namespaces=settings.namespaces,
+            on_secret=controllers.on_secret_change,
+            on_resync=controllers.on_secrets_resync,
+            clock=clock,
+        )
+        session = KopfSession(self._streams, [informer.resource for informer in informers])
+        self.kopf = KopfRun(
+            kopf_registry(informers, session),
+            namespaces=settings.namespaces,
+            on_start=on_kopf_start,
+            clock=clock,
+        )
+        self.progress = Progress(
+            [stream.health for stream in self._streams.values()],
+            self._secrets.healths,
+            clock=clock,
+            resync_interval=settings.resync_interval,
+        )
+        self._resync_seconds = settings.resync_interval.total_seconds()
+
+    def start(self) -> Iterator["asyncio.Task[None]"]:
+        """Begin to watch; the tasks live until they are cancelled."""
+        yield asyncio.create_task(self._secrets.run(), name="secret watch")
+        yield asyncio.create_task(self.kopf.run(), name="kopf")
+        yield asyncio.create_task(self._resync_forever(), name="resync")
+
+    async def wait_for_lists(self) -> None:
+        """Wait until everything is listed, but for what the API server refuses, or a namespace it is silent about.
+
+        Raises ToolError when the cluster knows no Things: nobody has installed the operator there.
+        """
+        objects = [stream.health for stream in self._streams.values()]
+        await wait_for_answers([*objects, *self._secrets.healths])
+        if all(each.is_unknown for each in objects if each.resource == THINGS):
+            raise ToolError(
+                "the cluster does not know Things: install the CRDs (thing-operator crds | kubectl apply -f -)",
+                reason=ToolReason.CRDS_MISSING,
+            )
+
+    async def _resync_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._resync_seconds)
+            for stream in self._streams.values():
+                await self._resync(stream)
+
+    async def _resync(self, stream: ObjectStream) -> None:
+        """Compare one namespace; the others do not notice when that fails."""
+        name = stream.health.name
+        try:
+            await stream.relist()
+        except ThingOperatorError as error:
+            log.warning("the comparison of %s with the API server's list failed: %s", name, error.message)
+        except Exception:
+            # An object that cannot be understood must not end ten thousand sessions; readiness reports it.
+            log.exception("the comparison of %s with the API server's list failed unexpectedly", name)
+
+
+def kopf_registry(informers: list[Informer], session: KopfSession) -> kopf.OperatorRegistry:
+    """kopf's handlers of these kinds, and a login that is our session."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(id="login", registry=registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        # Not the server's own name: who speaks to it, and by which login, is the client's business.
+        return kopf.AiohttpSession(server="https://kubernetes", aiohttp_session=session)  # type: ignore[arg-type]
+
+    for informer in informers:
+        resource = informer.resource
+        follow = kopf.on.event(
+            resource.group, resource.version, resource.plural, id=resource.plural, registry=registry
+        )
+        follow(_handler(informer))
+    return registry
+
+
+def _handler(informer: Informer) -> Callable[..., Any]:
+    async def take(event: Mapping[str, Any], **_: Any) -> None:
+        informer.on_event(event["type"], event["object"])
+
+    return take
