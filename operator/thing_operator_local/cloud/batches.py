@@ -40,6 +40,7 @@ class BatchRequest:
     size: int
     concurrency: int
     key_type: KeyType
+    protocol: str
     created_by: str
 
 
@@ -99,6 +100,7 @@ class Batches:
             "createdAt": created_at,
             "errors": [],
             "keyType": asked.key_type,
+            "protocol": asked.protocol,
             "things": [],
         }
         batch["Key"] = f"batch-{asked.thing_type}-{created_at}-{batch['batchId'][:8]}.zip"
@@ -180,13 +182,14 @@ class Batches:
                 domain=batch["attributes"]["domain"],
                 created_by=batch["createdBy"],
                 key_type=KeyType(batch["keyType"]),
+                attributes={"protocol": batch.get("protocol", "mqtt")},
             )
             batch["things"].append(thing.name)
             batch["currentSize"] = len(batch["things"])
             self._keep(batch)
 
     def _item(self, batch: dict[str, Any], *, base: str) -> dict[str, Any]:
-        item = {key: value for key, value in batch.items() if key not in {"things", "keyType"}}
+        item = {key: value for key, value in batch.items() if key not in {"things", "keyType", "protocol"}}
         if "ETag" in batch and "finishedAt" in batch:
             expires = str(int(self._clock_ms() / 1000 + self._url_seconds))
             signature = self._signature(batch["Key"], expires)

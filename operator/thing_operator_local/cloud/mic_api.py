@@ -11,11 +11,11 @@ from thing_operator_local.cloud.mic_requests import (
     PROTOCOLS,
     MicApiError,
     check_identity_codes,
-    check_protocol,
     domain_of,
     json_body,
     key_type_of,
     number_of,
+    protocol_of,
     required_text,
     thing_type_of,
 )
@@ -152,7 +152,6 @@ class MicApi:
 
     async def _order_batch(self, request: web.Request) -> web.Response:
         body = await json_body(request)
-        check_protocol(body)
         asked = BatchRequest(
             thing_type=thing_type_of(body),
             domain=domain_of(body),
@@ -161,6 +160,7 @@ class MicApi:
                 {"concurrency": _DEFAULT_CONCURRENCY} | body, "concurrency", low=1, high=_MAX_CONCURRENCY
             ),
             key_type=key_type_of(body),
+            protocol=protocol_of(body),
             created_by=self._account.user_name,
         )
         check_identity_codes(body, asked.size)

@@ -102,10 +102,12 @@ def number_of(body: Json, key: str, *, low: int, high: int) -> int:
     return value
 
 
-def check_protocol(body: Json) -> None:
-    """Raise MicApiError for a protocol that the stack does not have."""
-    if body.get("protocol", "mqtt") not in PROTOCOLS:
+def protocol_of(body: Json) -> str:
+    """One of those that the stack has; MQTT where none is given."""
+    value = optional_text(body, "protocol") or PROTOCOLS[0]
+    if value not in PROTOCOLS:
         raise MicApiError("INVALID_ARGUMENTS", f"protocol is none of {', '.join(PROTOCOLS)}", prop="protocol")
+    return value
 
 
 def check_identity_codes(body: Json, size: int) -> None:

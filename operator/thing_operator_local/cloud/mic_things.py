@@ -8,11 +8,11 @@ from aiohttp import web
 from thing_operator_local.cloud.batches import zip_credentials
 from thing_operator_local.cloud.mic_requests import (
     MicApiError,
-    check_protocol,
     domain_of,
     json_body,
     key_type_of,
     optional_text,
+    protocol_of,
     thing_type_of,
 )
 from thing_operator_local.cloud.registry import CHILD_MARK, Registry, Thing
@@ -41,7 +41,7 @@ class MicThings:
 
     async def _create(self, request: web.Request) -> web.Response:
         body = await json_body(request)
-        check_protocol(body)
+        protocol = protocol_of(body)
         thing_type, domain = thing_type_of(body), domain_of(body)
         name, parent = optional_text(body, "thingName"), optional_text(body, "parentThingName")
         if parent is not None:
@@ -60,7 +60,7 @@ class MicThings:
             name=name,
             key_type=key_type_of(body),
             parent=parent,
-            attributes=attributes,
+            attributes={"protocol": protocol} | attributes,
         )
         await self._registry.announce()
         return web.json_response(thing_body(thing, self._shadows.document(thing.name)))
@@ -116,6 +116,7 @@ def thing_body(thing: Thing, shadow: Json | None) -> Json:
     body: Json = {
         "thingName": thing.name,
         "thingType": thing.thing_type,
+        "protocol": "mqtt",
         "domain": thing.domain,
         "createdAt": thing.created_at,
         "createdBy": thing.created_by,

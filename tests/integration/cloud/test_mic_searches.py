@@ -51,6 +51,15 @@ class TestThings:
             names += [hit["_source"]["thingName"] for hit in page]
         assert names == [f"{number:08}" for number in range(1, 51)]
 
+    async def test_the_protocol_says_which_things_do_not_speak_mqtt(self, stack: Stack) -> None:
+        codes = [{"imsi": str(number), "imei": str(number)} for number in range(2)]
+        await stack.finished(await stack.order(protocol="iotgw", identityCodes=codes))
+        await create(stack, "door")
+        await create(stack, "meter", protocol="iotgw")
+        hits = await find(stack, {"query": {"query": {"term": {"protocol": "iotgw"}}}})
+        assert [hit["_id"] for hit in hits] == ["00000001", "00000002", "meter"]
+        assert (await stack.call("GET", "/things/door")).body["protocol"] == "mqtt"
+
     async def test_a_networked_child_is_found_when_it_is_asked_for(self, stack: Stack) -> None:
         await create(stack, "hub")
         await create(stack, "a", parentThingName="hub")
