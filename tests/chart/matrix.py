@@ -5,8 +5,9 @@ from tests.chart.rendering import Json
 EVERYTHING: Json = {
     "commonLabels": {"team": "cold-chain"},
     "commonAnnotations": {"example.com/owner": "me"},
-    "config": {"endpoint": {"host": "b.example", "port": 8884}, "log": {"level": "debug"}},
+    "config": {"endpoint": {"host": "b.example", "port": 8884}, "session": {"proxy": "http://u@p:3128"}},
     "endpointCa": {"configMapName": "ca"},
+    "proxyPassword": {"secretName": "proxy"},
     "podDisruptionBudget": {"enabled": True},
     "networkPolicy": {
         "enabled": True,

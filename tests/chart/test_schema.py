@@ -21,6 +21,8 @@ REFUSED = [
     ("namespaces", "default", ["/namespaces", "got string, want array"]),
     ("namespaces", ["a", "a"], ["/namespaces", "are equal"]),
     ("namespaces", ["A_b"], ["/namespaces/0", "does not match pattern"]),
+    ("config.session.proxy", "socks5h://u:p@h:1", ["/config/session/proxy", "does not match pattern"]),
+    ("config.session.proxy", "socks5h://h", ["/config/session/proxy", "does not match pattern"]),
     ("config.endpoint.hostname", "x", ["/config/endpoint", "'hostname' not allowed"]),
     ("config.endpoint.port", 70000, ["/config/endpoint/port", "maximum"]),
     ("config.session.keepAlive", "soon", ["/config/session/keepAlive", "'soon' does not match pattern"]),

@@ -1,5 +1,6 @@
 """Every value of the chart does what its comment says; a value without a case here fails the last test."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,6 +124,7 @@ COUNTED: list[tuple[str, Any, str, int]] = [
 # Values that have a test of their own below, or in another module.
 ELSEWHERE = {"config", "endpointCa.configMapName", "endpointCa.secretName", "endpointCa.key", "crds.keep"}
 ELSEWHERE |= {"rbac.batches", "extraObjects", "openshift"}
+ELSEWHERE |= {"proxyPassword.secretName", "proxyPassword.key", "networkPolicy.proxyCidrs"}
 
 
 def found_at(body: Any, path: str) -> Any:
@@ -222,6 +224,31 @@ def test_an_own_ca_is_mounted_where_the_settings_say(chart: Helm, source: Json, 
     [mount] = [found for found in pod["containers"][0]["volumeMounts"] if found["name"] == "endpoint-ca"]
     file = f"{mount['mountPath']}/{source.get('key', 'ca.crt')}"
     assert config_of(objects) == {"endpoint": {"host": "b.example", "caFile": file}}
+
+
+PROXIED: Json = {"session": {"proxy": "socks5h://plant@proxy.example:1080/"}}
+
+
+def test_the_proxys_password_is_mounted_where_the_settings_say(chart: Helm) -> None:
+    source = {"secretName": "proxy", "key": "pw"}
+    objects = chart.objects({"proxyPassword": source, "config": PROXIED})
+    pod = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]
+    assert {"name": "proxy", "secret": {"secretName": "proxy"}} in pod["volumes"]
+    [mount] = [found for found in pod["containers"][0]["volumeMounts"] if found["name"] == "proxy"]
+    assert "subPath" not in mount, "a renewed Secret would not be seen"
+    file = f"{mount['mountPath']}/pw"
+    assert config_of(objects) == {"session": PROXIED["session"] | {"proxyPasswordFile": file}}
+    assert Settings(**config_of(objects)).session.proxy_password_file == Path(file)
+
+
+def test_the_proxy_is_let_out(chart: Helm) -> None:
+    values: Json = {"config": PROXIED, "networkPolicy": {"enabled": True}}
+    rule = of_kind(chart.objects(values), "NetworkPolicy")[0]["spec"]["egress"][3]
+    assert rule["ports"] == [{"port": 1080, "protocol": "TCP"}]
+    assert rule["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
+    values["networkPolicy"]["proxyCidrs"] = ["10.0.0.0/8"]
+    rule = of_kind(chart.objects(values), "NetworkPolicy")[0]["spec"]["egress"][3]
+    assert rule["to"] == CIDR
 
 
 def test_crds_are_kept_unless_asked_otherwise(chart: Helm) -> None:

@@ -127,6 +127,10 @@ that are empty then. Null would not do: where this chart is a part of another, H
 {{- $file := printf "/etc/thing-operator/endpoint-ca/%s" .Values.endpointCa.key -}}
 {{- $_ := set $config "endpoint" (set (default dict $config.endpoint) "caFile" $file) -}}
 {{- end -}}
+{{- if .Values.proxyPassword.secretName -}}
+{{- $file := printf "/etc/thing-operator/proxy/%s" .Values.proxyPassword.key -}}
+{{- $_ := set $config "session" (set (default dict $config.session) "proxyPasswordFile" $file) -}}
+{{- end -}}
 {{- if $config }}{{ toYaml $config }}{{ else }}{}{{ end -}}
 {{- end }}
 

@@ -11,6 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from thing_operator.cli.batch import Output
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
+from thing_operator.proxy.route import ProxyAddress, ProxyRoute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +30,12 @@ def probe(
         Path | None, typer.Option(exists=True, dir_okay=False, help="PEM roots, instead of the system's")
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="443 goes by ALPN")] = 8883,
+    proxy: Annotated[
+        str | None, typer.Option(help="socks5://, socks5h:// or http:// with host and port, as session.proxy")
+    ] = None,
+    proxy_password_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="with the password of the proxy's user")
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="also write one key of the thing's shadow, and remove it again")
     ] = False,
@@ -41,7 +50,13 @@ def probe(
     from thing_operator.probe import probe as ask  # noqa: PLC0415
 
     target = ProbeTarget(
-        host=endpoint, port=port, thing=thing, certificate=certificate, private_key=key, ca=ca
+        host=endpoint,
+        port=port,
+        thing=thing,
+        certificate=certificate,
+        private_key=key,
+        ca=ca,
+        proxy=_route(proxy, password_file=proxy_password_file),
     )
     with Console(stderr=True).status("asking"):
         answers = list(ask(target, write=write))
@@ -49,6 +64,21 @@ def probe(
         typer.echo(json.dumps([asdict(answer) for answer in answers], indent=2))
         return
     _print_table(Console(), answers)
+
+
+def _route(proxy: str | None, *, password_file: Path | None) -> ProxyRoute | None:
+    if proxy is None:
+        return None
+    try:
+        address = ProxyAddress.parse(proxy)
+    except ValueError as error:
+        raise ToolError(f"--proxy: {error}", reason=ToolReason.INVALID_ARGUMENTS) from None
+    if address.user is not None and password_file is None:
+        raise ToolError(
+            "--proxy names a user: give a file with the password as --proxy-password-file",
+            reason=ToolReason.INVALID_ARGUMENTS,
+        )
+    return ProxyRoute(address, password_file=password_file, setting="--proxy")
 
 
 def _print_table(console: Console, answers: "Sequence[ProbeAnswer]") -> None:

@@ -1,6 +1,6 @@
 """The operator's settings."""
 
-from thing_operator.config.loading import SettingsError, load_settings, read_ca_file
+from thing_operator.config.loading import SettingsError, load_settings, read_ca_file, read_proxy
 from thing_operator.config.settings import (
     BatchSettings,
     DeviceSettings,
@@ -22,4 +22,5 @@ __all__ = [
     "ShadowSettings",
     "load_settings",
     "read_ca_file",
+    "read_proxy",
 ]

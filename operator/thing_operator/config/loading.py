@@ -1,6 +1,7 @@
 """Putting the settings together from command line, environment and file, with errors a person can act on."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,16 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_settings import EnvSettingsSource
 
-from thing_operator.config.settings import ENV_PREFIX, Settings
+from thing_operator.config.settings import ENV_PREFIX, SessionSettings, Settings
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import CredentialsError, read_authorities
+from thing_operator.proxy import ProxyAddress, ProxyFailedError, ProxyRoute
 
 # Not a setting of the operator: where the local parts keep what they built.
+_USER = re.compile(r"//\S*@")
+"""Of a URL: it may have a password."""
+
 _OTHER_VARIABLES = frozenset({f"{ENV_PREFIX}CACHE_DIR"})
 
 
@@ -45,6 +50,22 @@ def read_ca_file(file: Path, *, name: str = "endpoint.caFile") -> str:
         raise SettingsError(f"{name} {file} cannot be read: {error}") from None
     except CredentialsError as error:
         raise SettingsError(f"{name} {file} cannot be used: {error.message}") from None
+
+
+def read_proxy(session: SessionSettings) -> ProxyRoute | None:
+    """By which proxy sessions connect, None without one. Raises SettingsError when its password cannot be read."""
+    if session.proxy is None:
+        return None
+    route = ProxyRoute(
+        ProxyAddress.parse(session.proxy),
+        password_file=session.proxy_password_file,
+        excluded=session.no_proxy,
+    )
+    try:
+        route.password()
+    except ProxyFailedError as error:
+        raise SettingsError(f"session.proxyPasswordFile: {error.message}") from None
+    return route
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -96,5 +117,9 @@ def _explain(error: ValidationError) -> str:
             lines.append(f"{key}: there is no such setting")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{key}: {problem['input']!r} is not allowed: {message}")
+            key = ".".join(
+                to_camel(str(part)) for part in problem["loc"]
+            )  # of a default, pydantic has our name
+            given = _USER.sub("//***@", repr(problem["input"]))
+            lines.append(f"{key}: {given} is not allowed: {message}")
     return "wrong settings:\n  " + "\n  ".join(lines)

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_settings import (
     BaseSettings,
@@ -21,6 +30,7 @@ from pydantic_settings import (
 )
 
 from thing_operator.core.durations import Duration, Size
+from thing_operator.proxy.route import ProxyAddress, invalid_entries
 
 ENV_PREFIX = "THING_OPERATOR_"
 
@@ -48,6 +58,17 @@ def _https_url(value: str) -> str:
     return value
 
 
+def _proxy_url(value: str) -> str:
+    ProxyAddress.parse(value)
+    return value
+
+
+def _no_proxy(value: tuple[str, ...]) -> tuple[str, ...]:
+    if wrong := invalid_entries(value):
+        raise ValueError(f"hosts, addresses and CIDRs are expected, not {wrong[0]!r}")
+    return value
+
+
 def _comma_list(value: object) -> object:
     """The environment and the command line write a list as ``a,b``."""
     if isinstance(value, str):
@@ -59,6 +80,17 @@ PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 HostPatterns = Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_comma_list)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+ProxyUrl = Annotated[
+    str,
+    AfterValidator(_proxy_url),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(socks5h?|http)://([^@/:]+@)?([^@/:]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}/?$",
+        }
+    ),
+]
+NoProxy = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list), AfterValidator(_no_proxy)]
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_comma_list)]
 ListenAddress = Annotated[str, AfterValidator(_ip_address)]
@@ -105,11 +137,34 @@ class SessionSettings(_Group):
     max_backoff: PositiveDuration = Field(
         default=timedelta(seconds=120), description="ceiling of the backoff between two attempts to connect"
     )
+    proxy: ProxyUrl | None = Field(
+        default=None,
+        description="proxy to the brokers, such as socks5h://user@proxy.example.com:1080: socks5 resolves names here, "
+        "socks5h and http (CONNECT) at the proxy",
+    )
+    proxy_password_file: Path | None = Field(
+        default=None, description="file with the password of the proxy's user", validate_default=True
+    )
+    no_proxy: NoProxy = Field(
+        default=(),
+        description="brokers that are reached without the proxy: domains, addresses and CIDRs, as in NO_PROXY",
+    )
     topic_filters: Literal["exact", "wildcard"] = Field(
         default="exact",
         description="exact: 7 topic filters a session; wildcard: 3 for the same messages, which the policy of the "
         "certificate must allow, so that a start under AWS's quota takes 3/7 of the time",
     )
+
+    @field_validator("proxy_password_file")
+    @classmethod
+    def _belongs_to_a_user(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        proxy = info.data.get("proxy")
+        user = ProxyAddress.parse(proxy).user if proxy else None
+        if user is not None and file is None:
+            raise ValueError("session.proxy names a user: a file with its password is expected")
+        if user is None and file is not None and "proxy" in info.data:
+            raise ValueError("it is the password of the user in session.proxy, which names none")
+        return file
 
 
 class PacingSettings(_Group):

@@ -1,28 +1,13 @@
-"""Which HTTP proxy leads to the API server, by the variables that kubectl reads, and read as Go reads them.
-
-Python's own reading of NO_PROXY knows no CIDR, no port and no loopback, so that a NO_PROXY written for kubectl sends
-the operator to the proxy. Go's is described at https://pkg.go.dev/golang.org/x/net/http/httpproxy.
-"""
+"""Which HTTP proxy leads to the API server, by the variables that kubectl reads, and read as Go reads them."""
 
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from yarl import URL
 
 from thing_operator.kube.errors import LoginError
+from thing_operator.proxy.no_proxy import is_listed, parsed_address
 
 _SCHEMES = frozenset({"http", "https"})
-
-Address = IPv4Address | IPv6Address
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    host: str
-    port: str
-    address: Address | None
 
 
 def environment_proxy(server: str, environment: Mapping[str, str]) -> str | None:
@@ -56,55 +41,7 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 
 def _bypasses(server: URL, no_proxy: str) -> bool:
     host = (server.raw_host or "").lower()
-    target = _Target(host, str(server.port or ""), _address(host))
-    if host == "localhost" or (target.address is not None and target.address.is_loopback):
+    address = parsed_address(host)
+    if host == "localhost" or (address is not None and address.is_loopback):
         return True
-    entries = [part for each in no_proxy.lower().split(",") if (part := each.strip())]
-    return "*" in entries or any(_covers(entry, target) for entry in entries)
-
-
-def _covers(entry: str, target: _Target) -> bool:
-    """Whether one entry of NO_PROXY means the target: a CIDR, an address or a domain, the latter two with a port."""
-    prefix, slash, length = entry.partition("/")
-    if slash:
-        return length.isdecimal() and _address(prefix) is not None and _within(entry, target.address)
-    host, port = _host_and_port(entry)
-    if port not in {"", target.port}:
-        return False
-    address = _address(host)
-    if address is not None:
-        return address == target.address
-    return _is_domain(host, target.host)
-
-
-def _within(network: str, address: Address | None) -> bool:
-    with suppress(ValueError):
-        return address is not None and address in ip_network(network, strict=False)
-    return False
-
-
-def _is_domain(pattern: str, host: str) -> bool:
-    """``x.no`` means itself and what is below it, ``.x.no`` and ``*.x.no`` only what is below."""
-    suffix = pattern.removeprefix("*") if pattern.startswith("*.") else pattern
-    domain = suffix.removeprefix(".")
-    with suppress(UnicodeError):
-        domain = domain.encode("idna").decode()
-    if not domain:
-        return False
-    return host.endswith(f".{domain}") or (host == domain and not suffix.startswith("."))
-
-
-def _host_and_port(entry: str) -> tuple[str, str]:
-    if entry.startswith("["):
-        host, bracket, port = entry[1:].partition("]:")
-        return (host, port) if bracket else (entry, "")
-    host, colon, port = entry.partition(":")
-    return (host, port) if colon and ":" not in port else (entry, "")
-
-
-def _address(text: str) -> Address | None:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+    return is_listed(host, server.port or 0, [part for each in no_proxy.split(",") if (part := each.strip())])

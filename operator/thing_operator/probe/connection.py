@@ -1,7 +1,9 @@
 """One MQTT connection of the probe: plain and blocking, since it asks one thing after the other."""
 
+import asyncio
 import json
 import queue
+import socket
 import ssl
 import time
 from dataclasses import dataclass
@@ -9,11 +11,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import paho.mqtt.client as mqtt
+from aiohappyeyeballs import AddrInfoType, start_connection
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from thing_operator.core.errors import ToolError
 from thing_operator.core.tls import client_context
 from thing_operator.credentials import CredentialsError, read_authorities
+from thing_operator.proxy import ProxyFailedError, ProxyRoute, first_address, open_tunnel
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
 
 A_SECOND: Final = 1.1
@@ -28,7 +32,9 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class ProbeTarget:
-    """An endpoint and the thing that asks; the files are PEM. ``ca`` None: the system's roots."""
+    """An endpoint, the thing that asks, and the proxy if there is one; the files are PEM. ``ca`` None: the system's
+    roots.
+    """
 
     host: str
     port: int
@@ -36,10 +42,45 @@ class ProbeTarget:
     certificate: Path
     private_key: Path
     ca: Path | None = None
+    proxy: ProxyRoute | None = None
 
 
 class ConnectionEndedError(Exception):
     """The other side ended the connection."""
+
+
+class _ProbeClient(mqtt.Client):
+    """paho, whose own proxies need PySocks."""
+
+    def __init__(self, client_id: str, *, proxy: ProxyRoute | None) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        self._proxy_route = proxy
+
+    def _create_socket_connection(self) -> socket.socket:
+        if self._proxy_route is None:
+            return super()._create_socket_connection()
+        sock = asyncio.run(_connect_by(self._proxy_route, self.host, self.port))
+        sock.settimeout(self.connect_timeout)
+        return sock
+
+
+async def _connect_by(proxy: ProxyRoute, host: str, port: int) -> socket.socket:
+    if not proxy.address.resolves_names:
+        host = first_address(await _addresses(host, port))
+    return await open_tunnel(proxy, host=host, port=port, connect=_connect, timeout=2 * _WITHIN)
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    return await start_connection(await _addresses(host, port))
+
+
+async def _addresses(host: str, port: int) -> list[AddrInfoType]:
+    return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
 class ProbeConnection:
@@ -50,12 +91,7 @@ class ProbeConnection:
         self._target = target
         self._granted: set[str] = set()
         self._received: queue.Queue[tuple[str, Any]] = queue.Queue()
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-        )
+        self._client = _ProbeClient(client_id, proxy=target.proxy)
         self._client.tls_set_context(_context(target))
         self._client.on_connect = lambda *given: self._received.put(("connack", given[3].getName()))
         self._client.on_subscribe = lambda *given: self._received.put(("suback", given[3][0].value))
@@ -66,6 +102,8 @@ class ProbeConnection:
         target = self._target
         try:
             self._client.connect(target.host, target.port, keepalive=60)
+        except ProxyFailedError as error:
+            raise ToolError(error.message) from None
         except OSError as error:
             raise ToolError(f"{target.host}:{target.port} cannot be reached: {error}") from None
         self._client.loop_start()

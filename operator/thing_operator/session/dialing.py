@@ -20,7 +20,9 @@ from typing import Final
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from thing_operator.core.descriptors import is_reserved
+from thing_operator.proxy import ProxyFailedError, ProxyRoute, first_address, open_tunnel
 from thing_operator.session.diagnosis import explain_dial_error
+from thing_operator.session.errors import EndpointUnreachableError
 from thing_operator.session.futures import resolve_future
 from thing_operator.session.model import Endpoint, SessionSpec
 from thing_operator.session.tls import TlsContexts
@@ -34,29 +36,43 @@ _MAX_DNS_THREADS: Final = 4
 class Dialer:
     """Opens verified TLS connections. Belongs to one running loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxy: ProxyRoute | None = None) -> None:
         self._resolver = _Resolver()
         self._contexts = TlsContexts()
+        self._proxy = proxy
 
     def close(self) -> None:
         """Wait for no name's address any more."""
         self._resolver.close()
 
     async def dial(self, spec: SessionSpec, *, timeout: timedelta) -> ssl.SSLSocket:
-        """DNS, TCP and TLS within ``timeout``; the socket is non-blocking.
+        """DNS, TCP, the tunnel of a proxy where one leads there, and TLS within ``timeout``; the socket is
+        non-blocking.
 
         Raises EndpointUnreachableError, TlsFailedError or NotAuthorizedError.
         """
-        endpoint = spec.endpoint
+        seconds = timeout.total_seconds()
         try:
-            async with asyncio.timeout(timeout.total_seconds()):
-                addresses = await self._resolver.resolve(endpoint)
-                sock = await start_connection(addresses, happy_eyeballs_delay=_SECOND_FAMILY_AFTER)
-                return await self._handshake(sock, spec)
+            async with asyncio.timeout(seconds):
+                return await self._handshake(await self._reach(spec.endpoint, timeout=seconds), spec)
+        except ProxyFailedError as error:
+            raise EndpointUnreachableError(error.message) from None
         except UnicodeError:
             raise explain_dial_error(socket.gaierror(), spec=spec) from None
         except OSError as error:  # TimeoutError, gaierror and SSLError are OSErrors
             raise explain_dial_error(error, spec=spec) from None
+
+    async def _reach(self, endpoint: Endpoint, *, timeout: float) -> socket.socket:
+        host, port, proxy = endpoint.host, endpoint.port, self._proxy
+        if proxy is None or not proxy.leads_to(host, port):
+            return await self._connect(host, port)
+        if not proxy.address.resolves_names:
+            host = first_address(await self._resolver.resolve(host, port))
+        return await open_tunnel(proxy, host=host, port=port, connect=self._connect, timeout=timeout)
+
+    async def _connect(self, host: str, port: int) -> socket.socket:
+        addresses = await self._resolver.resolve(host, port)
+        return await start_connection(addresses, happy_eyeballs_delay=_SECOND_FAMILY_AFTER)
 
     async def _handshake(self, sock: socket.socket, spec: SessionSpec) -> ssl.SSLSocket:
         try:
@@ -109,7 +125,7 @@ def _tune(sock: socket.socket) -> None:
 
 
 class _Resolver:
-    """``getaddrinfo`` once for all who ask for the same endpoint at about the same time."""
+    """``getaddrinfo`` once for all who ask for the same host at about the same time."""
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(_MAX_DNS_THREADS)
@@ -120,23 +136,23 @@ class _Resolver:
         for _, answer in tuple(self._answers.values()):
             answer.cancel()
 
-    async def resolve(self, endpoint: Endpoint) -> list[AddrInfoType]:
-        """The addresses of the endpoint, at most some seconds old. Raises OSError, UnicodeError."""
+    async def resolve(self, host: str, port: int) -> list[AddrInfoType]:
+        """The addresses of a host, at most some seconds old. Raises OSError, UnicodeError."""
         loop = asyncio.get_running_loop()
-        key = (endpoint.host, endpoint.port)
+        key = (host, port)
         asked_at, answer = self._answers.get(key, (0.0, None))
         if answer is None or (answer.done() and loop.time() - asked_at > _ADDRESS_SECONDS):
-            answer = loop.create_task(self._look_up(endpoint), name=f"resolve {endpoint.host}")
+            answer = loop.create_task(self._look_up(host, port), name=f"resolve {host}")
             answer.add_done_callback(partial(self._forget_failure, key))
             self._answers[key] = (loop.time(), answer)
         return await asyncio.shield(answer)
 
-    async def _look_up(self, endpoint: Endpoint) -> list[AddrInfoType]:
+    async def _look_up(self, host: str, port: int) -> list[AddrInfoType]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[AddrInfoType]] = loop.create_future()
         async with self._turns:
             # Not a pool: a lookup may hang for half a minute, and the end of the process would wait for it.
-            Thread(target=_look_up, args=(endpoint, answer, loop), daemon=True, name="session-dns").start()
+            Thread(target=_look_up, args=(host, port, answer, loop), daemon=True, name="session-dns").start()
             return await answer
 
     def _forget_failure(self, key: tuple[str, int], answer: "asyncio.Task[list[AddrInfoType]]") -> None:
@@ -145,10 +161,10 @@ class _Resolver:
 
 
 def _look_up(
-    endpoint: Endpoint, answer: "asyncio.Future[list[AddrInfoType]]", loop: asyncio.AbstractEventLoop
+    host: str, port: int, answer: "asyncio.Future[list[AddrInfoType]]", loop: asyncio.AbstractEventLoop
 ) -> None:
     try:
-        found = list(socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
+        found = list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         resolve = partial(resolve_future, answer, found)
     except (OSError, UnicodeError) as error:
         resolve = partial(resolve_future, answer, error)

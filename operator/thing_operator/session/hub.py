@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from thing_operator.config import read_proxy
 from thing_operator.observability.observers import SessionObserver
 from thing_operator.session.context import SessionContext
 from thing_operator.session.keep_alive import KeepAliveTicker
@@ -33,7 +34,8 @@ def _utc_now() -> datetime:
 class Hub:
     """Opens sessions and owns what they share. Belongs to one event loop, whose clock it uses.
 
-    ``rng`` gives the jitter, ``now`` the times people see, ``connector`` the network; tests bring their own.
+    ``rng`` gives the jitter, ``now`` the times people see, ``connector`` the network; tests bring their own. Raises
+    SettingsError when the password of the proxy cannot be read.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Hub:
         self._ticking: asyncio.Task[None] | None = None
         rng = rng or random.SystemRandom()
         self._context = SessionContext(
-            connector=connector or PahoConnector(self._keep_alives),
+            connector=connector or PahoConnector(self._keep_alives, proxy=read_proxy(session)),
             gate=self._gate,
             settings=session,
             reconnect=ReconnectPolicy.of(session, rng=rng),

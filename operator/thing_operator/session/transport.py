@@ -23,6 +23,7 @@ from thing_operator.session.futures import resolve_future
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from thing_operator.proxy import ProxyRoute
     from thing_operator.session.keep_alive import KeepAliveTicker
     from thing_operator.session.model import SessionSpec
 
@@ -97,8 +98,8 @@ class Connector(Protocol):
 class PahoConnector(Connector):
     """TLS by :class:`~thing_operator.session.dialing.Dialer`, MQTT by paho."""
 
-    def __init__(self, keep_alives: "KeepAliveTicker") -> None:
-        self._dialer = Dialer()
+    def __init__(self, keep_alives: "KeepAliveTicker", *, proxy: "ProxyRoute | None" = None) -> None:
+        self._dialer = Dialer(proxy)
         self._keep_alives = keep_alives
 
     async def dial(self, spec: "SessionSpec", *, timeout: timedelta) -> ssl.SSLSocket:

@@ -1,12 +1,19 @@
 """``thing-operator probe`` against the local cloud, whose answers are known."""
 
+import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
+import pytest
 from tests.support.cloud import Things
+from tests.support.proxy import ConnectProxy, Socks5Proxy
 from typer.testing import CliRunner, Result
 
 from thing_operator.cli.main import app
+from thing_operator.core.errors import ToolError
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 
@@ -77,3 +84,56 @@ def test_a_thing_that_is_not_let_in_is_named(cloud: LocalCloud, things: Things, 
     result = probe(cloud, one, tmp_path, name=two.name)
     assert result.exit_code == 1
     assert f"does not let {two.name} in" in str(result.exception)
+
+
+@contextmanager
+def running(proxy: ConnectProxy | Socks5Proxy) -> Iterator[ConnectProxy | Socks5Proxy]:
+    """On a loop of its own, since the command blocks."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(proxy.__aenter__(), loop).result()
+        yield proxy
+        asyncio.run_coroutine_threadsafe(proxy.__aexit__(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.mark.parametrize("kind", [ConnectProxy, Socks5Proxy])
+def test_through_a_proxy(
+    kind: type[ConnectProxy] | type[Socks5Proxy], cloud: LocalCloud, things: Things, tmp_path: Path
+) -> None:
+    (thing,) = things(1)
+    password = tmp_path / "password"
+    password.write_text("hush\n")
+    with running(kind(cloud.info.mqtt_port, login=("plant", "hush"))) as proxy:
+        by = ["--proxy", proxy.url_of_user, "--proxy-password-file", str(password), "-o", "json"]
+        assert answers(probe(cloud, thing, tmp_path, *by))["jobs?"] == "yes"
+        assert set(proxy.asked) == {f"{cloud.info.mqtt_host}:{cloud.info.mqtt_port}"}
+        password.write_text("wrong")
+        said = probe(cloud, thing, tmp_path, *by).exception
+        assert isinstance(said, ToolError)
+        assert "does not take the credentials: correct the user in --proxy" in said.message
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--proxy", "proxy:1080"], "--proxy: a URL of socks5://"),
+        (["--proxy", "http://plant@proxy:1"], "--proxy-password-file"),
+        (
+            ["--proxy", "socks5://localhost:1"],
+            "the proxy localhost:1 cannot be reached (it refuses connections)",
+        ),
+    ],
+)
+def test_a_proxy_that_leads_nowhere(
+    options: list[str], words: str, cloud: LocalCloud, things: Things, tmp_path: Path
+) -> None:
+    (thing,) = things(1)
+    said = probe(cloud, thing, tmp_path, *options).exception
+    assert isinstance(said, ToolError)
+    assert words in said.message

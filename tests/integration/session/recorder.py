@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.pki import Authority
+from tests.support.pki import Authority, identity_of
 
 from thing_operator.session import Endpoint, Hub, Session, SessionSpec, SessionView
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
 
 
 @dataclass
@@ -39,3 +40,9 @@ PATIENT = Times("30s", "30s")
 """So that nothing but what a test means runs out of time on a slow machine."""
 HASTY = Times("2s", "1s")
 """For a test of what happens when a time runs out: ``@pytest.mark.parametrize("times", [HASTY])``."""
+
+
+def spec_of(cloud: LocalCloud, thing: CloudThing) -> SessionSpec:
+    """The thing on the local cloud."""
+    endpoint = Endpoint(cloud.info.mqtt_host, cloud.info.mqtt_port, cloud.info.ca.read_text(encoding="ascii"))
+    return SessionSpec(thing.name, endpoint, identity_of(thing.certificate_pem, thing.private_key_pem))

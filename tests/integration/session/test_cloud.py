@@ -7,32 +7,24 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.integration.session.recorder import HASTY, Recorder
+from tests.integration.session.recorder import HASTY, Recorder, spec_of
 from tests.support.cloud import Things
-from tests.support.pki import Authority, identity_of
+from tests.support.pki import Authority
 from tests.support.polling import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
 from thing_operator.session import (
-    Endpoint,
     Hub,
     Phase,
     RejectedError,
     RequestTimeoutError,
     Session,
-    SessionSpec,
 )
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.faults import Action
 from thing_operator_local.cloud.shadow_topics import ShadowMessage, ShadowOperation
-
-
-def spec_of(cloud: LocalCloud, thing: CloudThing) -> SessionSpec:
-    """The thing on the local cloud."""
-    endpoint = Endpoint(cloud.info.mqtt_host, cloud.info.mqtt_port, cloud.info.ca.read_text(encoding="ascii"))
-    return SessionSpec(thing.name, endpoint, identity_of(thing.certificate_pem, thing.private_key_pem))
 
 
 async def test_three_filters_with_a_wildcard_hear_what_seven_hear(

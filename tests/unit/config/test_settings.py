@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.pki import Authority
 
-from thing_operator.config import Settings, SettingsError, load_settings, read_ca_file
+from thing_operator.config import Settings, SettingsError, load_settings, read_ca_file, read_proxy
 from thing_operator.core.durations import format_duration, parse_duration, parse_size
 
 
@@ -64,6 +64,16 @@ def test_lists_in_the_environment_are_comma_separated(monkeypatch: pytest.Monkey
         ("shadow: {documentLimit: much}", ["shadow.documentLimit", "'much'", "8KiB"]),
         ("log: {level: loud}", ["log.level", "'loud'", "'debug'"]),
         ("health: {address: everywhere}", ["health.address", "'everywhere'", "IPv4 or IPv6"]),
+        (
+            "session: {proxy: 'proxy:1080'}",
+            ["session.proxy", "'proxy:1080'", "socks5h://proxy.example.com:1080"],
+        ),
+        ("session: {proxy: 'http://u@p:1'}", ["session.proxyPasswordFile", "None", "names a user"]),
+        (
+            "session: {proxyPasswordFile: /x}",
+            ["session.proxyPasswordFile", "session.proxy, which names none"],
+        ),
+        ("session: {noProxy: ['http://x']}", ["session.noProxy", "CIDRs", "not 'http://x'"]),
         ("[]", ["mapping"]),
         ("a: [", ["not valid YAML"]),
     ],
@@ -75,6 +85,32 @@ def test_a_wrong_setting_names_key_value_and_remedy(tmp_path: Path, text: str, n
         load_settings(file=file)
     for name in names:
         assert name in caught.value.message
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("session: {proxy: 'socks5h://plant:hu@sh/hush@proxy:1080'}")
+    with pytest.raises(
+        SettingsError, match=r"'socks5h://\*\*\*@proxy:1080' is not allowed: .*without the pass"
+    ) as caught:
+        load_settings(file=file)
+    assert "sh" not in caught.value.message.replace("password", "")
+
+
+def test_the_proxy_of_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING_OPERATOR_SESSION__PROXY", "socks5h://plant@proxy.example:1080")
+    monkeypatch.setenv("THING_OPERATOR_SESSION__PROXY_PASSWORD_FILE", str(tmp_path / "password"))
+    monkeypatch.setenv("THING_OPERATOR_SESSION__NO_PROXY", "10.0.0.0/8, broker.plant")
+    settings = load_settings()
+    with pytest.raises(SettingsError, match=r"^session\.proxyPasswordFile: .*store it there"):
+        read_proxy(settings.session)
+    (tmp_path / "password").write_text("hush")
+    route = read_proxy(settings.session)
+    assert route is not None
+    assert (str(route.address), route.password()) == ("proxy.example:1080", "hush")
+    assert not route.leads_to("broker.plant", 8883)
+    assert "hush" not in repr(route) + repr(settings)
+    assert read_proxy(Settings().session) is None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

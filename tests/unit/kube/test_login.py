@@ -174,7 +174,7 @@ async def test_a_server_that_only_the_proxy_knows(
         client = await clients.connect(trusting(authority) | {"server": server})
         assert await client.list(SECRETS) == []
         assert proxy.asked == [f"api.internal.example:{api.port}"] * 2
-        proxy.refuses = True
+        proxy.refuses = "403 Forbidden"
         client = await clients.connect(trusting(authority) | {"server": server})
         with pytest.raises(ApiUnavailableError, match=r"proxy answered 403 .*HTTPS_PROXY or NO_PROXY$"):
             await client.list(SECRETS)
