@@ -11,6 +11,7 @@ from thing_operator.session.errors import (
     EndpointUnreachableError,
     NotAuthorizedError,
     SessionLostError,
+    ShadowSilentError,
     TlsFailedError,
 )
 from thing_operator.session.model import Endpoint, SessionSpec
@@ -35,6 +36,7 @@ _CERTIFICATE_ALERTS: Final = frozenset(
         "TLSV13_ALERT_CERTIFICATE_REQUIRED",
     }
 )
+_CONNACK_PROTOCOL: Final = 1
 _CONNACK_UNAVAILABLE: Final = 3
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 
@@ -67,6 +69,15 @@ def explain_tls_error(error: ssl.SSLError, *, spec: SessionSpec) -> ConnectError
     return TlsFailedError(f"TLS with {where} failed ({reason}): it must offer TLS 1.2 or later")
 
 
+def explain_no_tls(*, spec: SessionSpec) -> EndpointUnreachableError:
+    """The connection ended after our first word of TLS, without one of the other side's."""
+    where = f"{spec.endpoint.host}:{spec.endpoint.port}"
+    return EndpointUnreachableError(
+        f"{where} ends the connection instead of answering in TLS: check that the port is the one with TLS (8883 or "
+        "443, not 1883), that the broker runs, and that no firewall cuts TLS"
+    )
+
+
 def explain_silence(*, spec: SessionSpec) -> EndpointUnreachableError:
     """CONNECT was sent, CONNACK did not come."""
     return EndpointUnreachableError(
@@ -76,6 +87,11 @@ def explain_silence(*, spec: SessionSpec) -> EndpointUnreachableError:
 
 def explain_refusal(*, spec: SessionSpec, code: int | None) -> ConnectError:
     """CONNECT was answered by a CONNACK other than 0, or by closing the connection (``code`` None)."""
+    if code == _CONNACK_PROTOCOL:
+        return EndpointUnreachableError(
+            f"{spec.endpoint.host}:{spec.endpoint.port} does not take MQTT 3.1.1 (return code 1 of CONNECT): check "
+            "that it is the broker of the thing, and that it is not for MQTT 5 alone"
+        )
     if code == _CONNACK_UNAVAILABLE:
         return EndpointUnreachableError(f"the broker at {spec.endpoint.host} says that it is not available")
     how = "closed the connection at CONNECT" if code is None else f"refused CONNECT (return code {code})"
@@ -90,6 +106,29 @@ def explain_denied_filters(*, spec: SessionSpec, filters: list[str]) -> NotAutho
     return NotAuthorizedError(
         f"{spec.endpoint.host} refused the subscription to {', '.join(filters)}: the certificate's policy "
         f"must allow iot:Subscribe and iot:Receive on the shadow topics of {spec.thing_name}"
+    )
+
+
+def explain_silent_shadow(*, spec: SessionSpec, seconds: float) -> ShadowSilentError:
+    """The subscription was granted and the broker has taken the reads, and no answer came within so many seconds."""
+    return ShadowSilentError(
+        f"{spec.endpoint.host} answers no read of the shadow in {seconds:g} s: either the shadow service is away, and "
+        f"other things have no answer either, or {_rights_to_hear(spec)}"
+    )
+
+
+def explain_undelivered(*, spec: SessionSpec) -> NotAuthorizedError:
+    """No read was ever answered with these credentials, time after time."""
+    return NotAuthorizedError(
+        f"{spec.endpoint.host} grants the subscriptions of {spec.thing_name} and delivers nothing: "
+        f"{_rights_to_hear(spec)}; if other things have no answer either, the shadow service is away"
+    )
+
+
+def _rights_to_hear(spec: SessionSpec) -> str:
+    return (
+        f"the policy of certificate {spec.identity.fingerprint} must allow iot:Receive and iot:Publish on the shadow "
+        f"topics of {spec.thing_name}"
     )
 
 

@@ -21,7 +21,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from thing_operator.core.descriptors import is_reserved
 from thing_operator.proxy import ProxyFailedError, ProxyRoute, first_address, open_tunnel
-from thing_operator.session.diagnosis import explain_dial_error
+from thing_operator.session.diagnosis import explain_dial_error, explain_no_tls
 from thing_operator.session.errors import EndpointUnreachableError
 from thing_operator.session.futures import resolve_future
 from thing_operator.session.model import Endpoint, SessionSpec
@@ -79,13 +79,28 @@ class Dialer:
             _leave_the_reserve(sock)
             _tune(sock)
             sock = tls = self._contexts.wrap(sock, endpoint=spec.endpoint, identity=spec.identity)
-            while (wants := _go_on(tls)) is not None:
-                await _until_ready(tls, wants)
+            await _shake_hands(tls, spec)
             self._contexts.drop_identity(tls)
         except BaseException:
             sock.close()
             raise
         return tls
+
+
+async def _shake_hands(tls: ssl.SSLSocket, spec: SessionSpec) -> None:
+    waits = 0
+    while True:
+        try:
+            wants = _go_on(tls)
+        except (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError):
+            # After the first wait the other side has said nothing yet; later it has, and ends for a reason of TLS.
+            if waits > 1:
+                raise
+            raise explain_no_tls(spec=spec) from None
+        if wants is None:
+            return
+        await _until_ready(tls, wants)
+        waits += 1
 
 
 def _go_on(tls: ssl.SSLSocket) -> int | None:

@@ -9,6 +9,7 @@
     `-- TransientError
         |-- EndpointUnreachableError DNS, TCP, time-outs, a broker that is down
         |-- SessionLostError         the connection is not up, or ended before the answer came
+        |   `-- ShadowSilentError    it is up, and no answer to a read of the shadow comes
         |-- TakenOverError           somebody else connects with our client id again and again
         `-- RequestTimeoutError      no answer in time; the caller reads the shadow again
 
@@ -62,6 +63,10 @@ class SessionLostError(TransientError):
     """The session is not up, or went away before the answer came: what was asked may have happened."""
 
     reason = Reason.CONNECTION_LOST
+
+
+class ShadowSilentError(SessionLostError):
+    """The broker takes what is asked of the shadow service, and nothing is ever answered."""
 
 
 class TakenOverError(TransientError):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from thing_operator.session.diagnosis import explain_denied_filters
+from thing_operator.session.diagnosis import explain_denied_filters, explain_silent_shadow
 from thing_operator.session.errors import (
     ConnectError,
     RejectedError,
@@ -168,8 +168,7 @@ class Link:
             except RequestTimeoutError:
                 quiet += 1
                 if quiet >= _QUIET_GETS:
-                    host = self.spec.endpoint.host
-                    raise SessionLostError(f"the shadow service at {host} does not answer") from None
+                    raise explain_silent_shadow(spec=self.spec, seconds=self._timeout) from None
             except RetryableRejectedError:
                 quiet = 0
             else:

@@ -4,7 +4,8 @@ AWS gives no reason when it closes a connection of MQTT 3.1.1, so causes are dis
 forbidden topic and a second client with our id look alike from one drop. Repetition tells them apart: closed again
 and again with a SUBSCRIBE or PUBLISH unanswered is a policy that forbids it; closed again and again soon after
 becoming ready, with nothing unanswered, is a takeover. A takeover may also meet us in the middle of a handshake:
-such a drop neither adds to those nor takes them back.
+such a drop neither adds to those nor takes them back. Never closed, and no read ever answered, is a policy without
+iot:Receive; once one was answered, it is the shadow service that is away.
 """
 
 from dataclasses import dataclass, field
@@ -13,21 +14,23 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
 
 from thing_operator.core.backoff import Backoff, Jitter
+from thing_operator.session.diagnosis import explain_undelivered
 from thing_operator.session.errors import (
     ConnectError,
     EndpointUnreachableError,
     NotAuthorizedError,
     SessionLostError,
+    ShadowSilentError,
     TakenOverError,
     TlsFailedError,
 )
+from thing_operator.session.requests import RequestKind
 
 if TYPE_CHECKING:
     import random
 
     from thing_operator.config import SessionSettings
     from thing_operator.session.model import SessionSpec
-    from thing_operator.session.requests import RequestKind
 
 REPETITIONS: Final = 3
 """So many drops in a row that look alike are a pattern."""
@@ -130,11 +133,14 @@ class ReconnectState:
     _policy: ReconnectPolicy
     _drops: DropClassifier = field(default_factory=DropClassifier)
     _failures: int = 0
+    _silent: int | None = 0
+    """Connections on which no read was answered, in a row; None once one was answered with these credentials."""
     _last_connect: float | None = None
 
     def reset(self) -> None:
         """The credentials or the endpoint are other ones now; the distance between CONNECTs stays."""
         self._failures = 0
+        self._silent = 0
         self._drops.reset()
 
     def connecting(self, now: float) -> None:
@@ -144,6 +150,8 @@ class ReconnectState:
     def answered(self, kind: "RequestKind") -> None:
         """A request of this kind was answered: its topic is allowed."""
         self._drops.answered(kind)
+        if kind is RequestKind.GET:
+            self._silent = None
 
     def until_allowed(self, now: float) -> float:
         """Seconds until the next CONNECT keeps its distance from the last one; 0 when it does already."""
@@ -167,6 +175,8 @@ class ReconnectState:
             self._failures = 0
         if isinstance(error, EndpointUnreachableError | TlsFailedError):
             self._drops.reset()
+        if isinstance(error, ShadowSilentError):
+            return self._explain_silence(error, spec)
         if not isinstance(error, SessionLostError):
             return error
         match self._drops.classify(unanswered=unanswered, ready_for=ready_for):
@@ -183,6 +193,13 @@ class ReconnectState:
                 )
             case DropCause.LOST:
                 return error
+
+    def _explain_silence(self, error: ShadowSilentError, spec: "SessionSpec") -> ConnectError:
+        if self._silent is not None:
+            self._silent += 1
+            if self._silent >= REPETITIONS:
+                return explain_undelivered(spec=spec)
+        return error
 
     def next_try(self, error: ConnectError, *, now: float) -> float:
         """When to try again after this error; each call counts as one more failure in a row."""

@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 _QOS: Final = 1
 _MAX_UNACKNOWLEDGED: Final = 20
+_CONNACK: Final = b"\x20\x02"
+"""How it begins; a byte of flags and the return code follow."""
 _READ_SIZE: Final = 4096
 """Bytes: more than most messages have, and little enough to be made for each read."""
 
@@ -146,6 +148,8 @@ class _Client(paho.Client):
         self._given = sock
         self._deliver = deliver
         self._arrived = b""
+        self.connack_code: int | None = None
+        """Of the broker's answer to CONNECT, 0 where it was none: paho says nothing of a 1, and ends."""
         self.error: OSError | None = None
 
     @property
@@ -160,6 +164,9 @@ class _Client(paho.Client):
         """paho asks byte by byte; each would be a read of the socket."""
         if not self._arrived:
             self._arrived = self._receive(max(bufsize, _READ_SIZE))
+            if self.connack_code is None:
+                is_connack = self._arrived.startswith(_CONNACK) and len(self._arrived) > len(_CONNACK) + 1
+                self.connack_code = self._arrived[len(_CONNACK) + 1] if is_connack else 0
         data, self._arrived = self._arrived[:bufsize], self._arrived[bufsize:]
         return data
 
@@ -361,7 +368,7 @@ class PahoTransport(Transport):
             error, ssl.SSLEOFError | ssl.SSLZeroReturnError
         ):
             return explain_tls_error(error, spec=self._spec)
-        return explain_refusal(spec=self._spec, code=None)
+        return explain_refusal(spec=self._spec, code=self._client.connack_code or None)
 
     def _fail_waiters(self, error: ConnectError) -> None:
         waiting: list[asyncio.Future[Any]] = [*self._subacks.values(), *self._pubacks.values()]

@@ -249,3 +249,20 @@ async def test_two_hundred_at_once(recorder: Recorder, cloud: LocalCloud, things
     await until(lambda: all(session.view.connected for session in sessions), timeout=90)
     answers = await asyncio.gather(*(session.update(desired={"n": 1}) for session in sessions))
     assert {answer.version for answer in answers} == {1}
+
+
+@pytest.mark.parametrize("times", [HASTY])
+async def test_a_granted_subscription_that_delivers_nothing(
+    recorder: Recorder, cloud: LocalCloud, thing: CloudThing, control: CloudControl
+) -> None:
+    """As AWS has it where a policy lacks iot:Receive: SUBACK and PUBACK come, and no message."""
+    await asyncio.to_thread(control.fault, Action.DROP, thing=thing.name)
+    session = recorder.open(spec_of(cloud, thing))
+    await until(lambda: "answers no read of the shadow in 1 s" in session.view.message)
+    assert session.view.reason == "ConnectionLost"
+    assert "must allow iot:Receive and iot:Publish" in session.view.message
+    await until(lambda: session.view.reason == "NotAuthorized")
+    assert "grants the subscriptions" in session.view.message
+    assert "delivers nothing" in session.view.message
+    await asyncio.to_thread(control.clear_faults)
+    await until(lambda: session.view.connected)

@@ -210,34 +210,68 @@ async def test_a_port_that_says_nothing(recorder: Recorder) -> None:
         assert "in time" in session.view.message
 
 
-async def test_a_port_without_tls(recorder: Recorder) -> None:
-    async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 hello, this is another protocol\r\n")
-        await writer.drain()
+@pytest.mark.parametrize(
+    ("read", "says", "reason", "words"),
+    [
+        (
+            0,
+            b"220 this is another protocol\r\n",
+            "TlsFailed",
+            "does not speak TLS: check the port (8883 or 443)",
+        ),
+        (3, b"HTTP/1.1 400 Bad Request\r\n\r\n", "TlsFailed", "does not speak TLS"),
+        (5000, b"", "EndpointUnreachable", "check that the port is the one with TLS (8883 or 443, not 1883)"),
+        (3, b"", "EndpointUnreachable", "check that the port is the one with TLS"),
+        (3, connack(1), "EndpointUnreachable", "check that the port is the one with TLS"),
+    ],
+    ids=["speaks first", "HTTP", "reads all and closes", "closes at once", "MQTT"],
+)
+async def test_a_port_without_tls(
+    recorder: Recorder, read: int, says: bytes, reason: str, words: str
+) -> None:
+    """A broker for plain MQTT takes our first word of TLS for a damaged packet and closes, unread bytes or not."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(read)
+        writer.write(says)
         writer.close()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         session = recorder.open(recorder.spec(server.sockets[0].getsockname()[1]))
         await until(lambda: session.view.phase is Phase.WAITING)
-        assert session.view.reason == "TlsFailed"
-        assert "does not speak TLS" in session.view.message
+        assert session.view.reason == reason
+        assert words in session.view.message
+
+
+@BOTH_VERSIONS
+async def test_a_server_that_ends_in_the_middle_of_the_handshake_speaks_tls(
+    recorder: Recorder, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """What it dislikes is our certificate, not TLS."""
+    async with scripted_server(
+        recorder.authority, tmp_path, maximum=version, trusts=Authority.new("another")
+    ) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.phase is Phase.WAITING)
+        assert session.view.reason in {"TlsFailed", "NotAuthorized"}
+        assert session.view.fingerprint in session.view.message
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason", "times"),
+    ("answer", "reason", "words", "times"),
     [
-        (connack(1), "NotAuthorized", PATIENT),
-        (connack(5), "NotAuthorized", PATIENT),
-        (connack(2), "NotAuthorized", PATIENT),
-        (connack(3), "EndpointUnreachable", PATIENT),
-        (None, "NotAuthorized", PATIENT),
-        (b"", "EndpointUnreachable", HASTY),
+        (connack(1), "EndpointUnreachable", "does not take MQTT 3.1.1 (return code 1 of CONNECT)", PATIENT),
+        (connack(5), "NotAuthorized", "refused CONNECT (return code 5)", PATIENT),
+        (connack(2), "NotAuthorized", "refused CONNECT (return code 2)", PATIENT),
+        (connack(3), "EndpointUnreachable", "says that it is not available", PATIENT),
+        (None, "NotAuthorized", "closed the connection at CONNECT", PATIENT),
+        (b"", "EndpointUnreachable", "did not answer CONNECT in time", HASTY),
     ],
     ids=["code 1", "code 5", "code 2", "code 3", "closed", "silence"],
 )
 async def test_connect_is_not_accepted(
-    recorder: Recorder, tmp_path: Path, answer: bytes | None, reason: str
+    recorder: Recorder, tmp_path: Path, answer: bytes | None, reason: str, words: str
 ) -> None:
     async def refuse(peer: Peer, got: Packet) -> bool:
         if got.kind == CONNECT and answer is not None:
@@ -251,6 +285,7 @@ async def test_connect_is_not_accepted(
         await until(lambda: Phase.WAITING in {view.phase for view in recorder.views})
         first = next(view for view in recorder.views if view.phase is Phase.WAITING)
         assert first.reason == reason
+        assert words in first.message
         await until(lambda: server.of_kind(CONNECT))
 
 

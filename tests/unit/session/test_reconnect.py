@@ -15,6 +15,7 @@ from thing_operator.session.errors import (
     EndpointUnreachableError,
     NotAuthorizedError,
     SessionLostError,
+    ShadowSilentError,
     TakenOverError,
     TlsFailedError,
 )
@@ -164,3 +165,25 @@ def test_never_above_the_maximum_never_below_the_interval(
         again_at = tried.next_try(error, now=clock)
         assert clock <= again_at <= clock + max(longest, interval) + 1e-5
         clock = again_at
+
+
+SILENT = ShadowSilentError("no answer")
+
+
+def explained(tried: ReconnectState, times: int) -> list[type[ConnectError]]:
+    return [type(tried.explain(SILENT, spec(), unanswered=None)) for _ in range(times)]
+
+
+def test_reads_that_were_never_answered_are_a_matter_of_the_policy() -> None:
+    tried = state(Highest())
+    assert explained(tried, 4) == [ShadowSilentError] * 2 + [NotAuthorizedError] * 2
+    tried.answered(SUBSCRIBE)
+    assert explained(tried, 1) == [NotAuthorizedError]
+    tried.reset()  # other credentials
+    assert explained(tried, 3) == [ShadowSilentError] * 2 + [NotAuthorizedError]
+
+
+def test_once_a_read_was_answered_the_policy_allows_it() -> None:
+    tried = state(Highest())
+    tried.answered(GET)
+    assert explained(tried, 9) == [ShadowSilentError] * 9
