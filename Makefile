@@ -11,7 +11,7 @@ WORKERS ?= logical
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test unit integration check house crds docs fmt clean venv constraints chart
+.PHONY: help demo bench test unit pythons integration check house crds docs fmt clean venv constraints chart
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,10 +35,13 @@ $(BENCH): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-test: check unit integration ## everything CI runs
+test: check unit pythons integration ## everything CI runs
 
 unit: $(STAMP) ## the tests that need nothing but Python, and what they must cover (WORKERS=0: one after the other)
 	$(PYTEST) tests/unit --cov $(ARGS)
+
+pythons: $(STAMP) ## the unit tests with every other Python that is installed, 3.11 to 3.14, each in a .venv-3.x
+	$(BIN)/python tools/pythons.py $(ARGS)
 
 integration: $(STAMP) ## the tests with a real API server, broker and Helm, which the first run builds (ARGS, WORKERS)
 	$(PYTEST) --dist=loadfile tests --ignore=tests/unit $(ARGS)
@@ -81,5 +84,5 @@ constraints: $(STAMP) ## renew constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable --all | grep -vE '^(pip|setuptools|wheel)==' > constraints.txt
 
 clean: ## remove what the targets made in this folder
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site .cache
+	rm -rf $(VENV) .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
