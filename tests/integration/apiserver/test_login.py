@@ -158,7 +158,7 @@ def test_an_api_server_that_only_a_proxy_knows(
 def test_a_network_in_no_proxy_is_reached_directly(
     meddled: Workspace, http_proxy: ConnectProxy, things: Things
 ) -> None:
-    http_proxy.refuses = True
+    http_proxy.refuses = "403 Forbidden"
     meddled.operator.settings |= {"HTTPS_PROXY": http_proxy.url, "NO_PROXY": "127.0.0.0/8,.svc"}
     runs(meddled, things)
     assert http_proxy.asked == []
