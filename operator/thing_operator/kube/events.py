@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from thing_operator.api import names
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.rate_limit import RateLimiter, TokenBucket
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
@@ -52,6 +53,7 @@ class EventRecorder:
         self._queue: asyncio.Queue[tuple[ObjectRef, Reason, str]] = asyncio.Queue(_QUEUE_LIMIT)
         self._recorded: OrderedDict[tuple[str, str, str], _Recorded] = OrderedDict()
         self._limiter = RateLimiter(_PER_SECOND, clock=clock)
+        self._log_limit = LogLimit(clock=clock)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
@@ -93,7 +95,8 @@ class EventRecorder:
             except NamespaceTerminatingError:
                 log.debug("%s goes with its namespace: no Event is recorded", ref.key)
             except ThingOperatorError as error:
-                log.warning("an Event about %s was not recorded: %s", ref.key, error.message)
+                level = self._log_limit.level((ref.key.namespace, type(error)))
+                log.log(level, "an Event about %s was not recorded: %s", ref.key, error.message)
             except Exception:
                 log.exception("an Event about %s was not recorded", ref.key)
 
