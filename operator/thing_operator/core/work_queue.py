@@ -53,6 +53,8 @@ class WorkQueue(Generic[K]):
         """When to run keys again that run now."""
         self._running: dict[K, asyncio.Task[None]] = {}
         self._failures: dict[K, int] = {}
+        self._reported: dict[K, str] = {}
+        """What was logged last of a key that fails: the same again is counted."""
         self._changed = asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
 
@@ -132,7 +134,7 @@ class WorkQueue(Generic[K]):
             log.exception("reconciling %s failed unexpectedly; trying again", key)
             again = self._delay(key)
         else:
-            self._failures.pop(key, None)
+            self._report_success(key)
             good = True
         finally:
             self._on_reconciled(good, self._clock.monotonic() - began)
@@ -150,8 +152,15 @@ class WorkQueue(Generic[K]):
             self._failures.pop(key, None)
             return self._recheck.delay(1)
         again = self._delay(key)
-        log.warning("%s: %s; trying again in %.1f s", key, error.message, again.total_seconds())
+        level = logging.DEBUG if self._reported.get(key) == error.message else logging.WARNING
+        self._reported[key] = error.message
+        log.log(level, "%s: %s; trying again in %.1f s", key, error.message, again.total_seconds())
         return again
+
+    def _report_success(self, key: K) -> None:
+        failures = self._failures.pop(key, 0)
+        if self._reported.pop(key, None) is not None:
+            log.info("%s: done after %d failed tries", key, failures)
 
     def _delay(self, key: K) -> timedelta:
         failures = self._failures[key] = self._failures.get(key, 0) + 1

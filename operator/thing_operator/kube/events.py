@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from thing_operator.api import names
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
-from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.rate_limit import RateLimiter, TokenBucket
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
@@ -53,8 +52,9 @@ class EventRecorder:
         self._queue: asyncio.Queue[tuple[ObjectRef, Reason, str]] = asyncio.Queue(_QUEUE_LIMIT)
         self._recorded: OrderedDict[tuple[str, str, str], _Recorded] = OrderedDict()
         self._limiter = RateLimiter(_PER_SECOND, clock=clock)
-        self._log_limit = LogLimit(clock=clock)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._lost: Counter[str] = Counter()
+        """By namespace: Events that were not recorded since one was."""
         self._task: asyncio.Task[None] | None = None
 
     def record(self, ref: ObjectRef, *, reason: Reason, message: str) -> None:
@@ -92,13 +92,23 @@ class EventRecorder:
             await self._limiter.acquire()
             try:
                 await self._write(ref, reason, message)
+                self._report_success(ref.key.namespace)
             except NamespaceTerminatingError:
                 log.debug("%s goes with its namespace: no Event is recorded", ref.key)
             except ThingOperatorError as error:
-                level = self._log_limit.level((ref.key.namespace, type(error)))
-                log.log(level, "an Event about %s was not recorded: %s", ref.key, error.message)
+                self._report_failure(ref.key, error)
             except Exception:
                 log.exception("an Event about %s was not recorded", ref.key)
+
+    def _report_failure(self, key: ObjectKey, error: ThingOperatorError) -> None:
+        """One line for an outage of a namespace, not one for each Event."""
+        level = logging.DEBUG if key.namespace in self._lost else logging.WARNING
+        self._lost[key.namespace] += 1
+        log.log(level, "an Event about %s was not recorded: %s", key, error.message)
+
+    def _report_success(self, namespace: str) -> None:
+        if lost := self._lost.pop(namespace, 0):
+            log.info("Events in %s are recorded again; %d were not", namespace, lost)
 
     def _bucket(self, uid: str) -> TokenBucket:
         """How much is left for this object."""

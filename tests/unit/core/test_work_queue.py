@@ -76,6 +76,26 @@ async def test_failures_back_off_and_success_resets() -> None:
     assert 0.5 <= pauses[5] <= 1, "what came before the success does not count"
 
 
+async def test_the_same_failure_is_logged_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    errors = ["no", "no", "no", "other", "other", ""]
+
+    async def handler(key: str) -> None:
+        if said := errors.pop(0):
+            raise TransientError(said)
+
+    queue = make(handler)
+    caplog.set_level("INFO")
+    await queue.start()
+    queue.add("a")
+    await until(lambda: not errors)
+    await queue.stop(timeout=timedelta(seconds=1))
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "a: no",
+        "a: other",
+        "a: done after 5 failed tries",
+    ]
+
+
 async def test_what_only_a_person_can_mend_is_checked_again_slowly() -> None:
     attempts: list[float] = []
 

@@ -12,7 +12,7 @@ from tests.support.polling import until
 
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.errors import ApiUnavailableError, NotFoundError
+from thing_operator.kube.errors import ApiUnavailableError, ForbiddenError, NotFoundError
 from thing_operator.kube.events import EventRecorder
 from thing_operator.kube.ports import Operations
 
@@ -108,6 +108,21 @@ async def test_trouble_is_logged_and_the_next_is_recorded(
     assert "was not recorded" in caplog.text
     setup.record(message="lost")
     await until(lambda: ("lost", 1) in setup.client.counts())
+
+
+async def test_an_outage_is_one_line_and_a_count(
+    setup: RecorderOnFake, caplog: pytest.LogCaptureFixture
+) -> None:
+    setup.client.errors = [ForbiddenError("no right") for _ in range(3)]
+    caplog.set_level("INFO")
+    for number in range(4):
+        setup.record(f"t{number}")
+    await until(lambda: setup.client.counts() == [("m", 1)])
+    said = [record.getMessage() for record in caplog.records if "recorded" in record.getMessage()]
+    assert said == [
+        "an Event about ns/t0 was not recorded: no right",
+        "Events in ns are recorded again; 3 were not",
+    ]
 
 
 async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: RecorderOnFake) -> None:
