@@ -39,8 +39,11 @@ def generated(helm: Path) -> dict[Path, str]:
     base, overlays = ROOT / "deploy" / "base", ROOT / "deploy" / "overlays"
     parts = _render(helm, "--values=/dev/null")
     files = {base / file: parts[source] for source, file in _BASE.items()}
-    files[overlays / "cluster" / "rbac.yaml"] = parts["rbac/operator.yaml"]
-    namespaced = _render(helm, f"--set=namespaces={{{_NAME}}}")
+    # An overlay may move the operator, and kustomize does not look into expressions.
+    account = f" == 'system:serviceaccount:{_NAME}:{_NAME}'"
+    admission = parts["rbac/admission.yaml"].replace(account, f".endsWith(':{_NAME}')")
+    files[overlays / "cluster" / "rbac.yaml"] = f"{parts['rbac/operator.yaml']}---\n{admission}"
+    namespaced = _render(helm, f"--set=namespaces={{{_NAME}}},rbac.namespaceDeletion=false")
     files[overlays / "namespaced" / "rbac.yaml"] = namespaced["rbac/operator.yaml"]
     return {path: _HEADER + text for path, text in files.items()}
 

@@ -38,14 +38,14 @@ EVERYTHING: Json = {
 MATRIX: dict[str, Json] = {
     "defaults": {},
     "everything": EVERYTHING,
-    "namespaced": {"namespaces": ["team-a", "team-b"], "rbac": {"batches": False}},
+    "namespaced": {"namespaces": ["team-a", "team-b"], "rbac": {"batches": False, "aggregateToView": False}},
     "everything, namespaced": EVERYTHING | {"namespaces": ["team-a"], "endpointCa": {"secretName": "ca"}},
     "no ports": {
         "config": {"metrics": {"port": 0}, "health": {"port": 0}},
         "networkPolicy": {"enabled": True},
     },
     "bare": {
-        "rbac": {"create": False, "aggregateClusterRoles": False},
+        "rbac": {"create": False, "userRoles": False},
         "serviceAccount": {"create": False},
         "tests": {"enabled": False},
         "resources": {"limits": {"memory": "", "ephemeral-storage": ""}, "requests": {"cpu": ""}},
@@ -56,5 +56,10 @@ MATRIX: dict[str, Json] = {
         "fullnameOverride": "x" * 50,
         "image": {"digest": "sha256:" + "0" * 64},
     },
-    "openshift": {"openshift": True, "resources": {"limits": {"memory": ""}}},
+    "openshift": {
+        "openshift": True,
+        "hostUsers": False,
+        "rbac": {"aggregateToEdit": True},
+        "resources": {"limits": {"memory": ""}},
+    },
 }

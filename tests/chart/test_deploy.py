@@ -34,8 +34,9 @@ def write(folder: Path, **kustomization: object) -> None:
 @pytest.mark.parametrize("scope", ["cluster", "namespaced"])
 def test_the_overlays_give_the_rights_they_are_named_after(kubectl: Kubectl, scope: str) -> None:
     objects = build(kubectl, ROOT / "deploy" / "overlays" / scope)
-    bound = [body["kind"] for body in objects if body["kind"].endswith("Binding")]
-    assert bound == ["ClusterRoleBinding" if scope == "cluster" else "RoleBinding"]
+    bound = {body["kind"] for body in objects if body["kind"].endswith("Binding")}
+    everywhere = {"ClusterRoleBinding", "ValidatingAdmissionPolicyBinding"}
+    assert bound == (everywhere if scope == "cluster" else {"RoleBinding"})
     container = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
     assert ("env" in container) == (scope == "namespaced")
     assert len(of_kind(objects, "CustomResourceDefinition")) == 2

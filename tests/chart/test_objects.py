@@ -40,6 +40,7 @@ def test_both_versions_of_helm_find_no_fault(chart: Helm, chart3: Helm) -> None:
 
 def test_every_object_says_whose_it_is_and_where(chart: Helm) -> None:
     cluster_wide = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+    cluster_wide |= {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
     for body in chart.objects(EVERYTHING | {"crds": {"enabled": True}, "extraObjects": []}):
         metadata = body["metadata"]
         assert metadata["labels"]["app.kubernetes.io/instance"] == "r"
@@ -148,6 +149,8 @@ def test_the_notes_say_what_to_do_next(chart: Helm) -> None:
         "kubectl apply --namespace default --filename -",
         "kubectl get thingbatches,things --namespace default",
     ]
+    narrowed = ("in all but kube-system", "namespaces={team-a,team-b}", "rbac.batches=false")
+    assert [words for words in narrowed if words not in usual] == []
     special = notes(chart, {"namespaces": ["team-a"], "replicas": 0, "crds": {"enabled": False}})
     for words in (
         "namespaces team-a",
@@ -158,6 +161,7 @@ def test_the_notes_say_what_to_do_next(chart: Helm) -> None:
     ):
         assert words in special
         assert words not in usual
+    assert "It may read Secrets in all" not in special
 
 
 @pytest.mark.usefixtures("namespaces")

@@ -38,6 +38,8 @@ CASES: list[tuple[str, Any, str, str, Any]] = [
     ("image.digest", DIGEST, "Deployment", f"{CONTAINER}.image", f"reg.example/thing-operator@{DIGEST}"),
     ("image.pullPolicy", "Always", "Deployment", f"{CONTAINER}.imagePullPolicy", "Always"),
     ("imagePullSecrets", [{"name": "p"}], "Deployment", f"{POD}.imagePullSecrets", [{"name": "p"}]),
+    ("hostUsers", False, "Deployment", f"{POD}.hostUsers", False),
+    ("hostUsers", False, "Pod", "spec.hostUsers", False),
     ("imagePullSecrets", [{"name": "p"}], "Pod", "spec.imagePullSecrets", [{"name": "p"}]),
     ("replicas", 0, "Deployment", "spec.replicas", 0),
     ("nameOverride", "n", "Deployment", "metadata.name", "r-n"),
@@ -108,7 +110,12 @@ COUNTED: list[tuple[str, Any, str, int]] = [
     ("crds.enabled", False, "CustomResourceDefinition", 0),
     ("rbac.create", False, "ClusterRoleBinding", 0),
     ("rbac.create", False, "ClusterRole", 2),
-    ("rbac.aggregateClusterRoles", False, "ClusterRole", 1),
+    ("rbac.userRoles", False, "ClusterRole", 1),
+    ("rbac.admissionPolicy", True, "ValidatingAdmissionPolicy", 1),
+    ("rbac.admissionPolicy", True, "ValidatingAdmissionPolicyBinding", 1),
+    ("rbac.admissionPolicy", False, "ValidatingAdmissionPolicy", 0),
+    ("rbac.create", False, "ValidatingAdmissionPolicy", 0),
+    ("rbac.batches", False, "ValidatingAdmissionPolicy", 0),
     ("serviceAccount.create", False, "ServiceAccount", 0),
     ("podDisruptionBudget.enabled", True, "PodDisruptionBudget", 1),
     ("networkPolicy.enabled", True, "NetworkPolicy", 2),
@@ -117,14 +124,14 @@ COUNTED: list[tuple[str, Any, str, int]] = [
     ("tests.enabled", False, "Pod", 0),
     ("namespaces", ["a", "b"], "Role", 2),
     ("namespaces", ["a", "b"], "RoleBinding", 2),
-    ("namespaces", ["a", "b"], "ClusterRoleBinding", 0),
     ("namespaces", [], "Role", 0),
 ]
 
 # Values that have a test of their own below, or in another module.
 ELSEWHERE = {"config", "endpointCa.configMapName", "endpointCa.secretName", "endpointCa.key", "crds.keep"}
-ELSEWHERE |= {"rbac.batches", "extraObjects", "openshift"}
 ELSEWHERE |= {"proxyPassword.secretName", "proxyPassword.key", "networkPolicy.proxyCidrs"}
+ELSEWHERE |= {"rbac.batches", "rbac.protectedNamespaces", "rbac.namespaceDeletion", "rbac.aggregateToView"}
+ELSEWHERE |= {"rbac.aggregateToEdit", "extraObjects", "openshift"}
 
 
 def found_at(body: Any, path: str) -> Any:
@@ -271,6 +278,71 @@ def test_without_batches_no_secret_can_be_written(chart: Helm) -> None:
     assert verbs_on(rules(batches=True), "secrets") == {"get", "list", "watch", "create", "patch", "delete"}
     assert verbs_on(rules(batches=False), "secrets") == {"get", "list", "watch"}
     assert verbs_on(rules(batches=False), "things") == {"get", "list", "watch", "patch"}
+
+
+def cluster_rules(chart: Helm, values: Json) -> list[Json]:
+    """What the operator may do in every namespace."""
+    bound = {
+        body["roleRef"]["name"]
+        for body in of_kind(chart.objects(values), "ClusterRoleBinding")
+        if body["roleRef"]["kind"] == "ClusterRole"
+    }
+    roles = of_kind(chart.objects(values), "ClusterRole")
+    return [rule for role in roles if role["metadata"]["name"] in bound for rule in role["rules"]]
+
+
+def test_secrets_are_written_everywhere_only_where_all_namespaces_are_run(chart: Helm) -> None:
+    assert {"create", "patch", "delete"} <= verbs_on(cluster_rules(chart, {}), "secrets")
+    assert not {"create", "patch", "delete"} & verbs_on(
+        cluster_rules(chart, {"rbac": {"batches": False}}), "secrets"
+    )
+    assert verbs_on(cluster_rules(chart, {"namespaces": ["a"]}), "secrets") == set()
+
+
+def test_the_end_of_a_namespace_takes_one_right_of_the_cluster(chart: Helm) -> None:
+    [rule] = cluster_rules(chart, {"namespaces": ["a", "b"]})
+    assert rule == {
+        "apiGroups": ["thing-operator.io"],
+        "resources": ["things", "thingbatches"],
+        "verbs": ["patch"],
+    }
+    assert cluster_rules(chart, {"namespaces": ["a"], "rbac": {"namespaceDeletion": False}}) == []
+
+
+def test_the_admission_policy_is_the_operators_and_no_wider_than_its_task(chart: Helm) -> None:
+    def policy(values: Json) -> Json:
+        [found] = of_kind(chart.objects(values), "ValidatingAdmissionPolicy")
+        spec: Json = found["spec"]
+        return spec
+
+    everywhere = policy({"rbac": {"protectedNamespaces": ["kube-system", "vault"]}})
+    assert everywhere["matchConditions"][0]["expression"].endswith(
+        "'system:serviceaccount:ns:r-thing-operator'"
+    )
+    assert everywhere["validations"][0]["expression"] == "!(request.namespace in ['kube-system','vault'])"
+    assert "kube-system" in policy({})["validations"][0]["expression"]
+    some = policy({"namespaces": ["a"], "rbac": {"batches": False}})
+    assert some["validations"][0]["expression"] == "request.namespace in ['a']"
+    assert {
+        resource for rule in some["matchConstraints"]["resourceRules"] for resource in rule["resources"]
+    } == {
+        "secrets",
+        "things",
+        "thingbatches",
+    }
+
+
+@pytest.mark.parametrize(("view", "edit"), [(True, False), (False, True)])
+def test_roles_for_people_are_aggregated_on_request(chart: Helm, *, view: bool, edit: bool) -> None:
+    values: Json = {"rbac": {"aggregateToView": view, "aggregateToEdit": edit}}
+    found = {
+        body["metadata"]["name"].rpartition("-")[2]: {
+            key.rpartition("-")[2] for key in body["metadata"]["labels"] if key.startswith("rbac.")
+        }
+        for body in of_kind(chart.objects(values if edit else {}), "ClusterRole")
+    }
+    assert found["view"] == ({"view", "edit", "admin"} if view else set())
+    assert found["edit"] == ({"edit", "admin"} if edit else set())
 
 
 def test_extra_objects_are_templates(chart: Helm) -> None:

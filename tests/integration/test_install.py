@@ -141,7 +141,7 @@ def resource_versions(plane: ControlPlane) -> dict[str, str]:
 def test_cluster_wide_from_install_to_uninstall(
     helm: Path, plane: ControlPlane, cloud: LocalCloud, things: Things, installed: InstalledOperator
 ) -> None:
-    values = values_for(cloud)
+    values = values_for(cloud, rbac={"aggregateToEdit": True})
     said = run_helm(helm, plane, "install", *RELEASE, values=values)
     assert "kubectl get thingbatches,things" in said
     installed.start()

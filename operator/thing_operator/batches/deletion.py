@@ -4,7 +4,9 @@ The children have no owner reference: Kubernetes' garbage collector deletes at o
 not there, and a batch that is restored from a backup, or whose Secrets are copied, is never there under its old uid.
 """
 
+import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -12,18 +14,26 @@ from thing_operator.api.names import BATCH_FINALIZER, BATCHES, THINGS
 from thing_operator.api.thingbatch import RetainOrDelete, ThingBatchSpec
 from thing_operator.batches.children import BatchIdentity
 from thing_operator.batches.parallel import for_each
+from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.errors import ForbiddenError
 from thing_operator.kube.finalizer import Finalizer
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot
 
+log = logging.getLogger(__name__)
+
+_PATIENCE = timedelta(seconds=30)
+"""For so long a missing right may be a Role that is about to be applied again."""
+
 
 class BatchDeletion:
     """Has the finalizer on a batch that is to take its children along, and deletes them when it is deleted."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, *, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
         self._finalizer = Finalizer(client, BATCHES, BATCH_FINALIZER)
 
     async def prepare(self, snapshot: ObjectSnapshot, spec: ThingBatchSpec) -> None:
@@ -40,13 +50,24 @@ class BatchDeletion:
             return 0
         spec = snapshot.parse_spec(ThingBatchSpec)
         if spec.deletion_policy is RetainOrDelete.DELETE:
-            batch = BatchIdentity(snapshot.key, snapshot.uid)
-            await self._delete(THINGS, batch)
-            if left := len(await self._imported(THINGS, batch)):
-                return left
-            await self._delete(SECRETS, batch)
+            try:
+                if left := await self._delete_children(BatchIdentity(snapshot.key, snapshot.uid)):
+                    return left
+            except ForbiddenError as error:
+                # The Role in a namespace is deleted first when the namespace is, and its children with it.
+                if self._clock.now() - (snapshot.deleting_since or self._clock.now()) < _PATIENCE:
+                    raise
+                log.warning("%s is released with its children as they are: %s", snapshot.key, error.message)
         await self._finalizer.release(snapshot)
         return 0
+
+    async def _delete_children(self, batch: BatchIdentity) -> int:
+        """Things first; how many of them are not deleted yet."""
+        await self._delete(THINGS, batch)
+        left = len(await self._imported(THINGS, batch))
+        if not left:
+            await self._delete(SECRETS, batch)
+        return left
 
     async def _delete(self, resource: Resource, batch: BatchIdentity) -> None:
         living = [

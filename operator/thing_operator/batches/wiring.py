@@ -44,7 +44,7 @@ def wire_batches(
     reconciler = BatchReconciler(
         client=client,
         find_zips=find_zips,
-        deletion=BatchDeletion(client),
+        deletion=BatchDeletion(client, clock=clock),
         publisher=publisher,
         clock=clock,
         recheck_in=lambda: rechecks(rng).delay(1),
