@@ -11,7 +11,7 @@ from thing_operator.api import names
 from thing_operator.api.names import THINGS
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
-from thing_operator.credentials import CredentialsError, check_pair, pick_pair
+from thing_operator.credentials import CredentialsError, check_keys
 from thing_operator.credentials.names import secret_name
 from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.ports import ApiClient
@@ -83,8 +83,7 @@ def _in_secret(thing: str, body: Mapping[str, Any], *, now: datetime) -> FoundTh
     found = FoundThing(thing, f"Secret {name}", secret_name=name)
     try:
         data = {key: base64.b64decode(value) for key, value in (body.get("data") or {}).items()}
-        certificate, private_key = pick_pair(data)
-        credentials = check_pair(certificate, private_key, now=now)
+        credentials = check_keys(data, now=now)
     except (CredentialsError, binascii.Error) as error:
         words = error.message if isinstance(error, CredentialsError) else "its data is no base64"
         return FoundThing(thing, found.source, problem=f"Secret {name}: {words}", secret_name=name)

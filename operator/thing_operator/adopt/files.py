@@ -10,8 +10,7 @@ from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import (
     ArchiveRefusedError,
     CredentialsError,
-    check_pair,
-    pick_pair,
+    check_keys,
     read_batch,
 )
 from thing_operator.credentials.archive import DEFAULT_LIMITS
@@ -82,8 +81,8 @@ def _in_folder(path: Path, *, now: datetime) -> FoundThing:
     if large := [file for file in files.values() if file.stat().st_size > DEFAULT_LIMITS.entry]:
         return FoundThing(name, str(path), problem=f"{large[0]} is too large for a certificate or a key")
     try:
-        certificate, private_key = pick_pair({file: read.read_bytes() for file, read in files.items()})
-        return FoundThing(name, str(path), credentials=check_pair(certificate, private_key, now=now))
+        credentials = check_keys({file: read.read_bytes() for file, read in files.items()}, now=now)
+        return FoundThing(name, str(path), credentials=credentials)
     except CredentialsError as error:
         missing = f"there are {' and '.join(files)} in {path}: cert.pem and privkey.pem are needed"
         has_pair = any(set(pair) <= set(files) for pair in DEFAULT_KEYS)

@@ -95,12 +95,17 @@ class Importer:
         """Delete the children whose thing is no longer in the zip, if the policy says so."""
         if self._spec.prune_policy is not RetainOrDelete.DELETE:
             return
-        for resource, found in self._existing.items():
-            for body in found.values():
-                meta = body["metadata"]
-                if name_of_thing(body) not in keep:
-                    key = ObjectKey(meta["namespace"], meta["name"])
-                    await self._client.delete(resource, key, uid=meta["uid"])
+        out = [
+            (resource, body["metadata"])
+            for resource, found in self._existing.items()
+            for body in found.values()
+            if name_of_thing(body) not in keep
+        ]
+        await for_each(out, self._delete)
+
+    async def _delete(self, child: tuple[Resource, Mapping[str, Any]]) -> None:
+        resource, meta = child
+        await self._client.delete(resource, ObjectKey(meta["namespace"], meta["name"]), uid=meta["uid"])
 
     def _things_with(self, resource: Resource) -> frozenset[str]:
         found = (name_of_thing(body) for body in self._existing[resource].values())

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from thing_operator.core.errors import UserError
+
 _PARALLEL = 8
 """Enough to keep the API server busy without crowding out the status of running Things."""
 
@@ -12,17 +14,24 @@ Result = TypeVar("Result")
 
 
 async def for_each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
-    """``work`` for all items, at most ``_PARALLEL`` at a time. The first error ends them all and is raised."""
+    """``work`` for all items, at most ``_PARALLEL`` at a time; an error is raised when all the others are done.
+
+    After ``_PARALLEL`` errors nothing more is begun: it is not the items that are at fault. Of several errors one that
+    a person must act on is raised; the others come up at the next reconcile.
+    """
     gate = asyncio.Semaphore(_PARALLEL)
+    errors: list[Exception] = []
+    results: dict[int, Result] = {}
 
-    async def one(item: Item) -> Result:
+    async def one(number: int, item: Item) -> None:
         async with gate:
-            return await work(item)
+            if len(errors) < _PARALLEL:
+                try:
+                    results[number] = await work(item)
+                except Exception as error:  # noqa: BLE001 - raised below
+                    errors.append(error)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in items]
-    except ExceptionGroup as errors:
-        # The reconciler tells errors apart by their class, and a group has none of these.
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]
+    await asyncio.gather(*(one(number, item) for number, item in enumerate(items)))
+    if errors:
+        raise min(errors, key=lambda error: not isinstance(error, UserError))
+    return [results[number] for number in range(len(items))]

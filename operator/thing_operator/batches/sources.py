@@ -99,6 +99,10 @@ class Sources:
         return hashlib.sha256(b"".join(map(bytes.fromhex, digests))).hexdigest()
 
 
+def _all_of(missing: list[SourceNotFoundError]) -> SourceNotFoundError:
+    return SourceNotFoundError("; ".join(error.message for error in missing))
+
+
 class SourceReader:
     """Reads source Secrets and fetches what they point to; nothing is kept."""
 
@@ -129,9 +133,9 @@ class SourceReader:
             parts.append(Part(ImportedSource(name=source.name, key=source.key, digest=digest), content))
             secrets.append(secret)
         if not parts:
-            raise missing[0]
+            raise _all_of(missing)
         unique = {each.key: each for each in secrets}
-        return Sources(tuple(parts), tuple(unique.values()), trouble=missing[0] if missing else None)
+        return Sources(tuple(parts), tuple(unique.values()), trouble=_all_of(missing) if missing else None)
 
     async def from_url(
         self,

@@ -21,17 +21,21 @@ from thing_operator.credentials.certificates import parse_certificate
 def read_zips(zips: Iterable[tuple[str, bytes]], *, now: datetime) -> list[BatchEntry]:
     """All zips of a batch as one; a thing that two of them have, and not the same, is not imported.
 
-    Raises ArchiveRefusedError, which names the zip.
+    Raises ArchiveRefusedError, which names every zip that is refused.
     """
     found: dict[str, BatchEntry] = {}
+    refused: list[str] = []
     for where, data in zips:
         try:
             entries = read_batch(data, now=now)
         except ArchiveRefusedError as error:
-            raise ArchiveRefusedError(f"{where}: {error.message}") from None
+            refused.append(f"{where}: {error.message}")
+            continue
         for entry in entries:
             other = found.get(entry.thing_name)
             found[entry.thing_name] = entry if other is None else _same_or_conflict(other, entry)
+    if refused:
+        raise ArchiveRefusedError("; ".join(refused))
     return [found[name] for name in sorted(found)]
 
 

@@ -47,7 +47,7 @@ def read_ca_file(file: Path, *, name: str = "endpoint.caFile") -> str:
     try:
         return read_authorities(file.read_bytes())
     except OSError as error:
-        raise SettingsError(f"{name} {file} cannot be read: {error}") from None
+        raise SettingsError(f"{name} {file} cannot be read: {error.strerror}") from None
     except CredentialsError as error:
         raise SettingsError(f"{name} {file} cannot be used: {error.message}") from None
 

@@ -5,7 +5,7 @@ from thing_operator.credentials.authorities import read_authorities
 from thing_operator.credentials.batch import BatchEntry, FolderProblem, read_batch
 from thing_operator.credentials.certificates import Credentials, check_pair
 from thing_operator.credentials.errors import ArchiveRefusedError, CredentialsError
-from thing_operator.credentials.keys import keys_in_words, pick_pair
+from thing_operator.credentials.keys import check_keys, keys_in_words
 
 __all__ = [
     "ArchiveRefusedError",
@@ -14,9 +14,9 @@ __all__ = [
     "CredentialsError",
     "FolderProblem",
     "Limits",
+    "check_keys",
     "check_pair",
     "keys_in_words",
-    "pick_pair",
     "read_authorities",
     "read_batch",
 ]

@@ -21,6 +21,10 @@ class CredentialsError(UserError):
         super().__init__(message, reason=reason)
         self.ends_at = ends_at
 
+    def about(self, where: str) -> "CredentialsError":
+        """The same error, of the file or key that ``where`` names."""
+        return CredentialsError(f"{where}: {self.message}", reason=self.reason, ends_at=self.ends_at)
+
 
 class ArchiveRefusedError(UserError):
     """A batch zip that is refused whole: hostile, damaged, over the limits, or no batch at all."""

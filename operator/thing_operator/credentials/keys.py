@@ -1,8 +1,10 @@
-"""Which keys of a Secret hold certificate and private key."""
+"""Certificate and private key by the keys of a Secret, or by the names of files."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from thing_operator.core.reasons import Reason
+from thing_operator.credentials.certificates import Credentials, check_pair
 from thing_operator.credentials.errors import CredentialsError
 
 DEFAULT_KEYS = (("tls.crt", "tls.key"), ("cert.pem", "privkey.pem"))
@@ -12,10 +14,22 @@ _NAMED = 10
 """How many of the keys that are there a message names."""
 
 
+def check_keys(
+    data: Mapping[str, bytes],
+    *,
+    now: datetime,
+    certificate_key: str | None = None,
+    private_key_key: str | None = None,
+) -> Credentials:
+    """The pair that :func:`pick_pair` finds, checked. Raises CredentialsError, which names the keys at fault."""
+    names = pick_pair(data, certificate_key=certificate_key, private_key_key=private_key_key)
+    return check_pair(data[names[0]], data[names[1]], now=now, names=names)
+
+
 def pick_pair(
     data: Mapping[str, bytes], *, certificate_key: str | None = None, private_key_key: str | None = None
-) -> tuple[bytes, bytes]:
-    """Certificate and private key out of a Secret's decoded data.
+) -> tuple[str, str]:
+    """Which keys of a Secret's decoded data hold certificate and private key.
 
     With both names given, these keys; else the first of ``DEFAULT_KEYS`` that is there complete. A single
     name given is combined with the usual names of the other. An empty value counts as missing (cert-manager
@@ -25,7 +39,7 @@ def pick_pair(
     pairs = list(dict.fromkeys(pairs))
     for cert, key in pairs:
         if data.get(cert) and data.get(key):
-            return data[cert], data[key]
+            return cert, key
     raise CredentialsError(_missing(data, pairs), reason=Reason.KEY_MISSING)
 
 
@@ -39,6 +53,6 @@ def keys_in_words(data: Mapping[str, bytes]) -> str:
 def _missing(data: Mapping[str, bytes], pairs: list[tuple[str, str]]) -> str:
     wanted = " or ".join(f"{cert} and {key}" for cert, key in pairs)
     return (
-        f"the Secret has {keys_in_words(data)}, but {wanted} are needed: add them, or name the keys that "
+        f"it has {keys_in_words(data)}, but {wanted} are needed: add them, or name the keys that "
         "hold certificate and private key in spec.credentials.certificateKey and privateKeyKey"
     )

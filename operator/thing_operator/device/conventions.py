@@ -5,6 +5,7 @@ person wondering at an empty map. Keys that ``tcxn`` is not known to have are le
 send some.
 """
 
+import json
 import re
 from collections.abc import Callable
 from typing import Final
@@ -62,9 +63,12 @@ def _is_position(value: JsonValue) -> bool:
     )
 
 
+_KINDS: Final[dict[type, str]] = {dict: "an object", list: "a list", str: "a longer text"}
+
+
 def _shown(value: JsonValue) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else type(value).__name__
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else _KINDS.get(type(value), "a number")
 
 
 def _is_text(value: JsonValue) -> bool:

@@ -266,7 +266,7 @@ class KubeClient:
         try:
             found = decode(content)
         except ValueError as error:
-            raise ApiUnavailableError(f"{request}: the answer broke off ({error!r})") from None
+            raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
         if not isinstance(found, dict):
             raise ApiUnavailableError(f"{request}: the answer is no object: {NOT_THE_API_SERVER}")
         return found
@@ -277,7 +277,7 @@ class KubeClient:
             try:
                 return await response.read()
             except (aiohttp.ClientError, TimeoutError) as error:
-                raise ApiUnavailableError(f"{request}: the answer broke off ({error!r})") from None
+                raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
 
     async def _send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         """The answer, when it says that all is well; its content is still to come.

@@ -28,7 +28,12 @@ def words_of(error: Exception) -> str:
         return f"the proxy at {error.host}:{error.port} cannot be reached ({_system_words(error.os_error)})"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"no connection to {error.host}:{error.port} ({_system_words(error.os_error)})"
-    return repr(error)
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError):
+        return _system_words(error)
+    # Nothing of the library's own text beyond the first line of it: the rest is Python's.
+    return f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
 
 
 def _certificate_words(error: Exception) -> str:

@@ -1,7 +1,9 @@
 """What the API server says when it refuses: its own words, as far as they may be shown. Pure."""
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from thing_operator.core.errors import ThingOperatorError
@@ -79,6 +81,8 @@ def _content(sent: Body | Operations | None) -> list[Any]:
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
+        with suppress(ValueError):  # a policy may decode what it sees
+            yield base64.b64decode(value, validate=True).decode("latin-1")
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from _texts(each)

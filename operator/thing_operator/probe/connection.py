@@ -105,7 +105,9 @@ class ProbeConnection:
         except ProxyFailedError as error:
             raise ToolError(error.message) from None
         except OSError as error:
-            raise ToolError(f"{target.host}:{target.port} cannot be reached: {error}") from None
+            raise ToolError(
+                f"{target.host}:{target.port} cannot be reached: {error.strerror or error}"
+            ) from None
         self._client.loop_start()
         try:
             code = self._next("connack")
@@ -174,7 +176,7 @@ def _context(target: ProbeTarget) -> ssl.SSLContext:
     except CredentialsError as error:
         raise ToolError(f"the CA {target.ca} cannot be used: {error.message}") from None
     except (OSError, ssl.SSLError) as error:
-        raise ToolError(f"certificate, key or CA cannot be used: {error}") from None
+        raise ToolError(f"certificate, key or CA cannot be used: {error.strerror or error}") from None
     if target.port == _ALPN_PORT:
         context.set_alpn_protocols(["x-amzn-mqtt-ca"])
     return context

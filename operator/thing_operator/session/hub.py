@@ -76,7 +76,9 @@ class Hub:
         """DISCONNECT and end all sessions; what has not ended within ``timeout`` is left behind with a log line."""
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                await asyncio.gather(*(session.close() for session in self))
+                ends = await asyncio.gather(*(session.close() for session in self), return_exceptions=True)
+            for error in filter(None, ends):
+                _log.error("a session did not end as it ought to", exc_info=error)
         except TimeoutError:
             _log.warning("%d sessions did not end within %g s", len(self), timeout.total_seconds())
         if self._ticking is not None:

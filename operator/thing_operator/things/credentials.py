@@ -12,9 +12,8 @@ from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials import (
     Credentials,
     CredentialsError,
-    check_pair,
+    check_keys,
     keys_in_words,
-    pick_pair,
     read_authorities,
 )
 from thing_operator.kube.confirm import get_confirmed
@@ -62,12 +61,21 @@ async def read_identity(
             f"Secret {resolved.secret_name} is not in namespace {namespace}: import the batch of this thing, or "
             "name another Secret in spec.credentials.secretName"
         ) from None
-    data = _decoded(secret.get("data") or {})
-    certificate, private_key = pick_pair(
-        data, certificate_key=resolved.certificate_key, private_key_key=resolved.private_key_key
-    )
-    credentials = check_pair(certificate, private_key, now=now)
+    credentials = _checked_pair(_decoded(secret.get("data") or {}), resolved, now=now)
     return ThingIdentity(credentials, await _read_ca(client, namespace=namespace, resolved=resolved))
+
+
+def _checked_pair(data: Mapping[str, bytes], resolved: ResolvedThing, *, now: datetime) -> Credentials:
+    """An error of theirs names the Secret and its keys."""
+    try:
+        return check_keys(
+            data,
+            now=now,
+            certificate_key=resolved.certificate_key,
+            private_key_key=resolved.private_key_key,
+        )
+    except CredentialsError as error:
+        raise error.about(f"Secret {resolved.secret_name}") from None
 
 
 async def _read_ca(client: ApiClient, *, namespace: str, resolved: ResolvedThing) -> str | None:

@@ -94,7 +94,7 @@ class KopfRun:
 def _words(tasks: RootTasks) -> str:
     ended = next(task for task in tasks if task.done())
     error = None if ended.cancelled() else ended.exception()
-    return f"{ended.get_name()}: {error!r}" if error else ended.get_name()
+    return f"{ended.get_name()}: {type(error).__name__}: {error}" if error else ended.get_name()
 
 
 async def _end(tasks: Iterable["asyncio.Task[object]"]) -> None:

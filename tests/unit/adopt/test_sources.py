@@ -109,7 +109,7 @@ class TestSecrets:
         ("body", "words"),
         [
             (secret("thing-my-thing-1.0a1b2c3d"), "kubectl annotate secret thing-my-thing-1.0a1b2c3d"),
-            (secret("thing-a", None), "Secret thing-a: the Secret has nothing"),
+            (secret("thing-a", None), "Secret thing-a: it has nothing"),
             (secret("thing-a") | {"data": {"tls.crt": "?", "tls.key": "x"}}, "no base64"),
         ],
     )

@@ -13,6 +13,7 @@ from thing_operator.api.thingbatch import BatchThing, OrderStatus, ThingBatchSta
 from thing_operator.batches.status import BatchReport, build_status
 from thing_operator.batches.zips import read_zips
 from thing_operator.core.reasons import Reason
+from thing_operator.credentials import ArchiveRefusedError
 
 EMPTY = ThingBatchStatus()
 ORDER = OrderStatus(nonce="n", time=NOW, host="h", thing_type="t", domain="d", size=5, batch_id="b")
@@ -99,6 +100,15 @@ def zipped(**folders: Pair) -> bytes:
             for name, content in pair.files.items():
                 archive.writestr(f"{folder}/{name}", content)
     return file.getvalue()
+
+
+def test_every_zip_that_is_refused_is_named() -> None:
+    zips = [("first", b"no zip"), ("second", zipped(good=ec_pairs(1)[0])), ("third", b"nor this")]
+    with pytest.raises(ArchiveRefusedError) as caught:
+        read_zips(zips, now=NOW)
+    assert caught.value.message.startswith("first: ")
+    assert "; third: " in caught.value.message
+    assert "second" not in caught.value.message
 
 
 def test_things_in_several_zips() -> None:

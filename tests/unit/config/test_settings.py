@@ -155,7 +155,7 @@ def test_a_ca_file_is_read_as_people_have_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "cannot be read: [Errno 2]"),
+        (None, "cannot be read: No such file"),
         ("", "cannot be used: no certificate in PEM form: the file is empty"),
         ("hello", "there is no complete block"),
     ],

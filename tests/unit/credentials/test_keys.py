@@ -2,7 +2,8 @@
 
 import pytest
 
-from thing_operator.credentials import CredentialsError, pick_pair
+from thing_operator.credentials import CredentialsError
+from thing_operator.credentials.keys import pick_pair
 
 TLS = {"tls.crt": b"tls certificate", "tls.key": b"tls key"}
 MIC = {"cert.pem": b"mic certificate", "privkey.pem": b"mic key"}
@@ -11,32 +12,32 @@ MIC = {"cert.pem": b"mic certificate", "privkey.pem": b"mic key"}
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (TLS, "tls"),
-        (MIC, "mic"),
-        (TLS | MIC, "tls"),
-        (TLS | {"tls.key": b""} | MIC, "mic"),
-        (TLS | {"ca.crt": b"authority"}, "tls"),
+        (TLS, TLS),
+        (MIC, MIC),
+        (TLS | MIC, TLS),
+        (TLS | {"tls.key": b""} | MIC, MIC),
+        (TLS | {"ca.crt": b"authority"}, TLS),
     ],
 )
-def test_usual_names(data: dict[str, bytes], expected: str) -> None:
-    assert pick_pair(data) == (f"{expected} certificate".encode(), f"{expected} key".encode())
+def test_usual_names(data: dict[str, bytes], expected: dict[str, bytes]) -> None:
+    assert pick_pair(data) == tuple(expected)
 
 
 def test_named_keys_come_before_the_usual_ones() -> None:
     data = TLS | {"c": b"own certificate", "k": b"own key"}
-    assert pick_pair(data, certificate_key="c", private_key_key="k") == (b"own certificate", b"own key")
+    assert pick_pair(data, certificate_key="c", private_key_key="k") == ("c", "k")
 
 
 def test_one_named_key_goes_with_the_usual_name_of_the_other() -> None:
     data = {"client.crt": b"own certificate", "privkey.pem": b"mic key"}
-    assert pick_pair(data, certificate_key="client.crt") == (b"own certificate", b"mic key")
+    assert pick_pair(data, certificate_key="client.crt") == ("client.crt", "privkey.pem")
 
 
 @pytest.mark.parametrize(
     ("data", "names", "words"),
     [
-        ({}, {}, ["the Secret has nothing", "tls.crt and tls.key or cert.pem and privkey.pem are needed"]),
-        ({"tls.crt": b"x", "privkey.pem": b"x"}, {}, ["the Secret has privkey.pem, tls.crt,"]),
+        ({}, {}, ["it has nothing", "tls.crt and tls.key or cert.pem and privkey.pem are needed"]),
+        ({"tls.crt": b"x", "privkey.pem": b"x"}, {}, ["it has privkey.pem, tls.crt,"]),
         (TLS | {"tls.crt": b""}, {}, ["tls.crt (empty), tls.key"]),
         (TLS, {"certificate_key": "c", "private_key_key": "k"}, ["tls.crt, tls.key", "c and k are needed"]),
         ({f"key{n:02}": b"x" for n in range(30)}, {}, ["key09 and 20 more"]),

@@ -67,3 +67,23 @@ def test_what_does_not_is_named_with_its_place(reported: dict[str, Any], place: 
 def test_a_position_is_written_as_mic_reads_it(latitude: float, longitude: float, text: str) -> None:
     assert position_text(latitude, longitude) == text
     check_conventions({"latlng": text}, name="x")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (True, "not true"),
+        (None, "not null"),
+        ({"a": "b"}, 'not {"a": "b"}'),
+        ("x" * 60, "not a longer text"),
+        ([0] * 60, "not a list"),
+        ({str(n): n for n in range(60)}, "not an object"),
+        (10**60, "not a number"),
+    ],
+)
+def test_a_value_is_shown_as_it_was_written(value: Any, shown: str) -> None:
+    with pytest.raises(InvalidDeviceError) as caught:
+        check_conventions(
+            {"position": {"latlng": value}, "tcxn": {"imei": value}}, name="spec.device.reported"
+        )
+    assert shown in caught.value.message

@@ -27,3 +27,19 @@ def alert() -> aiohttp.ClientOSError:
 def test_what_is_of_tls(error: Exception, *, expected: bool) -> None:
     assert is_of_tls(error) is expected
     assert words_of(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (TimeoutError(), "no answer in time"),
+        (aiohttp.ServerTimeoutError("Timeout on reading data from socket"), "no answer in time"),
+        (aiohttp.ClientOSError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (aiohttp.ServerDisconnectedError(), "ServerDisconnectedError: Server disconnected"),
+        (aiohttp.ClientPayloadError("cut\nTraceback"), "ClientPayloadError: cut"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_what_failed_is_said_without_pythons_own_form(error: Exception, words: str) -> None:
+    assert words_of(error) == words

@@ -128,6 +128,14 @@ def test_words_that_quote_the_content_give_way_to_reason_and_fields() -> None:
     assert refused(422, f"cannot take {KEY}", causes=causes).message == "POST secrets: 422 Phrase"
 
 
+def test_what_a_policy_has_decoded_is_a_quotation_too() -> None:
+    key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIB\u00e9"
+    sent = {"data": {"tls.key": base64.b64encode(key.encode("latin-1")).decode()}}
+    said = "policy 'p' denied request: tls.key must not be "
+    assert "MHcCAQ" not in refused(422, f"{said}{key}", sent=sent).message
+    assert "BEGIN EC" in refused(422, f"{said}{key}", sent={"data": {"tls.key": "!"}}).message
+
+
 def test_a_request_without_content_hides_nothing() -> None:
     uid = [{"op": "test", "path": "/metadata/uid", "value": "5f2c0f4e-0000"}]
     assert "5f2c0f4e-0000" in refused(422, "testing value 5f2c0f4e-0000 failed", sent=uid).message

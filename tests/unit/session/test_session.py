@@ -541,3 +541,20 @@ async def test_a_session_that_is_up_has_no_task() -> None:
         await until(lambda: tasks() == 0)
         await session.close()
         assert tasks() == 0
+
+
+async def test_a_session_that_cannot_end_keeps_no_other_up(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = FakeBroker()
+    async with hub(broker) as sessions:
+        opened = [sessions.open(spec(name=f"t{number}"), lambda _: None) for number in range(3)]
+        await until(lambda: all(session.view.connected for session in opened))
+
+        def fail() -> None:
+            raise RuntimeError("cannot end")
+
+        monkeypatch.setattr(broker.transports[0], "close", fail)
+    assert [transport.ending for transport in broker.transports[1:]] == ["close", "close"]
+    assert broker.closed
+    assert "RuntimeError: cannot end" in caplog.text

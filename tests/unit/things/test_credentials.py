@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
-from tests.support.pki import Authority, ec_pair
+from tests.support.pki import NOT_BEFORE, SECOND, Authority, ec_pair
 
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.credentials import CredentialsError
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.things.credentials import CaNotFoundError, SecretNotFoundError, read_identity
@@ -31,6 +32,10 @@ class Store(FakeClient):
 
     def __init__(self, resource: Resource, body: dict[str, Any]) -> None:
         self._bodies = {(SECRETS, "thing-t"): CREDENTIALS, (resource, "ca"): body}
+
+    def put(self, name: str, body: dict[str, Any]) -> None:
+        """Another Secret in its place."""
+        self._bodies[SECRETS, name] = body
 
     async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
         if (resource, key.name) not in self._bodies:
@@ -130,3 +135,52 @@ async def test_a_thing_that_names_no_ca_has_none_of_its_own() -> None:
     resolved = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None)
     found = await read_identity(Store(SECRETS, {}), namespace="ns", resolved=resolved, now=FakeClock().now())
     assert found.ca_pem is None
+
+
+OTHER = ec_pair()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "words"),
+    [
+        ({}, "KeyMissing", "Secret thing-t: it has nothing, but tls.crt and tls.key or cert.pem"),
+        (
+            encoded(tls_crt=b"no PEM", tls_key=PAIR.private_key),
+            "InvalidPem",
+            "Secret thing-t: tls.crt: no certificate in PEM form",
+        ),
+        (
+            encoded(cert_pem=PAIR.certificate, privkey_pem=b"no PEM"),
+            "InvalidPem",
+            "Secret thing-t: privkey.pem: no private key in PEM form",
+        ),
+        (
+            encoded(tls_crt=PAIR.private_key, tls_key=PAIR.certificate),
+            "InvalidPem",
+            "Secret thing-t: tls.crt: no certificate in PEM form: there is a private key in its place",
+        ),
+        (
+            encoded(tls_crt=PAIR.certificate, tls_key=OTHER.private_key),
+            "KeyMismatch",
+            "Secret thing-t: tls.crt and tls.key: the private key does not belong to the certificate",
+        ),
+    ],
+)
+async def test_what_is_wrong_names_the_secret_and_the_key(data: Any, reason: str, words: str) -> None:
+    resolved = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None)
+    store = Store(SECRETS, {})
+    store.put("thing-t", {"data": data})
+    with pytest.raises(CredentialsError) as caught:
+        await read_identity(store, namespace="ns", resolved=resolved, now=FakeClock().now())
+    assert caught.value.reason == reason
+    assert caught.value.message.startswith(words)
+    assert caught.value.__cause__ is None
+
+
+async def test_the_end_of_what_is_amiss_is_kept_with_the_names() -> None:
+    resolved = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None)
+    early = NOT_BEFORE - SECOND
+    with pytest.raises(CredentialsError, match=r"^Secret thing-t: tls\.crt and tls\.key: ") as caught:
+        await read_identity(Store(SECRETS, {}), namespace="ns", resolved=resolved, now=early)
+    assert caught.value.reason == "NotYetValid"
+    assert caught.value.ends_at == NOT_BEFORE
