@@ -20,10 +20,14 @@ _UNDER_WAY = frozenset({Reason.CONNECTING, Reason.CONNECTED})
 
 @dataclass(frozen=True, slots=True)
 class LookSettings:
-    """Where the shadows are, and how many sessions a second may begin there: the account's quota is everybody's."""
+    """Where the shadows are, and how many sessions a second may begin there: the account's quota is everybody's.
+
+    ``session``: how a session is made, above all by which proxy.
+    """
 
     endpoint: Endpoint
     connects_per_second: float
+    session: SessionSettings
 
 
 async def look_at_all(
@@ -32,7 +36,7 @@ async def look_at_all(
     """A look at each thing that has credentials, by its name; ``done`` is called after each.
 
     What goes wrong with one is in its look, and the others go on. A look connects as the thing: another session of
-    it is interrupted once.
+    it is interrupted once. Raises SettingsError for the password of a proxy that cannot be read.
     """
     turns = asyncio.Semaphore(_PARALLEL)
     pacing = PacingSettings(connects_per_second=settings.connects_per_second)
@@ -44,7 +48,7 @@ async def look_at_all(
         done()
 
     async with (
-        Hub(session=SessionSettings(), pacing=pacing, shadow=ShadowSettings()) as hub,
+        Hub(session=settings.session, pacing=pacing, shadow=ShadowSettings()) as hub,
         asyncio.TaskGroup() as group,
     ):
         for one in found:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from thing_operator.api.model import HOST_NAME_PATTERN
 from thing_operator.cli.batch import LOG_WIDTH, Output, refuse
-from thing_operator.config import read_ca_file
+from thing_operator.config import load_settings, read_ca_file
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
 
@@ -140,7 +140,7 @@ def _look(host: str | None, port: int, *, ca_file: Path | None, rate: float) -> 
             reason=ToolReason.INVALID_ARGUMENTS,
         )
     ca = read_ca_file(ca_file, name="--ca-file") if ca_file else None
-    return LookSettings(Endpoint(host, port, ca), rate)
+    return LookSettings(Endpoint(host, port, ca), rate, load_settings().session)
 
 
 def _stack(

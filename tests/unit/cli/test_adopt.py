@@ -8,6 +8,7 @@ from tests.support.pki import ec_pair
 from typer.testing import CliRunner, Result
 
 from thing_operator.cli.main import app
+from thing_operator_local.ports import free_ports
 
 OFFLINE = ["--offline", "--no-cluster"]
 
@@ -45,6 +46,15 @@ def test_private_keys_are_warned_of(tmp_path: Path) -> None:
     done = run(tmp_path, *OFFLINE, f"--secrets={tmp_path / 'secrets'}")
     assert "hold private keys: never put them into Git" in done.stderr
     assert "PRIVATE KEY" not in done.output
+
+
+def test_the_look_goes_through_the_operators_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THING_OPERATOR_SESSION__PROXY", f"socks5h://127.0.0.1:{free_ports(1)[0]}")
+    done = run(tmp_path, "--no-cluster", "--endpoint=broker.invalid", "--format=json")
+    assert "proxy" in json.loads(done.stdout)["things"][0]["message"]
+    monkeypatch.setenv("THING_OPERATOR_SESSION__PROXY", "nonsense")
+    done = run(tmp_path / "again", "--no-cluster", "--endpoint=broker.invalid")
+    assert (done.exit_code, "session.proxy" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
