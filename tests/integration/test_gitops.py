@@ -174,6 +174,29 @@ def test_helm_waits_for_real_things(
     assert health_of("Thing", workspace.get(swapped.name))["status"] == "Degraded"
 
 
+def test_an_object_may_be_emptied_in_a_chart(
+    helm: Path, control_plane: ControlPlane, workspace: Workspace, things: Things, tmp_path: Path
+) -> None:
+    """Helm 4 applies on the server, which may make null of the emptied objects: once, and the Thing is Ready."""
+    thing = things(1)[0]
+    workspace.store_credentials(thing)
+
+    def release(name: str, spec: Json) -> Release:
+        body = workspace.manifest("Thing", thing.name, spec)
+        return Release(helm, control_plane, write_chart(tmp_path / name, [body]), workspace.namespace)
+
+    full = {"desired": {"x": {"a": 1}, "y": 1}, "device": {"connectionStatus": True}}
+    done = release("full", full).run("install", "--wait", "--timeout=30s")
+    assert done.returncode == 0, done.stderr
+    emptied = {"desired": {"x": {}, "y": 1}, "device": {}}
+    for number in range(2):
+        done = release(f"emptied-{number}", emptied).run("upgrade", "--wait", "--timeout=30s")
+        assert done.returncode == 0, done.stderr
+        assert "a" not in (workspace.desired(thing).get("x") or {})
+    assert workspace.get(thing.name)["spec"] == emptied
+    eventually(lambda: workspace.desired(thing) == {"x": {}, "y": 1}, "as the chart has it")
+
+
 def test_a_tool_that_applies_again_and_again_finds_nothing_to_do(
     workspace: Workspace, things: Things
 ) -> None:

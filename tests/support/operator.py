@@ -34,6 +34,8 @@ class OperatorProcess:
         self._plane = plane
         self._cloud = cloud
         self._namespace = namespace
+        self.namespaces = [namespace]
+        """What it watches, in this order."""
         self.log = folder / "operator.log"
         self._process: ChildProcess | None = None
         self.health_port, self.metrics_port = reserved_ports(2)
@@ -63,7 +65,7 @@ class OperatorProcess:
             }
             | self.settings
         )
-        return ["run", "--namespace", self._namespace], env
+        return ["run", *(f"--namespace={each}" for each in self.namespaces)], env
 
     def stop(self, *, grace: float = 10) -> int | None:
         """End it (``grace`` 0: by SIGKILL) and return its exit code."""

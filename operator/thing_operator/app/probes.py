@@ -34,6 +34,12 @@ class Progress:
         self.has_begun = False
         """Whether what could be listed at the start is listed, and reconciled."""
 
+    def startup(self) -> CheckResult:
+        """As :meth:`first_lists`, but an API server in trouble does not fail it: a restart would not help."""
+        found = self.first_lists()
+        in_trouble = any(each.trouble for each in (*self._objects, *self._others))
+        return CheckResult(found.ok or in_trouble, found.detail)
+
     def first_lists(self) -> CheckResult:
         """Whether it has begun; until then, what it waits for."""
         if self.has_begun:
@@ -74,12 +80,13 @@ class Progress:
 
 def startup_checks(progress: Progress) -> Checks:
     """Whether the operator has begun to work, by the names of the checks."""
-    return {"firstLists": progress.first_lists}
+    return {"firstLists": progress.startup}
 
 
 def ready_checks(*, progress: Progress, tasks: Check, kopf: Check) -> Checks:
     """Whether every part of it goes on, by the names of the checks."""
     return {
+        "firstLists": progress.first_lists,
         "crds": progress.crds,
         "resync": progress.resync,
         "tasks": tasks,

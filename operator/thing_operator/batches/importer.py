@@ -1,6 +1,7 @@
 """Writing what a batch asks for: Secrets and Things made, changed or left alone, a few at a time."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from thing_operator.api.names import THINGS
@@ -18,6 +19,7 @@ from thing_operator.batches.children import (
     with_template_hash,
 )
 from thing_operator.batches.parallel import for_each
+from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials.names import secret_name
 from thing_operator.kube.errors import AdmissionError, ConflictError, InvalidObjectError, NotFoundError
@@ -38,6 +40,7 @@ class Importer:
         self._batch = BatchIdentity(snapshot.key, snapshot.uid)
         self._spec = spec
         self._existing: dict[Resource, dict[str, Mapping[str, Any]]] = {}
+        self._in_place = 0
 
     async def load(self) -> None:
         """List the children there are; raises what the API server client raises."""
@@ -85,11 +88,17 @@ class Importer:
             return result.model_copy(update={"result": ThingResult.CONFLICT, "message": str(error)})
         except (InvalidObjectError, AdmissionError) as error:
             return result.model_copy(update={"result": ThingResult.REFUSED, "message": error.message})
+        self._in_place += 1
         return result
 
     async def put_all(self, files: Sequence[ThingFiles]) -> list[BatchThing]:
-        """:meth:`put` for each thing, a few at a time."""
-        return await for_each(files, self.put)
+        """:meth:`put` for each thing, a few at a time. What is raised says how many are in place."""
+        try:
+            return await for_each(files, self.put)
+        except ThingOperatorError as error:
+            cut_short = copy(error)
+            cut_short.message += f"; {self._in_place} of {len(files)} things are imported so far"
+            raise cut_short from None
 
     async def prune(self, keep: set[str]) -> None:
         """Delete the children whose thing is no longer in the zip, if the policy says so."""

@@ -76,6 +76,7 @@ class Reason(StrEnum):
     SAMPLES_DROPPED = "SamplesDropped"
     SHADOW_CLEARED = "ShadowCleared"
     SHADOW_DELETED = "ShadowDeleted"
+    SHADOW_RETAINED = "ShadowRetained"
     DELETION_TIMED_OUT = "DeletionTimedOut"
 
     # ThingBatch

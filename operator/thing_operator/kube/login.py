@@ -29,7 +29,7 @@ from thing_operator.kube.proxies import environment_proxy
 
 _DUE_SECONDS = 60.0
 """Files are read again after this time, as client-go does it: kubelet renews a token well before it ends."""
-_PAUSE = timedelta(seconds=10)
+LOGIN_PAUSE = timedelta(seconds=10)
 """Between two readings because of a refusal: a plugin may ask a person's identity provider."""
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Logins:
         """A login instead of the one that was refused; the same one when it was read a moment ago. LoginError."""
         async with self._reading:
             since = self._clock.monotonic() - self._read_at
-            if self._current is refused and since >= _PAUSE.total_seconds():
+            if self._current is refused and since >= LOGIN_PAUSE.total_seconds():
                 self._read_at = self._clock.monotonic()
                 found = await self._read()
                 if found.server != refused.server:

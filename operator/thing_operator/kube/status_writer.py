@@ -18,6 +18,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode, encoded
 from thing_operator.core.keyed_heap import KeyedHeap
+from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.rate_limit import RateLimiter
 from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.errors import (
@@ -70,7 +71,7 @@ class StatusWriter:
         self._writing: dict[ObjectRef, asyncio.Task[None]] = {}
         self._wake_up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._failing = False
+        self._log_limit = LogLimit(clock=clock)
 
     @staticmethod
     def default_retry(rng: random.Random) -> Backoff:
@@ -281,16 +282,13 @@ class StatusWriter:
             entry.postpone(status, urgent=urgent, until=self._retry_at(ref, entry, error))
 
     def _retry_at(self, ref: ObjectRef, entry: StatusEntry, error: ThingOperatorError) -> float:
-        """When a write that has just failed is worth another try (monotonic); logs the first of an outage."""
+        """When a write that has just failed is worth another try (monotonic); logs one of a namespace a minute."""
         pause = self._retry.delay(entry.failures + 1)
         if isinstance(error, ThrottledError):
             # On top, not at least: all that were given the same time must not come back together.
             pause += error.retry_after
-        # One line for an outage, not one for each object.
-        level = logging.DEBUG if self._failing else logging.WARNING
-        self._failing = True
         log.log(
-            level,
+            self._log_limit.level((ref.key.namespace, type(error))),
             "the status of %s was not written (%s); again in %.0f s",
             ref.key,
             error,
@@ -323,7 +321,6 @@ class StatusWriter:
             self._observer.failed()
             raise
         entry.accept(status, now=self._clock.monotonic())
-        self._failing = False
         self._observer.written()
 
     async def _is_deleted(self, ref: ObjectRef) -> bool:

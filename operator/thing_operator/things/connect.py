@@ -45,19 +45,21 @@ class Connect:
 
         Raises what is worth another try with backoff: trouble with the API server.
         """
+        is_suspended = resolution.spec is not None and resolution.spec.suspend
+        if is_suspended:
+            await self.end(thing, report_offline=True)
+            self._registry.withdraw(snapshot.key)
+        resolution = await self._with_finalizer(snapshot, resolution)
         spec, resolved = resolution.spec, resolution.resolved
         if resolution.problem is not None or spec is None or resolved is None:
             return await self._give_up(snapshot, thing, resolution)
-        if spec.suspend:
-            await self.end(thing, report_offline=True)
-            self._registry.withdraw(snapshot.key)
+        if is_suspended:
             return resolution
         self._expect_acceptance(snapshot, thing)
         problem = self._registry.claim(snapshot, resolved)
         if problem is not None:
             return await self._give_up(snapshot, thing, replace(resolution, problem=problem))
         try:
-            await self._finalizer.ensure(snapshot, spec)
             await self.open_session(snapshot, thing, spec, resolved)
         except UserError as error:
             return replace(resolution, problem=Problem.of(error))
@@ -73,6 +75,17 @@ class Connect:
         """End the device and the session; ``report_offline``: a thing that reports presence says it is offline."""
         thing.device.stop()
         await self._sessions.close(thing.connection, report_offline=report_offline)
+
+    async def _with_finalizer(self, snapshot: ObjectSnapshot, resolution: Resolution) -> Resolution:
+        """The finalizer follows the policy; adds the problem when it may not be set."""
+        if resolution.spec is None:
+            return resolution
+        try:
+            can_work = resolution.problem is None
+            await self._finalizer.ensure(snapshot, resolution.spec, can_work=can_work)
+        except UserError as error:
+            return replace(resolution, problem=resolution.problem or Problem.of(error))
+        return resolution
 
     async def _give_up(
         self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution

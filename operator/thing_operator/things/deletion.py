@@ -12,8 +12,10 @@ from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.registry import ThingRegistry
 from thing_operator.things.runtime import ThingRuntime
+from thing_operator.things.sessions import SessionManager
+from thing_operator.twin.ending import Ending, ending_of, left_as_it_is
 from thing_operator.twin.managed_paths import ManagedPaths
-from thing_operator.twin.resolved import resolve
+from thing_operator.twin.resolved import Resolution, ResolvedThing, resolve
 
 
 class ThingDeletion:
@@ -24,12 +26,14 @@ class ThingDeletion:
         *,
         registry: ThingRegistry,
         connect: Connect,
+        sessions: SessionManager,
         finalizer: ShadowFinalizer,
         publisher: StatusPublisher,
         settings: EndpointSettings,
     ) -> None:
         self._registry = registry
         self._connect = connect
+        self._sessions = sessions
         self._finalizer = finalizer
         self._publisher = publisher
         self._settings = settings
@@ -40,19 +44,28 @@ class ThingDeletion:
         Returns when to try again, None when all is done. Raises what the API server answers.
         """
         if not self._finalizer.is_on(snapshot):
-            await self._connect.end(thing, report_offline=True)
+            self._leave(snapshot.key, thing)
             return None
         resolution = resolve(snapshot, settings=self._settings)
-        spec, resolved = resolution.spec, resolution.resolved
-        if spec is not None and resolved is not None and self._registry.claim(snapshot, resolved) is None:
-            with suppress(UserError):  # then there is no session, and the time runs out
-                await self._connect.open_session(snapshot, thing, spec, resolved)
+        spec, managed = resolution.spec, ManagedPaths.of(self._publisher.previous(snapshot))
+        is_suspended = spec is not None and bool(spec.suspend)
+        if is_suspended:
+            await self._connect.end(thing, report_offline=True)
+            self._registry.withdraw(snapshot.key)
+        is_claimed = not is_suspended and self._claim(snapshot, resolution.resolved)
+        ending = ending_of(spec, managed, is_run_by_another=not is_claimed)
+        if spec is not None and ending is not Ending.WORK:
+            left = left_as_it_is(spec, managed) if ending is Ending.HANDS_OFF else None
+            await self._finalizer.release(snapshot, left=left)
+            return None
+        if is_claimed:
+            await self._have_session(snapshot, thing, resolution)
         thing.device.stop()
         again = await self._finalizer.finish(
             snapshot,
             policy=spec.deletion_policy if spec else None,
             session=thing.connection.session,
-            managed=ManagedPaths.of(self._publisher.previous(snapshot)),
+            managed=managed,
         )
         if again is None:
             await self._connect.end(thing, report_offline=False)
@@ -62,5 +75,21 @@ class ThingDeletion:
         """The object is no longer there: its session ends, and whoever waited for its thing may have it."""
         thing = self._registry.remove(key)
         if thing is not None:
-            await self._connect.end(thing, report_offline=True)
+            self._leave(key, thing)
         self._registry.release(key)
+
+    def _leave(self, key: ObjectKey, thing: ThingRuntime) -> None:
+        """Nothing is simulated any more; the session ends unless the Thing is created again at once."""
+        thing.device.stop()
+        self._sessions.leave(key, thing.connection)
+
+    def _claim(self, snapshot: ObjectSnapshot, resolved: ResolvedThing | None) -> bool:
+        """Whether no other Thing runs the thing; of one whose endpoint is not known, nobody can say."""
+        return resolved is None or self._registry.claim(snapshot, resolved) is None
+
+    async def _have_session(
+        self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution
+    ) -> None:
+        if resolution.spec is not None and resolution.resolved is not None:
+            with suppress(UserError):  # then there is no session, and the time runs out
+                await self._connect.open_session(snapshot, thing, resolution.spec, resolution.resolved)

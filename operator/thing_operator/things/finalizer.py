@@ -19,6 +19,7 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Session
 from thing_operator.shadow.messages import UNSET, Unset
 from thing_operator.shadow.planning import DesiredPolicy, plan_section
+from thing_operator.twin.ending import needs_finalizer
 from thing_operator.twin.managed_paths import ManagedPaths
 
 _RETRY_INTERVAL = timedelta(seconds=5)
@@ -36,14 +37,24 @@ class ShadowFinalizer:
         self._record_event = record_event
         self._began = clock.now()
 
-    async def ensure(self, snapshot: ObjectSnapshot, spec: ThingSpec) -> None:
-        """Have the finalizer on a living Thing exactly when its policy needs it."""
-        needed = spec.deletion_policy in {DeletionPolicy.CLEAR, DeletionPolicy.DELETE}
-        await self._finalizer.ensure(snapshot, needed=needed)
+    async def ensure(self, snapshot: ObjectSnapshot, spec: ThingSpec, *, can_work: bool) -> None:
+        """Have the finalizer on a living Thing exactly when its policy needs it, suspended or not.
+
+        ``can_work``: not put on while nobody knows the broker: a deletion would wait in vain.
+        """
+        needed = needs_finalizer(spec)
+        if can_work or not needed:
+            await self._finalizer.ensure(snapshot, needed=needed)
 
     def is_on(self, snapshot: ObjectSnapshot) -> bool:
         """Whether a Thing being deleted still waits for us."""
         return self._finalizer.is_on(snapshot)
+
+    async def release(self, snapshot: ObjectSnapshot, *, left: str | None = None) -> None:
+        """Let a Thing being deleted go; ``left`` is the Event's message where its policy was not carried out."""
+        if left is not None:
+            self._record_event(snapshot, Reason.SHADOW_RETAINED, left)
+        await self._finalizer.release(snapshot)
 
     async def finish(
         self,

@@ -1,27 +1,24 @@
 """Giving a Thing the session its spec and its Secret ask for, and no other."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from thing_operator.core.clock import Clock
-from thing_operator.core.errors import ThingOperatorError, UserError
+from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import Credentials, CredentialsError
-from thing_operator.device import offline_report
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec, SessionView
 from thing_operator.things.credentials import CaNotFoundError, ThingIdentity, read_identity
 from thing_operator.things.presence import offline_will
+from thing_operator.things.succession import Succession, say_offline
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import ResolvedThing
-
-log = logging.getLogger(__name__)
 
 _READ_AGAIN = timedelta(minutes=5)
 """How old credentials may be while something is amiss: each time that it is checked again they are read."""
@@ -42,6 +39,13 @@ class SessionSlot:
     """What the credentials were read from; None asks for reading them again."""
     read_at: float = 0.0
     """When they were read last, by the monotonic clock."""
+
+    def withdraw(self) -> tuple[Session | None, SessionSpec | None]:
+        """Take the session and what it is made of out of the slot."""
+        session, spec = self.session, self.spec
+        self.session, self.spec = None, None
+        self.forget_credentials()
+        return session, spec
 
     def forget_credentials(self) -> None:
         """Have them read again at the next reconcile."""
@@ -70,6 +74,7 @@ class SessionManager:
         self._default_ca = default_ca
         self._on_session_change = on_session_change
         self._clock = clock
+        self._succession = Succession()
 
     async def ensure(
         self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing, *, presence: bool
@@ -90,25 +95,32 @@ class SessionManager:
         if slot.session is not None and rotates:
             slot.session.replace(spec)
         else:
-            key = snapshot.key
             slot.last_view = None
-            slot.session = self._hub.open(spec, lambda _session: self._on_session_change(key))
+            slot.session = await self._succession.take(snapshot.key, spec) or self._open(snapshot.key, spec)
         slot.spec = spec
 
     async def close(self, slot: SessionSlot, *, report_offline: bool) -> None:
         """End the session, if there is one; ``report_offline``: a thing that reports presence says it is offline."""
-        session, spec = slot.session, slot.spec
-        slot.session, slot.spec = None, None
-        slot.forget_credentials()
-        if session is None:
+        session, spec = slot.withdraw()
+        if session is None or spec is None:
             return
-        if report_offline and spec is not None and spec.will is not None and session.view.connected:
-            try:
-                await session.update(reported=offline_report())
-            except ThingOperatorError as error:
-                log.info("%s could not say that it goes offline: %s", spec.thing_name, error.message)
+        if report_offline:
+            await say_offline(session, spec)
         slot.last_view = session.view
         await session.close()
+
+    def leave(self, key: ObjectKey, slot: SessionSlot) -> None:
+        """The Thing of this key is deleted: its session is kept for a moment, for one of the same name."""
+        session, spec = slot.withdraw()
+        if session is not None and spec is not None:
+            self._succession.leave(key, session, spec)
+
+    def _open(self, key: ObjectKey, spec: SessionSpec) -> Session:
+        def changed(session: Session) -> None:
+            if not self._succession.notice(session):
+                self._on_session_change(key)
+
+        return self._hub.open(spec, changed)
 
     def _session_spec(
         self,

@@ -46,15 +46,11 @@ def wire_things(services: ThingServices) -> Things:
     def on_session_change(key: ObjectKey) -> None:
         reconciler.on_session_change(key)
 
-    finalizer = ShadowFinalizer(
-        client=services.client,
-        timeout=settings.deletion_timeout,
-        clock=clock,
-        record_event=services.record_event,
-    )
+    finalizer = _finalizer(services)
+    sessions = _sessions(services, on_session_change=on_session_change)
     connect = Connect(
         registry=registry,
-        sessions=_sessions(services, on_session_change=on_session_change),
+        sessions=sessions,
         finalizer=finalizer,
         publisher=publisher,
         clock=clock,
@@ -68,6 +64,7 @@ def wire_things(services: ThingServices) -> Things:
         deletion=ThingDeletion(
             registry=registry,
             connect=connect,
+            sessions=sessions,
             finalizer=finalizer,
             publisher=publisher,
             settings=settings.endpoint,
@@ -77,6 +74,15 @@ def wire_things(services: ThingServices) -> Things:
         stages, registry=registry, settings=settings.endpoint, enqueue=services.enqueue, gates=gates
     )
     return Things(registry, reconciler)
+
+
+def _finalizer(services: ThingServices) -> ShadowFinalizer:
+    return ShadowFinalizer(
+        client=services.client,
+        timeout=services.settings.deletion_timeout,
+        clock=services.clock,
+        record_event=services.record_event,
+    )
 
 
 def _sessions(services: ThingServices, *, on_session_change: Callable[[ObjectKey], None]) -> SessionManager:

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from yarl import URL
 
-from thing_operator.core.json_bytes import encode
 from thing_operator.core.resource import Resource
 from thing_operator.watching.object_stream import ObjectStream
 
@@ -37,7 +36,8 @@ class KopfSession:
     async def request(self, method: str, url: str, **_: Any) -> "_Answer":
         """The answer to a request of kopf's; what is asked of the API server for it is asked when it is read.
 
-        So nothing fails before kopf reads, where it takes a lost connection without a word in the log.
+        So nothing fails before kopf reads, where it takes a lost connection without a word in the log. LookupError
+        for what kopf has not asked so far: a new version of it that does needs an answer here.
         """
         asked = URL(url)
         stream = self._streams.get(asked.path)
@@ -45,8 +45,9 @@ class KopfSession:
             if asked.query.get("watch") == "true":
                 return _Answer(lines=stream.lines())
             return _Answer(document=lambda: _listed(stream))
-        document = self._discovery.get(asked.path)
-        return _Answer(document=_found(document)) if document else _Answer(document=_found({}), status=404)
+        if asked.path not in self._discovery:
+            raise LookupError(f"kopf asks {method} {asked.path}, which nobody answers")
+        return _Answer(document=_found(self._discovery[asked.path]))
 
     async def close(self) -> None:
         """Nothing to close: the connections are the client's."""
@@ -66,14 +67,14 @@ class _Content:
 class _Answer:
     """In place of an aiohttp response: a document, or lines without end."""
 
+    status = 200
+
     def __init__(
         self,
         *,
         document: Callable[[], Awaitable[Any]] | None = None,
         lines: AsyncGenerator[bytes, None] | None = None,
-        status: int = 200,
     ) -> None:
-        self.status = status
         self._document = document
         self._lines = lines
         self.content = _Content(lines) if lines else None
@@ -81,10 +82,6 @@ class _Answer:
     async def json(self) -> Any:
         """The document."""
         return await self._document() if self._document else None
-
-    async def text(self) -> str:
-        """The document's text, for an error."""
-        return encode(await self.json()).decode()
 
     def close(self) -> None:
         """Nothing to do: whoever reads closes the lines."""

@@ -67,6 +67,10 @@ class ObjectStream:
             async with aclosing(self._events()) as lines:
                 async for line in lines:
                     yield line
+        except NotFoundError as error:
+            # The list says whether the kind is unknown, since it is asked twice.
+            self.health.failed(ExpiredError(error.message))
+            yield BEGIN_WITH_A_LIST
         except ThingOperatorError as error:
             self.health.failed(error)
             if isinstance(error, ApiUnavailableError) and not self.health.needs_list:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.resource import Resource
 from thing_operator.kube.errors import ForbiddenError, NotFoundError, ThrottledError
 
@@ -20,8 +21,6 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(seconds=30)
-_LOG_SECONDS = 60.0
-"""Between two lines about one stream, however often it is tried."""
 _STEADY_SECONDS = 5.0
 """A watch that is open for so long works: a balancer that answers for the API server closes sooner."""
 _FAILURES_OF_A_VERSION = 10
@@ -54,7 +53,7 @@ class StreamHealth:
         self._clock = clock
         self._broken_at: float | None = None
         self._opened_at: float | None = None
-        self._logged_at: float | None = None
+        self._log_limit = LogLimit(clock=clock)
         self._is_said = False
         """Whether the log has it that it is broken."""
         self._pause = timedelta(0)
@@ -111,10 +110,9 @@ class StreamHealth:
         self.trouble = f"{error.message}: install the CRDs" if self.is_unknown else error.message
         if isinstance(error, ForbiddenError | NotFoundError):
             self.answered.set()
-        if self._logged_at is None or now - self._logged_at >= _LOG_SECONDS:
-            self._logged_at = now
-            self._is_said = True
-            log.warning("%s cannot be watched, and are tried again and again: %s", self.name, self.trouble)
+        level = self._log_limit.level(self.name)
+        self._is_said = self._is_said or level > logging.INFO
+        log.log(level, "%s cannot be watched, and are tried again and again: %s", self.name, self.trouble)
 
     async def pause(self) -> None:
         """Wait until it is worth another try; not at all unless it failed."""

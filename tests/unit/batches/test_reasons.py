@@ -371,6 +371,14 @@ async def test_whatever_is_the_matter_is_looked_at_again_and_ends(case: BatchCas
     assert (ended.events, ended.again, ended.error) == ([Reason.IMPORTED], None, None)
 
 
+async def test_an_import_that_is_cut_short_says_how_far_it_got() -> None:
+    forbidden = error_of(403, action="POST secrets", detail='cannot create resource "secrets"')
+    case = BatchCase(Reason.FORBIDDEN, STALLED, errors={"create": forbidden})
+    ready = find_condition((await reconciled(case)).status.conditions, ConditionType.READY)
+    assert ready is not None
+    assert ready.message.endswith("have its Role or ClusterRole extended; 0 of 1 things are imported so far")
+
+
 async def test_a_certificate_that_is_not_valid_yet_is_imported_at_the_moment_that_is_named() -> None:
     begins = FakeClock().now() + timedelta(minutes=1)
     key = ec_key()

@@ -1,0 +1,99 @@
+"""The session of a Thing that was deleted a moment ago, kept for one of the same name.
+
+``kubectl replace --force``, which is what Argo CD's Replace is together with Force, deletes a Thing and creates it
+again a second or two later. Then the device and those who watch it need not notice.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.resource import ObjectKey
+from thing_operator.device import offline_report
+from thing_operator.session import Session, SessionSpec
+
+SUCCESSION_TIME: Final = timedelta(seconds=5)
+"""How long the session of a deleted Thing is kept."""
+
+log = logging.getLogger(__name__)
+
+_Client = tuple[str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A session without a Thing; ``ended`` is set when it need not be kept any longer."""
+
+    key: ObjectKey
+    session: Session
+    spec: SessionSpec
+    ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
+
+
+class Succession:
+    """Sessions whose Things are deleted, until a successor takes them or their time is over."""
+
+    def __init__(self) -> None:
+        self._left: dict[_Client, _Left] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    def leave(self, key: ObjectKey, session: Session, spec: SessionSpec) -> None:
+        """The Thing of this key is deleted."""
+        left = _Left(key, session, spec)
+        self._left[_client(spec)] = left
+        task = asyncio.create_task(self._wait(left), name=f"session of {key}, which is deleted")
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def take(self, key: ObjectKey, spec: SessionSpec) -> Session | None:
+        """The session that a Thing of this key has left, if it is up and the very one that is wanted. Any other of the
+        same client id is ended first.
+        """
+        left = self._left.pop(_client(spec), None)
+        if left is None:
+            return None
+        left.ended.set()
+        if (left.key, left.spec) == (key, spec) and left.session.view.connected:
+            return left.session
+        if spec.will is None:
+            await say_offline(left.session, left.spec)
+        await left.session.close()
+        return None
+
+    def notice(self, session: Session) -> bool:
+        """Whether a session that sees something new is without a Thing. One that was dropped does not come back: others
+        may use the certificate by now.
+        """
+        left = self._left.get(_client(session.spec))
+        if left is None or left.session is not session:
+            return False
+        if not session.view.connected:
+            left.ended.set()
+        return True
+
+    async def _wait(self, left: _Left) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SUCCESSION_TIME.total_seconds()):
+                await left.ended.wait()
+        if self._left.get(_client(left.spec)) is left:
+            del self._left[_client(left.spec)]
+            await say_offline(left.session, left.spec)
+            await left.session.close()
+
+
+async def say_offline(session: Session, spec: SessionSpec) -> None:
+    """Before a session ends on purpose: a thing that reports presence says that it is offline. Never raises."""
+    if spec.will is not None and session.view.connected:
+        try:
+            await session.update(reported=offline_report())
+        except ThingOperatorError as error:
+            log.info("%s could not say that it goes offline: %s", spec.thing_name, error.message)
+
+
+def _client(spec: SessionSpec) -> _Client:
+    """What only one session at a time may have."""
+    return spec.endpoint.host.lower(), spec.endpoint.port, spec.thing_name
