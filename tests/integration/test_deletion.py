@@ -115,7 +115,7 @@ def test_the_younger_of_two_things_for_one_is_deleted_at_once(workspace: Workspa
 # --- created again at once
 
 
-class Watched:
+class WatchedThing:
     """A thing as everybody sees it who looks at its shadow."""
 
     def __init__(self, workspace: Workspace, thing: CloudThing, observer: Device) -> None:
@@ -150,15 +150,15 @@ class Watched:
 
 
 @pytest.fixture
-def watched(workspace: Workspace, things: Things) -> Iterator[Watched]:
+def watched(workspace: Workspace, things: Things) -> Iterator[WatchedThing]:
     thing = things(1)[0]
     workspace.store_credentials(thing)
     identity = service_identity(workspace.cloud.info)
     with Device(workspace.cloud.info, identity, client_id="$onlooker") as observer:
-        yield Watched(workspace, thing, observer)
+        yield WatchedThing(workspace, thing, observer)
 
 
-def apply_ready(workspace: Workspace, watched: Watched, spec: Json) -> None:
+def apply_ready(workspace: Workspace, watched: WatchedThing, spec: Json) -> None:
     workspace.apply_thing(watched.thing, spec)
     workspace.wait_for(watched.thing.name, "Ready")
     workspace.wait_for(watched.thing.name, "Connected")
@@ -169,7 +169,9 @@ def connects(workspace: Workspace) -> float:
     return workspace.operator.scrape()["session_connect_seconds_count",]
 
 
-def test_replaced_under_retain_nothing_reaches_the_device(workspace: Workspace, watched: Watched) -> None:
+def test_replaced_under_retain_nothing_reaches_the_device(
+    workspace: Workspace, watched: WatchedThing
+) -> None:
     """Not a message, not a CONNECT, and nobody sees it offline."""
     spec = {"desired": DESIRED, "device": PRESENCE}
     apply_ready(workspace, watched, spec)
@@ -198,7 +200,7 @@ def test_replaced_under_retain_nothing_reaches_the_device(workspace: Workspace, 
     )
 
 
-def test_a_renamed_thing_and_a_box_get_the_thing_at_once(workspace: Workspace, watched: Watched) -> None:
+def test_a_renamed_thing_and_a_box_get_the_thing_at_once(workspace: Workspace, watched: WatchedThing) -> None:
     """A session that is kept for a successor is in nobody's way."""
     thing, spec = watched.thing, {"desired": DESIRED, "device": PRESENCE}
     apply_ready(workspace, watched, spec)
@@ -227,7 +229,7 @@ def test_a_renamed_thing_and_a_box_get_the_thing_at_once(workspace: Workspace, w
     ],
 )
 def test_replaced_under_clear_and_delete(
-    workspace: Workspace, watched: Watched, policy: str, desired: list[Json], reported: Json
+    workspace: Workspace, watched: WatchedThing, policy: str, desired: list[Json], reported: Json
 ) -> None:
     spec = {"desired": DESIRED, "deletionPolicy": policy}
     apply_ready(workspace, watched, spec)
@@ -240,7 +242,7 @@ def test_replaced_under_clear_and_delete(
     assert workspace.desired(watched.thing) == {"a": 1}, "a key left out is cleared by the old Thing"
 
 
-def test_replaced_under_once_the_values_are_sent_again(workspace: Workspace, watched: Watched) -> None:
+def test_replaced_under_once_the_values_are_sent_again(workspace: Workspace, watched: WatchedThing) -> None:
     spec = {"desired": DESIRED, "desiredPolicy": "Once"}
     apply_ready(workspace, watched, spec)
     workspace.cloud.update_shadow(watched.thing, {"desired": {"a": 77}})
