@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.support.background import background_loop
 from tests.support.cloud import Things
 from tests.support.operator import Workspace
 from tests.support.polling import eventually
+from tests.support.proxy import ConnectProxy
 from tests.support.thing_objects import ODD
 
 from thing_operator.credentials.names import object_name
-from thing_operator_local.cloud.client import CloudThing
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 
 Json = dict[str, Any]
@@ -32,9 +34,9 @@ def adopt(workspace: Workspace, control_plane: ControlPlane, tmp_path: Path) -> 
     common = [f"--namespace={workspace.namespace}", f"--ca-file={info.ca}", "--format=json"]
     common += [f"--endpoint={info.mqtt_host}", f"--port={info.mqtt_port}"]
     account = {"MIC_USER": info.user_name, "MIC_PASSWORD": info.password}
-    env = os.environ | account | {"KUBECONFIG": str(control_plane.kubeconfig)}
 
     def run(*arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        env = os.environ | account | {"KUBECONFIG": str(control_plane.kubeconfig)}
         command = [sys.executable, "-m", "thing_operator", "adopt", *arguments, *common]
         done = subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=120
@@ -198,3 +200,17 @@ def test_nothing_is_written_where_something_is(adopt: Adopt, tmp_path: Path) -> 
     assert json.loads(done.stdout)["error"]["reason"] == "NameTaken"
     assert "--force" in done.stderr
     assert texts(tmp_path / "things") == {"README.md": b"mine"}
+
+
+def test_the_look_goes_through_the_proxy_of_sessions(
+    things: Things, adopt: Adopt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cloud: LocalCloud
+) -> None:
+    write_folders(tmp_path / "certificates", things(2))
+    proxy = ConnectProxy(cloud.info.mqtt_port)
+    with background_loop() as wait:
+        wait(proxy.__aenter__())
+        monkeypatch.setenv("THING_OPERATOR_SESSION__PROXY", proxy.url)
+        rows = json.loads(adopt("certificates", "--no-cluster", "--output=things").stdout)["things"]
+        assert [row["needsAttention"] for row in rows] == [False, False]
+        assert proxy.asked == [f"{cloud.info.mqtt_host}:{cloud.info.mqtt_port}"] * 2
+        wait(proxy.__aexit__())

@@ -14,6 +14,7 @@ from tests.integration.session.scripted import (
     Packet,
     Peer,
     ScriptedServer,
+    connack,
     packet,
     publish,
     scripted_server,
@@ -51,7 +52,9 @@ class Policy:
     async def __call__(self, peer: Peer, got: Packet) -> bool:
         if got.kind == CONNECT:
             self._names[peer] = got.client_id
-            return False
+            if got.client_id == "has-another-mqtt":
+                peer.send(connack(1))
+            return got.client_id == "has-another-mqtt"
         if self.allowed.is_set():
             return False
         name = self._names[peer]
@@ -59,6 +62,8 @@ class Policy:
             peer.send(packet(0x90, got.message_id + b"\x80" * got.filters))
         elif name == "is-closed-at-subscribe" and got.kind == SUBSCRIBE:
             peer.writer.close()
+        elif name == "receives-nothing" and got.kind == PUBLISH:
+            peer.send(packet(0x40, got.message_id))
         elif name == "may-not-read" and got.kind == PUBLISH:
             body = {"code": 403, "message": "Forbidden", "clientToken": got.json["clientToken"]}
             peer.send(packet(0x40, got.message_id))
@@ -88,6 +93,7 @@ def scripted_broker(
 DENIED = {
     "subscribes-in-vain": "must allow iot:Subscribe and iot:Receive",
     "is-closed-at-subscribe": "closes the connection whenever it gets our subscribe",
+    "receives-nothing": "delivers nothing: the policy of certificate",
     "may-not-read": "may not be read (403)",
     "is-closed-at-update": "closes the connection whenever it gets our update",
 }
@@ -100,7 +106,7 @@ def is_stalled(status: Json) -> bool:
 def test_a_policy_that_forbids_the_shadow_is_reported_steadily_and_can_be_mended(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    restart(workspace, QUICK)
+    restart(workspace, QUICK | {"THING_OPERATOR_SHADOW__REQUEST_TIMEOUT": "2s"})
     authority, policy = Authority.new(), Policy()
     with scripted_broker(tmp_path, authority, policy) as (server, _):
         workspace.kubectl("create", "configmap", "ca", f"--from-literal=ca.crt={authority.pem}")
@@ -132,6 +138,33 @@ def test_a_policy_that_forbids_the_shadow_is_reported_steadily_and_can_be_mended
             workspace.wait_for(name, "Ready")
             assert workspace.condition(name, "Stalled") == {}
             assert workspace.condition(name, "Reconciling") == {}
+
+
+def test_a_port_that_is_not_the_brokers_is_named(workspace: Workspace, tmp_path: Path) -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(3)
+        writer.close()
+
+    restart(workspace, QUICK)
+    authority, name = Authority.new(), "has-another-mqtt"
+    identity = authority.identity(name)
+    thing = CloudThing(name, identity.certificate_pem, identity.private_key_pem)
+    workspace.kubectl("create", "configmap", "ca", f"--from-literal=ca.crt={authority.pem}")
+    workspace.store_credentials(thing)
+    with scripted_broker(tmp_path, authority, Policy()) as (server, wait):
+        endpoint = {"host": "localhost", "port": server.port, "caConfigMapName": "ca"}
+        workspace.apply_thing(thing, {"endpoint": endpoint})
+        found = workspace.wait_for(name, "Connected", "False", reason="EndpointUnreachable")
+        assert "does not take MQTT 3.1.1 (return code 1 of CONNECT)" in found["message"]
+        plain = wait(asyncio.start_server(close, "127.0.0.1", 0))
+        workspace.patch(name, {"endpoint": endpoint | {"port": plain.sockets[0].getsockname()[1]}})
+
+        def words() -> bool:
+            said: str = workspace.condition(name, "Connected")["message"]
+            return "check that the port is the one with TLS (8883 or 443, not 1883)" in said
+
+        eventually(words, "the condition names TLS")
+        plain.close()
 
 
 def test_what_happens_again_is_counted_in_one_event_and_a_certificate_that_ends_soon_is_reported_once(

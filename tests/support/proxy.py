@@ -41,9 +41,13 @@ class _Proxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        self.cut()
+        await asyncio.gather(*self._tasks)
+
+    def cut(self) -> None:
+        """End all connections; new ones are taken."""
         for writer in self._writers:
             writer.transport.abort()
-        await asyncio.gather(*self._tasks)
 
     def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._writers.append(writer)

@@ -21,6 +21,24 @@ if TYPE_CHECKING:
     from thing_operator.probe import ProbeAnswer
 
 
+_Proxy = Annotated[
+    str | None,
+    typer.Option(
+        envvar="THING_OPERATOR_SESSION__PROXY",
+        help="socks5://, socks5h:// or http:// with host and port, as session.proxy",
+    ),
+]
+_ProxyPasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="THING_OPERATOR_SESSION__PROXY_PASSWORD_FILE",
+        exists=True,
+        dir_okay=False,
+        help="with the password of the proxy's user",
+    ),
+]
+
+
 def probe(
     endpoint: Annotated[str, typer.Option(help="host of the MQTT endpoint (App Board > Settings > About)")],
     thing: Annotated[str, typer.Option(help="name of the thing that asks")],
@@ -30,12 +48,8 @@ def probe(
         Path | None, typer.Option(exists=True, dir_okay=False, help="PEM roots, instead of the system's")
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="443 goes by ALPN")] = 8883,
-    proxy: Annotated[
-        str | None, typer.Option(help="socks5://, socks5h:// or http:// with host and port, as session.proxy")
-    ] = None,
-    proxy_password_file: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="with the password of the proxy's user")
-    ] = None,
+    proxy: _Proxy = None,
+    proxy_password_file: _ProxyPasswordFile = None,
     write: Annotated[
         bool, typer.Option("--write", help="also write one key of the thing's shadow, and remove it again")
     ] = False,

@@ -1,13 +1,10 @@
 """``thing-operator probe`` against the local cloud, whose answers are known."""
 
-import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from tests.support.background import background_loop
 from tests.support.cloud import Things
 from tests.support.proxy import ConnectProxy, Socks5Proxy
 from typer.testing import CliRunner, Result
@@ -86,22 +83,6 @@ def test_a_thing_that_is_not_let_in_is_named(cloud: LocalCloud, things: Things, 
     assert f"does not let {two.name} in" in str(result.exception)
 
 
-@contextmanager
-def running(proxy: ConnectProxy | Socks5Proxy) -> Iterator[ConnectProxy | Socks5Proxy]:
-    """On a loop of its own, since the command blocks."""
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(proxy.__aenter__(), loop).result()
-        yield proxy
-        asyncio.run_coroutine_threadsafe(proxy.__aexit__(), loop).result()
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
 @pytest.mark.parametrize("kind", [ConnectProxy, Socks5Proxy])
 def test_through_a_proxy(
     kind: type[ConnectProxy] | type[Socks5Proxy], cloud: LocalCloud, things: Things, tmp_path: Path
@@ -109,7 +90,9 @@ def test_through_a_proxy(
     (thing,) = things(1)
     password = tmp_path / "password"
     password.write_text("hush\n")
-    with running(kind(cloud.info.mqtt_port, login=("plant", "hush"))) as proxy:
+    proxy = kind(cloud.info.mqtt_port, login=("plant", "hush"))
+    with background_loop() as wait:
+        wait(proxy.__aenter__())
         by = ["--proxy", proxy.url_of_user, "--proxy-password-file", str(password), "-o", "json"]
         assert answers(probe(cloud, thing, tmp_path, *by))["jobs?"] == "yes"
         assert set(proxy.asked) == {f"{cloud.info.mqtt_host}:{cloud.info.mqtt_port}"}
@@ -117,6 +100,7 @@ def test_through_a_proxy(
         said = probe(cloud, thing, tmp_path, *by).exception
         assert isinstance(said, ToolError)
         assert "does not take the credentials: correct the user in --proxy" in said.message
+        wait(proxy.__aexit__())
 
 
 @pytest.mark.parametrize(
