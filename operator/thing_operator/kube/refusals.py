@@ -40,9 +40,11 @@ def refusal(
     if any(cause.get("reason") == NamespaceTerminatingError.reason for cause in causes):
         return NamespaceTerminatingError(f"{action}: the namespace is being deleted")
     words = str(answer.get("message") or phrase)
-    is_by_admission = bool(_OF_ADMISSION.search(words)) or (
-        # Quotas and built-in checks have words of their own; a right that is missing has always the same.
-        status == 403 and "message" in answer and not _OF_AUTHORIZATION.search(words)
+    # Nothing but a write is looked at by admission. Quotas and built-in checks have words of their own; a right that is
+    # missing has always the same.
+    is_by_admission = not action.startswith("GET ") and (
+        bool(_OF_ADMISSION.search(words))
+        or (status == 403 and "message" in answer and not _OF_AUTHORIZATION.search(words))
     )
     if quotes(words, sent):
         fields = ", ".join(str(cause["field"]) for cause in causes if cause.get("field"))

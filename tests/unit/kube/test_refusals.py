@@ -33,6 +33,14 @@ def refused(
     return refusal(status, encode(content), action="POST secrets", phrase="Phrase", sent=sent)
 
 
+def test_a_403_to_who_only_reads_is_a_matter_of_rights_whatever_it_says() -> None:
+    """Admission looks at writes alone; what stands before an API server has words of its own."""
+    answer = encode({"kind": "Status", "message": "as the gateway says"})
+    error = refusal(403, answer, action="GET secrets", phrase="Forbidden", sent=None)
+    assert type(error) is ForbiddenError
+    assert "as the gateway says" in str(error)
+
+
 @pytest.mark.parametrize(
     ("status", "message", "kind", "reason", "remedy"),
     [
