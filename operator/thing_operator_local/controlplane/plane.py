@@ -1,7 +1,7 @@
 """Starting, using and stopping a control plane in one folder."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
@@ -56,6 +56,12 @@ class ControlPlane(StartedWithContext):
         self._audit = audit
         self._binaries: dict[str, Path] = {}
         self._running = ExitStack()
+        self._processes: dict[str, ChildProcess] = {}
+
+    @property
+    def processes(self) -> Mapping[str, ChildProcess]:
+        """``etcd``, ``kube-apiserver`` and ``controllers``, while they run."""
+        return self._processes
 
     @property
     def kubeconfig(self) -> Path:
@@ -100,6 +106,11 @@ class ControlPlane(StartedWithContext):
         """End all processes, in three seconds at most. Idempotent."""
         self._running.close()
 
+    def restart_apiserver(self) -> None:
+        """End kube-apiserver without warning and start it again on its port; returns when it works."""
+        self._processes["kube-apiserver"].stop(grace=0)
+        self._run_apiserver()
+
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - subprocess' own word
         """Run kubectl as administrator and return its stdout; raises LocalError with its stderr."""
         command = [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}"]
@@ -128,8 +139,8 @@ class ControlPlane(StartedWithContext):
         self._running.enter_context(file_lock(self._layout.root / "lock", taken=self._refuse_second))
         ca_pem, admin = self._layout.make_keys()
         self._layout.audit_policy.write_text(_AUDIT_POLICY, encoding="utf-8")
-        etcd = self._run("etcd", commands.etcd(self._binaries["etcd"]))
-        self._start_apiserver(etcd)
+        self._run("etcd", commands.etcd(self._binaries["etcd"]))
+        self._start_apiserver()
         write_kubeconfig(self.kubeconfig, server=self.server, ca_pem=ca_pem, user=admin)
         for manifest in self._manifests:
             self.kubectl("apply", "--server-side", "--filename", str(manifest))
@@ -147,35 +158,39 @@ class ControlPlane(StartedWithContext):
             f"a control plane already runs in {self._layout.root}: stop it or choose another folder",
         )
 
-    def _start_apiserver(self, etcd: ChildProcess) -> None:
+    def _start_apiserver(self) -> None:
         if self._asked_port is not None:
             check_port(self._asked_port, purpose="kube-apiserver", option="the port argument")
         attempts = 1 if self._asked_port is not None else _PORT_ATTEMPTS
         for attempt in range(1, attempts + 1):
             self._port = self._asked_port or free_ports(1)[0]
-            command = commands.kube_apiserver(
-                self._binaries["kube-apiserver"], self._layout, port=self._port, audit=self._audit
-            )
-            apiserver = self._run("kube-apiserver", command)
             try:
-                wait_until(
-                    lambda: self._answers("/readyz"),
-                    what="kube-apiserver",
-                    timeout=_READY_WITHIN,
-                    processes=[etcd, apiserver],
-                )
+                self._run_apiserver()
             except LocalError:
                 # Another process was faster on the port that was free a moment ago.
-                if attempt == attempts or _PORT_TAKEN not in apiserver.log_tail():
+                if attempt == attempts or _PORT_TAKEN not in self._processes["kube-apiserver"].log_tail():
                     raise
             else:
                 return
+
+    def _run_apiserver(self) -> None:
+        name = "kube-apiserver"
+        command = commands.kube_apiserver(
+            self._binaries[name], self._layout, port=self._port, audit=self._audit
+        )
+        wait_until(
+            lambda: self._answers("/readyz"),
+            what=name,
+            timeout=_READY_WITHIN,
+            processes=[self._processes["etcd"], self._run(name, command)],
+        )
 
     def _run(self, name: str, command: Sequence[str]) -> ChildProcess:
         log = self._layout.logs / f"{name}.log"
         log.unlink(missing_ok=True)
         process = ChildProcess(command, name=name, log=log, cwd=self._layout.etcd)
         self._running.callback(process.stop, grace=_GRACE)
+        self._processes[name] = process
         return process
 
     def _answers(self, path: str) -> bool:

@@ -4,14 +4,17 @@ import json
 
 import pytest
 from tests.integration.apiserver.trouble import (
+    await_ready,
     await_reported,
     connections,
+    readyz,
     start_things,
 )
 from tests.support.cloud import Things
 from tests.support.meddling_proxy import MeddlingProxy
 from tests.support.meddling_rules import HTML, status
 from tests.support.operator import Workspace
+from tests.support.polling import eventually
 
 COMPARISON = "limit="
 """In the query of a list."""
@@ -51,6 +54,25 @@ def test_a_secret_that_is_once_not_found_is_asked_for_again(
     meddled.wait_for(running.name, "Ready")
     assert meddled.condition(running.name, "CredentialsValid")["status"] == "True"
     assert before < connections(meddled)
+
+
+def test_a_list_that_is_once_not_found_does_not_mean_that_there_are_no_crds(
+    meddled: Workspace, proxy: MeddlingProxy
+) -> None:
+    meddled.operator.settings["THING_OPERATOR_RESYNC_INTERVAL"] = "2s"
+    meddled.operator.start()
+    await_ready(meddled)
+    wrong = proxy.answer("/things$", 404, method="GET", query=COMPARISON, times=1)
+    wrong.await_applied()
+    after = proxy.count("/things$", query=COMPARISON)
+    seen = []
+
+    def next_comparison() -> bool:
+        seen.append(readyz(meddled)[1])
+        return proxy.count("/things$", query=COMPARISON) > after
+
+    eventually(next_comparison, "another comparison", pause=0.02)
+    assert [checks["crds"] for checks in seen if not checks["crds"]["ok"]] == []
 
 
 def test_a_list_that_is_older_than_the_watch_changes_nothing(

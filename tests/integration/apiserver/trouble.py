@@ -13,13 +13,16 @@ from thing_operator_local.ports import LOOPBACK
 
 QUICK = """
 import datetime
-import thing_operator.core.backoff as backoff, thing_operator.kube.login as login
-login.LOGIN_PAUSE = datetime.timedelta(seconds=1)
-delay = backoff.Backoff.delay
-backoff.Backoff.delay = lambda self, failures: min(delay(self, failures), datetime.timedelta(seconds=3))
+from thing_operator.core import backoff
+from thing_operator.kube import login
+from thing_operator.things import sessions
+from thing_operator.twin import requeue
+delay, most = backoff.Backoff.delay, datetime.timedelta(seconds=3)
+backoff.Backoff.delay = lambda self, failures: min(delay(self, failures), most)
+assert login._PAUSE and sessions._READ_AGAIN and requeue._UNWATCHED_INTERVAL
+login._PAUSE = sessions._READ_AGAIN = requeue._UNWATCHED_INTERVAL = most / 3
 """
-"""No pause before the next try, and none before the next check of what is amiss, is longer than three seconds;
-a login is read again after one."""
+"""No pause before the next try, and none before the next check of what is amiss, is longer than three seconds."""
 
 Readiness = tuple[int, Json]
 
