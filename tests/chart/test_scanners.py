@@ -111,7 +111,8 @@ def test_kubeconform_finds_nothing(
     texts += [
         kubectl("kustomize", str(ROOT / "deploy" / "overlays" / name)) for name in ("cluster", "namespaced")
     ]
-    texts += [file.read_text(encoding="utf-8") for file in (ROOT / "deploy" / "examples").glob("*.yaml")]
+    own = [*(ROOT / "deploy" / "examples").glob("*.yaml"), *(ROOT / "deploy" / "tenants").iterdir()]
+    texts += [file.read_text(encoding="utf-8") for file in own]
     for text in texts:
         assert faults(scanners["kubeconform"], schemas, text) == []
 
