@@ -19,8 +19,8 @@ from thing_operator.things import sessions
 from thing_operator.twin import requeue
 delay, most = backoff.Backoff.delay, datetime.timedelta(seconds=3)
 backoff.Backoff.delay = lambda self, failures: min(delay(self, failures), most)
-assert login._PAUSE and sessions._READ_AGAIN and requeue._UNWATCHED_INTERVAL
-login._PAUSE = sessions._READ_AGAIN = requeue._UNWATCHED_INTERVAL = most / 3
+assert login.LOGIN_PAUSE and sessions._READ_AGAIN and requeue._UNWATCHED_INTERVAL
+login.LOGIN_PAUSE = sessions._READ_AGAIN = requeue._UNWATCHED_INTERVAL = most / 3
 """
 """No pause before the next try, and none before the next check of what is amiss, is longer than three seconds."""
 
