@@ -79,6 +79,7 @@ class CountingClient(ForwardingClient):
         namespace: str | None,
         resource_version: str,
         metadata_only: bool = False,
+        name: str | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:

@@ -23,20 +23,20 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def said_while_waiting(*arguments: str, **variables: str) -> str:
-    """What it says of all that it watches, before it ends by SIGTERM with 0 and without another word."""
+def said_while_waiting(*arguments: str, lines: int, **variables: str) -> str:
+    """So many lines of what it says, before it ends by SIGTERM with 0 and without another word."""
     env = inherited_environment() | {"THING_OPERATOR_HEALTH__PORT": "0", "THING_OPERATOR_METRICS__PORT": "0"}
     command = [sys.executable, "-m", "thing_operator", "run", *arguments]
     with subprocess.Popen(command, env=env | variables, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
-            lines = [process.stderr.readline() for _ in range(3)]
+            said = [process.stderr.readline() for _ in range(lines)]
         finally:
             process.terminate()
         rest = process.stderr.read()
     assert process.returncode == 0
     assert rest == ""
-    return " ".join(lines)
+    return " ".join(said)
 
 
 def words(done: subprocess.CompletedProcess[str]) -> str:
@@ -67,7 +67,7 @@ def test_an_api_server_that_does_not_answer_is_waited_for(
     kubeconfig = tmp_path / "kubeconfig"
     text = control_plane.kubeconfig.read_text(encoding="utf-8")
     kubeconfig.write_text(text.replace(control_plane.server, "https://127.0.0.1:1"), encoding="utf-8")
-    assert "the API server cannot be reached" in said_while_waiting("-A", KUBECONFIG=str(kubeconfig))
+    assert "the API server cannot be reached" in said_while_waiting("-A", lines=3, KUBECONFIG=str(kubeconfig))
 
 
 def test_a_missing_right_is_named_and_waited_for(
@@ -76,7 +76,9 @@ def test_a_missing_right_is_named_and_waited_for(
     kubectl("create", "serviceaccount", "nobody", f"--namespace={namespace}")
     kubeconfig = tmp_path / "kubeconfig"
     control_plane.service_account_kubeconfig(kubeconfig, namespace=namespace, name="nobody")
-    found = said_while_waiting("--namespace", namespace, KUBECONFIG=str(kubeconfig))
+    # One of its Lease, and one of each kind.
+    found = said_while_waiting("--namespace", namespace, lines=4, KUBECONFIG=str(kubeconfig))
+    assert "runs without a Lease" in found
     assert f"things in {namespace} cannot be watched" in found
     assert "403" in found
     assert "have its Role or ClusterRole extended" in found

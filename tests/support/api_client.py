@@ -33,6 +33,9 @@ class FakeClient(ApiClient):
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
         raise AssertionError(f"create {resource.plural}")
 
+    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+        raise AssertionError(f"replace {resource.plural} {key}")
+
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
     ) -> None:
@@ -53,6 +56,7 @@ class FakeClient(ApiClient):
         namespace: str | None,
         resource_version: str,
         metadata_only: bool = False,
+        name: str | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
@@ -108,6 +112,10 @@ class ForwardingClient(ApiClient):
         self.calls.append("create")
         return await self._client.create(resource, namespace, body)
 
+    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+        self.calls.append("replace")
+        return await self._client.replace(resource, key, body)
+
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
     ) -> None:
@@ -131,6 +139,7 @@ class ForwardingClient(ApiClient):
         namespace: str | None,
         resource_version: str,
         metadata_only: bool = False,
+        name: str | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
@@ -140,6 +149,7 @@ class ForwardingClient(ApiClient):
             namespace=namespace,
             resource_version=resource_version,
             metadata_only=metadata_only,
+            name=name,
             timeout=timeout,
             on_open=on_open,
         )

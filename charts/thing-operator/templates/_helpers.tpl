@@ -160,6 +160,11 @@ that are empty then. Null would not do: where this chart is a part of another, H
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
+# Which operator runs a namespace: one Lease of this name in each, or one for all. No other Lease may be touched.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [thing-operator.io]
+  verbs: [get, list, watch, create, update, delete]
 {{- if .Values.rbac.batches }}
 # What a ThingBatch makes, renews and, where its policies say Delete, deletes: a Secret and on request a Thing for each thing.
 # The operator touches those only that carry the label it gives them, and the source Secrets of a batch that asks for

@@ -1,7 +1,7 @@
 """The controllers of both kinds, put together."""
 
 import random
-from collections.abc import Awaitable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from thing_operator.api.names import BATCHES, THINGS
@@ -13,6 +13,7 @@ from thing_operator.kube.controller import Controller, Reconcile
 from thing_operator.kube.events import EventRecorder
 from thing_operator.kube.ports import ApiClient, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
+from thing_operator.leadership.leadership import Leadership
 from thing_operator.observability.metrics import Metrics
 from thing_operator.session import Hub
 from thing_operator.things.services import ThingServices
@@ -26,22 +27,26 @@ class Controllers:
     """Things and ThingBatches, with what they share: one status writer, one event recorder, one hub of sessions."""
 
     def __init__(
-        self, *, client: ApiClient, hub: Hub, settings: Settings, metrics: Metrics, clock: Clock
+        self,
+        *,
+        client: ApiClient,
+        hub: Hub,
+        settings: Settings,
+        metrics: Metrics,
+        leadership: Leadership,
+        spec_is_current: Callable[[], bool],
+        clock: Clock,
     ) -> None:
+        """``spec_is_current``: whether what is known of specs can be vouched for."""
         self._client = client
+        self._leadership = leadership
+        self._spec_is_current = spec_is_current
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
         self.events = EventRecorder(client, clock=clock, on_event=metrics.event)
-        self.writer = StatusWriter(
-            client,
-            writes_per_second=settings.status.writes_per_second,
-            clock=clock,
-            retry=StatusWriter.default_retry(self._rng),
-            on_deleted=self._on_deleted,
-            observer=metrics,
-        )
+        self.writer = self._status_writer()
         self.things = self._controller(
             THINGS,
             name="things",
@@ -79,17 +84,41 @@ class Controllers:
         self.registry.secrets_resynced()
         self.batches.enqueue_all()
 
+    def on_leadership_change(self, namespace: str | None) -> None:
+        """This operator begins or ceases to run a namespace, or all."""
+        for controller in self:
+            controller.enqueue_namespace(namespace)
+
     # The controllers come first: the reconcilers read their caches.
 
-    def _reconcile_thing(self, key: ObjectKey) -> Awaitable[timedelta | None]:
-        return self._things.reconciler.reconcile(key)
+    async def _reconcile_thing(self, key: ObjectKey) -> timedelta | None:
+        if not self._leadership.runs(key.namespace):
+            await self._things.reconciler.stand_down(key)
+            return None
+        return await self._things.reconciler.reconcile(key)
 
-    def _reconcile_batch(self, key: ObjectKey) -> Awaitable[timedelta | None]:
-        return self._reconcile_batch_of(key)
+    async def _reconcile_batch(self, key: ObjectKey) -> timedelta | None:
+        if self._leadership.runs(key.namespace):
+            return await self._reconcile_batch_of(key)
+        snapshot = self.batches.cache.get(key)
+        if snapshot is not None:
+            self.writer.drop(ObjectRef(BATCHES, key, snapshot.uid))
+        return None
 
     def _on_deleted(self, ref: ObjectRef) -> None:
         for controller in self:
             controller.informer.on_deleted(ref)
+
+    def _status_writer(self) -> StatusWriter:
+        return StatusWriter(
+            self._client,
+            writes_per_second=self._settings.status.writes_per_second,
+            clock=self._clock,
+            retry=StatusWriter.default_retry(self._rng),
+            on_deleted=self._on_deleted,
+            may_write=lambda ref: self._leadership.may_write(ref.key.namespace),
+            observer=self._metrics,
+        )
 
     def _controller(
         self, resource: Resource, *, name: str, reconcile: Reconcile, concurrency: int
@@ -119,6 +148,7 @@ class Controllers:
             enqueue=self.things.queue.add,
             record_event=self._recorder(THINGS),
             observer=self._metrics,
+            spec_is_current=self._spec_is_current,
             clock=self._clock,
             rng=self._rng,
         )

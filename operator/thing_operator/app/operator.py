@@ -10,11 +10,13 @@ from datetime import timedelta
 from typing import Self
 
 from thing_operator.app.controllers import Controllers
+from thing_operator.app.leases import callbacks_of
 from thing_operator.app.supervisor import Supervisor
 from thing_operator.app.watches import Watches
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.kube.ports import ApiClient
+from thing_operator.leadership.leadership import Leadership
 from thing_operator.observability.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
 
@@ -34,6 +36,7 @@ class Operator:
         client: ApiClient,
         settings: Settings,
         metrics: Metrics,
+        leadership: Leadership,
         clock: Clock | None = None,
         on_kopf_start: Callable[[], None] = lambda: None,
     ) -> None:
@@ -43,8 +46,15 @@ class Operator:
             session=settings.session, pacing=settings.pacing, shadow=settings.shadow, observer=metrics
         )
         self.controllers = Controllers(
-            client=client, hub=self.hub, settings=settings, metrics=metrics, clock=self._clock
+            client=client,
+            hub=self.hub,
+            settings=settings,
+            metrics=metrics,
+            leadership=leadership,
+            spec_is_current=lambda: not leadership.contact.is_outdated,
+            clock=self._clock,
         )
+        self.leadership = leadership
         self.watches = Watches(
             client, self.controllers, settings=settings, clock=self._clock, on_kopf_start=on_kopf_start
         )
@@ -66,6 +76,9 @@ class Operator:
         controllers = self.controllers
         for start in (self.hub.start, controllers.writer.start, controllers.events.start):
             self.supervisor.watch_task(await start())
+        # Before the lists: what is ours by then nobody else writes after them.
+        if not await self.supervisor.unless_ended(self._start_leadership()):
+            return
         for task in self.watches.start():
             self._tasks.append(task)
             self.supervisor.watch_task(task)
@@ -76,6 +89,10 @@ class Operator:
         for controller in controllers:
             self.supervisor.watch_task(await controller.queue.start())
         self.watches.progress.has_begun = True
+
+    async def _start_leadership(self) -> None:
+        for task in await self.leadership.start(callbacks_of(self.controllers, self.leadership)):
+            self.supervisor.watch_task(task)
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
@@ -97,6 +114,8 @@ class Operator:
         # What the others have left of the time, and a second at least: brokers notice a closed socket anyway.
         left = timedelta(seconds=max(1.0, end - self._clock.monotonic()))
         await self.hub.close(timeout=left)
+        # Last, so that who waits for our Leases meets none of our sessions.
+        await self.leadership.stop()
 
     # --- what metrics ask
 
@@ -110,6 +129,8 @@ class Operator:
             queues={each.name: (each.queue.depth, each.queue.oldest_age) for each in controllers},
             pending_writes=controllers.writer.backlog,
             certificate_ends=tuple(end.timestamp() for end in registry.certificate_ends()),
+            leases=self.leadership.counts(),
+            api_silence=self.leadership.contact.silence.total_seconds(),
             now=self._clock.now().timestamp(),
         )
 

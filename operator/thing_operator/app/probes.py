@@ -83,7 +83,7 @@ def startup_checks(progress: Progress) -> Checks:
     return {"firstLists": progress.startup}
 
 
-def ready_checks(*, progress: Progress, tasks: Check, kopf: Check) -> Checks:
+def ready_checks(*, progress: Progress, tasks: Check, kopf: Check) -> dict[str, Check]:
     """Whether every part of it goes on, by the names of the checks."""
     return {
         "firstLists": progress.first_lists,

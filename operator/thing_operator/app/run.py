@@ -7,30 +7,40 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from thing_operator.app.leases import lease_checks, make_leadership
 from thing_operator.app.operator import Operator
 from thing_operator.app.probes import ready_checks, startup_checks
 from thing_operator.config import Settings
 from thing_operator.core import descriptors
-from thing_operator.core.clock import SystemClock
+from thing_operator.core.clock import BootClock, SystemClock
 from thing_operator.kube.client import KubeClient
+from thing_operator.kube.contact import Contact
 from thing_operator.observability.telemetry import TelemetryServer
 
 
-async def run_operator(*, settings: Settings, kubeconfig: Path | None = None) -> None:
+async def run_operator(
+    *, settings: Settings, kubeconfig: Path | None = None, take_over: bool = False
+) -> None:
     """Run until SIGTERM or SIGINT. Raises what makes a start impossible: no login, no CRDs, no port.
 
+    ``take_over``: from an operator that runs the same namespaces now.
     Raises TaskDiedError when a part of the operator has ended that must not.
     """
     _tune_gc()
     descriptors.raise_limit()
     clock = SystemClock()
     async with TelemetryServer(settings=settings, clock=clock) as telemetry:
-        client = await KubeClient.connect(kubeconfig=kubeconfig, clock=clock)
+        awake = BootClock()
+        contact = Contact(patience=settings.spec_max_age, clock=awake)
+        client = await KubeClient.connect(kubeconfig=kubeconfig, clock=clock, contact=contact)
         try:
             operator = Operator(
                 client=client,
                 settings=settings,
                 metrics=telemetry.metrics,
+                leadership=make_leadership(
+                    client, settings=settings, contact=contact, clock=awake, take_over=take_over
+                ),
                 clock=clock,
                 # kopf takes the signals over each time that it begins.
                 on_kopf_start=lambda: on_signals(operator.supervisor.ended.set),
@@ -61,7 +71,8 @@ def _observe(operator: Operator, telemetry: TelemetryServer) -> None:
         startup=startup_checks(watches.progress),
         ready=ready_checks(
             progress=watches.progress, tasks=operator.supervisor.check, kopf=watches.kopf.check
-        ),
+        )
+        | lease_checks(operator.leadership),
     )
 
 

@@ -18,6 +18,12 @@ def run(
     all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", "-A", help="watch all namespaces, whatever the file says")
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            help="take the Leases from an operator that runs the same namespaces now, instead of waiting"
+        ),
+    ] = False,
     config: Annotated[Path | None, typer.Option(help="YAML file with settings")] = None,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="instead of KUBECONFIG or the pod's account")
@@ -39,4 +45,4 @@ def run(
     configure_logs(level=settings.log.level, form=settings.log.format)
     from thing_operator.app.run import run_operator  # noqa: PLC0415
 
-    asyncio.run(run_operator(settings=settings, kubeconfig=kubeconfig))
+    asyncio.run(run_operator(settings=settings, kubeconfig=kubeconfig, take_over=take_over))

@@ -254,6 +254,26 @@ class MetricsSettings(ListenSettings):
     )
 
 
+class LeaseSettings(_Group):
+    """The Leases by which two operators do not run the same Things."""
+
+    duration: PositiveDuration = Field(
+        default=timedelta(seconds=10),
+        description="so long after its last renewal another operator takes a Lease; a fifth of it is the time between "
+        "two renewals. Several Leases last longer, so that they cost no more writes than one",
+    )
+    namespace: Namespace = Field(
+        default="kube-system",
+        description="where an operator of all namespaces has its Lease; the same for all of a cluster",
+    )
+    identity: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([-.A-Za-z0-9]{0,126}[A-Za-z0-9])?$")] | None = (
+        Field(
+            default=None,
+            description="name of the holder in a Lease, before its process; the host's if absent",
+        )
+    )
+
+
 class LogSettings(_Group):
     """What the operator writes to its log, and in which form."""
 
@@ -292,6 +312,12 @@ class Settings(BaseSettings):
     )
     batch: BatchSettings = BatchSettings()
     device: DeviceSettings = DeviceSettings()
+    spec_max_age: PositiveDuration = Field(
+        default=timedelta(minutes=1),
+        description="so long without an answer of the API server, nothing is sent from specs and no drift is repaired: "
+        "they may have changed",
+    )
+    lease: LeaseSettings = LeaseSettings()
     metrics: MetricsSettings = MetricsSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

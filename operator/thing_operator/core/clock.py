@@ -25,3 +25,11 @@ class SystemClock:
     def now(self) -> datetime:
         """The time of day, in UTC."""
         return datetime.now(UTC)
+
+
+class BootClock(SystemClock):
+    """The machine's clocks, of which the monotonic one goes on while the machine sleeps."""
+
+    def monotonic(self) -> float:
+        """Seconds since the machine was started; never goes back."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)

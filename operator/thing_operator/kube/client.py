@@ -23,6 +23,7 @@ from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import (
     ApiUnavailableError,
     ConflictError,
@@ -44,6 +45,7 @@ _WATCH_SILENCE = timedelta(seconds=90)
 """Seconds after which a silent watch is taken for dead: the API server sends a bookmark every 60 s."""
 _LONGEST_LINE = 1 << 21
 """Bytes of one watch event: an object of etcd's limit, and room for its escapes."""
+_PATIENCE = timedelta(minutes=1)
 _MANAGED = {"fieldManager": names.FIELD_MANAGER}
 _JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
@@ -74,7 +76,8 @@ class Request:
 class KubeClient:
     """The :class:`~thing_operator.kube.ports.ApiClient` of a cluster, with one login; for one event loop."""
 
-    def __init__(self, logins: Logins) -> None:
+    def __init__(self, logins: Logins, contact: Contact) -> None:
+        self._contact = contact
         self._logins = logins
         self._turns = asyncio.Semaphore(_PARALLEL)
         # No limit to the connections: each watched namespace has one for itself.
@@ -83,8 +86,12 @@ class KubeClient:
         )
 
     @classmethod
-    async def connect(cls, *, kubeconfig: Path | None = None, clock: Clock | None = None) -> Self:
+    async def connect(
+        cls, *, kubeconfig: Path | None = None, clock: Clock | None = None, contact: Contact | None = None
+    ) -> Self:
         """Log in by ``kubeconfig`` or KUBECONFIG, else by the pod's service account, else by the user's kubeconfig.
+
+        ``contact`` notes each answer.
 
         Raises LoginError.
         """
@@ -97,7 +104,7 @@ class KubeClient:
                 first.server,
             )
         read = partial(read_login, kubeconfig, kube_context=first.kube_context)
-        return cls(Logins(first, read, clock=clock))
+        return cls(Logins(first, read, clock=clock), contact or Contact(patience=_PATIENCE, clock=clock))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -144,6 +151,12 @@ class KubeClient:
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
         """Make an object; ConflictError when there is one of that name."""
         return await self._json(Request("POST", resource.path(namespace), query=_MANAGED, body=body))
+
+    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+        """Write an object whole, without waiting for a turn; made where there is none and its kind allows that."""
+        path = resource.path(key.namespace, key.name)
+        request = Request("PUT", path, query=_MANAGED, body=body)
+        return _object_of(await self._read(request), request)
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
@@ -195,6 +208,7 @@ class KubeClient:
         namespace: str | None,
         resource_version: str,
         metadata_only: bool = False,
+        name: str | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         silence: timedelta = _WATCH_SILENCE,
         on_open: Callable[[], None] = lambda: None,
@@ -209,6 +223,7 @@ class KubeClient:
             namespace=namespace,
             resource_version=resource_version,
             metadata_only=metadata_only,
+            name=name,
             timeout=timeout,
             silence=silence,
             on_open=on_open,
@@ -227,6 +242,7 @@ class KubeClient:
         namespace: str | None,
         resource_version: str,
         metadata_only: bool = False,
+        name: str | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         silence: timedelta = _WATCH_SILENCE,
         on_open: Callable[[], None] = lambda: None,
@@ -246,7 +262,8 @@ class KubeClient:
                 "allowWatchBookmarks": "true",
                 "resourceVersion": resource_version,
                 "timeoutSeconds": str(int(seconds)),
-            },
+            }
+            | ({"fieldSelector": f"metadata.name={name}"} if name else {}),
             accept=_METADATA_ONLY.format("") if metadata_only else _JSON,
         )
         limits = aiohttp.ClientTimeout(total=seconds + 10, sock_connect=10, sock_read=silence.total_seconds())
@@ -254,6 +271,7 @@ class KubeClient:
         on_open()
         try:
             async for line in response.content:
+                self._contact.answered()
                 yield line
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # ValueError: a line longer than any object.
@@ -262,22 +280,18 @@ class KubeClient:
             response.close()
 
     async def _json(self, request: Request) -> dict[str, Any]:
-        content = await self._content(request)
-        try:
-            found = decode(content)
-        except ValueError as error:
-            raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
-        if not isinstance(found, dict):
-            raise ApiUnavailableError(f"{request}: the answer is no object: {NOT_THE_API_SERVER}")
-        return found
+        return _object_of(await self._content(request), request)
 
     async def _content(self, request: Request) -> bytes:
         async with self._turns:
-            response = await self._send(request, _REQUEST_TIMEOUT)
-            try:
-                return await response.read()
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
+            return await self._read(request)
+
+    async def _read(self, request: Request) -> bytes:
+        response = await self._send(request, _REQUEST_TIMEOUT)
+        try:
+            return await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
 
     async def _send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         """The answer, when it says that all is well; its content is still to come.
@@ -318,13 +332,27 @@ class KubeClient:
             server_hostname=login.tls_server_name,
         )
         if not response.ok:
-            raise await _refusal(response, request)
+            refused = await _refusal(response, request)
+            if not isinstance(refused, ApiUnavailableError):
+                self._contact.answered()
+            raise refused
         if response.content_type != _JSON:
             response.close()
             raise ApiUnavailableError(
                 f"{request}: the answer is {response.content_type}: {NOT_THE_API_SERVER}"
             )
+        self._contact.answered()
         return response
+
+
+def _object_of(content: bytes, request: Request) -> dict[str, Any]:
+    try:
+        found = decode(content)
+    except ValueError as error:
+        raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
+    if not isinstance(found, dict):
+        raise ApiUnavailableError(f"{request}: the answer is no object: {NOT_THE_API_SERVER}")
+    return found
 
 
 def _made_null(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:

@@ -65,8 +65,13 @@ class Controller:
 
     def enqueue_all(self) -> None:
         """Have every object reconciled."""
+        self.enqueue_namespace(None)
+
+    def enqueue_namespace(self, namespace: str | None) -> None:
+        """Have every object of a namespace reconciled; None: of all."""
         for snapshot in self.cache:
-            self.queue.add(snapshot.key)
+            if namespace in {None, snapshot.key.namespace}:
+                self.queue.add(snapshot.key)
 
     def enqueue_referrers(self, secret: ObjectKey) -> None:
         """Have every object reconciled that refers to this Secret."""

@@ -58,6 +58,13 @@ class ApiClient(Protocol):
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
         """Make an object and return it as stored; ConflictError when there is one of that name."""
 
+    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+        """Write an object whole and return it as stored; made where there is none and its kind allows that.
+
+        ConflictError when it is there in another version than the body's; InvalidObjectError when the body has none.
+        It waits for no other request: made for Leases, which are written in time or not at all.
+        """
+
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
     ) -> None:
@@ -78,10 +85,13 @@ class ApiClient(Protocol):
         namespace: str | None,
         resource_version: str,
         metadata_only: bool = False,
+        name: str | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Events after a resource version, until the API server ends the watch. ExpiredError asks for a new list.
+
+        ``name``: of the objects of this name alone.
 
         ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
         """

@@ -54,11 +54,14 @@ class StatusWriter:
         retry: Backoff,
         clock: Clock,
         on_deleted: Callable[[ObjectRef], None],
+        may_write: Callable[[ObjectRef], bool] = lambda _ref: True,
         observer: WriteObserver | None = None,
     ) -> None:
+        """``may_write``: whether a status is ours to write at the moment; else it waits as after a failure."""
         self._client = client
         self._clock = clock
         self._on_deleted = on_deleted
+        self._may_write = may_write
         self._observer = observer or WriteObserver()
         self._limiter = RateLimiter(writes_per_second, clock=clock)
         self._retry = retry
@@ -299,6 +302,8 @@ class StatusWriter:
     async def _send(
         self, ref: ObjectRef, entry: StatusEntry, status: Encoded, *, if_version: str | None = None
     ) -> None:
+        if not self._may_write(ref):
+            raise ApiUnavailableError(f"the Lease that covers {ref.key} is not certain to be ours")
         before = entry.begin(status)
         try:
             operations = _operations(ref, status, if_version)

@@ -118,6 +118,16 @@ LOOP_LAG: Final = Durations(
     "event_loop_lag_seconds", "How late the event loop was for its beat, twice a second."
 )
 
+LEASES: Final = Gauge(
+    "leases",
+    "Leases by state: held; waiting, since another operator has it; denied, so that it runs without.",
+    ("state",),
+)
+API_SILENCE: Final = Gauge(
+    "api_server_silent_seconds",
+    "Since the API server last answered; longer than specMaxAge, nothing is sent from specs and no drift is repaired.",
+)
+
 CERTIFICATE_FIRST_END: Final = Gauge(
     "certificate_first_end_timestamp_seconds", "When the first certificate in use ends."
 )
@@ -147,6 +157,8 @@ METRIC_LABELS: Final = {
         QUEUE_DEPTH,
         QUEUE_OLDEST,
         LOOP_LAG,
+        LEASES,
+        API_SILENCE,
         CERTIFICATE_FIRST_END,
         CERTIFICATES_ENDING,
     )

@@ -39,6 +39,10 @@ class Snapshot:
     queues: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Depth, and seconds that the oldest entry is overdue, by name."""
     pending_writes: int = 0
+    leases: Mapping[str, int] = field(default_factory=dict)
+    """By state."""
+    api_silence: float = 0.0
+    """Seconds since the API server last answered."""
     certificate_ends: tuple[float, ...] = ()
     """End of validity of each certificate in use, epoch seconds."""
     now: float = 0.0
@@ -148,6 +152,8 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
         yield _family(definitions.QUEUE_DEPTH, (((name,), depth) for name, (depth, _) in queues))
         yield _family(definitions.QUEUE_OLDEST, (((name,), age) for name, (_, age) in queues))
         yield _family(definitions.PENDING_WRITES, [((), snapshot.pending_writes)])
+        yield _family(definitions.LEASES, (((state,), count) for state, count in snapshot.leases.items()))
+        yield _family(definitions.API_SILENCE, [((), snapshot.api_silence)])
         ends = snapshot.certificate_ends
         yield _family(definitions.CERTIFICATE_FIRST_END, [((), min(ends))] if ends else [])
         left = [end - snapshot.now for end in ends]

@@ -189,7 +189,8 @@ class ReconnectState:
             case DropCause.TAKEN_OVER:
                 return TakenOverError(
                     "connections end soon after they are made: another client connects as "
-                    f"{spec.thing_name}; stop it, or suspend this Thing"
+                    f"{spec.thing_name}, perhaps another operator, a device or a script; stop it, or suspend "
+                    "this Thing"
                 )
             case DropCause.LOST:
                 return error

@@ -3,9 +3,10 @@
 from contextlib import suppress
 from datetime import timedelta
 
+from thing_operator.api.names import THINGS
 from thing_operator.config import EndpointSettings
 from thing_operator.core.errors import UserError
-from thing_operator.core.resource import ObjectKey
+from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.connect import Connect
 from thing_operator.things.finalizer import ShadowFinalizer
@@ -70,6 +71,15 @@ class ThingDeletion:
         if again is None:
             await self._connect.end(thing, report_offline=False)
         return again
+
+    async def stand_down(self, key: ObjectKey) -> None:
+        """The object is somebody else's to run: its session ends, and nothing more is written of it."""
+        thing = self._registry.remove(key)
+        if thing is None:
+            return
+        self._publisher.drop(ObjectRef(THINGS, key, thing.uid))
+        await self._connect.end(thing, report_offline=False)
+        self._registry.withdraw(key)
 
     async def forget(self, key: ObjectKey) -> None:
         """The object is no longer there: its session ends, and whoever waited for its thing may have it."""

@@ -40,6 +40,10 @@ class StatusPublisher:
         self._record_event = record_event
         self._default_interval = min_interval
 
+    def drop(self, ref: ObjectRef) -> None:
+        """Write nothing more of a Thing, and forget what the API server holds."""
+        self._writer.drop(ref)
+
     def previous(self, snapshot: ObjectSnapshot) -> ThingStatus:
         """The status that the API server holds, as far as is known."""
         return self._statuses.current(_object_ref(snapshot))

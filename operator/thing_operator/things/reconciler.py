@@ -83,6 +83,10 @@ class ThingReconciler:
             if thing.mirror.finish(steady):
                 self._enqueue(key)
 
+    async def stand_down(self, key: ObjectKey) -> None:
+        """Another operator runs this Thing: end what we have of it without a word to the thing or to status."""
+        await self._stages.deletion.stand_down(key)
+
     def on_session_change(self, key: ObjectKey) -> None:
         """The session of this Thing sees something new: a reconcile, unless there is only a report to mirror."""
         found = self._registry.find(key)

@@ -1,6 +1,7 @@
 """What the process gives to the reconciling of Things."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from thing_operator.config import Settings
@@ -25,5 +26,7 @@ class ThingServices:
     enqueue: Enqueue
     record_event: RecordEvent
     observer: ThingObserver
+    spec_is_current: Callable[[], bool]
+    """Whether what is known of specs can be vouched for: the API server has not been away for long."""
     clock: Clock
     rng: random.Random

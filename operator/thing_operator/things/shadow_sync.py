@@ -22,6 +22,10 @@ from thing_operator.twin.problem import Problem
 
 _ROUNDS = 5
 """Others may write while we do; after so many rounds the Thing queues up again like everybody else."""
+_NOT_CURRENT = (
+    "the API server is away for so long that the spec may be outdated: nothing is sent until it is back"
+)
+_UNTIL_CURRENT = timedelta(seconds=10)
 _RESTLESS = "the shadow changes faster than it can be brought to the spec"
 
 
@@ -49,12 +53,16 @@ class SyncOutcome:
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """What one generation of a Thing asks of its shadow. ``document_limit`` is in bytes."""
+    """What one generation of a Thing asks of its shadow. ``document_limit`` is in bytes.
+
+    ``is_current``: whether there may be no newer generation; else nothing of this one is sent.
+    """
 
     generation: int
     spec: ThingSpec
     program: DeviceProgram
     document_limit: int
+    is_current: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +138,16 @@ async def sync_shadow(
         acknowledge_in = requests.acknowledgements.wait(
             plan.acknowledgement, desired.program.acknowledge_delay
         )
-        update = _choose(requests, plan, acknowledge_in)
+        update = _choose(requests, plan, acknowledge_in, is_current=desired.is_current)
         pause = _pause(requests, update, desired.generation, document) if update else None
         if pause is not None:
             return SyncOutcome(plan.managed_before, problem=requests.problem, requeue_after=pause)
         if update is not None or desired.program.signals:
             await persist(plan.managed_before)
         if update is None:
-            return _nothing_to_send(
-                requests, plan, document, acknowledge_in=acknowledge_in, repaired=repaired
-            )
+            if plan.desired or plan.facts:
+                return _held_back(plan, is_current=desired.is_current)
+            return _in_step(requests, plan, document, acknowledge_in=acknowledge_in, repaired=repaired)
         managed = plan.managed_before
         try:
             await _send(ready, update)
@@ -179,10 +187,11 @@ async def _current_document(session: Session | None, requests: RequestState) -> 
 
 
 def _choose(
-    requests: RequestState, plan: UpdatePlan, acknowledge_in: timedelta | None
+    requests: RequestState, plan: UpdatePlan, acknowledge_in: timedelta | None, *, is_current: bool
 ) -> ShadowUpdate | None:
     return choose_update(
         plan,
+        is_current=is_current,
         may_repair=not requests.repair_gate.wait(),
         may_update_presence=not requests.presence_gate.wait(),
         may_acknowledge=acknowledge_in is not None and not acknowledge_in,
@@ -219,7 +228,17 @@ def _note_sent(requests: RequestState, plan: UpdatePlan, update: ShadowUpdate) -
         requests.acknowledgements.sent(plan.acknowledgement)
 
 
-def _nothing_to_send(
+def _held_back(plan: UpdatePlan, *, is_current: bool) -> SyncOutcome:
+    """The shadow lacks something that may not be sent now."""
+    if is_current:
+        message = f"{len(plan.repair)} value(s) changed by others; repaired soon"
+        problem = Problem(Reason.DRIFT_DETECTED, message, stalled=False)
+        return SyncOutcome(plan.managed_before, problem=problem, drift=plan.repair)
+    problem = Problem(Reason.API_SERVER_UNAVAILABLE, _NOT_CURRENT, stalled=False)
+    return SyncOutcome(plan.managed_before, problem=problem, drift=plan.repair, requeue_after=_UNTIL_CURRENT)
+
+
+def _in_step(
     requests: RequestState,
     plan: UpdatePlan,
     document: ShadowDocument,
@@ -227,12 +246,7 @@ def _nothing_to_send(
     acknowledge_in: timedelta | None,
     repaired: tuple[str, ...],
 ) -> SyncOutcome:
-    """Nothing can be sent now: all is as desired, or something waits for its time."""
-    if plan.desired or plan.facts:
-        count = len(plan.repair)
-        message = f"{count} value(s) changed by others; repaired soon"
-        problem = Problem(Reason.DRIFT_DETECTED, message, stalled=False)
-        return SyncOutcome(plan.managed_before, problem=problem, drift=plan.repair)
+    """All is as desired, though an acknowledgement or the presence may wait for its time."""
     requests.gate.reset()
     waits = [
         wait for wait in (acknowledge_in, requests.presence_gate.wait() if plan.presence else None) if wait

@@ -1,5 +1,7 @@
 """The stage that brings the shadow and the virtual device to the spec."""
 
+from collections.abc import Callable
+
 from thing_operator.api.thing import ThingSpec
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
@@ -28,15 +30,19 @@ class Sync:
         document_limit: int,
         record_event: RecordEvent,
         observer: ThingObserver,
+        spec_is_current: Callable[[], bool],
         clock: Clock,
     ) -> None:
-        """``document_limit``: bytes that the shadow service takes."""
+        """``document_limit``: bytes that the shadow service takes; ``spec_is_current``: whether specs can be vouched
+        for.
+        """
         self._devices = devices
         self._observe = observe
         self._publisher = publisher
         self._document_limit = document_limit
         self._record_event = record_event
         self._observer = observer
+        self._spec_is_current = spec_is_current
         self._clock = clock
 
     async def run(self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution) -> SyncOutcome:
@@ -81,7 +87,11 @@ class Sync:
             document_limit=self._document_limit,
         )
         return DesiredState(
-            generation=snapshot.generation, spec=spec, program=program, document_limit=self._document_limit
+            generation=snapshot.generation,
+            spec=spec,
+            program=program,
+            document_limit=self._document_limit,
+            is_current=self._spec_is_current(),
         )
 
     def _after(

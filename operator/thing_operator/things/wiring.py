@@ -110,5 +110,6 @@ def _sync(services: ThingServices, *, observe: Observe, publisher: StatusPublish
         document_limit=services.settings.shadow.document_limit,
         record_event=services.record_event,
         observer=services.observer,
+        spec_is_current=services.spec_is_current,
         clock=services.clock,
     )

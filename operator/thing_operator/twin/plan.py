@@ -88,15 +88,21 @@ def plan_update(
 
 
 def choose_update(
-    plan: UpdatePlan, *, may_repair: bool, may_update_presence: bool, may_acknowledge: bool
+    plan: UpdatePlan,
+    *,
+    is_current: bool,
+    may_repair: bool,
+    may_update_presence: bool,
+    may_acknowledge: bool,
 ) -> ShadowUpdate | None:
     """What of a plan to send now; None for nothing.
 
     A repair, the presence and an acknowledgement each wait their own time. A delta is not acknowledged while the
-    desired state is about to change: the acknowledgement would be out of date.
+    desired state is about to change: the acknowledgement would be out of date. Of a spec that may not be
+    ``is_current`` nothing is sent: the shadow may be as a newer one says.
     """
-    repairs = bool(plan.repair) and may_repair
-    held_back = bool(plan.repair) and not may_repair
+    repairs = bool(plan.repair) and may_repair and is_current
+    held_back = not is_current or (bool(plan.repair) and not may_repair)
     desired = None if held_back else plan.desired
     reported: JsonObject = {} if held_back else plan.facts or {}
     updates_presence = bool(plan.presence) and may_update_presence

@@ -11,12 +11,16 @@ from tests.support.clock import FakeClock, loop_time
 from tests.support.polling import until
 
 from thing_operator.api.names import THINGS
+from thing_operator.app.leases import make_leadership
 from thing_operator.app.operator import Operator
 from thing_operator.config import Settings
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.contact import Contact
+from thing_operator.kube.errors import ForbiddenError
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
 from thing_operator.kube.resources import EVENTS
+from thing_operator.leadership.lease import LEASES
 from thing_operator.observability.metrics import Metrics
 
 
@@ -55,6 +59,7 @@ class ForgetfulApi(FakeClient):
         namespace: str | None,
         resource_version: str,
         metadata_only: bool = False,
+        name: str | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
@@ -83,6 +88,10 @@ class ForgetfulApi(FakeClient):
         uid, status = (operation["value"] for operation in decode(encode(operations)))
         self.written[key.name, uid] = status["observedGeneration"]
 
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        assert resource == LEASES
+        raise ForbiddenError("no right to Leases")
+
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
         assert resource == EVENTS
         return {}
@@ -98,8 +107,14 @@ async def test_a_thing_deleted_edited_or_made_during_a_410_gap_is_found_by_the_n
     ]
     api = ForgetfulApi(before, after)
     clock = FakeClock(loop_time)
+    settings, contact = Settings(), Contact(patience=timedelta(minutes=1), clock=clock)
+    leadership = make_leadership(api, settings=settings, contact=contact, clock=clock, take_over=False)
     async with Operator(
-        client=api, settings=Settings(), metrics=Metrics(version="0"), clock=clock
+        client=api,
+        settings=settings,
+        metrics=Metrics(version="0"),
+        leadership=leadership,
+        clock=clock,
     ) as operator:
 
         def stalled() -> int:

@@ -72,7 +72,9 @@ class Reconciles:
         self.session.hear()
         return self
 
-    async def run(self, desired: Any, *, generation: int = 1, **spec: Any) -> SyncOutcome:
+    async def run(
+        self, desired: Any, *, generation: int = 1, is_current: bool = True, **spec: Any
+    ) -> SyncOutcome:
         async def persist(managed: ManagedPaths) -> None:
             if self.recorded.covers(managed):
                 return
@@ -88,7 +90,7 @@ class Reconciles:
         done = await sync_shadow(
             self.session,  # type: ignore[arg-type]
             self.requests,
-            DesiredState(generation=generation, spec=wanted, program=program, document_limit=8192),
+            DesiredState(generation, wanted, program, document_limit=8192, is_current=is_current),
             previous=self._status(),
             persist=persist,
         )

@@ -73,6 +73,28 @@ async def test_a_foreign_edit_is_repaired_and_then_not_at_once_again() -> None:
     assert thing.session.desired() == {"a": 1}
 
 
+@pytest.mark.parametrize("generation", [1, 2])
+async def test_of_a_spec_that_may_be_outdated_nothing_is_sent(generation: int) -> None:
+    """Neither a repair (the generation was accepted) nor what a new generation asks for."""
+    thing = Reconciles()
+    await thing.run({"a": 1})
+    thing.session.foreign(desired={"a": 9})
+    await thing.session.refresh()
+    waiting = await thing.run({"a": 1}, generation=generation, is_current=False)
+    assert thing.session.desired() == {"a": 9}
+    assert waiting.problem is not None
+    assert (waiting.problem.reason, waiting.problem.stalled) == ("ApiServerUnavailable", False)
+    assert waiting.requeue_after is not None
+    assert (await thing.run({"a": 1}, generation=generation)).accepted
+    assert thing.session.desired() == {"a": 1}
+
+
+async def test_a_shadow_in_step_with_a_spec_that_may_be_outdated_stays_accepted() -> None:
+    thing = Reconciles()
+    await thing.run({"a": 1})
+    assert (await thing.run({"a": 1}, is_current=False)).accepted
+
+
 async def test_once_leaves_a_foreign_edit_and_shows_it() -> None:
     thing = Reconciles()
     await thing.run({"a": 1}, desiredPolicy="Once")

@@ -1,0 +1,152 @@
+"""The Leases of an API server in memory, as several operators see them at once, each over a link of its own."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from tests.support.api_client import FakeClient
+
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.contact import Contact
+from thing_operator.kube.errors import (
+    ApiUnavailableError,
+    ConflictError,
+    ForbiddenError,
+    InvalidObjectError,
+    NotFoundError,
+)
+from thing_operator.kube.ports import WATCH_TIMEOUT, Body, WatchEvent
+from thing_operator.leadership.lease import LEASES
+
+
+class LeaseStore:
+    """All Leases, with the API server's rules for versions (tried on 1.37): a PUT makes what is not there, one without
+    a version is refused where there is one, one with an old version is a conflict.
+    """
+
+    def __init__(self) -> None:
+        self.leases: dict[str, dict[str, Any]] = {}
+        """By namespace: ours have one name."""
+        self.writes = 0
+        self._version = 100
+        self._watchers: list[tuple[str | None, asyncio.Queue[WatchEvent]]] = []
+        self._past: list[WatchEvent] = []
+
+    def holder(self, namespace: str) -> str | None:
+        """Who holds the Lease of a namespace; None when there is none."""
+        lease = self.leases.get(namespace)
+        return None if lease is None else str(lease["spec"]["holderIdentity"])
+
+    def put(self, namespace: str, body: Body) -> dict[str, Any]:
+        """A PUT; returns what is stored."""
+        known, version = self.leases.get(namespace), body["metadata"].get("resourceVersion")
+        if known is not None and version is None:
+            raise InvalidObjectError("metadata.resourceVersion: must be specified for an update")
+        if known is not None and version != known["metadata"]["resourceVersion"]:
+            raise ConflictError("the object has been modified")
+        stored: dict[str, Any] = json.loads(json.dumps(body))
+        stored["metadata"]["resourceVersion"] = self._next_version()
+        self.leases[namespace] = stored
+        self.writes += 1
+        self._tell("ADDED" if known is None else "MODIFIED", stored)
+        return stored
+
+    def delete(self, namespace: str, version: str | None = None) -> None:
+        """A DELETE, of this version only."""
+        known = self.leases.get(namespace)
+        if known is not None and version in {None, known["metadata"]["resourceVersion"]}:
+            del self.leases[namespace]
+            body = known | {"metadata": known["metadata"] | {"resourceVersion": self._next_version()}}
+            self._tell("DELETED", body)
+
+    def list(self, namespace: str | None) -> dict[str, Any]:
+        """A list of one namespace or all."""
+        items = [lease for place, lease in self.leases.items() if namespace in {None, place}]
+        return {"metadata": {"resourceVersion": str(self._version)}, "items": items}
+
+    def watch(self, namespace: str | None, version: str) -> "asyncio.Queue[WatchEvent]":
+        """What has happened since that version, and what happens from now on."""
+        queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
+        for event in self._past:
+            metadata = event.body["metadata"]
+            if namespace in {None, metadata["namespace"]} and int(metadata["resourceVersion"]) > int(version):
+                queue.put_nowait(event)
+        self._watchers.append((namespace, queue))
+        return queue
+
+    def _next_version(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    def _tell(self, kind: str, body: dict[str, Any]) -> None:
+        self._past.append(WatchEvent(kind, body))
+        for namespace, queue in self._watchers:
+            if namespace in {None, body["metadata"]["namespace"]}:
+                queue.put_nowait(WatchEvent(kind, body))
+
+
+class LeaseLink(FakeClient):
+    """One operator's way to the store. ``up`` False: nothing is answered; ``denied``: the verbs it has no right to."""
+
+    def __init__(self, store: LeaseStore, contact: Contact) -> None:
+        self._store = store
+        self._contact = contact
+        self.up = True
+        self.denied: set[str] = set()
+        self.asked: list[str] = []
+
+    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+        await self._ask("get", resource)
+        if key.namespace not in self._store.leases:
+            raise NotFoundError(f"{key} not found")
+        return self._store.leases[key.namespace]
+
+    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+        await self._ask("update", resource)
+        return self._store.put(key.namespace, body)
+
+    async def delete(
+        self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
+    ) -> None:
+        await self._ask("delete", resource)
+        self._store.delete(key.namespace, version)
+
+    async def pages(
+        self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        await self._ask("list", resource)
+        yield self._store.list(namespace)
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        resource_version: str,
+        metadata_only: bool = False,
+        name: str | None = None,
+        timeout: timedelta = WATCH_TIMEOUT,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        await self._ask("watch", resource)
+        queue = self._store.watch(namespace, resource_version)
+        while True:
+            event = await queue.get()
+            if not self.up:
+                raise ApiUnavailableError("the watch broke")
+            self._contact.answered()
+            yield event
+
+    async def _ask(self, verb: str, resource: Resource) -> None:
+        assert resource == LEASES
+        self.asked.append(verb)
+        await asyncio.sleep(0)
+        if not self.up:
+            error: ThingOperatorError = ApiUnavailableError("no connection")
+            raise error
+        self._contact.answered()
+        if verb in self.denied:
+            raise ForbiddenError(f"no right to {verb}")

@@ -1,0 +1,438 @@
+"""Operators and their Leases: who runs what, after whatever happens."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.clock import FakeClock, loop_time
+from tests.support.leases import LeaseLink, LeaseStore
+from tests.support.loop import run_virtual
+from tests.support.polling import until
+
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.kube.contact import Contact
+from thing_operator.kube.errors import ApiUnavailableError
+from thing_operator.leadership.claim import Terms
+from thing_operator.leadership.leadership import Callbacks, Leadership
+
+HOME = "kube-system"
+DURATION = timedelta(seconds=10)
+LIST = ("a", "b")
+
+
+class Contender:
+    """An operator, as far as its Leases go."""
+
+    def __init__(
+        self,
+        store: LeaseStore,
+        name: str,
+        namespaces: tuple[str, ...] = (),
+        *,
+        take_over: bool = False,
+        ended: Callable[[str], bool] = lambda _holder: False,
+    ) -> None:
+        self.name = name
+        self.namespaces = namespaces
+        self.clock = FakeClock(loop_time)
+        self.contact = Contact(patience=timedelta(minutes=1), clock=self.clock)
+        self.link = LeaseLink(store, self.contact)
+        self.changes: list[str | None] = []
+        self.caught_up = 0
+        self.list_errors: list[ThingOperatorError] = []
+        self.leadership = Leadership(
+            self.link,
+            namespaces=namespaces,
+            home=HOME,
+            terms=Terms(me=name, duration=DURATION, has_ended=ended),
+            contact=self.contact,
+            clock=self.clock,
+            take_over=take_over,
+        )
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    async def start(self) -> None:
+        self._tasks = tuple(await self.leadership.start(Callbacks(self.changes.append, self._catch_up)))
+
+    async def stop(self) -> None:
+        await self.leadership.stop()
+
+    async def kill(self) -> None:
+        """As SIGKILL: nothing is released."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def runs(self, namespace: str) -> bool:
+        return self.leadership.runs(namespace)
+
+    def waits_for(self) -> set[tuple[str, str]]:
+        return {(claim.key.namespace, lease.holder) for claim, lease in self.leadership.waits_for()}
+
+    async def _catch_up(self, namespace: str | None) -> None:
+        assert namespace in (self.namespaces or {None})
+        if self.list_errors:
+            raise self.list_errors.pop(0)
+        self.caught_up += 1
+
+
+@asynccontextmanager
+async def started(*contenders: Contender) -> AsyncIterator[None]:
+    """One after the other."""
+    async with AsyncExitStack() as stack:
+        for each in contenders:
+            await each.start()
+            stack.push_async_callback(each.kill)
+            await asyncio.sleep(1)
+        yield
+
+
+def scenario(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    def run() -> None:
+        run_virtual(test())  # type: ignore[arg-type]
+
+    run.__name__ = test.__name__
+    return run
+
+
+@scenario
+async def test_the_second_waits_until_the_first_ends() -> None:
+    store = LeaseStore()
+    one, two = Contender(store, "one", LIST), Contender(store, "two", LIST)
+    async with started(one, two):
+        assert (one.runs("a"), two.runs("a")) == (True, False)
+        assert two.waits_for() == {("a", "one"), ("b", "one")}
+        assert two.changes == []
+        await asyncio.sleep(600)
+        assert (one.runs("a"), two.runs("a")) == (True, False)
+        await one.stop()
+        await asyncio.sleep(1)
+        assert two.runs("a")
+        assert two.runs("b")
+        assert sorted(filter(None, two.changes)) == ["a", "b"]
+        assert two.caught_up == 2, "what the first has written is listed before anything is run"
+        assert two.waits_for() == set()
+
+
+@scenario
+async def test_a_killed_one_is_followed_when_its_lease_has_not_been_renewed_for_its_duration() -> None:
+    store = LeaseStore()
+    one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
+    async with started(one, two):
+        await one.kill()
+        killed = loop_time()
+        await until(lambda: two.runs("a"))
+        assert 8 <= loop_time() - killed <= 13
+
+
+@scenario
+async def test_what_is_known_to_have_ended_is_followed_at_once() -> None:
+    store = LeaseStore()
+    one = Contender(store, "one", ("a",))
+    async with started(one):
+        await one.kill()
+    two = Contender(store, "two", ("a",), ended=lambda holder: holder == "one")
+    async with started(two):
+        assert two.runs("a")
+        assert two.caught_up == 0, "all is listed at the start anyway"
+
+
+@scenario
+async def test_take_over_ends_the_former_which_waits_and_does_not_take_it_back() -> None:
+    store = LeaseStore()
+    one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",), take_over=True)
+    async with started(one, two):
+        assert not one.runs("a")
+        assert one.waits_for() == {("a", "two")}
+        assert not two.runs("a"), "the former ends its sessions first"
+        await until(lambda: two.runs("a"), timeout=5)
+        await asyncio.sleep(600)
+        assert (one.runs("a"), two.runs("a")) == (False, True)
+        assert one.changes == ["a", "a"]
+        await two.stop()
+        await until(lambda: one.runs("a"), timeout=2)
+
+
+@scenario
+async def test_one_of_all_namespaces_answers_who_comes_later_for_some() -> None:
+    store = LeaseStore()
+    everything, some = Contender(store, "all"), Contender(store, "some", ("a",))
+    async with started(everything, some):
+        assert everything.changes == [None], "nothing has changed for it"
+        assert some.changes == [], "it has not run for a moment"
+        assert some.waits_for() == {("a", "all")}
+        await asyncio.sleep(600)
+        assert everything.runs("a")
+        assert not some.runs("a")
+        await everything.stop()
+        await until(lambda: some.runs("a"), timeout=2)
+        assert set(store.leases) == {"a"}
+
+
+@scenario
+async def test_one_of_all_namespaces_leaves_out_what_is_run_already() -> None:
+    store = LeaseStore()
+    some, everything = Contender(store, "some", ("a",)), Contender(store, "all")
+    async with started(some, everything):
+        assert some.runs("a")
+        assert not everything.runs("a")
+        assert everything.runs("b")
+        assert everything.waits_for() == {("a", "some")}
+        await some.stop()
+        await until(lambda: everything.runs("a"), timeout=2)
+        assert everything.caught_up == 1
+        assert [claim.key.namespace for claim in everything.leadership.claims()] == [HOME]
+
+
+@scenario
+async def test_one_of_all_namespaces_takes_what_a_killed_one_has_left() -> None:
+    store = LeaseStore()
+    some, everything = Contender(store, "some", ("a",)), Contender(store, "all")
+    async with started(some, everything):
+        await some.kill()
+        await until(lambda: everything.runs("a"), timeout=15)
+        assert store.holder("a") == "all", "the killed one may only have been asleep"
+
+
+@scenario
+async def test_one_of_some_takes_over_its_own_part_from_one_of_all() -> None:
+    store = LeaseStore()
+    everything, some = Contender(store, "all"), Contender(store, "some", ("a",), take_over=True)
+    async with started(everything, some):
+        assert some.runs("a")
+        assert not everything.runs("a")
+        assert everything.runs("b")
+        await asyncio.sleep(600)
+        assert some.runs("a")
+        assert not everything.runs("a")
+
+
+@scenario
+async def test_one_of_all_takes_over_from_both() -> None:
+    store = LeaseStore()
+    some, first = Contender(store, "some", ("a",)), Contender(store, "first")
+    second = Contender(store, "second", take_over=True)
+    async with started(some, first, second):
+        await until(lambda: second.runs("a") and second.runs("b"), timeout=15)
+        await asyncio.sleep(600)
+        assert not any(each.runs(place) for each in (some, first) for place in "ab")
+
+
+@scenario
+async def test_of_two_for_all_namespaces_one_waits_and_leaves_single_leases_alone() -> None:
+    store = LeaseStore()
+    first, second, some = Contender(store, "1"), Contender(store, "2"), Contender(store, "some", ("a",))
+    async with started(first, second, some):
+        await asyncio.sleep(60)
+        assert [each.runs("a") for each in (first, second, some)] == [True, False, False]
+        assert [each.runs("b") for each in (first, second, some)] == [True, False, False]
+
+
+@scenario
+async def test_while_the_api_server_is_away_nothing_ends() -> None:
+    store = LeaseStore()
+    one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
+    async with started(one, two):
+        one.link.up = two.link.up = False
+        await asyncio.sleep(300)
+        assert one.runs("a")
+        assert not one.leadership.may_write("a"), "but who knows: nothing is written before it is certain"
+        assert one.contact.is_outdated
+        one.link.up = two.link.up = True
+        await asyncio.sleep(30)
+        assert (one.runs("a"), two.runs("a")) == (True, False)
+        assert one.leadership.may_write("a")
+        assert one.changes == ["a"]
+        assert one.caught_up == 1, "it is listed again what is desired"
+        assert not one.contact.is_outdated
+
+
+@scenario
+async def test_one_that_was_cut_off_stands_down_when_it_sees_who_followed() -> None:
+    store = LeaseStore()
+    one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
+    async with started(one, two):
+        one.link.up = False
+        await until(lambda: two.runs("a"), timeout=15)
+        assert one.runs("a"), "its sessions stay until it knows better"
+        one.link.up = True
+        await until(lambda: not one.runs("a"), timeout=5)
+        assert one.caught_up == 0
+
+
+@scenario
+async def test_a_cut_off_one_of_all_does_not_take_back_what_was_begun_without_it() -> None:
+    store = LeaseStore()
+    everything, some = Contender(store, "all"), Contender(store, "some", ("a",))
+    async with started(everything):
+        everything.link.up = False
+        await asyncio.sleep(30)
+        async with started(some):
+            assert some.runs("a")
+            everything.link.up = True
+            await asyncio.sleep(60)
+            assert some.runs("a")
+            assert not everything.runs("a")
+            assert everything.runs("b")
+
+
+@scenario
+async def test_a_deleted_lease_is_made_again() -> None:
+    store = LeaseStore()
+    one = Contender(store, "one", ("a",))
+    async with started(one):
+        store.delete("a")
+        await until(lambda: store.holder("a") == "one", timeout=5)
+        assert one.changes == ["a"]
+
+
+@pytest.mark.parametrize("namespaces", [("a",), ()])
+def test_without_the_right_it_runs_and_says_so_once(
+    namespaces: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def check() -> None:
+        store = LeaseStore()
+        one = Contender(store, "one", namespaces)
+        one.link.denied = {"get", "update", "list", "watch"}
+        async with started(one):
+            await until(lambda: one.runs("a"), timeout=5)
+            await asyncio.sleep(600)
+            assert one.leadership.may_write("a")
+            assert one.leadership.counts() == {"held": 0, "waiting": 0, "denied": 1}
+            said = [record.message for record in caplog.records if "runs without a Lease" in record.message]
+            assert len(said) == 1
+            one.link.denied = set()
+            await asyncio.sleep(30)
+            assert one.leadership.counts()["held"] == 1
+
+    caplog.set_level(logging.INFO)
+    run_virtual(check())
+
+
+@scenario
+async def test_who_gets_the_right_later_finds_who_had_it_before() -> None:
+    store = LeaseStore()
+    one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
+    two.link.denied = {"get", "update", "list", "watch"}
+    async with started(one, two):
+        assert two.runs("a")
+        two.link.denied = set()
+        await until(lambda: not two.runs("a"), timeout=30)
+        assert one.runs("a")
+
+
+@scenario
+async def test_a_list_that_fails_is_tried_again_before_anything_is_run() -> None:
+    store = LeaseStore()
+    one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
+    two.list_errors = [ApiUnavailableError("503")] * 3
+    async with started(one, two):
+        await one.stop()
+        await until(lambda: two.runs("a"), timeout=15)
+        assert two.list_errors == []
+
+
+@scenario
+async def test_many_leases_cost_no_more_writes_than_one() -> None:
+    store = LeaseStore()
+    many = Contender(store, "one", tuple(f"n{number}" for number in range(10)))
+    async with started(many):
+        begin = store.writes
+        await asyncio.sleep(600)
+        assert store.writes - begin <= 0.55 * 600
+
+
+@scenario
+async def test_a_start_without_the_api_server_begins_when_it_is_there() -> None:
+    store = LeaseStore()
+    one, everything = Contender(store, "one", ("a",)), Contender(store, "all")
+    one.link.up = everything.link.up = False
+    async with started(one, everything):
+        assert not one.runs("a")
+        assert not everything.runs("b")
+        one.link.up = everything.link.up = True
+        await until(lambda: one.runs("a") != everything.runs("a") and everything.runs("b"), timeout=10)
+
+
+# What may happen to operators, and how long until the next thing happens.
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("start", "take over", "stop", "kill", "cut", "restore")),
+        st.integers(0, 3),
+        st.sampled_from((0.0, 0.1, 1.0, 3.0, 15.0)),
+    ),
+    min_size=2,
+    max_size=12,
+)
+SCOPES = (("a", "b"), ("a",), (), ())
+
+
+@given(STEPS)
+@settings(max_examples=60)
+def test_never_two_at_once_and_in_the_end_exactly_one(steps: list[tuple[str, int, float]]) -> None:
+    run_virtual(Story().play(steps))
+
+
+class Story:
+    """Four operators of overlapping namespaces, and what becomes of them."""
+
+    def __init__(self) -> None:
+        self.store = LeaseStore()
+        self.alive: dict[int, Contender] = {}
+        self._names = count()
+        self._restored: dict[str, float] = {}
+
+    async def play(self, steps: list[tuple[str, int, float]]) -> None:
+        watching = asyncio.ensure_future(self._watch())
+        try:
+            for what, which, pause in steps:
+                await self._do(what, which)
+                await asyncio.sleep(pause)
+                assert not watching.done(), watching.exception()
+            for which in tuple(self.alive):
+                await self._do("restore", which)
+            await asyncio.sleep(200)
+            assert not watching.done(), watching.exception()
+            for namespace in "ab":
+                running = [each.name for each in self.alive.values() if each.runs(namespace)]
+                wanting = [each for each in self.alive.values() if namespace in (each.namespaces or "ab")]
+                assert len(running) == min(1, len(wanting)), (namespace, running)
+        finally:
+            watching.cancel()
+            for each in self.alive.values():
+                await each.kill()
+
+    async def _do(self, what: str, which: int) -> None:
+        present = self.alive.get(which)
+        if what in {"start", "take over"} and present is None:
+            name = f"{which}-{next(self._names)}"
+            new = self.alive[which] = Contender(
+                self.store, name, SCOPES[which], take_over=what == "take over"
+            )
+            await new.start()
+        elif present is not None and what == "stop":
+            del self.alive[which]
+            await present.stop()
+        elif present is not None and what == "kill":
+            del self.alive[which]
+            await present.kill()
+        elif present is not None and what in {"cut", "restore"}:
+            present.link.up = what == "restore"
+            self._restored[present.name] = loop_time()
+
+    async def _watch(self) -> None:
+        """Two may run the same only while one of them is cut off, or has only just come back."""
+        while True:
+            for namespace in "ab":
+                running = [each for each in self.alive.values() if each.runs(namespace) and self._sees(each)]
+                assert len(running) < 2, (namespace, [each.name for each in running])
+            await asyncio.sleep(0.2)
+
+    def _sees(self, contender: Contender) -> bool:
+        return contender.link.up and loop_time() - self._restored.get(contender.name, -1e9) > 10
