@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from thing_operator.api import names
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.rate_limit import RateLimiter, TokenBucket
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
@@ -53,6 +54,7 @@ class EventRecorder:
         self._recorded: OrderedDict[tuple[str, str, str], _Recorded] = OrderedDict()
         self._limiter = RateLimiter(_PER_SECOND, clock=clock)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._log_limit = LogLimit(clock=clock)
         self._lost: Counter[str] = Counter()
         """By namespace: Events that were not recorded since one was."""
         self._task: asyncio.Task[None] | None = None
@@ -101,9 +103,8 @@ class EventRecorder:
                 log.exception("an Event about %s was not recorded", ref.key)
 
     def _report_failure(self, key: ObjectKey, error: ThingOperatorError) -> None:
-        """One line for an outage of a namespace, not one for each Event."""
-        level = logging.DEBUG if key.namespace in self._lost else logging.WARNING
         self._lost[key.namespace] += 1
+        level = self._log_limit.level((key.namespace, type(error)))
         log.log(level, "an Event about %s was not recorded: %s", key, error.message)
 
     def _report_success(self, namespace: str) -> None:

@@ -52,9 +52,9 @@ class ShadowFinalizer:
 
     async def release(self, snapshot: ObjectSnapshot, *, left: str | None = None) -> None:
         """Let a Thing being deleted go; ``left`` is the Event's message where its policy was not carried out."""
+        await self._finalizer.release(snapshot)
         if left is not None:
             self._record_event(snapshot, Reason.SHADOW_RETAINED, left)
-        await self._finalizer.release(snapshot)
 
     async def finish(
         self,
@@ -68,8 +68,10 @@ class ShadowFinalizer:
         try:
             if session is not None and session.view.connected:
                 async with asyncio.timeout(max(0.0, self._left(snapshot).total_seconds())):
-                    await self._work(snapshot, policy, session=session, managed=managed)
+                    done = await self._work(policy, session=session, managed=managed)
                 await self._finalizer.release(snapshot)
+                if done is not None:
+                    self._record_event(snapshot, *done)
                 return None
         except TimeoutError:
             trouble = "no answer of the shadow service"
@@ -80,12 +82,13 @@ class ShadowFinalizer:
         left = self._left(snapshot)
         if left > timedelta(0):
             return min(left, _RETRY_INTERVAL)
+        # Said when it is so: a release that is refused is tried again and again.
+        await self._finalizer.release(snapshot)
         self._record_event(
             snapshot,
             Reason.DELETION_TIMED_OUT,
             f"released after {self._timeout} with the shadow left as it is ({trouble}): remove it in MIC if need be",
         )
-        await self._finalizer.release(snapshot)
         return None
 
     def _left(self, snapshot: ObjectSnapshot) -> timedelta:
@@ -96,31 +99,22 @@ class ShadowFinalizer:
         return since + self._timeout - self._clock.now()
 
     async def _work(
-        self,
-        snapshot: ObjectSnapshot,
-        policy: DeletionPolicy | None,
-        *,
-        session: Session,
-        managed: ManagedPaths,
-    ) -> None:
+        self, policy: DeletionPolicy | None, *, session: Session, managed: ManagedPaths
+    ) -> tuple[Reason, str] | None:
+        """What was done to the shadow, for an Event."""
         if policy is DeletionPolicy.DELETE:
             await session.delete_shadow()
-            self._record_event(
-                snapshot, Reason.SHADOW_DELETED, "the shadow was deleted, as deletionPolicy asks"
-            )
-            return
+            return Reason.SHADOW_DELETED, "the shadow was deleted, as deletionPolicy asks"
         document = session.view.document
         if policy is not DeletionPolicy.CLEAR or document is None:
-            return
+            return None
         desired, reported = (
             _clear(managed.desired, document.desired),
             _clear(managed.reported, document.reported),
         )
         if desired is not UNSET or reported is not UNSET:
             await session.update(desired=desired, reported=reported)
-        self._record_event(
-            snapshot, Reason.SHADOW_CLEARED, "the keys set by this Thing were removed from the shadow"
-        )
+        return Reason.SHADOW_CLEARED, "the keys set by this Thing were removed from the shadow"
 
 
 def _clear(managed: tuple[str, ...], current: JsonObject) -> JsonObject | Unset:

@@ -1,6 +1,7 @@
 """The end of a Thing that asked for one: done, tried for a bounded time, and never skipped."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,9 @@ from tests.support.fakes import ServiceSession
 
 from thing_operator.api.names import FINALIZER
 from thing_operator.api.thing import DeletionPolicy
+from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.errors import ForbiddenError
 from thing_operator.kube.ports import Operations
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session.errors import rejection
@@ -26,10 +29,13 @@ class Finalizers(FakeClient):
 
     def __init__(self) -> None:
         self.patched: list[Any] = []
+        self.error: ThingOperatorError | None = None
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
     ) -> None:
+        if self.error is not None:
+            raise self.error
         self.patched.append(operations[-1]["value"])
 
 
@@ -71,6 +77,23 @@ async def test_our_keys_leave_both_sections_and_the_finalizer_goes() -> None:
     assert scene.session.reported() == {"measured": 2}
     assert scene.client.patched == [["example.org/theirs"]]
     assert scene.events == ["ShadowCleared"]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "said"), [(TIMEOUT, "ShadowCleared"), (timedelta(0), "DeletionTimedOut")]
+)
+async def test_what_was_done_is_said_once_the_thing_is_released(timeout: timedelta, said: str) -> None:
+    """A Role may be missing for hours: neither the log nor Events tell each time of a release that was refused."""
+    scene = DeletedThing(timeout=timeout)
+    scene.session.connected = timeout > timedelta(0)
+    scene.client.error = ForbiddenError("may not patch things")
+    for _ in range(3):
+        with suppress(ForbiddenError):
+            assert await scene.finish() is not None
+    assert scene.events == []
+    scene.client.error = None
+    assert await scene.finish() is None
+    assert scene.events == [said]
 
 
 async def test_the_time_before_the_operators_start_does_not_count() -> None:
