@@ -1,7 +1,8 @@
 """The tunnel through a proxy, over a connection to it that is there already: SOCKS5 by python-socks, CONNECT by us.
 
 python-socks (3.2.1) would speak CONNECT, too, but takes what one read of the socket gives for the whole answer: the
-rest of an answer that comes in two packets would be read as the beginning of TLS.
+rest of an answer that comes in two packets would be read as the beginning of TLS
+(findings/python-socks-connect-answer.sh).
 """
 
 import asyncio
