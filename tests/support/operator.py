@@ -35,7 +35,9 @@ class OperatorProcess:
         self._cloud = cloud
         self._namespace = namespace
         self.namespaces = [namespace]
-        """What it watches, in this order."""
+        """What it watches, in this order; empty: all."""
+        self.options: list[str] = []
+        """More arguments of ``run``."""
         self.log = folder / "operator.log"
         self._process: ChildProcess | None = None
         self.health_port, self.metrics_port = reserved_ports(2)
@@ -65,7 +67,7 @@ class OperatorProcess:
             }
             | self.settings
         )
-        return ["run", *(f"--namespace={each}" for each in self.namespaces)], env
+        return ["run", *(f"--namespace={each}" for each in self.namespaces), *self.options], env
 
     def stop(self, *, grace: float = 10) -> int | None:
         """End it (``grace`` 0: by SIGKILL) and return its exit code."""

@@ -1,16 +1,9 @@
 """An operator that reaches the API server by the meddling proxy."""
 
 import pytest
+from tests.integration.apiserver.trouble import SETTINGS
 from tests.support.meddling_proxy import MeddlingProxy
 from tests.support.operator import Workspace
-
-SETTINGS = {
-    "THING_OPERATOR_SESSION__MIN_RECONNECT_INTERVAL": "1s",
-    "THING_OPERATOR_SESSION__MAX_BACKOFF": "2s",
-    "THING_OPERATOR_STATUS__MIN_INTERVAL": "200ms",
-    # No comparison that mends things unseen, unless the test is about it.
-    "THING_OPERATOR_RESYNC_INTERVAL": "1h",
-}
 
 
 @pytest.fixture

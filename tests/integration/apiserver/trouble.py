@@ -24,6 +24,14 @@ login.LOGIN_PAUSE = sessions._READ_AGAIN = requeue._UNWATCHED_INTERVAL = most / 
 """
 """No pause before the next try, and none before the next check of what is amiss, is longer than three seconds."""
 
+SETTINGS = {
+    "THING_OPERATOR_SESSION__MIN_RECONNECT_INTERVAL": "1s",
+    "THING_OPERATOR_SESSION__MAX_BACKOFF": "2s",
+    "THING_OPERATOR_STATUS__MIN_INTERVAL": "200ms",
+    # No comparison that mends things unseen, unless the test is about it.
+    "THING_OPERATOR_RESYNC_INTERVAL": "1h",
+}
+
 Readiness = tuple[int, Json]
 
 
