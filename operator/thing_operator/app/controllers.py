@@ -34,10 +34,10 @@ class Controllers:
         settings: Settings,
         metrics: Metrics,
         leadership: Leadership,
-        spec_is_current: Callable[[], bool],
+        spec_is_current: Callable[[str], bool],
         clock: Clock,
     ) -> None:
-        """``spec_is_current``: whether what is known of specs can be vouched for."""
+        """``spec_is_current``: whether what is known of the specs in a namespace can be vouched for."""
         self._client = client
         self._leadership = leadership
         self._spec_is_current = spec_is_current

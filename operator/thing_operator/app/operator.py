@@ -51,7 +51,7 @@ class Operator:
             settings=settings,
             metrics=metrics,
             leadership=leadership,
-            spec_is_current=lambda: not leadership.contact.is_outdated,
+            spec_is_current=self._spec_is_current,
             clock=self._clock,
         )
         self.leadership = leadership
@@ -86,9 +86,17 @@ class Operator:
         # in which the watch shows them.
         if not await self.supervisor.unless_ended(self.watches.wait_for_lists()):
             return
+        # Else each object would be reconciled in vain, and again a moment later.
+        if not await self.supervisor.unless_ended(self.leadership.wait_for_grace()):
+            return
         for controller in controllers:
             self.supervisor.watch_task(await controller.queue.start())
         self.watches.progress.has_begun = True
+
+    def _spec_is_current(self, namespace: str) -> bool:
+        """Whether there may be no newer spec than is known: the API server answers, and shows the Things there."""
+        unseen = self.watches.things_unseen_for(namespace)
+        return not self.leadership.contact.is_outdated and unseen <= self._settings.spec_max_age
 
     async def _start_leadership(self) -> None:
         for task in await self.leadership.start(callbacks_of(self.controllers, self.leadership)):

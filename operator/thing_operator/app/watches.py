@@ -5,6 +5,7 @@ with the API server's lists, which shows what no watch has.
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import kopf
@@ -74,6 +75,18 @@ class Watches:
         yield asyncio.create_task(self._secrets.run(), name="secret watch")
         yield asyncio.create_task(self.kopf.run(), name="kopf")
         yield asyncio.create_task(self._resync_forever(), name="resync")
+
+    def things_unseen_for(self, namespace: str) -> timedelta:
+        """For how long no watch has shown the Things of a namespace; 0 while one does."""
+        streams = (stream.health for stream in self._streams.values())
+        return max(
+            (
+                each.broken_for
+                for each in streams
+                if each.resource == THINGS and each.namespace in {None, namespace}
+            ),
+            default=timedelta(0),
+        )
 
     async def wait_for_lists(self) -> None:
         """Wait until everything is listed, but for what the API server refuses, or a namespace it is silent about.

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _WATCH_PAUSE: Final = 2.0
 _DENIED_PAUSE: Final = 60.0
 _RELEASE_TIMEOUT: Final = 2.0
+_GRACE_MARGIN: Final = 1.0
+_GRACE_PAUSE: Final = 0.02
 _STOOD_STILL: Final = 3
 """So many times as late as it should be, this process has stood still: what it saw before says nothing."""
 
@@ -113,8 +115,6 @@ class Leadership:
         denied = sum(claim.runs and bool(claim.denied) for claim in self.claims())
         return Counter(held=held, waiting=waits, denied=denied)
 
-    # --- start and stop
-
     async def start(self, callbacks: Callbacks) -> Sequence["asyncio.Task[None]"]:
         """Ask for the Leases once, and begin to keep them. What can be had is held before this returns: whatever is
         listed from then on, nobody else changes. The tasks live until :meth:`stop`.
@@ -135,6 +135,13 @@ class Leadership:
         ]
         return self._tasks
 
+    async def wait_for_grace(self) -> None:
+        """Wait until what was taken a moment ago is run, or a second longer than that ought to last."""
+        taken = [claim for claim in self.claims() if claim.begins_at is not None]
+        end = max((claim.begins_at or 0.0 for claim in taken), default=0.0) + _GRACE_MARGIN
+        while any(not claim.runs for claim in taken) and self._clock.monotonic() < end:  # noqa: ASYNC110 - bounded
+            await asyncio.sleep(_GRACE_PAUSE)
+
     async def stop(self) -> None:
         """Keep no Lease any more, and release those that are held: who waits goes on at once."""
         tasks, self._tasks = self._tasks, []
@@ -153,8 +160,6 @@ class Leadership:
         if claim.is_mine and claim.lease is not None:
             await self._client.delete(LEASES, claim.key, version=claim.lease.version)
             claim.see(None, now=self._clock.monotonic())
-
-    # --- keeping
 
     async def _run(self) -> None:
         rounds_at = self._clock.monotonic()
@@ -245,8 +250,6 @@ class Leadership:
             and home.is_confirmed(self._clock.monotonic())
         )
 
-    # --- what follows from it
-
     async def _turn(self) -> None:
         """Stand down where somebody else runs, list what others may have changed, and begin where we may."""
         await self._stand_down()
@@ -317,8 +320,6 @@ class Leadership:
         """What is listed for a claim: who watches all namespaces lists all."""
         return None if self._home is not None else claim.key.namespace
 
-    # --- what others do
-
     async def _follow(self, namespace: str | None) -> None:
         """Watch the Leases of a namespace, or all. What it cannot see the looks do, only later."""
         while True:
@@ -380,8 +381,6 @@ class Leadership:
     def _claim(self, namespace: str, kind: ClaimKind) -> Claim:
         take_over = self._take_over and not (kind is ClaimKind.LOCAL and self._is_listed)
         return Claim(ObjectKey(namespace, LEASE_NAME), kind, self._terms, take_over=take_over)
-
-    # --- what it says to the log
 
     def _say(self) -> None:
         now = self._clock.monotonic()

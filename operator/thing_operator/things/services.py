@@ -26,7 +26,7 @@ class ThingServices:
     enqueue: Enqueue
     record_event: RecordEvent
     observer: ThingObserver
-    spec_is_current: Callable[[], bool]
-    """Whether what is known of specs can be vouched for: the API server has not been away for long."""
+    spec_is_current: Callable[[str], bool]
+    """Whether what is known of the specs in a namespace can be vouched for: it was not out of sight for long."""
     clock: Clock
     rng: random.Random

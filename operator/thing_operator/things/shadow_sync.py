@@ -23,7 +23,7 @@ from thing_operator.twin.problem import Problem
 _ROUNDS = 5
 """Others may write while we do; after so many rounds the Thing queues up again like everybody else."""
 _NOT_CURRENT = (
-    "the API server is away for so long that the spec may be outdated: nothing is sent until it is back"
+    "the API server has not shown this Thing for so long that its spec may be outdated: nothing is sent"
 )
 _UNTIL_CURRENT = timedelta(seconds=10)
 _RESTLESS = "the shadow changes faster than it can be brought to the spec"

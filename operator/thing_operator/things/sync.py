@@ -30,7 +30,7 @@ class Sync:
         document_limit: int,
         record_event: RecordEvent,
         observer: ThingObserver,
-        spec_is_current: Callable[[], bool],
+        spec_is_current: Callable[[str], bool],
         clock: Clock,
     ) -> None:
         """``document_limit``: bytes that the shadow service takes; ``spec_is_current``: whether specs can be vouched
@@ -91,7 +91,7 @@ class Sync:
             spec=spec,
             program=program,
             document_limit=self._document_limit,
-            is_current=self._spec_is_current(),
+            is_current=self._spec_is_current(snapshot.key.namespace),
         )
 
     def _after(

@@ -1,6 +1,7 @@
 """Two operators over the same Things: one runs them, the other one says so and waits."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -243,6 +244,32 @@ def test_a_cut_off_one_repairs_nothing_by_specs_that_may_be_outdated(
     check_it_runs(second, thing, 4)
     reasons = {event["reason"] for event in second.list("events")}
     assert "DriftRepaired" not in reasons
+
+
+def test_drift_waits_while_things_are_out_of_sight(
+    meddled: Workspace, proxy: MeddlingProxy, things: Things
+) -> None:
+    (thing,) = things(1)
+    meddled.operator.settings["THING_OPERATOR_SPEC_MAX_AGE"] = "3s"
+    meddled.operator.start()
+    start_things(meddled, thing, desired={"v": 1})
+    refusal = proxy.answer("/things$", 403)
+    proxy.cut("/things$")
+
+    def broken_for() -> int:
+        detail = readyz(meddled)[1][f"thingWatch in {meddled.namespace}"]["detail"]
+        found = re.match(r"broken for (\d+) s", detail)
+        return int(found[1]) if found else 0
+
+    eventually(lambda: broken_for() > 3, "the watch is broken for longer than specs may be old")
+    reconciles = ("reconcile_seconds_count", "things", "ok")
+    before = meddled.operator.scrape()[reconciles]
+    meddled.cloud.update_shadow(thing, {"desired": {"v": 9}})
+    eventually(lambda: meddled.operator.scrape()[reconciles] > before, "it has seen the drift")
+    assert meddled.desired(thing) == {"v": 9}
+    refusal.remove()
+    eventually(lambda: meddled.desired(thing) == {"v": 1}, "repaired")
+    meddled.wait_for(thing.name, "Ready")
 
 
 def test_drift_waits_until_the_api_server_is_back(

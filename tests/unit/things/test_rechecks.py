@@ -122,7 +122,7 @@ class ThingScene(FakeClient):
         )
         self.things = wire_things(
             ThingServices(
-                spec_is_current=lambda: True,
+                spec_is_current=lambda _namespace: True,
                 client=self,
                 hub=self,  # type: ignore[arg-type]
                 cache=self.controller.cache,
