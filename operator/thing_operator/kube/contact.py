@@ -10,6 +10,7 @@ class Contact:
 
     def __init__(self, *, patience: timedelta, clock: Clock) -> None:
         self.patience = patience
+        self._patience_seconds = patience.total_seconds()
         self._clock = clock
         self._answered_at = clock.monotonic()
         self._is_outdated = False
@@ -25,9 +26,10 @@ class Contact:
         return self.silence > self.patience
 
     def answered(self) -> None:
-        """It answers, whatever it says."""
-        self._is_outdated = self.is_outdated
-        self._answered_at = self._clock.monotonic()
+        """It answers, whatever it says. Called for every event: so plain numbers."""
+        now = self._clock.monotonic()
+        self._is_outdated = self._is_outdated or now - self._answered_at > self._patience_seconds
+        self._answered_at = now
 
     @property
     def is_outdated(self) -> bool:

@@ -14,7 +14,6 @@ Drawn in docs/contributing/architecture.md#a-status-entry.
 """
 
 import asyncio
-import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,8 +25,6 @@ Encoded = bytes
 
 NOTHING: Encoded = b"{}"
 _DOUBT_LIMIT = 4
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
-"""As long as 2**63, from which on the API server keeps a number as a float."""
 
 
 @dataclass(slots=True)
@@ -167,15 +164,31 @@ def same(one: Encoded, other: Encoded) -> bool:
     left, right = decode(one), decode(other)
     if left == right:
         return json_equal(left, right)
-    return bool(_LONG_NUMBER.search(one)) and json_equal(_as_stored(left), _as_stored(right))
+    return _differ_by_rounding(left, right) and json_equal(_as_stored(left), _as_stored(right))
+
+
+def _differ_by_rounding(left: JsonValue, right: JsonValue) -> bool:
+    """Whether nothing differs but numbers that the API server rounds: false at the first other difference."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(
+            left[key] == right[key] or _differ_by_rounding(left[key], right[key]) for key in left
+        )
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(
+            one == other or _differ_by_rounding(one, other) for one, other in zip(left, right, strict=True)
+        )
+    return _is_rounded(left) or _is_rounded(right)
+
+
+def _is_rounded(value: JsonValue) -> bool:
+    """Whether it is a whole number of more than 63 bits, which the API server keeps as a float."""
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _as_stored(value: JsonValue) -> JsonValue:
-    """With numbers as the API server keeps them: a whole one that takes more than 63 bits becomes a float."""
+    """With numbers as the API server keeps them."""
     if isinstance(value, dict):
         return {key: _as_stored(child) for key, child in value.items()}
     if isinstance(value, list):
         return [_as_stored(child) for child in value]
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return float(value)
-    return value
+    return float(value) if isinstance(value, int) and _is_rounded(value) else value
