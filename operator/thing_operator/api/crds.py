@@ -141,7 +141,8 @@ def _schema(
             "kind": {"type": "string", "description": "Kind of the object."},
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": status | {"default": NOT_SEEN_STATUS},
+            # Atomic: it is written whole by one writer, and the API server then keeps no owner for each leaf of it.
+            "status": status | {"default": NOT_SEEN_STATUS, "x-kubernetes-map-type": "atomic"},
         },
     }
     return schema | ({"x-kubernetes-validations": rules} if rules else {})

@@ -27,14 +27,7 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
 
 
 FREE_JSON: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-"""Any JSON object; granular, so that two appliers can own different keys of it."""
-
-ATOMIC_JSON: dict[str, Any] = {
-    "type": "object",
-    "x-kubernetes-preserve-unknown-fields": True,
-    "x-kubernetes-map-type": "atomic",
-}
-"""Any JSON object with one owner, replaced whole: one entry in managedFields however many keys it has."""
+"""Any JSON object; in spec granular, so that two appliers can own different keys of it."""
 
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"

@@ -11,7 +11,6 @@ from typing import Annotated
 from pydantic import Field
 
 from thing_operator.api.model import (
-    ATOMIC_JSON,
     DURATION_PATTERN,
     FREE_JSON,
     ApiModel,
@@ -299,12 +298,12 @@ class ShadowStatus(ApiModel):
     reported: JsonObject | None = Field(
         default=None,
         description="Reported values of the shadow that spec.mirror selects.",
-        json_schema_extra=ATOMIC_JSON,
+        json_schema_extra=FREE_JSON,
     )
     delta: JsonObject | None = Field(
         default=None,
         description="Desired values that differ from the reported ones, as the shadow service computes them.",
-        json_schema_extra=ATOMIC_JSON,
+        json_schema_extra=FREE_JSON,
     )
     pending: tuple[str, ...] | None = Field(
         default=None,
