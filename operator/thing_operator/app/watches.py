@@ -77,16 +77,9 @@ class Watches:
         yield asyncio.create_task(self._resync_forever(), name="resync")
 
     def things_unseen_for(self, namespace: str) -> timedelta:
-        """For how long no watch has shown the Things of a namespace; 0 while one does."""
-        streams = (stream.health for stream in self._streams.values())
-        return max(
-            (
-                each.broken_for
-                for each in streams
-                if each.resource == THINGS and each.namespace in {None, namespace}
-            ),
-            default=timedelta(0),
-        )
+        """For how long no watch has shown the Things of a namespace; 0 while one does. Asked by every reconcile."""
+        stream = self._streams.get(THINGS.path(namespace)) or self._streams.get(THINGS.path(None))
+        return stream.health.broken_for if stream else timedelta(0)
 
     async def wait_for_lists(self) -> None:
         """Wait until everything is listed, but for what the API server refuses, or a namespace it is silent about.
