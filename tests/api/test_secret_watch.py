@@ -17,6 +17,7 @@ from tests.support.polling import until
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.client import KubeClient
+from thing_operator.kube.confirm import get_confirmed
 from thing_operator.kube.ports import WATCH_TIMEOUT, ApiClient, WatchEvent
 from thing_operator.kube.resources import SECRETS
 from thing_operator.watching.secret_watch import SecretWatch
@@ -117,3 +118,32 @@ async def test_secrets_of_others_cost_no_memory(client: KubeClient, kubectl: Kub
         await asyncio.gather(task, return_exceptions=True)
     assert counting.passed < 200_000
     assert held < 1_000_000
+
+
+async def test_a_secret_is_read_as_of_what_the_watch_has_shown_or_later(
+    client: KubeClient, setup: WatchAtServer, namespace: str
+) -> None:
+    """From the API server's watch cache: what was rotated before is never read again."""
+    key = ObjectKey(namespace, "rotated")
+    await client.create(SECRETS, namespace, secret("rotated", size=1))
+    for size in range(2, 12):
+        shown = len(setup.seen)
+        await client.json_patch(
+            SECRETS, key, [{"op": "replace", "path": "/data", "value": secret("rotated", size)["data"]}]
+        )
+        await until(lambda shown=shown: len(setup.seen) > shown)  # type: ignore[misc]
+        read = await client.get(SECRETS, key, not_before=setup.watch.version_of(namespace))
+        assert read["data"] == secret("rotated", size)["data"]
+    assert setup.watch.version_of("another") is None
+
+
+async def test_a_secret_that_is_newer_than_the_watch_is_found(
+    client: KubeClient, setup: WatchAtServer, namespace: str
+) -> None:
+    """A version from after the API server's own, as after a restored backup, is no obstacle either."""
+    before = setup.watch.version_of(namespace)
+    assert before is not None
+    key = ObjectKey(namespace, "new")
+    await client.create(SECRETS, namespace, secret("new"))
+    for version in (before, str(int(before) + 1_000_000)):
+        assert (await get_confirmed(client, SECRETS, key, not_before=version))["metadata"]["name"] == "new"

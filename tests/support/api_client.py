@@ -11,7 +11,9 @@ from thing_operator.kube.ports import WATCH_TIMEOUT, ApiClient, Body, Operations
 class FakeClient(ApiClient):
     """Fails the test at each request; a fake overrides what it is to be asked."""
 
-    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
         raise AssertionError(f"get {resource.plural} {key}")
 
     async def list(
@@ -80,9 +82,11 @@ class ForwardingClient(ApiClient):
         self._client = client
         self.calls: list[str] = []
 
-    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
         self.calls.append("get")
-        return await self._client.get(resource, key)
+        return await self._client.get(resource, key, not_before=not_before)
 
     async def list(
         self,

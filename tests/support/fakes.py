@@ -66,7 +66,9 @@ class RecordingClient(FakeClient):
         if self.lost:
             raise self.lost.pop(0)
 
-    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
         return {"metadata": {"uid": self.uid}}
 
 

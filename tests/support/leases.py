@@ -98,7 +98,9 @@ class LeaseLink(FakeClient):
         self.denied: set[str] = set()
         self.asked: list[str] = []
 
-    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
         await self._ask("get", resource)
         if key.namespace not in self._store.leases:
             raise NotFoundError(f"{key} not found")

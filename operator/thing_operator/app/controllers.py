@@ -35,12 +35,16 @@ class Controllers:
         metrics: Metrics,
         leadership: Leadership,
         spec_is_current: Callable[[str], bool],
+        secrets_seen: Callable[[str], str | None],
         clock: Clock,
     ) -> None:
-        """``spec_is_current``: whether what is known of the specs in a namespace can be vouched for."""
+        """``spec_is_current``: whether what is known of the specs in a namespace can be vouched for;
+        ``secrets_seen``: the newest resource version that is known of its Secrets.
+        """
         self._client = client
         self._leadership = leadership
         self._spec_is_current = spec_is_current
+        self._secrets_seen = secrets_seen
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -149,6 +153,7 @@ class Controllers:
             record_event=self._recorder(THINGS),
             observer=self._metrics,
             spec_is_current=self._spec_is_current,
+            secrets_seen=self._secrets_seen,
             clock=self._clock,
             rng=self._rng,
         )

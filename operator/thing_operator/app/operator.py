@@ -52,6 +52,7 @@ class Operator:
             metrics=metrics,
             leadership=leadership,
             spec_is_current=self._spec_is_current,
+            secrets_seen=self._secrets_seen,
             clock=self._clock,
         )
         self.leadership = leadership
@@ -97,6 +98,9 @@ class Operator:
         """Whether there may be no newer spec than is known: the API server answers, and shows the Things there."""
         unseen = self.watches.things_unseen_for(namespace)
         return not self.leadership.contact.is_outdated and unseen <= self._settings.spec_max_age
+
+    def _secrets_seen(self, namespace: str) -> str | None:
+        return self.watches.secrets_seen(namespace)
 
     async def _start_leadership(self) -> None:
         for task in await self.leadership.start(callbacks_of(self.controllers, self.leadership)):

@@ -81,6 +81,10 @@ class Watches:
         stream = self._streams.get(THINGS.path(namespace)) or self._streams.get(THINGS.path(None))
         return stream.health.broken_for if stream else timedelta(0)
 
+    def secrets_seen(self, namespace: str) -> str | None:
+        """The newest resource version of a namespace's Secrets that is known here; None when none is."""
+        return self._secrets.version_of(namespace)
+
     async def wait_for_lists(self) -> None:
         """Wait until everything is listed, but for what the API server refuses, or a namespace it is silent about.
 

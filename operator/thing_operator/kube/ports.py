@@ -36,8 +36,13 @@ class WatchEvent:
 class ApiClient(Protocol):
     """Reads and writes objects at the API server. Every method raises the errors of ``kube.errors``."""
 
-    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
-        """One object. NotFoundError when it is not there."""
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
+        """One object. NotFoundError when it is not there.
+
+        ``not_before``: as of this resource version or a later one will do, which the API server has in its memory.
+        """
 
     async def list(
         self,

@@ -46,16 +46,21 @@ class ThingIdentity:
 
 
 async def read_identity(
-    client: ApiClient, *, namespace: str, resolved: ResolvedThing, now: datetime
+    client: ApiClient,
+    *,
+    namespace: str,
+    resolved: ResolvedThing,
+    now: datetime,
+    not_before: str | None = None,
 ) -> ThingIdentity:
-    """Read and check the Secret and the CA that ``resolved`` names.
+    """Read and check the Secret and the CA that ``resolved`` names; the Secret as of ``not_before`` or later.
 
     Raises SecretNotFoundError, CaNotFoundError, CredentialsError (reasons of CredentialsValid) or what the
     API server client raises.
     """
     key = ObjectKey(namespace, resolved.secret_name)
     try:
-        secret = await get_confirmed(client, SECRETS, key)
+        secret = await get_confirmed(client, SECRETS, key, not_before=not_before)
     except NotFoundError:
         raise SecretNotFoundError(
             f"Secret {resolved.secret_name} is not in namespace {namespace}: import the batch of this thing, or "

@@ -28,5 +28,7 @@ class ThingServices:
     observer: ThingObserver
     spec_is_current: Callable[[str], bool]
     """Whether what is known of the specs in a namespace can be vouched for: it was not out of sight for long."""
+    secrets_seen: Callable[[str], str | None]
+    """The newest resource version that the watch of Secrets has shown of a namespace; None before it has begun."""
     clock: Clock
     rng: random.Random

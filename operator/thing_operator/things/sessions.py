@@ -65,13 +65,16 @@ class SessionManager:
         hub: Hub,
         cache: ObjectCache,
         default_ca: str | None,
+        secrets_seen: Callable[[str], str | None],
         on_session_change: Callable[[ObjectKey], None],
         clock: Clock,
     ) -> None:
+        """``secrets_seen``: the newest resource version that is known of the Secrets in a namespace."""
         self._client = client
         self._hub = hub
         self._cache = cache
         self._default_ca = default_ca
+        self._secrets_seen = secrets_seen
         self._on_session_change = on_session_change
         self._clock = clock
         self._succession = Succession()
@@ -163,7 +166,13 @@ class SessionManager:
         identity: ThingIdentity | None = None
         slot.read_at = self._clock.monotonic()
         try:
-            identity = await read_identity(self._client, namespace=namespace, resolved=resolved, now=now)
+            identity = await read_identity(
+                self._client,
+                namespace=namespace,
+                resolved=resolved,
+                now=now,
+                not_before=self._secrets_seen(namespace),
+            )
             slot.credentials, slot.credentials_problem = identity.credentials, None
         except CaNotFoundError:
             raise

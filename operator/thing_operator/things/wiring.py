@@ -91,6 +91,7 @@ def _sessions(services: ThingServices, *, on_session_change: Callable[[ObjectKey
         hub=services.hub,
         cache=services.cache,
         default_ca=services.default_ca,
+        secrets_seen=services.secrets_seen,
         on_session_change=on_session_change,
         clock=services.clock,
     )

@@ -53,6 +53,10 @@ class SecretWatch:
         """How each of its streams is doing."""
         return self._watch.healths
 
+    def version_of(self, namespace: str) -> str | None:
+        """The newest resource version that was shown of a namespace's Secrets; None before the watch has begun."""
+        return self._watch.version_of(namespace)
+
     async def _begin(self, namespace: str | None) -> str:
         pages = self._client.pages(SECRETS, namespace=namespace, query={"limit": "1"}, metadata_only=True)
         async with aclosing(pages):

@@ -68,6 +68,13 @@ class Watch:
         """How each of its streams is doing."""
         return [stream.health for stream in self._streams]
 
+    def version_of(self, namespace: str) -> str | None:
+        """The newest resource version that was shown of a namespace; None before its watch has begun."""
+        for stream in self._streams:
+            if stream.health.namespace in {None, namespace}:
+                return stream.version
+        return None
+
     async def run(self) -> None:
         """Watch until cancelled; trouble is waited out."""
         async with asyncio.TaskGroup() as group:

@@ -88,7 +88,9 @@ class ForgetfulApi(FakeClient):
         uid, status = (operation["value"] for operation in decode(encode(operations)))
         self.written[key.name, uid] = status["observedGeneration"]
 
-    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
         assert resource == LEASES
         raise ForbiddenError("no right to Leases")
 

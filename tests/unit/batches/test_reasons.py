@@ -123,7 +123,9 @@ class ApiServer(FakeClient):
             return []
         return [OF_AN_EARLIER_IMPORT] if "patch" in self.errors else list(self.made.values())
 
-    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
         self._answer("get")
         meta = {"name": key.name, "uid": "u", "resourceVersion": "1"}
         if resource is not SECRETS:

@@ -96,6 +96,15 @@ async def test_a_watch_is_read_until_the_server_ends_it(client: KubeClient, secr
     assert "PartialObjectMetadata" in request.headers["Accept"], "names, and no content of a Secret"
 
 
+async def test_who_owns_which_field_is_not_asked_for(client: KubeClient, secrets: Secrets) -> None:
+    await client.list(SECRETS)
+    await client.list(SECRETS, metadata_only=True)
+    secrets.watch(ADDED, end=regular)
+    await read(client)
+    assert len(secrets.asked) == 3
+    assert all("drop=metadata.managedFields" in request.headers["Accept"] for request in secrets.asked)
+
+
 @pytest.mark.parametrize("end", [breaking_off, silence])
 async def test_a_watch_that_breaks_off_or_falls_silent_has_broken(
     client: KubeClient, secrets: Secrets, end: Callable[[], Awaitable[None]]

@@ -37,7 +37,9 @@ class Store(FakeClient):
         """Another Secret in its place."""
         self._bodies[SECRETS, name] = body
 
-    async def get(self, resource: Resource, key: ObjectKey) -> dict[str, Any]:
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
         if (resource, key.name) not in self._bodies:
             raise NotFoundError("not there")
         return self._bodies[resource, key.name]

@@ -123,6 +123,7 @@ class ThingScene(FakeClient):
         self.things = wire_things(
             ThingServices(
                 spec_is_current=lambda _namespace: True,
+                secrets_seen=lambda _namespace: None,
                 client=self,
                 hub=self,  # type: ignore[arg-type]
                 cache=self.controller.cache,
@@ -145,7 +146,7 @@ class ThingScene(FakeClient):
 
     # --- what the operator asks
 
-    async def get(self, resource: Resource, key: ObjectKey) -> Any:
+    async def get(self, resource: Resource, key: ObjectKey, *, not_before: str | None = None) -> Any:
         if resource is THINGS:
             return {"metadata": {"uid": f"{key.name}-uid"}}
         answer = self.answers[resource]

@@ -44,7 +44,7 @@ class SecretsAndConfigMaps(FakeClient):
         self.asked: list[Resource] = []
         self.mistakes: list[ThingOperatorError] = []
 
-    async def get(self, resource: Resource, key: ObjectKey) -> Any:
+    async def get(self, resource: Resource, key: ObjectKey, *, not_before: str | None = None) -> Any:
         self.asked.append(resource)
         if self.mistakes:
             raise self.mistakes.pop()
@@ -67,6 +67,7 @@ class SessionsOfOneThing:
             hub=self,  # type: ignore[arg-type]
             cache=ObjectCache(),
             default_ca=None,
+            secrets_seen=lambda _namespace: None,
             on_session_change=lambda _key: None,
             clock=self.clock,
         )
