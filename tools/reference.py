@@ -61,9 +61,9 @@ Sources, strongest first:
    (`endpoint: {host: ...}`). In the Helm chart it is the value `config`;
 4. the default.
 
-Durations are `500ms`, `30s`, `5m` or `1h30m`; sizes are `8KiB` or a number of bytes. A wrong value, an
-unknown key or an unknown `THING_OPERATOR_` variable ends `run` at its start, with the key, the value and
-what is allowed.
+Durations are `500ms`, `30s`, `5m` or `1h30m`, each number with its unit, and at most `24h`; sizes are `8KiB` or
+a number of bytes. A wrong value, an unknown key or an unknown `THING_OPERATOR_` variable ends `run` at its
+start, with the key, the value and what is allowed.
 """
 
 _WIDTH = 110

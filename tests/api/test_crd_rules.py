@@ -7,6 +7,8 @@ import pytest
 from tests.support.controlplane import Kubectl
 
 from thing_operator.api.crds import NOT_SEEN_STATUS
+from thing_operator.core.durations import NO_DURATION
+from thing_operator.core.host_names import NO_HOST_NAME
 from thing_operator_local.errors import LocalError
 
 Json = dict[str, Any]
@@ -29,6 +31,7 @@ def simulate(**how: Any) -> Json:
     return {"device": {"simulate": [{"path": "/t", "every": "1s"} | how]}}
 
 
+ONE_OF_THE_GENERATORS = "one of constant, counter, ramp, sine, randomWalk, choice"
 ORDER = {"host": "h", "accountSecretName": "a", "thingType": "t", "domain": "root", "size": 1000}
 
 ACCEPTED = [
@@ -92,7 +95,8 @@ REFUSED = [
     pytest.param(
         "Thing", "t", {"endpoint": {"caSecretName": "a", "caConfigMapName": "b"}}, "not both", id="two CAs"
     ),
-    pytest.param("Thing", "t", {"endpoint": {"host": "https://h"}}, "should match", id="url as host"),
+    pytest.param("Thing", "t", {"endpoint": {"host": "https://h"}}, NO_HOST_NAME, id="url as host"),
+    pytest.param("Thing", "t", {"endpoint": {"host": "h:8883"}}, NO_HOST_NAME, id="host and port"),
     pytest.param("Thing", "t", {"endpoint": {"port": 0}}, "greater than or equal to 1", id="port 0"),
     pytest.param("Thing", "t", {"endpoint": {"port": 70000}}, "less than or equal to 65535", id="port"),
     pytest.param("Thing", "t", {"desired": [1]}, "must be of type object", id="desired is an array"),
@@ -106,11 +110,12 @@ REFUSED = [
     pytest.param(
         "Thing", "t", {"mirror": {"reported": "Paths", "paths": ["/a", "/a"]}}, "Duplicate", id="twice"
     ),
-    pytest.param("Thing", "t", {"mirror": {"minInterval": "soon"}}, "should match", id="interval"),
+    pytest.param("Thing", "t", {"mirror": {"minInterval": "60"}}, NO_DURATION, id="interval"),
+    pytest.param("Thing", "t", simulate(constant=1, every="1d"), NO_DURATION, id="days"),
     pytest.param(
         "Thing", "t", {"device": {"acknowledgePaths": ["/a"]}}, "acknowledgePaths goes with", id="ack alone"
     ),
-    pytest.param("Thing", "t", simulate(), "one and only one", id="no generator"),
+    pytest.param("Thing", "t", simulate(), ONE_OF_THE_GENERATORS, id="no generator"),
     pytest.param("Thing", "t", simulate(constant=1, counter={}), "one and only one", id="two generators"),
     pytest.param("Thing", "t", simulate(constant=1, every="500ms"), "at least 1s", id="too often"),
     pytest.param(

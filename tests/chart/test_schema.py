@@ -26,6 +26,13 @@ REFUSED = [
     ("config.endpoint.hostname", "x", ["/config/endpoint", "'hostname' not allowed"]),
     ("config.endpoint.port", 70000, ["/config/endpoint/port", "maximum"]),
     ("config.session.keepAlive", "soon", ["/config/session/keepAlive", "'soon' does not match pattern"]),
+    ("config.session.keepAlive", 10, ["/config/session/keepAlive", "got number, want string"]),
+    ("config.resyncInterval", "2d", ["/config/resyncInterval", "'2d' does not match pattern"]),
+    *(
+        ("config.endpoint.host", host, ["/config/endpoint/host", "does not match pattern"])
+        for host in ("https://x", "x:8883", "<host>")
+    ),
+    ("config.endpoint.allowedHosts", ["https://x"], ["/config/endpoint/allowedHosts/0", "pattern"]),
     ("config.log.level", "loud", ["/config/log/level", "'debug', 'info', 'warning', 'error'"]),
     ("config.pacing.connectsPerSecond", 0, ["/config/pacing/connectsPerSecond", "exclusiveMinimum"]),
     ("config.shadow.documentLimit", "8 gigs", ["/config/shadow/documentLimit", "does not match"]),
@@ -46,7 +53,7 @@ REFUSED = [
 ]
 
 ACCEPTED: list[Json] = [
-    {"config": {"session": {"keepAlive": 300, "connectTimeout": "1h30m"}}},
+    {"config": {"session": {"keepAlive": "300s", "connectTimeout": "1h30m"}}},
     {"config": {"shadow": {"documentLimit": 8192}, "metrics": {"port": 0}}},
     {"podDisruptionBudget": {"enabled": True, "minAvailable": "50%"}},
     {"podSecurityContext": {"runAsUser": None, "runAsGroup": "", "fsGroup": ""}},

@@ -267,7 +267,7 @@ def test_a_connection_that_goes_dead_without_a_word_is_made_again_and_nothing_is
 ) -> None:
     restart(
         workspace,
-        QUICK | {"THING_OPERATOR_SHADOW__REQUEST_TIMEOUT": "3s", "THING_OPERATOR_SESSION__KEEP_ALIVE": "10s"},
+        QUICK | {"THING_OPERATOR_SHADOW__REQUEST_TIMEOUT": "3s", "THING_OPERATOR_SESSION__KEEP_ALIVE": "30s"},
     )
     asking, listening = made = things(2)
     with tunnel_to(workspace.cloud) as (tunnel, wait):

@@ -5,6 +5,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from thing_operator.core.durations import DURATION_LENGTH, DURATION_PATTERN, NO_DURATION
+from thing_operator.core.host_names import HOST_NAME_LENGTH, HOST_NAME_PATTERN, NO_HOST_NAME
+
 JsonObject = dict[str, Any]
 
 
@@ -26,14 +29,19 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": found}
 
 
+def duration_rule(comparison: str = "", message: str = NO_DURATION) -> tuple[str, str]:
+    """The CEL rule of a duration, for :func:`rules`, or of how it compares: ``>= duration('1s')``.
+
+    What is no duration is left to the rule without a comparison: CEL would say in its own words that it cannot compare.
+    """
+    matches = f"self.matches('{DURATION_PATTERN}')"
+    return (f"!{matches} || duration(self) {comparison}" if comparison else matches), message
+
+
 FREE_JSON: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 """Any JSON object; in spec granular, so that two appliers can own different keys of it."""
 
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-HOST_NAME_PATTERN = (
-    r"^[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?(\.[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?)*$"
-)
 DATA_KEY_PATTERN = r"^[-._a-zA-Z0-9]+$"
 
 ObjectName = Annotated[str, Field(pattern=OBJECT_NAME_PATTERN, max_length=253)]
@@ -43,6 +51,11 @@ HostName = Annotated[
     str,
     Field(
         pattern=HOST_NAME_PATTERN,
-        max_length=253,
+        max_length=HOST_NAME_LENGTH,
+        json_schema_extra=rules((f"self.matches('{HOST_NAME_PATTERN}')", NO_HOST_NAME)),
     ),
+]
+DurationText = Annotated[
+    str,
+    Field(pattern=DURATION_PATTERN, max_length=DURATION_LENGTH, json_schema_extra=rules(duration_rule())),
 ]

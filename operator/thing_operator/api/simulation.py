@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from thing_operator.api.model import DURATION_PATTERN, ApiModel, JsonPointer, rules
+from thing_operator.api.model import ApiModel, DurationText, JsonPointer, duration_rule, rules
 
 _ONE_OF = ("constant", "counter", "ramp", "sine", "randomWalk", "choice")
 
@@ -38,9 +38,11 @@ class Sine(ApiModel):
 
     mean: Number = Field(description="Mean of the wave, its value when the Thing is created.")
     amplitude: Number = Field(description="Largest distance from the mean.")
-    period: Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)] = Field(
+    period: DurationText = Field(
         description="Duration of one whole wave, above zero, for example 1h.",
-        json_schema_extra=rules(("duration(self) > duration('0s')", "period must be above zero")),
+        json_schema_extra=rules(
+            duration_rule(), duration_rule("> duration('0s')", "period must be above zero")
+        ),
     )
     decimals: Decimals | None = Field(default=None, description=_DECIMALS)
 
@@ -61,9 +63,11 @@ class Simulation(ApiModel):
     path: JsonPointer = Field(
         description="JSON Pointer (RFC 6901) into the shadow's reported, for example /temperature."
     )
-    every: Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)] = Field(
+    every: DurationText = Field(
         description="Duration between two values, at least 1s, for example 10s.",
-        json_schema_extra=rules(("duration(self) >= duration('1s')", "every must be at least 1s")),
+        json_schema_extra=rules(
+            duration_rule(), duration_rule(">= duration('1s')", "every must be at least 1s")
+        ),
     )
     seed: Annotated[int, Field(json_schema_extra={"format": "int64"})] | None = Field(
         default=None,
@@ -96,7 +100,10 @@ class Simulation(ApiModel):
         },
     )
 
-    # Not a CEL rule: CEL does not see fields without a type, and constant has none.
+    # Not a CEL rule: CEL does not see fields without a type, and constant has none. Where none is given, the API
+    # server says that what the first alternative requires is missing: so that one is in words, and no field.
     model_config = ApiModel.model_config | {
-        "json_schema_extra": {"oneOf": [{"required": [name]} for name in _ONE_OF]}
+        "json_schema_extra": {
+            "oneOf": [{"required": [name]} for name in (f"one of {', '.join(_ONE_OF)}", *_ONE_OF)]
+        }
     }

@@ -11,10 +11,10 @@ from typing import Annotated
 from pydantic import Field
 
 from thing_operator.api.model import (
-    DURATION_PATTERN,
     FREE_JSON,
     ApiModel,
     DataKey,
+    DurationText,
     HostName,
     JsonObject,
     JsonPointer,
@@ -25,8 +25,6 @@ from thing_operator.api.names import THING_NAME_PATTERN
 from thing_operator.api.simulation import Simulation
 from thing_operator.api.status import ObjectStatus
 from thing_operator.shadow.planning import DesiredPolicy
-
-DurationText = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
 
 
 class DeletionPolicy(StrEnum):

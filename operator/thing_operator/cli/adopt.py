@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import re
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 from rich.text import Text
 
-from thing_operator.api.model import HOST_NAME_PATTERN
-from thing_operator.cli.batch import LOG_WIDTH, Output, refuse
+from thing_operator.cli.arguments import check_host
+from thing_operator.cli.batch import Output, refuse
+from thing_operator.cli.tables import table_console, table_of
 from thing_operator.config import load_settings, read_ca_file
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
@@ -134,11 +132,7 @@ def _look(host: str | None, port: int, *, ca_file: Path | None, rate: float) -> 
             "name the --endpoint whose shadows are to be looked at, or --offline for not looking at them",
             reason=ToolReason.INVALID_ARGUMENTS,
         )
-    if not re.fullmatch(HOST_NAME_PATTERN, host):
-        raise ToolError(
-            f"--endpoint {host} is no host name: name it without scheme, port and path",
-            reason=ToolReason.INVALID_ARGUMENTS,
-        )
+    check_host("--endpoint", host)
     ca = read_ca_file(ca_file, name="--ca-file") if ca_file else None
     return LookSettings(Endpoint(host, port, ca), rate, load_settings().session)
 
@@ -160,6 +154,8 @@ def _stack(
         return None
     if host is not None and api is not None:
         raise ToolError("name MIC by either --stack or --api", reason=ToolReason.INVALID_ARGUMENTS)
+    if host is not None:
+        check_host("--stack", host)
     account = Account(
         user if user is not None else typer.prompt("User", err=True),
         password if password is not None else typer.prompt("Password", hide_input=True, err=True),
@@ -219,10 +215,10 @@ def _row(adoption: "Adoption") -> dict[str, Any]:
 
 
 def _print_table(adoptions: "Sequence[Adoption]") -> None:
-    table = Table("Thing", "Result", "Shadow", "Message")
+    table = table_of("Thing", "Result", "Shadow", "Message")
     for each in adoptions:
         version = "" if each.version is None else str(each.version)
         # Text, since a thing's folder may be called [red] or worse.
         cells = (each.thing_name, each.result, version, each.message)
         table.add_row(*map(Text, cells), style="red" if each.needs_attention else "")
-    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(table)
+    table_console().print(table)

@@ -10,9 +10,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from thing_operator.cli.tables import table_console, table_of
 from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
 from thing_operator.credentials.names import secret_name
@@ -24,9 +24,6 @@ _EXIT_UNUSABLE = 1
 _EXIT_REFUSED = 2
 _SHORT = 12
 """Digits of a fingerprint in the table; JSON has them all."""
-
-LOG_WIDTH = 200
-"""Columns where there is no terminal to ask: in a log, broken lines are worse than long ones."""
 
 
 class Output(StrEnum):
@@ -99,7 +96,7 @@ def _row(entry: BatchEntry) -> dict[str, Any]:
 
 
 def _print_table(rows: Iterable[dict[str, Any]], *, title: str) -> None:
-    table = Table("Thing", "Result", "Reason", "Fingerprint", "Not after", "Message", title=title)
+    table = table_of("Thing", "Result", "Reason", "Fingerprint", "Not after", "Message", title=title)
     for row in rows:
         cells = (
             row["name"],
@@ -111,7 +108,7 @@ def _print_table(rows: Iterable[dict[str, Any]], *, title: str) -> None:
         )
         # Text, since a folder may be called [red] or worse.
         table.add_row(*(Text(cell) for cell in cells), style="" if row["result"] == "Usable" else "red")
-    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(table)
+    table_console().print(table)
 
 
 def refuse(message: str, *, reason: Reason | ToolReason, output: Output) -> NoReturn:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from thing_operator.cli.arguments import check_host
 from thing_operator.cli.batch import Output, refuse
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.files import check_target, write_private
@@ -113,4 +114,6 @@ def _check(output: Path, *, stack: str | None, api: str | None) -> None:
     """Before anything is ordered."""
     if (stack is None) == (api is None):
         raise ToolError("name the stack by either --stack or --api", reason=ToolReason.INVALID_ARGUMENTS)
+    if stack is not None:
+        check_host("--stack", stack)
     check_target(output, name=str(output))

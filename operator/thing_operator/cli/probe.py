@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from thing_operator.cli.arguments import check_host
 from thing_operator.cli.batch import Output
+from thing_operator.cli.tables import table_console, table_of
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.proxy.route import ProxyAddress, ProxyRoute
@@ -64,7 +65,7 @@ def probe(
     from thing_operator.probe import probe as ask  # noqa: PLC0415
 
     target = ProbeTarget(
-        host=endpoint,
+        host=check_host("--endpoint", endpoint),
         port=port,
         thing=thing,
         certificate=certificate,
@@ -77,7 +78,7 @@ def probe(
     if output is Output.JSON:
         typer.echo(json.dumps([asdict(answer) for answer in answers], indent=2))
         return
-    _print_table(Console(), answers)
+    _print_table(answers)
 
 
 def _route(proxy: str | None, *, password_file: Path | None) -> ProxyRoute | None:
@@ -95,10 +96,11 @@ def _route(proxy: str | None, *, password_file: Path | None) -> ProxyRoute | Non
     return ProxyRoute(address, password_file=password_file, setting="--proxy")
 
 
-def _print_table(console: Console, answers: "Sequence[ProbeAnswer]") -> None:
+def _print_table(answers: "Sequence[ProbeAnswer]") -> None:
     """Questions and answers, and below them the pages they are about, each on a line of its own to be opened."""
     pages = list(dict.fromkeys(answer.source for answer in answers))
-    table = Table("question", "answer", "see")
+    console = table_console()
+    table = table_of("question", "answer", "see")
     for answer in answers:
         table.add_row(Text(answer.question), Text(answer.found), Text(f"[{pages.index(answer.source) + 1}]"))
     console.print(table)

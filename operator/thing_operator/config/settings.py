@@ -29,20 +29,27 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from thing_operator.core.durations import Duration, Size
+from thing_operator.core.durations import Duration, Size, parse_duration
+from thing_operator.core.host_names import HOST_NAME_LENGTH, HOST_NAME_PATTERN, check_host_name
 from thing_operator.proxy.route import ProxyAddress, invalid_entries
 
 ENV_PREFIX = "THING_OPERATOR_"
 
 
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("a duration above zero is expected")
-    return value
+_HOST_PATTERN = r"^([*][.])?[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$"
+
+
+def _between(shortest: str, longest: str) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if not parse_duration(shortest) <= value <= parse_duration(longest):
+            raise ValueError(f"a duration from {shortest} to {longest} is expected")
+        return value
+
+    return AfterValidator(check)
 
 
 def _host_pattern(value: str) -> str:
-    if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", value):
+    if not re.fullmatch(_HOST_PATTERN, value):
         raise ValueError("a host name, or a pattern such as *.amazonaws.com, is expected")
     return value
 
@@ -76,8 +83,18 @@ def _comma_list(value: object) -> object:
     return value
 
 
-PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
-HostPattern = Annotated[str, AfterValidator(_host_pattern)]
+DurationFromZero = Annotated[Duration, _between("0s", "24h")]
+PositiveDuration = Annotated[Duration, _between("1ms", "24h")]
+KeepAlive = Annotated[Duration, _between("30s", "20m")]
+"""AWS makes 30 s of less and 20 min of more. Source: docs/background/aws-iot-shadow.md#mqtt-dialect."""
+HostName = Annotated[
+    str,
+    AfterValidator(check_host_name),
+    WithJsonSchema({"type": "string", "pattern": HOST_NAME_PATTERN, "maxLength": HOST_NAME_LENGTH}),
+]
+HostPattern = Annotated[
+    str, AfterValidator(_host_pattern), WithJsonSchema({"type": "string", "pattern": _HOST_PATTERN})
+]
 HostPatterns = Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_comma_list)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 ProxyUrl = Annotated[
@@ -104,7 +121,7 @@ class _Group(BaseModel):
 class EndpointSettings(_Group):
     """The broker of Things that name none, and which brokers a Thing may name."""
 
-    host: str | None = Field(
+    host: HostName | None = Field(
         default=None, description="broker of Things that name none; a host name without scheme and port"
     )
     port: Annotated[int, Field(ge=1, le=65535)] = Field(
@@ -122,13 +139,14 @@ class EndpointSettings(_Group):
 class SessionSettings(_Group):
     """The life of one MQTT connection: what is waited for how long, and how it comes back."""
 
-    keep_alive: PositiveDuration = Field(
-        default=timedelta(seconds=300), description="MQTT keep-alive, shortened at random by up to 20 %"
+    keep_alive: KeepAlive = Field(
+        default=timedelta(seconds=300),
+        description="MQTT keep-alive, 30s to 20m, shortened at random by up to 20 %",
     )
     connect_timeout: PositiveDuration = Field(
         default=timedelta(seconds=10), description="for DNS, TCP and TLS together"
     )
-    disconnect_grace: Duration = Field(
+    disconnect_grace: DurationFromZero = Field(
         default=timedelta(seconds=30), description="a shorter loss of the connection is not written to status"
     )
     min_reconnect_interval: PositiveDuration = Field(
@@ -191,7 +209,7 @@ class ShadowSettings(_Group):
 class StatusSettings(_Group):
     """The write budget towards the API server, over all objects."""
 
-    min_interval: Duration = Field(
+    min_interval: DurationFromZero = Field(
         default=timedelta(seconds=2),
         description="least time between two status writes of one Thing caused by reports",
     )

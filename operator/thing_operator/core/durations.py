@@ -1,4 +1,8 @@
-"""Durations and sizes as people write them: ``30s``, ``5m``, ``1h30m``, ``8KiB``."""
+"""Durations and sizes as people write them: ``30s``, ``5m``, ``1h30m``, ``8KiB``.
+
+Settings, the chart's schema and the kinds have one rule for durations, which is that of CEL: each number has a unit,
+and the longest unit is the hour.
+"""
 
 import re
 from datetime import timedelta
@@ -6,25 +10,27 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+DURATION_PATTERN = r"^([0-9]+([.][0-9]+)?(ms|s|m|h))+$"
+DURATION_LENGTH = 32
+NO_DURATION = "a duration such as 30s is expected"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"([0-9]+(?:[.][0-9]+)?)(ms|s|m|h)")
 _SIZES = {"": 1, "B": 1, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
 _SIZE = re.compile(r"(\d+)\s*(B|KB|KiB|MB|MiB)?")
 
 
 def parse_duration(value: object) -> timedelta:
-    """Turn ``"30s"``, ``"1h30m"`` or a number of seconds into a timedelta; raises ValueError otherwise."""
+    """Turn ``"30s"`` or ``"1h30m"`` into a timedelta; raises ValueError for all else, a number without unit too."""
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    text = str(value).strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return timedelta(seconds=float(text))
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError("a duration like 500ms, 30s, 5m or 1h30m is expected")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    text = value.strip() if isinstance(value, str) else ""
+    if len(text) > DURATION_LENGTH or not re.fullmatch(DURATION_PATTERN, text):
+        raise ValueError(NO_DURATION)
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+    except OverflowError:
+        raise ValueError(f"{NO_DURATION}, not one of millions of years") from None
 
 
 def format_duration(value: timedelta) -> str:
@@ -56,9 +62,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema(
-        {"type": ["string", "number"], "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$", "minimum": 0}
-    ),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "maxLength": DURATION_LENGTH}),
 ]
 Size = Annotated[
     int,

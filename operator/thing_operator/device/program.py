@@ -63,7 +63,7 @@ def compile_device(spec: ThingSpec, *, thing_name: str, document_limit: int) -> 
         presence=bool(device.connection_status),
         acknowledge=device.acknowledge or Selection.NONE,
         acknowledge_paths=tuple(map(from_pointer, device.acknowledge_paths or ())),
-        acknowledge_delay=parse_duration(device.acknowledge_delay or 0),
+        acknowledge_delay=parse_duration(device.acknowledge_delay or "0s"),
         signals=signals,
     )
     _check_simulated(program)

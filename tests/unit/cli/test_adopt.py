@@ -62,7 +62,11 @@ def test_the_look_goes_through_the_operators_proxy(tmp_path: Path, monkeypatch: 
     [
         (["--no-cluster"], "name the --endpoint whose shadows"),
         ([*OFFLINE, "--stack=a", "--api=https://b"], "either --stack or --api"),
-        (["--no-cluster", "--endpoint=https://h:8883"], "is no host name: name it without scheme"),
+        (["--no-cluster", "--endpoint=https://h:8883"], "a host name without scheme and port is expected"),
+        (
+            [*OFFLINE, "--stack=https://b"],
+            "--stack https://b: a host name without scheme and port is expected",
+        ),
         (["--no-cluster", "--endpoint=h", "--ca-file=none.pem"], "--ca-file none.pem cannot be read"),
         (["--offline", "--kubeconfig=none"], "none"),
         ([*OFFLINE, "--from-secrets"], "--from-secrets needs the cluster"),

@@ -15,11 +15,8 @@ from thing_operator.core.durations import format_duration, parse_duration, parse
         ("30s", 30),
         ("1h30m", 5400),
         ("500ms", 0.5),
-        ("2d", 172_800),
+        ("0s", 0),
         (" 1.5m ", 90),
-        ("7", 7),
-        (2.5, 2.5),
-        (0, 0),
         (timedelta(minutes=1), 60),
     ],
 )
@@ -27,9 +24,12 @@ def test_a_duration(value: object, seconds: float) -> None:
     assert parse_duration(value) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("value", ["", "s", "1h 30m", "-5s", "1y", True, None])
+@pytest.mark.parametrize(
+    "value",
+    ["", "s", "1h 30m", "-5s", "1y", "2d", "7", 7, 2.5, 0, True, None, "9" * 31 + "h", "1s" * 17, "\u0661s"],
+)
 def test_no_duration(value: object) -> None:
-    with pytest.raises(ValueError, match="a duration like"):
+    with pytest.raises(ValueError, match=r"^a duration such as 30s is expected"):
         parse_duration(value)
 
 
