@@ -1,5 +1,6 @@
 """Putting the settings together from command line, environment and file, with errors a person can act on."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -12,15 +13,19 @@ from pydantic.alias_generators import to_camel
 from pydantic_settings import EnvSettingsSource
 
 from thing_operator.config.settings import ENV_PREFIX, SessionSettings, Settings
+from thing_operator.config.suggestions import did_you_mean, setting_names, variable_of
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import CredentialsError, read_authorities
 from thing_operator.proxy import ProxyAddress, ProxyFailedError, ProxyRoute
 
-# Not a setting of the operator: where the local parts keep what they built.
+_OUR_WORDS = {"model_type": "settings below it are expected", "tuple_type": "a list is expected"}
+"""By pydantic's type of an error: where its own words are Python's."""
+
 _USER = re.compile(r"//\S*@")
 """Of a URL: it may have a password."""
 
+# Not a setting of the operator: where the local parts keep what they built.
 _OTHER_VARIABLES = frozenset({f"{ENV_PREFIX}CACHE_DIR"})
 
 
@@ -73,8 +78,14 @@ def _read_file(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"the configuration file {file} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the configuration file {file} is not valid YAML: {error}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise SettingsError(
+            f"the configuration file {file} is not valid YAML: {error.problem}{where}"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise SettingsError(f"the configuration file {file} is no text in UTF-8") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -88,9 +99,13 @@ def _read_environment() -> dict[str, Any]:
     for name in os.environ:
         top = name.upper().split("__", maxsplit=1)[0]
         if top.startswith(ENV_PREFIX) and top not in known | _OTHER_VARIABLES:
-            allowed = ", ".join(sorted(known))
-            raise SettingsError(f"the environment variable {name} is no setting; they begin with {allowed}")
+            raise SettingsError(f"the environment variable {name} is no setting{_meant(name, known)}")
     return _camel_keys(values)
+
+
+def _meant(variable: str, tops: set[str]) -> str:
+    meant = did_you_mean(variable.upper(), map(variable_of, setting_names()))
+    return meant or f"; they begin with {', '.join(sorted(tops))}"
 
 
 def _camel_keys(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,14 +127,19 @@ def _overlay(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, An
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            lines.append(f"{key}: there is no such setting")
+            key = ".".join(str(part) for part in problem["loc"])
+            lines.append(f"{key}: there is no such setting{did_you_mean(key, setting_names())}")
         else:
-            message = problem["msg"].removeprefix("Value error, ")
-            key = ".".join(
-                to_camel(str(part)) for part in problem["loc"]
-            )  # of a default, pydantic has our name
-            given = _USER.sub("//***@", repr(problem["input"]))
-            lines.append(f"{key}: {given} is not allowed: {message}")
+            # Of a default, pydantic has our name.
+            key = ".".join(to_camel(str(part)) for part in problem["loc"])
+            message = _OUR_WORDS.get(problem["type"], problem["msg"]).removeprefix("Value error, ")
+            given = problem["input"]
+            lines.append(f"{key}: {'' if given is None else f'{_shown(given)} is not allowed: '}{message}")
     return "wrong settings:\n  " + "\n  ".join(lines)
+
+
+def _shown(value: object) -> str:
+    """As a person has written it, in YAML's words and not in Python's; without what may be a password."""
+    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return _USER.sub("//***@", text)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.support.pki import Authority
 
 from thing_operator.config import Settings, SettingsError, load_settings, read_ca_file, read_proxy
+from thing_operator.config.suggestions import setting_names, variable_of
 from thing_operator.core.durations import format_duration, parse_duration, parse_size
 
 
@@ -67,7 +68,11 @@ def test_lists_in_the_environment_are_comma_separated(monkeypatch: pytest.Monkey
             for host in ("https://x", "x:8883", "<host>", "x/y", "")
         ),
         ("endpoint: {port: 70000}", ["endpoint.port", "70000", "65535"]),
-        ("endpoint: {hots: x}", ["endpoint.hots", "no such setting"]),
+        ("endpoint: {hots: x}", ["endpoint.hots: there is no such setting (did you mean endpoint.host?)"]),
+        ("host: x", ["host: there is no such setting (did you mean endpoint.host?)"]),
+        ("log: loud", ["log: 'loud' is not allowed: settings below it are expected"]),
+        ("session: {keep_alife: 1m}", ["session.keep_alife", "(did you mean session.keepAlive?)"]),
+        ("plant: {x: 1}", ["plant: there is no such setting"]),
         ("endpoint: {allowedHosts: ['https://x']}", ["endpoint.allowedHosts", "https://x", "host name"]),
         ("shadow: {documentLimit: much}", ["shadow.documentLimit", "'much'", "8KiB"]),
         ("log: {level: loud}", ["log.level", "'loud'", "'debug'"]),
@@ -76,14 +81,20 @@ def test_lists_in_the_environment_are_comma_separated(monkeypatch: pytest.Monkey
             "session: {proxy: 'proxy:1080'}",
             ["session.proxy", "'proxy:1080'", "socks5h://proxy.example.com:1080"],
         ),
-        ("session: {proxy: 'http://u@p:1'}", ["session.proxyPasswordFile", "None", "names a user"]),
+        ("session: {proxy: 'http://u@p:1'}", ["session.proxyPasswordFile: session.proxy names a user"]),
+        ("log: {level: true}", ["log.level: true is not allowed"]),
+        (
+            "endpoint: {allowedHosts: {a: null}}",
+            ['endpoint.allowedHosts: {"a": null} is not allowed: a list is'],
+        ),
         (
             "session: {proxyPasswordFile: /x}",
             ["session.proxyPasswordFile", "session.proxy, which names none"],
         ),
         ("session: {noProxy: ['http://x']}", ["session.noProxy", "CIDRs", "not 'http://x'"]),
         ("[]", ["mapping"]),
-        ("a: [", ["not valid YAML"]),
+        ("a: [", ["not valid YAML: expected the node content, but found '<stream end>' (line 1, column 5)"]),
+        ("a: \x00", ["is no text in UTF-8"]),
     ],
 )
 def test_a_wrong_setting_names_key_value_and_remedy(tmp_path: Path, text: str, names: list[str]) -> None:
@@ -126,10 +137,35 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_settings(file=tmp_path / "absent.yaml")
 
 
-def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("THING_OPERATOR_ENDPONT__HOST", "x")
-    with pytest.raises(SettingsError, match="THING_OPERATOR_ENDPONT__HOST is no setting"):
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        (
+            "THING_OPERATOR_ENDPONT__HOST",
+            "THING_OPERATOR_ENDPONT__HOST is no setting (did you mean THING_OPERATOR_ENDPOINT__HOST?)",
+        ),
+        ("THING_OPERATOR_ENDPOINT_HOST", "(did you mean THING_OPERATOR_ENDPOINT__HOST?)"),
+        (
+            "THING_OPERATOR_ENDPOINT__HSOT",
+            "endpoint.hsot: there is no such setting (did you mean endpoint.host?)",
+        ),
+        ("THING_OPERATOR_PLANT_SIZE_IN_HECTARES", "is no setting; they begin with THING_OPERATOR_BATCH, "),
+    ],
+)
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, words: str) -> None:
+    monkeypatch.setenv(variable, "x")
+    with pytest.raises(SettingsError) as caught:
         load_settings()
+    assert words in caught.value.message
+
+
+def test_every_variable_that_is_suggested_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in setting_names():
+        monkeypatch.setenv(variable_of(name), "?")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "no setting" not in caught.value.message
+    assert "no such setting" not in caught.value.message
 
 
 def test_settings_by_themselves_do_not_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
