@@ -160,9 +160,9 @@ class ServiceSession:
         return decode_get_accepted(outcome.payload).document.reported
 
 
-def object_ref(name: str = "t", uid: str = "u") -> Any:
+def object_ref(name: str = "t", uid: str = "u", *, namespace: str = "ns") -> Any:
     """Stands for an object in the status writer's tests."""
     from thing_operator.api.names import THINGS
     from thing_operator.core.resource import ObjectRef
 
-    return ObjectRef(THINGS, ObjectKey("ns", name), uid)
+    return ObjectRef(THINGS, ObjectKey(namespace, name), uid)

@@ -59,3 +59,15 @@ class KeyedHeap(Generic[K, R]):
                 return key, rank
             heapq.heappop(self._heap)
         return None
+
+    def pop(self) -> K:
+        """Take the key of the lowest rank; there must be one."""
+        first = self.first()
+        if first is None:
+            raise KeyError("the heap is empty")
+        self.discard(first[0])
+        return first[0]
+
+    def last(self) -> K:
+        """The key of the highest rank, of equal ones the one put last; looks at all. There must be one."""
+        return max(self._entries.values())[2]

@@ -1,6 +1,8 @@
 """How the API server names kinds and objects."""
 
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +49,7 @@ class ObjectRef:
     def __hash__(self) -> int:
         """Of the uid alone: a reconcile looks up ten times, and a string keeps its hash."""
         return hash(self.uid)
+
+
+namespace_of: Final = attrgetter("namespace")
+"""Whose an object's key is, for queues that serve namespaces in turn."""

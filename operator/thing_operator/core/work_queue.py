@@ -1,7 +1,8 @@
-"""A keyed work queue: level-triggered, coalescing, delayed, with backoff per key.
+"""A keyed work queue: level-triggered, coalescing, delayed, fair, with backoff per key.
 
 A key runs once at a time; whatever is added while it runs makes it run once more. What waits costs an entry
-in a heap, not a task: ten thousand idle keys cost nothing.
+in a heap, not a task: ten thousand idle keys cost nothing. Keys that are due are served by group in turn, and no group
+takes all places: keys that take long, or are added without end, hold up their own group only.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Generic, TypeVar
 from thing_operator.core.backoff import Backoff, rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import Retry, ThingOperatorError
+from thing_operator.core.fair_queue import FairQueue, Shares
 from thing_operator.core.keyed_heap import KeyedHeap
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,9 @@ Handler = Callable[[K], Awaitable[timedelta | None]]
 class WorkQueue(Generic[K]):
     """Runs a handler for each key that is due. The loop's clock drives the waiting; ``clock`` says what is due.
 
-    ``on_reconciled`` is called after each reconcile: whether it ended without an error, and its seconds.
+    ``concurrency``: reconciles under way at a time of one group alone; of all together twice as many. ``group_of``
+    says whose a key is. ``on_reconciled`` is called after each reconcile: whether it ended without an error, and its
+    seconds.
     """
 
     def __init__(
@@ -39,16 +43,20 @@ class WorkQueue(Generic[K]):
         concurrency: int,
         clock: Clock,
         backoff: Backoff,
+        group_of: Callable[[K], str],
         on_reconciled: Callable[[bool, float], None] = lambda _good, _seconds: None,
     ) -> None:
         self._handler = handler
         self._name = name
-        self._concurrency = concurrency
+        self._group_of = group_of
+        self._shares = Shares(2 * concurrency)
         self._clock = clock
         self._backoff = backoff
         self._recheck = rechecks(backoff.rng)
         self._on_reconciled = on_reconciled
         self._waiting: KeyedHeap[K, float] = KeyedHeap()
+        """Keys that are not due yet."""
+        self._due: FairQueue[K, float] = FairQueue(group_of)
         self._once_more: dict[K, float] = {}
         """When to run keys again that run now."""
         self._running: dict[K, asyncio.Task[None]] = {}
@@ -70,7 +78,7 @@ class WorkQueue(Generic[K]):
         return max(0.0, self._clock.monotonic() - min(self._all_due(), default=float("inf")))
 
     def _all_due(self) -> Iterator[float]:
-        return chain(self._waiting.ranks(), self._once_more.values())
+        return chain(self._waiting.ranks(), self._due.ranks(), self._once_more.values())
 
     def add(self, key: K, *, delay: timedelta = timedelta(0)) -> None:
         """Have the key run once more, ``delay`` from now or when it is due already, whichever is earlier."""
@@ -80,10 +88,19 @@ class WorkQueue(Generic[K]):
         if key in self._running:
             self._once_more[key] = min(due, self._once_more.get(key, due))
             return
+        if key in self._due:
+            return
         before = self._waiting.rank(key)
         if before is None or due < before:
-            self._waiting.put(key, due)
+            self._wait_until(due, key)
             self._changed.set()
+
+    def _wait_until(self, due: float, key: K) -> None:
+        if due > self._clock.monotonic():
+            self._waiting.put(key, due)
+        else:
+            self._waiting.discard(key)
+            self._due.put(key, due)
 
     async def start(self) -> asyncio.Task[None]:
         """Begin to run what is due; the task lives until :meth:`stop`."""
@@ -115,13 +132,19 @@ class WorkQueue(Generic[K]):
 
     def _run_what_is_due(self) -> float | None:
         """Start what may start; returns the seconds until the next key is due, None when only news can help."""
-        while len(self._running) < self._concurrency and (first := self._waiting.first()):
+        pause = self._collect_due()
+        while self._shares.free and (key := self._due.pop(self._shares.admits)) is not None:
+            self._shares.take(self._group_of(key))
+            self._running[key] = asyncio.create_task(self._run(key), name=f"reconcile {key}")
+        return pause
+
+    def _collect_due(self) -> float | None:
+        while first := self._waiting.first():
             key, due = first
             wait = due - self._clock.monotonic()
             if wait > 0:
                 return wait
-            self._waiting.discard(key)
-            self._running[key] = asyncio.create_task(self._run(key), name=f"reconcile {key}")
+            self._wait_until(due, key)
         return None
 
     async def _run(self, key: K) -> None:
@@ -139,6 +162,7 @@ class WorkQueue(Generic[K]):
         finally:
             self._on_reconciled(good, self._clock.monotonic() - began)
             del self._running[key]
+            self._shares.give_back(self._group_of(key))
             due = self._once_more.pop(key, None)
             if due is not None:
                 self._add(key, due)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
-from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.resource import ObjectKey, Resource, namespace_of
 from thing_operator.core.work_queue import WorkQueue
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.informer import Informer
@@ -40,8 +40,8 @@ class Controller:
         clock: Clock,
         rng: random.Random,
     ) -> None:
-        """``name`` is the queue's in metrics; ``concurrency``: reconciles under way at a time; ``rng``
-        spaces the tries of those that failed.
+        """``name`` is the queue's in metrics; ``concurrency``: reconciles of one namespace under way at
+        a time, see WorkQueue; ``rng`` spaces the tries of those that failed.
         """
         self.name = name
         self.cache = ObjectCache()
@@ -50,6 +50,7 @@ class Controller:
             name=f"queue of {name}",
             concurrency=concurrency,
             clock=clock,
+            group_of=namespace_of,
             backoff=Backoff(_FIRST_RETRY, _LONGEST_RETRY, rng, Jitter.FULL_ABOVE_BASE),
             on_reconciled=lambda good, seconds: on_reconciled(name, good, seconds),
         )

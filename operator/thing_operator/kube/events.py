@@ -7,10 +7,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 
 from thing_operator.api import names
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.fair_queue import FairQueue
 from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.rate_limit import RateLimiter, TokenBucket
 from thing_operator.core.reasons import Reason
@@ -31,6 +33,15 @@ _OBJECT_PER_SECOND = 1 / 15
 _MESSAGE_LIMIT = 1024
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pending:
+    """An Event that is still to be written."""
+
+    ref: ObjectRef
+    reason: Reason
+    message: str
+
+
 @dataclass(slots=True)
 class _Recorded:
     """An Event that the API server has: its name, how often it was counted, and when last."""
@@ -41,7 +52,11 @@ class _Recorded:
 
 
 class EventRecorder:
-    """Writes Events in a task of its own; when there are too many, of all or of one object, the newest are dropped."""
+    """Writes Events in a task of its own, by namespace in turn.
+
+    When there are too many of one object, the newest are dropped; when there are too many of all, the newest of the
+    namespace with the most.
+    """
 
     def __init__(
         self, client: ApiClient, *, clock: Clock, on_event: Callable[[Reason], None] = lambda _reason: None
@@ -50,7 +65,9 @@ class EventRecorder:
         self._client = client
         self._on_event = on_event
         self._clock = clock
-        self._queue: asyncio.Queue[tuple[ObjectRef, Reason, str]] = asyncio.Queue(_QUEUE_LIMIT)
+        self._queue: FairQueue[_Pending, float] = FairQueue(lambda pending: pending.ref.key.namespace)
+        self._order = count()
+        self._wake_up = asyncio.Event()
         self._recorded: OrderedDict[tuple[str, str, str], _Recorded] = OrderedDict()
         self._limiter = RateLimiter(_PER_SECOND, clock=clock)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
@@ -71,10 +88,16 @@ class EventRecorder:
         log.info("%s: %s: %s", ref.key, reason, message, extra=identity)
         self._on_event(reason)
         # The log has it: an object that flaps, or a fleet that starts, must not flood the API server.
-        if self._queue.full() or not self._bucket(ref.uid).try_take(self._clock.monotonic()):
+        if not self._bucket(ref.uid).try_take(self._clock.monotonic()) or not self._has_room(
+            ref.key.namespace
+        ):
             log.debug("too many Events: %s about %s is not recorded", reason, ref.key)
             return
-        self._queue.put_nowait((ref, reason, _bounded(message)))
+        self._queue.put(_Pending(ref, reason, _bounded(message)), next(self._order))
+        self._wake_up.set()
+
+    def _has_room(self, namespace: str) -> bool:
+        return len(self._queue) < _QUEUE_LIMIT or self._queue.crowd_out(namespace)
 
     async def start(self) -> asyncio.Task[None]:
         """Begin to write; the task lives until :meth:`stop`."""
@@ -90,17 +113,25 @@ class EventRecorder:
 
     async def _run(self) -> None:
         while True:
-            ref, reason, message = await self._queue.get()
+            self._wake_up.clear()
+            if not self._queue:
+                await self._wake_up.wait()
             await self._limiter.acquire()
-            try:
-                await self._write(ref, reason, message)
-                self._report_success(ref.key.namespace)
-            except NamespaceTerminatingError:
-                log.debug("%s goes with its namespace: no Event is recorded", ref.key)
-            except ThingOperatorError as error:
-                self._report_failure(ref.key, error)
-            except Exception:
-                log.exception("an Event about %s was not recorded", ref.key)
+            pending = self._queue.pop()
+            if pending is not None:
+                await self._record(pending)
+
+    async def _record(self, pending: _Pending) -> None:
+        key = pending.ref.key
+        try:
+            await self._write(pending.ref, pending.reason, pending.message)
+            self._report_success(key.namespace)
+        except NamespaceTerminatingError:
+            log.debug("%s goes with its namespace: no Event is recorded", key)
+        except ThingOperatorError as error:
+            self._report_failure(key, error)
+        except Exception:
+            log.exception("an Event about %s was not recorded", key)
 
     def _report_failure(self, key: ObjectKey, error: ThingOperatorError) -> None:
         self._lost[key.namespace] += 1

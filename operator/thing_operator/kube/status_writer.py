@@ -2,7 +2,7 @@
 
 Status writes are the scarcest resource of the whole system. The writer keeps what the API
 server holds, drops what would change nothing, spaces the writes of one object, spends a global budget
-fairly, and never loses the last value.
+by namespace in turn, and never loses the last value.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Any
 from thing_operator.core.backoff import Backoff, Jitter, rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.fair_queue import FairQueue
 from thing_operator.core.json_bytes import decode, encode, encoded
 from thing_operator.core.keyed_heap import KeyedHeap
 from thing_operator.core.log_limit import LogLimit
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 Status = Mapping[str, Any]
 
 _PARALLEL = 10
+_URGENT_TURNS = 8.0
+"""An urgent status goes ahead of so many turns of its namespace: at once, and no namespace before others for ever."""
 
 
 class StatusWriter:
@@ -69,8 +72,8 @@ class StatusWriter:
         self._entries: dict[ObjectRef, StatusEntry] = {}
         self._waiting: KeyedHeap[ObjectRef, float] = KeyedHeap()
         """Queued, by the time at which they are due."""
-        self._due: KeyedHeap[ObjectRef, tuple[bool, float]] = KeyedHeap()
-        """Queued and due, the urgent first, then by the time of the change."""
+        self._due: FairQueue[ObjectRef, tuple[bool, float]] = FairQueue(_namespace_of, head_start=_head_start)
+        """Queued and due, by namespace in turn; in each the urgent first, then by the time of the change."""
         self._writing: dict[ObjectRef, asyncio.Task[None]] = {}
         self._wake_up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -231,16 +234,14 @@ class StatusWriter:
             await self._limiter.acquire()
             # The limiter may have taken its time: the choice is made afresh, and the token is not lost.
             self._collect_due()
-            first = self._due.first()
-            if first is None:
+            ref = self._due.pop()
+            if ref is None:
                 self._limiter.refund()
                 continue
-            ref, _ = first
-            self._due.discard(ref)
             self._writing[ref] = asyncio.create_task(self._write(ref, self._entries[ref]))
 
     def _collect_due(self) -> float | None:
-        """Line up what has become due: urgent first, then the oldest change. Seconds until more will, if any."""
+        """Line up what has become due. Seconds until more will, if any."""
         now = self._clock.monotonic()
         while first := self._waiting.first():
             ref, due_at = first
@@ -341,6 +342,15 @@ class StatusWriter:
     def _deleted(self, ref: ObjectRef) -> None:
         self.drop(ref)
         self._on_deleted(ref)
+
+
+def _namespace_of(ref: ObjectRef) -> str:
+    return ref.key.namespace
+
+
+def _head_start(rank: tuple[bool, float]) -> float:
+    can_wait, _ = rank
+    return 0.0 if can_wait else _URGENT_TURNS
 
 
 def _operations(ref: ObjectRef, status: Encoded, if_version: str | None) -> Operations:

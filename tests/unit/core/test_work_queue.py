@@ -24,6 +24,7 @@ def make(  # type: ignore[no-untyped-def]
         handler,
         on_reconciled=on_reconciled,
         concurrency=concurrency,
+        group_of=lambda key: key.rpartition("/")[0],
         clock=FakeClock(loop_time),
         backoff=Backoff(
             timedelta(seconds=base), timedelta(seconds=base * 4), random.Random(1), Jitter.FULL_ABOVE_BASE
@@ -175,9 +176,8 @@ async def test_stop_waits_for_a_pass_and_cancels_one_that_takes_too_long() -> No
 
     queue = make(handler)
     await queue.start()
-    queue.add("short")
-    queue.add("long")
-    queue.add("not begun")
+    for key in ("short", "long", "not begun"):
+        queue.add(key)
     await asyncio.sleep(1)
     stopping = loop_time()
     await queue.stop(timeout=timedelta(seconds=10))
@@ -206,6 +206,43 @@ async def test_depth_and_age_count_what_is_due() -> None:
     release.set()
     await until(lambda: queue.depth == 0)
     assert queue.oldest_age == 0
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_a_group_whose_keys_never_end_does_not_keep_others_from_running() -> None:
+    seen: list[str] = []
+
+    async def handler(key: str) -> None:
+        seen.append(key)
+        if key.startswith("hangs"):
+            await asyncio.sleep(3600)
+
+    queue = make(handler, concurrency=4)
+    for number in range(100):
+        queue.add(f"hangs/{number}")
+    queue.add("good/1")
+    await queue.start()
+    await until(lambda: "good/1" in seen)
+    assert len(seen) == 5, "four of the group that hangs, as many as one alone may have"
+    queue.add("good/2")
+    await until(lambda: "good/2" in seen)
+    await queue.stop(timeout=timedelta(seconds=0))
+
+
+async def test_groups_are_served_in_turn() -> None:
+    seen: list[str] = []
+
+    async def handler(key: str) -> None:
+        seen.append(key)
+
+    queue = make(handler, concurrency=1)
+    for number in range(50):
+        queue.add(f"many/{number}")
+    queue.add("few/1", delay=timedelta(seconds=1))
+    await asyncio.sleep(2)
+    await queue.start()
+    await until(lambda: len(seen) == 51)
+    assert seen.index("few/1") <= 2
     await queue.stop(timeout=timedelta(seconds=1))
 
 

@@ -48,8 +48,12 @@ class RecorderOnFake:
         self.clock = FakeClock(loop_time)
         self.recorder = EventRecorder(self.client, clock=self.clock)
 
-    def record(self, name: str = "t", message: str = "m") -> None:
-        self.recorder.record(object_ref(name, uid=name), reason=Reason.ACCEPTED, message=message)
+    def record(self, name: str = "t", message: str = "m", *, namespace: str = "ns") -> None:
+        ref = object_ref(name, uid=f"{namespace}/{name}", namespace=namespace)
+        self.recorder.record(ref, reason=Reason.ACCEPTED, message=message)
+
+    def recorded_of(self, namespace: str) -> int:
+        return sum(event["metadata"]["namespace"] == namespace for event in self.client.made.values())
 
 
 @pytest.fixture
@@ -95,6 +99,17 @@ async def test_a_fleet_that_starts_is_recorded_slowly_and_not_beyond_the_first_t
     await until(lambda: len(setup.client.made) > 1000)
     last = list(setup.client.made.values())[-1]
     assert last["involvedObject"]["name"] == "after them"
+
+
+async def test_a_namespace_whose_fleet_fails_neither_delays_nor_crowds_out_the_events_of_another(
+    setup: RecorderOnFake,
+) -> None:
+    for number in range(1500):
+        setup.record(f"t{number}", namespace="loud")
+    for number in range(5):
+        setup.record(f"t{number}", namespace="quiet")
+    await until(lambda: setup.recorded_of("quiet") == 5, timeout=2)
+    await until(lambda: setup.recorded_of("loud") == 995, timeout=200)
 
 
 @pytest.mark.parametrize("error", [ApiUnavailableError("down"), ZeroDivisionError()])

@@ -268,6 +268,23 @@ async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() 
     assert [key.name for key, _ in setup.client.written] == ["t5", "t0", "t1", "t2", "t3", "t4"]
 
 
+@pytest.mark.parametrize("urgent", [False, True])
+async def test_a_namespace_that_takes_the_whole_budget_shares_it_with_another(*, urgent: bool) -> None:
+    made = WriterOnFake(rate=100)
+    await made.writer.start()
+    for number in range(3000):
+        loud = object_ref(f"t{number}", uid=f"loud {number}", namespace="loud")
+        made.writer.enqueue(loud, {"n": number}, urgent=urgent, min_interval=NOW)
+    await until(lambda: len(made.values()) > 200)
+    began = loop_time()
+    for number in range(10):
+        quiet = object_ref(f"t{number}", uid=f"quiet {number}", namespace="quiet")
+        made.writer.enqueue(quiet, {"n": number}, urgent=False, min_interval=NOW)
+    await until(lambda: sum(key.namespace == "quiet" for key, _ in made.client.written) == 10)
+    assert loop_time() - began < 1, "of a hundred a second half are theirs"
+    await made.writer.stop()
+
+
 async def test_a_lost_answer_does_not_hide_the_way_back(setup: WriterOnFake) -> None:
     setup.writer.seed(object_ref(), {"v": "A"})
     setup.client.lost = [ApiUnavailableError("the answer is lost")]
