@@ -19,13 +19,13 @@ def free_ports(count: int) -> tuple[int, ...]:
         return tuple(each.getsockname()[1] for each in sockets)
 
 
-def check_port(port: int, *, purpose: str, option: str) -> None:
-    """Raise LocalError when nobody can listen on ``port``; ``option`` is what the user set it with."""
-    with socket.socket() as probe:
+def check_port(port: int, *, purpose: str, option: str, address: str = LOOPBACK) -> None:
+    """Raise LocalError when nobody can listen on ``port`` of ``address``; ``option`` is what the user set it with."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         # As servers do: a port whose last connections are still in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((address, port))
         except OSError as error:
             raise LocalError(
                 f"port {port} for {purpose} cannot be used ({error.strerror}): stop what listens there, or "

@@ -63,9 +63,6 @@ class OperatorProcess:
             | {
                 "THING_OPERATOR_HEALTH__PORT": str(self.health_port),
                 "THING_OPERATOR_METRICS__PORT": str(self.metrics_port),
-                "THING_OPERATOR_BATCH__URL_HOSTS": "localhost",
-                "THING_OPERATOR_BATCH__CA_FILE": str(info.ca),
-                "THING_OPERATOR_BATCH__MANIFEST_URL": f"{info.api}/manifest/",
             }
             | self.settings
         )

@@ -7,23 +7,25 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from thing_operator_local.cli.places import RunningFolder
 from thing_operator_local.cloud.client import CloudInfo, MicSession
+from thing_operator_local.cloud.running import cloud_folder
 from thing_operator_local.errors import LocalError
 from thing_operator_local.files import write_secret
 from thing_operator_local.pki import KeyType
 
 
 def batch(
-    directory: Annotated[Path, typer.Option("--dir", help="folder of a running cloud")],
     size: Annotated[int, typer.Option(help="number of things, 1 to 1000", min=1, max=1000)],
     output: Annotated[Path, typer.Option(help="the zip to write; it holds private keys")],
+    directory: RunningFolder = None,
     thing_type: Annotated[str, typer.Option(help="id of the thing type")] = "thing",
     domain: Annotated[str, typer.Option(help="id of the domain")] = "root",
     key_type: Annotated[KeyType, typer.Option(help="ec is a hundred times quicker to make")] = KeyType.RSA,
 ) -> None:
     """Make a batch through the running cloud's MIC API and download its zip."""
     _check_place(output)
-    session = MicSession(CloudInfo.load(directory))
+    session = MicSession(CloudInfo.load(cloud_folder(directory)))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"{size} things", total=size)

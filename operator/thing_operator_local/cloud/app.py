@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
+from thing_operator_local.cloud.address import CloudAddress, bracketed
 from thing_operator_local.cloud.batches import Batches
 from thing_operator_local.cloud.broker import PUBLISHES_PER_SECOND, Broker
 from thing_operator_local.cloud.control import ControlDoor
@@ -25,14 +26,16 @@ from thing_operator_local.cloud.mic_searches import MicSearches
 from thing_operator_local.cloud.mic_thing_types import MicThingTypes
 from thing_operator_local.cloud.mic_things import MicThings
 from thing_operator_local.cloud.observations import Observations
+from thing_operator_local.cloud.refusals import REFUSALS, note_refusals
 from thing_operator_local.cloud.registry import Registry
+from thing_operator_local.cloud.running import announced
 from thing_operator_local.cloud.seeded_random import SeededRandom
 from thing_operator_local.cloud.service_link import ServiceLink
 from thing_operator_local.cloud.shadow_service import ShadowOptions, ShadowService
 from thing_operator_local.cloud.shadows import IN_FLIGHT, Shadows
 from thing_operator_local.cloud.store import Store
 from thing_operator_local.errors import LocalError
-from thing_operator_local.ports import HOST, LOOPBACK, check_port
+from thing_operator_local.ports import LOOPBACK, check_port
 from thing_operator_local.toolchain.cache import file_lock
 
 _WATCH_INTERVAL: Final = 0.5
@@ -46,6 +49,8 @@ class CloudOptions:
     folder: Path
     mqtt_port: int | None = None
     http_port: int | None = None
+    data_plane_port: int | None = None
+    address: CloudAddress = field(default_factory=CloudAddress)
     token_seconds: float = 900.0
     """How long a login of the MIC API is good for."""
     url_seconds: float = 900.0
@@ -82,7 +87,7 @@ def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[s
             f"a local cloud already runs in {layout.root}: stop it or choose another folder with --dir",
         )
 
-    with file_lock(layout.lock, taken=taken):
+    with file_lock(layout.lock, taken=taken), announced(layout.root):
         try:
             asyncio.run(_serve(options, layout, broker, on_ready))
         finally:
@@ -102,6 +107,7 @@ async def _serve(
         on_ready(info)
         while not stop.is_set():
             cloud.check_running()
+            cloud.note_refusals()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_WATCH_INTERVAL):
                     await stop.wait()
@@ -115,7 +121,7 @@ class _Cloud:
         self._layout = layout
         self._stack = stack
         self._last_ports = _last_ports(layout.ports)
-        self._pki = CloudKeys(layout)
+        self._pki = CloudKeys(layout, names=options.address.names)
         self._store = Store(layout.database)
         stack.callback(self._store.close)
         self._random = SeededRandom.kept(self._store, options.seed)
@@ -132,6 +138,11 @@ class _Cloud:
         self._broker.check_running()
         self._link.check_connected()
 
+    def note_refusals(self) -> None:
+        """Hand on whom the broker turned away since the last call."""
+        for line in self._broker.new_refusals():
+            REFUSALS.info("%s", line)
+
     async def start(self, program: Path) -> dict[str, Any]:
         """Start all; returns what is to be in cloud.json."""
         mqtt_port = self._port(self._options.mqtt_port, "mqtt", option="--mqtt-port")
@@ -141,6 +152,7 @@ class _Cloud:
             self._layout,
             self._pki.broker_files,
             publishes_per_second=self._options.publishes_per_second,
+            address=self._options.address,
         )
         await self._start_broker(mqtt_port)
         self._stack.callback(self._broker.stop)
@@ -156,11 +168,13 @@ class _Cloud:
         await self._start_control()
         ports = {"mqtt": self._broker.port, "http": http_port, "dataPlane": data_port}
         write_json(self._layout.ports, ports)
+        host = self._options.address.host
         return {
-            "mqtt": {"host": HOST, "port": self._broker.port},
+            "mqtt": {"host": host, "port": self._broker.port},
             "ca": str(self._layout.ca),
-            "api": f"https://{HOST}:{http_port}",
-            "dataPlane": f"https://{HOST}:{data_port}",
+            "api": f"https://{bracketed(host)}:{http_port}",
+            "dataPlane": f"https://{bracketed(host)}:{data_port}",
+            "hostnames": list(self._options.address.names),
             "apiKey": account.api_key,
             "userName": account.user_name,
             "password": account.password,
@@ -182,7 +196,7 @@ class _Cloud:
         identities = self._registry.identities()
         await asyncio.to_thread(self._broker.start, port=port, identities=identities)
         self._registry.announce = self._announce
-        await self._link.connect(HOST, self._broker.port, self._shadows.handle_messages)
+        await self._link.connect(self._options.address.host, self._broker.port, self._shadows.handle_messages)
 
     async def _restart_broker(self) -> None:
         async with self._broker_up:
@@ -203,7 +217,7 @@ class _Cloud:
             random=self._random,
             clock=time.time,
         )
-        port = self._port(None, "dataPlane", option="")
+        port = self._port(self._options.data_plane_port, "dataPlane", option="--data-plane-port")
         return await self._listen(plane.application(), port, self._pki.server_context(clients=True))
 
     async def _start_mic_api(self, account: MicAccount, port: int) -> int:
@@ -221,34 +235,47 @@ class _Cloud:
             MicThings(self._registry, self._shadows, user=account.user_name),
             MicThingTypes(self._store, self._registry),
         )
-        api = MicApi(account, batches, parts, random=self._random, clock_ms=_now_ms)
+        api = MicApi(
+            account,
+            batches,
+            parts,
+            random=self._random,
+            clock_ms=_now_ms,
+            hostnames=self._options.address.further,
+        )
         api.port = await self._listen(api.application(), port, self._pki.server_context(clients=False))
         batches.resume()
         return api.port
 
     async def _start_control(self) -> None:
         door = ControlDoor(self._shadows, self._broker, self._restart_broker)
-        port = await self._listen(door.application(), 0, None)
+        port = await self._listen(door.application(), 0, None, address=LOOPBACK)
         write_json(self._layout.control, {"port": port, "token": door.token})
         self._stack.callback(self._layout.control.unlink, missing_ok=True)
 
-    async def _listen(self, app: web.Application, port: int, context: ssl.SSLContext | None) -> int:
+    async def _listen(
+        self, app: web.Application, port: int, context: ssl.SSLContext | None, *, address: str | None = None
+    ) -> int:
+        app.middlewares.insert(0, note_refusals)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         try:
-            await web.TCPSite(runner, LOOPBACK, port, ssl_context=context).start()
+            await web.TCPSite(
+                runner, address or self._options.address.listen, port, ssl_context=context
+            ).start()
         except OSError as error:  # somebody was faster since the port was found free
             raise LocalError(f"port {port} cannot be used ({error.strerror}): try again") from None
         bound: int = runner.addresses[0][1]
         return bound
 
     def _port(self, asked: int | None, name: str, *, option: str) -> int:
+        listen = self._options.address.listen
         if asked:
-            check_port(asked, purpose=f"the local cloud ({name})", option=option)
+            check_port(asked, purpose=f"the local cloud ({name})", option=option, address=listen)
             return asked
         try:
-            check_port(last := self._last_ports.get(name, 0), purpose=name, option=option)
+            check_port(last := self._last_ports.get(name, 0), purpose=name, option=option, address=listen)
         except LocalError:
             return 0
         return last

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from thing_operator_local.cloud.address import CloudAddress
 from thing_operator_local.cloud.layout import CloudLayout, write_json
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
@@ -62,7 +63,7 @@ class BrokerFiles:
 
 
 class Broker:
-    """One broker on loopback. ``start`` and ``stop`` block; the rest is for the loop."""
+    """One broker. ``start`` and ``stop`` block; the rest is for the loop."""
 
     def __init__(
         self,
@@ -72,13 +73,18 @@ class Broker:
         *,
         minimum_keep_alive: int = 30,
         publishes_per_second: int | None = PUBLISHES_PER_SECOND,
+        address: CloudAddress | None = None,
     ) -> None:
-        """``minimum_keep_alive`` is in seconds; AWS has 30. ``publishes_per_second`` None for no limit."""
+        """``address`` None is loopback.
+
+        ``minimum_keep_alive`` is in seconds; AWS has 30. ``publishes_per_second`` None for no limit."""
         self._program = program
         self._minimum_keep_alive = minimum_keep_alive
         self._publishes_per_second = publishes_per_second
         self._layout = layout
         self._files = files
+        self._address = address or CloudAddress()
+        self._log_read = 0
         self._token = secrets.token_hex(16)
         self._process: ChildProcess | None = None
         self._admin = ""
@@ -88,7 +94,7 @@ class Broker:
         """Start and return when it listens; ``port`` 0 for a free one. Raises LocalError."""
         write_json(self._layout.identities, identities)
         config = {
-            "listen": f"{LOOPBACK}:{port}",
+            "listen": self._address.at(port),
             "adminListen": f"{LOOPBACK}:0",
             "adminToken": self._token,
             "certificates": [
@@ -103,6 +109,7 @@ class Broker:
         write_json(self._layout.broker_config, config)
         log = self._layout.broker_log
         log.unlink(missing_ok=True)
+        self._log_read = 0
         command = [self._program, self._layout.broker_config]
         self._process = ChildProcess(command, name="the broker", log=log)
         try:
@@ -128,6 +135,16 @@ class Broker:
         """Raise LocalError when it has ended by itself."""
         if self._process is not None:
             self._process.check_running()
+
+    def new_refusals(self) -> list[str]:
+        """Lines of its log since the last call: whom it turned away, and why."""
+        with self._layout.broker_log.open("rb") as log:
+            log.seek(self._log_read)
+            lines = log.read().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        is_first = self._log_read == 0  # its first line has the ports
+        self._log_read += sum(map(len, whole))
+        return [line.decode(errors="replace").rstrip() for line in whole[is_first:]]
 
     async def reload(self, identities: dict[str, str]) -> None:
         """Make these certificates the valid ones; sessions of others are closed."""

@@ -4,6 +4,7 @@ Things get what MIC gives: ``CN=AWS IoT Certificate``, RSA-2048 with a PKCS#1 ke
 to the end of 2049 (docs/background/mic.md#inside-the-files).
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -39,14 +40,16 @@ class ThingAuthority(CertificateAuthority):
 class ServerAuthority(CertificateAuthority):
     """Signs for the cloud's servers: what clients trust, like Amazon's roots."""
 
-    def server(self, key_type: KeyType = KeyType.EC) -> IssuedCredentials:
-        """New credentials of a server on this machine."""
+    def server(
+        self, key_type: KeyType = KeyType.EC, *, names: Sequence[str] = (HOST, LOOPBACK)
+    ) -> IssuedCredentials:
+        """New credentials of a server on this machine; ``names`` are host names and IP addresses."""
         return self.issue(
             named(HOST),
             not_after=datetime.now(UTC) + _SERVER_LIFE,
             key_type=key_type,
             purpose=ExtendedKeyUsageOID.SERVER_AUTH,
-            names=[x509.DNSName(HOST), x509.IPAddress(ip_address(LOOPBACK))],
+            names=[_general_name(each) for each in names],
         )
 
 
@@ -62,3 +65,10 @@ def thing_authority(folder: Path) -> ThingAuthority:
     return ThingAuthority.kept(
         folder, "things-ca", subject=subject, not_after=_NOT_AFTER, key_type=KeyType.RSA
     )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -5,33 +5,42 @@ verified TLS.
 """
 
 import base64
-import io
 import json
 import ssl
 import sys
-import tempfile
 import time
-import zipfile
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPSConnection
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
+from thing_operator_local.cloud.address import bracketed
+from thing_operator_local.cloud.https import CloudRefusedError, request
 from thing_operator_local.cloud.layout import CloudLayout
+from thing_operator_local.cloud.shadow_topics import CHILD_MARK
+from thing_operator_local.cloud.thing import CloudThing, ThingFiles, things_of_zip
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import HOST
 from thing_operator_local.processes import ChildProcess, StartedWithContext, wait_until
 from thing_operator_local.toolchain import Reporter
 
+__all__ = [
+    "CloudClient",
+    "CloudInfo",
+    "CloudRefusedError",
+    "CloudThing",
+    "LocalCloud",
+    "MicSession",
+    "ThingFiles",
+]
+
 Json = dict[str, Any]
 
 _READY_WITHIN = 120.0
-_TIMEOUT = 30.0
 _BATCH_WITHIN = 300.0
 _POLL = 0.1
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ class CloudInfo:
     api_key: str = field(repr=False)
     user_name: str
     password: str = field(repr=False)
+    hostnames: tuple[str, ...] = ()
+    """All names and addresses that its certificates are for."""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -65,16 +76,23 @@ class CloudInfo:
             api_key=found["apiKey"],
             user_name=found["userName"],
             password=found["password"],
+            hostnames=tuple(found["hostnames"]),
         )
 
-
-@dataclass(frozen=True, slots=True)
-class CloudThing:
-    """A thing of a batch: its name and what lets one speak for it."""
-
-    name: str
-    certificate_pem: bytes = field(repr=False)
-    private_key_pem: bytes = field(repr=False)
+    def at(self, hostname: str) -> Self:
+        """The same, reached by another of its names. Raises LocalError for a name that its certificates lack."""
+        if hostname not in self.hostnames:
+            raise LocalError(
+                f"this cloud's certificates are not for {hostname}, but for {', '.join(self.hostnames)}: "
+                f"start it with --hostname {hostname}"
+            )
+        base = f"https://{bracketed(hostname)}"
+        return replace(
+            self,
+            mqtt_host=hostname,
+            api=f"{base}:{urlsplit(self.api).port}",
+            data_plane=f"{base}:{urlsplit(self.data_plane).port}",
+        )
 
 
 class MicSession:
@@ -125,7 +143,7 @@ class MicSession:
             if found.get("errors"):
                 raise LocalError(f"the batch was not made: {found['errors']}")
             if found.get("url"):
-                return _request(self._context, "GET", found["url"])
+                return request(self._context, "GET", found["url"])
             time.sleep(_POLL)
         raise LocalError(f"the batch was not made within {_BATCH_WITHIN:.0f} s")
 
@@ -133,7 +151,26 @@ class MicSession:
         """Give a thing a new certificate, the old one is worth nothing then; returns its zip."""
         url = f"{self._root}/things/{quote(name, safe='')}/certificate"
         self._request("POST", url, {"keyType": key_type})
+        return self.certificate(name)
+
+    def certificate(self, name: str) -> bytes:
+        """The zip with a thing's certificate and key; empty for a networked child, which has none."""
+        url = f"{self._root}/things/{quote(name, safe='')}/certificate"
         return base64.b64decode(self._request("GET", url), validate=True)
+
+    def find_things(self) -> Iterator[Json]:
+        """All things, by name, networked children among them; ``shadow`` of each is its classic shadow."""
+        after: Json = {}
+        while True:
+            query = {"size": _PAGE, "sort": "thingName", "query": {"match_all": {}}} | after
+            found = self._call(
+                "POST", f"{self._root}/things/find", {"type": "thing,sub_thing", "query": query}
+            )
+            hits = found["hits"]["hits"]
+            yield from (hit["_source"] for hit in hits)
+            if len(hits) < _PAGE:
+                return
+            after = {"search_after": hits[-1]["sort"]}
 
     def delete_thing(self, name: str) -> None:
         """Delete a thing: its sessions end, and its shadows and networked children go with it."""
@@ -144,19 +181,15 @@ class MicSession:
         return found
 
     def _request(self, method: str, url: str, body: Json | None = None) -> bytes:
-        return _request(self._context, method, url, body=body, headers=self._headers)
+        return request(self._context, method, url, body=body, headers=self._headers)
 
 
-class LocalCloud(StartedWithContext):
-    """A cloud in a folder, run as a child process that never outlives this one. A context manager."""
+class CloudClient:
+    """The cloud that runs in a folder, whoever started it: order batches, report, look at shadows."""
 
-    def __init__(self, folder: Path, *, reporter: Reporter, seed: int | None = None) -> None:
-        """``seed`` makes the secrets, ids and tokens of a new folder the same each time."""
-        self._seed = seed
+    def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
-        self._reporter = reporter
-        self._process: ChildProcess | None = None
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._contexts: dict[bytes, ssl.SSLContext] = {}
 
     @property
     def folder(self) -> Path:
@@ -167,6 +200,82 @@ class LocalCloud(StartedWithContext):
     def info(self) -> CloudInfo:
         """Hosts, ports, CA and secrets of the running cloud."""
         return CloudInfo.load(self._folder)
+
+    def create_batch(
+        self, size: int, *, thing_type: str = "thing", domain: str = "root", key_type: str = "rsa"
+    ) -> bytes:
+        """A batch made through the MIC API, as its zip."""
+        session = MicSession(self.info)
+        return session.create_batch(size, thing_type=thing_type, domain=domain, key_type=key_type)
+
+    def replace_certificate(self, thing: CloudThing, *, key_type: str = "ec") -> CloudThing:
+        """The thing with a new certificate and key, made through the MIC API; the old ones work no more."""
+        data = MicSession(self.info).replace_certificate(thing.name, key_type=key_type)
+        return self.things(data)[thing.name]
+
+    def things(self, data: bytes) -> dict[str, CloudThing]:
+        """The things of a batch's zip by name."""
+        return things_of_zip(data, ca=self.info.ca)
+
+    def thing(self, name: str) -> CloudThing:
+        """A thing that the cloud has, with its certificate; a networked child's is its parent's.
+
+        Raises LocalError when there is no such thing.
+        """
+        owner = name.partition(CHILD_MARK)[0]
+        try:
+            found = self.things(MicSession(self.info).certificate(owner))[owner]
+        except CloudRefusedError as error:
+            if error.status == 404:
+                raise LocalError(
+                    f"the cloud has no thing {owner}: thing-operator cloud things lists them"
+                ) from None
+            raise
+        return replace(found, name=name)
+
+    def get_shadow(self, thing: CloudThing, *, shadow: str | None = None) -> Json | None:
+        """The thing's shadow document over AWS's data plane, None when there is none."""
+        return self._data_plane("GET", thing, shadow=shadow)
+
+    def update_shadow(
+        self, thing: CloudThing, state: Mapping[str, Any], *, shadow: str | None = None
+    ) -> Json:
+        """Update the shadow as another client of the thing would."""
+        return self._data_plane("POST", thing, shadow=shadow, body={"state": state}) or {}
+
+    def delete_shadow(self, thing: CloudThing, *, shadow: str | None = None) -> None:
+        """Delete the shadow; that there is none is fine."""
+        self._data_plane("DELETE", thing, shadow=shadow)
+
+    def _data_plane(
+        self, method: str, thing: CloudThing, *, shadow: str | None, body: Json | None = None
+    ) -> Json | None:
+        query = f"?{urlencode({'name': shadow})}" if shadow else ""
+        url = f"{self.info.data_plane}/things/{quote(thing.name, safe='')}/shadow{query}"
+        try:
+            found: Json = json.loads(request(self._context(thing), method, url, body=body))
+        except CloudRefusedError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    def _context(self, thing: CloudThing) -> ssl.SSLContext:
+        key = thing.certificate_pem
+        if key not in self._contexts:
+            self._contexts[key] = replace(thing, ca=self.info.ca).ssl_context()
+        return self._contexts[key]
+
+
+class LocalCloud(CloudClient, StartedWithContext):
+    """A cloud in a folder, run as a child process that never outlives this one. A context manager."""
+
+    def __init__(self, folder: Path, *, reporter: Reporter, seed: int | None = None) -> None:
+        """``seed`` makes the secrets, ids and tokens of a new folder the same each time."""
+        super().__init__(folder)
+        self._seed = seed
+        self._reporter = reporter
+        self._process: ChildProcess | None = None
 
     def start(self) -> None:
         """Run it and return when it is ready. Raises LocalError with the end of its log otherwise."""
@@ -197,107 +306,3 @@ class LocalCloud(StartedWithContext):
         """Stop and start again, with the same state and, if they are still free, the same ports."""
         self.stop(grace=grace)
         self.start()
-
-    def create_batch(
-        self, size: int, *, thing_type: str = "thing", domain: str = "root", key_type: str = "rsa"
-    ) -> bytes:
-        """A batch made through the MIC API, as its zip."""
-        session = MicSession(self.info)
-        return session.create_batch(size, thing_type=thing_type, domain=domain, key_type=key_type)
-
-    def replace_certificate(self, thing: CloudThing, *, key_type: str = "ec") -> CloudThing:
-        """The thing with a new certificate and key, made through the MIC API; the old ones work no more."""
-        data = MicSession(self.info).replace_certificate(thing.name, key_type=key_type)
-        return self.things(data)[thing.name]
-
-    def things(self, data: bytes) -> dict[str, CloudThing]:
-        """The things of a batch's zip by name."""
-        found = {}
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.namelist():
-                name, _, file = entry.partition("/")
-                if file == "cert.pem":
-                    key = archive.read(f"{name}/privkey.pem")
-                    found[name] = CloudThing(name, archive.read(entry), key)
-        return found
-
-    def get_shadow(self, thing: CloudThing, *, shadow: str | None = None) -> Json | None:
-        """The thing's shadow document over AWS's data plane, None when there is none."""
-        return self._data_plane("GET", thing, shadow=shadow)
-
-    def update_shadow(
-        self, thing: CloudThing, state: Mapping[str, Any], *, shadow: str | None = None
-    ) -> Json:
-        """Update the shadow as another client of the thing would."""
-        return self._data_plane("POST", thing, shadow=shadow, body={"state": state}) or {}
-
-    def delete_shadow(self, thing: CloudThing, *, shadow: str | None = None) -> None:
-        """Delete the shadow; that there is none is fine."""
-        self._data_plane("DELETE", thing, shadow=shadow)
-
-    def _data_plane(
-        self, method: str, thing: CloudThing, *, shadow: str | None, body: Json | None = None
-    ) -> Json | None:
-        query = f"?{urlencode({'name': shadow})}" if shadow else ""
-        url = f"{self.info.data_plane}/things/{quote(thing.name, safe='')}/shadow{query}"
-        try:
-            found: Json = json.loads(_request(self._context(thing), method, url, body=body))
-        except CloudRefusedError as error:
-            if error.status == 404:
-                return None
-            raise
-        return found
-
-    def _context(self, thing: CloudThing) -> ssl.SSLContext:
-        fingerprint = thing.certificate_pem.hex()
-        if fingerprint not in self._contexts:
-            context = ssl.create_default_context(cafile=self.info.ca)
-            with tempfile.NamedTemporaryFile() as pair:
-                # ssl reads files only; this one is the owner's alone and removed at once.
-                pair.write(thing.certificate_pem + thing.private_key_pem)
-                pair.flush()
-                context.load_cert_chain(pair.name)
-            self._contexts[fingerprint] = context
-        return self._contexts[fingerprint]
-
-
-class CloudRefusedError(LocalError):
-    """The cloud answered with an error; ``status`` is HTTP's."""
-
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def _request(
-    context: ssl.SSLContext,
-    method: str,
-    url: str,
-    *,
-    body: Json | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> bytes:
-    parts = urlsplit(url)
-    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    data = None if body is None else json.dumps(body)
-    kind = {"Content-Type": "application/json"} if data else {}
-    connection = HTTPSConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT, context=context)
-    with closing(connection):
-        try:
-            connection.request(method, path, body=data, headers={**kind, **(headers or {})})
-            response = connection.getresponse()
-            content = response.read()
-        except (OSError, HTTPException) as error:
-            where = f"{parts.hostname}:{parts.port}"
-            raise LocalError(f"the cloud at {where} does not answer: {error}") from None
-    if response.status >= 300:
-        raise CloudRefusedError(
-            f"{method} {parts.path}: {response.status} {_message(content)}", status=response.status
-        )
-    return content
-
-
-def _message(content: bytes) -> str:
-    with suppress(ValueError, AttributeError):
-        return str(json.loads(content).get("message", ""))
-    return content[:200].decode(errors="replace")

@@ -12,10 +12,15 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from thing_operator_local.cloud.broker import PublishRefusedError
-from thing_operator_local.cloud.registry import CHILD_MARK, Registry
+from thing_operator_local.cloud.registry import Registry
 from thing_operator_local.cloud.seeded_random import SeededRandom
 from thing_operator_local.cloud.shadow_service import ShadowRequest
-from thing_operator_local.cloud.shadow_topics import ShadowOperation, is_shadow_name, is_thing_name
+from thing_operator_local.cloud.shadow_topics import (
+    CHILD_MARK,
+    ShadowOperation,
+    is_shadow_name,
+    is_thing_name,
+)
 from thing_operator_local.cloud.shadows import Shadows
 
 _ERROR_TYPES: Final = {

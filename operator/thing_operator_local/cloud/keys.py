@@ -1,6 +1,7 @@
 """The keys and certificates of one cloud, in its folder."""
 
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
 from thing_operator_local.cloud.broker import BrokerFiles, CertificateFiles
@@ -8,6 +9,7 @@ from thing_operator_local.cloud.certificates import ThingAuthority, server_autho
 from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.files import write_secret
 from thing_operator_local.pki import IssuedCredentials, KeyType
+from thing_operator_local.ports import HOST, LOOPBACK
 
 _KEY_TYPES: Final = (KeyType.EC, KeyType.RSA)
 """A server has one certificate of each, below a root of its kind, as AWS does; what a client can use, it gets."""
@@ -16,12 +18,13 @@ _KEY_TYPES: Final = (KeyType.EC, KeyType.RSA)
 class CloudKeys:
     """The certificates of one cloud: the authorities are kept, servers get new ones at each start."""
 
-    def __init__(self, layout: CloudLayout) -> None:
+    def __init__(self, layout: CloudLayout, *, names: Sequence[str] = (HOST, LOOPBACK)) -> None:
+        """``names``: what the servers' certificates are for."""
         self._layout = layout
         authorities = {each: server_authority(layout.pki, each) for each in _KEY_TYPES}
         write_secret(layout.ca, "".join(each.certificate for each in authorities.values()).encode())
         for key_type, authority in authorities.items():
-            self._write(f"server-{key_type}", authority.server(key_type))
+            self._write(f"server-{key_type}", authority.server(key_type, names=names))
         self.things: ThingAuthority = thing_authority(layout.pki)
         self.service = self._write("service", self.things.service())
 

@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from thing_operator_local.cloud.address import bracketed
 from thing_operator_local.cloud.batches import DOWNLOADS, Batches, BatchFilter, BatchRequest
 from thing_operator_local.cloud.mic_auth import MicAccount, MicAuth, unknown_path
 from thing_operator_local.cloud.mic_requests import (
@@ -50,7 +51,10 @@ class MicApi:
         *,
         random: SeededRandom,
         clock_ms: Callable[[], int],
+        hostnames: Iterable[str] = (),
     ) -> None:
+        """``hostnames``: what else it may be called; who comes by one of them is sent on by the same."""
+        self._hostnames = frozenset(hostnames)
         self._account = account
         self._batches = batches
         self._parts = tuple(parts)
@@ -92,18 +96,20 @@ class MicApi:
 
     async def _manifest(self, request: web.Request) -> web.Response:
         host = request.query.get("hostname", "").partition(":")[0]
-        return web.json_response(self._facts() if host in {HOST, LOOPBACK} else {})
+        known = {HOST, LOOPBACK} | self._hostnames
+        return web.json_response(self._facts(request) if host in known else {})
 
-    async def _metadata(self, _request: web.Request) -> web.Response:
-        return web.json_response(self._facts() | {"ApiKey": self._account.api_key})
+    async def _metadata(self, request: web.Request) -> web.Response:
+        return web.json_response(self._facts(request) | {"ApiKey": self._account.api_key})
 
-    def _facts(self) -> Json:
+    def _facts(self, request: web.Request) -> Json:
+        host = self._host(request)
         return {
-            "ApiGatewayRootUrl": self._base,
+            "ApiGatewayRootUrl": self._base(request),
             "StackName": STACK,
             "Region": "eu-west-1",
-            "IotEndpoint": HOST,
-            "IotEndpointATS": HOST,
+            "IotEndpoint": host,
+            "IotEndpointATS": host,
             "IdentityPool": "eu-west-1:00000000-0000-0000-0000-000000000000",
             "UserPool": "eu-west-1_local",
             "UserPoolClient": "local",
@@ -113,9 +119,12 @@ class MicApi:
             "Rev": "local",
         }
 
-    @property
-    def _base(self) -> str:
-        return f"https://{HOST}:{self.port}"
+    def _base(self, request: web.Request) -> str:
+        return f"https://{bracketed(self._host(request))}:{self.port}"
+
+    def _host(self, request: web.Request) -> str:
+        asked = request.url.host
+        return asked if asked is not None and asked in self._hostnames else HOST
 
     async def _login(self, request: web.Request) -> web.Response:
         body = await json_body(request)
@@ -148,7 +157,7 @@ class MicApi:
             return (*request.query.getall(name, ()), *request.query.getall(f"{name}[]", ()))
 
         wanted = BatchFilter(given("domains"), given("thingTypes"), given("freeTexts"))
-        return web.json_response(self._batches.listed(wanted, base=self._base))
+        return web.json_response(self._batches.listed(wanted, base=self._base(request)))
 
     async def _order_batch(self, request: web.Request) -> web.Response:
         body = await json_body(request)

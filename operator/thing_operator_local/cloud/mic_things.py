@@ -15,8 +15,8 @@ from thing_operator_local.cloud.mic_requests import (
     protocol_of,
     thing_type_of,
 )
-from thing_operator_local.cloud.registry import CHILD_MARK, Registry, Thing
-from thing_operator_local.cloud.shadow_topics import is_thing_name
+from thing_operator_local.cloud.registry import Registry, Thing
+from thing_operator_local.cloud.shadow_topics import CHILD_MARK, is_thing_name
 from thing_operator_local.cloud.shadows import Shadows
 from thing_operator_local.pki import KeyType
 

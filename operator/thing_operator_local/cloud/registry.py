@@ -5,14 +5,11 @@ import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from typing import Final
 
 from thing_operator_local.cloud.certificates import ThingAuthority
+from thing_operator_local.cloud.shadow_topics import CHILD_MARK
 from thing_operator_local.cloud.store import Store
 from thing_operator_local.pki import IssuedCredentials, KeyType
-
-CHILD_MARK: Final = "__"
-"""Between the names of a parent and its networked child (docs/background/mic.md#networked-things)."""
 
 _NEXT_NAME = "nextThingNumber"
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+CHILD_MARK: Final = "__"
+"""Between the names of a parent and its networked child (docs/background/mic.md#networked-things)."""
+
 _NAME_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + ":_-")
 _THING_NAME_LIMIT: Final = 128
 _SHADOW_NAME_LIMIT: Final = 64

@@ -17,11 +17,12 @@ from typing import Any, Final
 from thing_operator_local.cloud.faults import AtTime, Faults
 from thing_operator_local.cloud.json_text import load_object
 from thing_operator_local.cloud.observations import Observations
-from thing_operator_local.cloud.registry import CHILD_MARK, Registry
+from thing_operator_local.cloud.refusals import REFUSALS, message_of
+from thing_operator_local.cloud.registry import Registry
 from thing_operator_local.cloud.service_link import Message
 from thing_operator_local.cloud.shadow_requests import token_of
 from thing_operator_local.cloud.shadow_service import Publication, ShadowAnswer, ShadowRequest, ShadowService
-from thing_operator_local.cloud.shadow_topics import ShadowAddress, ShadowOperation, read_topic
+from thing_operator_local.cloud.shadow_topics import CHILD_MARK, ShadowAddress, ShadowOperation, read_topic
 from thing_operator_local.cloud.store import Store
 
 _log = logging.getLogger(__name__)
@@ -127,6 +128,9 @@ class Shadows:
         limit = self._in_flight_limit
         too_many = limit is not None and self._in_flight[request.thing] > limit
         outcome = _refused(request, 429, self._clock_ms()) if too_many else self._handle(request)
+        if not outcome.accepted:
+            said = message_of(outcome.payload.decode(errors="replace"))
+            REFUSALS.info("%s of %s over MQTT: %s %s", request.operation, request.thing, outcome.code, said)
         return self.faults.shape(request, outcome.publications)
 
     def _apply_mic_rule(self, topic: str, payload: bytes) -> list[AtTime]:

@@ -72,7 +72,8 @@ def test_nobody_else_may_read_keys(own_cloud: LocalCloud, thing: CloudThing) -> 
 def test_cloud_json_is_there_only_while_it_runs(own_cloud: LocalCloud) -> None:
     layout = CloudLayout(own_cloud.info.ca.parent.parent)
     found = json.loads(layout.info.read_bytes())
-    assert set(found) == {"mqtt", "ca", "api", "dataPlane", "apiKey", "userName", "password"}
+    places = {"mqtt", "ca", "api", "dataPlane", "hostnames"}
+    assert set(found) == places | {"apiKey", "userName", "password"}
     assert set(found["mqtt"]) == {"host", "port"}
     own_cloud.stop()
     assert not layout.info.exists()
