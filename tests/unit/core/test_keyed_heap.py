@@ -1,5 +1,6 @@
 """The heap under the queue and the status writer, against a plain dict as its model."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,11 +42,10 @@ def test_equal_ranks_come_in_the_order_in_which_they_were_put() -> None:
     heap: KeyedHeap[str, float] = KeyedHeap()
     for key in "cab":
         heap.put(key, 1.0)
-    order = []
-    while first := heap.first():
-        order.append(first[0])
-        heap.discard(first[0])
-    assert order == ["c", "a", "b"]
+    assert heap.last() == "b"
+    assert [heap.pop() for _ in range(3)] == ["c", "a", "b"]
+    with pytest.raises(KeyError):
+        heap.pop()
 
 
 def test_ranks_that_no_longer_hold_do_not_pile_up() -> None:

@@ -53,6 +53,22 @@ async def test_a_key_added_while_it_runs_runs_once_more() -> None:
     assert runs == 2
 
 
+async def test_what_is_due_sooner_does_not_wait_for_what_is_added_later() -> None:
+    ran_at: list[float] = []
+
+    async def handler(key: str) -> None:
+        ran_at.append(loop_time())
+
+    queue = make(handler)
+    began = loop_time()
+    await queue.start()
+    queue.add("a", delay=timedelta(seconds=5))
+    queue.add("a", delay=timedelta(seconds=9))
+    await until(lambda: bool(ran_at))
+    await queue.stop(timeout=timedelta(seconds=1))
+    assert ran_at[0] - began == pytest.approx(5, abs=0.1)
+
+
 async def test_failures_back_off_and_success_resets() -> None:
     attempts: list[float] = []
     outcomes: list[bool] = []
