@@ -72,6 +72,7 @@ ACCEPTED = [
         {
             "source": {"secrets": [{"name": "s", "key": "k"}]},
             "things": {"create": True, "template": {"spec": {"desired": {"a": 1}}}},
+            "secretTemplate": {"metadata": {"annotations": {"a": "x" * 2048, "b": "y" * 2046}}},
             "prunePolicy": "Delete",
         },
         id="template",
@@ -111,6 +112,16 @@ REFUSED = [
         "Thing", "t", {"mirror": {"reported": "Paths", "paths": ["/a", "/a"]}}, "Duplicate", id="twice"
     ),
     pytest.param("Thing", "t", {"mirror": {"minInterval": "60"}}, NO_DURATION, id="interval"),
+    pytest.param("Thing", "t", {"mirror": {"minInterval": "24h1s"}}, "at most 24h", id="long interval"),
+    pytest.param("Thing", "t", {"mirror": {"minInterval": "9" * 30 + "h"}}, "minInterval", id="no time left"),
+    pytest.param("Thing", "t", simulate(constant=1, every="8785h"), "at most 8784h", id="long every"),
+    pytest.param(
+        "Thing",
+        "t",
+        {"device": {"acknowledge": "All", "acknowledgeDelay": "25h"}},
+        "at most 24h",
+        id="long delay",
+    ),
     pytest.param("Thing", "t", simulate(constant=1, every="1d"), NO_DURATION, id="days"),
     pytest.param(
         "Thing", "t", {"device": {"acknowledgePaths": ["/a"]}}, "acknowledgePaths goes with", id="ack alone"
@@ -153,6 +164,16 @@ REFUSED = [
     ),
     pytest.param("Thing", "t", {"deletionPolicy": "Keep"}, "supported values", id="deletion policy"),
     pytest.param("ThingBatch", "b", {}, "source: Required value", id="no source"),
+    pytest.param(
+        "ThingBatch",
+        "b",
+        {
+            "source": {"secrets": [{"name": "s", "key": "k"}]},
+            "secretTemplate": {"metadata": {"annotations": {"a": "x" * 2048, "b": "y" * 2047}}},
+        },
+        "at most 4096 characters together",
+        id="many annotations",
+    ),
     pytest.param("ThingBatch", "b", {"source": {}}, "exactly one", id="empty source"),
     pytest.param(
         "ThingBatch",

@@ -40,7 +40,7 @@ def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) ->
 def test_a_report_comes_into_status_without_a_reconcile(workspace: Workspace, things: Things) -> None:
     (thing,) = things(1)
     workspace.store_credentials(thing)
-    workspace.apply_thing(thing, {"desired": {"a": 1}, "mirror": {"minInterval": "0s"}})
+    workspace.apply_thing(thing, {"desired": {"a": 1}})
     workspace.wait_for(thing.name, "Connected")
     workspace.cloud.update_shadow(thing, {"reported": {"a": 1}})
     workspace.wait_for(thing.name, "InSync")

@@ -169,13 +169,13 @@ def test_another_client_of_the_same_name_is_found_out_and_the_session_comes_back
 def test_the_end_flushes_what_is_pending_and_writes_nothing_else(
     workspace: Workspace, things: Things
 ) -> None:
-    restart(workspace, {"THING_OPERATOR_STATUS__MIN_INTERVAL": "1h"})
+    restart(workspace, {"THING_OPERATOR_STATUS__MIN_INTERVAL": "1s"})
     *made, last = things(FLEET)
     for thing in made:
         workspace.store_credentials(thing)
-        workspace.apply_thing(thing)
+        workspace.apply_thing(thing, {"mirror": {"minInterval": "1h"}})
     workspace.store_credentials(last)
-    workspace.apply_thing(last, {"mirror": {"minInterval": "1s"}})
+    workspace.apply_thing(last)
     for thing in (*made, last):
         workspace.wait_for(thing.name, "Ready")
     is_alive(workspace, last, 0)

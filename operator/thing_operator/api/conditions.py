@@ -18,7 +18,7 @@ MESSAGE_LIMIT = 1024
 
 
 class ConditionType(StrEnum):
-    """Ready first, then what it stands on, then the two that are present only when true."""
+    """Ready first, then what it stands on, then those that are present only when true."""
 
     READY = "Ready"
     CREDENTIALS_VALID = "CredentialsValid"
@@ -26,6 +26,7 @@ class ConditionType(StrEnum):
     IN_SYNC = "InSync"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    MIRROR_TRUNCATED = "MirrorTruncated"
 
 
 _ORDER = {kind: position for position, kind in enumerate(ConditionType)}
@@ -84,6 +85,30 @@ def update_conditions(
             )
         )
     return tuple(result)
+
+
+def impaired_conditions(
+    previous: Iterable[Condition],
+    reason: Reason,
+    message: str,
+    *,
+    stalled: bool,
+    generation: int,
+    now: datetime,
+) -> tuple[Condition, ...]:
+    """The conditions of an object of which no more is known than what keeps it from Ready; the others stand.
+
+    ``stalled``: a person must act; else it is tried again.
+    """
+    kind = ConditionType.STALLED if stalled else ConditionType.RECONCILING
+    findings = (
+        Finding(type=ConditionType.READY, status="False", reason=reason, message=message),
+        Finding(type=kind, status="True", reason=reason, message=message),
+    )
+    before = tuple(previous)
+    ready, other = update_conditions(before, findings, generation=generation, now=now)
+    replaced = {ConditionType.READY.value, ConditionType.RECONCILING.value, ConditionType.STALLED.value}
+    return (ready, *(each for each in before if each.type not in replaced), other)
 
 
 def find_condition(conditions: Iterable[Condition], kind: ConditionType) -> Condition | None:

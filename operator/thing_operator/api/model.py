@@ -1,11 +1,11 @@
 """What the models of both kinds share."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from thing_operator.core.durations import DURATION_LENGTH, DURATION_PATTERN, NO_DURATION
+from thing_operator.core.durations import DURATION_LENGTH, DURATION_PATTERN, NO_DURATION, parse_duration
 from thing_operator.core.host_names import HOST_NAME_LENGTH, HOST_NAME_PATTERN, NO_HOST_NAME
 
 JsonObject = dict[str, Any]
@@ -38,6 +38,17 @@ def duration_rule(comparison: str = "", message: str = NO_DURATION) -> tuple[str
     return (f"!{matches} || duration(self) {comparison}" if comparison else matches), message
 
 
+def at_most(longest: str) -> AfterValidator:
+    """Refuses a duration above ``longest``, which a CRD without that rule has let in."""
+
+    def check(text: str) -> str:
+        if parse_duration(text) > parse_duration(longest):
+            raise ValueError(f"a duration of at most {longest} is expected")
+        return text
+
+    return AfterValidator(check)
+
+
 FREE_JSON: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 """Any JSON object; in spec granular, so that two appliers can own different keys of it."""
 
@@ -58,4 +69,15 @@ HostName = Annotated[
 DurationText = Annotated[
     str,
     Field(pattern=DURATION_PATTERN, max_length=DURATION_LENGTH, json_schema_extra=rules(duration_rule())),
+]
+LONGEST_DELAY: Final = "24h"
+DelayText = Annotated[
+    DurationText,
+    Field(
+        json_schema_extra=rules(
+            duration_rule(),
+            duration_rule(f"<= duration('{LONGEST_DELAY}')", f"at most {LONGEST_DELAY} is expected"),
+        )
+    ),
+    at_most(LONGEST_DELAY),
 ]

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from thing_operator.api.model import ApiModel, DurationText, JsonPointer, duration_rule, rules
+from thing_operator.api.model import ApiModel, DurationText, JsonPointer, at_most, duration_rule, rules
 
+_LONGEST_PERIOD = "8784h"
 _ONE_OF = ("constant", "counter", "ramp", "sine", "randomWalk", "choice")
 
 Number = Annotated[float, Field(json_schema_extra={"type": "number"})]
@@ -38,10 +39,12 @@ class Sine(ApiModel):
 
     mean: Number = Field(description="Mean of the wave, its value when the Thing is created.")
     amplitude: Number = Field(description="Largest distance from the mean.")
-    period: DurationText = Field(
-        description="Duration of one whole wave, above zero, for example 1h.",
+    period: Annotated[DurationText, at_most(_LONGEST_PERIOD)] = Field(
+        description="Duration of one whole wave, above zero and at most 8784h (a year), for example 1h.",
         json_schema_extra=rules(
-            duration_rule(), duration_rule("> duration('0s')", "period must be above zero")
+            duration_rule(),
+            duration_rule("> duration('0s')", "period must be above zero"),
+            duration_rule(f"<= duration('{_LONGEST_PERIOD}')", f"period must be at most {_LONGEST_PERIOD}"),
         ),
     )
     decimals: Decimals | None = Field(default=None, description=_DECIMALS)
@@ -63,10 +66,12 @@ class Simulation(ApiModel):
     path: JsonPointer = Field(
         description="JSON Pointer (RFC 6901) into the shadow's reported, for example /temperature."
     )
-    every: DurationText = Field(
-        description="Duration between two values, at least 1s, for example 10s.",
+    every: Annotated[DurationText, at_most(_LONGEST_PERIOD)] = Field(
+        description="Duration between two values, at least 1s and at most 8784h (a year), for example 10s.",
         json_schema_extra=rules(
-            duration_rule(), duration_rule(">= duration('1s')", "every must be at least 1s")
+            duration_rule(),
+            duration_rule(">= duration('1s')", "every must be at least 1s"),
+            duration_rule(f"<= duration('{_LONGEST_PERIOD}')", f"every must be at most {_LONGEST_PERIOD}"),
         ),
     )
     seed: Annotated[int, Field(json_schema_extra={"format": "int64"})] | None = Field(

@@ -1,9 +1,17 @@
 """What the status of both kinds has in common."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
 from pydantic import Field
 
-from thing_operator.api.conditions import Condition
-from thing_operator.api.model import ApiModel
+from thing_operator.api.conditions import Condition, impaired_conditions
+from thing_operator.api.model import ApiModel, JsonObject
+from thing_operator.core.reasons import Reason
+
+_LARGE: Final = frozenset({"shadow", "things"})
+"""What may be large in a status; all else is a few lines, or is what the operator remembers by."""
 
 
 class ObjectStatus(ApiModel):
@@ -17,6 +25,26 @@ class ObjectStatus(ApiModel):
     conditions: tuple[Condition, ...] = Field(
         default=(),
         description="Conditions by type: Ready, and for a Thing CredentialsValid, Connected and InSync; "
-        "Reconciling and Stalled are present only while they are True.",
+        "Reconciling, Stalled and MirrorTruncated are present only while they are True.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
+
+
+def reduced_status(
+    held: Mapping[str, Any], refused: Mapping[str, Any], why: str, *, now: datetime
+) -> JsonObject:
+    """The status of an object whose status ``refused`` the API server does not take: that of before, which it
+    ``held``, without what may be large, and with ``why`` in Ready and Stalled.
+    """
+    before = ObjectStatus.model_validate(held)
+    generation: int = refused.get("observedGeneration") or -1
+    conditions = impaired_conditions(
+        before.conditions,
+        Reason.API_SERVER_REFUSED,
+        f"the API server does not take the status of this object: {why}",
+        stalled=True,
+        generation=generation,
+        now=now,
+    )
+    said = ObjectStatus(observed_generation=generation, conditions=conditions)
+    return {name: value for name, value in held.items() if name not in _LARGE} | said.to_wire()

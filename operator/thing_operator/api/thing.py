@@ -14,7 +14,7 @@ from thing_operator.api.model import (
     FREE_JSON,
     ApiModel,
     DataKey,
-    DurationText,
+    DelayText,
     HostName,
     JsonObject,
     JsonPointer,
@@ -104,11 +104,11 @@ class MirrorSpec(ApiModel):
         "1 to 64. Required with reported: Paths, and not allowed otherwise.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
-    min_interval: DurationText | None = Field(
+    min_interval: DelayText | None = Field(
         default=None,
         description="Shortest time between two status writes that only carry new reported values, as a "
-        "duration (500ms, 30s, 5m, 1h30m). A new generation and a change of Ready do not wait for it. "
-        "Default: the operator's status.minInterval (2s).",
+        "duration (5s, 30s, 5m, 1h30m), at most 24h. A new generation and a change of Ready do not wait for it. "
+        "Default, and the shortest that counts: the operator's status.minInterval (2s).",
     )
 
 
@@ -148,10 +148,10 @@ class DeviceSpec(ApiModel):
         "Required with acknowledge: Paths, and not allowed otherwise.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
-    acknowledge_delay: DurationText | None = Field(
+    acknowledge_delay: DelayText | None = Field(
         default=None,
-        description="Time between a delta and its answer, as a duration (2s). Goes with acknowledge: All or "
-        "Paths. Default: no delay.",
+        description="Time between a delta and its answer, as a duration (2s), at most 24h. Goes with acknowledge: "
+        "All or Paths. Default: no delay.",
     )
     connection_status: bool | None = Field(
         default=None,

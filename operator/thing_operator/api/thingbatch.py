@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
@@ -10,8 +10,22 @@ from thing_operator.api.model import ApiModel, DataKey, HostName, ObjectName, ru
 from thing_operator.api.status import ObjectStatus
 from thing_operator.api.thing import ThingBehaviour
 
+METADATA_LIMIT: Final = 4096
+"""Characters of all keys and values of a template's annotations: each child is written with all of them."""
+
 Labels = Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)]
-Annotations = Annotated[dict[str, str], Field(max_length=64)]
+Annotations = Annotated[
+    dict[str, Annotated[str, Field(max_length=METADATA_LIMIT)]],
+    Field(
+        max_length=64,
+        json_schema_extra=rules(
+            (
+                f"self.map(key, size(key) + size(self[key])).sum() <= {METADATA_LIMIT}",
+                f"annotations have at most {METADATA_LIMIT} characters together",
+            )
+        ),
+    ),
+]
 
 
 class RetainOrDelete(StrEnum):
@@ -114,7 +128,7 @@ class TemplateMetadata(ApiModel):
 
     labels: Labels | None = Field(default=None, description="Labels of the object, at most 64.")
     annotations: Annotations | None = Field(
-        default=None, description="Annotations of the object, at most 64."
+        default=None, description="Annotations of the object, at most 64 with 4096 characters together."
     )
 
 

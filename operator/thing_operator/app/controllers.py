@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from thing_operator.api.names import BATCHES, THINGS
-from thing_operator.batches.wiring import wire_batches
+from thing_operator.app.status_writes import make_status_writer
+from thing_operator.batches.wiring import Batches, wire_batches
 from thing_operator.config import Settings, read_ca_file
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
-from thing_operator.kube.controller import Controller, Reconcile
+from thing_operator.kube.controller import Broken, Controller, Reconcile
 from thing_operator.kube.events import EventRecorder
 from thing_operator.kube.ports import ApiClient, RecordEvent
-from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.leadership.leadership import Leadership
 from thing_operator.observability.metrics import Metrics
 from thing_operator.session import Hub
@@ -50,30 +50,32 @@ class Controllers:
         self._clock = clock
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
         self.events = EventRecorder(client, clock=clock, on_event=metrics.event)
-        self.writer = self._status_writer()
+        self.writer = make_status_writer(
+            client,
+            writes_per_second=settings.status.writes_per_second,
+            on_deleted=self._on_deleted,
+            may_write=lambda ref: leadership.may_write(ref.key.namespace),
+            observer=metrics,
+            clock=clock,
+            rng=self._rng,
+        )
         self.things = self._controller(
             THINGS,
             name="things",
             reconcile=self._reconcile_thing,
+            on_broken=self._thing_broken,
             concurrency=_THINGS_AT_A_TIME,
         )
         self.batches = self._controller(
             BATCHES,
             name="batches",
             reconcile=self._reconcile_batch,
+            on_broken=self._batch_broken,
             concurrency=_BATCHES_AT_A_TIME,
         )
         self._things = self._wire_things(hub)
         self.registry = self._things.registry
-        self._reconcile_batch_of = wire_batches(
-            cache=self.batches.cache,
-            client=client,
-            writer=self.writer,
-            settings=settings.batch,
-            record_event=self._recorder(BATCHES),
-            clock=clock,
-            rng=self._rng,
-        )
+        self._batches = self._wire_batches()
 
     def __iter__(self) -> Iterator[Controller]:
         return iter((self.things, self.batches))
@@ -103,29 +105,24 @@ class Controllers:
 
     async def _reconcile_batch(self, key: ObjectKey) -> timedelta | None:
         if self._leadership.runs(key.namespace):
-            return await self._reconcile_batch_of(key)
+            return await self._batches.reconcile(key)
         snapshot = self.batches.cache.get(key)
         if snapshot is not None:
             self.writer.drop(ObjectRef(BATCHES, key, snapshot.uid))
         return None
 
+    def _thing_broken(self, key: ObjectKey, error: Exception) -> None:
+        self._things.reconciler.report_broken(key, error)
+
+    def _batch_broken(self, key: ObjectKey, error: Exception) -> None:
+        self._batches.report_broken(key, error)
+
     def _on_deleted(self, ref: ObjectRef) -> None:
         for controller in self:
             controller.informer.on_deleted(ref)
 
-    def _status_writer(self) -> StatusWriter:
-        return StatusWriter(
-            self._client,
-            writes_per_second=self._settings.status.writes_per_second,
-            clock=self._clock,
-            retry=StatusWriter.default_retry(self._rng),
-            on_deleted=self._on_deleted,
-            may_write=lambda ref: self._leadership.may_write(ref.key.namespace),
-            observer=self._metrics,
-        )
-
     def _controller(
-        self, resource: Resource, *, name: str, reconcile: Reconcile, concurrency: int
+        self, resource: Resource, *, name: str, reconcile: Reconcile, on_broken: Broken, concurrency: int
     ) -> Controller:
         return Controller(
             self._client,
@@ -136,6 +133,18 @@ class Controllers:
             namespaces=self._settings.namespaces,
             writer=self.writer,
             on_reconciled=self._on_reconciled,
+            on_broken=on_broken,
+            clock=self._clock,
+            rng=self._rng,
+        )
+
+    def _wire_batches(self) -> Batches:
+        return wire_batches(
+            cache=self.batches.cache,
+            client=self._client,
+            writer=self.writer,
+            settings=self._settings.batch,
+            record_event=self._recorder(BATCHES),
             clock=self._clock,
             rng=self._rng,
         )

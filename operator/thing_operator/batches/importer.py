@@ -19,6 +19,7 @@ from thing_operator.batches.children import (
     with_template_hash,
 )
 from thing_operator.batches.parallel import for_each
+from thing_operator.batches.templates import check_templates
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials.names import secret_name
@@ -35,7 +36,19 @@ class InTheWayError(Exception):
 class Importer:
     """The children of one ThingBatch on the API server, as they were at the start of the reconcile."""
 
-    def __init__(self, client: ApiClient, snapshot: ObjectSnapshot, spec: ThingBatchSpec) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        snapshot: ObjectSnapshot,
+        spec: ThingBatchSpec,
+        *,
+        prefixes: tuple[str, ...] | None = None,
+    ) -> None:
+        """``prefixes``: of labels and annotations that templates may have, None for any.
+
+        Raises TemplateNotAllowedError.
+        """
+        check_templates(spec, prefixes=prefixes)
         self._client = client
         self._batch = BatchIdentity(snapshot.key, snapshot.uid)
         self._spec = spec

@@ -12,7 +12,7 @@ from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.sources import SourceNotFoundError, Sources
 from thing_operator.batches.status import BatchReport
 from thing_operator.core.clock import Clock
-from thing_operator.core.errors import Retry, TransientError, UserError
+from thing_operator.core.errors import Retry, TransientError, UserError, broken_message
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.ports import ApiClient
@@ -33,14 +33,18 @@ class BatchReconciler:
         find_zips: FindZips,
         deletion: BatchDeletion,
         publisher: BatchPublisher,
+        metadata_prefixes: tuple[str, ...] | None,
         clock: Clock,
         recheck_in: Callable[[], timedelta],
     ) -> None:
-        """``recheck_in`` says when to check again a ThingBatch with which something is amiss."""
+        """``metadata_prefixes``: of labels and annotations that templates may have, None for any; ``recheck_in`` says
+        when to check again a ThingBatch with which something is amiss.
+        """
         self._client = client
         self._find_zips = find_zips
         self._deletion = deletion
         self._publisher = publisher
+        self._metadata_prefixes = metadata_prefixes
         self._clock = clock
         self._recheck_in = recheck_in
 
@@ -54,7 +58,7 @@ class BatchReconciler:
                 return await self._end(snapshot)
             spec = snapshot.parse_spec(ThingBatchSpec)
             await self._deletion.prepare(snapshot, spec)
-            importer = Importer(self._client, snapshot, spec)
+            importer = Importer(self._client, snapshot, spec, prefixes=self._metadata_prefixes)
             await importer.load()
             found = await self._find_zips.run(snapshot, spec, importer)
             if not isinstance(found, Sources):
@@ -95,6 +99,10 @@ class BatchReconciler:
         message = f"being deleted: the Secrets are kept until the last {left} of its Things are deleted"
         self._fail(snapshot, Reason.PROGRESSING, message)
         return _POLL_INTERVAL
+
+    def report_broken(self, snapshot: ObjectSnapshot, error: Exception) -> None:
+        """The reconciles of this ThingBatch go on failing unexpectedly: its status says so."""
+        self._fail(snapshot, Reason.INTERNAL_ERROR, broken_message(error))
 
     def forget(self, key: ObjectKey) -> None:
         """The ThingBatch of this key is deleted, or is being deleted."""

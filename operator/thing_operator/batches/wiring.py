@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from thing_operator.batches.cloud_source import CloudSource
@@ -20,6 +21,14 @@ from thing_operator.kube.ports import ApiClient, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
 
 
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """What the work queue of ThingBatches calls: both are functions of the key."""
+
+    reconcile: Callable[[ObjectKey], Awaitable[timedelta | None]]
+    report_broken: Callable[[ObjectKey, Exception], None]
+
+
 def wire_batches(
     *,
     client: ApiClient,
@@ -29,8 +38,8 @@ def wire_batches(
     record_event: RecordEvent,
     clock: Clock,
     rng: random.Random,
-) -> Callable[[ObjectKey], Awaitable[timedelta | None]]:
-    """Put together what reconciles ThingBatches: a function of the key, for the queue. Starts nothing."""
+) -> Batches:
+    """Put together what reconciles ThingBatches. Starts nothing."""
     https = HttpsClient(hosts=settings.url_hosts, ca_file=settings.ca_file)
     publisher = BatchPublisher(writer=writer, record_event=record_event, clock=clock)
     cloud = CloudSource(https, manifest_url=settings.manifest_url, clock=clock)
@@ -46,6 +55,7 @@ def wire_batches(
         find_zips=find_zips,
         deletion=BatchDeletion(client, clock=clock),
         publisher=publisher,
+        metadata_prefixes=settings.allowed_metadata_prefixes,
         clock=clock,
         recheck_in=lambda: rechecks(rng).delay(1),
     )
@@ -57,4 +67,9 @@ def wire_batches(
             return None
         return await reconciler.reconcile(snapshot)
 
-    return reconcile
+    def report_broken(key: ObjectKey, error: Exception) -> None:
+        snapshot = cache.get(key)
+        if snapshot is not None:
+            reconciler.report_broken(snapshot, error)
+
+    return Batches(reconcile, report_broken)

@@ -96,6 +96,9 @@ HostPattern = Annotated[
     str, AfterValidator(_host_pattern), WithJsonSchema({"type": "string", "pattern": _HOST_PATTERN})
 ]
 HostPatterns = Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_comma_list)]
+MetadataPrefixes = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], NoDecode, BeforeValidator(_comma_list)
+]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 ProxyUrl = Annotated[
     str,
@@ -211,7 +214,8 @@ class StatusSettings(_Group):
 
     min_interval: DurationFromZero = Field(
         default=timedelta(seconds=2),
-        description="least time between two status writes of one Thing caused by reports",
+        description="least time between two status writes of one Thing caused by reports; a Thing may name a "
+        "longer one",
     )
     writes_per_second: Annotated[float, Field(gt=0)] = Field(
         default=100, description="status writes over all objects"
@@ -227,6 +231,11 @@ class BatchSettings(_Group):
         "addresses, a host named without * may have any port and a private address",
     )
     ca_file: Path | None = Field(default=None, description="PEM roots of these hosts; the system's otherwise")
+    allowed_metadata_prefixes: MetadataPrefixes | None = Field(
+        default=None,
+        description="how keys of labels and annotations in a ThingBatch's templates may begin, such as example.com/; "
+        "any when absent. Other controllers act upon labels and annotations of Secrets",
+    )
     manifest_url: HttpsUrl = Field(
         default="https://wrd4rfaqo1.execute-api.eu-west-1.amazonaws.com/Prod/manifest/",
         description="where MIC says which API belongs to a stack",

@@ -66,3 +66,11 @@ class ToolError(Exception):
         self.message = message
         if reason is not None:
             self.reason = reason
+
+
+def broken_message(error: Exception) -> str:
+    """What an object says whose reconciles fail by a fault of ours; the error's own text may quote anything."""
+    return (
+        f"the operator fails at this object unexpectedly ({type(error).__name__}) and tries it again: its log has the "
+        "cause once; please report it"
+    )

@@ -52,10 +52,15 @@ class Reason(StrEnum):
     DRIFT_DETECTED = "DriftDetected"
     UNKNOWN = "Unknown"
 
+    # MirrorTruncated
+    REPORTED_TOO_LARGE = "ReportedTooLarge"
+
     # Reconciling and Stalled
     RETRYING = "Retrying"
+    INTERNAL_ERROR = "InternalError"
     PROGRESSING = "Progressing"
     INVALID_SPEC = "InvalidSpec"
+    SPEC_TOO_LARGE = "SpecTooLarge"
     INVALID_DESIRED = "InvalidDesired"
     INVALID_DEVICE = "InvalidDevice"
     REJECTED = "Rejected"

@@ -7,6 +7,7 @@ takes all places: keys that take long, or are added without end, hold up their o
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -26,13 +27,16 @@ K = TypeVar("K", bound=Hashable)
 Handler = Callable[[K], Awaitable[timedelta | None]]
 """One reconcile of a key; returns after how long it is to be requeued, None for not by itself."""
 
+_SHOWN_AFTER = 3
+"""So many reconciles of a key must fail unexpectedly in a row before its object says so."""
+
 
 class WorkQueue(Generic[K]):
     """Runs a handler for each key that is due. The loop's clock drives the waiting; ``clock`` says what is due.
 
     ``concurrency``: reconciles under way at a time of one group alone; of all together twice as many. ``group_of``
     says whose a key is. ``on_reconciled`` is called after each reconcile: whether it ended without an error, and its
-    seconds.
+    seconds. ``on_broken`` is called with a key whose reconciles go on failing unexpectedly, and with the last error.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class WorkQueue(Generic[K]):
         backoff: Backoff,
         group_of: Callable[[K], str],
         on_reconciled: Callable[[bool, float], None] = lambda _good, _seconds: None,
+        on_broken: Callable[[K, Exception], None] = lambda _key, _error: None,
     ) -> None:
         self._handler = handler
         self._name = name
@@ -54,6 +59,7 @@ class WorkQueue(Generic[K]):
         self._backoff = backoff
         self._recheck = rechecks(backoff.rng)
         self._on_reconciled = on_reconciled
+        self._on_broken = on_broken
         self._waiting: KeyedHeap[K, float] = KeyedHeap()
         """Keys that are not due yet."""
         self._due: FairQueue[K, float] = FairQueue(group_of)
@@ -153,9 +159,8 @@ class WorkQueue(Generic[K]):
             again = await self._handler(key)
         except ThingOperatorError as error:
             again = self._after_error(key, error)
-        except Exception:
-            log.exception("reconciling %s failed unexpectedly; trying again", key)
-            again = self._delay(key)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other keys are not at fault
+            again = self._after_surprise(key, error)
         else:
             self._report_success(key)
             good = True
@@ -179,6 +184,21 @@ class WorkQueue(Generic[K]):
         level = logging.DEBUG if self._reported.get(key) == error.message else logging.WARNING
         self._reported[key] = error.message
         log.log(level, "%s: %s; trying again in %.1f s", key, error.message, again.total_seconds())
+        return again
+
+    def _after_surprise(self, key: K, error: Exception) -> timedelta:
+        """A fault of ours: its traceback is logged once as long as it goes on, and it is tried again."""
+        again, place = self._delay(key), traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__} at {place.filename}:{place.lineno}"
+        if self._reported.get(key) != what:
+            log.error("reconciling %s failed unexpectedly; trying again", key, exc_info=error)
+        self._reported[key] = what
+        if self._failures[key] >= _SHOWN_AFTER:
+            try:
+                self._on_broken(key, error)
+            except Exception:
+                if self._failures[key] == _SHOWN_AFTER:
+                    log.exception("that %s fails cannot be said in its status", key)
         return again
 
     def _report_success(self, key: K) -> None:

@@ -19,6 +19,9 @@ _LONGEST_RETRY = timedelta(minutes=2)
 Reconcile = Callable[[ObjectKey], Awaitable[timedelta | None]]
 """Brings one object to its spec; returns when to do it again if nothing that is watched changes, None for never."""
 
+Broken = Callable[[ObjectKey, Exception], None]
+"""Called with an object whose reconciles go on failing unexpectedly, and with the last error."""
+
 Reconciled = Callable[[str, bool, float], None]
 """Called after each reconcile with the queue's name, whether it went well, and how many seconds it took."""
 
@@ -37,6 +40,7 @@ class Controller:
         namespaces: Sequence[str],
         writer: StatusWriter,
         on_reconciled: Reconciled,
+        on_broken: Broken,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -53,6 +57,7 @@ class Controller:
             group_of=namespace_of,
             backoff=Backoff(_FIRST_RETRY, _LONGEST_RETRY, rng, Jitter.FULL_ABOVE_BASE),
             on_reconciled=lambda good, seconds: on_reconciled(name, good, seconds),
+            on_broken=on_broken,
         )
         self.informer = Informer(
             client,

@@ -2,7 +2,7 @@
 
     UserError
     |-- NotFoundError              404                                                  ApiServerRefused
-    |-- InvalidObjectError         422, 400: the object or the patch is not acceptable  ApiServerRefused
+    |-- InvalidObjectError         422, 413, 400: the object or the patch is no good    ApiServerRefused
     |-- ForbiddenError             403: the operator lacks a right                      Forbidden
     |   `-- AdmissionError         403: a quota or a policy is against it               ApiServerRefused
     `-- NamespaceTerminatingError  403, too: the namespace is being deleted             NamespaceTerminating
@@ -98,6 +98,7 @@ _BY_STATUS: dict[int, type[ThingOperatorError]] = {
     404: NotFoundError,
     409: ConflictError,
     410: ExpiredError,
+    413: InvalidObjectError,
     422: InvalidObjectError,
     429: ThrottledError,
 }

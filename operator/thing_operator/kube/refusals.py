@@ -18,6 +18,8 @@ _NEEDS_STATUS = frozenset({400, 403, 404, 409, 410, 422})
 """What the API server says of an object or a right comes with a Status."""
 _NO_SUCH_PATH = b"404 page not found"
 """But for a path that it does not serve, as of a kind whose CRD is missing."""
+_TOO_LARGE = "request is too large"
+"""etcd's words for an object beyond its limit, which come as the API server's own trouble."""
 _CONTENT = ("data", "stringData")
 _CONTENT_PATHS = tuple(f"/{name}" for name in _CONTENT)
 _OF_AUTHORIZATION = re.compile(r"\bcannot \S+ (?:resource|path) ")
@@ -40,6 +42,8 @@ def refusal(
     if any(cause.get("reason") == NamespaceTerminatingError.reason for cause in causes):
         return NamespaceTerminatingError(f"{action}: the namespace is being deleted")
     words = str(answer.get("message") or phrase)
+    if status >= 500 and _TOO_LARGE in words:
+        status = 413
     # Nothing but a write is looked at by admission. Quotas and built-in checks have words of their own; a right that is
     # missing has always the same.
     is_by_admission = not action.startswith("GET ") and (

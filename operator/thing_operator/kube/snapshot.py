@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,11 +15,20 @@ from thing_operator.kube.history import version_number
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
+SPEC_LIMIT: Final = 64 * 1024
+"""Bytes of a spec as JSON, beyond which it is not kept: eight times a shadow, and more than any template needs."""
+
 
 class InvalidSpecError(UserError):
     """The spec does not fit the model: an object older than its CRD, or a CRD that is not ours."""
 
     reason = Reason.INVALID_SPEC
+
+
+class SpecTooLargeError(InvalidSpecError):
+    """The spec is not kept, since anybody who may create objects could fill the memory with such ones."""
+
+    reason = Reason.SPEC_TOO_LARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,8 @@ class ObjectSnapshot:
 
     ``spec`` is JSON, which takes a fifth of the memory of its objects; parsed when a reconcile needs it.
     ``version`` is the resource version as a number, None for one that is none or does not count any more; it says
-    which of two is the newer one, and not whether they differ.
+    which of two is the newer one, and not whether they differ. ``left_out``: bytes of a spec beyond SPEC_LIMIT, in
+    whose place ``spec`` is empty.
     """
 
     key: ObjectKey
@@ -39,12 +49,15 @@ class ObjectSnapshot:
     finalizers: tuple[str, ...]
     spec: bytes
     version: int | None = field(default=None, compare=False)
+    left_out: int = 0
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
         """From the object as the API server sends it."""
         meta = body["metadata"]
         deleted = meta.get("deletionTimestamp")
+        spec = encode(body.get("spec") or {})
+        is_kept = len(spec) <= SPEC_LIMIT
         return cls(
             key=ObjectKey(meta["namespace"], meta["name"]),
             uid=meta["uid"],
@@ -52,12 +65,17 @@ class ObjectSnapshot:
             created=meta["creationTimestamp"],
             deleting_since=datetime.fromisoformat(deleted) if deleted else None,
             finalizers=tuple(meta.get("finalizers", ())),
-            spec=encode(body.get("spec") or {}),
+            spec=spec if is_kept else b"",
             version=version_number(meta["resourceVersion"]),
+            left_out=0 if is_kept else len(spec),
         )
 
     def parse_spec(self, model: type[Spec]) -> Spec:
-        """The spec as its kind's model; raises InvalidSpecError, which names the field."""
+        """The spec as its kind's model; raises InvalidSpecError, which names the field, and SpecTooLargeError."""
+        if self.left_out:
+            raise SpecTooLargeError(
+                f"spec has {self.left_out} bytes as JSON, more than the {SPEC_LIMIT} that are read: make it smaller"
+            )
         try:
             return model.model_validate(decode(self.spec))
         except ValidationError as error:

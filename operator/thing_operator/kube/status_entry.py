@@ -25,6 +25,8 @@ Encoded = bytes
 
 NOTHING: Encoded = b"{}"
 _DOUBT_LIMIT = 4
+_PAUSE_AFTER_REFUSAL = 10.0
+"""Seconds after a write, before another status is tried in place of one that was refused."""
 
 
 @dataclass(slots=True)
@@ -98,7 +100,8 @@ class StatusEntry:
             self.withdraw()
             return False
         if self.refused is not None and not same(status, self.refused):
-            self.refused, self.not_before = None, 0.0
+            # Soon, but a status that says no more than that another was refused is not written at every turn.
+            self.refused, self.not_before = None, self.last_write + _PAUSE_AFTER_REFUSAL
         if self.desired is None:
             self.changed_at = now
         self.desired = status
@@ -144,15 +147,15 @@ class StatusEntry:
             self.desired = status
         self.urgent = self.urgent or urgent
 
-    def put_aside(self, status: Encoded, *, urgent: bool, until: float) -> bool:
-        """Try what was refused for good again at ``until``, unless something newer is queued; returns whether it was
-        not refused before.
-        """
-        is_new = self.refused is None or not same(self.refused, status)
+    def is_new_refusal(self, status: Encoded) -> bool:
+        """Whether what is refused now was not refused before."""
+        return self.refused is None or not same(self.refused, status)
+
+    def put_aside(self, status: Encoded, *, urgent: bool, until: float) -> None:
+        """Try what was refused for good again at ``until``, unless something newer is queued."""
         self.refused = status
         if self.desired is None:
             self.desired, self.urgent, self.not_before = status, urgent, until
-        return is_new
 
 
 def same(one: Encoded, other: Encoded) -> bool:

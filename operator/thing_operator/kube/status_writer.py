@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 Status = Mapping[str, Any]
 
+Reduce = Callable[[Status, Status, str], Status]
+"""The status to be written instead, of the one held, of one that was refused for its content, and of why it was."""
+
 _PARALLEL = 10
 _URGENT_TURNS = 8.0
 """An urgent status goes ahead of so many turns of its namespace: at once, and no namespace before others for ever."""
@@ -47,6 +50,7 @@ class StatusWriter:
     ``writes_per_second`` bounds all writes together, ``retry`` says how long one that failed waits; one that is
     refused waits for minutes, unless another status is desired. ``on_deleted`` is called with an object that a
     write finds deleted, or recreated under the same name.
+    ``on_refused`` gives what is to be written in place of a status that is refused; None: nothing.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class StatusWriter:
         retry: Backoff,
         clock: Clock,
         on_deleted: Callable[[ObjectRef], None],
+        on_refused: Reduce | None = None,
         may_write: Callable[[ObjectRef], bool] = lambda _ref: True,
         observer: WriteObserver | None = None,
     ) -> None:
@@ -64,6 +69,7 @@ class StatusWriter:
         self._client = client
         self._clock = clock
         self._on_deleted = on_deleted
+        self._on_refused = on_refused
         self._may_write = may_write
         self._observer = observer or WriteObserver()
         self._limiter = RateLimiter(writes_per_second, clock=clock)
@@ -146,7 +152,12 @@ class StatusWriter:
         async with entry.lock:
             self._withdraw(ref, entry)
             await self._limiter.acquire(urgent=True)
-            await self._send(ref, entry, encode(status), if_version=if_version)
+            try:
+                await self._send(ref, entry, encode(status), if_version=if_version)
+            except InvalidObjectError as error:
+                if if_version is None:
+                    await self._write_reduced(ref, entry, encode(status), error)
+                raise
 
     async def wait_in_flight(self, ref: ObjectRef) -> None:
         """Wait for the queued write of this object that is under way, if one is."""
@@ -278,12 +289,29 @@ class StatusWriter:
         except NotFoundError:
             return
         except InvalidObjectError as error:
+            is_new = entry.is_new_refusal(status)
+            if is_new:
+                level = self._log_limit.level((ref.key.namespace, type(error)))
+                log.log(level, "the status of %s cannot be written: %s", ref.key, error.message)
+                await self._write_reduced(ref, entry, status, error)
             # A policy may forbid it, and nobody tells when that is lifted.
             until = self._clock.monotonic() + self._recheck.delay(1).total_seconds()
-            if entry.put_aside(status, urgent=urgent, until=until):
-                log.error("the status of %s cannot be written: %s", ref.key, error.message)
+            entry.put_aside(status, urgent=urgent, until=until)
         except ThingOperatorError as error:
             entry.postpone(status, urgent=urgent, until=self._retry_at(ref, entry, error))
+
+    async def _write_reduced(
+        self, ref: ObjectRef, entry: StatusEntry, refused: Encoded, error: InvalidObjectError
+    ) -> None:
+        """Have the object say that its status is refused, rather than go on saying what was true before."""
+        if self._on_refused is None:
+            return
+        reduced = self._on_refused(decode(entry.held or NOTHING), decode(refused), error.message)
+        await self._limiter.acquire(urgent=True)
+        try:
+            await self._send(ref, entry, encode(reduced))
+        except ThingOperatorError as again:
+            log.debug("nor is a smaller status of %s: %s", ref.key, again)
 
     def _retry_at(self, ref: ObjectRef, entry: StatusEntry, error: ThingOperatorError) -> float:
         """When a write that has just failed is worth another try (monotonic); logs one of a namespace a minute."""

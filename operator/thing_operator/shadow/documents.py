@@ -60,7 +60,7 @@ class ShadowDocument:
                 continue
         return min(times, default=None)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of desired plus reported as compact JSON, which is what the limit counts.
 

@@ -17,6 +17,7 @@ from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.merging import difference
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.shadow_sync import SyncOutcome
+from thing_operator.twin.mirrored import is_truncated
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.status import shadow_status
 
@@ -40,6 +41,8 @@ class MirrorOnly:
         if before is None or now is None or replace(self.view, document=now) != view:
             return None
         if not _same_desired(before, now) or difference(self.program.facts, now.reported):
+            return None
+        if is_truncated(before, self.mirror) != is_truncated(now, self.mirror):
             return None
         return shadow_status(now, self.mirror)
 

@@ -1,7 +1,7 @@
 """Publishing what a reconcile has found: status, Events, and the paths to be managed before they are sent."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from thing_operator.api.names import THINGS
 from thing_operator.api.thing import MirrorSpec, ShadowStatus, ThingStatus
@@ -16,7 +16,7 @@ from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
 from thing_operator.twin.conditions import condition_keys, event_worthy
 from thing_operator.twin.managed_paths import ManagedPaths
 from thing_operator.twin.observation import Observation
-from thing_operator.twin.status import build_status, is_urgent
+from thing_operator.twin.status import broken_status, build_status, is_urgent
 
 _PARSED_LIMIT = 128
 """Statuses kept parsed: a reconcile asks several times, and parsing is dear."""
@@ -33,12 +33,12 @@ class StatusPublisher:
         record_event: RecordEvent,
         min_interval: timedelta,
     ) -> None:
-        """``min_interval``: between two writes that only mirror, of Things that name none."""
+        """``min_interval``: the least time between two writes that only mirror; a Thing may name a longer one."""
         self._writer = writer
         self._statuses = ParsedStatuses(writer, ThingStatus, limit=_PARSED_LIMIT)
         self._counts = counts
         self._record_event = record_event
-        self._default_interval = min_interval
+        self._shortest_interval = min_interval
 
     def drop(self, ref: ObjectRef) -> None:
         """Write nothing more of a Thing, and forget what the API server holds."""
@@ -69,14 +69,35 @@ class StatusPublisher:
     ) -> ConditionSet:
         """Write what has changed and record its Events; returns the conditions, to be given back as ``published``."""
         status = build_status(observation)
-        before = published or condition_keys(observation.previous.conditions)
+        return self._publish(
+            snapshot, status, previous=observation.previous, mirror=observation.mirror, published=published
+        )
+
+    def publish_broken(
+        self, snapshot: ObjectSnapshot, error: Exception, *, published: ConditionSet | None, now: datetime
+    ) -> ConditionSet:
+        """Say that the reconciles of a Thing fail by a fault of the operator's; all else stands as it was."""
+        previous = self.previous(snapshot)
+        status = broken_status(previous, error, generation=snapshot.generation, now=now)
+        return self._publish(snapshot, status, previous=previous, mirror=None, published=published)
+
+    def _publish(
+        self,
+        snapshot: ObjectSnapshot,
+        status: ThingStatus,
+        *,
+        previous: ThingStatus,
+        mirror: MirrorSpec | None,
+        published: ConditionSet | None,
+    ) -> ConditionSet:
+        before = published or condition_keys(previous.conditions)
         for condition in event_worthy(before, status.conditions):
-            self._record_event(snapshot, Reason(condition.reason), condition.message)
+            self._record_event(snapshot, Reason.of(condition.reason), condition.message)
         self._writer.enqueue(
             _object_ref(snapshot),
             status.to_wire(),
-            urgent=is_urgent(observation.previous, status),
-            min_interval=self._min_interval(observation.mirror),
+            urgent=is_urgent(previous, status),
+            min_interval=self._min_interval(mirror),
         )
         return self._counts.move(published, condition_keys(status.conditions))
 
@@ -87,7 +108,7 @@ class StatusPublisher:
 
     def _min_interval(self, mirror: MirrorSpec | None) -> timedelta:
         own = mirror.min_interval if mirror else None
-        return parse_duration(own) if own else self._default_interval
+        return max(parse_duration(own), self._shortest_interval) if own else self._shortest_interval
 
     def _certain(self, snapshot: ObjectSnapshot) -> ManagedPaths:
         """What the API server holds for certain: what is in every status that it may hold by now."""

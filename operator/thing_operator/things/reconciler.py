@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from thing_operator.config import EndpointSettings
+from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.ports import Enqueue
 from thing_operator.things.connect import Connect
@@ -44,12 +45,14 @@ class ThingReconciler:
         settings: EndpointSettings,
         enqueue: Enqueue,
         gates: RetryGates,
+        clock: Clock,
     ) -> None:
         self._stages = stages
         self._registry = registry
         self._settings = settings
         self._enqueue = enqueue
         self._gates = gates
+        self._clock = clock
 
     async def reconcile(self, key: ObjectKey) -> timedelta | None:
         """One reconcile; returns when the next one is due if nothing that is watched changes, None for never.
@@ -82,6 +85,15 @@ class ThingReconciler:
         finally:
             if thing.mirror.finish(steady):
                 self._enqueue(key)
+
+    def report_broken(self, key: ObjectKey, error: Exception) -> None:
+        """The reconciles of this Thing go on failing unexpectedly: its status says so."""
+        found = self._registry.find(key)
+        if found is not None:
+            snapshot, thing = found
+            thing.published = self._stages.publisher.publish_broken(
+                snapshot, error, published=thing.published, now=self._clock.now()
+            )
 
     async def stand_down(self, key: ObjectKey) -> None:
         """Another operator runs this Thing: end what we have of it without a word to the thing or to status."""

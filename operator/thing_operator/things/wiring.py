@@ -49,11 +49,7 @@ def wire_things(services: ThingServices) -> Things:
     finalizer = _finalizer(services)
     sessions = _sessions(services, on_session_change=on_session_change)
     connect = Connect(
-        registry=registry,
-        sessions=sessions,
-        finalizer=finalizer,
-        publisher=publisher,
-        clock=clock,
+        registry=registry, sessions=sessions, finalizer=finalizer, publisher=publisher, clock=clock
     )
     observe = Observe(publisher=publisher, disconnect_grace=settings.session.disconnect_grace, clock=clock)
     stages = Stages(
@@ -71,7 +67,12 @@ def wire_things(services: ThingServices) -> Things:
         ),
     )
     reconciler = ThingReconciler(
-        stages, registry=registry, settings=settings.endpoint, enqueue=services.enqueue, gates=gates
+        stages,
+        registry=registry,
+        settings=settings.endpoint,
+        enqueue=services.enqueue,
+        gates=gates,
+        clock=clock,
     )
     return Things(registry, reconciler)
 

@@ -22,6 +22,7 @@ from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
 from thing_operator.shadow.planning import DesiredPolicy
 from thing_operator.shadow.pointers import leaves, to_pointer
+from thing_operator.twin.mirrored import MIRROR_LIMIT, is_truncated
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.problem import Problem
 
@@ -48,6 +49,8 @@ def thing_conditions(observation: Observation) -> tuple[Condition, ...]:
         findings.append(_finding(ConditionType.RECONCILING, "True", problem.reason, problem.message))
     elif ready.status != "True" and not observation.suspended:
         findings.append(_finding(ConditionType.RECONCILING, "True", Reason.PROGRESSING, ready.message))
+    if truncated := _mirror_truncated(observation):
+        findings.append(truncated)
     return update_conditions(
         observation.previous.conditions, findings, generation=observation.generation, now=observation.now
     )
@@ -252,6 +255,22 @@ def _in_sync(observation: Observation, ready: Finding) -> Finding:
         message = "the shadow differs from the spec and is about to be repaired: see Reconciling"
         return _finding(kind, "Unknown", Reason.UNKNOWN, message)
     return _finding(kind, "True", Reason.CONVERGED, "reported has every desired value")
+
+
+def _mirror_truncated(observation: Observation) -> Finding | None:
+    """Whether status leaves out what does not fit; None if it does not."""
+    view = observation.session or observation.last_view
+    document, kind = view.document if view else None, ConditionType.MIRROR_TRUNCATED
+    if document is None:
+        before = find_condition(observation.previous.conditions, kind)
+        return _last(observation, kind, Reason.REPORTED_TOO_LARGE, "") if before else None
+    if not is_truncated(document, observation.mirror):
+        return None
+    message = (
+        f"the shadow has {document.size} bytes, and status.shadow leaves out of reported and delta what has more than "
+        f"{MIRROR_LIMIT}: select less of it by spec.mirror"
+    )
+    return _finding(kind, "True", Reason.REPORTED_TOO_LARGE, message)
 
 
 def _drift_message(observation: Observation) -> str:

@@ -6,22 +6,24 @@ Things writes nothing.
 
 from datetime import UTC, datetime
 
-from thing_operator.api.conditions import ConditionType
-from thing_operator.api.model import JsonObject
+from thing_operator.api.conditions import ConditionType, impaired_conditions
 from thing_operator.api.thing import (
     CertificateStatus,
     EndpointStatus,
     MirrorSpec,
-    Selection,
     ShadowStatus,
     ThingStatus,
 )
+from thing_operator.core.errors import broken_message
+from thing_operator.core.reasons import Reason
 from thing_operator.shadow.documents import ShadowDocument
-from thing_operator.shadow.pointers import from_pointer, get
 from thing_operator.twin.conditions import thing_conditions
+from thing_operator.twin.mirrored import MIRROR_LIMIT, fits, mirrored
 from thing_operator.twin.observation import Observation
 
 PENDING_LIMIT = 64
+POINTER_LIMIT = 1024
+"""Characters of a pointer that is shown, as of one that a spec may have."""
 
 
 def build_status(observation: Observation) -> ThingStatus:
@@ -41,6 +43,19 @@ def build_status(observation: Observation) -> ThingStatus:
         managed_paths=observation.managed.desired or None,
         managed_reported_paths=observation.managed.reported or None,
     )
+
+
+def broken_status(previous: ThingStatus, error: Exception, *, generation: int, now: datetime) -> ThingStatus:
+    """The status of a Thing whose reconciles fail by a fault of the operator's; all else stands as it was."""
+    conditions = impaired_conditions(
+        previous.conditions,
+        Reason.INTERNAL_ERROR,
+        broken_message(error),
+        stalled=False,
+        generation=generation,
+        now=now,
+    )
+    return previous.model_copy(update={"conditions": conditions, "observed_generation": generation})
 
 
 def is_urgent(before: ThingStatus, after: ThingStatus) -> bool:
@@ -78,37 +93,21 @@ def shadow_status(document: ShadowDocument, mirror: MirrorSpec | None) -> Shadow
     """The part of the status that tells of the shadow as ``spec.mirror`` asks; None when there is no shadow."""
     if document.version == 0:
         return None
-    pending = document.pending
+    reported = mirrored(document.reported, mirror or MirrorSpec())
+    pending = document.pending[:PENDING_LIMIT]
+    is_large = document.size > MIRROR_LIMIT
+    if is_large:
+        pending = tuple(pointer for pointer in pending if len(pointer) <= POINTER_LIMIT)
     return ShadowStatus(
         version=document.version,
         update_time=_time(document.updated_time),
         reported_time=_time(document.reported_time),
-        reported=mirrored(document.reported, mirror or MirrorSpec()),
-        delta=document.delta or None,
-        pending=pending[:PENDING_LIMIT] or None,
-        pending_count=len(pending),
+        reported=reported if not is_large or fits(reported) else None,
+        delta=document.delta if document.delta and (not is_large or fits(document.delta)) else None,
+        pending=pending or None,
+        pending_count=len(document.pending),
         bytes=document.size,
     )
-
-
-def mirrored(reported: JsonObject, mirror: MirrorSpec) -> JsonObject | None:
-    """The part of ``reported`` that ``spec.mirror`` asks for; None for nothing."""
-    if mirror.reported is Selection.NONE or not reported:
-        return None
-    if mirror.reported is not Selection.PATHS:
-        return reported
-    selected: JsonObject = {}
-    for pointer in mirror.paths or ():
-        path = from_pointer(pointer)
-        try:
-            value = get(reported, path)
-        except KeyError:
-            continue
-        parent = selected
-        for key in path[:-1]:
-            parent = parent.setdefault(key, {})
-        parent[path[-1]] = value
-    return selected or None
 
 
 def _time(seconds: int | None) -> datetime | None:

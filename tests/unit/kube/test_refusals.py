@@ -167,3 +167,16 @@ def test_no_piece_of_a_key_is_ever_quoted(
     sent = {"data": {"tls.key": key}}
     error = refused(422, f"{before}{piece}{after}", sent=sent)
     assert not quotes(error.message.removeprefix("POST secrets: 422 "), sent)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (413, "Request entity too large: limit is 3145728"),
+        (500, "etcdserver: request is too large"),
+    ],
+)
+def test_an_object_that_is_too_large_is_refused_for_good(status: int, message: str) -> None:
+    error = refused(status, message)
+    assert type(error) is InvalidObjectError
+    assert f"413 {message}" in error.message

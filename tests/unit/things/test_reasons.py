@@ -15,6 +15,7 @@ from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reason_table import Carrier, explanations
 from thing_operator.core.reasons import Reason
 from thing_operator.twin.conditions import condition_keys, event_worthy, thing_conditions
+from thing_operator.twin.mirrored import MIRROR_LIMIT
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.status import build_status
@@ -130,6 +131,7 @@ def cases() -> Iterator[ThingCase]:
     for reason in (Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_CONFIGURED, Reason.ENDPOINT_NOT_ALLOWED):
         yield without_a_session(reason)
     yield beside_a_session(Reason.INVALID_SPEC, "blocking_problem", spec=None, resolved=None)
+    yield beside_a_session(Reason.SPEC_TOO_LARGE, "blocking_problem", spec=None, resolved=None)
     yield beside_a_session(Reason.CA_NOT_FOUND, "blocking_problem")
     yield beside_a_session(Reason.INVALID_DEVICE, "blocking_problem")
     yield beside_a_session(Reason.INVALID_DESIRED, "request_problem")
@@ -208,6 +210,10 @@ def single_cases() -> Iterator[ThingCase]:
     assert asleep.session.document is PENDING
     said = {"InSync": "False/DeltaPending"}
     yield ThingCase(Reason.DELTA_PENDING, asleep, HEALTH | said, asleep, HEALTH | said)
+    long = "x" * MIRROR_LIMIT
+    large = seen(session=session(document=replace(SYNCED, reported=SYNCED.reported | {"long": long})))
+    said = {"MirrorTruncated": "True/ReportedTooLarge"}
+    yield ThingCase(Reason.REPORTED_TOO_LARGE, large, HEALTH | said, large, HEALTH | said)
     bare = seen(**WITHOUT_SESSION)
     said = NOTHING | {"Reconciling": "True/Progressing"}
     restarted = HEALTH | {"Connected": "False/Pending"}
@@ -253,8 +259,9 @@ def test_a_transition_is_one_event_and_staying_is_none(case: ThingCase) -> None:
 
 
 def test_every_reason_of_the_reference_is_a_case() -> None:
-    # What the API server creates an object with is no case of a reconcile.
-    documented = {row.reason for row in explanations() if Carrier.THING in row.carriers} - {Reason.NOT_SEEN}
+    # What the API server creates an object with is no case of a reconcile, nor is one that fails.
+    documented = {row.reason for row in explanations() if Carrier.THING in row.carriers}
+    documented -= {Reason.NOT_SEEN, Reason.INTERNAL_ERROR}
     carried = {
         found.reason
         for case in cases()

@@ -20,6 +20,7 @@ from tests.support.pki import ec_key, ec_pair, encrypted, key_pem, make_certific
 from tests.support.polling import until
 
 from thing_operator.api.names import THINGS
+from thing_operator.api.status import reduced_status
 from thing_operator.config import Settings
 from thing_operator.core.backoff import RECHECK
 from thing_operator.core.errors import ThingOperatorError
@@ -31,9 +32,11 @@ from thing_operator.kube.controller import Controller
 from thing_operator.kube.errors import ForbiddenError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import Operations
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
+from thing_operator.kube.snapshot import SPEC_LIMIT
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import SessionView
+from thing_operator.things import reconciler
 from thing_operator.things.services import ThingServices
 from thing_operator.things.wiring import wire_things
 
@@ -94,6 +97,7 @@ class ThingScene(FakeClient):
         self.trouble: Callable[[Any], Reason | None] = lambda _spec: None
         self.codes: list[int] = []
         self.refuses_status: ThingOperatorError | None = None
+        self.refuses_large: ThingOperatorError | None = None
         self.status: dict[ObjectKey, Any] = {}
         self.writes = 0
         self.reconciles = 0
@@ -107,6 +111,7 @@ class ThingScene(FakeClient):
             retry=StatusWriter.default_retry(rng),
             clock=self.clock,
             on_deleted=lambda _ref: None,
+            on_refused=lambda held, refused, why: reduced_status(held, refused, why, now=self.clock.now()),
         )
         self.controller = Controller(
             self,
@@ -117,6 +122,7 @@ class ThingScene(FakeClient):
             namespaces=(),
             writer=self.writer,
             on_reconciled=self._count,
+            on_broken=self._say_broken,
             clock=self.clock,
             rng=rng,
         )
@@ -141,6 +147,9 @@ class ThingScene(FakeClient):
     async def _reconcile(self, key: ObjectKey) -> timedelta | None:
         return await self.things.reconciler.reconcile(key)
 
+    def _say_broken(self, key: ObjectKey, error: Exception) -> None:
+        self.things.reconciler.report_broken(key, error)
+
     def _count(self, _name: str, _good: bool, _seconds: float) -> None:
         self.reconciles += 1
 
@@ -159,6 +168,8 @@ class ThingScene(FakeClient):
     ) -> None:
         if self.refuses_status is not None:
             raise self.refuses_status
+        if self.refuses_large is not None and "shadow" in decode(encode(operations))[-1]["value"]:
+            raise self.refuses_large
         self.writes += 1
         self.status[key] = decode(encode(operations))[-1]["value"]
 
@@ -337,6 +348,7 @@ def specs() -> list[RecheckRow]:
         Reason.ENDPOINT_NOT_CONFIGURED: {"endpoint": None},
         Reason.ENDPOINT_NOT_ALLOWED: {"endpoint": {"host": "elsewhere"}},
         Reason.INVALID_SPEC: {"suspend": "perhaps"},
+        Reason.SPEC_TOO_LARGE: {"desired": {"a": "x" * SPEC_LIMIT}},
         Reason.INVALID_DESIRED: {"desired": {"a": [None]}},
         Reason.INVALID_DEVICE: {"device": {"reported": {"a": [None]}}},
         Reason.SUSPENDED: {"suspend": True},
@@ -374,6 +386,8 @@ OF_NO_TROUBLE = {
 BESIDE_ANOTHER = {
     Reason.NOT_SEEN: "none: what the API server creates an object with, until the first reconcile",
     **dict.fromkeys((Reason.PENDING, Reason.PROGRESSING, Reason.UNKNOWN), "CONNECTING, in Ready and InSync"),
+    Reason.INTERNAL_ERROR: "of a fault of the operator's own, in a test of its own below",
+    Reason.REPORTED_TOO_LARGE: "none: all is well but for the size",
     Reason.RETRYING: "as SHADOW_UNAVAILABLE, of a shadow that others write at the same moment",
 }
 
@@ -436,3 +450,51 @@ async def test_a_policy_against_status_that_is_lifted_lets_a_new_thing_start() -
         scene.refuses_status = None
         await until(scene.is_well, timeout=2 * MINUTES.total_seconds())
         assert scene.sessions[0].desired() == {"a": 1}
+
+
+async def test_a_thing_that_cannot_be_reconciled_says_so_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running() as scene:
+        scene.submit({})
+        await until(scene.is_well)
+        managed = scene.status[KEY]["managedPaths"]
+
+        def broken(*_arguments: Any, **_options: Any) -> None:
+            raise OverflowError("a value that nobody is to see")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(reconciler, "resolve", broken)
+            scene.submit({"desired": {"a": 2}})
+            await until(lambda: scene.carries(Reason.INTERNAL_ERROR), timeout=60)
+            said, writes, reconciles = scene.said(), scene.writes, scene.reconciles
+            assert said["Ready"] == ("False", "InternalError")
+            assert said["Reconciling"] == ("True", "InternalError")
+            assert said["Connected"] == ("True", "Connected")
+            assert scene.status[KEY]["managedPaths"] == managed, "what is ours in the shadow is not forgotten"
+            assert "nobody is to see" not in str(scene.status)
+            await asyncio.sleep(timedelta(minutes=10).total_seconds())
+            assert scene.writes == writes
+            assert scene.reconciles >= reconciles + 5
+        await until(scene.is_well, timeout=180)
+    assert caplog.text.count("Traceback") == 1
+    assert sum("failed unexpectedly" in record.message for record in caplog.records) == 1
+
+
+async def test_a_status_that_is_refused_is_said_in_a_smaller_one() -> None:
+    async with running() as scene:
+        scene.submit({})
+        await until(scene.is_well)
+        scene.refuses_large = InvalidObjectError("413 the request is too large")
+        scene.submit({"desired": {"a": 2}})
+        await until(lambda: scene.carries(Reason.API_SERVER_REFUSED), timeout=60)
+        held = scene.status[KEY]
+        assert "shadow" not in held
+        assert held["managedPaths"] == ["/a"]
+        assert "413 the request is too large" in held["conditions"][0]["message"]
+        writes = scene.writes
+        await asyncio.sleep(timedelta(minutes=5).total_seconds())
+        assert scene.writes <= writes + 2
+        scene.refuses_large = None
+        await until(scene.is_well, timeout=2 * MINUTES.total_seconds())
+        assert "shadow" in scene.status[KEY]
