@@ -1,4 +1,4 @@
-"""The commands of the stand-in (``cloud``, ``demo``): another package, loaded when one of them is asked for.
+"""The commands of the stand-in (``cloud``, ``cluster``, ``demo``): another package, loaded when one is asked for.
 
 The container image has the operator alone. Its command line still knows the names and says what to install.
 """
@@ -14,7 +14,7 @@ from thing_operator.cli.probe import probe
 from thing_operator.core.errors import ToolError
 
 _PACKAGE: Final = "thing_operator_local"
-_NAMES: Final = ("cloud", "demo")
+_NAMES: Final = ("cloud", "cluster", "demo")
 _ANY_ARGUMENTS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 

@@ -1,4 +1,4 @@
-"""The commands of the stand-in: ``cloud`` and ``demo``.
+"""The commands of the stand-in: ``cloud``, ``cluster`` and ``demo``.
 
 ``thing-operator`` offers them when this package is installed; ``python -m thing_operator_local`` does without the
 operator.
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from thing_operator_local.cli.cloud import app as cloud
+from thing_operator_local.cli.cluster import app as cluster
 from thing_operator_local.cli.demo import demo
 from thing_operator_local.errors import LocalError
 
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cloud, name="cloud")
+app.add_typer(cluster, name="cluster")
 app.command()(demo)
 
 

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from thing_operator_local.cli.signals import end_with_signals
 from thing_operator_local.demo import FLEET_STEPS, STEPS, DemoStep, DemoWorld, tell_story
 from thing_operator_local.demo.screen import draw
 from thing_operator_local.toolchain import reporter_for
@@ -31,8 +32,7 @@ def demo(
 ) -> None:
     """Run control plane, local cloud and operator here, show what they do, stay until Ctrl-C."""
     console = Console()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    end_with_signals()
     with (
         _folder(directory) as name,
         suppress(KeyboardInterrupt),
@@ -46,11 +46,6 @@ def demo(
         if not once:
             _say_what_to_try(console, world)
             _stay(console, world, fleet=bool(fleet))
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """An exception unwinds the stack, and with it every child process ends."""
-    raise KeyboardInterrupt
 
 
 def _folder(directory: Path | None) -> nullcontext[str] | tempfile.TemporaryDirectory[str]:

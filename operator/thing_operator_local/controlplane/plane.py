@@ -36,7 +36,8 @@ class ControlPlane(StartedWithContext):
     ``folder`` holds keys, logs, data and the kubeconfig; a later start in it goes on with the same objects,
     with new keys. ``port`` is the API server's, a free one by default. ``manifests`` are applied before the
     controllers start: the garbage collector then knows the CRDs in them from its beginning, instead of
-    finding them within half a minute. With ``audit`` each request is noted in ``audit_log``.
+    finding them within half a minute. With ``audit`` each request is noted in ``audit_log``. ``quick``: what has
+    to be built first is built without optimisation.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ControlPlane(StartedWithContext):
         port: int | None = None,
         manifests: Sequence[Path] = (),
         audit: bool = False,
+        quick: bool = False,
     ) -> None:
         self._layout = ControlPlaneLayout(folder.absolute())
         self._reporter = reporter
@@ -54,6 +56,7 @@ class ControlPlane(StartedWithContext):
         self._port = 0
         self._manifests = manifests
         self._audit = audit
+        self._quick = quick
         self._binaries: dict[str, Path] = {}
         self._running = ExitStack()
         self._processes: dict[str, ChildProcess] = {}
@@ -94,7 +97,7 @@ class ControlPlane(StartedWithContext):
         Raises LocalError when a program is missing and cannot be built, the asked port is taken, another
         control plane runs in the folder, or a process ends or is not ready in time; nothing runs then.
         """
-        self._binaries = locate_binaries(CONTROL_PLANE, reporter=self._reporter)
+        self._binaries = locate_binaries(CONTROL_PLANE, reporter=self._reporter, quick=self._quick)
         try:
             with self._reporter.step("starting the control plane"):
                 self._start()

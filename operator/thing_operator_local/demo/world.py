@@ -1,8 +1,6 @@
 """Everything the demo runs, in one folder: control plane, cloud, operator. Nothing of it outlives the process."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,16 +8,11 @@ from typing import Any
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
-from thing_operator_local.environment import operator_environment
-from thing_operator_local.errors import LocalError
-from thing_operator_local.processes import ChildProcess
+from thing_operator_local.operator import LocalOperator, write_crds
 from thing_operator_local.toolchain import Reporter
 
 NAMESPACE = "demo"
 BATCH = "freezers"
-
-_OPERATOR = (sys.executable, "-m", "thing_operator")
-"""The operator is a program here, and nothing that is imported."""
 
 Json = dict[str, Any]
 
@@ -39,15 +32,15 @@ class DemoWorld:
     def running(cls, folder: Path, *, size: int, reporter: Reporter) -> Iterator["DemoWorld"]:
         """Start all parts in ``folder`` and end them with the context. Raises LocalError."""
         folder.mkdir(parents=True, exist_ok=True)
-        crds = _write_crds(folder / "crds")
-        plane = ControlPlane(folder / "control-plane", reporter=reporter, manifests=(crds,))
+        crds = write_crds(folder / "crds")
+        plane = ControlPlane(folder / "control-plane", reporter=reporter, manifests=(crds,), quick=True)
         cloud = LocalCloud(folder / "cloud", reporter=reporter)
         with ExitStack() as parts:
             parts.enter_context(plane)
             parts.enter_context(cloud)
             with reporter.step("starting the operator"):
-                operator = _start_operator(folder / "operator.log", plane, cloud)
-                parts.callback(operator.stop, grace=10)
+                log = folder / "operator.log"
+                parts.enter_context(LocalOperator(log, kubeconfig=plane.kubeconfig, cloud=cloud.info))
             plane.kubectl("create", "namespace", NAMESPACE)
             yield cls(folder, size=size, plane=plane, cloud=cloud)
 
@@ -104,25 +97,6 @@ class DemoWorld:
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """kubectl in the demo's namespace."""
         return self.plane.kubectl(*arguments, f"--namespace={NAMESPACE}", input=stdin)
-
-
-def _write_crds(folder: Path) -> Path:
-    done = subprocess.run(
-        [*_OPERATOR, "crds", "--output-dir", str(folder)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise LocalError(f"the operator's program does not write its CRDs: {done.stderr.strip()}")
-    return folder
-
-
-def _start_operator(log: Path, plane: ControlPlane, cloud: LocalCloud) -> ChildProcess:
-    env = operator_environment(cloud.info, kubeconfig=plane.kubeconfig)
-    env |= {
-        "THING_OPERATOR_METRICS__PORT": "0",
-        "THING_OPERATOR_HEALTH__PORT": "0",
-        "THING_OPERATOR_LOG__FORMAT": "console",
-    }
-    return ChildProcess([*_OPERATOR, "run", "--all-namespaces"], name="operator", log=log, env=env)
 
 
 def _object(kind: str, name: str, spec: Json) -> Json:

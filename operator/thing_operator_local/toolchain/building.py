@@ -71,6 +71,16 @@ def build_binaries(
     return {program.name: entry.program for program, entry in entries.items()}
 
 
+def cached_binaries(
+    module: GoModule, programs: Sequence[GoProgram], *, cache: Path | None = None
+) -> dict[str, Path]:
+    """Those of the programs that are in the cache and whole, by name. Nothing is built."""
+    cache = cache or cache_dir()
+    entries = {program: _entry(module, program, cache=cache) for program in programs}
+    missing = _unusable(entries)
+    return {program.name: entry.program for program, entry in entries.items() if program not in missing}
+
+
 def _unusable(
     entries: dict[GoProgram, CacheEntry], *, reporter: Reporter | None = None
 ) -> dict[GoProgram, CacheEntry]:

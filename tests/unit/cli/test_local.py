@@ -19,7 +19,7 @@ def without_local(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["cloud", "run", "--dir", "x"], ["cloud"], ["cloud", "--help"], ["demo", "--once"]],
+    [["cloud", "run", "--dir", "x"], ["cloud"], ["cloud", "--help"], ["demo", "--once"], ["cluster", "run"]],
     ids=" ".join,
 )
 @pytest.mark.usefixtures("without_local")

@@ -24,7 +24,7 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
 def test_it_has_the_commands_of_the_stand_in() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for name in ("cloud", "demo"):
+    for name in ("cloud", "cluster", "demo"):
         assert f" {name} " in done.stdout
 
 

@@ -86,3 +86,43 @@ def test_a_program_that_says_no_version_is_passed_over(folders: Folders, text: s
     said: list[str] = []
     assert locate_binaries(["kubectl"], reporter=LineReporter(said.append)) == {"kubectl": right}
     assert said == ["passing over kubectl in KUBEBUILDER_ASSETS: no version, needed is 1.37"]
+
+
+_GO = """#!/bin/sh
+if [ "$1" = env ]; then echo go1.99.0; exit; fi
+while [ $# -gt 0 ]; do
+  case "$1" in
+    -gcflags=*) flags="$flags $1" ;;
+    -o) shift; out="$1" ;;
+  esac
+  shift
+done
+echo "$flags" > "$out/controllers"
+/bin/chmod +x "$out/controllers"
+"""
+"""A compiler whose programs are the flags that they were built with."""
+
+
+def test_a_quick_build_has_its_own_key_and_an_optimised_one_is_taken_instead(
+    folders: Folders, tmp_path: Path
+) -> None:
+    go = folders.path / "go"
+    go.write_text(_GO, encoding="utf-8")
+    go.chmod(0o755)
+    said: list[str] = []
+
+    def build(*, quick: bool) -> Path:
+        reporter = LineReporter(said.append)
+        found = locate_binaries(["controllers"], reporter=reporter, cache=tmp_path / "cache", quick=quick)
+        return found["controllers"]
+
+    first = build(quick=True)
+    assert first.read_text(encoding="utf-8").split() == ["-gcflags=all=-N", "-l"]
+    assert "about 4 minutes on two cores" in said[0]
+    optimised = build(quick=False)
+    assert "-N" not in optimised.read_text(encoding="utf-8")
+    assert first != optimised
+    said.clear()
+    assert build(quick=True) == optimised
+    assert build(quick=False) == optimised
+    assert said == [], "both come from the cache"
