@@ -161,6 +161,7 @@ class Controllers:
             enqueue=self.things.queue.add,
             record_event=self._recorder(THINGS),
             observer=self._metrics,
+            budget=hub.budget,
             spec_is_current=self._spec_is_current,
             secrets_seen=self._secrets_seen,
             clock=self._clock,

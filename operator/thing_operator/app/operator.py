@@ -15,6 +15,7 @@ from thing_operator.app.supervisor import Supervisor
 from thing_operator.app.watches import Watches
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
+from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.kube.ports import ApiClient
 from thing_operator.leadership.leadership import Leadership
 from thing_operator.observability.metrics import Metrics, Snapshot
@@ -42,8 +43,13 @@ class Operator:
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self.budget = MemoryBudget(settings.memory_budget)
         self.hub = Hub(
-            session=settings.session, pacing=settings.pacing, shadow=settings.shadow, observer=metrics
+            session=settings.session,
+            pacing=settings.pacing,
+            shadow=settings.shadow,
+            budget=self.budget,
+            observer=metrics,
         )
         self.controllers = Controllers(
             client=client,
@@ -142,6 +148,8 @@ class Operator:
             pending_writes=controllers.writer.backlog,
             certificate_ends=tuple(end.timestamp() for end in registry.certificate_ends()),
             leases=self.leadership.counts(),
+            memory_budget=self.budget.total,
+            memory_held=self.budget.used,
             api_silence=self.leadership.contact.silence.total_seconds(),
             now=self._clock.now().timestamp(),
         )

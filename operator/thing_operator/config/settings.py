@@ -344,6 +344,11 @@ class Settings(BaseSettings):
         description="so long without an answer of the API server, nothing is sent from specs and no drift is repaired: "
         "they may have changed",
     )
+    memory_budget: Size = Field(
+        default=64 * 1024 * 1024,
+        description="memory (bytes, or as 64MiB) for what objects and brokers can make the operator hold: specs, CAs, "
+        "Secrets being read, zips, shadows; a namespace may hold as much as is still free, so alone half of it",
+    )
     lease: LeaseSettings = LeaseSettings()
     metrics: MetricsSettings = MetricsSettings()
     health: HealthSettings = HealthSettings()

@@ -69,6 +69,7 @@ class Reason(StrEnum):
     ENDPOINT_NOT_CONFIGURED = "EndpointNotConfigured"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     CA_NOT_FOUND = "CaNotFound"
+    MEMORY_BUDGET_EXCEEDED = "MemoryBudgetExceeded"
 
     # The API server: ``kube.errors`` maps all of its answers to these and to Retrying
     FORBIDDEN = "Forbidden"

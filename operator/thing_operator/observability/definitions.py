@@ -128,6 +128,13 @@ API_SILENCE: Final = Gauge(
     "Since the API server last answered; longer than specMaxAge, nothing is sent from specs and no drift is repaired.",
 )
 
+MEMORY_BUDGET: Final = Gauge(
+    "memory_budget_bytes", "memoryBudget, for all of thing_operator_memory_held_bytes."
+)
+MEMORY_HELD: Final = Gauge(
+    "memory_held_bytes", "What objects and brokers have made the operator hold, by kind.", ("kind",)
+)
+
 CERTIFICATE_FIRST_END: Final = Gauge(
     "certificate_first_end_timestamp_seconds", "When the first certificate in use ends."
 )
@@ -159,6 +166,8 @@ METRIC_LABELS: Final = {
         LOOP_LAG,
         LEASES,
         API_SILENCE,
+        MEMORY_BUDGET,
+        MEMORY_HELD,
         CERTIFICATE_FIRST_END,
         CERTIFICATES_ENDING,
     )

@@ -17,6 +17,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from thing_operator.core.memory_budget import Held
 from thing_operator.core.reasons import Reason
 from thing_operator.observability import definitions
 from thing_operator.observability.definitions import Gauge
@@ -43,6 +44,9 @@ class Snapshot:
     """By state."""
     api_silence: float = 0.0
     """Seconds since the API server last answered."""
+    memory_budget: int = 0
+    memory_held: Mapping[Held, int] = field(default_factory=dict)
+    """Bytes by kind."""
     certificate_ends: tuple[float, ...] = ()
     """End of validity of each certificate in use, epoch seconds."""
     now: float = 0.0
@@ -154,6 +158,10 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
         yield _family(definitions.PENDING_WRITES, [((), snapshot.pending_writes)])
         yield _family(definitions.LEASES, (((state,), count) for state, count in snapshot.leases.items()))
         yield _family(definitions.API_SILENCE, [((), snapshot.api_silence)])
+        yield _family(definitions.MEMORY_BUDGET, [((), snapshot.memory_budget)])
+        yield _family(
+            definitions.MEMORY_HELD, (((kind,), held) for kind, held in snapshot.memory_held.items())
+        )
         ends = snapshot.certificate_ends
         yield _family(definitions.CERTIFICATE_FIRST_END, [((), min(ends))] if ends else [])
         left = [end - snapshot.now for end in ends]

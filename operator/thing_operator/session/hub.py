@@ -4,12 +4,14 @@ import asyncio
 import logging
 import random
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from thing_operator.config import read_proxy
+from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.observability.observers import SessionObserver
 from thing_operator.session.context import SessionContext
 from thing_operator.session.keep_alive import KeepAliveTicker
@@ -34,8 +36,9 @@ def _utc_now() -> datetime:
 class Hub:
     """Opens sessions and owns what they share. Belongs to one event loop, whose clock it uses.
 
-    ``rng`` gives the jitter, ``now`` the times people see, ``connector`` the network; tests bring their own. Raises
-    SettingsError when the password of the proxy cannot be read.
+    ``budget``: the process's account of memory; without it nothing is counted. ``rng`` gives the jitter, ``now``
+    the times people see, ``connector`` the network; tests bring their own. Raises SettingsError when the password of
+    the proxy cannot be read.
     """
 
     def __init__(
@@ -44,11 +47,13 @@ class Hub:
         session: "SessionSettings",
         pacing: "PacingSettings",
         shadow: "ShadowSettings",
+        budget: MemoryBudget | None = None,
         observer: SessionObserver | None = None,
         rng: random.Random | None = None,
         now: Now = _utc_now,
         connector: Connector | None = None,
     ) -> None:
+        self.budget = budget or MemoryBudget(sys.maxsize)
         self._pacing = pacing
         self._gates: dict[tuple[str, int], EndpointGate] = {}
         self._sessions: set[Session] = set()

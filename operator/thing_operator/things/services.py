@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
+from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient, Enqueue, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
@@ -26,6 +27,7 @@ class ThingServices:
     enqueue: Enqueue
     record_event: RecordEvent
     observer: ThingObserver
+    budget: MemoryBudget
     spec_is_current: Callable[[str], bool]
     """Whether what is known of the specs in a namespace can be vouched for: it was not out of sight for long."""
     secrets_seen: Callable[[str], str | None]

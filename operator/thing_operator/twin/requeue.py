@@ -8,8 +8,11 @@ from thing_operator.core.reasons import Reason
 from thing_operator.twin.conditions import SECRET_GRACE, ConditionKey, expires_soon_at
 from thing_operator.twin.observation import Observation
 
-_UNWATCHED = frozenset({Reason.CA_NOT_FOUND, Reason.FORBIDDEN, Reason.NOT_AUTHORIZED})
-"""What is mended without any notice to us: ConfigMaps, Roles and the cloud's policies are not watched."""
+_UNWATCHED = frozenset(
+    {Reason.CA_NOT_FOUND, Reason.FORBIDDEN, Reason.NOT_AUTHORIZED, Reason.MEMORY_BUDGET_EXCEEDED}
+)
+"""What is mended without any notice to us: ConfigMaps, Roles and the cloud's policies are not watched, nor is what
+other objects hold."""
 
 _UNWATCHED_INTERVAL = timedelta(seconds=30)
 _MARGIN = timedelta(milliseconds=50)

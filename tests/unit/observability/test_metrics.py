@@ -3,6 +3,7 @@
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from thing_operator.core.memory_budget import Held
 from thing_operator.core.reasons import Reason
 from thing_operator.observability.definitions import METRIC_LABELS
 from thing_operator.observability.metrics import Metrics, Snapshot
@@ -35,6 +36,8 @@ def busy() -> Metrics:
         each_thing=[("ns", "t1", "Ready", "True")],
         queues={"things": (1, 0.5)},
         pending_writes=2,
+        memory_budget=1000,
+        memory_held={Held.CA: 7},
         certificate_ends=(DAY, 20 * DAY, 400 * DAY),
         now=0.0,
     )
@@ -76,6 +79,8 @@ def test_what_happens_is_counted() -> None:
         ("queue_depth", "things"): 1,
         ("queue_oldest_seconds", "things"): 0.5,
         ("status_writes_pending",): 2,
+        ("memory_budget_bytes",): 1000,
+        ("memory_held_bytes", "ca"): 7,
         ("certificate_first_end_timestamp_seconds",): DAY,
         ("certificates_ending", "7"): 1,
         ("certificates_ending", "30"): 2,

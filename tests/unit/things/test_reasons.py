@@ -133,6 +133,7 @@ def cases() -> Iterator[ThingCase]:
     yield beside_a_session(Reason.INVALID_SPEC, "blocking_problem", spec=None, resolved=None)
     yield beside_a_session(Reason.SPEC_TOO_LARGE, "blocking_problem", spec=None, resolved=None)
     yield beside_a_session(Reason.CA_NOT_FOUND, "blocking_problem")
+    yield beside_a_session(Reason.MEMORY_BUDGET_EXCEEDED, "blocking_problem")
     yield beside_a_session(Reason.INVALID_DEVICE, "blocking_problem")
     yield beside_a_session(Reason.INVALID_DESIRED, "request_problem")
     yield beside_a_session(Reason.REJECTED, "request_problem")

@@ -25,6 +25,7 @@ from thing_operator.config import Settings
 from thing_operator.core.backoff import RECHECK
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.reason_table import Carrier, explanations
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
@@ -139,6 +140,7 @@ class ThingScene(FakeClient):
                 enqueue=self.controller.queue.add,
                 record_event=lambda _snapshot, _reason, _message: None,
                 observer=ThingObserver(),
+                budget=MemoryBudget(10**6),
                 clock=self.clock,
                 rng=rng,
             )
@@ -301,7 +303,7 @@ def sessions() -> list[RecheckRow]:
         RecheckRow(reason, session_trouble(reason), session_recovers, "session's own tries", within=SOON)
         for reason in (
             *(Reason.CONNECTION_LOST, Reason.TAKEN_OVER, Reason.ENDPOINT_UNREACHABLE, Reason.CONNECTING),
-            Reason.NOT_AUTHORIZED,
+            *(Reason.NOT_AUTHORIZED, Reason.MEMORY_BUDGET_EXCEEDED),
         )
     ]
     ca = {"endpoint": {"host": "broker", "caConfigMapName": "ca"}}

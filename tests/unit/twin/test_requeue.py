@@ -36,7 +36,7 @@ def test_a_thing_with_which_all_is_well_waits_for_its_certificate_alone() -> Non
     assert requeued(session=session()) == ENDS_SOON, "a device that has not reported yet is no trouble"
 
 
-@pytest.mark.parametrize("reason", [Reason.CA_NOT_FOUND, Reason.FORBIDDEN])
+@pytest.mark.parametrize("reason", [Reason.CA_NOT_FOUND, Reason.FORBIDDEN, Reason.MEMORY_BUDGET_EXCEEDED])
 def test_what_nobody_watches_is_looked_up(reason: Reason) -> None:
     problem = Problem(reason, "", stalled=True)
     for where in ("blocking_problem", "credentials_problem"):
