@@ -7,6 +7,7 @@ import pytest
 from tests.support.controlplane import Kubectl
 
 from thing_operator.api.crds import NOT_SEEN_STATUS
+from thing_operator.check.checking import CheckLimits, SourceText, check_texts
 from thing_operator.core.durations import NO_DURATION
 from thing_operator.core.host_names import NO_HOST_NAME
 from thing_operator_local.errors import LocalError
@@ -54,7 +55,8 @@ ACCEPTED = [
         "Thing", "t", {"device": {"acknowledge": "Paths", "acknowledgePaths": ["/a"]}}, id="ack paths"
     ),
     pytest.param("Thing", "t", simulate(constant=0), id="constant"),
-    pytest.param("Thing", "t", simulate(choice=["a", 1]), id="choice"),
+    pytest.param("Thing", "t", simulate(choice=["a", "b"]), id="choice"),
+    pytest.param("Thing", "t", simulate(choice=[1, 2.5]), id="choice of numbers"),
     pytest.param("Thing", "t", simulate(ramp={"from": 0, "to": 1, "steps": 5}), id="ramp"),
     pytest.param(
         "Thing", "t", simulate(sine={"mean": 1, "amplitude": 2, "period": "1h", "decimals": 0}), id="sine"
@@ -221,10 +223,16 @@ REFUSED += [
 ]
 
 
+def problems(text: str) -> list[str]:
+    """What ``thing-operator check`` says of it without asking anybody."""
+    return [each.message for each in check_texts([SourceText("-", text)], CheckLimits()).diagnostics]
+
+
 @pytest.mark.parametrize(("kind", "name", "spec"), ACCEPTED)
 def test_accepted(kubectl: Kubectl, kind: str, name: str, spec: Json) -> None:
     text = manifest(kind, spec, name=name, namespace="default")
     kubectl("create", "--dry-run=server", "--validate=strict", "--filename", "-", input=text)
+    assert problems(text) == []
 
 
 @pytest.mark.parametrize(("kind", "name", "spec", "words"), REFUSED)
@@ -233,6 +241,7 @@ def test_refused(kubectl: Kubectl, kind: str, name: str, spec: Json, words: str)
     with pytest.raises(LocalError) as caught:
         kubectl("create", "--dry-run=server", "--filename", "-", input=text)
     assert words.lower() in caught.value.message.lower()
+    assert problems(text) != []
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ class ThingSpec(ThingBehaviour):
                 "certificateKey and privateKeyKey go together: name both or none",
             ),
             (
-                "!has(self.certificateKey) || self.certificateKey != self.?privateKeyKey.orValue('')",
+                "!has(self.certificateKey) || !has(self.privateKeyKey) || self.certificateKey != self.privateKeyKey",
                 "certificateKey and privateKeyKey must name two different keys",
             ),
         ),

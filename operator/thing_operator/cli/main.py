@@ -12,6 +12,7 @@ from thing_operator.cli.adopt import adopt
 from thing_operator.cli.batch import app as batch_app
 from thing_operator.cli.batch_create import create
 from thing_operator.cli.batch_import import import_batch
+from thing_operator.cli.check import check
 from thing_operator.cli.crds import crds
 from thing_operator.cli.local import GroupWithLocal
 from thing_operator.cli.probe import probe
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(adopt)
+app.command()(check)
 app.command()(crds)
 app.command()(probe)
 batch_app.command("import")(import_batch)
