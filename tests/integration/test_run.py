@@ -70,6 +70,21 @@ def test_an_api_server_that_does_not_answer_is_waited_for(
     assert "the API server cannot be reached" in said_while_waiting("-A", lines=3, KUBECONFIG=str(kubeconfig))
 
 
+def test_a_second_sigterm_changes_nothing(control_plane: ControlPlane, namespace: str) -> None:
+    env = inherited_environment() | {"THING_OPERATOR_HEALTH__PORT": "0", "THING_OPERATOR_METRICS__PORT": "0"}
+    command = [sys.executable, "-m", "thing_operator", "run", "--namespace", namespace]
+    env["KUBECONFIG"] = str(control_plane.kubeconfig)
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        for _ in range(5):
+            process.terminate()
+        said = process.stderr.read()
+    assert process.returncode == 0
+    assert "Traceback" not in said
+    assert "asyncio" not in said
+
+
 def test_a_missing_right_is_named_and_waited_for(
     control_plane: ControlPlane, kubectl: Kubectl, namespace: str, tmp_path: Path
 ) -> None:

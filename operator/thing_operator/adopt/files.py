@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from thing_operator.adopt.model import FoundThing
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import (
@@ -30,7 +31,7 @@ def things_in_files(source: Path, *, now: datetime) -> tuple[FoundThing, ...]:
         found = tuple(_things_in(source, now=now))
     except OSError as error:
         raise ToolError(
-            f"cannot read {error.filename or source}: {error.strerror or error}", reason=ToolReason.UNREADABLE
+            f"cannot read {error.filename or source}: {in_words(error)}", reason=ToolReason.UNREADABLE
         ) from None
     if not found:
         raise ToolError(

@@ -7,6 +7,7 @@ from typing import Final
 
 from thing_operator.adopt.manifests import documents_in, file_name, one_file, to_yaml
 from thing_operator.adopt.model import Adoption
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.files import write_private
 from thing_operator.core.reasons import ToolReason
@@ -54,7 +55,7 @@ class OutputFolders:
             self._write_secrets(done)
         except OSError as error:
             raise ToolError(
-                f"cannot write {error.filename or self.things}: {error.strerror or error}",
+                f"cannot write {error.filename or self.things}: {in_words(error)}",
                 reason=ToolReason.NOT_WRITTEN,
             ) from None
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from thing_operator.cli.tables import table_console, table_of
+from thing_operator.core.error_words import in_words
 from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
 from thing_operator.credentials.names import secret_name
@@ -54,7 +55,7 @@ def inspect(
     try:
         entries = read_file(file, now=now)
     except OSError as error:
-        refuse(f"cannot read {file}: {error.strerror or error}", reason=ToolReason.UNREADABLE, output=output)
+        refuse(f"cannot read {file}: {in_words(error)}", reason=ToolReason.UNREADABLE, output=output)
     except ArchiveRefusedError as error:
         refuse(f"{file}: {error.message}", reason=error.reason, output=output)
     rows = [_row(entry) for entry in entries]

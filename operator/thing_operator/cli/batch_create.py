@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from thing_operator.cli.arguments import check_host
 from thing_operator.cli.batch import Output, refuse
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.files import check_target, write_private
 from thing_operator.core.reasons import ToolReason
@@ -84,7 +85,7 @@ def _errors_said(console: Console, output: Path) -> Iterator[None]:
     except (ThingOperatorError, ToolError) as error:
         refuse(error.message, reason=error.reason, output=Output.TABLE)
     except OSError as error:
-        message = f"cannot write {output}: {error.strerror or error}"
+        message = f"cannot write {output}: {in_words(error)}"
         refuse(message, reason=ToolReason.NOT_WRITTEN, output=Output.TABLE)
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from thing_operator.cli.batch import Output, read_file, refuse
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry
@@ -75,9 +76,7 @@ def _entries_of(file: Path) -> tuple[BatchEntry, ...]:
     try:
         return read_file(file, now=datetime.now(UTC))
     except OSError as error:
-        raise ToolError(
-            f"cannot read {file}: {error.strerror or error}", reason=ToolReason.UNREADABLE
-        ) from None
+        raise ToolError(f"cannot read {file}: {in_words(error)}", reason=ToolReason.UNREADABLE) from None
     except ArchiveRefusedError as error:
         raise ArchiveRefusedError(f"{file}: {error.message}") from None
 

@@ -1,7 +1,7 @@
 """The root of the command line: one module per command group, put together here."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from thing_operator.cli.crds import crds
 from thing_operator.cli.local import GroupWithLocal
 from thing_operator.cli.probe import probe
 from thing_operator.cli.run import run
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
 
 app = typer.Typer(
@@ -55,12 +56,19 @@ def root(
 def main() -> None:
     """Entry point of the console script and of ``python -m thing_operator``.
 
-    An error of ours is one message and exit 1: it says what is wrong and what to do, a traceback would not.
+    An error of ours, and a file that cannot be used, is one message and exit 1: it says what is wrong and what to do,
+    a traceback would not.
     """
     try:
         app()
     except (ThingOperatorError, ToolError) as error:
-        Console(stderr=True, highlight=False).print(
-            f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True
-        )
-        sys.exit(1)
+        _end(error.message)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _end(f"{error.filename}: {in_words(error)}: name another path, or see to the rights on it")
+
+
+def _end(message: str) -> NoReturn:
+    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    sys.exit(1)

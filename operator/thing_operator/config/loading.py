@@ -14,6 +14,7 @@ from pydantic_settings import EnvSettingsSource
 
 from thing_operator.config.settings import ENV_PREFIX, SessionSettings, Settings
 from thing_operator.config.suggestions import did_you_mean, setting_names, variable_of
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import CredentialsError, read_authorities
@@ -52,7 +53,7 @@ def read_ca_file(file: Path, *, name: str = "endpoint.caFile") -> str:
     try:
         return read_authorities(file.read_bytes())
     except OSError as error:
-        raise SettingsError(f"{name} {file} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{name} {file} cannot be read: {in_words(error)}") from None
     except CredentialsError as error:
         raise SettingsError(f"{name} {file} cannot be used: {error.message}") from None
 
@@ -77,7 +78,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"the configuration file {file} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"the configuration file {file} cannot be read: {in_words(error)}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""

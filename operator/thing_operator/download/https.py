@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
+from thing_operator.core.error_words import class_in_words, in_words
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.tls import client_context
@@ -167,13 +168,13 @@ class HttpsClient:
             case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
                 return f"its certificate is not trusted, or TLS fails ({self._ca_setting} names other roots)"
             case aiohttp.ClientConnectorError():
-                return error.strerror or "no connection"
+                return in_words(error.os_error)
             case aiohttp.ServerDisconnectedError():
                 return "the connection broke"
             case TimeoutError():
                 return "it took too long"
             case _:
-                return type(error).__name__
+                return class_in_words(error)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -213,7 +214,7 @@ def _context(ca_file: Path | None, ca_setting: str) -> ssl.SSLContext:
     except ssl.SSLError:
         found = "one of its certificates is damaged"
     except OSError as error:
-        found = error.strerror or "it cannot be read"
+        found = in_words(error)
     else:
         return context
     raise UserError(f"{ca_setting} {ca_file} cannot be used: {found}", reason=Reason.INVALID_SETTINGS)

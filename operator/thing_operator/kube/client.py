@@ -29,6 +29,7 @@ from thing_operator.kube.errors import (
     ConflictError,
     LoginError,
     NotFoundError,
+    SilentWatchError,
     ThrottledError,
     UnauthorizedError,
 )
@@ -108,6 +109,11 @@ class KubeClient:
             )
         read = partial(read_login, kubeconfig, kube_context=first.kube_context)
         return cls(Logins(first, read, clock=clock), contact or Contact(patience=_PATIENCE, clock=clock))
+
+    @property
+    def login(self) -> Login:
+        """What it is logged in with now."""
+        return self._logins.in_force
 
     async def close(self) -> None:
         """Close the connections."""
@@ -279,7 +285,11 @@ class KubeClient:
             async for line in response.content:
                 self._contact.answered()
                 yield line
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except TimeoutError:
+            raise SilentWatchError(
+                f"the watch of {request.path} has shown nothing for {silence.total_seconds():g} s"
+            ) from None
+        except (aiohttp.ClientError, ValueError) as error:
             # ValueError: a line longer than any object.
             raise ApiUnavailableError(f"the watch of {request.path} broke: {words_of(error)}") from None
         finally:
@@ -320,8 +330,9 @@ class KubeClient:
                 f"{request}: the login was refused and cannot be read again: {error}"
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            words = words_of(error)
-            raise ApiUnavailableError(f"{request}: the API server cannot be reached: {words}") from None
+            raise ApiUnavailableError(
+                f"{request}: the API server cannot be reached ({self.login.origin}): {words_of(error)}"
+            ) from None
 
     async def _answer(
         self, request: Request, login: Login, limits: aiohttp.ClientTimeout

@@ -11,7 +11,8 @@
     |-- ExpiredError               410: the watch has to begin again with a list        Retrying
     |-- ThrottledError             429                                                  ApiServerUnavailable
     `-- ApiUnavailableError        5xx, no connection                                   ApiServerUnavailable
-        `-- UnauthorizedError      401: the login has to be read again                  ApiServerUnavailable
+        |-- UnauthorizedError      401: the login has to be read again                  ApiServerUnavailable
+        `-- SilentWatchError       a watch without a word for longer than bookmarks take ApiServerUnavailable
     ToolError
     `-- LoginError                 no kubeconfig and no service account
 
@@ -85,6 +86,12 @@ class ApiUnavailableError(TransientError):
     """The API server cannot be reached or does not work."""
 
     reason = Reason.API_SERVER_UNAVAILABLE
+
+
+class SilentWatchError(ApiUnavailableError):
+    """A watch shows nothing any more, not even a bookmark: it is taken for dead, and the next one tells whether the
+    API server is.
+    """
 
 
 class UnauthorizedError(ApiUnavailableError):

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from thing_operator.core.error_words import in_words
 from thing_operator.kube.errors import LoginError
 from thing_operator.kube.kubeconfig import Access
 
@@ -47,7 +48,7 @@ async def run_plugin(access: Access) -> dict[str, Any]:
     except OSError as error:
         hint = plugin.get("installHint")
         raise LoginError(
-            f"{where} cannot be started ({error.strerror}): {hint or 'install it, or correct command'}"
+            f"{where} cannot be started ({in_words(error)}): {hint or 'install it, or correct command'}"
         ) from None
     try:
         output, _ = await asyncio.wait_for(process.communicate(), _TIMEOUT_SECONDS)

@@ -7,13 +7,14 @@ without a user that is missing, and pass over what they do not know (``as``, ``e
 
 import base64
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from thing_operator.core.error_words import in_words
 from thing_operator.kube.errors import LoginError
 from thing_operator.kube.proxies import checked_proxy
 
@@ -35,6 +36,12 @@ class Access:
     user: Mapping[str, Any] = field(repr=False)
     cluster_name: str
     user_name: str
+    files: tuple[Path, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Where all that is from, for a person who may have meant another cluster."""
+        return f"context {self.context} of {os.pathsep.join(map(str, self.files))}"
 
 
 def kubeconfig_files(explicit: Path | None, environment: Mapping[str, str]) -> tuple[Path, ...]:
@@ -53,14 +60,14 @@ def kubeconfig_files(explicit: Path | None, environment: Mapping[str, str]) -> t
     return found
 
 
-def read_access(paths: Iterable[Path], *, context: str | None = None) -> Access:
+def read_access(paths: Sequence[Path], *, context: str | None = None) -> Access:
     """What ``context`` of these files gives, by default the current one. Raises LoginError.
 
     Of what several files name, the first one counts.
     """
     contents = [_read(path) for path in paths]
     try:
-        return choose(contents, context=context)
+        return replace(choose(contents, context=context), files=tuple(paths))
     except (TypeError, AttributeError, ValueError):
         # Not the error's own words, as below.
         raise LoginError(
@@ -72,7 +79,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_bytes()) or {}
     except OSError as error:
-        raise LoginError(f"the kubeconfig {path} cannot be read ({error.strerror}): correct it") from None
+        raise LoginError(f"the kubeconfig {path} cannot be read ({in_words(error)}): correct it") from None
     except (yaml.YAMLError, ValueError):
         content = None
     try:

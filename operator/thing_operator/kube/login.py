@@ -21,6 +21,7 @@ from kubernetes.aio.config import ConfigException, incluster_config
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from thing_operator.core.clock import Clock
+from thing_operator.core.error_words import in_words
 from thing_operator.core.tls import client_context, load_identity
 from thing_operator.kube.errors import LoginError
 from thing_operator.kube.exec_plugin import run_plugin
@@ -29,6 +30,7 @@ from thing_operator.kube.proxies import environment_proxy
 
 _DUE_SECONDS = 60.0
 """Files are read again after this time, as client-go does it: kubelet renews a token well before it ends."""
+_POD = "the pod's service account"
 LOGIN_PAUSE = timedelta(seconds=10)
 """Between two readings because of a refusal: a plugin may ask a person's identity provider."""
 
@@ -75,6 +77,7 @@ class Login:
     """What the client is logged in with. ``due`` is in how many seconds it is to be read again.
 
     ``kube_context``: the context of the kubeconfig, which stays the same however ``current-context`` changes.
+    ``origin``: where it was read from.
     """
 
     server: str
@@ -85,6 +88,7 @@ class Login:
     proxy: str | None = field(default=None, repr=False)
     due: float | None = None
     kube_context: str | None = None
+    origin: str = _POD
 
 
 class Logins:
@@ -96,6 +100,11 @@ class Logins:
         self._clock = clock
         self._reading = asyncio.Lock()
         self._read_at = clock.monotonic()
+
+    @property
+    def in_force(self) -> Login:
+        """The login as it was read last."""
+        return self._current
 
     async def current(self) -> Login:
         """The login in force, read again when it is due; what cannot be read is kept until it is refused."""
@@ -147,13 +156,13 @@ def _of_the_pod() -> Login:
         tls = Tls(ca=Path(found.ssl_ca_cert or "").read_bytes())
     except (ConfigException, OSError) as error:
         raise LoginError(
-            f"cannot log in to a cluster ({error}): set KUBECONFIG, or run in a pod with a service account"
+            f"cannot log in to a cluster ({in_words(error)}): set KUBECONFIG, or run in a pod with a service account"
         ) from None
     token = found.api_key["BearerToken"].split(" ", maxsplit=1)[1].strip()
     return Login(
         server=found.host,
         tls=tls,
-        context=tls.context("the pod's service account"),
+        context=tls.context(_POD),
         headers=(("Authorization", f"Bearer {token}"),),
         proxy=environment_proxy(found.host, os.environ),
         due=_DUE_SECONDS,
@@ -181,6 +190,7 @@ async def _of(access: Access) -> Login:
         tls_server_name=cluster.get("tls-server-name"),
         proxy=cluster.get("proxy-url") or environment_proxy(server, os.environ),
         kube_context=access.context,
+        origin=access.origin,
         due=_DUE_SECONDS if any(cluster.get(name) or user.get(name) for name in FILES) else None,
     )
 
@@ -240,5 +250,5 @@ def _file(path: str, what: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise LoginError(
-            f"{what} names {path}, which cannot be read ({error.strerror}): correct it"
+            f"{what} names {path}, which cannot be read ({in_words(error)}): correct it"
         ) from None

@@ -4,6 +4,8 @@ import ssl
 
 import aiohttp
 
+from thing_operator.core.error_words import in_words
+
 NOT_THE_API_SERVER = "that is not the API server's, but of something in between, such as a balancer"
 
 _HOSTNAME_MISMATCH = frozenset({62, 64})
@@ -25,27 +27,18 @@ def words_of(error: Exception) -> str:
             "HTTPS_PROXY or NO_PROXY"
         )
     if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return f"the proxy at {error.host}:{error.port} cannot be reached ({_system_words(error.os_error)})"
+        return f"the proxy at {error.host}:{error.port} cannot be reached ({in_words(error.os_error)})"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection to {error.host}:{error.port} ({_system_words(error.os_error)})"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, OSError):
-        return _system_words(error)
-    # Nothing of the library's own text beyond the first line of it: the rest is Python's.
-    return f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
+        return f"no connection to {error.host}:{error.port} ({in_words(error.os_error)})"
+    return in_words(error)
 
 
 def _certificate_words(error: Exception) -> str:
     if not isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid ({type(error).__name__})"
+        return f"its certificate is not valid ({in_words(error)})"
     if error.verify_code in _HOSTNAME_MISMATCH:
         return (
             f"its certificate is for other names ({error.verify_message}): correct server or tls-server-name "
             "of the kubeconfig"
         )
     return f"its certificate is not trusted ({error.verify_message}): correct certificate-authority of the kubeconfig"
-
-
-def _system_words(error: OSError) -> str:
-    return error.strerror or type(error).__name__

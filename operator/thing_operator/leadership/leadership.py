@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from thing_operator.core.clock import Clock
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.contact import Contact
@@ -204,7 +205,7 @@ class Leadership:
             claim.deny(error.message, now=self._clock.monotonic())
         except (ThingOperatorError, TimeoutError) as error:
             claim.interrupted(now=self._clock.monotonic())
-            log.debug("the Lease %s could not be asked for: %r", claim.key, error)
+            log.debug("the Lease %s could not be asked for: %s", claim.key, in_words(error))
 
     async def _look_and_write(self, claim: Claim) -> None:
         waited_for = sum(not each.is_mine for each in self.claims())

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 import socket
 from concurrent.futures import Future
 from threading import Thread
@@ -11,6 +10,7 @@ from typing import Self
 
 from aiohttp import web
 
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 
@@ -38,9 +38,8 @@ class HttpThread:
             self._sites.append((app, _listening_socket(address, port)))
         except OSError as error:
             where = f"port {port}" if address is None else f"{address} port {port}"
-            why = os.strerror(error.errno) if error.errno else str(error)
             raise ToolError(
-                f"{setting}.port: {where} cannot be listened on ({why}): stop what listens there, or set "
+                f"{setting}.port: {where} cannot be listened on ({in_words(error)}): stop what listens there, or set "
                 f"{setting}.port to another one, or to 0 to do without",
                 reason=ToolReason.INVALID_SETTINGS,
             ) from None

@@ -14,6 +14,7 @@ import paho.mqtt.client as mqtt
 from aiohappyeyeballs import AddrInfoType, start_connection
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.tls import client_context
 from thing_operator.credentials import CredentialsError, read_authorities
@@ -105,9 +106,7 @@ class ProbeConnection:
         except ProxyFailedError as error:
             raise ToolError(error.message) from None
         except OSError as error:
-            raise ToolError(
-                f"{target.host}:{target.port} cannot be reached: {error.strerror or error}"
-            ) from None
+            raise ToolError(f"{target.host}:{target.port} cannot be reached: {in_words(error)}") from None
         self._client.loop_start()
         try:
             code = self._next("connack")
@@ -175,8 +174,13 @@ def _context(target: ProbeTarget) -> ssl.SSLContext:
         context.load_cert_chain(target.certificate, target.private_key)
     except CredentialsError as error:
         raise ToolError(f"the CA {target.ca} cannot be used: {error.message}") from None
-    except (OSError, ssl.SSLError) as error:
-        raise ToolError(f"certificate, key or CA cannot be used: {error.strerror or error}") from None
+    except ssl.SSLError:
+        raise ToolError(
+            f"{target.certificate} and {target.private_key} are no certificate and private key in PEM, without "
+            "passphrase, that belong together: name those of the thing"
+        ) from None
+    except OSError as error:
+        raise ToolError(f"certificate, key or CA cannot be read: {in_words(error)}") from None
     if target.port == _ALPN_PORT:
         context.set_alpn_protocols(["x-amzn-mqtt-ca"])
     return context

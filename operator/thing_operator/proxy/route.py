@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
+from thing_operator.core.error_words import in_words
 from thing_operator.proxy.no_proxy import is_listed
 
 SCHEMES: Final = ("socks5", "socks5h", "http")
@@ -88,7 +89,7 @@ class ProxyRoute:
         except OSError as error:
             raise ProxyFailedError(
                 f"the password of the proxy {self.address} cannot be read from {self.password_file} "
-                f"({error.strerror}): store it there"
+                f"({in_words(error)}): store it there"
             ) from None
         except UnicodeDecodeError:
             password = ""

@@ -18,6 +18,7 @@ from aiohappyeyeballs import AddrInfoType
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
+from thing_operator.core.error_words import in_words
 from thing_operator.proxy.route import ProxyFailedError, ProxyRoute
 
 _ANSWER_LIMIT: Final = 16 * 1024
@@ -95,7 +96,7 @@ def _cause(error: OSError | UnicodeError) -> str:
             return "no answer in time"
         case ConnectionRefusedError():
             return "it refuses connections"
-    return errno.errorcode.get(error.errno or 0, type(error).__name__)
+    return errno.errorcode.get(error.errno or 0, in_words(error))
 
 
 # --- SOCKS5

@@ -6,6 +6,7 @@ import ssl
 from typing import Final
 
 from thing_operator.core.descriptors import limit
+from thing_operator.core.error_words import in_words
 from thing_operator.session.errors import (
     ConnectError,
     EndpointUnreachableError,
@@ -53,7 +54,7 @@ def explain_dial_error(error: OSError, *, spec: SessionSpec) -> ConnectError:
 def explain_tls_error(error: ssl.SSLError, *, spec: SessionSpec) -> ConnectError:
     """Why a handshake failed, or what the server said right after it (TLS 1.3)."""
     where = f"{spec.endpoint.host}:{spec.endpoint.port}"
-    reason = error.reason or type(error).__name__
+    reason = error.reason or in_words(error)
     if reason in _CERTIFICATE_ALERTS:
         return NotAuthorizedError(
             f"{where} refuses the certificate {spec.identity.fingerprint} ({reason}): it must be known and "
@@ -150,7 +151,7 @@ def _explain_unreachable(error: OSError, *, endpoint: Endpoint) -> str:
             return f"{where} refuses connections: check the port, and that the broker runs"
         case ConnectionResetError() | BrokenPipeError():
             return f"{where} closed the connection while it was being set up"
-    name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+    name = errno.errorcode.get(error.errno or 0, in_words(error))
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return (
             f"the operator has no descriptor left for this session ({name}, limit {limit()}): raise the limit of open "

@@ -43,7 +43,7 @@ def check_section(
 
     checker = _Checker(name=name, max_depth=max_depth, null_keys=null_keys)
     if not isinstance(value, dict):
-        raise checker.invalid((), f"must be an object, not {type(value).__name__}")
+        raise checker.invalid((), "must be an object: write keys with their values")
     checker.check_object(value, ())
     size = section_size(value)
     if size > document_limit:

@@ -15,6 +15,7 @@ import kopf
 
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
+from thing_operator.core.error_words import in_words
 from thing_operator.observability.checks import CheckResult
 from thing_operator.watching.kopf_parts import NoMemories, kopf_settings
 
@@ -94,7 +95,7 @@ class KopfRun:
 def _words(tasks: RootTasks) -> str:
     ended = next(task for task in tasks if task.done())
     error = None if ended.cancelled() else ended.exception()
-    return f"{ended.get_name()}: {type(error).__name__}: {error}" if error else ended.get_name()
+    return f"{ended.get_name()}: {in_words(error)}" if error else ended.get_name()
 
 
 async def _end(tasks: Iterable["asyncio.Task[object]"]) -> None:

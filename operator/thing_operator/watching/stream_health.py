@@ -15,7 +15,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.resource import Resource
-from thing_operator.kube.errors import ForbiddenError, NotFoundError, ThrottledError
+from thing_operator.kube.errors import ForbiddenError, NotFoundError, SilentWatchError, ThrottledError
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,9 @@ class StreamHealth:
         self.trouble = f"{error.message}: install the CRDs" if self.is_unknown else error.message
         if isinstance(error, ForbiddenError | NotFoundError):
             self.answered.set()
-        level = self._log_limit.level(self.name)
+        # A proxy in between may drop what is idle: no trouble, unless the next watch fails as well.
+        is_idle = isinstance(error, SilentWatchError) and self.failures == 1
+        level = logging.DEBUG if is_idle else self._log_limit.level(self.name)
         self._is_said = self._is_said or level > logging.INFO
         log.log(level, "%s cannot be watched, and are tried again and again: %s", self.name, self.trouble)
 

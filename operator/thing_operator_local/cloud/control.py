@@ -80,7 +80,7 @@ class ControlDoor:
         try:
             self._shadows.faults.add(Fault.model_validate_json(await request.read()))
         except ValidationError as error:
-            raise web.HTTPBadRequest(text=str(error)) from None
+            raise web.HTTPBadRequest(text=_explain(error)) from None
         return web.json_response({})
 
     async def _clear_faults(self, _request: web.Request) -> web.Response:
@@ -117,6 +117,20 @@ class ControlDoor:
     async def _restart(self, _request: web.Request) -> web.Response:
         await self._restart_broker()
         return web.json_response({})
+
+
+def _explain(error: ValidationError) -> str:
+    """What is wrong with a fault, and what there is: a person has written it."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{name} is not known: there are {', '.join(Fault.model_fields)}")
+        elif problem["type"] == "missing":
+            lines.append(f"{name} is missing")
+        else:
+            lines.append(f"{name}: {problem['msg']}".removeprefix(": "))
+    return "\n".join(lines)
 
 
 class CloudControl:

@@ -12,9 +12,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from tests.support.api_server import EXPIRED, connect
+from tests.support.words import pythons_words_in
 
 from thing_operator.kube.client import KubeClient
-from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, ThrottledError
+from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, SilentWatchError, ThrottledError
 from thing_operator.kube.resources import SECRETS
 
 pytestmark = pytest.mark.real_time
@@ -105,13 +106,71 @@ async def test_who_owns_which_field_is_not_asked_for(client: KubeClient, secrets
     assert all("drop=metadata.managedFields" in request.headers["Accept"] for request in secrets.asked)
 
 
-@pytest.mark.parametrize("end", [breaking_off, silence])
+@pytest.mark.parametrize(
+    ("end", "error", "words"),
+    [
+        (breaking_off, ApiUnavailableError, "broke"),
+        (silence, SilentWatchError, r"the watch of \S+ has shown nothing for 0\.2 s"),
+    ],
+)
 async def test_a_watch_that_breaks_off_or_falls_silent_has_broken(
-    client: KubeClient, secrets: Secrets, end: Callable[[], Awaitable[None]]
+    client: KubeClient,
+    secrets: Secrets,
+    end: Callable[[], Awaitable[None]],
+    error: type[ApiUnavailableError],
+    words: str,
 ) -> None:
     secrets.watch(ADDED, end=end)
-    with pytest.raises(ApiUnavailableError, match="broke"):
+    with pytest.raises(error, match=words) as caught:
         await read(client, silence=timedelta(seconds=0.2))
+    assert pythons_words_in(caught.value.message) == []
+
+
+async def no_json(_: web.Request) -> web.StreamResponse:
+    return web.Response(body=b'{"items": [', content_type="application/json")
+
+
+async def html(_: web.Request) -> web.StreamResponse:
+    return web.Response(text="<html>", content_type="text/html")
+
+
+async def cut_short(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "100"})
+    await response.prepare(request)
+    await response.write(b"{")
+    raise ConnectionResetError
+
+
+async def closed(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+@pytest.mark.parametrize("answer", [no_json, html, cut_short, closed])
+async def test_no_answer_that_is_none_is_told_in_pythons_words(
+    client: KubeClient, secrets: Secrets, answer: Answer
+) -> None:
+    secrets.answer = answer
+    with pytest.raises(ApiUnavailableError) as caught:
+        await client.list(SECRETS)
+    assert caught.value.message.startswith("GET /api/v1/secrets: ")
+    assert pythons_words_in(caught.value.message) == []
+
+
+async def test_who_cannot_be_reached_is_named_with_the_kubeconfig(tmp_path: Path) -> None:
+    server = TestServer(web.Application())
+    await server.start_server()
+    client = await connect(server, tmp_path)
+    where = f"{server.host}:{server.port}"
+    await server.close()
+    with pytest.raises(ApiUnavailableError) as caught:
+        await client.list(SECRETS)
+    await client.close()
+    assert caught.value.message == (
+        f"GET /api/v1/secrets: the API server cannot be reached (context a of {tmp_path / 'kubeconfig'}): "
+        f"no connection to {where} (Connection refused)"
+    )
 
 
 async def test_a_version_that_is_too_old_asks_for_a_new_list(client: KubeClient, secrets: Secrets) -> None:

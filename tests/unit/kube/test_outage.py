@@ -4,8 +4,11 @@ import ssl
 
 import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 
 from thing_operator.kube.outage import is_of_tls, words_of
+
+CONNECTION = ConnectionKey("127.0.0.1", 1, True, True, None, None, None)
 
 
 def alert() -> aiohttp.ClientOSError:
@@ -36,9 +39,17 @@ def test_what_is_of_tls(error: Exception, *, expected: bool) -> None:
         (aiohttp.ServerTimeoutError("Timeout on reading data from socket"), "no answer in time"),
         (aiohttp.ClientOSError(104, "Connection reset by peer"), "Connection reset by peer"),
         (OSError(28, "No space left on device"), "No space left on device"),
-        (aiohttp.ServerDisconnectedError(), "ServerDisconnectedError: Server disconnected"),
-        (aiohttp.ClientPayloadError("cut\nTraceback"), "ClientPayloadError: cut"),
-        (ValueError(), "ValueError"),
+        (aiohttp.ServerDisconnectedError(), "Server disconnected"),
+        (aiohttp.ClientPayloadError("cut\nTraceback"), "cut"),
+        (ValueError(), "value error"),
+        (
+            aiohttp.ClientPayloadError("Response payload is not completed: <TransferEncodingError: 400>"),
+            "client payload error",
+        ),
+        (
+            aiohttp.ClientConnectorError(CONNECTION, OSError(111, "Connect call failed ('127.0.0.1', 1)")),
+            "no connection to 127.0.0.1:1 (Connection refused)",
+        ),
     ],
 )
 def test_what_failed_is_said_without_pythons_own_form(error: Exception, words: str) -> None:

@@ -12,7 +12,7 @@ DEEP: Any = {"0": {"1": {"2": {"3": {"4": {"5": 1}}}}}}
 @pytest.mark.parametrize(
     ("value", "pointer", "words"),
     [
-        ([], "", "must be an object, not list"),
+        ([], "", "must be an object: write keys with their values"),
         ({"a": None}, "/a", "is null"),
         ({"a": [1, {"b": [None]}]}, "/a/1/b/0", "null inside an array"),
         ({"a": float("inf")}, "/a", "no number that JSON knows"),

@@ -9,7 +9,13 @@ from tests.support.loop import run_virtual
 
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.core.errors import ThingOperatorError
-from thing_operator.kube.errors import ApiUnavailableError, ForbiddenError, NotFoundError, ThrottledError
+from thing_operator.kube.errors import (
+    ApiUnavailableError,
+    ForbiddenError,
+    NotFoundError,
+    SilentWatchError,
+    ThrottledError,
+)
 from thing_operator.watching.stream_health import LONGEST_PAUSE, StreamHealth, wait_for_answers
 
 NOTHING = timedelta(0)
@@ -65,6 +71,21 @@ async def test_the_log_has_one_line_a_minute_and_one_when_it_is_over(
     assert [record.message for record in caplog.records] == [
         "things in ns cannot be watched, and are tried again and again: away"
     ] * 3 + ["things in ns are watched again"]
+
+
+async def test_of_an_idle_watch_that_ended_there_is_no_warning_unless_the_next_one_fails(
+    health: StreamHealth, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for _ in range(3):
+        health.failed(SilentWatchError("nothing for 90 s"))
+        await asyncio.sleep(1)
+        assert health.broken_for == timedelta(seconds=1), "readiness counts it"
+        health.showed()
+    assert caplog.messages == []
+    health.failed(SilentWatchError("nothing for 90 s"))
+    health.failed(SilentWatchError("nothing for 90 s"))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 async def test_pauses_grow_up_to_half_a_minute_and_heed_the_api_server(health: StreamHealth) -> None:

@@ -1,0 +1,47 @@
+"""What an exception says to a person: in a log, a condition, a probe or on the command line.
+
+Our own errors have a message. What a library or Python raises has a text for programmers: class names, tuples,
+addresses of objects, and sometimes what was sent.
+"""
+
+import os
+import re
+import socket
+import ssl
+
+from thing_operator.core.errors import ThingOperatorError, ToolError
+
+_PLAIN = re.compile(r"[A-Za-z][\w ,.:;/%+-]*")
+"""A sentence, and nothing of Python in it: no brackets, no quotes, no equals sign."""
+
+
+def in_words(error: BaseException) -> str:
+    """Why something failed, in one line; the remedy is up to the caller."""
+    match error:
+        case ThingOperatorError() | ToolError():
+            return error.message
+        case TimeoutError():
+            return "no answer in time"
+        case ssl.SSLError():
+            return _words_of_tls(error)
+        case socket.gaierror():
+            return "its name cannot be resolved"
+        case OSError() if error.errno:
+            # Not strerror, which is of whoever raised it: asyncio writes the address there, as a tuple.
+            return os.strerror(error.errno)
+        case LookupError() | TypeError() | AttributeError():
+            return class_in_words(error)
+    first_line = next(iter(str(error).splitlines()), "")
+    return first_line if _PLAIN.fullmatch(first_line) else class_in_words(error)
+
+
+def _words_of_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    reason = getattr(error, "reason", None)  # only OpenSSL gives one
+    return f"TLS failed ({reason.replace('_', ' ').lower()})" if reason else "TLS failed"
+
+
+def class_in_words(error: BaseException) -> str:
+    """The kind of an error only, where its text may quote what nobody should read: "client payload error"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", type(error).__name__).lower()
