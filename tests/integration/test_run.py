@@ -67,7 +67,24 @@ def test_an_api_server_that_does_not_answer_is_waited_for(
     kubeconfig = tmp_path / "kubeconfig"
     text = control_plane.kubeconfig.read_text(encoding="utf-8")
     kubeconfig.write_text(text.replace(control_plane.server, "https://127.0.0.1:1"), encoding="utf-8")
-    assert "the API server cannot be reached" in said_while_waiting("-A", lines=3, KUBECONFIG=str(kubeconfig))
+    assert "the API server cannot be reached" in said_while_waiting("-A", lines=6, KUBECONFIG=str(kubeconfig))
+
+
+def test_it_says_where_it_is_and_what_it_found(control_plane: ControlPlane, namespace: str) -> None:
+    found = said_while_waiting(
+        "--namespace",
+        namespace,
+        "--namespace=absent",
+        lines=5,
+        KUBECONFIG=str(control_plane.kubeconfig),
+        THING_OPERATOR_LOG__FORMAT="console",
+    )
+    assert f"thing-operator {version('thing-operator')}: cluster {control_plane.server} (context " in found
+    assert f" of {control_plane.kubeconfig}), namespaces {namespace}, absent" in found
+    assert "no broker; health checks off, metrics off" in found
+    assert "WARNING no broker: endpoint.host is not set" in found
+    assert "WARNING namespace absent: there is no such namespace: create it" in found
+    assert "0 Things and 0 ThingBatches found; changes are watched" in found
 
 
 def test_a_second_sigterm_changes_nothing(control_plane: ControlPlane, namespace: str) -> None:
@@ -91,8 +108,8 @@ def test_a_missing_right_is_named_and_waited_for(
     kubectl("create", "serviceaccount", "nobody", f"--namespace={namespace}")
     kubeconfig = tmp_path / "kubeconfig"
     control_plane.service_account_kubeconfig(kubeconfig, namespace=namespace, name="nobody")
-    # One of its Lease, and one of each kind.
-    found = said_while_waiting("--namespace", namespace, lines=4, KUBECONFIG=str(kubeconfig))
+    # Three at the start, one of its Lease, and one of each kind.
+    found = said_while_waiting("--namespace", namespace, lines=7, KUBECONFIG=str(kubeconfig))
     assert "runs without a Lease" in found
     assert f"things in {namespace} cannot be watched" in found
     assert "403" in found

@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from thing_operator.app.announcement import NO_BROKER, found_line, where_lines
 from thing_operator.app.leases import lease_checks, make_leadership
 from thing_operator.app.operator import Operator
 from thing_operator.app.probes import ready_checks, startup_checks
@@ -16,6 +18,8 @@ from thing_operator.core.clock import BootClock, SystemClock
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.contact import Contact
 from thing_operator.observability.telemetry import TelemetryServer
+
+log = logging.getLogger(__name__)
 
 
 async def run_operator(
@@ -46,8 +50,10 @@ async def run_operator(
                 on_kopf_start=lambda: on_signals(operator.supervisor.ended.set),
             )
             on_signals(operator.supervisor.ended.set)
+            _say_where(client, settings)
             _observe(operator, telemetry)
             async with operator:
+                _say_what(operator)
                 await operator.supervisor.ended.wait()
             operator.supervisor.raise_for_dead()
         finally:
@@ -61,6 +67,22 @@ def on_signals(stop: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop)
+
+
+def _say_where(client: KubeClient, settings: Settings) -> None:
+    for line in where_lines(settings, server=client.login.server, origin=client.login.origin):
+        log.info("%s", line)
+    if settings.endpoint.host is None:
+        log.warning(NO_BROKER)
+
+
+def _say_what(operator: Operator) -> None:
+    progress = operator.watches.progress
+    if progress.has_begun and progress.resync().ok:  # else the log says what cannot be listed
+        controllers = operator.controllers
+        log.info(
+            "%s", found_line(things=len(controllers.things.cache), batches=len(controllers.batches.cache))
+        )
 
 
 def _observe(operator: Operator, telemetry: TelemetryServer) -> None:

@@ -201,6 +201,9 @@ class Leadership:
         try:
             async with asyncio.timeout(2 * self._terms.tick.total_seconds()):
                 await self._look_and_write(claim)
+        except NotFoundError:
+            # Of a Lease that is not there nobody speaks: it is made.
+            claim.deny(words.NO_NAMESPACE, now=self._clock.monotonic())
         except UserError as error:
             claim.deny(error.message, now=self._clock.monotonic())
         except (ThingOperatorError, TimeoutError) as error:

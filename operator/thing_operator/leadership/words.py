@@ -3,6 +3,8 @@
 from thing_operator.leadership.claim import Claim, ClaimKind
 from thing_operator.leadership.lease import Lease
 
+NO_NAMESPACE = "there is no such namespace: create it, whose Things are run from then on, or correct the name"
+
 
 def place_of(claim: Claim) -> str:
     """Where the claim is about, as people say it."""
@@ -32,4 +34,6 @@ def lost(claim: Claim, lease: Lease) -> str:
 
 def denied(claim: Claim) -> str:
     """The API server does not let us have it."""
-    return f"{place_of(claim)}: runs without a Lease, so that a second operator would not be noticed: {claim.denied}"
+    return (
+        f"{place_of(claim)}: {claim.denied}. It runs without a Lease: a second operator would not be noticed"
+    )

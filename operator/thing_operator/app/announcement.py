@@ -1,0 +1,38 @@
+"""What ``run`` says of itself at its start: which version, of which cluster, for whom, and by which broker. Pure."""
+
+from thing_operator import __version__
+from thing_operator.config import Settings
+from thing_operator.config.settings import ListenSettings
+
+NO_BROKER = (
+    "no broker: endpoint.host is not set, so a Thing connects only if its spec.endpoint.host names one"
+)
+
+
+def where_lines(settings: Settings, *, server: str, origin: str) -> tuple[str, str]:
+    """The first two lines, which need no answer of the API server; ``origin`` is where the login was read from."""
+    namespaces = settings.namespaces
+    whose = f"namespaces {', '.join(namespaces)}" if namespaces else "all namespaces"
+    endpoint = settings.endpoint
+    broker = f"broker {endpoint.host}:{endpoint.port}" if endpoint.host else "no broker"
+    return (
+        f"thing-operator {__version__}: cluster {server} ({origin}), {whose}",
+        f"{broker}; health checks {_port(settings.health)}, metrics {_port(settings.metrics)}",
+    )
+
+
+def found_line(*, things: int, batches: int) -> str:
+    """The third line, once all is listed."""
+    return (
+        f"{_counted(things, 'Thing')} and {_counted(batches, 'ThingBatch', 'es')} found; changes are watched"
+    )
+
+
+def _port(listen: ListenSettings) -> str:
+    if listen.port == 0:
+        return "off"
+    return f"on port {listen.port}" + (f" of {listen.address}" if listen.address else "")
+
+
+def _counted(number: int, kind: str, plural: str = "s") -> str:
+    return f"{number} {kind}{'' if number == 1 else plural}"
