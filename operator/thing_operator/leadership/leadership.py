@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from thing_operator.core.clock import Clock
-from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.contact import Contact
@@ -201,14 +200,11 @@ class Leadership:
         try:
             async with asyncio.timeout(2 * self._terms.tick.total_seconds()):
                 await self._look_and_write(claim)
-        except NotFoundError:
-            # Of a Lease that is not there nobody speaks: it is made.
-            claim.deny(words.NO_NAMESPACE, now=self._clock.monotonic())
         except UserError as error:
-            claim.deny(error.message, now=self._clock.monotonic())
-        except (ThingOperatorError, TimeoutError) as error:
+            is_nowhere = isinstance(error, NotFoundError)  # for a Lease that is not there is made
+            claim.deny(words.NO_NAMESPACE if is_nowhere else error.message, now=self._clock.monotonic())
+        except (ThingOperatorError, TimeoutError):
             claim.interrupted(now=self._clock.monotonic())
-            log.debug("the Lease %s could not be asked for: %s", claim.key, in_words(error))
 
     async def _look_and_write(self, claim: Claim) -> None:
         waited_for = sum(not each.is_mine for each in self.claims())

@@ -148,7 +148,7 @@ async def closed(request: web.Request) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize("answer", [no_json, html, cut_short, closed])
-async def test_no_answer_that_is_none_is_told_in_pythons_words(
+async def test_what_is_no_answer_is_reported_in_words(
     client: KubeClient, secrets: Secrets, answer: Answer
 ) -> None:
     secrets.answer = answer
