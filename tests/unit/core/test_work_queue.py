@@ -18,11 +18,17 @@ from thing_operator.core.work_queue import WorkQueue
 
 
 def make(  # type: ignore[no-untyped-def]
-    handler, *, concurrency: int = 2, base: float = 1, on_reconciled=lambda _good, _seconds: None
+    handler,
+    *,
+    concurrency: int = 2,
+    base: float = 1,
+    on_reconciled=lambda _good, _seconds: None,
+    on_broken=lambda _key, _error: None,
 ) -> WorkQueue[str]:
     return WorkQueue(
         handler,
         on_reconciled=on_reconciled,
+        on_broken=on_broken,
         concurrency=concurrency,
         group_of=lambda key: key.rpartition("/")[0],
         clock=FakeClock(loop_time),
@@ -144,6 +150,32 @@ async def test_an_unexpected_error_does_not_end_the_queue(caplog: pytest.LogCapt
     await until(lambda: seen.count("bad") == 2 and "good" in seen)
     await queue.stop(timeout=timedelta(seconds=1))
     assert "failed unexpectedly" in caplog.text
+
+
+async def test_what_goes_on_failing_unexpectedly_is_said_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """So is it that it cannot be said."""
+    told: list[str] = []
+    runs = 0
+
+    async def handler(key: str) -> None:
+        nonlocal runs
+        runs += 1
+        raise ZeroDivisionError
+
+    def tell(key: str, error: Exception) -> None:
+        told.append(f"{key} {type(error).__name__}")
+        raise KeyError(key)
+
+    queue = make(handler, on_broken=tell)
+    await queue.start()
+    queue.add("a")
+    await until(lambda: runs == 6)
+    await queue.stop(timeout=timedelta(seconds=1))
+    assert told == ["a ZeroDivisionError"] * 4, "from the third time on"
+    assert caplog.text.count("reconciling a failed unexpectedly") == 1
+    assert caplog.text.count("cannot be said in its status") == 1
 
 
 async def test_the_handler_says_when_it_wants_to_run_again_and_a_change_comes_first() -> None:

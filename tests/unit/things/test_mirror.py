@@ -21,6 +21,7 @@ from thing_operator.shadow.documents import EMPTY_DOCUMENT, ShadowDocument
 from thing_operator.things.mirror import Mirror, MirrorOnly, mirror_only, mirror_report
 from thing_operator.things.shadow_sync import SyncOutcome
 from thing_operator.twin.managed_paths import ManagedPaths
+from thing_operator.twin.mirrored import MIRROR_LIMIT
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.status import build_status
 
@@ -53,6 +54,15 @@ def reported(document: Any, **values: Any) -> Any:
         (NO_DEVICE, PENDING, replace(PENDING, desired_metadata={"a": {"timestamp": 1}}, version=4), False),
         (FACTS, reported(SYNCED, model="F"), reported(SYNCED, model="G"), False),
         (FACTS, reported(SYNCED, model="F"), SYNCED, False),
+        # No longer mirrored whole, or whole again.
+        (NO_DEVICE, SYNCED, reported(SYNCED, much="x" * MIRROR_LIMIT), False),
+        (NO_DEVICE, reported(SYNCED, much="x" * MIRROR_LIMIT), reported(SYNCED), False),
+        (
+            NO_DEVICE,
+            reported(SYNCED, much="x" * MIRROR_LIMIT),
+            reported(SYNCED, much="y" * MIRROR_LIMIT),
+            True,
+        ),
         # No shadow, or none seen.
         (NO_DEVICE, SYNCED, EMPTY_DOCUMENT, False),
         (NO_DEVICE, ShadowDocument(desired={}, reported={"a": 1}, version=1), EMPTY_DOCUMENT, False),
