@@ -347,6 +347,11 @@ def test_import_from_a_terminal(workspace: Workspace, import_zip: Import) -> Non
     assert (code, result["sent"]) == (0, result["secrets"])
     workspace.wait_for("fleet", "Ready", reason="Imported", kind="thingbatch")
     assert import_zip(data, "--create-things")[1]["sent"] == []
+    code, result = import_zip(data, "--namespace=nowhere")
+    assert (code, result["error"]["message"]) == (
+        2,
+        "namespace nowhere does not exist: kubectl create namespace nowhere",
+    )
     taken = import_zip(data, "--dry-run", name="taken")[1]["secrets"]
     workspace.kubectl("create", "secret", "generic", *taken, "--from-literal=mine=1")
     code, result = import_zip(data, name="taken")

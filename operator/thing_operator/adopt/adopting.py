@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from thing_operator.adopt.cluster import read_cluster, things_in_secrets
-from thing_operator.adopt.deciding import check_namespace, combine, decide, is_to_look_at
+from thing_operator.adopt.deciding import combine, decide, is_to_look_at
 from thing_operator.adopt.files import things_in_files
 from thing_operator.adopt.model import Adoption, AdoptOptions, Cluster, FoundThing
 from thing_operator.adopt.output import OutputFolders
@@ -25,7 +25,8 @@ Progress = Callable[[int, int], None]
 class AdoptSources:
     """Where things are found: files and folders, MIC, the namespace's Secrets. What they know is put together.
 
-    ``with_cluster``: the cluster is asked for the Things that it has, by ``kubeconfig`` or as kubectl would.
+    ``with_cluster``: the cluster is asked for the Things that it has, by ``kubeconfig`` and ``kube_context`` or as
+    kubectl would.
     """
 
     files: tuple[Path, ...] = ()
@@ -33,6 +34,7 @@ class AdoptSources:
     secrets: bool = False
     with_cluster: bool = True
     kubeconfig: Path | None = None
+    kube_context: str | None = None
 
     def check(self) -> None:
         """Raises ToolError when there is nothing to read, or when it is where nobody may ask."""
@@ -61,7 +63,6 @@ async def adopt(
     Raises ToolError, and what the sources raise: nothing is written then.
     """
     sources.check()
-    check_namespace(options.namespace)
     output.check()
     found, cluster = await _find(sources, options.namespace)
     if not found:
@@ -91,7 +92,7 @@ async def _find(sources: AdoptSources, namespace: str) -> tuple[tuple[FoundThing
         found += things_in_files(path, now=now)
     cluster = Cluster()
     if sources.with_cluster:
-        client = await _connected(sources.kubeconfig)
+        client = await _connected(sources)
         try:
             cluster = await read_cluster(client, namespace)
             if sources.secrets:
@@ -103,8 +104,8 @@ async def _find(sources: AdoptSources, namespace: str) -> tuple[tuple[FoundThing
     return combine(found), cluster
 
 
-async def _connected(kubeconfig: Path | None) -> KubeClient:
+async def _connected(sources: AdoptSources) -> KubeClient:
     try:
-        return await KubeClient.connect(kubeconfig=kubeconfig)
+        return await KubeClient.connect(kubeconfig=sources.kubeconfig, kube_context=sources.kube_context)
     except LoginError as error:
         raise LoginError(f"{error.message}; without a cluster to ask, say --no-cluster") from None

@@ -1,14 +1,11 @@
 """What becomes of each thing that was found. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from thing_operator.adopt.manifests import secret_manifest, thing_manifest
 from thing_operator.adopt.model import Adoption, AdoptOptions, AdoptResult, Cluster, FoundThing, ShadowLook
-from thing_operator.core.errors import ToolError
 from thing_operator.core.json_values import JsonObject, JsonValue
-from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials.names import object_name, secret_name
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.pointers import to_pointer
@@ -16,15 +13,6 @@ from thing_operator.shadow.validation import InvalidDocumentError, check_section
 
 Looks = Mapping[str, ShadowLook]
 """By thing name."""
-
-
-def check_namespace(name: str) -> None:
-    """Raises ToolError for what cannot be the name of a namespace: no file of it could be applied."""
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
-        raise ToolError(
-            f"--namespace {name} is no name of a namespace: at most 63 lower-case letters, digits and hyphens",
-            reason=ToolReason.INVALID_ARGUMENTS,
-        )
 
 
 def combine(found: Iterable[FoundThing]) -> tuple[FoundThing, ...]:

@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from thing_operator.core.durations import DURATION_LENGTH, DURATION_PATTERN, NO_DURATION, parse_duration
 from thing_operator.core.host_names import HOST_NAME_LENGTH, HOST_NAME_PATTERN, NO_HOST_NAME
+from thing_operator.core.object_names import OBJECT_NAME_LENGTH, OBJECT_NAME_PATTERN
 
 JsonObject = dict[str, Any]
 
@@ -52,10 +53,9 @@ def at_most(longest: str) -> AfterValidator:
 FREE_JSON: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 """Any JSON object; in spec granular, so that two appliers can own different keys of it."""
 
-OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 DATA_KEY_PATTERN = r"^[-._a-zA-Z0-9]+$"
 
-ObjectName = Annotated[str, Field(pattern=OBJECT_NAME_PATTERN, max_length=253)]
+ObjectName = Annotated[str, Field(pattern=OBJECT_NAME_PATTERN, max_length=OBJECT_NAME_LENGTH)]
 DataKey = Annotated[str, Field(pattern=DATA_KEY_PATTERN, max_length=253)]
 JsonPointer = Annotated[str, Field(pattern=r"^(/([^/~]|~[01])*)+$", max_length=1024)]
 HostName = Annotated[

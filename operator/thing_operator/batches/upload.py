@@ -58,10 +58,11 @@ async def upload(
     *,
     more: Mapping[str, Any],
     kubeconfig: Path | None,
+    kube_context: str | None,
     done: Callable[[], None],
 ) -> UploadResult:
     """Secrets first, then the ThingBatch; at last what it does not name any more goes, since it holds keys."""
-    client = await KubeClient.connect(kubeconfig=kubeconfig)
+    client = await KubeClient.connect(kubeconfig=kubeconfig, kube_context=kube_context)
     sent: list[str] = []
     try:
         for part in parts:

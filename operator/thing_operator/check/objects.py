@@ -1,6 +1,5 @@
 """One Thing or ThingBatch: its schema, and then what the operator would refuse of it. Pure."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -8,7 +7,6 @@ from typing import Any, Final
 
 from thing_operator.api import names
 from thing_operator.api.crds import all_crds
-from thing_operator.api.model import OBJECT_NAME_PATTERN
 from thing_operator.api.thing import ThingSpec
 from thing_operator.api.thingbatch import ThingBatchSpec
 from thing_operator.check.diagnostics import Flaw, Place, field_text
@@ -22,6 +20,7 @@ from thing_operator.check.structure import (
 )
 from thing_operator.config.suggestions import did_you_mean
 from thing_operator.core.errors import UserError
+from thing_operator.core.object_names import check_object_name
 from thing_operator.device import compile_device
 from thing_operator.shadow.documents import section_size
 from thing_operator.shadow.pointers import from_pointer, leaves
@@ -34,7 +33,6 @@ KINDS: Final[dict[str, type[ThingSpec | ThingBatchSpec]]] = {
 _SPEC: Final[Place] = ("spec",)
 _NO_SPEC: Final = Flaw.at(_SPEC, "missing")
 _TEMPLATE: Final[Place] = ("spec", "things", "template", "spec")
-_LONGEST_NAME: Final = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +91,14 @@ def check_object(document: Document, *, document_limit: int) -> CheckedObject:
 
 def _metadata(meta: dict[str, Any]) -> Iterator[Flaw]:
     name, place = meta.get("name"), ("metadata", "name")
-    if name is None and not meta.get("generateName"):
-        yield Flaw.at(place, "missing")
-    elif name is not None and not _is_object_name(name):
-        yield Flaw.at(
-            place,
-            f"{name} is no name of an object: use a-z, 0-9, - and ., with a letter or digit at both ends",
-        )
-
-
-def _is_object_name(name: Any) -> bool:
-    return (
-        isinstance(name, str)
-        and len(name) <= _LONGEST_NAME
-        and re.fullmatch(OBJECT_NAME_PATTERN, name) is not None
-    )
+    if name is None:
+        if not meta.get("generateName"):
+            yield Flaw.at(place, "missing")
+        return
+    try:
+        check_object_name(str(name))
+    except ValueError as error:
+        yield Flaw.at(place, f"{error}, not {name}")
 
 
 @cache

@@ -62,7 +62,7 @@ def _words(error: Mapping[str, Any]) -> str:
         return f"{_PATTERNS[context['pattern']]}, not {given}"
     if error["type"] == "string_type" and not isinstance(error["input"], dict | list):
         return f"must be a text, not {given}: put it in quotes"
-    words = _SUBJECT.sub("must ", error["msg"])
+    words = _SUBJECT.sub("must ", error["msg"]).removeprefix("Value error, ")
     return words if ", not " in words else f"{words}, not {given}"
 
 

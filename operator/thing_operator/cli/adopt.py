@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from thing_operator.cli.arguments import check_host
+from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, check_host, namespace_of
 from thing_operator.cli.batch import Output, refuse
 from thing_operator.cli.tables import table_console, table_of
 from thing_operator.config import load_settings, read_ca_file
@@ -46,7 +46,6 @@ Password = Annotated[
 ThingType = Annotated[Words, Option("--thing-type", help="only MIC's things of this type")]
 Domain = Annotated[Words, Option("--domain", help="only MIC's things of this domain")]
 NoCluster = Annotated[bool, Option("--no-cluster", help="do not ask the cluster which Things it has")]
-Kubeconfig = Annotated[Path | None, Option("--kubeconfig", help="instead of KUBECONFIG")]
 Host = Annotated[
     Words,
     Option(
@@ -61,7 +60,6 @@ Rate = Annotated[float, Option("--connects-per-second", min=0.1, help="sessions 
 CaFile = Annotated[
     Path | None, Option("--ca-file", help="PEM roots of endpoint and API, instead of the usual")
 ]
-Namespace = Annotated[str, Option("--namespace", "-n", help="of the Things, and of --from-secrets")]
 WithDesired = Annotated[
     bool, Option("--with-desired", help="enforce today's desired state (Merge), not Observe")
 ]
@@ -86,12 +84,13 @@ def adopt(
     domain: Domain = None,
     no_cluster: NoCluster = False,
     kubeconfig: Kubeconfig = None,
+    context: KubeContext = None,
     endpoint: Host = None,
     port: Port = 8883,
     offline: Offline = False,
     connects_per_second: Rate = 25,
     ca_file: CaFile = None,
-    namespace: Namespace = "default",
+    namespace: Namespace = None,
     with_desired: WithDesired = False,
     suspend: Suspend = False,
     single_file: SingleFile = False,
@@ -113,14 +112,21 @@ def adopt(
     try:
         look = None if offline else _look(endpoint, port, ca_file=ca_file, rate=connects_per_second)
         account = _stack(stack, api, user=user, password=password, only=(thing_type, domain), ca_file=ca_file)
-        found_in = AdoptSources(tuple(sources or ()), account, from_secrets, not no_cluster, kubeconfig)
+        files = tuple(sources or ())
+        found = AdoptSources(files, account, from_secrets, not no_cluster, kubeconfig, context)
         folders = OutputFolders(output, secrets, single_file=single_file, force=force)
-        options = AdoptOptions(namespace, with_desired, suspend, write_secrets=secrets is not None)
-        adoptions = _adopted(found_in, folders, look=look, options=options)
+        options = AdoptOptions(_within(namespace, found), with_desired, suspend, secrets is not None)
+        adoptions = _adopted(found, folders, look=look, options=options)
     except (ThingOperatorError, ToolError) as error:
         refuse(error.message, reason=error.reason, output=form)
     _report(adoptions, folders, form=form)
     raise typer.Exit(_EXIT_ATTENTION if any(each.needs_attention for each in adoptions) else 0)
+
+
+def _within(namespace: str | None, sources: "AdoptSources") -> str:
+    """The namespace of the Things, and of --from-secrets. Without a cluster nobody need have a kubeconfig."""
+    given = namespace if sources.with_cluster else namespace or "default"
+    return namespace_of(given, kubeconfig=sources.kubeconfig, kube_context=sources.kube_context)
 
 
 def _look(host: str | None, port: int, *, ca_file: Path | None, rate: float) -> "LookSettings":

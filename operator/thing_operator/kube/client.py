@@ -91,16 +91,21 @@ class KubeClient:
 
     @classmethod
     async def connect(
-        cls, *, kubeconfig: Path | None = None, clock: Clock | None = None, contact: Contact | None = None
+        cls,
+        *,
+        kubeconfig: Path | None = None,
+        kube_context: str | None = None,
+        clock: Clock | None = None,
+        contact: Contact | None = None,
     ) -> Self:
         """Log in by ``kubeconfig`` or KUBECONFIG, else by the pod's service account, else by the user's kubeconfig.
 
-        ``contact`` notes each answer.
+        ``kube_context`` is one of the kubeconfig's instead of its current one; ``contact`` notes each answer.
 
         Raises LoginError.
         """
         clock = clock or SystemClock()
-        first = await read_login(kubeconfig)
+        first = await read_login(kubeconfig, kube_context=kube_context)
         if not first.tls.verify:
             log.warning(
                 "insecure-skip-tls-verify: the certificate of %s is not checked, so that anybody on the way may "

@@ -2,6 +2,7 @@
 
     UserError
     |-- NotFoundError              404                                                  ApiServerRefused
+    |   `-- NoNamespaceError       404: there is no namespace to put it into            ApiServerRefused
     |-- InvalidObjectError         422, 413, 400: the object or the patch is no good    ApiServerRefused
     |-- ForbiddenError             403: the operator lacks a right                      Forbidden
     |   `-- AdmissionError         403: a quota or a policy is against it               ApiServerRefused
@@ -30,6 +31,10 @@ class NotFoundError(UserError):
     """The object, or its whole kind, is not there."""
 
     reason = Reason.API_SERVER_REFUSED
+
+
+class NoNamespaceError(NotFoundError):
+    """The namespace that something was to be created in is not there."""
 
 
 class InvalidObjectError(UserError):

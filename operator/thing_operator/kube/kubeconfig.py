@@ -18,6 +18,7 @@ from thing_operator.core.error_words import in_words
 from thing_operator.kube.errors import LoginError
 from thing_operator.kube.proxies import checked_proxy
 
+DEFAULT_NAMESPACE = "default"
 _DEFAULT = Path(".kube") / "config"
 _IN_PAIRS = ("certificate-authority", "client-certificate", "client-key")
 """Fields that name a file and may hold its content instead, as ``<field>-data``."""
@@ -29,13 +30,14 @@ _WITHOUT_AS = ("as-uid", "as-groups", "as-user-extra")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The cluster and the user of a context, by their fields, every path in them absolute."""
+    """The cluster and the user of a context, by their fields, every path in them absolute; and its namespace."""
 
     context: str
     cluster: Mapping[str, Any]
     user: Mapping[str, Any] = field(repr=False)
     cluster_name: str
     user_name: str
+    namespace: str = DEFAULT_NAMESPACE
     files: tuple[Path, ...] = ()
 
     @property
@@ -116,6 +118,11 @@ def choose(files: Sequence[Mapping[str, Any]], *, context: str | None = None) ->
         raise LoginError(
             "the kubeconfig has no current-context: choose one with `kubectl config use-context`"
         )
+    known = sorted({name for each in files for name in each["contexts"]})
+    if context and context not in known:
+        raise LoginError(
+            f"the kubeconfig has no context {context!r}, but {', '.join(known)}: name one of those"
+        )
     chosen = _entry(files, "contexts", current, wanted_by="current-context")
     where = f"context {current!r}"
     cluster_name, user_name = chosen.get("cluster") or "", chosen.get("user") or ""
@@ -123,7 +130,8 @@ def choose(files: Sequence[Mapping[str, Any]], *, context: str | None = None) ->
     user = _entry(files, "users", user_name, wanted_by=where) if user_name else {}
     _check_cluster(cluster, f"cluster {cluster_name!r} of the kubeconfig")
     _check_user(user, f"user {user_name!r} of the kubeconfig")
-    return Access(current, cluster, user, cluster_name, user_name)
+    namespace = str(chosen.get("namespace") or DEFAULT_NAMESPACE)
+    return Access(current, cluster, user, cluster_name, user_name, namespace)
 
 
 def _entry(files: Sequence[Mapping[str, Any]], kind: str, name: str, *, wanted_by: str) -> Mapping[str, Any]:

@@ -138,10 +138,22 @@ async def read_login(kubeconfig: Path | None, *, kube_context: str | None = None
 
     What is named goes first: a pod of a CI has a service account, too, of a cluster that is not meant.
     """
-    named = kubeconfig or os.environ.get("KUBECONFIG")
-    if not named and "KUBERNETES_SERVICE_HOST" in os.environ:
+    if _is_in_pod(kubeconfig, kube_context):
         return _of_the_pod()
     return await _of(read_access(kubeconfig_files(kubeconfig, os.environ), context=kube_context))
+
+
+def current_namespace(kubeconfig: Path | None, *, kube_context: str | None = None) -> str:
+    """The namespace of that login, as kubectl has it: the context's, or the pod's own. Raises LoginError."""
+    if _is_in_pod(kubeconfig, kube_context):
+        file = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
+        return _file(str(file), "the pod's service account").decode().strip()
+    return read_access(kubeconfig_files(kubeconfig, os.environ), context=kube_context).namespace
+
+
+def _is_in_pod(kubeconfig: Path | None, kube_context: str | None) -> bool:
+    is_named = bool(kubeconfig or kube_context or os.environ.get("KUBECONFIG"))
+    return not is_named and "KUBERNETES_SERVICE_HOST" in os.environ
 
 
 def _of_the_pod() -> Login:

@@ -8,7 +8,12 @@ from typing import Any
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode
-from thing_operator.kube.errors import ApiUnavailableError, NamespaceTerminatingError, error_of
+from thing_operator.kube.errors import (
+    ApiUnavailableError,
+    NamespaceTerminatingError,
+    NoNamespaceError,
+    error_of,
+)
 from thing_operator.kube.outage import NOT_THE_API_SERVER
 from thing_operator.kube.ports import Body, Operations
 
@@ -38,7 +43,11 @@ def refusal(
     answer = _status_of(content)
     if not answer and status in _NEEDS_STATUS and not content.startswith(_NO_SUCH_PATH):
         return ApiUnavailableError(f"{action}: {status} without a Status: {NOT_THE_API_SERVER}")
-    causes: list[Mapping[str, Any]] = (answer.get("details") or {}).get("causes") or []
+    details: Mapping[str, Any] = answer.get("details") or {}
+    if status == 404 and details.get("kind") == "namespaces" and sent is not None:
+        name = details.get("name")
+        return NoNamespaceError(f"namespace {name} does not exist: kubectl create namespace {name}")
+    causes: list[Mapping[str, Any]] = details.get("causes") or []
     if any(cause.get("reason") == NamespaceTerminatingError.reason for cause in causes):
         return NamespaceTerminatingError(f"{action}: the namespace is being deleted")
     words = str(answer.get("message") or phrase)

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from tests.unit.adopt.fleet import OPTIONS, credentials, found, look
 
-from thing_operator.adopt.deciding import check_namespace, combine, decide, is_to_look_at
+from thing_operator.adopt.deciding import combine, decide, is_to_look_at
 from thing_operator.adopt.model import Adoption, AdoptOptions, AdoptResult, Cluster, FoundThing, ShadowLook
-from thing_operator.core.errors import ToolError
 
 NAME = "00001721"
 WITH_DESIRED = replace(OPTIONS, with_desired=True)
@@ -30,13 +29,6 @@ def decided(
 def spec_of(adoption: Adoption) -> Any:
     assert adoption.thing is not None
     return adoption.thing["spec"]
-
-
-@pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a" * 64, "a.b"])
-def test_a_namespace_that_cannot_be(name: str) -> None:
-    check_namespace("fleet-1")
-    with pytest.raises(ToolError, match=f"--namespace {name} is no name"):
-        check_namespace(name)
 
 
 class TestWritten:

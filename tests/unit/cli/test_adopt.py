@@ -42,6 +42,15 @@ def test_or_json(tmp_path: Path) -> None:
     assert "suspend: true" in text
 
 
+def test_the_namespace_is_the_contexts_where_a_cluster_is_asked_and_is_checked(tmp_path: Path) -> None:
+    done = run(tmp_path, *OFFLINE)
+    assert 'namespace: "default"' in (tmp_path / "things" / "thing-00001721.yaml").read_text()
+    done = run(tmp_path / "no", *OFFLINE, "--namespace=a.b")
+    assert (done.exit_code, "--namespace a.b: a name of at most 63" in done.stderr) == (2, True)
+    done = run(tmp_path / "none", "--offline", f"--kubeconfig={tmp_path / 'nothing'}")
+    assert (done.exit_code, "there is no kubeconfig" in done.stderr) == (2, True)
+
+
 def test_private_keys_are_warned_of(tmp_path: Path) -> None:
     done = run(tmp_path, *OFFLINE, f"--secrets={tmp_path / 'secrets'}")
     assert "hold private keys: never put them into Git" in done.stderr

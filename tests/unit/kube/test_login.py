@@ -18,7 +18,7 @@ from tests.support.proxy import ConnectProxy
 
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import ApiUnavailableError, LoginError, UnauthorizedError
-from thing_operator.kube.login import read_login
+from thing_operator.kube.login import current_namespace, read_login
 from thing_operator.kube.resources import SECRETS
 
 pytestmark = pytest.mark.real_time
@@ -324,6 +324,29 @@ async def test_a_token_file_is_read_again_before_it_is_refused(
         "Bearer second",
         "Bearer second",
     ]
+
+
+def test_the_namespace_is_the_contexts_or_the_pods_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "localhost")
+    (tmp_path / "namespace").write_text("its-own\n", encoding="utf-8")
+    assert current_namespace(None) == "its-own"
+    contexts = [
+        {"name": "a", "context": {"cluster": "c", "namespace": "plant"}},
+        {"name": "b", "context": {"cluster": "c"}},
+    ]
+    body = {"clusters": [{"name": "c", "cluster": {"server": "https://c"}}], "contexts": contexts}
+    file = tmp_path / "config"
+    file.write_text(json.dumps(body | {"current-context": "a"}), encoding="utf-8")
+    assert current_namespace(file) == "plant"
+    assert current_namespace(file, kube_context="b") == "default"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    assert current_namespace(None) == "plant"
+    with pytest.raises(LoginError, match="has no context 'z', but a, b: name one of those"):
+        current_namespace(None, kube_context="z")
 
 
 async def test_a_pods_token_and_ca_are_read_again(

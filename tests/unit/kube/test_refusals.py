@@ -16,6 +16,7 @@ from thing_operator.kube.errors import (
     ApiUnavailableError,
     ForbiddenError,
     InvalidObjectError,
+    NoNamespaceError,
     NotFoundError,
 )
 from thing_operator.kube.refusals import quotes, refusal
@@ -121,6 +122,16 @@ def test_what_is_no_answer_of_the_api_servers_is_an_outage_with_no_words_of_it(c
 def test_a_path_that_the_api_server_does_not_serve_is_not_found() -> None:
     error = refusal(404, b"404 page not found\n", action="GET things", phrase="Not Found", sent=None)
     assert type(error) is NotFoundError
+
+
+def test_a_namespace_that_is_not_there_is_said_with_its_remedy() -> None:
+    status = {"kind": "Status", "message": 'namespaces "plant" not found'}
+    answer = encode(status | {"details": {"kind": "namespaces", "name": "plant"}})
+    error = refusal(404, answer, action="PATCH secrets", phrase="Not Found", sent=SECRET)
+    assert type(error) is NoNamespaceError
+    assert error.message == "namespace plant does not exist: kubectl create namespace plant"
+    read = refusal(404, answer, action="GET namespaces", phrase="Not Found", sent=None)
+    assert type(read) is NotFoundError
 
 
 def test_words_that_quote_the_content_give_way_to_reason_and_fields() -> None:
