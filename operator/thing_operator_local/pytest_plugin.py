@@ -29,8 +29,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     if session.config.option.collectonly or not fixtures & {"local_cloud", "local_cluster"}:
         return
-    from thing_operator_local.cloud.broker import locate_broker
-    from thing_operator_local.controlplane import CONTROL_PLANE, locate_binaries
+    from thing_operator_local.toolchain.programs import CONTROL_PLANE, locate_binaries, locate_broker
 
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
@@ -85,12 +84,13 @@ def local_cloud_control(local_cloud: "LocalCloud") -> "Iterator[CloudControl]":
 @pytest.fixture(scope="session")
 def local_cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ControlPlane]":
     """One running control plane for the whole test run, with the CRDs; ``local_cluster.kubectl`` is kubectl."""
-    from thing_operator_local.controlplane import ControlPlane
+    from thing_operator_local.controlplane import CONTROL_PLANE, ControlPlane, locate_binaries
     from thing_operator_local.operator import write_crds
 
     folder = tmp_path_factory.mktemp("local-cluster")
     crds = write_crds(folder / "crds")
-    with ControlPlane(folder, reporter=_reporter(), manifests=[crds], quick=True) as plane:
+    binaries = locate_binaries(CONTROL_PLANE, reporter=_reporter(), quick=True)
+    with ControlPlane(folder, reporter=_reporter(), manifests=[crds], binaries=binaries) as plane:
         yield plane
 
 

@@ -51,8 +51,8 @@ def run(
     # Imported here: no other command should wait for an HTTP server and an MQTT client.
     from thing_operator_local.cloud.address import CloudAddress  # noqa: PLC0415
     from thing_operator_local.cloud.app import CloudOptions, run_cloud  # noqa: PLC0415
-    from thing_operator_local.cloud.broker import locate_broker  # noqa: PLC0415
     from thing_operator_local.toolchain import reporter_for  # noqa: PLC0415
+    from thing_operator_local.toolchain.programs import locate_broker  # noqa: PLC0415
 
     options = CloudOptions(
         folder=directory,

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from thing_operator_local.cli.signals import end_with_signals
-from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.controlplane import CONTROL_PLANE, ControlPlane, locate_binaries
 from thing_operator_local.operator import write_crds
 from thing_operator_local.toolchain import reporter_for
 
@@ -37,7 +37,8 @@ def run(
     folder = directory.absolute()
     manifests = [write_crds(folder / "crds")] if crds else []
     reporter = reporter_for(Console(stderr=True))
-    plane = ControlPlane(folder, reporter=reporter, port=port, manifests=manifests, quick=True)
+    binaries = locate_binaries(CONTROL_PLANE, reporter=reporter, quick=True)
+    plane = ControlPlane(folder, reporter=reporter, port=port, manifests=manifests, binaries=binaries)
     with suppress(KeyboardInterrupt), plane:
         if Console().is_terminal:
             typer.echo(_welcome(plane, folder))

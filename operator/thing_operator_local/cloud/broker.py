@@ -14,14 +14,7 @@ from thing_operator_local.cloud.layout import CloudLayout, write_json
 from thing_operator_local.errors import LocalError
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.processes import ChildProcess, wait_until
-from thing_operator_local.toolchain import GoModule, GoProgram, Reporter, build_binaries
 
-_PROGRAM: Final = "broker"
-_MODULE: Final = GoModule(
-    Path(__file__).parents[1] / "go" / "broker",
-    title="the local cloud (mochi-mqtt v2.7.9)",
-    duration="about half a minute",
-)
 _READY_WITHIN = 20.0
 
 PUBLISHES_PER_SECOND: Final = 100
@@ -29,11 +22,6 @@ PUBLISHES_PER_SECOND: Final = 100
 
 Source: docs/background/aws-iot-shadow.md#mqtt-dialect.
 """
-
-
-def locate_broker(reporter: Reporter) -> Path:
-    """The broker's program, built when it is not in the cache. Raises LocalError."""
-    return build_binaries(_MODULE, [GoProgram(_PROGRAM, ".")], reporter=reporter)[_PROGRAM]
 
 
 class PublishRefusedError(Exception):

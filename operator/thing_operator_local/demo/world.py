@@ -1,15 +1,20 @@
 """Everything the demo runs, in one folder: control plane, cloud, operator. Nothing of it outlives the process."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.operator import LocalOperator, write_crds
-from thing_operator_local.toolchain import Reporter
+from thing_operator_local.toolchain import LineReporter, Reporter
+from thing_operator_local.toolchain.programs import locate_demo
+
+_SILENT: Final = LineReporter(lambda _line: None)
+"""For what is started at the same time: one step is shown for all."""
 
 NAMESPACE = "demo"
 BATCH = "freezers"
@@ -31,14 +36,14 @@ class DemoWorld:
     @contextmanager
     def running(cls, folder: Path, *, size: int, reporter: Reporter) -> Iterator["DemoWorld"]:
         """Start all parts in ``folder`` and end them with the context. Raises LocalError."""
+        binaries = locate_demo(reporter)
         folder.mkdir(parents=True, exist_ok=True)
-        crds = write_crds(folder / "crds")
-        plane = ControlPlane(folder / "control-plane", reporter=reporter, manifests=(crds,), quick=True)
-        cloud = LocalCloud(folder / "cloud", reporter=reporter)
+        cloud = LocalCloud(folder / "cloud", reporter=_SILENT)
         with ExitStack() as parts:
-            parts.enter_context(plane)
-            parts.enter_context(cloud)
-            with reporter.step("starting the operator"):
+            with reporter.step(
+                "starting the control plane, the local cloud and the operator", expected="5 seconds"
+            ):
+                plane = _start_together(folder, binaries, cloud, parts)
                 log = folder / "operator.log"
                 parts.enter_context(LocalOperator(log, kubeconfig=plane.kubeconfig, cloud=cloud.info))
             plane.kubectl("create", "namespace", NAMESPACE)
@@ -75,18 +80,16 @@ class DemoWorld:
 
     def thing(self, name: str) -> Json:
         """A Thing as the API server has it."""
-        found: Json = json.loads(self.kubectl("get", "thing", name, "--output=json"))
-        return found
+        return self._get(f"things/{name}")
 
     def things_now(self) -> list[Json]:
         """All Things of the demo's namespace, as the API server has them."""
-        found: list[Json] = json.loads(self.kubectl("get", "things", "--output=json"))["items"]
+        found: list[Json] = self._get("things")["items"]
         return found
 
     def batch(self) -> Json:
         """The demo's ThingBatch, as the API server has it."""
-        found: Json = json.loads(self.kubectl("get", "thingbatch", BATCH, "--output=json"))
-        return found
+        return self._get(f"thingbatches/{BATCH}")
 
     def shadow(self, name: str) -> Json:
         """A thing's shadow as the cloud has it: ``state`` of the document, empty when there is none."""
@@ -97,6 +100,31 @@ class DemoWorld:
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """kubectl in the demo's namespace."""
         return self.plane.kubectl(*arguments, f"--namespace={NAMESPACE}", input=stdin)
+
+    def _get(self, path: str) -> Json:
+        found: Json = json.loads(
+            self.plane.get(f"/apis/thing-operator.io/v1alpha1/namespaces/{NAMESPACE}/{path}")
+        )
+        return found
+
+
+def _start_together(
+    folder: Path, binaries: Mapping[str, Path], cloud: LocalCloud, parts: ExitStack
+) -> ControlPlane:
+    """Start ``cloud`` and a control plane at the same time, and write the CRDs meanwhile; ``parts`` ends both."""
+    with ThreadPoolExecutor(2) as threads:
+        crds = threads.submit(write_crds, folder / "crds")
+        parts.callback(cloud.stop)
+        started = threads.submit(cloud.start)
+        plane = ControlPlane(
+            folder / "control-plane",
+            reporter=_SILENT,
+            manifests=(each.result() for each in (crds,)),
+            binaries=binaries,
+        )
+        parts.enter_context(plane)
+        started.result()
+    return plane
 
 
 def _object(kind: str, name: str, spec: Json) -> Json:

@@ -9,13 +9,14 @@ import pytest
 from tests.support.devices import tls_context
 from tests.support.polling import eventually
 
-from thing_operator_local.cloud.broker import Broker, BrokerFiles, locate_broker
+from thing_operator_local.cloud.broker import Broker, BrokerFiles
 from thing_operator_local.cloud.certificates import thing_authority
 from thing_operator_local.cloud.keys import CloudKeys
 from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.pki import IssuedCredentials, KeyType
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.toolchain import Reporter
+from thing_operator_local.toolchain.programs import locate_broker
 
 
 @pytest.fixture

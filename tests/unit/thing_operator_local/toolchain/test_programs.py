@@ -1,11 +1,13 @@
 """Which copy of a program is taken: KUBEBUILDER_ASSETS, then PATH, when it says the right minor version."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from thing_operator_local.controlplane import locate_binaries
 from thing_operator_local.toolchain import LineReporter
+from thing_operator_local.toolchain.programs import locate_binaries
 
 _SAYS = {
     "etcd": "etcd Version: 3.{minor}.0",
@@ -126,3 +128,23 @@ def test_a_quick_build_has_its_own_key_and_an_optimised_one_is_taken_instead(
     assert build(quick=True) == optimised
     assert build(quick=False) == optimised
     assert said == [], "both come from the cache"
+
+
+def test_building_needs_no_more_than_make_demo_installs_first() -> None:
+    """Beside the standard library: platformdirs and rich, with what rich needs."""
+    code = (
+        "import sys; import thing_operator_local.toolchain.programs\n"
+        "first = {name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names\n"
+        "print(*sorted(name for name in first if not name.startswith('_')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    needed = {
+        "platformdirs",
+        "rich",
+        "markdown_it",
+        "mdurl",
+        "pygments",
+        "thing_operator_local",
+        "sitecustomize",
+    }
+    assert set(done.stdout.split()) <= needed

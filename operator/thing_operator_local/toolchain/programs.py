@@ -1,4 +1,4 @@
-"""Where the control plane's programs come from: KUBEBUILDER_ASSETS, PATH, the cache, or a build.
+"""All programs that are built here, and where the control plane's come from: KUBEBUILDER_ASSETS, PATH, cache or build.
 
 The pins are in the go.mod files under ``thing_operator_local/go``. Kubernetes v1.37.2 is the newest supported minor:
 what holds here for CEL rules, field validation and server-side apply holds for the clusters that users come to.
@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from thing_operator_local.toolchain import GoModule, GoProgram, Reporter, build_binaries, cached_binaries
+from thing_operator_local.toolchain.building import GoModule, GoProgram, build_binaries, cached_binaries
+from thing_operator_local.toolchain.reporter import Reporter
 
 ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
 
@@ -92,6 +93,13 @@ _TOOLS = (
     _Tool(GoProgram("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"), _SCANNERS, None),
 )
 
+_BROKER = GoProgram("broker", ".")
+_BROKER_MODULE = GoModule(
+    _GO / "broker",
+    title="the local cloud (mochi-mqtt v2.7.9)",
+    duration="about half a minute",
+)
+
 CONTROL_PLANE = ("etcd", "kube-apiserver", "controllers", "kubectl")
 HELM = ("helm", "helm3")
 SCANNERS = ("kube-score", "kubeconform")
@@ -118,6 +126,18 @@ def locate_binaries(
             source = _QUICK  # noqa: PLW2901 - from here on
         if programs := [program for program in of_source if program.name not in found]:
             found |= build_binaries(_module(source), programs, reporter=reporter, cache=cache)
+    return found
+
+
+def locate_broker(reporter: Reporter) -> Path:
+    """The local cloud's MQTT broker, built when it is not in the cache. Raises LocalError."""
+    return build_binaries(_BROKER_MODULE, [_BROKER], reporter=reporter)[_BROKER.name]
+
+
+def locate_demo(reporter: Reporter) -> dict[str, Path]:
+    """The control plane's programs for a demo, quickly built, and in the cache the broker. Raises LocalError."""
+    found = locate_binaries(CONTROL_PLANE, reporter=reporter, quick=True)
+    locate_broker(reporter)
     return found
 
 
