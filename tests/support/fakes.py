@@ -117,6 +117,11 @@ class ServiceSession:
             document=self._document,
         )
 
+    @property
+    def in_use(self) -> Any:
+        """What the connection was made of; the session's own spec, where the test gives it one."""
+        return getattr(self, "spec", None) if self.view.connected else None
+
     async def update(self, *, desired: Any = UNSET, reported: Any = UNSET) -> Accepted:
         if self.codes:
             raise rejection(code=self.codes.pop(0), message="no")

@@ -146,6 +146,7 @@ class Operator:
             each_thing=self._each_thing() if self._settings.metrics.per_thing else (),
             queues={each.name: (each.queue.depth, each.queue.oldest_age) for each in controllers},
             pending_writes=controllers.writer.backlog,
+            duplicates=registry.claims.duplicates(),
             certificate_ends=tuple(end.timestamp() for end in registry.certificate_ends()),
             leases=self.leadership.counts(),
             memory_budget=self.budget.total,

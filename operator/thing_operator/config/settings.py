@@ -137,6 +137,11 @@ class EndpointSettings(_Group):
         default=None,
         description="hosts that a Thing may name, *.amazonaws.com for all below; any when absent",
     )
+    account_per_address: bool = Field(
+        default=False,
+        description="whether each host and port is an account of its own, so that two Things of one thing name there "
+        "are two things, whatever their ports and certificates; a broker has several addresses more often",
+    )
 
 
 class SessionSettings(_Group):

@@ -91,6 +91,11 @@ PENDING_WRITES: Final = Gauge("status_writes_pending", "Statuses that wait for t
 EVENTS: Final = Count("events", "Reasons of Events, those not recorded included.", ("reason",))
 
 THINGS: Final = Gauge("things", "Things by condition.", ("condition", "status", "reason"))
+DUPLICATES: Final = Gauge(
+    "duplicate_things",
+    "Things that wait since another one holds their thing, by where that is: same_namespace, other_namespace.",
+    ("holder",),
+)
 THING_CONDITIONS: Final = Gauge(
     "thing_condition",
     "1 for the status of each condition of each Thing; only with metrics.perThing.",
@@ -157,6 +162,7 @@ METRIC_LABELS: Final = {
         PENDING_WRITES,
         EVENTS,
         THINGS,
+        DUPLICATES,
         THING_CONDITIONS,
         SYNCS,
         SAMPLES_DROPPED,

@@ -47,6 +47,8 @@ class Snapshot:
     memory_budget: int = 0
     memory_held: Mapping[Held, int] = field(default_factory=dict)
     """Bytes by kind."""
+    duplicates: Mapping[str, int] = field(default_factory=dict)
+    """Things that wait for another one, by where that one is."""
     certificate_ends: tuple[float, ...] = ()
     """End of validity of each certificate in use, epoch seconds."""
     now: float = 0.0
@@ -151,6 +153,9 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
         snapshot = self.snapshot
         yield _family(definitions.SESSIONS, (((phase,), count) for phase, count in snapshot.sessions.items()))
         yield _family(definitions.THINGS, snapshot.things.items())
+        yield _family(
+            definitions.DUPLICATES, (((where,), count) for where, count in snapshot.duplicates.items())
+        )
         yield _family(definitions.THING_CONDITIONS, ((labels, 1) for labels in snapshot.each_thing))
         queues = snapshot.queues.items()
         yield _family(definitions.QUEUE_DEPTH, (((name,), depth) for name, (depth, _) in queues))

@@ -106,6 +106,11 @@ class Session:
         """What the session shows now; replaced whole at each change, never changed."""
         return self._view
 
+    @property
+    def in_use(self) -> SessionSpec | None:
+        """What the connection that is up was made of; None while there is none."""
+        return self._link.spec if self._link is not None else None
+
     async def update(
         self,
         *,
@@ -129,9 +134,8 @@ class Session:
     async def backdate(self, *, reported: "JsonObject", timestamp_ms: int) -> None:
         """Report what was the case at ``timestamp_ms`` (since 1970): into MIC's history only, the shadow stays.
 
-        Source: docs/background/mic.md#topics-of-a-thing.
-
         When it returns, the broker has it. Raises RequestTimeoutError or SessionLostError: then it may have it.
+        Source: docs/background/mic.md#topics-of-a-thing.
         """
         topic = backdate_topic(self._spec.thing_name)
         await self._up().deliver(topic, encode_update(reported=reported, timestamp_ms=timestamp_ms))
@@ -165,8 +169,7 @@ class Session:
             raise ValueError("a session belongs to one thing for life")
         if spec == self._spec or self._view.phase is Phase.CLOSED:
             return
-        in_use = self._link.spec if self._link is not None else None
-        self._spec = in_use if in_use is not None and in_use == spec else spec
+        self._spec = in_use if (in_use := self.in_use) is not None and in_use == spec else spec
         self._retry_at = 0.0
         self._reconnect.reset()
         self._show(pending_identity_error=None)
@@ -199,8 +202,7 @@ class Session:
                 continue
             except CONNECT_ERRORS as error:
                 self._failed(error)
-            except Exception:  # noqa: BLE001 - logged
-                # A mistake of ours must not end a session for good.
+            except Exception:  # noqa: BLE001 - logged: a mistake of ours must not end a session for good
                 _log.exception("connecting the session of %s failed unexpectedly", self._spec.thing_name)
                 self._failed(SessionLostError("an internal error, see the operator's log; trying again"))
         self._task = None

@@ -7,10 +7,10 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.things.claims import ThingClaims
 from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.presence import has_presence
 from thing_operator.things.publisher import StatusPublisher
-from thing_operator.things.registry import ThingRegistry
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.things.sessions import SessionManager
 from thing_operator.twin.conditions import accepted_generation
@@ -28,13 +28,13 @@ class Connect:
     def __init__(
         self,
         *,
-        registry: ThingRegistry,
+        claims: ThingClaims,
         sessions: SessionManager,
         finalizer: ShadowFinalizer,
         publisher: StatusPublisher,
         clock: Clock,
     ) -> None:
-        self._registry = registry
+        self._claims = claims
         self._sessions = sessions
         self._finalizer = finalizer
         self._publisher = publisher
@@ -48,7 +48,7 @@ class Connect:
         is_suspended = resolution.spec is not None and resolution.spec.suspend
         if is_suspended:
             await self.end(thing, report_offline=True)
-            self._registry.withdraw(snapshot.key)
+            self._claims.withdraw(snapshot.key)
         resolution = await self._with_finalizer(snapshot, resolution)
         spec, resolved = resolution.spec, resolution.resolved
         if resolution.problem is not None or spec is None or resolved is None:
@@ -56,20 +56,36 @@ class Connect:
         if is_suspended:
             return resolution
         self._expect_acceptance(snapshot, thing)
-        problem = self._registry.claim(snapshot, resolved)
-        if problem is not None:
-            return await self._give_up(snapshot, thing, replace(resolution, problem=problem))
         try:
-            await self.open_session(snapshot, thing, spec, resolved)
+            problem = await self.open_session(snapshot, thing, spec, resolved)
         except UserError as error:
             return replace(resolution, problem=Problem.of(error))
+        if problem is not None:
+            return await self._give_up(snapshot, thing, replace(resolution, problem=problem))
         return resolution
 
     async def open_session(
         self, snapshot: ObjectSnapshot, thing: ThingRuntime, spec: ThingSpec, resolved: ResolvedThing
-    ) -> None:
-        """Have the session under way. Raises UserError and what the API server answers."""
-        await self._sessions.ensure(snapshot, thing.connection, resolved, presence=has_presence(spec))
+    ) -> Problem | None:
+        """Claim the thing with the credentials that there are, and have the session under way; returns the problem when
+        another Thing holds it.
+
+        Without credentials there is no claim, and no session unless one is up. Raises UserError and what the API server
+        answers.
+        """
+        slot = thing.connection
+        try:
+            identity = await self._sessions.identify(snapshot, slot, resolved)
+        finally:
+            if not slot.can_claim:
+                self._claims.withdraw(snapshot.key)
+        if not slot.can_claim:
+            return None
+        before = self._publisher.previous(snapshot)
+        problem = self._claims.claim(snapshot, slot, resolved, before=before)
+        if problem is None:
+            await self._sessions.ensure(snapshot, slot, resolved, identity, presence=has_presence(spec))
+        return problem
 
     async def end(self, thing: ThingRuntime, *, report_offline: bool) -> None:
         """End the device and the session; ``report_offline``: a thing that reports presence says it is offline."""
@@ -95,8 +111,8 @@ class Connect:
             # The thing of a duplicate goes on: it is not offline, and the duplicate waits for it.
             is_duplicate = problem.reason == Reason.DUPLICATE_THING
             await self.end(thing, report_offline=not is_duplicate)
-            if not is_duplicate:
-                self._registry.withdraw(snapshot.key)
+            if not is_duplicate or thing.connection.credentials_problem is not None:
+                self._claims.withdraw(snapshot.key)
         return resolution
 
     def _expect_acceptance(self, snapshot: ObjectSnapshot, thing: ThingRuntime) -> None:

@@ -46,21 +46,21 @@ class ThingDeletion:
         """
         if not self._finalizer.is_on(snapshot):
             self._leave(snapshot.key, thing)
+            self._registry.claims.withdraw(snapshot.key)
             return None
         resolution = resolve(snapshot, settings=self._settings)
         spec, managed = resolution.spec, ManagedPaths.of(self._publisher.previous(snapshot))
         is_suspended = spec is not None and bool(spec.suspend)
         if is_suspended:
             await self._connect.end(thing, report_offline=True)
-            self._registry.withdraw(snapshot.key)
-        is_claimed = not is_suspended and self._claim(snapshot, resolution.resolved)
-        ending = ending_of(spec, managed, is_run_by_another=not is_claimed)
+            self._registry.claims.withdraw(snapshot.key)
+        is_run_by_another = self._is_run_by_another(snapshot, thing, resolution.resolved)
+        ending = ending_of(spec, managed, is_run_by_another=is_run_by_another)
         if spec is not None and ending is not Ending.WORK:
             left = left_as_it_is(spec, managed) if ending is Ending.HANDS_OFF else None
             await self._finalizer.release(snapshot, left=left)
             return None
-        if is_claimed:
-            await self._have_session(snapshot, thing, resolution)
+        await self._have_session(snapshot, thing, resolution)
         thing.device.stop()
         again = await self._finalizer.finish(
             snapshot,
@@ -79,7 +79,7 @@ class ThingDeletion:
             return
         self._publisher.drop(ObjectRef(THINGS, key, thing.uid))
         await self._connect.end(thing, report_offline=False)
-        self._registry.withdraw(key)
+        self._registry.claims.withdraw(key)
 
     async def forget(self, key: ObjectKey) -> None:
         """The object is no longer there: its session ends, and whoever waited for its thing may have it."""
@@ -93,9 +93,13 @@ class ThingDeletion:
         thing.device.stop()
         self._sessions.leave(key, thing.connection)
 
-    def _claim(self, snapshot: ObjectSnapshot, resolved: ResolvedThing | None) -> bool:
-        """Whether no other Thing runs the thing; of one whose endpoint is not known, nobody can say."""
-        return resolved is None or self._registry.claim(snapshot, resolved) is None
+    def _is_run_by_another(
+        self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolved: ResolvedThing | None
+    ) -> bool:
+        """Of a thing whose endpoint is not known, nobody can say."""
+        return resolved is not None and self._registry.claims.is_held_by_another(
+            snapshot, thing.connection, resolved
+        )
 
     async def _have_session(
         self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution

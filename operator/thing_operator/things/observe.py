@@ -1,11 +1,16 @@
 """The stage that puts together what a reconcile has found."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from thing_operator.core.clock import Clock
+from thing_operator.core.reasons import Reason
 from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.session import SessionView
+from thing_operator.things.claims import ThingClaims
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.runtime import ThingRuntime
+from thing_operator.things.session_slot import SessionSlot
 from thing_operator.things.shadow_sync import SyncOutcome
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.resolved import Resolution
@@ -14,8 +19,11 @@ from thing_operator.twin.resolved import Resolution
 class Observe:
     """Makes the one value that status, Events and the next reconcile are decided from."""
 
-    def __init__(self, *, publisher: StatusPublisher, disconnect_grace: timedelta, clock: Clock) -> None:
+    def __init__(
+        self, *, publisher: StatusPublisher, claims: ThingClaims, disconnect_grace: timedelta, clock: Clock
+    ) -> None:
         self._publisher = publisher
+        self._claims = claims
         self._disconnect_grace = disconnect_grace
         self._clock = clock
 
@@ -33,7 +41,7 @@ class Observe:
             blocking_problem=outcome.blocking_problem,
             credentials=slot.credentials,
             credentials_problem=slot.credentials_problem,
-            session=slot.session.view if slot.session else None,
+            session=self._view(snapshot, slot),
             last_view=slot.last_view,
             request_problem=outcome.problem,
             device_problem=thing.device.problem,
@@ -41,4 +49,18 @@ class Observe:
             drift=outcome.drift,
             managed=outcome.managed,
             disconnect_grace=self._disconnect_grace,
+        )
+
+    def _view(self, snapshot: ObjectSnapshot, slot: SessionSlot) -> SessionView | None:
+        """What the session shows; of a takeover only this operator can know that it has both sides."""
+        if slot.session is None:
+            return None
+        view = slot.session.view
+        if view.reason is not Reason.TAKEN_OVER:
+            return view
+        other = self._claims.twin_in_words(snapshot.key, slot.session.spec.thing_name)
+        return (
+            view
+            if other is None
+            else replace(view, message=f"{other} has the same certificate: {view.message}")
         )

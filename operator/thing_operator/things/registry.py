@@ -3,16 +3,15 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from thing_operator.core.reasons import Reason
+from thing_operator.config import EndpointSettings
+from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import Enqueue
 from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.things.claims import ThingClaims
 from thing_operator.things.runtime import ThingRuntime
-from thing_operator.twin.claims import Claims
 from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
-from thing_operator.twin.problem import Problem
-from thing_operator.twin.resolved import ResolvedThing
 
 
 class ThingRegistry:
@@ -22,13 +21,19 @@ class ThingRegistry:
     """
 
     def __init__(
-        self, *, cache: ObjectCache, enqueue: Enqueue, new_runtime: Callable[[str], ThingRuntime]
+        self,
+        *,
+        cache: ObjectCache,
+        settings: EndpointSettings,
+        enqueue: Enqueue,
+        new_runtime: Callable[[str], ThingRuntime],
+        clock: Clock,
     ) -> None:
         self._cache = cache
         self._enqueue = enqueue
         self._new_runtime = new_runtime
         self._runtimes: dict[ObjectKey, ThingRuntime] = {}
-        self._claims = Claims()
+        self.claims = ThingClaims(settings, enqueue=enqueue, clock=clock)
         self.counts = ConditionCounts()
 
     def find(self, key: ObjectKey) -> tuple[ObjectSnapshot, ThingRuntime] | None:
@@ -61,29 +66,9 @@ class ThingRegistry:
         object of the same name that was created since.
         """
         self._cache.index_secrets(key, ())
-        self.withdraw(key)
+        self.claims.withdraw(key)
         if self._cache.get(key) is not None:
             self._enqueue(key)
-
-    def withdraw(self, key: ObjectKey) -> None:
-        """Give up the claim of a Thing that is to have no session; who waited for it is enqueued."""
-        for waiting in self._claims.release(key):
-            self._enqueue(waiting)
-
-    def claim(self, snapshot: ObjectSnapshot, resolved: ResolvedThing) -> Problem | None:
-        """Claim the thing for this object; the problem when an older one holds it."""
-        key = resolved.claim_key
-        for affected in self._claims.claim(snapshot.key, identity=key, seniority=snapshot.seniority):
-            self._enqueue(affected)
-        holder = self._claims.holder(key)
-        if holder is None or holder == snapshot.key:
-            return None
-        return Problem(
-            Reason.DUPLICATE_THING,
-            f"Thing {holder} is older and runs thing {resolved.thing_name} on {resolved.host}:{resolved.port}: "
-            "delete one of the two, or name another thing in spec.thingName",
-            stalled=True,
-        )
 
     def secret_changed(self, secret: ObjectKey) -> None:
         """A Secret was created, changed or deleted: its users read it again."""

@@ -7,7 +7,7 @@ from thing_operator.device import Acknowledgements
 from thing_operator.things.devices import DeviceSlot
 from thing_operator.things.gates import RetryGates
 from thing_operator.things.mirror import Mirror
-from thing_operator.things.sessions import SessionSlot
+from thing_operator.things.session_slot import SessionSlot
 from thing_operator.things.shadow_sync import RequestState
 from thing_operator.twin.condition_counts import ConditionSet
 

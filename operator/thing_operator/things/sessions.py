@@ -1,55 +1,28 @@
 """Giving a Thing the session its spec and its Secret ask for, and no other."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
-from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.credentials import Credentials, CredentialsError
+from thing_operator.credentials import CredentialsError
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec, SessionView
-from thing_operator.things.credentials import CaNotFoundError, ThingIdentity, read_identity
+from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
+from thing_operator.things.credentials import (
+    CaNotFoundError,
+    SecretNotFoundError,
+    ThingIdentity,
+    read_identity,
+)
 from thing_operator.things.presence import offline_will
+from thing_operator.things.session_slot import SessionSlot
 from thing_operator.things.succession import Succession, say_offline
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import ResolvedThing
-
-_READ_AGAIN = timedelta(minutes=5)
-"""How old credentials may be while something is amiss: each time that it is checked again they are read."""
-
-
-@dataclass(slots=True)
-class SessionSlot:
-    """The session of one Thing and what it is made of. Written here and nowhere else."""
-
-    session: Session | None = None
-    spec: SessionSpec | None = None
-    last_view: SessionView | None = None
-    """What the session saw last that was ended."""
-
-    credentials: Credentials | None = field(default=None, repr=False)
-    credentials_problem: Problem | None = None
-    credentials_source: tuple[Any, ...] | None = None
-    """What the credentials were read from; None asks for reading them again."""
-    read_at: float = 0.0
-    """When they were read last, by the monotonic clock."""
-
-    def withdraw(self) -> tuple[Session | None, SessionSpec | None]:
-        """Take the session and what it is made of out of the slot."""
-        session, spec = self.session, self.spec
-        self.session, self.spec = None, None
-        self.forget_credentials()
-        return session, spec
-
-    def forget_credentials(self) -> None:
-        """Have them read again at the next reconcile."""
-        self.credentials_source = None
 
 
 class SessionManager:
@@ -79,16 +52,58 @@ class SessionManager:
         self._clock = clock
         self._succession = Succession()
 
-    async def ensure(
-        self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing, *, presence: bool
-    ) -> None:
-        """Have the session that ``resolved`` asks for under way; bad credentials leave a running one alone.
-
-        ``presence``: its last will says that the thing is offline.
+    async def identify(
+        self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing
+    ) -> ThingIdentity | None:
+        """Credentials and CA, when there is reason to read them and they are good; else None.
 
         Bad credentials are noted in ``slot``. Raises CaNotFoundError and what the API server raises.
         """
-        identity = await self._changed_identity(snapshot, slot, resolved)
+        source = (resolved, snapshot.uid)
+        now = self._clock.now()
+        read_since = timedelta(seconds=self._clock.monotonic() - slot.read_at)
+        if slot.credentials_source == source and not slot.is_outdated(now=now, read_since=read_since):
+            return None
+        namespace = snapshot.key.namespace
+        names = (resolved.secret_name, resolved.ca_secret_name)
+        self._cache.index_secrets(snapshot.key, (ObjectKey(namespace, name) for name in names if name))
+        identity: ThingIdentity | None = None
+        slot.read_at = self._clock.monotonic()
+        try:
+            identity = await read_identity(
+                self._client,
+                namespace=namespace,
+                resolved=resolved,
+                now=now,
+                not_before=self._secrets_seen(namespace),
+            )
+            slot.credentials, slot.credentials_problem = identity.credentials, None
+            slot.record.use((resolved, identity.credentials.fingerprint, identity.ca_pem))
+        except CaNotFoundError:
+            raise
+        except UserError as error:
+            waits = isinstance(error, SecretNotFoundError)
+            ends_at = error.ends_at if isinstance(error, CredentialsError) else None
+            slot.credentials_problem = Problem(
+                error.reason, error.message, stalled=not waits, ends_at=ends_at
+            )
+        slot.credentials_source = source
+        return identity
+
+    async def ensure(
+        self,
+        snapshot: ObjectSnapshot,
+        slot: SessionSlot,
+        resolved: ResolvedThing,
+        identity: ThingIdentity | None,
+        *,
+        presence: bool,
+    ) -> None:
+        """Have the session that ``resolved`` asks for under way, with the ``identity`` that :meth:`identify` gave;
+        without one a running session goes on with what it has.
+
+        ``presence``: its last will says that the thing is offline.
+        """
         spec = self._session_spec(resolved, identity, presence=presence, now_in_use=slot.spec)
         if spec is None:
             return
@@ -150,55 +165,3 @@ class SessionManager:
             ),
             will=will,
         )
-
-    async def _changed_identity(
-        self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing
-    ) -> ThingIdentity | None:
-        """Credentials and CA, when there is reason to read them and they are good; else None."""
-        source = (resolved, snapshot.uid)
-        now = self._clock.now()
-        read_since = timedelta(seconds=self._clock.monotonic() - slot.read_at)
-        if slot.credentials_source == source and not _turned(slot, now=now, read_since=read_since):
-            return None
-        namespace = snapshot.key.namespace
-        names = (resolved.secret_name, resolved.ca_secret_name)
-        self._cache.index_secrets(snapshot.key, (ObjectKey(namespace, name) for name in names if name))
-        identity: ThingIdentity | None = None
-        slot.read_at = self._clock.monotonic()
-        try:
-            identity = await read_identity(
-                self._client,
-                namespace=namespace,
-                resolved=resolved,
-                now=now,
-                not_before=self._secrets_seen(namespace),
-            )
-            slot.credentials, slot.credentials_problem = identity.credentials, None
-        except CaNotFoundError:
-            raise
-        except UserError as error:
-            waits = error.reason == Reason.SECRET_NOT_FOUND
-            ends_at = error.ends_at if isinstance(error, CredentialsError) else None
-            slot.credentials_problem = Problem(
-                error.reason, error.message, stalled=not waits, ends_at=ends_at
-            )
-        slot.credentials_source = source
-        return identity
-
-
-def _turned(slot: SessionSlot, *, now: datetime, read_since: timedelta) -> bool:
-    """Whether the credentials may be judged otherwise by now although no Secret is known to have changed: a
-    certificate has begun or ceased to be valid, a right may have been granted, or something is amiss and they were
-    read long ago (``read_since``): a CA in a ConfigMap is not watched, and a 404 may have been a mistake.
-    """
-    problem, credentials, session = slot.credentials_problem, slot.credentials, slot.session
-    if problem is not None and (problem.reason == Reason.FORBIDDEN or _is_past(problem.ends_at, now)):
-        return True
-    if problem is None and credentials is not None and credentials.not_after <= now:
-        return True
-    is_amiss = problem is not None or session is None or not session.view.connected
-    return is_amiss and read_since >= _READ_AGAIN
-
-
-def _is_past(moment: datetime | None, now: datetime) -> bool:
-    return moment is not None and moment <= now

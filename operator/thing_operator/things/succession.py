@@ -21,7 +21,7 @@ SUCCESSION_TIME: Final = timedelta(seconds=5)
 
 log = logging.getLogger(__name__)
 
-_Client = tuple[str, int, str]
+_Client = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +95,5 @@ async def say_offline(session: Session, spec: SessionSpec) -> None:
 
 
 def _client(spec: SessionSpec) -> _Client:
-    """What only one session at a time may have."""
-    return spec.endpoint.host.lower(), spec.endpoint.port, spec.thing_name
+    """What only one session at a time may have; one broker may have several ports."""
+    return spec.endpoint.host.lower(), spec.thing_name

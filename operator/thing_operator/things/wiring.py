@@ -31,11 +31,7 @@ def wire_things(services: ThingServices) -> Things:
     """Put together what reconciles Things. Starts nothing."""
     settings, clock = services.settings, services.clock
     gates = RetryGates(clock=clock, rng=services.rng)
-    registry = ThingRegistry(
-        cache=services.cache,
-        enqueue=services.enqueue,
-        new_runtime=lambda uid: new_runtime(uid, clock=clock, gates=gates),
-    )
+    registry = _registry(services, gates)
     publisher = StatusPublisher(
         writer=services.writer,
         counts=registry.counts,
@@ -48,10 +44,9 @@ def wire_things(services: ThingServices) -> Things:
 
     finalizer = _finalizer(services)
     sessions = _sessions(services, on_session_change=on_session_change)
-    connect = Connect(
-        registry=registry, sessions=sessions, finalizer=finalizer, publisher=publisher, clock=clock
-    )
-    observe = Observe(publisher=publisher, disconnect_grace=settings.session.disconnect_grace, clock=clock)
+    claims, grace = registry.claims, settings.session.disconnect_grace
+    connect = Connect(claims=claims, sessions=sessions, finalizer=finalizer, publisher=publisher, clock=clock)
+    observe = Observe(publisher=publisher, claims=claims, disconnect_grace=grace, clock=clock)
     stages = Stages(
         connect=connect,
         sync=_sync(services, observe=observe, publisher=publisher),
@@ -75,6 +70,17 @@ def wire_things(services: ThingServices) -> Things:
         clock=clock,
     )
     return Things(registry, reconciler)
+
+
+def _registry(services: ThingServices, gates: RetryGates) -> ThingRegistry:
+    clock = services.clock
+    return ThingRegistry(
+        cache=services.cache,
+        settings=services.settings.endpoint,
+        enqueue=services.enqueue,
+        new_runtime=lambda uid: new_runtime(uid, clock=clock, gates=gates),
+        clock=clock,
+    )
 
 
 def _finalizer(services: ThingServices) -> ShadowFinalizer:

@@ -37,11 +37,6 @@ class ResolvedThing:
     certificate_key: str | None
     private_key_key: str | None
 
-    @property
-    def claim_key(self) -> tuple[str, int, str]:
-        """What only one Thing at a time may hold: one client id on one endpoint."""
-        return (self.host.lower(), self.port, self.thing_name)
-
 
 @dataclass(frozen=True, slots=True)
 class Resolution:

@@ -16,7 +16,8 @@ from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.credentials import CaNotFoundError
-from thing_operator.things.sessions import SessionManager, SessionSlot
+from thing_operator.things.session_slot import SessionSlot
+from thing_operator.things.sessions import SessionManager
 from thing_operator.twin.resolved import ResolvedThing
 
 THING = ObjectSnapshot(
@@ -77,7 +78,8 @@ class SessionsOfOneThing:
         return ServiceSession()
 
     async def ensure(self, resolved: ResolvedThing = TARGET) -> None:
-        await self.sessions.ensure(THING, self.slot, resolved, presence=False)
+        identity = await self.sessions.identify(THING, self.slot, resolved)
+        await self.sessions.ensure(THING, self.slot, resolved, identity, presence=False)
 
 
 async def test_credentials_are_read_once() -> None:

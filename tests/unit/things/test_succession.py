@@ -93,7 +93,10 @@ async def test_whoever_else_wants_the_thing_gets_a_session_of_his_own_at_once(
 async def test_another_thing_and_another_broker_do_not_matter() -> None:
     succession, session = left(PRESENT)
     assert await succession.take(KEY, replace(PRESENT, thing_name="t2")) is None
-    assert await succession.take(KEY, replace(PRESENT, endpoint=replace(PRESENT.endpoint, port=443))) is None
+    assert (
+        await succession.take(KEY, replace(PRESENT, endpoint=replace(PRESENT.endpoint, host="another")))
+        is None
+    )
     assert not succession.notice(LeftSession(PRESENT))  # type: ignore[arg-type]
     assert not session.closed
 

@@ -40,11 +40,6 @@ def test_what_the_spec_says_holds() -> None:
     assert found == ResolvedThing("00000041", "a.amazonaws.com", 443, "ca", None, "mine", "c", "k")
 
 
-def test_one_client_id_on_one_endpoint_is_one_claim_however_the_host_is_written() -> None:
-    upper = resolved({"endpoint": {"host": "A.amazonaws.com"}})
-    assert upper.claim_key == resolved({"endpoint": {"host": "a.amazonaws.com"}}).claim_key
-
-
 @pytest.mark.parametrize("host", ["broker.example", "x.y.amazonaws.com"])
 def test_the_operators_own_host_and_those_allowed_may_be_named(host: str) -> None:
     assert resolved({"endpoint": {"host": host}}).host == host

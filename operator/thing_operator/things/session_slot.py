@@ -1,0 +1,68 @@
+"""What is kept of one Thing's session and credentials."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from thing_operator.core.reasons import Reason
+from thing_operator.credentials import Credentials
+from thing_operator.session import Session, SessionSpec, SessionView
+from thing_operator.twin.claims import TrackRecord
+from thing_operator.twin.problem import Problem
+
+_READ_AGAIN = timedelta(minutes=5)
+"""How old credentials may be while something is amiss: each time that it is checked again they are read."""
+
+
+@dataclass(slots=True)
+class SessionSlot:
+    """The session of one Thing and what it is made of. Written by ``sessions`` and nowhere else."""
+
+    session: Session | None = None
+    spec: SessionSpec | None = None
+    last_view: SessionView | None = None
+    """What the session saw last that was ended."""
+    record: TrackRecord = field(default_factory=TrackRecord)
+    """How it has fared with its broker, over all its sessions."""
+
+    credentials: Credentials | None = field(default=None, repr=False)
+    credentials_problem: Problem | None = None
+    credentials_source: tuple[Any, ...] | None = None
+    """What the credentials were read from; None asks for reading them again."""
+    read_at: float = 0.0
+    """When they were read last, by the monotonic clock."""
+
+    @property
+    def can_claim(self) -> bool:
+        """Whether there is a session, or what one can be made of."""
+        return self.session is not None or (
+            self.credentials_source is not None and not self.credentials_problem
+        )
+
+    def is_outdated(self, *, now: datetime, read_since: timedelta) -> bool:
+        """Whether the credentials may be judged otherwise by now although no Secret is known to have changed: a
+        certificate has begun or ceased to be valid, a right may have been granted, or something is amiss and they were
+        read long ago (``read_since``): a CA in a ConfigMap is not watched, and a 404 may have been a mistake.
+        """
+        problem, credentials = self.credentials_problem, self.credentials
+        if problem is not None and (problem.reason == Reason.FORBIDDEN or _is_past(problem.ends_at, now)):
+            return True
+        if problem is None and credentials is not None and credentials.not_after <= now:
+            return True
+        is_amiss = problem is not None or self.session is None or not self.session.view.connected
+        return is_amiss and read_since >= _READ_AGAIN
+
+    def withdraw(self) -> tuple[Session | None, SessionSpec | None]:
+        """Take the session and what it is made of out of the slot."""
+        session, spec = self.session, self.spec
+        self.session, self.spec = None, None
+        self.forget_credentials()
+        return session, spec
+
+    def forget_credentials(self) -> None:
+        """Have them read again at the next reconcile."""
+        self.credentials_source = None
+
+
+def _is_past(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now
