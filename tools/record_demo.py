@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from thing_operator_local.demo import STEPS, DemoWorld, tell_story
-from thing_operator_local.demo.screen import draw
+from thing_operator_local.demo.screen import steps_of, things_of
 from thing_operator_local.toolchain import reporter_for
 
 PICTURE: Final = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "demo.svg"
@@ -28,7 +28,9 @@ def main() -> None:
     ):
         done = list(tell_story(STEPS, world, lambda: None))
         recorded.print(f'[green]$[/] make demo ARGS="--size {_SIZE}"', highlight=False)
-        recorded.print(draw(done, world.things_now(), fleet=False))
+        recorded.print(steps_of(done))
+        recorded.print("")
+        recorded.print(things_of(world.things_now(), fleet=False, width=_WIDTH, lines=_SIZE + 2))
     svg = recorded.export_svg(title="make demo", theme=MONOKAI, unique_id="demo")
     # The fonts of the web are left out: the picture stands on its own.
     PICTURE.write_text(re.sub(r"\s*@font-face \{.*?\}\n", "", svg, flags=re.DOTALL), encoding="utf-8")

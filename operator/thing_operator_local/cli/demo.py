@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 
 from thing_operator_local.cli.signals import end_with_signals
-from thing_operator_local.demo import FLEET_STEPS, STEPS, DemoStep, DemoWorld, tell_story
-from thing_operator_local.demo.screen import draw
+from thing_operator_local.demo import FLEET_STEPS, STEPS, DemoStep, DemoWorld, DoneStep, tell_story
+from thing_operator_local.demo.screen import steps_of, things_of
+from thing_operator_local.demo.tips import tips
 from thing_operator_local.toolchain import reporter_for
 
 
@@ -44,8 +45,8 @@ def demo(
         else:
             _tell_live(console, world, steps, fleet=bool(fleet))
         if not once:
-            _say_what_to_try(console, world)
-            _stay(console, world, fleet=bool(fleet))
+            taken = _say_what_to_try(console, world, fleet=bool(fleet), kept=directory is not None)
+            _stay(console, world, fleet=bool(fleet), taken=taken)
 
 
 def _folder(directory: Path | None) -> nullcontext[str] | tempfile.TemporaryDirectory[str]:
@@ -55,51 +56,54 @@ def _folder(directory: Path | None) -> nullcontext[str] | tempfile.TemporaryDire
 
 
 def _tell_in_lines(console: Console, world: DemoWorld, steps: tuple[DemoStep, ...]) -> None:
-    for step, seconds in tell_story(steps, world, lambda: None):
-        console.print(f"ok {seconds:5.1f} s  {step.title}: {step.outcome}", highlight=False, soft_wrap=True)
+    for done in tell_story(steps, world, lambda: None):
+        line = f"ok {done.seconds:5.1f} s  {done.step.title}: {done.step.outcome}\n              $ {done.command}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(world.kubectl("get", "thg,thgb"), highlight=False, soft_wrap=True)
 
 
 def _tell_live(console: Console, world: DemoWorld, steps: tuple[DemoStep, ...], *, fleet: bool) -> None:
-    done: list[tuple[DemoStep, float]] = []
-    with Live(console=console, refresh_per_second=4) as live:
+    """Steps with the table below while they happen; the steps alone stay."""
+    done: list[DoneStep] = []
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
 
         def show() -> None:
-            live.update(draw(done, world.things_now(), fleet=fleet))
+            lines = console.height - 2 * len(done) - 2
+            table = things_of(world.things_now(), fleet=fleet, width=console.width, lines=lines)
+            live.update(Group(steps_of(done), "", table))
 
         for step in tell_story(steps, world, show):
             done.append(step)
             show()
+    console.print(steps_of(done))
 
 
-def _say_what_to_try(console: Console, world: DemoWorld) -> None:
-    first, second = sorted(thing["metadata"]["name"] for thing in world.things_now())[:2]
-    console.print(
-        f"""
-[bold]Try it yourself[/] in another terminal:
-
-  export KUBECONFIG={world.plane.kubeconfig}
-  alias kubectl={world.plane.kubectl_path}
-  kubectl config set-context --current --namespace=demo
-  kubectl get things --watch
-  kubectl patch thing {first} --type=merge --patch '{{"spec": {{"desired": {{"setpoint": -22}}}}}}'
-  kubectl wait --for=condition=Ready thing/{first}
-  kubectl get thing {second} --output=yaml
-  kubectl patch thing {second} --type=merge --patch '{{"spec": {{"suspend": true}}}}'
-  kubectl delete thing {second}
-
-Logs are in {world.folder}. Ctrl-C ends everything.
-""",
-        highlight=False,
-        soft_wrap=True,
-    )
+def _say_what_to_try(console: Console, world: DemoWorld, *, fleet: bool, kept: bool) -> int:
+    """Print the lines to paste and what becomes of the folder; returns how many lines of the screen that takes."""
+    end = f"Ctrl-C ends everything; state and logs stay in {world.folder}."
+    if not kept:
+        end = f'Ctrl-C ends everything and removes {world.folder}, logs and all; make demo ARGS="--dir DIR" keeps it.'
+    lines = [
+        "",
+        "Try it yourself in another terminal:",
+        "",
+        *(f"  {tip}" for tip in tips(world, fleet=fleet)),
+        "",
+        end,
+        "",
+    ]
+    # Wrapped by the terminal and not by us, so that what is copied is one line.
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    return sum(1 + max(0, len(line) - 1) // console.width for line in lines)
 
 
-def _stay(console: Console, world: DemoWorld, *, fleet: bool) -> NoReturn:
+def _stay(console: Console, world: DemoWorld, *, fleet: bool, taken: int) -> NoReturn:
+    """Keep the table up to date, below ``taken`` lines that are to stay in sight."""
     if not console.is_terminal:
         while True:
             signal.pause()
     with Live(console=console, refresh_per_second=2) as live:
         while True:
+            lines = console.height - taken - 1
+            live.update(things_of(world.things_now(), fleet=fleet, width=console.width, lines=lines))
             time.sleep(1.0)
-            live.update(draw([], world.things_now(), fleet=fleet))

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import yaml
 
-from thing_operator_local.demo.story import DemoStep, is_true
+from thing_operator_local.demo.story import DemoStep, is_true, merge_patch
 from thing_operator_local.demo.world import DemoWorld, Json
 
 _COLDER = -22
@@ -64,28 +64,30 @@ def _is_offline(world: DemoWorld) -> bool:
 FLEET_STEPS = (
     DemoStep(
         title="a batch of freezers arrives, with a template for their Things",
-        command="kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply -f freezers.yaml",
+        command=lambda _world: (
+            "kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply -f freezers.yaml"
+        ),
         act=lambda world: world.apply_batch(world.make_batch(), fleet_manifest()["spec"]),
         outcome="every freezer has a Secret, a Thing and a session: all are Ready",
         check=_all_ready,
     ),
     DemoStep(
         title="they begin to report",
-        command="kubectl get things --watch",
+        command=lambda _world: "kubectl get things --watch",
         act=lambda _world: None,
         outcome="every freezer is online in App Board and its temperature is in status",
         check=_all_report,
     ),
     DemoStep(
         title="one is to be colder",
-        command="kubectl patch thing ... setpoint: -22",
+        command=lambda world: merge_patch(_first(world), {"desired": {"setpoint": _COLDER}}),
         act=_make_colder,
         outcome="it has answered after two seconds: reported has the new setpoint, InSync is true",
         check=_is_colder,
     ),
     DemoStep(
         title="another one is suspended",
-        command="kubectl patch thing ... suspend: true",
+        command=lambda world: merge_patch(_second(world), {"suspend": True}),
         act=_suspend,
         outcome="it has reported that it is offline, and App Board shows it so",
         check=_is_offline,

@@ -1,76 +1,117 @@
-"""The demo's live table."""
+"""What the demo shows on a terminal: its steps, a table that fits, counts, and what to try."""
 
 import json
+from collections.abc import Callable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from thing_operator_local.demo.fleet import reported
-from thing_operator_local.demo.story import DemoStep, condition
+from thing_operator_local.demo.story import DoneStep, condition
 from thing_operator_local.demo.world import Json
 
+_WIDE = 100
+"""Columns of a terminal from which on there is room for version and values."""
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
-_NO_FAULT = {"DeltaPending", "Suspended"}
-"""Reasons of False that nobody has to do anything about: a device may sleep for hours."""
+_NO_FAULT = {"Suspended"}
+"""Reasons of False that nobody has to do anything about."""
 
 
-def draw(done: list[tuple[DemoStep, float]], things: list[Json], *, fleet: bool) -> RenderableType:
-    """Steps that came about, and the Things as ``kubectl get`` has them, or with the values of a ``fleet``."""
-    steps = Table.grid(padding=(0, 1))
-    for step, seconds in done:
-        steps.add_row(
-            Text("ok", "bold green"), Text(f"{seconds:5.1f} s", "dim"), step.title, Text(step.outcome, "dim")
-        )
-    return Group(steps, Text(), _fleet(things) if fleet else _table(things)) if things else steps
+def steps_of(done: Sequence[DoneStep]) -> RenderableType:
+    """Two lines a step: what is the case now, and dim how a user would have got there."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    for each in done:
+        outcome = Text.assemble(each.step.title, ": ", (each.step.outcome, "dim"))
+        grid.add_row(Text("ok", "bold green"), Text(f"{each.seconds:5.1f} s", "dim"), outcome)
+        grid.add_row("", "", Text(f"$ {each.command}", "dim cyan"))
+    return grid
 
 
-def _fleet(things: list[Json]) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2))
-    for name in (
-        "FREEZER",
-        "READY",
-        "IN-SYNC",
-        "ONLINE",
-        "SETPOINT",
-        "TEMPERATURE",
-        "DOOR",
-        "OPENED",
-        "BATTERY",
-    ):
-        table.add_column(name)
-    for thing in things:
-        values = reported(thing)
-        tcxn: Json = values.get("tcxn", {})
-        online: dict[object, Text] = {0: Text("no", "red"), 2: Text("yes", "green")}
-        table.add_row(
-            thing["metadata"]["name"],
-            *(_status(condition(thing, kind)) for kind in ("Ready", "InSync")),
-            online.get(tcxn.get("connection_status"), Text("?", "dim")),
-            *(str(values.get(name, "")) for name in ("setpoint", "temperature", "door", "doorOpenings")),
-            str(tcxn.get("battery_level", "")),
-        )
-    return table
+def things_of(things: Sequence[Json], *, fleet: bool, width: int, lines: int) -> RenderableType:
+    """The Things as a table, as many as fit in ``lines`` with its header, and the counts of all of them."""
+    columns = _FLEET if fleet else (_WIDE_TABLE if width >= _WIDE else _NARROW_TABLE)
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    shown = list(things)[: max(1, lines - 2)]
+    for thing in shown:
+        table.add_row(*(cell(thing) for cell in columns.values()))
+    return Group(table, Text(counts_of(things, shown=len(shown)), "dim", no_wrap=True, overflow="ellipsis"))
 
 
-def _table(things: list[Json]) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2))
-    for name in ("THING", "READY", "IN-SYNC", "CONNECTED", "PENDING", "VERSION", "REPORTED"):
-        table.add_column(name)
-    for thing in things:
-        shadow: Json = thing.get("status", {}).get("shadow", {})
-        table.add_row(
-            thing["metadata"]["name"],
-            *(_status(condition(thing, kind)) for kind in ("Ready", "InSync", "Connected")),
-            str(shadow.get("pendingCount", "")),
-            str(shadow.get("version", "")),
-            Text(json.dumps(shadow.get("reported", {})), overflow="ellipsis", no_wrap=True),
-        )
-    return table
+def counts_of(things: Sequence[Json], *, shown: int) -> str:
+    """How many Things there are in each state that a person asks for; ``shown`` of them are in the table."""
+
+    def true(kind: str) -> int:
+        return sum(condition(thing, kind).get("status") == "True" for thing in things)
+
+    pending = sum(bool(_shadow(thing).get("pendingCount")) for thing in things)
+    text = f"{len(things)} Things: {true('Ready')} Ready, {true('Connected')} connected, {pending} pending"
+    return f"{text} ({len(things) - shown} more are not shown)" if shown < len(things) else text
 
 
-def _status(found: Json) -> Text:
-    status = found.get("status", "")
-    reason = found.get("reason", "")
-    text = status if status == "True" else f"{status} {reason}"
-    return Text(text, _COLOURS.get("Unknown" if reason in _NO_FAULT else status, "dim"))
+def _shadow(thing: Json) -> Json:
+    found: Json = thing.get("status", {}).get("shadow", {})
+    return found
+
+
+def _name(thing: Json) -> Text:
+    return Text(str(thing["metadata"]["name"]))
+
+
+def _status(kind: str) -> Callable[[Json], Text]:
+    def cell(thing: Json) -> Text:
+        found = condition(thing, kind)
+        status, reason = found.get("status", ""), found.get("reason", "")
+        # A device may sleep for hours: what is not in sync is no fault.
+        no_fault = reason in _NO_FAULT or kind == "InSync"
+        colour = "yellow" if status == "False" and no_fault else _COLOURS.get(status, "dim")
+        return Text(status if status == "True" else f"{status} {reason}", colour)
+
+    return cell
+
+
+def _pending(thing: Json) -> Text:
+    count = _shadow(thing).get("pendingCount", "")
+    return Text(str(count), "yellow" if count else "dim")
+
+
+def _online(thing: Json) -> Text:
+    shown = {0: Text("no", "yellow"), 2: Text("yes", "green")}
+    return shown.get(reported(thing).get("tcxn", {}).get("connection_status"), Text("?", "dim"))
+
+
+def _value(name: str) -> Callable[[Json], Text]:
+    def cell(thing: Json) -> Text:
+        found = reported(thing).get(name, "")
+        return Text(found if isinstance(found, str) else json.dumps(found))
+
+    return cell
+
+
+_NARROW_TABLE: dict[str, Callable[[Json], Text]] = {
+    "THING": _name,
+    "READY": _status("Ready"),
+    "IN-SYNC": _status("InSync"),
+    "CONNECTED": _status("Connected"),
+    "PENDING": _pending,
+}
+_WIDE_TABLE = _NARROW_TABLE | {
+    "VERSION": lambda thing: Text(str(_shadow(thing).get("version", ""))),
+    "REPORTED": lambda thing: Text(json.dumps(_shadow(thing).get("reported", {}))),
+}
+_FLEET: dict[str, Callable[[Json], Text]] = {
+    "FREEZER": _name,
+    "READY": _status("Ready"),
+    "IN-SYNC": _status("InSync"),
+    "ONLINE": _online,
+    "SETPOINT": _value("setpoint"),
+    "TEMP": _value("temperature"),
+    "DOOR": _value("door"),
+    "OPENED": _value("doorOpenings"),
+    "BATTERY": lambda thing: Text(str(reported(thing).get("tcxn", {}).get("battery_level", ""))),
+}

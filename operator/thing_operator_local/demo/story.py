@@ -1,5 +1,6 @@
 """What the demo shows, step by step; each step is done and then waited for, with a deadline."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from thing_operator_local.errors import LocalError
 
 BATCH_SOURCE: Json = {"secrets": [{"name": f"{BATCH}-zip", "key": "batch.zip"}]}
 DESIRED: Json = {"setpoint": -18, "mode": "auto", "limits": {"min": -25, "max": -15}}
+_SETPOINT = -20
 _DEADLINE = 60.0
 _INTERVAL = 0.2
 
@@ -18,16 +20,25 @@ class DemoStep:
     """``title`` says what is done, ``command`` how a user would do it, ``outcome`` what is then the case."""
 
     title: str
-    command: str
+    command: Callable[[DemoWorld], str]
     act: Callable[[DemoWorld], None]
     outcome: str
     check: Callable[[DemoWorld], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class DoneStep:
+    """A step that came about: the command that would have done it, and after how many seconds it was seen."""
+
+    step: DemoStep
+    command: str
+    seconds: float
+
+
 def tell_story(
     steps: Iterable[DemoStep], world: DemoWorld, on_wait: Callable[[], None]
-) -> Iterator[tuple[DemoStep, float]]:
-    """Do the steps; gives each with the seconds it took. ``on_wait`` is called while something is awaited.
+) -> Iterator[DoneStep]:
+    """Do the steps, and give each when it came about. ``on_wait`` is called while something is awaited.
 
     Raises LocalError for a step that does not come about.
     """
@@ -42,7 +53,7 @@ def tell_story(
                 )
             on_wait()
             time.sleep(_INTERVAL)
-        yield step, time.monotonic() - started
+        yield DoneStep(step, step.command(world), time.monotonic() - started)
 
 
 def condition(body: Json, kind: str) -> Json:
@@ -59,6 +70,17 @@ def is_true(body: Json, kind: str) -> bool:
     )
 
 
+def merge_patch(name: str, spec: Json) -> str:
+    """The command that patches a Thing's spec."""
+    patch = json.dumps({"spec": spec}, separators=(",", ":"))
+    return f"kubectl patch thing {name} --type=merge -p '{patch}'"
+
+
+def _curl(name: str, state: Json) -> str:
+    body = json.dumps({"state": state}, separators=(",", ":"))
+    return f"curl --cert ... --data '{body}' \"$CLOUD_DATA_PLANE/things/{name}/shadow\""
+
+
 def _first(world: DemoWorld) -> str:
     return min(world.things)
 
@@ -68,7 +90,7 @@ def _second(world: DemoWorld) -> str:
 
 
 def _patch_setpoint(world: DemoWorld) -> None:
-    operation = {"op": "replace", "path": "/spec/desired/setpoint", "value": -20}
+    operation = {"op": "replace", "path": "/spec/desired/setpoint", "value": _SETPOINT}
     world.patch_spec(_first(world), [operation])
 
 
@@ -95,7 +117,7 @@ def _converged(world: DemoWorld) -> bool:
     shadow = thing["status"].get("shadow", {})
     return (
         is_true(thing, "InSync")
-        and shadow.get("reported", {}).get("setpoint") == -20
+        and shadow.get("reported", {}).get("setpoint") == _SETPOINT
         and shadow.get("pendingCount") == 0
     )
 
@@ -110,7 +132,9 @@ def _key_is_deleted(world: DemoWorld) -> bool:
 STEPS = (
     DemoStep(
         title="a batch of things arrives",
-        command="kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply (ThingBatch)",
+        command=lambda _world: (
+            "kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply -f batch.yaml"
+        ),
         act=lambda world: world.apply_batch(world.make_batch(), {"source": BATCH_SOURCE}),
         outcome="the ThingBatch is Ready, each thing has a Secret",
         check=lambda world: (
@@ -119,35 +143,37 @@ STEPS = (
     ),
     DemoStep(
         title="their Things are applied",
-        command="kubectl apply -f things.yaml",
+        command=lambda _world: "kubectl apply -f things.yaml",
         act=lambda world: world.apply_things(DESIRED),
         outcome="all Things are Ready: the shadow service has accepted their desired state",
         check=_all_ready,
     ),
     DemoStep(
         title="the desired state changes",
-        command="kubectl patch thing ... setpoint: -20",
+        command=lambda world: merge_patch(_first(world), {"desired": {"setpoint": _SETPOINT}}),
         act=_patch_setpoint,
         outcome="the shadow's desired has it",
-        check=lambda world: world.shadow(_first(world)).get("desired", {}).get("setpoint") == -20,
+        check=lambda world: world.shadow(_first(world)).get("desired", {}).get("setpoint") == _SETPOINT,
     ),
     DemoStep(
         title="the device reports",
-        command="POST /things/.../shadow, as a device would over MQTT",
+        command=lambda world: (
+            f"thing-operator cloud report {_first(world)} setpoint={_SETPOINT} mode=auto limits.min=-25 limits.max=-15"
+        ),
         act=_report,
         outcome="reported is in status, nothing is pending, InSync is true",
         check=_converged,
     ),
     DemoStep(
         title="a key is removed from spec.desired",
-        command="kubectl patch thing ... remove limits",
+        command=lambda world: merge_patch(_first(world), {"desired": {"limits": None}}),
         act=_remove_key,
         outcome="the key is deleted from the shadow",
         check=_key_is_deleted,
     ),
     DemoStep(
         title="somebody edits desired outside of Git",
-        command='POST /things/.../shadow {"desired": {"mode": "off"}}',
+        command=lambda world: _curl(_second(world), {"desired": {"mode": "off"}}),
         act=_edit_from_outside,
         outcome="the edit is repaired",
         check=lambda world: world.shadow(_second(world))["desired"]["mode"] == "auto",
