@@ -163,6 +163,11 @@ class SessionSettings(_Group):
     max_backoff: PositiveDuration = Field(
         default=timedelta(seconds=120), description="ceiling of the backoff between two attempts to connect"
     )
+    message_limit: Annotated[Size, Field(ge=16 * 1024)] = Field(
+        default=132 * 1024,
+        description="largest MQTT packet that a broker may announce, and largest shadow that is held, in bytes; a "
+        "session that gets more ends. AWS sends 128 KiB at most",
+    )
     proxy: ProxyUrl | None = Field(
         default=None,
         description="proxy to the brokers, such as socks5h://user@proxy.example.com:1080: socks5 resolves names here, "

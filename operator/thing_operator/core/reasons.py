@@ -45,6 +45,8 @@ class Reason(StrEnum):
     NOT_AUTHORIZED = "NotAuthorized"
     TAKEN_OVER = "TakenOver"
     ENDPOINT_UNREACHABLE = "EndpointUnreachable"
+    MESSAGE_TOO_LARGE = "MessageTooLarge"
+    MALFORMED_MESSAGES = "MalformedMessages"
 
     # InSync
     CONVERGED = "Converged"

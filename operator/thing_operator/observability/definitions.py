@@ -77,9 +77,13 @@ CONNECT_FAILURES: Final = Count(
     "session_connect_failures", "Tries to connect that came to nothing.", ("reason",)
 )
 
+REQUEST_RESULTS: Final = frozenset(
+    {"accepted", "timeout", "lost", "400", "401", "403", "404", "409", "413", "415", "422", "429", "500"}
+)
+"""The codes are those of docs/background/aws-iot-shadow.md#error-codes."""
 REQUESTS: Final = Count(
     "shadow_requests",
-    "Requests to the shadow service by answer: accepted, the code of a refusal, timeout, lost.",
+    "Requests to the shadow service by answer: accepted, the code of a refusal where AWS has it, timeout, lost, other.",
     ("operation", "result"),
 )
 LATENCIES: Final = Durations("shadow_request_seconds", "From a request to its acceptance.", ("operation",))

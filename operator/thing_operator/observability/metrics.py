@@ -100,7 +100,9 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
 
     def request(self, *, kind: str, result: str, latency: float) -> None:
         """A get, update or delete has its result; ``latency`` (seconds) is counted when it was accepted."""
-        self._requests.labels(kind, result).inc()
+        # A code comes from outside: as it is, each would be a series for ever.
+        known = result if result in definitions.REQUEST_RESULTS else "other"
+        self._requests.labels(kind, known).inc()
         if result == "accepted":
             self._latencies.labels(kind).observe(latency)
 

@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from thing_operator.session.intake import Intake
+
 if TYPE_CHECKING:
     import random
 
     from thing_operator.config import SessionSettings
+    from thing_operator.core.memory_budget import MemoryBudget
     from thing_operator.observability.observers import SessionObserver
-    from thing_operator.session.model import Endpoint, Now
+    from thing_operator.session.model import Endpoint, Now, SessionSpec
     from thing_operator.session.pacing import EndpointGate
+    from thing_operator.session.ports import Connector
     from thing_operator.session.reconnect import ReconnectPolicy
-    from thing_operator.session.transport import Connector
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +36,8 @@ class SessionContext:
     """The only source of chance."""
     now: "Now"
     observer: "SessionObserver"
+    budget: "MemoryBudget"
+
+    def intake(self, spec: "SessionSpec") -> Intake:
+        """What a new connection of this session may bring."""
+        return Intake(spec, limit=self.settings.message_limit, budget=self.budget)

@@ -10,6 +10,8 @@ from thing_operator.core.error_words import in_words
 from thing_operator.session.errors import (
     ConnectError,
     EndpointUnreachableError,
+    MessagesRefusedError,
+    MessageTooLargeError,
     NotAuthorizedError,
     SessionLostError,
     ShadowSilentError,
@@ -174,3 +176,19 @@ def _explain_verification(error: ssl.SSLCertVerificationError, *, host: str) -> 
             f"the certificate of {host} is expired or not yet valid: check the server and this node's clock"
         )
     return f"the certificate of {host} cannot be verified: {error.verify_message}"
+
+
+def explain_too_large(*, spec: SessionSpec, what: str, limit: int) -> MessageTooLargeError:
+    """More came than is taken; ``what`` it was, ``limit`` in bytes."""
+    return MessageTooLargeError(
+        f"{spec.endpoint.host} sends {what} of more than {limit} bytes, which AWS IoT Core does not: check the "
+        "endpoint, or for a broker of your own raise session.messageLimit in the operator's configuration"
+    )
+
+
+def explain_malformed(*, spec: SessionSpec, count: int) -> MessagesRefusedError:
+    """``count`` messages in a short time were none of the shadow service."""
+    return MessagesRefusedError(
+        f"{count} messages within a minute on the shadow topics of {spec.thing_name} were none of the shadow service: "
+        f"find out who publishes there on {spec.endpoint.host}; the operator's log says what is wrong with them"
+    )

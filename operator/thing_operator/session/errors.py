@@ -4,6 +4,7 @@
     |-- UserError
     |   |-- TlsFailedError           we cannot trust the server, or TLS does not come about
     |   |-- NotAuthorizedError       the broker refuses our certificate, client id or topics
+    |   |-- MessagesRefusedError     what comes on the connection is more than we take, or not of the service
     |   `-- RejectedError            the shadow service said no: 400, 401, 403, 404, 413, 415...
     |       `-- RetryableRejectedError   ...or not now: 409, 422, 429, 5xx
     `-- TransientError
@@ -34,6 +35,18 @@ class NotAuthorizedError(UserError):
     """The broker does not let this certificate or client id in, or closes at our topics."""
 
     reason = Reason.NOT_AUTHORIZED
+
+
+class MessagesRefusedError(UserError):
+    """We have ended the connection for what came on it: too large, malformed, or more than memory is for."""
+
+    reason = Reason.MALFORMED_MESSAGES
+
+
+class MessageTooLargeError(MessagesRefusedError):
+    """More than ``session.messageLimit`` was announced, or a shadow has grown beyond it."""
+
+    reason = Reason.MESSAGE_TOO_LARGE
 
 
 class RejectedError(UserError):
@@ -82,13 +95,19 @@ class RequestTimeoutError(TransientError):
 
 
 ConnectError = (
-    TlsFailedError | NotAuthorizedError | EndpointUnreachableError | SessionLostError | TakenOverError
+    TlsFailedError
+    | NotAuthorizedError
+    | MessagesRefusedError
+    | EndpointUnreachableError
+    | SessionLostError
+    | TakenOverError
 )
 """Why a session is not up; the order of the tree above."""
 
 CONNECT_ERRORS = (
     TlsFailedError,
     NotAuthorizedError,
+    MessagesRefusedError,
     EndpointUnreachableError,
     SessionLostError,
     TakenOverError,

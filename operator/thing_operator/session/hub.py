@@ -17,10 +17,11 @@ from thing_operator.session.context import SessionContext
 from thing_operator.session.keep_alive import KeepAliveTicker
 from thing_operator.session.model import Endpoint, Now, SessionSpec
 from thing_operator.session.pacing import EndpointGate
+from thing_operator.session.ports import Connector
 from thing_operator.session.reconnect import ReconnectPolicy
 from thing_operator.session.requests import token_source
 from thing_operator.session.session import Session
-from thing_operator.session.transport import Connector, PahoConnector
+from thing_operator.session.transport import PahoConnector
 
 if TYPE_CHECKING:
     from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
@@ -61,7 +62,10 @@ class Hub:
         self._ticking: asyncio.Task[None] | None = None
         rng = rng or random.SystemRandom()
         self._context = SessionContext(
-            connector=connector or PahoConnector(self._keep_alives, proxy=read_proxy(session)),
+            connector=connector
+            or PahoConnector(
+                self._keep_alives, message_limit=session.message_limit, proxy=read_proxy(session)
+            ),
             gate=self._gate,
             settings=session,
             reconnect=ReconnectPolicy.of(session, rng=rng),
@@ -70,6 +74,7 @@ class Hub:
             rng=rng,
             now=now,
             observer=observer or SessionObserver(),
+            budget=self.budget,
         )
 
     async def start(self) -> asyncio.Task[None]:

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
     from thing_operator.core.backoff import Backoff
     from thing_operator.observability.observers import SessionObserver
+    from thing_operator.session.intake import Intake
     from thing_operator.session.model import SessionSpec
-    from thing_operator.session.transport import Transport
+    from thing_operator.session.ports import Transport
+    from thing_operator.shadow.documents import ShadowDocument
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ class Link:
     """
 
     __slots__ = (
+        "_intake",
         "_observer",
         "_on_change",
         "_on_end",
@@ -99,6 +102,7 @@ class Link:
         tokens: "Iterator[str]",
         timeout: float,
         wildcard: bool,
+        intake: "Intake",
         observer: "SessionObserver",
         on_change: Callable[["Link"], None],
         on_end: Callable[["Link", ConnectError], ConnectError],
@@ -115,6 +119,7 @@ class Link:
         self._wildcard = wildcard
         self._requests = PendingRequests(tokens)
         self._timeout = timeout
+        self._intake = intake
         self._observer = observer
         self._on_change = on_change
         self._on_end = on_end
@@ -155,6 +160,8 @@ class Link:
                     raise
                 answer = EMPTY_DOCUMENT
             self.tracker.on_read(answer)
+        self._keep(self.tracker.document)
+        self._up()
 
     async def read_through(self, backoff: "Backoff") -> None:
         """Read until it succeeded and nothing newer is known to be missing.
@@ -229,12 +236,14 @@ class Link:
         try:
             handler(self, payload)
         except MalformedMessageError as error:
-            _log.debug("a message on %s is not of the shadow service: %s", topic, error)
+            self._refuse(topic, str(error))
             return
-        except Exception:  # noqa: BLE001 - logged
-            # Whom the policy allows may publish anything there; it must not end the connection.
-            _log.exception("a message on %s cannot be used", topic)
+        except Exception as error:  # noqa: BLE001 - logged
+            # Whom the policy allows may publish anything there: one such message must not end the connection.
+            self._refuse(topic, f"{type(error).__name__} in the operator")
             return
+        if self.tracker.document is not before:
+            self._keep(self.tracker.document)
         if self.tracker.document is not before or self.tracker.must_read:
             self._on_change(self)
 
@@ -243,6 +252,22 @@ class Link:
         if self.ended is None:
             self.unanswered = RequestKind.SUBSCRIBE if self._subscribing else self._requests.oldest
             self._stop(self._on_end(self, error))
+
+    def _refuse(self, topic: str, why: str) -> None:
+        error = self._intake.refuse(topic, why, now=asyncio.get_running_loop().time())
+        if error is not None:
+            self._end(error)
+
+    def _keep(self, document: "ShadowDocument | None") -> None:
+        """Ends the connection where there is no room for it."""
+        error = self._intake.keep(document) if document is not None else None
+        if error is not None:
+            self._end(error)
+
+    def _end(self, error: ConnectError) -> None:
+        if self.transport is not None:
+            self.transport.drop()
+        self.on_end(error)
 
     # Messages
 
@@ -317,9 +342,7 @@ class Link:
         if silent:
             # Not even the PUBACK: the other side vanished without a word.
             lost = SessionLostError(f"{self.spec.endpoint.host} does not answer any more; connecting again")
-            if self.transport is not None:
-                self.transport.drop()
-            self.on_end(lost)
+            self._end(lost)
             return lost
         return RequestTimeoutError(
             f"the shadow service did not answer a {waiting.kind} in {self._timeout:g} s"
@@ -331,9 +354,7 @@ class Link:
         except SessionLostError as error:
             if self.ended is None:
                 self._rereading = None
-                if self.transport is not None:
-                    self.transport.drop()
-                self.on_end(error)
+                self._end(error)
         except RejectedError as error:
             _log.warning("the shadow of %s cannot be read again: %s", self.spec.thing_name, error.message)
         else:
@@ -345,6 +366,7 @@ class Link:
         return self.transport
 
     def _stop(self, error: ConnectError | None = None) -> None:
+        self._intake.end()
         if self.ended is None:
             self.ended = error or SessionLostError(f"the connection to {self.spec.endpoint.host} was closed")
             if self._rereading is not None:

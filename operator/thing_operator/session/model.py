@@ -46,6 +46,8 @@ class SessionSpec:
     endpoint: Endpoint
     identity: Identity
     will: Will | None = None
+    namespace: str = ""
+    """Whose memory it takes."""
 
 
 class Phase(StrEnum):

@@ -18,6 +18,7 @@ from thing_operator.session.diagnosis import explain_undelivered
 from thing_operator.session.errors import (
     ConnectError,
     EndpointUnreachableError,
+    MessagesRefusedError,
     NotAuthorizedError,
     SessionLostError,
     ShadowSilentError,
@@ -173,7 +174,7 @@ class ReconnectState:
         """
         if ready_for is not None and ready_for >= STABLE_SECONDS:
             self._failures = 0
-        if isinstance(error, EndpointUnreachableError | TlsFailedError):
+        if isinstance(error, EndpointUnreachableError | TlsFailedError | MessagesRefusedError):
             self._drops.reset()
         if isinstance(error, ShadowSilentError):
             return self._explain_silence(error, spec)
@@ -207,7 +208,7 @@ class ReconnectState:
         self._failures += 1
         if self._drops.is_repeating:
             backoff = self._policy.hold
-        elif isinstance(error, TlsFailedError | NotAuthorizedError):
+        elif isinstance(error, TlsFailedError | NotAuthorizedError | MessagesRefusedError):
             backoff = self._policy.slow
         else:
             backoff = self._policy.quick

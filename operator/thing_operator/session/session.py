@@ -149,9 +149,8 @@ class Session:
         await link.read()
         self._reconnect.answered(RequestKind.GET)
         self._changed(link)
-        document = link.tracker.document
-        assert document is not None  # noqa: S101 - read() has set it
-        return document
+        assert link.tracker.document is not None  # noqa: S101 - read() has set it
+        return link.tracker.document
 
     async def delete_shadow(self) -> None:
         """Delete the shadow; that there is none is fine. Raises as :meth:`update`."""
@@ -239,8 +238,7 @@ class Session:
                 self._sleeping = False
 
     async def _connect(self) -> None:
-        began = self._loop.time()
-        spec = self._spec
+        began, spec = self._loop.time(), self._spec
         self._progress(Phase.CONNECTING, fingerprint=spec.identity.fingerprint)
         gate = self._context.gate(spec.endpoint)
         link = self._new_link(spec)
@@ -256,7 +254,8 @@ class Session:
             self._take_over(link)
             await self._make_ready(link)
         except CONNECT_ERRORS as error:
-            raise self._reconnect.explain(error, link.spec, unanswered=link.unanswered) from None
+            cause = link.ended or error
+            raise self._reconnect.explain(cause, link.spec, unanswered=link.unanswered) from None
         finally:
             if self._link is not link:
                 link.drop()
@@ -268,6 +267,7 @@ class Session:
             tokens=self._context.tokens,
             timeout=self._context.request_timeout,
             wildcard=self._context.settings.topic_filters == "wildcard",
+            intake=self._context.intake(spec),
             observer=self._context.observer,
             on_change=self._changed,
             on_end=self._ended,
@@ -372,8 +372,8 @@ class Session:
     def _progress(self, phase: Phase, **changes: Any) -> None:
         """A step of connecting, shown unless an old connection is still in use; keeps what was wrong last."""
         if self._view.reason == Reason.CONNECTED:
-            host = self._spec.endpoint.host
-            changes = {"reason": Reason.CONNECTING, "message": f"connecting to {host}"} | changes
+            message = f"connecting to {self._spec.endpoint.host}"
+            changes = {"reason": Reason.CONNECTING, "message": message} | changes
         if self._link is None:
             self._show(phase=phase, connected=False, **changes)
 

@@ -10,15 +10,22 @@ import asyncio
 import logging
 import ssl
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from thing_operator.session.diagnosis import explain_end, explain_refusal, explain_silence, explain_tls_error
+from thing_operator.session.diagnosis import (
+    explain_end,
+    explain_refusal,
+    explain_silence,
+    explain_tls_error,
+    explain_too_large,
+)
 from thing_operator.session.dialing import Dialer
 from thing_operator.session.errors import ConnectError, SessionLostError
 from thing_operator.session.futures import resolve_future
+from thing_operator.session.ports import Connector, Listener, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,71 +44,14 @@ _READ_SIZE: Final = 4096
 """Bytes: more than most messages have, and little enough to be made for each read."""
 
 
-class Listener(Protocol):
-    """Whom a transport calls, on the event loop. What its methods raise ends the connection."""
-
-    def on_message(self, topic: str, payload: bytes) -> None:
-        """A PUBLISH arrived, on whatever topic; ``payload`` is as it came."""
-
-    def on_end(self, error: ConnectError) -> None:
-        """The connection ended and ``close`` was not called; said once, and nothing comes after it."""
-
-
-class Transport(Protocol):
-    """An MQTT connection after its CONNACK."""
-
-    __slots__ = ()
-
-    received: int
-    """Grows with everything that arrives."""
-
-    async def subscribe(self, filters: "Sequence[str]") -> "Sequence[int]":
-        """One SUBSCRIBE with QoS 1; the return code of each filter. Raises SessionLostError."""
-
-    def publish(self, topic: str, payload: bytes) -> None:
-        """QoS 1, not retained. Raises SessionLostError."""
-
-    async def publish_confirmed(self, topic: str, payload: bytes) -> None:
-        """As :meth:`publish`, and wait for its PUBACK. Raises SessionLostError."""
-
-    def drop(self) -> None:
-        """Close without DISCONNECT; ``on_end`` is not called. May be called twice."""
-
-    def close(self) -> None:
-        """DISCONNECT and close; ``on_end`` is not called. May be called twice."""
-
-
-class Connector(Protocol):
-    """Makes transports in two steps: only the second one counts as a CONNECT of the client id."""
-
-    async def dial(self, spec: "SessionSpec", *, timeout: timedelta) -> ssl.SSLSocket:
-        """DNS, TCP and TLS within ``timeout``. Raises one of CONNECT_ERRORS."""
-
-    async def connect(
-        self,
-        sock: ssl.SSLSocket,
-        spec: "SessionSpec",
-        *,
-        keep_alive: int,
-        timeout: timedelta,
-        listener: Listener,
-    ) -> Transport:
-        """CONNECT (clean session) and its CONNACK within ``timeout``; owns ``sock`` from the start.
-
-        ``keep_alive`` is in seconds, as MQTT has it.
-
-        Raises one of CONNECT_ERRORS.
-        """
-
-    def close(self) -> None:
-        """Wait for no name lookup any more; connections that were made stay."""
-
-
 class PahoConnector(Connector):
     """TLS by :class:`~thing_operator.session.dialing.Dialer`, MQTT by paho."""
 
-    def __init__(self, keep_alives: "KeepAliveTicker", *, proxy: "ProxyRoute | None" = None) -> None:
+    def __init__(
+        self, keep_alives: "KeepAliveTicker", *, message_limit: int, proxy: "ProxyRoute | None" = None
+    ) -> None:
         self._dialer = Dialer(proxy)
+        self._message_limit = message_limit
         self._keep_alives = keep_alives
 
     async def dial(self, spec: "SessionSpec", *, timeout: timedelta) -> ssl.SSLSocket:
@@ -116,7 +66,9 @@ class PahoConnector(Connector):
         timeout: timedelta,
         listener: Listener,
     ) -> Transport:
-        transport = PahoTransport(sock, spec, listener=listener, keep_alives=self._keep_alives)
+        transport = PahoTransport(
+            sock, spec, listener=listener, keep_alives=self._keep_alives, message_limit=self._message_limit
+        )
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await transport.connect(keep_alive)
@@ -136,7 +88,12 @@ class _Client(paho.Client):
     """paho on a socket that is connected already, keeping the error that ended it."""
 
     def __init__(
-        self, sock: ssl.SSLSocket, client_id: str, *, deliver: "Callable[[str, bytes], None]"
+        self,
+        sock: ssl.SSLSocket,
+        client_id: str,
+        *,
+        limit: int,
+        deliver: "Callable[[str, bytes], None]",
     ) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
@@ -146,11 +103,14 @@ class _Client(paho.Client):
             reconnect_on_failure=False,
         )
         self._given = sock
+        self._limit = limit
         self._deliver = deliver
         self._arrived = b""
         self.connack_code: int | None = None
         """Of the broker's answer to CONNECT, 0 where it was none: paho says nothing of a 1, and ends."""
         self.error: OSError | None = None
+        self.is_too_large = False
+        """Whether it was ended for a packet beyond the limit."""
 
     @property
     def has_more(self) -> bool:
@@ -161,7 +121,10 @@ class _Client(paho.Client):
         return self._given
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        """paho asks byte by byte; each would be a read of the socket."""
+        """paho asks byte by byte, each would be a read of the socket; then for all that a packet announces at once."""
+        if bufsize > self._limit:
+            self.is_too_large = True
+            raise ConnectionAbortedError("more is announced than is taken")
         if not self._arrived:
             self._arrived = self._receive(max(bufsize, _READ_SIZE))
             if self.connack_code is None:
@@ -194,6 +157,7 @@ class PahoTransport(Transport):
         "_keep_alives",
         "_listener",
         "_loop",
+        "_message_limit",
         "_pubacks",
         "_sock",
         "_spec",
@@ -202,7 +166,13 @@ class PahoTransport(Transport):
     )
 
     def __init__(
-        self, sock: ssl.SSLSocket, spec: "SessionSpec", *, listener: Listener, keep_alives: "KeepAliveTicker"
+        self,
+        sock: ssl.SSLSocket,
+        spec: "SessionSpec",
+        *,
+        listener: Listener,
+        keep_alives: "KeepAliveTicker",
+        message_limit: int,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
@@ -210,11 +180,12 @@ class PahoTransport(Transport):
         self._spec = spec
         self._listener: Listener | None = listener
         self._keep_alives = keep_alives
+        self._message_limit = message_limit
         self._connack: asyncio.Future[None] | None = None
         self._subacks: dict[int, asyncio.Future[list[int]]] = {}
         self._pubacks: dict[int, asyncio.Future[None]] = {}
         self.received = 0
-        client = self._client = _Client(sock, spec.thing_name, deliver=self._on_message)
+        client = self._client = _Client(sock, spec.thing_name, limit=message_limit, deliver=self._on_message)
         client.max_queued_messages_set(_MAX_UNACKNOWLEDGED)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -353,17 +324,21 @@ class PahoTransport(Transport):
 
     def _ended(self) -> None:
         self._keep_alives.remove(self)
-        error = self._client.error
+        end = self._explain_end()
         if self._connack is not None:
-            resolve_future(self._connack, self._explain_early_end(error))
+            resolve_future(self._connack, end)
             return
         listener, self._listener = self._listener, None
-        end = explain_end(error, spec=self._spec)
         self._fail_waiters(end)
         if listener is not None:
             listener.on_end(end)
 
-    def _explain_early_end(self, error: OSError | None) -> ConnectError:
+    def _explain_end(self) -> ConnectError:
+        error = self._client.error
+        if self._client.is_too_large:
+            return explain_too_large(spec=self._spec, what="an MQTT packet", limit=self._message_limit)
+        if self._connack is None:
+            return explain_end(error, spec=self._spec)
         if isinstance(error, ssl.SSLError) and not isinstance(
             error, ssl.SSLEOFError | ssl.SSLZeroReturnError
         ):

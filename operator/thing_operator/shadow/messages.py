@@ -10,9 +10,17 @@ from typing import Final, Literal
 
 from thing_operator.core import json_bytes as jsonbytes
 from thing_operator.core.json_values import JsonObject, JsonValue
-from thing_operator.shadow.documents import Accepted, ShadowDocument
+from thing_operator.shadow.documents import Accepted, ShadowDocument, times_in
 
 TOKEN_LIMIT = 64
+DEPTH_LIMIT: Final = 32
+"""Levels of objects and arrays in a message; AWS takes fewer than ten in a section."""
+_VERSION_LIMIT: Final = 2**53
+"""Beyond it JSON's numbers are no longer exact."""
+_TIME_LIMIT: Final = 2**32
+"""Epoch seconds: the year 2106."""
+_TEXT_LIMIT: Final = 1024
+"""Characters of the service's words that are kept."""
 
 
 class Unset(Enum):
@@ -105,7 +113,7 @@ def decode_accepted(payload: bytes) -> Accepted:
         raise MalformedMessageError("state is no object")
     return Accepted(
         state=state,
-        metadata=_object(body, "metadata"),
+        metadata=_metadata(body),
         version=_version(body),
         timestamp=_timestamp(body),
         client_token=_client_token(body),
@@ -118,7 +126,8 @@ def decode_rejected(payload: bytes) -> Rejected:
     code = body.get("code")
     if not isinstance(code, int):
         raise MalformedMessageError("code is no number")
-    return Rejected(code=code, message=str(body.get("message", "")), client_token=_client_token(body))
+    message = str(body.get("message", ""))[:_TEXT_LIMIT]
+    return Rejected(code=code, message=message, client_token=_client_token(body))
 
 
 def decode_documents(payload: bytes) -> Documents:
@@ -152,11 +161,28 @@ def _decode(payload: bytes) -> JsonObject:
         raise MalformedMessageError("not JSON") from None
     if not isinstance(body, dict):
         raise MalformedMessageError("not a JSON object")
+    if _is_deeper(body, DEPTH_LIMIT):
+        raise MalformedMessageError(f"nested deeper than {DEPTH_LIMIT} levels")
     return body
 
 
+def _is_deeper(value: JsonValue, levels: int) -> bool:
+    """Level by level, since what is nested without end must not be walked by recursion."""
+    level: list[JsonValue] = [value]
+    for _ in range(levels):
+        level = [
+            child
+            for each in level
+            for child in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
 def _document(body: JsonObject, *, timestamp: int) -> ShadowDocument:
-    state, metadata = _object(body, "state"), _object(body, "metadata")
+    state, metadata = _object(body, "state"), _metadata(body)
     return ShadowDocument(
         desired=_object(state, "desired"),
         reported=_object(state, "reported"),
@@ -180,12 +206,29 @@ def _version(body: JsonObject) -> int:
     version = body.get("version")
     if not isinstance(version, int) or isinstance(version, bool):
         raise MalformedMessageError("version is no number")
+    if not 0 <= version < _VERSION_LIMIT:
+        raise MalformedMessageError("version is out of range")
     return version
+
+
+def _metadata(body: JsonObject) -> JsonObject:
+    metadata = _object(body, "metadata")
+    if not all(_is_time(time) for time in times_in(metadata)):
+        raise MalformedMessageError("a timestamp in metadata is out of range")
+    return metadata
+
+
+def _is_time(timestamp: int) -> bool:
+    return 0 <= timestamp < _TIME_LIMIT
 
 
 def _timestamp(body: JsonObject) -> int:
     timestamp = body.get("timestamp")
-    return timestamp if isinstance(timestamp, int) else 0
+    if not isinstance(timestamp, int):
+        return 0
+    if not _is_time(timestamp):
+        raise MalformedMessageError("timestamp is out of range")
+    return timestamp
 
 
 def _client_token(body: JsonObject) -> str | None:

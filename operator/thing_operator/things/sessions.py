@@ -104,7 +104,8 @@ class SessionManager:
 
         ``presence``: its last will says that the thing is offline.
         """
-        spec = self._session_spec(resolved, identity, presence=presence, now_in_use=slot.spec)
+        namespace = snapshot.key.namespace
+        spec = self._session_spec(namespace, resolved, identity, presence=presence, now_in_use=slot.spec)
         if spec is None:
             return
         if slot.session is not None and slot.spec == spec:
@@ -142,6 +143,7 @@ class SessionManager:
 
     def _session_spec(
         self,
+        namespace: str,
         resolved: ResolvedThing,
         identity: ThingIdentity | None,
         *,
@@ -164,4 +166,5 @@ class SessionManager:
                 fingerprint=credentials.fingerprint,
             ),
             will=will,
+            namespace=namespace,
         )

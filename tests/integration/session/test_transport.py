@@ -22,6 +22,7 @@ from tests.integration.session.scripted import (
     Packet,
     Peer,
     connack,
+    packet,
     publish,
     scripted_server,
 )
@@ -446,3 +447,33 @@ async def test_two_hundred_at_once_and_closing_them(recorder: Recorder, tmp_path
         await recorder.hub.close()
         await until(lambda: server.connected == 0)
         assert len(server.of_kind(DISCONNECT)) == 200
+
+
+@pytest.mark.parametrize("answered", [CONNECT, SUBSCRIBE])
+async def test_a_packet_that_is_announced_too_large_ends_the_session_before_it_is_held(
+    recorder: Recorder, tmp_path: Path, answered: int
+) -> None:
+    """By its header alone: what a broker announces may be 256 MiB, of which it holds the last byte back for ever."""
+    header = packet(0x30, bytes(133 * 1024))[:4]
+
+    async def script(peer: Peer, got: Packet) -> bool:
+        if got.kind == answered:
+            peer.send(header + bytes(1024))
+        return got.kind == answered
+
+    async with scripted_server(recorder.authority, tmp_path, script=script) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.reason == "MessageTooLarge")
+        assert "session.messageLimit" in session.view.message
+        await until(lambda: server.connected < len(server.peers))
+
+
+async def test_the_largest_packet_of_aws_is_taken(recorder: Recorder, tmp_path: Path) -> None:
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.connected)
+        current = {"state": {"reported": {"text": "x" * 65_000}}, "metadata": {}, "version": 1}
+        body = {"previous": current, "current": current, "timestamp": 1}
+        server.peers[0].send(publish("$aws/things/t1/shadow/update/documents", body))
+        await until(lambda: session.view.document is not None and session.view.document.version == 1)
+        assert session.view.connected

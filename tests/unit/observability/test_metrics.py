@@ -1,11 +1,13 @@
 """Metrics: what happens is counted, and every series has the labels that the reference names."""
 
+from collections.abc import Set as AbstractSet
+
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from thing_operator.core.memory_budget import Held
 from thing_operator.core.reasons import Reason
-from thing_operator.observability.definitions import METRIC_LABELS
+from thing_operator.observability.definitions import METRIC_LABELS, REQUEST_RESULTS
 from thing_operator.observability.metrics import Metrics, Snapshot
 
 DAY = 86400.0
@@ -98,3 +100,47 @@ def test_every_series_has_the_labels_of_the_reference() -> None:
         name = f"{family.name}_total" if family.type == "counter" else family.name.removesuffix("_info")
         for sample in family.samples:
             assert set(sample.labels) - {"le"} == set(METRIC_LABELS.get(name, ())), name
+
+
+CLOSED_LABELS: dict[str, AbstractSet[str]] = {
+    "reason": set(Reason),
+    "operation": {"get", "update", "delete"},
+    "queue": {"things", "batches"},
+    "kind": set(Held),
+    "phase": {"Connecting", "Subscribing", "Reading", "Ready", "Waiting", "Closed"},
+    "condition": {"Ready", "CredentialsValid", "Connected", "InSync", "Reconciling", "Stalled"},
+    "status": {"True", "False", "Unknown"},
+    "state": {"held", "waiting", "denied"},
+    "days": {"7", "30", "90"},
+    "version": {"1.2.3"},
+}
+"""The words that a label may have, by its name; ``result`` has others in each metric."""
+RESULTS: dict[str, AbstractSet[str]] = {
+    "thing_operator_shadow_requests_total": {*REQUEST_RESULTS, "other"},
+    "thing_operator_status_writes_total": {"written", "suppressed", "failed"},
+    "thing_operator_reconcile_seconds": {"ok", "error"},
+}
+ON_REQUEST = "thing_operator_thing_condition"
+"""Only with metrics.perThing: has a series for each object."""
+
+
+def test_no_label_takes_its_value_from_outside() -> None:
+    metrics = busy()
+    for code in range(2000):
+        metrics.request(kind="get", result=str(code), latency=0.1)
+    series = 0
+    for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name.removesuffix("_info")
+        if name not in METRIC_LABELS or name == ON_REQUEST:
+            continue
+        for sample in family.samples:
+            series += 1
+            for label, value in sample.labels.items():
+                if label != "le":
+                    assert value in (RESULTS[name] if label == "result" else CLOSED_LABELS[label]), name
+    assert series < 250
+
+
+def test_every_label_has_a_closed_list() -> None:
+    labels = {label for name, labels in METRIC_LABELS.items() if name != ON_REQUEST for label in labels}
+    assert labels - {"result"} == CLOSED_LABELS.keys()

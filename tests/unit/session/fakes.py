@@ -11,9 +11,10 @@ from typing import Any, cast
 from tests.support.clock import FakeClock, loop_time
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
+from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
 from thing_operator.session.errors import ConnectError, SessionLostError
-from thing_operator.session.transport import Listener
+from thing_operator.session.ports import Listener
 
 now = FakeClock(loop_time).now
 """A wall clock that follows the loop's."""
@@ -175,12 +176,20 @@ def spec(
     return SessionSpec(name, Endpoint(host, 8883), Identity(b"cert", b"SECRET-KEY", fingerprint))
 
 
-def hub(broker: FakeBroker, *, seed: int = 1, pacing: PacingSettings | None = None, **settings: Any) -> Hub:
+def hub(
+    broker: FakeBroker,
+    *,
+    seed: int = 1,
+    pacing: PacingSettings | None = None,
+    budget: MemoryBudget | None = None,
+    **settings: Any,
+) -> Hub:
     """A hub on a fake broker; ``settings`` are SessionSettings."""
     return Hub(
         session=SessionSettings(**settings),
         pacing=pacing or PacingSettings(),
         shadow=ShadowSettings(),
+        budget=budget,
         rng=random.Random(seed),
         now=now,
         connector=cast("Any", broker),

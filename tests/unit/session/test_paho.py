@@ -46,9 +46,9 @@ def test_what_we_override_is_what_paho_calls() -> None:
 def test_our_own_names_are_no_names_of_paho() -> None:
     theirs = paho.Client(CallbackAPIVersion.VERSION2)
     with socket.socket() as sock:
-        ours = transport._Client(sock, "t1", deliver=print)  # type: ignore[arg-type]
+        ours = transport._Client(sock, "t1", limit=1024, deliver=print)  # type: ignore[arg-type]
     added = vars(ours).keys() - vars(theirs).keys()
-    assert added == {"_arrived", "_deliver", "_given", "connack_code", "error"}, (
+    assert added == {"_arrived", "_deliver", "_given", "_limit", "connack_code", "error", "is_too_large"}, (
         "one of ours is an attribute of paho, too"
     )
     assert not {name for name in added if hasattr(paho.Client, name)}

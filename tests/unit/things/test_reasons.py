@@ -142,6 +142,7 @@ def cases() -> Iterator[ThingCase]:
     for reason in (
         *(Reason.CONNECTION_LOST, Reason.TLS_FAILED),
         *(Reason.TAKEN_OVER, Reason.ENDPOINT_UNREACHABLE),
+        *(Reason.MESSAGE_TOO_LARGE, Reason.MALFORMED_MESSAGES),
     ):
         yield session_in_trouble(reason)
     yield session_in_trouble(Reason.CONNECTING, recorded=False)

@@ -304,6 +304,7 @@ def sessions() -> list[RecheckRow]:
         for reason in (
             *(Reason.CONNECTION_LOST, Reason.TAKEN_OVER, Reason.ENDPOINT_UNREACHABLE, Reason.CONNECTING),
             *(Reason.NOT_AUTHORIZED, Reason.MEMORY_BUDGET_EXCEEDED),
+            *(Reason.MESSAGE_TOO_LARGE, Reason.MALFORMED_MESSAGES),
         )
     ]
     ca = {"endpoint": {"host": "broker", "caConfigMapName": "ca"}}
