@@ -163,3 +163,36 @@ def test_a_port_that_is_taken_is_named(control_plane: ControlPlane) -> None:
         found = words(run("-A", **variables))
     assert f"health.port: port {port} cannot be listened on (Address already in use)" in found
     assert "set health.port to another one, or to 0" in found
+
+
+def check(*arguments: str, kubeconfig: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "thing_operator", "run", "--check", *arguments]
+    env = inherited_environment() | {"KUBECONFIG": str(kubeconfig)}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_check_names_the_rights_that_are_missing_and_starts_nothing(
+    control_plane: ControlPlane, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> None:
+    done = check("--namespace", namespace, kubeconfig=control_plane.kubeconfig)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"ok       namespace {namespace}: the account may do what Things need" in done.stdout
+    assert f"ok       namespace {namespace}: the account may do what ThingBatches need" in done.stdout
+    kubectl("create", "serviceaccount", "reader", f"--namespace={namespace}")
+    resources = "things.thing-operator.io,thingbatches.thing-operator.io,secrets,configmaps"
+    role = ("create", "role", "reader", f"--namespace={namespace}")
+    kubectl(*role, "--verb=get,list,watch", f"--resource={resources}")
+    bound = f"--serviceaccount={namespace}:reader"
+    kubectl("create", "rolebinding", "reader", "--role=reader", bound, f"--namespace={namespace}")
+    kubeconfig = tmp_path / "kubeconfig"
+    control_plane.service_account_kubeconfig(kubeconfig, namespace=namespace, name="reader")
+    done = check("--namespace", namespace, kubeconfig=kubeconfig)
+    assert done.returncode == 1
+    assert (
+        f"error    namespace {namespace}: the account may not do what Things need: patch things, "
+        in done.stdout
+    )
+    assert "patch things/status, patch thingbatches/status, create events, patch events" in done.stdout
+    assert "get secrets" not in done.stdout
+    assert f"warning  namespace {namespace}: the account may not do what ThingBatches need: " in done.stdout
+    assert kubectl("get", "leases", f"--namespace={namespace}", "--output=name") == ""

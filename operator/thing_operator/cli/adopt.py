@@ -71,6 +71,21 @@ Secrets = Annotated[
 Force = Annotated[bool, Option("--force", help="overwrite files in the folders; none is deleted")]
 Form = Annotated[Output, Option("--format", help="form of the summary")]
 
+HELP = """Write a Thing for each thing that exists, to files for Git. Applying them changes nothing at any device.
+
+Writes to no shadow and to no cluster. To read a shadow it connects as the thing: another session of it is
+interrupted once. Things that the cluster has are named and left.
+
+Exit codes:
+  0  done
+  1  done, and some things need attention, which the summary says
+  2  nothing was written
+
+Examples:
+  thing-operator adopt batch.zip --output things --offline
+  thing-operator adopt --from-secrets --output things --endpoint "$BROKER"
+"""
+
 
 def adopt(
     output: Things,
@@ -98,12 +113,7 @@ def adopt(
     force: Force = False,
     form: Form = Output.TABLE,
 ) -> None:
-    """Write a Thing for each thing that exists, to files for Git. Applying them changes nothing at any device.
-
-    Writes to no shadow and to no cluster. To read a shadow it connects as the thing: another session of it is
-    interrupted once. Things that the cluster has are named and left. Exit code 0: done. 1: done, and some things need
-    attention, which the summary says. 2: nothing was written.
-    """
+    """Write a Thing for each thing that exists, to files for Git; see HELP."""
     # Imported here: the clients take a second that no other command should wait for.
     from thing_operator.adopt.adopting import AdoptSources  # noqa: PLC0415
     from thing_operator.adopt.model import AdoptOptions  # noqa: PLC0415

@@ -18,7 +18,7 @@ from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
 from thing_operator.credentials.names import secret_name
 
-app = typer.Typer(help="Batch zips: order them from MIC, look into them, import them.", no_args_is_help=True)
+app = typer.Typer(help="Batch zips: have MIC make them, look into them, import them.", no_args_is_help=True)
 
 _STDIN = Path("-")
 _EXIT_UNUSABLE = 1
@@ -36,7 +36,7 @@ class Output(StrEnum):
 
 @app.callback()
 def batch() -> None:
-    """Batch zips: order them from MIC, look into them, import them."""
+    """Batch zips: have MIC make them, look into them, import them."""
 
 
 @app.command()
@@ -48,8 +48,14 @@ def inspect(
 ) -> None:
     """Check every folder of a batch zip, offline. Nothing secret is shown.
 
-    Exit code 0: every thing is usable. 1: at least one is not. 2: the file cannot be read, or the zip is
-    refused whole (hostile, damaged, over the limits, no batch).
+    Exit codes:
+      0  every thing is usable
+      1  at least one is not
+      2  the file cannot be read, or the zip is refused whole (hostile, damaged, over the limits, no batch)
+
+    Examples:
+      thing-operator batch inspect batch.zip
+      base64 batch.zip | thing-operator batch inspect -
     """
     now = datetime.now(UTC)
     try:

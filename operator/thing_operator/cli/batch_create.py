@@ -20,6 +20,20 @@ from thing_operator.core.reasons import ToolReason
 _EXIT_PARTLY = 1
 _EXIT_UNKNOWN = 3
 
+HELP = """Have MIC make a batch, wait for it, write its zip. Interrupted: go on with --batch-id.
+
+Exit codes:
+  0  written
+  1  written, but MIC could not make all things
+  2  no batch, or no zip
+  3  the order was sent and no answer came: look in App Board before you order again
+
+Examples, with MIC_USER and MIC_PASSWORD set:
+  thing-operator batch create b.zip --stack app.example.com \\
+      --thing-type pump --domain root --size 10
+  thing-operator batch create b.zip --stack app.example.com --batch-id 123
+"""
+
 
 def create(
     output: Annotated[Path, typer.Argument(metavar="FILE.zip", help="the zip to write, for you alone")],
@@ -38,11 +52,7 @@ def create(
     ] = None,
     ca_file: Annotated[Path | None, typer.Option(help="PEM roots, instead of the system's")] = None,
 ) -> None:
-    """Have MIC make a batch, wait for it, write its zip. Interrupted: go on with --batch-id.
-
-    Exit code 0: written. 1: written, but MIC could not make all things. 2: no batch, or no zip. 3: the order was
-    sent and no answer came: look for the batch in App Board before you order again.
-    """
+    """Have MIC make a batch, wait for it, write its zip; see HELP."""
     # Imported here: the HTTP client takes a second that no other command should wait for.
     from thing_operator.batches.create import create_batch, order_or_id  # noqa: PLC0415
     from thing_operator.download.https import HttpsClient  # noqa: PLC0415

@@ -27,6 +27,21 @@ _EXIT_UNUSABLE = 1
 _LONGEST_NAME = OBJECT_NAME_LENGTH - len("-zip-999-01234567")
 """Of the ThingBatch: the names of its source Secrets begin with it."""
 
+HELP = """Store a batch zip in as many Secrets as it needs, and make the ThingBatch that imports them.
+
+Run it again after an interruption: what is there already is not sent again. What an earlier import of another
+zip left is deleted.
+
+Exit codes:
+  0  all things are uploaded
+  1  all usable ones are, some folders are not usable
+  2  nothing was uploaded, or not all
+
+Examples:
+  thing-operator batch import batch.zip --name freezers --dry-run
+  thing-operator batch import batch.zip --name freezers --create-things
+"""
+
 
 def import_batch(
     file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="the zip as MIC made it; - for stdin")],
@@ -45,12 +60,7 @@ def import_batch(
     kubeconfig: Kubeconfig = None,
     context: KubeContext = None,
 ) -> None:
-    """Store a batch zip in as many Secrets as it needs, and make the ThingBatch that imports them.
-
-    Run it again after an interruption: what is there already is not sent again. What an earlier import of another
-    zip left is deleted. Exit code 0: all things are uploaded. 1: all usable ones are, some folders are not
-    usable. 2: nothing was uploaded, or not all.
-    """
+    """Store a batch zip in as many Secrets as it needs, and make the ThingBatch that imports them; see HELP."""
     more: dict[str, Any] = {"things": {"create": True}} if create_things else {}
     more |= {"removeSource": True} if remove_source else {}
     try:

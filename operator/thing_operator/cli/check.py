@@ -36,7 +36,14 @@ def check(paths: Paths, config: Config = None, output: Form = Output.TABLE) -> N
     It finds what the API server, the operator and MIC would refuse, two Things for one thing, and unquoted YAML that
     is read as something else than it looks like.
 
-    Exit code 0: nothing is wrong. 1: something is. 2: not everything could be read.
+    Exit codes:
+      0  nothing is wrong
+      1  something is
+      2  not everything could be read
+
+    Examples:
+      thing-operator check things/
+      kubectl kustomize overlay | thing-operator check - --config settings.yaml
     """
     try:
         report = _checked(paths, config)

@@ -17,7 +17,12 @@ def crds(
         Path | None, typer.Option(help="compare with the files in this folder; exit 1 if they differ")
     ] = None,
 ) -> None:
-    """Print the CustomResourceDefinitions (kubectl apply -f -)."""
+    """Print the CustomResourceDefinitions.
+
+    Examples:
+      thing-operator crds | kubectl apply --server-side -f -
+      thing-operator crds --output-dir crds
+    """
     # Imported here: the models take a moment that no other command should wait for.
     from thing_operator.api.crds import all_crds, to_yaml  # noqa: PLC0415
 

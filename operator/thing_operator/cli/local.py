@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from thing_operator.cli.help_text import presentable
 from thing_operator.cli.probe import probe
 from thing_operator.core.errors import ToolError
 
@@ -28,8 +29,17 @@ class GroupWithLocal(TyperGroup):
         """The names in the order of ``--help``."""
         return [*super().list_commands(ctx), *_NAMES]
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show what ``--help`` of the root shows."""
+        presentable(self, ctx)
+        super().format_help(ctx, formatter)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command by its name, None when there is no such command."""
+        found = self._command(ctx, cmd_name)
+        return found and presentable(found, ctx)
+
+    def _command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in _NAMES:
             return super().get_command(ctx, cmd_name)
         if find_spec(_PACKAGE) is None:

@@ -59,6 +59,12 @@ def probe(
     """Ask a real endpoint what this project had to assume; read-only unless --write.
 
     It connects as the thing: another session of it, such as the operator's, is interrupted.
+
+    Examples:
+      thing-operator probe --endpoint "$BROKER" --thing 00001721 \\
+          --certificate cert.pem --key privkey.pem
+      thing-operator probe --endpoint "$BROKER" --thing 00001721 --write \\
+          --certificate cert.pem --key privkey.pem
     """
     # Imported here: no other command should wait for an MQTT client.
     from thing_operator.probe import ProbeTarget  # noqa: PLC0415

@@ -2,13 +2,39 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.observability.logs import configure_logs
+
+if TYPE_CHECKING:
+    from thing_operator.config import Settings
+
+_EXIT_WRONG = 1
+
+HELP = """Run the operator until SIGTERM or Ctrl-C.
+
+Every setting is a key of the --config file and a variable THING_OPERATOR_...; all of them are on
+docs/reference/settings.md. The usual five:
+
+  endpoint.host            THING_OPERATOR_ENDPOINT__HOST
+  endpoint.caFile          THING_OPERATOR_ENDPOINT__CA_FILE
+  endpoint.allowedHosts    THING_OPERATOR_ENDPOINT__ALLOWED_HOSTS
+  session.proxy            THING_OPERATOR_SESSION__PROXY
+  log.level                THING_OPERATOR_LOG__LEVEL
+
+Exit codes:
+  0  ended by SIGTERM or Ctrl-C; with --check: nothing is wrong
+  1  it cannot start, or a part of it has ended; with --check: something is wrong
+
+Examples:
+  thing-operator run --all-namespaces
+  thing-operator run --namespace plant --config settings.yaml
+  thing-operator run --check --config settings.yaml
+"""
 
 
 def run(
@@ -21,15 +47,22 @@ def run(
     take_over: Annotated[
         bool,
         typer.Option(
-            help="take the Leases from an operator that runs the same namespaces now, instead of waiting"
+            "--take-over",
+            help="take the Leases from an operator that runs the same namespaces now, instead of waiting",
         ),
     ] = False,
     config: Annotated[Path | None, typer.Option(help="YAML file with settings")] = None,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="instead of KUBECONFIG or the pod's account")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="start nothing: check the settings and, where it can be reached, the cluster"
+        ),
+    ] = False,
 ) -> None:
-    """Run the operator until SIGTERM or Ctrl-C. Every setting can also come from THING_OPERATOR_* variables."""
+    """Run the operator until SIGTERM or Ctrl-C; see HELP."""
     # Imported here and below: what the operator needs takes a second that no other command should wait for.
     from thing_operator.config import load_settings  # noqa: PLC0415
 
@@ -42,7 +75,20 @@ def run(
     if namespace or all_namespaces:
         overrides["namespaces"] = tuple(namespace or ())
     settings = load_settings(file=config, overrides=overrides)
+    if check:
+        raise typer.Exit(_EXIT_WRONG if asyncio.run(_checked(settings, kubeconfig)) else 0)
     configure_logs(level=settings.log.level, form=settings.log.format)
     from thing_operator.app.run import run_operator  # noqa: PLC0415
 
     asyncio.run(run_operator(settings=settings, kubeconfig=kubeconfig, take_over=take_over))
+
+
+async def _checked(settings: "Settings", kubeconfig: Path | None) -> bool:
+    """Print what a start would meet; returns whether something would keep it from its work."""
+    from thing_operator.app.start_check import Level, check_start  # noqa: PLC0415 - see run
+
+    is_wrong = False
+    async for finding in check_start(settings, kubeconfig=kubeconfig):
+        typer.echo(f"{finding.level:<8} {finding.text}")
+        is_wrong = is_wrong or finding.level is Level.ERROR
+    return is_wrong

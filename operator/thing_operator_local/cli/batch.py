@@ -23,7 +23,12 @@ def batch(
     domain: Annotated[str, typer.Option(help="id of the domain")] = "root",
     key_type: Annotated[KeyType, typer.Option(help="ec is a hundred times quicker to make")] = KeyType.RSA,
 ) -> None:
-    """Make a batch through the running cloud's MIC API and download its zip."""
+    """Make a batch through the running cloud's MIC API and download its zip.
+
+    Examples:
+      thing-operator cloud batch --dir ~/cloud --size 10 --output batch.zip
+      thing-operator cloud batch --dir cloud --size 2 --output b.zip --key-type ec
+    """
     _check_place(output)
     session = MicSession(CloudInfo.load(cloud_folder(directory)))
     console = Console(stderr=True)

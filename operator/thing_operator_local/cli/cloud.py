@@ -47,6 +47,10 @@ def run(
     """Run the local cloud until SIGTERM or Ctrl-C; DIR/cloud.json says where everything is once it is ready.
 
     On a terminal it prints that, what to do next, and a line for each refusal; else one line of JSON.
+
+    Examples:
+      thing-operator cloud run --dir ~/cloud
+      thing-operator cloud run --dir /tmp/cloud --seed 1 --no-limits
     """
     # Imported here: no other command should wait for an HTTP server and an MQTT client.
     from thing_operator_local.cloud.address import CloudAddress  # noqa: PLC0415

@@ -31,7 +31,9 @@ def run(
 
     There is no kubelet: objects are real, pods do not run. The first start builds the programs.
 
-    Example: thing-operator cluster run --dir ~/cluster
+    Examples:
+      thing-operator cluster run --dir ~/cluster
+      thing-operator cluster run --dir ~/cluster --port 6443
     """
     end_with_signals()
     folder = directory.absolute()

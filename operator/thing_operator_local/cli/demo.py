@@ -31,7 +31,12 @@ def demo(
         Path | None, typer.Option("--dir", help="keep state and logs here instead of in a temporary folder")
     ] = None,
 ) -> None:
-    """Run control plane, local cloud and operator here, show what they do, stay until Ctrl-C."""
+    """Run control plane, local cloud and operator here, show what they do, stay until Ctrl-C.
+
+    Examples:
+      thing-operator demo
+      thing-operator demo --fleet 50
+    """
     console = Console()
     end_with_signals()
     with (

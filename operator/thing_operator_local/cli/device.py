@@ -33,7 +33,9 @@ def things(
 ) -> None:
     """List all things, with what is connected, pending and reported.
 
-    Example: thing-operator cloud things --dir ~/cloud
+    Examples:
+      thing-operator cloud things
+      thing-operator cloud things --dir ~/cloud --output json
     """
     folder = cloud_folder(directory)
     found = list(MicSession(CloudClient(folder).info).find_things())
@@ -53,7 +55,9 @@ def things(
 def shadow(thing: ThingName, directory: RunningFolder = None, name: ShadowName = None) -> None:
     """Print a thing's shadow as AWS's data plane gives it to the device, without metadata.
 
-    Example: thing-operator cloud shadow 00000001
+    Examples:
+      thing-operator cloud shadow 00000001
+      thing-operator cloud shadow 00000001 --dir ~/cloud
     """
     document = _document(CloudClient(cloud_folder(directory)), thing, name)
     if document is None:
@@ -72,7 +76,9 @@ def report(
 ) -> None:
     """Report as the device would, with its own certificate, and say what it still has to do.
 
-    Example: thing-operator cloud report 00000001 setpoint=-22 door=closed limits.min=-25
+    Examples:
+      thing-operator cloud report 00000001 setpoint=-22 door=closed limits.min=-25
+      thing-operator cloud report 00000001 alarm=null
     """
     reported = reported_of(values)
     cloud = CloudClient(cloud_folder(directory))

@@ -20,7 +20,9 @@ def env(
 ) -> None:
     """Print exports: the operator's settings, and CLOUD_* for curl and MQTT clients. No secret is among them.
 
-    Example: eval "$(thing-operator cloud env)"; thing-operator run --all-namespaces
+    Examples:
+      eval "$(thing-operator cloud env)"; thing-operator run --all-namespaces
+      thing-operator cloud env --dir ~/cloud
     """
     folder = cloud_folder(directory).absolute()
     info = CloudInfo.load(folder)
