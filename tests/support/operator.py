@@ -63,6 +63,7 @@ class OperatorProcess:
             | {
                 "THING_OPERATOR_HEALTH__PORT": str(self.health_port),
                 "THING_OPERATOR_METRICS__PORT": str(self.metrics_port),
+                "THING_OPERATOR_ENDPOINT__ALLOWED_HOSTS": f"{LOOPBACK}:*,localhost:*,*.example,*.invalid",
             }
             | self.settings
         )

@@ -70,7 +70,7 @@ class EndpointSpec(ApiModel):
     host: HostName | None = Field(
         default=None,
         description="Host name of the broker; App Board shows it under Settings > About. It must be in the "
-        "operator's endpoint.allowedHosts, where that is set. Default: the operator's endpoint.host.",
+        "operator's endpoint.allowedHosts. Default: the operator's endpoint.host.",
     )
     port: Annotated[int, Field(ge=1, le=65535, json_schema_extra={"format": "int32"})] | None = Field(
         default=None,

@@ -37,6 +37,7 @@ ENV_PREFIX = "THING_OPERATOR_"
 
 
 _HOST_PATTERN = r"^([*][.])?[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$"
+_BROKER_PATTERN = r"^([*]|([*][.])?[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*)(:([*]|[0-9]{1,5}))?$"
 
 
 def _between(shortest: str, longest: str) -> AfterValidator:
@@ -51,6 +52,14 @@ def _between(shortest: str, longest: str) -> AfterValidator:
 def _host_pattern(value: str) -> str:
     if not re.fullmatch(_HOST_PATTERN, value):
         raise ValueError("a host name, or a pattern such as *.amazonaws.com, is expected")
+    return value
+
+
+def _broker_pattern(value: str) -> str:
+    if not re.fullmatch(_BROKER_PATTERN, value):
+        raise ValueError(
+            "a host name, or a pattern such as *.amazonaws.com, with or without :port is expected"
+        )
     return value
 
 
@@ -99,6 +108,10 @@ HostPatterns = Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_com
 MetadataPrefixes = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], NoDecode, BeforeValidator(_comma_list)
 ]
+BrokerPattern = Annotated[
+    str, AfterValidator(_broker_pattern), WithJsonSchema({"type": "string", "pattern": _BROKER_PATTERN})
+]
+BrokerPatterns = Annotated[tuple[BrokerPattern, ...], NoDecode, BeforeValidator(_comma_list)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 ProxyUrl = Annotated[
     str,
@@ -133,15 +146,22 @@ class EndpointSettings(_Group):
     ca_file: Path | None = Field(
         default=None, description="PEM roots of Things that name no CA; the shipped Amazon roots otherwise"
     )
-    allowed_hosts: HostPatterns | None = Field(
-        default=None,
-        description="hosts that a Thing may name, *.amazonaws.com for all below; any when absent",
+    allowed_hosts: BrokerPatterns = Field(
+        default=("*.amazonaws.com",),
+        description="brokers that a Thing may name, besides the one above: host, *.domain for all below it, * for any; "
+        "with :port, or :* for any port, else the ports 8883 and 443. A host named without * may have a private "
+        "address, and only so may an IP address be named",
     )
     account_per_address: bool = Field(
         default=False,
         description="whether each host and port is an account of its own, so that two Things of one thing name there "
         "are two things, whatever their ports and certificates; a broker has several addresses more often",
     )
+
+    def brokers(self) -> tuple[str, ...]:
+        """All that a Thing may name, the operator's own broker included."""
+        own = (self.host, f"{self.host}:{self.port}") if self.host else ()
+        return (*own, *self.allowed_hosts)
 
 
 class SessionSettings(_Group):

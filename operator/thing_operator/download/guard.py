@@ -8,18 +8,17 @@ resolved, and each redirect is checked like the first address.
 import re
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from thing_operator.config.hosts import matches_any, names_exactly
+from thing_operator.core.addresses import is_numeric, is_public
 from thing_operator.download.errors import UrlNotAllowedError
 
 _PRINTABLE = re.compile(r"[!-~]{1,8192}")
 _HTTPS_PORT = 443
-_NAT64 = IPv6Network("64:ff9b::/96")
 
 _REMEDY = "correct the url, or have batch.urlHosts extended in the operator's configuration"
 
@@ -52,7 +51,7 @@ class HostRules:
             raise UrlNotAllowedError("the url holds a user name or password: take them out")
         if self.patterns is None or names_exactly(host, self.patterns):
             return
-        if _is_address(host) or not matches_any(host, self.patterns):
+        if is_numeric(host) or not matches_any(host, self.patterns):
             raise UrlNotAllowedError(
                 f"the host {host[:100]} is none the operator may fetch from ({', '.join(self.patterns)}): {_REMEDY}"
             )
@@ -66,32 +65,6 @@ class HostRules:
         if self.patterns is None or names_exactly(host, self.patterns):
             return True
         return is_public(address)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet's, also where an IPv4 address hides in an IPv6 one."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    hidden = _hidden(found) if isinstance(found, IPv6Address) else None
-    if hidden is not None:
-        return is_public(str(hidden))
-    return found.is_global and not found.is_multicast
-
-
-def _hidden(address: IPv6Address) -> IPv4Address | None:
-    if address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
 class GuardedResolver(AbstractResolver):

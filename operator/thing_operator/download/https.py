@@ -87,6 +87,8 @@ class HttpsClient:
                     if isinstance(found, bytes):
                         return found
                     target = found
+        except aiohttp.ConnectionTimeoutError as error:  # a TimeoutError as well, and of another time
+            raise DownloadFailedError(f"{target.host} cannot be reached: {self._in_words(error)}") from None
         except TimeoutError:
             raise DownloadFailedError(f"{target.host} did not send the zip within {seconds:.0f} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -81,6 +81,14 @@ def explain_no_tls(*, spec: SessionSpec) -> EndpointUnreachableError:
     )
 
 
+def explain_private(*, spec: SessionSpec) -> EndpointUnreachableError:
+    """The name leads to where only the operator's configuration may send sessions."""
+    return EndpointUnreachableError(
+        f"{spec.endpoint.host} leads to an address that is not public: if that is meant, have the host itself put into "
+        "endpoint.allowedHosts in the operator's configuration"
+    )
+
+
 def explain_silence(*, spec: SessionSpec) -> EndpointUnreachableError:
     """CONNECT was sent, CONNACK did not come."""
     return EndpointUnreachableError(

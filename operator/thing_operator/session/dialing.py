@@ -11,33 +11,30 @@ import os
 import selectors
 import socket
 import ssl
-from contextlib import suppress
 from datetime import timedelta
-from functools import partial
-from threading import Thread
 from typing import Final
 
-from aiohappyeyeballs import AddrInfoType, start_connection
+from aiohappyeyeballs import start_connection
 
+from thing_operator.core.addresses import is_public
 from thing_operator.core.descriptors import is_reserved
 from thing_operator.proxy import ProxyFailedError, ProxyRoute, first_address, open_tunnel
-from thing_operator.session.diagnosis import explain_dial_error, explain_no_tls
+from thing_operator.session.diagnosis import explain_dial_error, explain_no_tls, explain_private
 from thing_operator.session.errors import EndpointUnreachableError
 from thing_operator.session.futures import resolve_future
-from thing_operator.session.model import Endpoint, SessionSpec
+from thing_operator.session.model import SessionSpec
+from thing_operator.session.resolver import Addresses, Resolver
 from thing_operator.session.tls import TlsContexts
 
-_ADDRESS_SECONDS: Final = 10.0
 _SECOND_FAMILY_AFTER: Final = 0.25
 _UNACKED_MS: Final = 30_000
-_MAX_DNS_THREADS: Final = 4
 
 
 class Dialer:
     """Opens verified TLS connections. Belongs to one running loop."""
 
     def __init__(self, proxy: ProxyRoute | None = None) -> None:
-        self._resolver = _Resolver()
+        self._resolver = Resolver()
         self._contexts = TlsContexts()
         self._proxy = proxy
 
@@ -54,7 +51,7 @@ class Dialer:
         seconds = timeout.total_seconds()
         try:
             async with asyncio.timeout(seconds):
-                return await self._handshake(await self._reach(spec.endpoint, timeout=seconds), spec)
+                return await self._handshake(await self._reach(spec, timeout=seconds), spec)
         except ProxyFailedError as error:
             raise EndpointUnreachableError(error.message) from None
         except UnicodeError:
@@ -62,17 +59,29 @@ class Dialer:
         except OSError as error:  # TimeoutError, gaierror and SSLError are OSErrors
             raise explain_dial_error(error, spec=spec) from None
 
-    async def _reach(self, endpoint: Endpoint, *, timeout: float) -> socket.socket:
-        host, port, proxy = endpoint.host, endpoint.port, self._proxy
+    async def _reach(self, spec: SessionSpec, *, timeout: float) -> socket.socket:
+        host, port, proxy = spec.endpoint.host, spec.endpoint.port, self._proxy
         if proxy is None or not proxy.leads_to(host, port):
-            return await self._connect(host, port)
+            return await _connect_to_any(await self._resolve(spec, timeout=timeout / 2))
         if not proxy.address.resolves_names:
-            host = first_address(await self._resolver.resolve(host, port))
+            host = first_address(await self._resolve(spec, timeout=timeout / 2))
         return await open_tunnel(proxy, host=host, port=port, connect=self._connect, timeout=timeout)
 
+    async def _resolve(self, spec: SessionSpec, *, timeout: float) -> Addresses:
+        """The addresses of the broker, where it may be. Half of the time is for the name, so that the error says so."""
+        endpoint = spec.endpoint
+        tenant = spec.namespace if endpoint.public_only else None
+        try:
+            async with asyncio.timeout(timeout):
+                found = await self._resolver.resolve(endpoint.host, endpoint.port, tenant=tenant)
+        except TimeoutError:
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer in time") from None
+        if endpoint.public_only and not all(is_public(str(each[4][0])) for each in found):
+            raise explain_private(spec=spec)
+        return found
+
     async def _connect(self, host: str, port: int) -> socket.socket:
-        addresses = await self._resolver.resolve(host, port)
-        return await start_connection(addresses, happy_eyeballs_delay=_SECOND_FAMILY_AFTER)
+        return await _connect_to_any(await self._resolver.resolve(host, port, tenant=None))
 
     async def _handshake(self, sock: socket.socket, spec: SessionSpec) -> ssl.SSLSocket:
         try:
@@ -85,6 +94,10 @@ class Dialer:
             sock.close()
             raise
         return tls
+
+
+async def _connect_to_any(addresses: Addresses) -> socket.socket:
+    return await start_connection(addresses, happy_eyeballs_delay=_SECOND_FAMILY_AFTER)
 
 
 async def _shake_hands(tls: ssl.SSLSocket, spec: SessionSpec) -> None:
@@ -137,51 +150,3 @@ def _tune(sock: socket.socket) -> None:
     # A peer that vanished without a word is noticed soon after our next packet, not a keep-alive later.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKED_MS)
-
-
-class _Resolver:
-    """``getaddrinfo`` once for all who ask for the same host at about the same time."""
-
-    def __init__(self) -> None:
-        self._turns = asyncio.Semaphore(_MAX_DNS_THREADS)
-        self._answers: dict[tuple[str, int], tuple[float, asyncio.Task[list[AddrInfoType]]]] = {}
-
-    def close(self) -> None:
-        """Wait for no answer any more."""
-        for _, answer in tuple(self._answers.values()):
-            answer.cancel()
-
-    async def resolve(self, host: str, port: int) -> list[AddrInfoType]:
-        """The addresses of a host, at most some seconds old. Raises OSError, UnicodeError."""
-        loop = asyncio.get_running_loop()
-        key = (host, port)
-        asked_at, answer = self._answers.get(key, (0.0, None))
-        if answer is None or (answer.done() and loop.time() - asked_at > _ADDRESS_SECONDS):
-            answer = loop.create_task(self._look_up(host, port), name=f"resolve {host}")
-            answer.add_done_callback(partial(self._forget_failure, key))
-            self._answers[key] = (loop.time(), answer)
-        return await asyncio.shield(answer)
-
-    async def _look_up(self, host: str, port: int) -> list[AddrInfoType]:
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[AddrInfoType]] = loop.create_future()
-        async with self._turns:
-            # Not a pool: a lookup may hang for half a minute, and the end of the process would wait for it.
-            Thread(target=_look_up, args=(host, port, answer, loop), daemon=True, name="session-dns").start()
-            return await answer
-
-    def _forget_failure(self, key: tuple[str, int], answer: "asyncio.Task[list[AddrInfoType]]") -> None:
-        if answer.cancelled() or answer.exception() is not None:
-            del self._answers[key]
-
-
-def _look_up(
-    host: str, port: int, answer: "asyncio.Future[list[AddrInfoType]]", loop: asyncio.AbstractEventLoop
-) -> None:
-    try:
-        found = list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        resolve = partial(resolve_future, answer, found)
-    except (OSError, UnicodeError) as error:
-        resolve = partial(resolve_future, answer, error)
-    with suppress(RuntimeError):  # the loop has ended meanwhile
-        loop.call_soon_threadsafe(resolve)

@@ -18,6 +18,8 @@ class Endpoint:
     port: int
     ca_pem: str | None = None
     """The roots to trust; None: the Amazon roots that ship with the operator."""
+    public_only: bool = False
+    """Whether it is reached at public addresses only. What a proxy resolves is the proxy's to judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class SessionSpec:
     identity: Identity
     will: Will | None = None
     namespace: str = ""
-    """Whose memory it takes."""
+    """Whose memory it takes, and whose turns: names are looked up and connections made by namespace in turn."""
 
 
 class Phase(StrEnum):

@@ -1,10 +1,14 @@
-"""Sharing a broker's quotas among the sessions of one endpoint: fair, first come first served."""
+"""Sharing a broker's quotas among the sessions of one endpoint: by tenant in turn."""
 
 import asyncio
+from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from thing_operator.config import PacingSettings
+from thing_operator.core.fair_queue import FairQueue
 from thing_operator.core.rate_limit import TokenBucket
+from thing_operator.session.futures import resolve_future
 
 _BURST_SECONDS: Final = 0.1
 """How much of a second's budget may go at once; a full second of it would double the rate in that second."""
@@ -12,29 +16,70 @@ _BURST_SECONDS: Final = 0.1
 _CONCURRENT_CONNECTS: Final = 128
 """Per endpoint: so that connect time-outs measure the broker and not our own queue."""
 
+_SHORTEST_SLEEP: Final = 0.001
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """One session that is to connect."""
+
+    tenant: str
+    filters: int
+    turn: "asyncio.Future[None]"
+
 
 class EndpointGate:
-    """What one endpoint allows: CONNECTs and topic filters per second, and connects under way at a time."""
+    """What one endpoint allows: CONNECTs and topic filters per second, and connects under way at a time.
+
+    The sessions of a tenant come in the order in which they ask; a thousand of one that all reconnect delay the few
+    of another by one turn each.
+    """
 
     def __init__(self, settings: PacingSettings) -> None:
         self._connects = _bucket(settings.connects_per_second)
         self._filters = _bucket(settings.subscriptions_per_second)
+        self._waiting: FairQueue[_Waiter, float] = FairQueue(lambda waiter: waiter.tenant)
+        self._order = count()
+        self._timer: asyncio.TimerHandle | None = None
         self.slots = asyncio.Semaphore(_CONCURRENT_CONNECTS)
 
-    async def admit(self, *, filters: int) -> float:
+    async def admit(self, *, filters: int, tenant: str = "") -> float:
         """Wait for one CONNECT and the SUBSCRIBE after it; returns the seconds waited.
 
         Both are reserved before connecting, so that no session sits connected and unsubscribed.
         """
-        now = asyncio.get_running_loop().time()
-        delay = max(self._connects.reserve(now), self._filters.reserve(now, filters))
-        if delay > 0:
-            await asyncio.sleep(delay)
-        return delay
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        waiter = _Waiter(tenant, filters, loop.create_future())
+        self._waiting.put(waiter, next(self._order))
+        if self._timer is None:
+            self._serve()
+        try:
+            await waiter.turn
+        except asyncio.CancelledError:
+            self._waiting.discard(waiter)
+            raise
+        return loop.time() - began
 
     def refund_filters(self, filters: int) -> None:
         """The connection did not get as far as SUBSCRIBE."""
         self._filters.refund(filters)
+
+    def _serve(self) -> None:
+        """Let in whom there are tokens for, and come back when there are more."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        while self._waiting:
+            now = loop.time()
+            delay = max(self._connects.wait(now), self._filters.wait(now))
+            if delay > 0:
+                self._timer = loop.call_later(max(delay, _SHORTEST_SLEEP), self._serve)
+                return
+            waiter = self._waiting.pop()
+            if waiter is not None:
+                self._connects.reserve(now)
+                self._filters.reserve(now, waiter.filters)
+                resolve_future(waiter.turn)
 
 
 def _bucket(rate: float) -> TokenBucket:

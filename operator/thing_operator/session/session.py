@@ -243,7 +243,7 @@ class Session:
         gate = self._context.gate(spec.endpoint)
         link = self._new_link(spec)
         filters = len(link.filters)
-        self._context.observer.pacing_wait(await gate.admit(filters=filters))
+        self._context.observer.pacing_wait(await gate.admit(filters=filters, tenant=spec.namespace))
         try:
             async with gate.slots:
                 try:

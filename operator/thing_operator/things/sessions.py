@@ -158,7 +158,10 @@ class SessionManager:
         return SessionSpec(
             thing_name=resolved.thing_name,
             endpoint=Endpoint(
-                host=resolved.host, port=resolved.port, ca_pem=identity.ca_pem or self._default_ca
+                host=resolved.host,
+                port=resolved.port,
+                ca_pem=identity.ca_pem or self._default_ca,
+                public_only=resolved.public_only,
             ),
             identity=Identity(
                 certificate_pem=credentials.certificate_pem,

@@ -1,15 +1,22 @@
 """Which thing, which broker, which Secret: the spec with the operator's defaults filled in. Pure."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from thing_operator.api.thing import CredentialsSpec, EndpointSpec, ThingSpec
 from thing_operator.config import EndpointSettings
-from thing_operator.config.hosts import matches_any
+from thing_operator.config.hosts import Reach, broker_reach
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.credentials.names import secret_name
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.twin.problem import Problem
+
+NOT_ALLOWED: Final = (
+    "spec.endpoint is none of the brokers that the operator may connect to: correct its host and port, or have "
+    "endpoint.allowedHosts extended in the operator's configuration"
+)
+"""One sentence for all that is not allowed, so that it says nothing of the network, nor of the list."""
 
 
 class EndpointNotConfiguredError(UserError):
@@ -36,6 +43,8 @@ class ResolvedThing:
     secret_name: str
     certificate_key: str | None
     private_key_key: str | None
+    public_only: bool = False
+    """The broker may only be at a public address: no list names the host itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +74,20 @@ def resolve_thing(*, name: str, spec: ThingSpec, settings: EndpointSettings) -> 
     endpoint = spec.endpoint or EndpointSpec()
     credentials = spec.credentials or CredentialsSpec()
     thing_name = spec.thing_name or name
+    host, port = _host(endpoint.host, settings), endpoint.port or settings.port
+    reach = broker_reach(host, port, patterns=settings.brokers())
+    if reach is Reach.NONE:
+        raise EndpointNotAllowedError(NOT_ALLOWED)
     return ResolvedThing(
         thing_name=thing_name,
-        host=_host(endpoint.host, settings),
-        port=endpoint.port or settings.port,
+        host=host,
+        port=port,
         ca_secret_name=endpoint.ca_secret_name,
         ca_config_map_name=endpoint.ca_config_map_name,
         secret_name=credentials.secret_name or secret_name(thing_name),
         certificate_key=credentials.certificate_key,
         private_key_key=credentials.private_key_key,
+        public_only=reach is Reach.PUBLIC,
     )
 
 
@@ -85,16 +99,4 @@ def _host(wanted: str | None, settings: EndpointSettings) -> str:
                 "(App Board shows the host under Settings > About)"
             )
         return settings.host
-    if not _allowed(wanted, settings):
-        allowed = ", ".join(settings.allowed_hosts or ())
-        raise EndpointNotAllowedError(
-            f"spec.endpoint.host {wanted} is not among the hosts the operator may connect to ({allowed}): "
-            "correct it, or have endpoint.allowedHosts extended"
-        )
     return wanted
-
-
-def _allowed(host: str, settings: EndpointSettings) -> bool:
-    if settings.allowed_hosts is None or host == settings.host:
-        return True
-    return matches_any(host, settings.allowed_hosts)

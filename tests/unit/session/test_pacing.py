@@ -30,3 +30,18 @@ async def test_a_fleet_is_paced_by_connects_where_they_are_scarcer() -> None:
     assert loop.time() - began == pytest.approx(5, abs=0.3)
     assert waits[0] == 0
     assert waits[-1] == pytest.approx(5, abs=0.3)
+
+
+async def test_a_namespace_whose_thousand_sessions_reconnect_delays_another_by_a_turn_each() -> None:
+    loop = asyncio.get_running_loop()
+    gate = EndpointGate(PacingSettings(connects_per_second=10, subscriptions_per_second=400))
+    storm = [asyncio.create_task(gate.admit(filters=7, tenant="storm")) for _ in range(1000)]
+    await asyncio.sleep(1)
+    waits = await asyncio.gather(*(gate.admit(filters=7, tenant="few") for _ in range(3)))
+    assert max(waits) < 1
+    for each in storm:
+        each.cancel()
+    await asyncio.wait(storm)
+    began = loop.time()
+    await gate.admit(filters=7, tenant="few")
+    assert loop.time() - began < 1, "who gave up waits no more"

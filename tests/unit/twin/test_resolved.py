@@ -9,6 +9,7 @@ from thing_operator.config import EndpointSettings
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.twin.resolved import (
+    NOT_ALLOWED,
     EndpointNotAllowedError,
     EndpointNotConfiguredError,
     ResolvedThing,
@@ -37,7 +38,9 @@ def test_what_the_spec_says_holds() -> None:
             "credentials": {"secretName": "mine", "certificateKey": "c", "privateKeyKey": "k"},
         }
     )
-    assert found == ResolvedThing("00000041", "a.amazonaws.com", 443, "ca", None, "mine", "c", "k")
+    assert found == ResolvedThing(
+        "00000041", "a.amazonaws.com", 443, "ca", None, "mine", "c", "k", public_only=True
+    )
 
 
 @pytest.mark.parametrize("host", ["broker.example", "x.y.amazonaws.com"])
@@ -45,14 +48,38 @@ def test_the_operators_own_host_and_those_allowed_may_be_named(host: str) -> Non
     assert resolved({"endpoint": {"host": host}}).host == host
 
 
-def test_any_other_host_is_refused_with_the_remedy() -> None:
-    with pytest.raises(EndpointNotAllowedError, match=r"endpoint\.allowedHosts"):
-        resolved({"endpoint": {"host": "evil.example"}})
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        {"host": "evil.example"},
+        {"host": "localhost"},
+        {"host": "127.0.0.1"},
+        {"host": "2130706433"},
+        {"host": "broker.example", "port": 22},
+        {"host": "a.amazonaws.com", "port": 6443},
+        {"port": 6443},
+    ],
+)
+def test_whatever_is_not_allowed_is_refused_in_the_same_words(endpoint: dict[str, Any]) -> None:
+    with pytest.raises(EndpointNotAllowedError) as caught:
+        resolved({"endpoint": endpoint})
+    assert caught.value.message == NOT_ALLOWED
+    assert "endpoint.allowedHosts" in NOT_ALLOWED
+    assert "amazonaws" not in NOT_ALLOWED
 
 
-def test_without_a_list_any_host_may_be_named() -> None:
-    anything = EndpointSettings.model_validate({"host": None, "allowedHosts": None})
-    assert resolved({"endpoint": {"host": "any.example"}}, anything).host == "any.example"
+def test_a_host_that_no_list_names_itself_is_reached_at_public_addresses_only() -> None:
+    assert resolved({"endpoint": {"host": "a.amazonaws.com"}}).public_only
+    assert not resolved({}).public_only
+    inner = EndpointSettings.model_validate({"host": None, "allowedHosts": ["broker.svc:*", "*"]})
+    assert not resolved({"endpoint": {"host": "broker.svc", "port": 1}}, inner).public_only
+    assert resolved({"endpoint": {"host": "any.example"}}, inner).public_only
+
+
+def test_the_operators_own_broker_may_be_on_any_port_that_is_configured() -> None:
+    own = EndpointSettings.model_validate({"host": "broker.example", "port": 1234})
+    assert resolved({}, own).port == 1234
+    assert resolved({"endpoint": {"port": 443}}, own).port == 443
 
 
 def test_no_broker_at_all_is_a_problem_that_names_both_places() -> None:
