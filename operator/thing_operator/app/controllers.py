@@ -159,6 +159,7 @@ class Controllers:
             settings=self._settings,
             default_ca=read_ca_file(ca_file) if ca_file else None,
             enqueue=self.things.queue.add,
+            enqueue_after=lambda key, delay: self.things.queue.add(key, delay=delay),
             record_event=self._recorder(THINGS),
             observer=self._metrics,
             budget=hub.budget,

@@ -7,7 +7,7 @@ from typing import Final
 
 from thing_operator.core.addresses import is_numeric
 
-MQTT_PORTS: Final = frozenset({"8883", "443"})
+_MQTT_PORTS: Final = frozenset({8883, 443})
 
 
 def matches_any(host: str, patterns: Iterable[str]) -> bool:
@@ -30,14 +30,15 @@ class Reach(Enum):
     """Wherever its name leads."""
 
 
-def broker_reach(host: str, port: int, *, patterns: Iterable[str]) -> Reach:
+def broker_reach(host: str, port: int, *, patterns: Iterable[str], default_port: int) -> Reach:
     """What a list of brokers says of one: entries are ``host``, ``*.domain`` or ``*``, each with ``:port``, ``:*``, or
-    for the ports of MQTT over TLS none. A host that is a number is only allowed by its own name.
+    for the ports of MQTT over TLS and ``default_port`` none. A host that is a number is only allowed by its own name.
     """
     found = Reach.NONE
     for pattern in patterns:
         name, _, ports = pattern.partition(":")
-        if ports != "*" and str(port) not in ({ports} if ports else MQTT_PORTS):
+        is_usual = not ports and port in _MQTT_PORTS | {default_port}
+        if not is_usual and ports not in {"*", str(port)}:
             continue
         if names_exactly(host, (name,)):
             return Reach.FULL

@@ -149,8 +149,8 @@ class EndpointSettings(_Group):
     allowed_hosts: BrokerPatterns = Field(
         default=("*.amazonaws.com",),
         description="brokers that a Thing may name, besides the one above: host, *.domain for all below it, * for any; "
-        "with :port, or :* for any port, else the ports 8883 and 443. A host named without * may have a private "
-        "address, and only so may an IP address be named",
+        "with :port, or :* for any port, else the ports 8883, 443 and the one above. A host named without * may have a "
+        "private address, and only so may an IP address be named",
     )
     account_per_address: bool = Field(
         default=False,
@@ -160,8 +160,7 @@ class EndpointSettings(_Group):
 
     def brokers(self) -> tuple[str, ...]:
         """All that a Thing may name, the operator's own broker included."""
-        own = (self.host, f"{self.host}:{self.port}") if self.host else ()
-        return (*own, *self.allowed_hosts)
+        return (self.host, *self.allowed_hosts) if self.host else self.allowed_hosts
 
 
 class SessionSettings(_Group):

@@ -18,6 +18,9 @@ Operations = Sequence[Mapping[str, Any]]
 Enqueue = Callable[[ObjectKey], None]
 """Put an object's key on the work queue."""
 
+EnqueueAfter = Callable[[ObjectKey, timedelta], None]
+"""Put it there for so long from now, unless it is due before."""
+
 RecordEvent = Callable[[ObjectSnapshot, Reason, str], None]
 """Record an Event about an object, with reason and message; its type is the reason's."""
 

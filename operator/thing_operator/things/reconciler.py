@@ -10,7 +10,7 @@ from datetime import timedelta
 from thing_operator.config import EndpointSettings
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.ports import Enqueue
+from thing_operator.kube.ports import EnqueueAfter
 from thing_operator.things.connect import Connect
 from thing_operator.things.deletion import ThingDeletion
 from thing_operator.things.gates import RetryGates
@@ -43,14 +43,14 @@ class ThingReconciler:
         *,
         registry: ThingRegistry,
         settings: EndpointSettings,
-        enqueue: Enqueue,
+        enqueue_after: EnqueueAfter,
         gates: RetryGates,
         clock: Clock,
     ) -> None:
         self._stages = stages
         self._registry = registry
         self._settings = settings
-        self._enqueue = enqueue
+        self._enqueue_after = enqueue_after
         self._gates = gates
         self._clock = clock
 
@@ -66,6 +66,7 @@ class ThingReconciler:
         snapshot, thing = found
         steady = None
         thing.mirror.begin()
+        thing.pace.reserve(self._clock.monotonic())
         try:
             if snapshot.deleting_since is not None:
                 return await stages.deletion.reconcile(snapshot, thing)
@@ -84,7 +85,7 @@ class ThingReconciler:
             )
         finally:
             if thing.mirror.finish(steady):
-                self._enqueue(key)
+                self._enqueue_after(key, thing.pause(self._clock.monotonic()))
 
     def report_broken(self, key: ObjectKey, error: Exception) -> None:
         """The reconciles of this Thing go on failing unexpectedly: its status says so."""
@@ -102,8 +103,9 @@ class ThingReconciler:
     def on_session_change(self, key: ObjectKey) -> None:
         """The session of this Thing sees something new: a reconcile, unless there is only a report to mirror."""
         found = self._registry.find(key)
-        if found is not None:
-            snapshot, thing = found
-            if mirror_report(snapshot, thing.mirror, thing.connection.session, self._stages.publisher):
-                return
-        self._enqueue(key)
+        if found is None:
+            self._enqueue_after(key, timedelta(0))
+            return
+        snapshot, thing = found
+        if not mirror_report(snapshot, thing.mirror, thing.connection.session, self._stages.publisher):
+            self._enqueue_after(key, thing.pause(self._clock.monotonic()))

@@ -1,8 +1,11 @@
 """What the operator remembers of one Thing beyond what the API server holds, by owner."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
 
 from thing_operator.core.clock import Clock
+from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.device import Acknowledgements
 from thing_operator.things.devices import DeviceSlot
 from thing_operator.things.gates import RetryGates
@@ -10,6 +13,10 @@ from thing_operator.things.mirror import Mirror
 from thing_operator.things.session_slot import SessionSlot
 from thing_operator.things.shadow_sync import RequestState
 from thing_operator.twin.condition_counts import ConditionSet
+
+_PACE: Final = (4.0, 8.0)
+"""Reconciles a second of one Thing for changes of its session, and how many of them may come at once."""
+_LONGEST_PAUSE: Final = timedelta(milliseconds=250)
 
 
 @dataclass(slots=True)
@@ -21,8 +28,14 @@ class ThingRuntime:
     connection: SessionSlot = field(default_factory=SessionSlot)
     device: DeviceSlot = field(default_factory=DeviceSlot)
     mirror: Mirror = field(default_factory=Mirror)
+    pace: TokenBucket = field(default_factory=lambda: TokenBucket(*_PACE))
+    """Of its reconciles: while something is amiss each message of the session asks for one."""
     published: ConditionSet | None = None
     """The conditions that Events were recorded of and that are counted; None before the first reconcile."""
+
+    def pause(self, now: float) -> timedelta:
+        """How long the reconcile for a change of the session waits for more of them, at ``now`` (monotonic)."""
+        return min(timedelta(seconds=self.pace.wait(now)), _LONGEST_PAUSE)
 
 
 def new_runtime(uid: str, *, clock: Clock, gates: RetryGates) -> ThingRuntime:

@@ -8,7 +8,7 @@ from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
 from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.ports import ApiClient, Enqueue, RecordEvent
+from thing_operator.kube.ports import ApiClient, Enqueue, EnqueueAfter, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Hub
@@ -25,6 +25,7 @@ class ThingServices:
     settings: Settings
     default_ca: str | None
     enqueue: Enqueue
+    enqueue_after: EnqueueAfter
     record_event: RecordEvent
     observer: ThingObserver
     budget: MemoryBudget

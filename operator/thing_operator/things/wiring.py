@@ -65,7 +65,7 @@ def wire_things(services: ThingServices) -> Things:
         stages,
         registry=registry,
         settings=settings.endpoint,
-        enqueue=services.enqueue,
+        enqueue_after=services.enqueue_after,
         gates=gates,
         clock=clock,
     )

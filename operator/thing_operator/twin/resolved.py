@@ -75,7 +75,7 @@ def resolve_thing(*, name: str, spec: ThingSpec, settings: EndpointSettings) -> 
     credentials = spec.credentials or CredentialsSpec()
     thing_name = spec.thing_name or name
     host, port = _host(endpoint.host, settings), endpoint.port or settings.port
-    reach = broker_reach(host, port, patterns=settings.brokers())
+    reach = broker_reach(host, port, patterns=settings.brokers(), default_port=settings.port)
     if reach is Reach.NONE:
         raise EndpointNotAllowedError(NOT_ALLOWED)
     return ResolvedThing(

@@ -13,6 +13,9 @@ NONE, PUBLIC, FULL = Reach.NONE, Reach.PUBLIC, Reach.FULL
         ("broker.example", "broker.example", 8883, FULL),
         ("broker.example", "BROKER.example", 443, FULL),
         ("broker.example", "broker.example", 22, NONE),
+        ("broker.example", "broker.example", 1884, FULL),
+        ("*.example", "broker.example", 1884, PUBLIC),
+        ("broker.example:22", "broker.example", 1884, NONE),
         ("broker.example", "other.example", 8883, NONE),
         ("broker.example:22", "broker.example", 22, FULL),
         ("broker.example:22", "broker.example", 8883, NONE),
@@ -33,14 +36,14 @@ NONE, PUBLIC, FULL = Reach.NONE, Reach.PUBLIC, Reach.FULL
     ],
 )
 def test_one_entry(pattern: str, host: str, port: int, reach: Reach) -> None:
-    assert broker_reach(host, port, patterns=[pattern]) is reach
+    assert broker_reach(host, port, patterns=[pattern], default_port=1884) is reach
 
 
 def test_the_name_itself_counts_for_more_than_a_pattern_wherever_it_stands() -> None:
     for patterns in (["*.example", "in.example"], ["in.example", "*.example"]):
-        assert broker_reach("in.example", 8883, patterns=patterns) is FULL
-        assert broker_reach("out.example", 8883, patterns=patterns) is PUBLIC
+        assert broker_reach("in.example", 8883, patterns=patterns, default_port=8883) is FULL
+        assert broker_reach("out.example", 8883, patterns=patterns, default_port=8883) is PUBLIC
 
 
 def test_nothing_listed_is_nothing_allowed() -> None:
-    assert broker_reach("any.example", 8883, patterns=()) is NONE
+    assert broker_reach("any.example", 8883, patterns=(), default_port=8883) is NONE

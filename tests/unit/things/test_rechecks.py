@@ -138,6 +138,7 @@ class ThingScene(FakeClient):
                 settings=Settings.model_validate({"endpoint": {"allowedHosts": ["broker"]}}),
                 default_ca=None,
                 enqueue=self.controller.queue.add,
+                enqueue_after=lambda key, delay: self.controller.queue.add(key, delay=delay),
                 record_event=lambda _snapshot, _reason, _message: None,
                 observer=ThingObserver(),
                 budget=MemoryBudget(10**6),
@@ -501,3 +502,22 @@ async def test_a_status_that_is_refused_is_said_in_a_smaller_one() -> None:
         scene.refuses_large = None
         await until(scene.is_well, timeout=2 * MINUTES.total_seconds())
         assert "shadow" in scene.status[KEY]
+
+
+async def test_a_shadow_that_others_change_without_end_gets_four_reconciles_a_second_and_not_one_a_message() -> (
+    None
+):
+    async with running() as scene:
+        scene.submit({})
+        await until(scene.is_well)
+        before = scene.reconciles
+        for number in range(1000):
+            scene.sessions[0].foreign(desired={"a": number + 2})
+            scene.report()
+            await asyncio.sleep(0.02)
+        assert 20 <= scene.reconciles - before <= 8 + 4 * 20 + 5, "of a thousand messages in twenty seconds"
+        began = loop_time()
+        scene.submit({"desired": {"a": 2, "b": 3}})
+        await until(lambda: scene.sessions[0].desired().get("b") == 3)
+        assert loop_time() - began < 0.1, "what is in spec waits for none of it"
+        await until(lambda: scene.sessions[0].desired() == {"a": 2, "b": 3}, timeout=120)
