@@ -21,6 +21,7 @@ from thing_operator.cli.local import GroupWithLocal
 from thing_operator.cli.probe import probe
 from thing_operator.cli.run import HELP as RUN_HELP
 from thing_operator.cli.run import run
+from thing_operator.cli.status import status
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command(help=RUN_HELP)(run)
 app.command(help=ADOPT_HELP)(adopt)
+app.command()(status)
 app.command()(check)
 app.command()(crds)
 app.command()(probe)

@@ -1,0 +1,204 @@
+"""From Things as the API server has them to what is said of them. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from thing_operator.api.conditions import Condition, ConditionType, find_condition
+from thing_operator.api.thing import Selection, ThingSpec, ThingStatus
+from thing_operator.core.json_values import JsonObject, JsonValue
+from thing_operator.core.reasons import Reason
+from thing_operator.inspection.model import (
+    ChainLink,
+    FleetView,
+    LinkHealth,
+    ReasonCount,
+    ThingProblem,
+    ThingView,
+    ValueRow,
+)
+from thing_operator.shadow.pointers import get, leaves, to_pointer
+
+Body = Mapping[str, Any]
+
+_BEGINNING: Final = datetime.fromtimestamp(0, UTC)
+_HEALTHS: Final = {"True": LinkHealth.GOOD, "False": LinkHealth.FAILED}
+_NO_FAILURE: Final = frozenset({Reason.SUSPENDED, Reason.PENDING, Reason.CONNECTING, Reason.DELTA_PENDING})
+"""Reasons of a False that pass by themselves, or that somebody has asked for."""
+
+
+def view_of(body: Body) -> ThingView:
+    """One Thing, from its Secret to its device."""
+    meta, spec, status = body["metadata"], _spec(body), _status(body)
+    return ThingView(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        thing_name=status.thing_name or spec.thing_name or meta["name"],
+        is_ready=_is_true(status, ConditionType.READY),
+        chain=tuple(_chain(status, generation=meta.get("generation", 0))),
+        values=tuple(_values(spec, status)),
+        notes=tuple(_notes(spec, status)),
+    )
+
+
+def fleet_of(bodies: Iterable[Body]) -> FleetView:
+    """Many Things, counted by what their Ready says."""
+    groups: dict[tuple[str, str], list[ThingProblem]] = defaultdict(list)
+    statuses = []
+    for body in bodies:
+        status = _status(body)
+        statuses.append(status)
+        ready = find_condition(status.conditions, ConditionType.READY) or _not_seen()
+        found = ThingProblem(
+            namespace=body["metadata"]["namespace"],
+            name=body["metadata"]["name"],
+            reason=ready.reason,
+            message=ready.message,
+            since=_time(body, ready),
+        )
+        groups[ready.status, ready.reason].append(found)
+    counts = [
+        ReasonCount(ready=ready, reason=reason, count=len(found), oldest=min(found, key=_age))
+        for (ready, reason), found in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+    problems = [each.oldest for each in counts if each.ready != "True" and each.reason not in _NO_FAILURE]
+    return FleetView(
+        total=len(statuses),
+        ready=_count(statuses, ConditionType.READY),
+        connected=_count(statuses, ConditionType.CONNECTED),
+        in_sync=_count(statuses, ConditionType.IN_SYNC),
+        reasons=tuple(counts),
+        oldest_problem=min(problems, key=_age, default=None),
+    )
+
+
+def _chain(status: ThingStatus, *, generation: int) -> Iterator[ChainLink]:
+    """Each link by its condition; what is good is said in facts, and what is not in the condition's words."""
+    yield _link("Secret", status, ConditionType.CREDENTIALS_VALID, _certificate_words(status))
+    yield _link("session", status, ConditionType.CONNECTED, _endpoint_words(status))
+    yield _shadow_link(status, generation)
+    yield _link("device", status, ConditionType.IN_SYNC, "has reported every desired value")
+
+
+def _shadow_link(status: ThingStatus, generation: int) -> ChainLink:
+    link = _link("shadow", status, ConditionType.READY, _shadow_words(status))
+    seen = status.observed_generation
+    if link.reason == Reason.NOT_SEEN or seen is None or seen >= generation:
+        return link
+    message = f"generation {generation} of the spec has not been seen yet; this is of generation {seen}: {link.message}"
+    return link.model_copy(update={"health": LinkHealth.WAITING, "message": message})
+
+
+def _link(name: str, status: ThingStatus, kind: ConditionType, good: str) -> ChainLink:
+    condition = find_condition(status.conditions, kind)
+    if condition is None:
+        return ChainLink(name=name, health=LinkHealth.UNKNOWN, reason=Reason.UNKNOWN, message="not known yet")
+    health = _HEALTHS.get(condition.status, LinkHealth.UNKNOWN)
+    if health is LinkHealth.FAILED and condition.reason in _NO_FAILURE:
+        health = LinkHealth.WAITING
+    is_plain = health is LinkHealth.GOOD and condition.reason != Reason.EXPIRES_SOON
+    since = condition.last_transition_time
+    return ChainLink(
+        name=name,
+        health=health,
+        reason=condition.reason,
+        message=good if is_plain else condition.message,
+        since=None if since == _BEGINNING else since,
+    )
+
+
+def _certificate_words(status: ThingStatus) -> str:
+    if status.certificate is None:
+        return "certificate and key are valid"
+    return f"{status.certificate.secret_name}, valid until {status.certificate.not_after:%Y-%m-%d}"
+
+
+def _endpoint_words(status: ThingStatus) -> str:
+    return f"{status.endpoint.host}:{status.endpoint.port}" if status.endpoint else "the session is up"
+
+
+def _shadow_words(status: ThingStatus) -> str:
+    if status.shadow is None:
+        return "has accepted the desired state"
+    return f"version {status.shadow.version}, {status.shadow.bytes} bytes, has accepted the desired state"
+
+
+def _values(spec: ThingSpec, status: ThingStatus) -> Iterator[ValueRow]:
+    """What the spec desires, and then what somebody else does and the device has not reported."""
+    shadow = status.shadow
+    delta = (shadow.delta if shadow else None) or {}
+    reported = (shadow.reported if shadow else None) or {}
+    in_sync = find_condition(status.conditions, ConditionType.IN_SYNC)
+    desired = {path: value for path, value in leaves(spec.desired or {}) if value is not None}
+    others = {
+        path: value for path, value in leaves(delta) if path not in desired and not _is_within(path, desired)
+    }
+    for path, value in (desired | others).items():
+        found = _at(reported, path)
+        is_pending = path in others or _at(delta, path) is not None
+        yield ValueRow(
+            pointer=to_pointer(path),
+            desired=value,
+            reported=found,
+            is_reported=found is not None,
+            pending_since=in_sync.last_transition_time if is_pending and in_sync else None,
+        )
+
+
+def _is_within(path: tuple[str, ...], desired: Mapping[tuple[str, ...], JsonValue]) -> bool:
+    return any(path[: len(each)] == each for each in desired)
+
+
+def _notes(spec: ThingSpec, status: ThingStatus) -> Iterator[str]:
+    mirrored = spec.mirror.reported if spec.mirror else None
+    if mirrored in {Selection.NONE, Selection.PATHS}:
+        yield "reported values are shown as far as spec.mirror has them copied into the status"
+    if status.shadow is None:
+        yield "nothing of the shadow is in the status yet"
+
+
+def _at(section: JsonObject, path: tuple[str, ...]) -> JsonValue:
+    """The value there, None where there is none: a shadow has no null."""
+    try:
+        return get(section, path)
+    except KeyError:
+        return None
+
+
+def _spec(body: Body) -> ThingSpec:
+    return ThingSpec.model_validate(body.get("spec") or {})
+
+
+def _status(body: Body) -> ThingStatus:
+    return ThingStatus.model_validate(body.get("status") or {})
+
+
+def _is_true(status: ThingStatus, kind: ConditionType) -> bool:
+    found = find_condition(status.conditions, kind)
+    return found is not None and found.status == "True"
+
+
+def _count(statuses: Iterable[ThingStatus], kind: ConditionType) -> int:
+    return sum(_is_true(each, kind) for each in statuses)
+
+
+def _not_seen() -> Condition:
+    return Condition(
+        type=ConditionType.READY,
+        status="Unknown",
+        reason=Reason.NOT_SEEN,
+        message="no operator has seen this object",
+        last_transition_time=_BEGINNING,
+    )
+
+
+def _time(body: Body, ready: Condition) -> datetime:
+    """Since when Ready says so; of what nobody has seen, since it was created."""
+    if ready.last_transition_time != _BEGINNING:
+        return ready.last_transition_time
+    return datetime.fromisoformat(body["metadata"]["creationTimestamp"])
+
+
+def _age(problem: ThingProblem) -> tuple[datetime, str, str]:
+    return (problem.since, problem.namespace, problem.name)

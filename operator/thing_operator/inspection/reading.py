@@ -1,0 +1,56 @@
+"""What is read of a cluster for it: Things, and nothing else. Whoever may view Things may use it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from thing_operator.api.names import THINGS
+from thing_operator.core.errors import ToolError, UserError
+from thing_operator.core.reasons import Reason, ToolReason
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.client import KubeClient
+from thing_operator.kube.errors import ForbiddenError, NotFoundError
+from thing_operator.kube.ports import ApiClient
+
+
+class NoThingError(UserError):
+    """There is no Thing of that name, and none for a thing of that name."""
+
+    reason = Reason.API_SERVER_REFUSED
+
+
+@asynccontextmanager
+async def connected(*, kubeconfig: Path | None, kube_context: str | None) -> AsyncIterator[KubeClient]:
+    """A client with the user's own rights, which is closed afterwards. Raises LoginError."""
+    client = await KubeClient.connect(kubeconfig=kubeconfig, kube_context=kube_context)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def read_thing(client: ApiClient, key: ObjectKey) -> dict[str, Any]:
+    """A Thing by its own name, or else by the name of its thing. Raises NoThingError, and those of read_things."""
+    try:
+        return await client.get(THINGS, key)
+    except NotFoundError:
+        found = await read_things(client, key.namespace)
+    for body in found:
+        if (body.get("spec") or {}).get("thingName") == key.name:
+            return body
+    raise NoThingError(f"there is no Thing {key.name} in namespace {key.namespace}: kubectl get things -A")
+
+
+async def read_things(client: ApiClient, namespace: str | None) -> list[dict[str, Any]]:
+    """The Things of a namespace, None for all. Raises ToolError without our CRDs, and errors of ``kube.errors``."""
+    try:
+        return await client.list(THINGS, namespace=namespace)
+    except NotFoundError:
+        raise ToolError(
+            "the cluster does not know the kind Thing: install the CRDs first (thing-operator crds)",
+            reason=ToolReason.CRDS_MISSING,
+        ) from None
+    except ForbiddenError as error:
+        where = "in all namespaces: name one with -n" if namespace is None else f"in namespace {namespace}"
+        raise ForbiddenError(f"you may not list Things {where} ({error.message})") from None
