@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.session.diagnosis import (
     explain_end,
     explain_refusal,
@@ -42,6 +43,10 @@ _CONNACK: Final = b"\x20\x02"
 """How it begins; a byte of flags and the return code follow."""
 _READ_SIZE: Final = 4096
 """Bytes: more than most messages have, and little enough to be made for each read."""
+_PACKETS_PER_SECOND: Final = 100.0
+"""What AWS lets through on one connection (docs/background/aws-iot-shadow.md#limits); so many may come at once, too."""
+_PAUSE_SECONDS: Final = 0.1
+"""A pause is longer by this than it had to be, so that it is worth it."""
 
 
 class PahoConnector(Connector):
@@ -106,6 +111,7 @@ class _Client(paho.Client):
         self._limit = limit
         self._deliver = deliver
         self._arrived = b""
+        self._pace = TokenBucket(_PACKETS_PER_SECOND, _PACKETS_PER_SECOND)
         self.connack_code: int | None = None
         """Of the broker's answer to CONNECT, 0 where it was none: paho says nothing of a 1, and ends."""
         self.error: OSError | None = None
@@ -116,6 +122,11 @@ class _Client(paho.Client):
     def has_more(self) -> bool:
         """Whether something has arrived that no packet was made of yet and that makes the socket readable no more."""
         return bool(self._arrived) or self._given.pending() > 0
+
+    def pause(self, now: float) -> float:
+        """Seconds for which nothing is to be read, since more has arrived than one session may have; 0 for none."""
+        wait = self._pace.wait(now)
+        return wait + _PAUSE_SECONDS if wait > 0 else 0.0
 
     def _create_socket(self) -> ssl.SSLSocket:
         return self._given
@@ -141,6 +152,11 @@ class _Client(paho.Client):
         except OSError as error:
             self.error = error
             raise
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        """Whatever a packet is, it counts."""
+        self._pace.reserve(asyncio.get_running_loop().time())
+        return super()._packet_handle()
 
     def _handle_on_message(self, message: paho.MQTTMessage) -> None:
         """paho looks for callbacks by topic, in closures that refer to themselves: garbage for each message."""
@@ -265,13 +281,26 @@ class PahoTransport(Transport):
         try:
             self._client.loop_read()
             # OpenSSL may hold whole packets that came in one record: the socket never gets readable for them.
-            while self._client.socket() is not None and self._client.has_more:
+            while self._client.socket() is not None and not self._has_paused() and self._client.has_more:
                 self._client.loop_read()
         except Exception:  # noqa: BLE001 - logged
             # A packet that paho or we cannot stand must end this connection, not the reading of all others.
             _log.exception("reading from the connection of %s failed", self._spec.thing_name)
             self._client._sock_close()
             self._ended()
+
+    def _has_paused(self) -> bool:
+        """Whether too much arrives: then TCP holds the other side up until reading goes on."""
+        pause = self._client.pause(self._loop.time())
+        if pause > 0:
+            self._loop.remove_reader(self._descriptor)
+            self._loop.call_later(pause, self._go_on)
+        return pause > 0
+
+    def _go_on(self) -> None:
+        if self._client.socket() is not None:
+            self._loop.add_reader(self._descriptor, self._on_readable)
+            self._on_readable()
 
     def _flush(self) -> None:
         self._client.loop_write()

@@ -94,6 +94,34 @@ async def test_many_packets_in_one_tls_record(recorder: Recorder, tmp_path: Path
         await until(lambda: session.view.document and session.view.document.version == 50)
 
 
+async def test_what_is_more_than_a_session_may_have_is_left_to_tcp_and_nothing_is_lost(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thing_operator.session.transport._PACKETS_PER_SECOND", 50)
+    loop = asyncio.get_running_loop()
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.connected)
+        began = loop.time()
+        for version in range(1, 201):
+            server.peers[0].send(documents(version))
+        await until(lambda: session.view.document and session.view.document.version == 200)
+        assert loop.time() - began > 2, "fifty at once, and fifty a second"
+
+
+async def test_a_flood_ends_with_its_session(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thing_operator.session.transport._PACKETS_PER_SECOND", 10)
+    async with scripted_server(recorder.authority, tmp_path) as server:
+        session = recorder.open(recorder.spec(server.port))
+        await until(lambda: session.view.connected)
+        server.peers[0].send(b"".join(documents(version) for version in range(1, 1001)))
+        await until(lambda: session.view.document and session.view.document.version > 1)
+        await session.close()
+        await until(lambda: server.connected == 0)
+
+
 async def test_a_packet_in_pieces_and_a_large_one(recorder: Recorder, tmp_path: Path) -> None:
     async with scripted_server(recorder.authority, tmp_path) as server:
         session = recorder.open(recorder.spec(server.port))

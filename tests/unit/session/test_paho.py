@@ -13,13 +13,14 @@ from thing_operator.session import transport
 PRIVATE = {
     "_create_socket": "(self) -> 'SocketLike'",
     "_handle_on_message": "(self, message: 'MQTTMessage') -> 'None'",
+    "_packet_handle": "(self) -> 'MQTTErrorCode'",
     "_sock_close": "(self) -> 'None'",
     "_sock_recv": "(self, bufsize: 'int') -> 'bytes'",
 }
 """Methods of paho's Client that we override or call, with their signatures.
 
 ``connect`` takes its socket from ``_create_socket``; every byte is read by ``_sock_recv``; each PUBLISH that arrives
-ends in ``_handle_on_message``; ``_sock_close`` closes without DISCONNECT.
+ends in ``_handle_on_message``; each packet is taken by ``_packet_handle``; ``_sock_close`` closes without DISCONNECT.
 """
 
 
@@ -39,6 +40,7 @@ def test_what_we_override_is_what_paho_calls() -> None:
     assert called == {
         "_create_socket": {"reconnect"},
         "_handle_on_message": {"_handle_publish", "_handle_pubrel"},
+        "_packet_handle": {"_packet_read"},
         "_sock_recv": {"_packet_read"},
     }
 
@@ -48,9 +50,16 @@ def test_our_own_names_are_no_names_of_paho() -> None:
     with socket.socket() as sock:
         ours = transport._Client(sock, "t1", limit=1024, deliver=print)  # type: ignore[arg-type]
     added = vars(ours).keys() - vars(theirs).keys()
-    assert added == {"_arrived", "_deliver", "_given", "_limit", "connack_code", "error", "is_too_large"}, (
-        "one of ours is an attribute of paho, too"
-    )
+    assert added == {
+        "_arrived",
+        "_deliver",
+        "_given",
+        "_limit",
+        "_pace",
+        "connack_code",
+        "error",
+        "is_too_large",
+    }, "one of ours is an attribute of paho, too"
     assert not {name for name in added if hasattr(paho.Client, name)}
     methods = {name for name in vars(transport._Client) if not name.startswith("__")}
     assert {name for name in methods if hasattr(theirs, name)} == _overridden()
