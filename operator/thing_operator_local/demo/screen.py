@@ -13,6 +13,7 @@ from thing_operator_local.demo.world import Json
 
 _WIDE = 100
 """Columns of a terminal from which on there is room for version and values."""
+_VALUES = "REPORTED"
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
 _NO_FAULT = {"Suspended"}
 """Reasons of False that nobody has to do anything about."""
@@ -33,10 +34,11 @@ def steps_of(done: Sequence[DoneStep]) -> RenderableType:
 
 def things_of(things: Sequence[Json], *, fleet: bool, width: int, lines: int) -> RenderableType:
     """The Things as a table, as many as fit in ``lines`` with its header, and the counts of all of them."""
-    columns = _FLEET if fleet else (_WIDE_TABLE if width >= _WIDE else _NARROW_TABLE)
+    columns = _COLUMNS[fleet, width >= _WIDE]
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for name in columns:
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+        # What may wrap is made narrower first: the values alone are, and do not wrap either.
+        table.add_column(name, no_wrap=name != _VALUES, overflow="ellipsis")
     shown = list(things)[: max(1, lines - 2)]
     for thing in shown:
         table.add_row(*(cell(thing) for cell in columns.values()))
@@ -102,9 +104,11 @@ _NARROW_TABLE: dict[str, Callable[[Json], Text]] = {
 }
 _WIDE_TABLE = _NARROW_TABLE | {
     "VERSION": lambda thing: Text(str(_shadow(thing).get("version", ""))),
-    "REPORTED": lambda thing: Text(json.dumps(_shadow(thing).get("reported", {}))),
+    _VALUES: lambda thing: Text(
+        json.dumps(_shadow(thing).get("reported", {})), no_wrap=True, overflow="ellipsis"
+    ),
 }
-_FLEET: dict[str, Callable[[Json], Text]] = {
+_NARROW_FLEET: dict[str, Callable[[Json], Text]] = {
     "FREEZER": _name,
     "READY": _status("Ready"),
     "IN-SYNC": _status("InSync"),
@@ -112,6 +116,15 @@ _FLEET: dict[str, Callable[[Json], Text]] = {
     "SETPOINT": _value("setpoint"),
     "TEMP": _value("temperature"),
     "DOOR": _value("door"),
+}
+_WIDE_FLEET = _NARROW_FLEET | {
     "OPENED": _value("doorOpenings"),
     "BATTERY": lambda thing: Text(str(reported(thing).get("tcxn", {}).get("battery_level", ""))),
 }
+_COLUMNS = {
+    (False, False): _NARROW_TABLE,
+    (False, True): _WIDE_TABLE,
+    (True, False): _NARROW_FLEET,
+    (True, True): _WIDE_FLEET,
+}
+"""By whether it is a fleet, and whether the terminal is wide."""

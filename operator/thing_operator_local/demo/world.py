@@ -1,13 +1,13 @@
 """Everything the demo runs, in one folder: control plane, cloud, operator. Nothing of it outlives the process."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.client import CloudThing, LocalCloud, MicSession
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.operator import LocalOperator, write_crds
 from thing_operator_local.toolchain import LineReporter, Reporter
@@ -25,8 +25,12 @@ Json = dict[str, Any]
 class DemoWorld:
     """A running demo: what the story does with it and looks at. ``folder`` has all state and all logs."""
 
-    def __init__(self, folder: Path, *, size: int, plane: ControlPlane, cloud: LocalCloud) -> None:
+    def __init__(
+        self, folder: Path, *, size: int, plane: ControlPlane, cloud: LocalCloud, batch: Callable[[], bytes]
+    ) -> None:
+        """``batch`` waits for the zip of the batch that was ordered when the cloud had started."""
         self.folder = folder
+        self._batch = batch
         self.size = size
         self.plane = plane
         self.cloud = cloud
@@ -43,17 +47,17 @@ class DemoWorld:
             with reporter.step(
                 "starting the control plane, the local cloud and the operator", expected="5 seconds"
             ):
-                plane = _start_together(folder, binaries, cloud, parts)
+                plane, batch = _start_together(folder, binaries, cloud, parts, size=size)
                 log = folder / "operator.log"
                 parts.enter_context(LocalOperator(log, kubeconfig=plane.kubeconfig, cloud=cloud.info))
             plane.kubectl("create", "namespace", NAMESPACE)
-            yield cls(folder, size=size, plane=plane, cloud=cloud)
+            yield cls(folder, size=size, plane=plane, cloud=cloud, batch=batch)
 
     # --- what the story does and looks at
 
     def make_batch(self) -> bytes:
         """A batch made through the cloud's MIC API, as its zip."""
-        data = self.cloud.create_batch(self.size, thing_type="freezer", domain="root")
+        data = self._batch()
         self.things = self.cloud.things(data)
         return data
 
@@ -109,13 +113,16 @@ class DemoWorld:
 
 
 def _start_together(
-    folder: Path, binaries: Mapping[str, Path], cloud: LocalCloud, parts: ExitStack
-) -> ControlPlane:
-    """Start ``cloud`` and a control plane at the same time, and write the CRDs meanwhile; ``parts`` ends both."""
+    folder: Path, binaries: Mapping[str, Path], cloud: LocalCloud, parts: ExitStack, *, size: int
+) -> tuple[ControlPlane, Callable[[], bytes]]:
+    """Start ``cloud`` and a control plane at the same time, and write the CRDs meanwhile; ``parts`` ends both.
+
+    The second result waits for the zip of a batch, whose keys are being made from now on.
+    """
     with ThreadPoolExecutor(2) as threads:
         crds = threads.submit(write_crds, folder / "crds")
         parts.callback(cloud.stop)
-        started = threads.submit(cloud.start)
+        ordered = threads.submit(_start_cloud, cloud, size)
         plane = ControlPlane(
             folder / "control-plane",
             reporter=_SILENT,
@@ -123,8 +130,14 @@ def _start_together(
             binaries=binaries,
         )
         parts.enter_context(plane)
-        started.result()
-    return plane
+        return plane, ordered.result()
+
+
+def _start_cloud(cloud: LocalCloud, size: int) -> Callable[[], bytes]:
+    cloud.start()
+    session = MicSession(cloud.info)
+    batch = session.order_batch(size, thing_type="freezer", domain="root", key_type="rsa")
+    return lambda: session.wait_for_batch(batch)
 
 
 def _object(kind: str, name: str, spec: Json) -> Json:

@@ -44,12 +44,14 @@ DONE = [DoneStep(step, "kubectl patch thing 00000001 " + "x" * 100, 1.6) for ste
 @pytest.mark.parametrize("fleet", [False, True])
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
 def test_steps_and_table_fit(width: int, height: int, fleet: bool) -> None:
-    things = [thing(number, in_sync=False, reported={"a" * 50: 1}) for number in range(50)]
+    things = [thing(number, in_sync=False, reported={"a" * 150: 1}) for number in range(50)]
     steps = lines_of(steps_of(DONE), width=width)
     table = lines_of(things_of(things, fleet=fleet, width=width, lines=height - len(steps) - 2), width=width)
     assert len(steps) == 2 * len(DONE), "no line of a step is broken"
     assert len(steps) + 1 + len(table) < height
     assert max(map(len, [*steps, *table])) <= width
+    assert "00000000 " in table[1]
+    assert "False DeltaPending " in table[1]
     assert table[-1].startswith("50 Things: 50 Ready, 50 connected, 50 pending (")
 
 
