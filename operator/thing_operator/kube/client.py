@@ -6,13 +6,13 @@ The requests of ``kubernetes.aio`` cost several times as much: its generated mod
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -20,9 +20,9 @@ from yarl import URL
 
 from thing_operator.api import names
 from thing_operator.core.clock import Clock, SystemClock
-from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube.answers import read_within, refusal_of
 from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import (
     ApiUnavailableError,
@@ -30,13 +30,12 @@ from thing_operator.kube.errors import (
     LoginError,
     NotFoundError,
     SilentWatchError,
-    ThrottledError,
     UnauthorizedError,
 )
 from thing_operator.kube.login import Login, Logins, read_login
 from thing_operator.kube.outage import NOT_THE_API_SERVER, is_of_tls, words_of
+from thing_operator.kube.page_size import MOST_OBJECTS, PageSize
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
-from thing_operator.kube.refusals import refusal
 from thing_operator.kube.watch_events import ERROR, read_event, trouble_of
 
 _PARALLEL = 10
@@ -55,6 +54,8 @@ _UNMANAGED = ";drop=metadata.managedFields"
 none up to 1.37) sends all of it."""
 
 log = logging.getLogger(__name__)
+
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +151,26 @@ class KubeClient:
     async def pages(
         self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """The same page by page, for who does not want to hold them all."""
+        """The same page by page, for who does not want to hold them all; pages of large objects have fewer of them."""
         accept = (_METADATA_ONLY.format("List") if metadata_only else _JSON) + _UNMANAGED
-        proceed: str | None = None
+        size, proceed = PageSize(int(query.get("limit", MOST_OBJECTS))), None
         while True:
-            asked = dict(query) | ({"continue": proceed} if proceed else {})
+            asked = dict(query) | {"limit": str(size.objects)} | ({"continue": proceed} if proceed else {})
             request = Request("GET", resource.path(namespace), query=asked, accept=accept)
-            page = await self._json(request)
+            async with self._turns:
+                content = await self._take(request, partial(read_within, limit=size.limit))
+            if content is None:
+                size.was_too_large()
+                continue
+            size.was_read()
+            page = _object_of(content, request)
             if not isinstance(page.get("metadata"), dict) or "items" not in page:
                 raise ApiUnavailableError(f"{request}: the answer is no list: {NOT_THE_API_SERVER}")
-            # Of no object at all, the metadata are null.
-            yield page | {"items": page["items"] or []}
             proceed = page["metadata"].get("continue")
+            # Of no object at all, the metadata are null.
+            yield page | {"items": page.pop("items") or []}
+            # Two pages of large objects are not held at once.
+            del content, page
             if not proceed:
                 return
 
@@ -308,9 +317,14 @@ class KubeClient:
             return await self._read(request)
 
     async def _read(self, request: Request) -> bytes:
+        return await self._take(request, aiohttp.ClientResponse.read)
+
+    async def _take(
+        self, request: Request, read: Callable[[aiohttp.ClientResponse], Awaitable[Content]]
+    ) -> Content:
         response = await self._send(request, _REQUEST_TIMEOUT)
         try:
-            return await response.read()
+            return await read(response)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
 
@@ -354,7 +368,7 @@ class KubeClient:
             server_hostname=login.tls_server_name,
         )
         if not response.ok:
-            refused = await _refusal(response, request)
+            refused = await refusal_of(response, action=str(request), sent=request.body)
             if not isinstance(refused, ApiUnavailableError):
                 self._contact.answered()
             raise refused
@@ -384,17 +398,3 @@ def _made_null(wanted: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
         if isinstance(value, Mapping) and (found is None or _made_null(value, found)):
             return True
     return False
-
-
-async def _refusal(response: aiohttp.ClientResponse, request: Request) -> ThingOperatorError:
-    error = refusal(
-        response.status,
-        await response.read(),
-        action=str(request),
-        phrase=response.reason or "",
-        sent=request.body,
-    )
-    if isinstance(error, ThrottledError):
-        after = response.headers.get("Retry-After", "")
-        error.retry_after = timedelta(seconds=int(after) if after.isdecimal() else 0)
-    return error

@@ -16,6 +16,7 @@ from tests.support.words import pythons_words_in
 
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, SilentWatchError, ThrottledError
+from thing_operator.kube.page_size import PAGE_BYTES
 from thing_operator.kube.resources import SECRETS
 
 pytestmark = pytest.mark.real_time
@@ -187,3 +188,45 @@ async def test_the_api_servers_retry_after_is_heeded(client: KubeClient, secrets
     with pytest.raises(ThrottledError) as caught:
         await client.list(SECRETS)
     assert caught.value.retry_after == timedelta(seconds=7)
+
+
+async def test_pages_have_so_many_bytes_and_not_so_many_objects(client: KubeClient, secrets: Secrets) -> None:
+    """Two hundred small Secrets, then sixty of a megabyte, then small ones again: none is left out or comes twice."""
+    sizes = [10] * 200 + [1_000_000] * 60 + [10] * 200
+    sent: list[int] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        begin, limit = int(request.query.get("continue", 0)), int(request.query["limit"])
+        numbers = range(begin, min(begin + limit, len(sizes)))
+        items = [
+            {"metadata": {"name": str(number)}, "data": {"x": "x" * sizes[number]}} for number in numbers
+        ]
+        end = begin + len(items)
+        metadata = {"resourceVersion": "7"} | ({"continue": str(end)} if end < len(sizes) else {})
+        body = json.dumps({"metadata": metadata, "items": items}).encode()
+        sent.append(len(body))
+        return web.Response(body=body, content_type="application/json")
+
+    secrets.answer = answer
+    names: list[str] = []
+    largest = 0
+    pages = client.pages(SECRETS, namespace=None, query={"limit": "500"}, metadata_only=False)
+    async for page in pages:
+        names += [each["metadata"]["name"] for each in page["items"]]
+        largest = max(largest, len(json.dumps(page)))
+    assert names == [str(number) for number in range(len(sizes))]
+    assert max(sent) > 10 * PAGE_BYTES
+    assert largest <= PAGE_BYTES
+    assert len(sent) < 60
+
+
+async def test_an_object_beyond_the_size_of_a_page_is_read_all_the_same(
+    client: KubeClient, secrets: Secrets
+) -> None:
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"metadata": {}, "items": [{"x": "x" * 2 * PAGE_BYTES}]})
+
+    secrets.answer = answer
+    (found,) = await client.list(SECRETS)
+    assert len(found["x"]) == 2 * PAGE_BYTES
+    assert [request.query["limit"] for request in secrets.asked] == ["500", "62", "7", "1"]
