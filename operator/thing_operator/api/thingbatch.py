@@ -200,8 +200,8 @@ class ThingBatchSpec(ApiModel):
     remove_source: bool | None = Field(
         default=None,
         description="true: delete the Secrets named in source (with the zips, or with the url) once every "
-        "thing is imported. They hold all private keys, and are not needed afterwards. Not with cloudApi. "
-        "Default: false.",
+        "thing is imported; of a Secret with other keys, the keys named. They hold all private keys, and are not "
+        "needed afterwards. Not with cloudApi. Default: false.",
     )
 
 

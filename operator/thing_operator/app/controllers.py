@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.app.status_writes import make_status_writer
-from thing_operator.batches.wiring import Batches, wire_batches
+from thing_operator.batches.wiring import wire_batches
 from thing_operator.config import Settings, read_ca_file
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
@@ -47,7 +47,7 @@ class Controllers:
         self._secrets_seen = secrets_seen
         self._settings = settings
         self._metrics = metrics
-        self._clock = clock
+        self._clock, self._budget = clock, hub.budget
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
         self.events = EventRecorder(client, clock=clock, on_event=metrics.event)
         self.writer = make_status_writer(
@@ -60,22 +60,22 @@ class Controllers:
             rng=self._rng,
         )
         self.things = self._controller(
-            THINGS,
-            name="things",
-            reconcile=self._reconcile_thing,
-            on_broken=self._thing_broken,
-            concurrency=_THINGS_AT_A_TIME,
+            THINGS, "things", self._reconcile_thing, self._thing_broken, concurrency=_THINGS_AT_A_TIME
         )
         self.batches = self._controller(
-            BATCHES,
-            name="batches",
-            reconcile=self._reconcile_batch,
-            on_broken=self._batch_broken,
-            concurrency=_BATCHES_AT_A_TIME,
+            BATCHES, "batches", self._reconcile_batch, self._batch_broken, concurrency=_BATCHES_AT_A_TIME
         )
         self._things = self._wire_things(hub)
         self.registry = self._things.registry
-        self._batches = self._wire_batches()
+        self._batches = wire_batches(
+            cache=self.batches.cache,
+            client=client,
+            writer=self.writer,
+            settings=settings.batch,
+            record_event=self._recorder(BATCHES),
+            clock=clock,
+            rng=self._rng,
+        )
 
     def __iter__(self) -> Iterator[Controller]:
         return iter((self.things, self.batches))
@@ -122,7 +122,7 @@ class Controllers:
             controller.informer.on_deleted(ref)
 
     def _controller(
-        self, resource: Resource, *, name: str, reconcile: Reconcile, on_broken: Broken, concurrency: int
+        self, resource: Resource, name: str, reconcile: Reconcile, on_broken: Broken, *, concurrency: int
     ) -> Controller:
         return Controller(
             self._client,
@@ -134,17 +134,7 @@ class Controllers:
             writer=self.writer,
             on_reconciled=self._on_reconciled,
             on_broken=on_broken,
-            clock=self._clock,
-            rng=self._rng,
-        )
-
-    def _wire_batches(self) -> Batches:
-        return wire_batches(
-            cache=self.batches.cache,
-            client=self._client,
-            writer=self.writer,
-            settings=self._settings.batch,
-            record_event=self._recorder(BATCHES),
+            budget=self._budget,
             clock=self._clock,
             rng=self._rng,
         )
@@ -162,7 +152,7 @@ class Controllers:
             enqueue_after=lambda key, delay: self.things.queue.add(key, delay=delay),
             record_event=self._recorder(THINGS),
             observer=self._metrics,
-            budget=hub.budget,
+            budget=self._budget,
             spec_is_current=self._spec_is_current,
             secrets_seen=self._secrets_seen,
             clock=self._clock,

@@ -1,4 +1,7 @@
-"""What a ThingBatch makes: the bodies of its Secrets and Things, and whose an existing object is. Pure."""
+"""What a ThingBatch makes: the bodies of its Secrets and Things, and whose an existing object is. Pure.
+
+Of a Secret that is there, no more is kept than tells whether it is as wanted: anybody may give Secrets a batch's label.
+"""
 
 import base64
 import hashlib
@@ -6,10 +9,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from thing_operator.api import names
 from thing_operator.api.thingbatch import RetainOrDelete, TemplateMetadata, ThingBatchSpec
+from thing_operator.core.json_bytes import encode
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import Credentials
 from thing_operator.credentials.names import object_name, secret_name, thing_label_value
@@ -17,6 +21,8 @@ from thing_operator.credentials.names import object_name, secret_name, thing_lab
 Body = dict[str, Any]
 
 _LABEL_LIMIT = 63
+CHILD_LIMIT: Final = 128 * 1024
+"""Bytes of a Secret that can be a thing's: a chain and a key have a third of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,10 @@ def batch_label(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ThingFiles:
-    """What the Secret of one thing is to hold, base64 as the API server has it, and what status says of it."""
+    """What the Secret of one thing is to hold, None for what it holds already, and what status says of it."""
 
     thing_name: str
-    data: Mapping[str, str] = field(repr=False)
+    data: Mapping[str, bytes] | None = field(repr=False)
     fingerprint: str | None
     not_after: datetime | None
     note: str | None = None
@@ -77,21 +83,25 @@ class ThingFiles:
     def of(cls, thing_name: str, credentials: Credentials, *, note: str | None) -> Self:
         """The files of a thing whose credentials come from a zip; ``note`` is for its status."""
         data = {"tls.crt": credentials.certificate_pem, "tls.key": credentials.private_key_pem}
-        encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
-        return cls(thing_name, encoded, credentials.fingerprint, credentials.not_after, note)
+        return cls(thing_name, data, credentials.fingerprint, credentials.not_after, note)
 
 
 def secret_body(batch: BatchIdentity, spec: ThingBatchSpec, files: ThingFiles) -> Body:
-    """The Secret of one thing: type kubernetes.io/tls, our labels and the template's, nothing of the parent's."""
+    """The Secret of one thing: type kubernetes.io/tls, our labels and the template's, nothing of the parent's.
+
+    Without ``data`` where it is to hold what it does.
+    """
     template = spec.secret_template.metadata if spec.secret_template else None
     name = files.thing_name
-    return {
+    body = {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "kubernetes.io/tls",
         "metadata": _metadata(batch, spec, name=secret_name(name), thing_name=name, template=template),
-        "data": dict(files.data),
     }
+    if files.data is None:
+        return body
+    return body | {"data": {key: base64.b64encode(value).decode() for key, value in files.data.items()}}
 
 
 def thing_body(batch: BatchIdentity, spec: ThingBatchSpec, *, thing_name: str) -> Body:
@@ -133,26 +143,78 @@ def is_after_template(existing: Mapping[str, Any], wanted: Body) -> bool:
     return bool(annotations.get(names.TEMPLATE_HASH_ANNOTATION) == hash_now)
 
 
-def holds(existing: Mapping[str, Any], wanted: Body) -> bool:
+@dataclass(frozen=True, slots=True)
+class KnownSecret:
+    """A Secret that is there: its metadata, and of its content a digest, None for one that holds nothing.
+
+    ``too_large``: bytes of one that is no thing's for its size, of which no more than its name is kept.
+    """
+
+    metadata: Mapping[str, Any]
+    digest: bytes | None
+    immutable: bool = False
+    too_large: int = 0
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Self:
+        """What is to be kept of a Secret as the API server has it."""
+        data, metadata = body.get("data") or {}, body["metadata"]
+        size = sum(map(len, data.values())) + len(encode(metadata))
+        if size > CHILD_LIMIT:
+            name_only = {name: metadata[name] for name in ("name", "namespace", "uid")}
+            return cls(name_only | _named_by_us(metadata), data_digest(data), too_large=size)
+        return cls(metadata, data_digest(data), immutable=bool(body.get("immutable")))
+
+
+def data_digest(data: Mapping[str, str]) -> bytes | None:
+    """SHA-256 of what a Secret holds, base64 as the API server has it; None for nothing."""
+    if not data:
+        return None
+    digest = hashlib.sha256()
+    for key in sorted(data):
+        for part in (key, data[key]):
+            digest.update(b"%d:%s" % (len(part), part.encode()))
+    return digest.digest()
+
+
+def _named_by_us(metadata: Mapping[str, Any]) -> Body:
+    """Those labels and annotations that say whose a child is."""
+    ours = (
+        (names.BATCH_LABEL, names.THING_NAME_LABEL),
+        (names.THING_NAME_ANNOTATION, names.BATCH_UID_ANNOTATION),
+    )
+    return {
+        part: {name: given[name] for name in wanted if name in given}
+        for part, wanted in zip(("labels", "annotations"), ours, strict=True)
+        for given in (metadata.get(part) or {},)
+    }
+
+
+def has_content(existing: KnownSecret, wanted: Body) -> bool:
+    """Whether a Secret holds what it is to hold."""
+    return "data" not in wanted or existing.digest == data_digest(wanted["data"])
+
+
+def holds(existing: KnownSecret, wanted: Body) -> bool:
     """Whether an existing Secret already has the data, labels and annotations wanted, and no batch as owner."""
-    meta, goal = existing["metadata"], wanted["metadata"]
+    meta, goal = existing.metadata, wanted["metadata"]
     return (
-        existing.get("data") == wanted["data"]
+        has_content(existing, wanted)
         and _within(goal["labels"], meta.get("labels"))
         and _within(goal["annotations"], meta.get("annotations"))
         and _other_owners(meta) == (meta.get("ownerReferences") or [])
     )
 
 
-def changes_to(existing: Mapping[str, Any], wanted: Body) -> list[dict[str, Any]]:
+def changes_to(existing: KnownSecret, wanted: Body) -> list[dict[str, Any]]:
     """The JSON Patch that makes an existing Secret as wanted, and only the one that was looked at.
 
     What others put on it stays; an owner reference to a ThingBatch, of an earlier version of the operator, does not:
     it would have the Secret deleted as soon as there is no batch of that uid.
     """
-    meta, goal = existing["metadata"], wanted["metadata"]
+    meta, goal = existing.metadata, wanted["metadata"]
     changes: dict[str, Any] = {
-        "/data": wanted["data"],
+        **({"/data": wanted["data"]} if "data" in wanted else {}),
         "/metadata/labels": (meta.get("labels") or {}) | goal["labels"],
         "/metadata/annotations": (meta.get("annotations") or {}) | goal["annotations"],
         "/metadata/ownerReferences": _other_owners(meta),

@@ -90,7 +90,7 @@ class FindZips:
         before = self._publisher.previous(snapshot).sources or ()
         if source.secrets is not None:
             self._index_secrets(snapshot, (each.name for each in source.secrets))
-            return await self._reader.zips(namespace, source.secrets, before=before)
+            return await self._reader.zips(namespace, source.secrets, before=before, hold=importer.hold)
         if source.url is not None:
             self._index_secrets(snapshot, [source.url.secret_name])
             return await self._reader.from_url(
@@ -99,6 +99,7 @@ class FindZips:
                 key=source.url.key or DEFAULT_URL_KEY,
                 before=before,
                 completeness=self._completeness(snapshot, importer),
+                hold=importer.hold,
             )
         if source.cloud_api is None:
             raise UserError("spec.source names no source: name one", reason=Reason.INVALID_SPEC)
@@ -128,7 +129,9 @@ class FindZips:
         things, ready = previous.things or (), find_condition(previous.conditions, ConditionType.READY)
         if ready is not None and ready.reason == Reason.ORDER_FAILED:
             return Completeness.LACKING
-        if not all(importer.kept(thing.name) for thing in things if thing.result == ThingResult.IMPORTED):
+        if not all(
+            importer.has_secret(thing.name) for thing in things if thing.result == ThingResult.IMPORTED
+        ):
             return Completeness.LACKING
         failed = any(thing.result != ThingResult.IMPORTED for thing in things)
         return Completeness.PARTLY if failed else Completeness.COMPLETE
@@ -148,13 +151,15 @@ class FindZips:
             self._cloud.forget(snapshot.key)
             return Sources((Part(known),), order=order)
         try:
-            return await self._made_by_mic(snapshot, source)
+            return await self._made_by_mic(snapshot, source, importer)
         except ThingOperatorError:
             if known is not None and completeness is Completeness.PARTLY:
                 return Sources((Part(known),), order=order)
             raise
 
-    async def _made_by_mic(self, snapshot: ObjectSnapshot, source: CloudApiSource) -> Sources | InTheMaking:
+    async def _made_by_mic(
+        self, snapshot: ObjectSnapshot, source: CloudApiSource, importer: Importer
+    ) -> Sources | InTheMaking:
         account = await self._reader.account(snapshot.key.namespace, source.account_secret_name)
         # The API server's word, not ours: another replica may have ordered a moment ago.
         body = await self._client.get(BATCHES, snapshot.key)
@@ -176,6 +181,7 @@ class FindZips:
         )
         if isinstance(found, InTheMaking):
             return found
+        importer.hold(len(found.zip.content))
         digest = hashlib.sha256(found.zip.content).hexdigest()
         imported = ImportedSource(name=found.order.batch_id or "", digest=digest)
         trouble = OrderFailedError(found.zip.lacking) if found.zip.lacking else None

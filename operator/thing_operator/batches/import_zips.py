@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from thing_operator.api.thingbatch import BatchThing, ThingBatchStatus, ThingResult
 from thing_operator.batches.children import ThingFiles
 from thing_operator.batches.importer import Importer
+from thing_operator.batches.parallel import for_each
 from thing_operator.batches.sources import SourceNotFoundError, Sources
 from thing_operator.batches.status import BatchReport
-from thing_operator.batches.zips import files_kept, read_zips
+from thing_operator.batches.zips import files_found, files_in_place, read_zips, size_unpacked, things_kept
 from thing_operator.core.clock import Clock
 from thing_operator.credentials import BatchEntry
 
@@ -18,9 +20,11 @@ async def import_zips(
 ) -> BatchReport:
     """Write the children of these zips, keep those of zips that are there no more; what became of each.
 
-    Raises what the API server answers.
+    Raises what the API server answers, ArchiveRefusedError and
+    MemoryBudgetExceededError.
     """
     zips = [(part.label, part.content) for part in sources.parts if part.content is not None]
+    importer.hold(await asyncio.to_thread(size_unpacked, zips))
     # Parsing a thousand keys takes seconds of CPU: not on the loop that the sessions live on.
     entries = await asyncio.to_thread(read_zips, zips, now=clock.now())
     names = {entry.thing_name for entry in entries}
@@ -31,14 +35,13 @@ async def import_zips(
     ]
     lost: list[BatchThing] = []
     if not sources.is_whole:
-        kept, lost = await asyncio.to_thread(
-            files_kept,
+        kept, lost = things_kept(
             None if sources.is_by_children else previous,
             importer.thing_names,
-            importer.kept,
+            importer.has_secret,
             others=names,
         )
-        files += kept
+        files += await for_each(list(kept.items()), partial(_files_kept, importer))
     imported = await importer.put_all(files)
     if sources.is_whole:
         await importer.prune(names)
@@ -46,6 +49,13 @@ async def import_zips(
     ends = [entry.problem.ends_at for entry in entries if entry.problem and entry.problem.ends_at]
     report = _report(sources, [*imported, *lost, *refused], previous=previous)
     return replace(report, ends_at=min(ends, default=None))
+
+
+async def _files_kept(importer: Importer, kept: tuple[str, BatchThing | None]) -> ThingFiles:
+    name, thing = kept
+    if thing is not None:
+        return files_in_place(name, thing)
+    return await asyncio.to_thread(files_found, name, await importer.content(name))
 
 
 def _report(sources: Sources, things: list[BatchThing], *, previous: ThingBatchStatus) -> BatchReport:

@@ -1,16 +1,20 @@
 """Writing what a batch asks for: Secrets and Things made, changed or left alone, a few at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from thing_operator.api.names import THINGS
 from thing_operator.api.thingbatch import BatchThing, RetainOrDelete, ThingBatchSpec, ThingResult
 from thing_operator.batches.children import (
+    CHILD_LIMIT,
     BatchIdentity,
     Body,
+    KnownSecret,
     ThingFiles,
     changes_to,
+    has_content,
     holds,
     is_after_template,
     name_of_thing,
@@ -21,12 +25,16 @@ from thing_operator.batches.children import (
 from thing_operator.batches.parallel import for_each
 from thing_operator.batches.templates import check_templates
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.json_bytes import encode
+from thing_operator.core.memory_budget import Held, MemoryBudget
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials.names import secret_name
 from thing_operator.kube.errors import AdmissionError, ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot
+
+_PAGE = "500"
 
 
 class InTheWayError(Exception):
@@ -42,43 +50,79 @@ class Importer:
         snapshot: ObjectSnapshot,
         spec: ThingBatchSpec,
         *,
-        prefixes: tuple[str, ...] | None = None,
+        budget: MemoryBudget,
+        prefixes: tuple[str, ...] | None,
     ) -> None:
-        """``prefixes``: of labels and annotations that templates may have, None for any.
-
-        Raises TemplateNotAllowedError.
+        """``budget``: what is held for the import is on its account, until the end of the ``with`` block;
+        ``prefixes``: of labels and annotations that templates may have, None for any. Raises TemplateNotAllowedError.
         """
         check_templates(spec, prefixes=prefixes)
         self._client = client
         self._batch = BatchIdentity(snapshot.key, snapshot.uid)
         self._spec = spec
-        self._existing: dict[Resource, dict[str, Mapping[str, Any]]] = {}
+        self._held = budget.hold(Held.ZIP, snapshot.key.namespace)
+        self._secrets: dict[str, KnownSecret] = {}
+        self._things: dict[str, Mapping[str, Any]] = {}
         self._in_place = 0
 
-    async def load(self) -> None:
-        """List the children there are; raises what the API server client raises."""
-        for resource in (SECRETS, THINGS):
-            found = await self._client.list(
-                resource, namespace=self._batch.key.namespace, label_selector=self._batch.selector
-            )
-            self._existing[resource] = {body["metadata"]["name"]: body for body in found}
+    def __enter__(self) -> Self:
+        return self
 
-    def kept(self, thing_name: str) -> Mapping[str, str] | None:
-        """What the Secret of a thing holds that was imported before, None when it is not there any more."""
-        body = self._existing[SECRETS].get(secret_name(thing_name))
-        data: Mapping[str, str] | None = body.get("data") if body else None
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.release()
+
+    def hold(self, size: int) -> Callable[[int], None]:
+        """Hold so many bytes more, for as long as the import takes. Raises MemoryBudgetExceededError.
+
+        Returns a function that takes how many they are by now, for what grows.
+        """
+        before = self._held.size
+        self._held.resize(before + size)
+        return lambda now: self._held.resize(before + now)
+
+    async def load(self) -> None:
+        """List the children there are; of what Secrets hold nothing is kept.
+
+        Raises what the API server client raises, and MemoryBudgetExceededError.
+        """
+        namespace, selector = self._batch.key.namespace, self._batch.selector
+        query = {"limit": _PAGE, "labelSelector": selector}
+        pages = self._client.pages(SECRETS, namespace=namespace, query=query, metadata_only=False)
+        async for page in pages:
+            found = {body["metadata"]["name"]: KnownSecret.of(body) for body in page["items"]}
+            self.hold(sum(len(encode(each.metadata)) for each in found.values()))
+            self._secrets |= found
+        query = {"limit": _PAGE, "labelSelector": selector}
+        pages = self._client.pages(THINGS, namespace=namespace, query=query, metadata_only=True)
+        async for page in pages:
+            self.hold(len(encode(page)))
+            self._things |= {body["metadata"]["name"]: body for body in page["items"]}
+
+    def has_secret(self, thing_name: str) -> bool:
+        """Whether the Secret of a thing is there and holds something."""
+        known = self._secrets.get(secret_name(thing_name))
+        return known is not None and known.digest is not None
+
+    async def content(self, thing_name: str) -> Mapping[str, str]:
+        """What the Secret of a thing holds now, base64 as the API server has it; nothing when it is too large."""
+        name = secret_name(thing_name)
+        if self._secrets[name].too_large:
+            return {}
+        body = await self._client.get(SECRETS, ObjectKey(self._batch.key.namespace, name))
+        data: Mapping[str, str] = body.get("data") or {}
         return data
 
     @property
     def thing_names(self) -> frozenset[str]:
         """The things that have a Secret or a Thing of this batch."""
-        return self._things_with(SECRETS) | self._things_with(THINGS)
+        return self._with_secret | self._with_thing
 
     @property
     def is_whole(self) -> bool:
         """Whether every Thing of this batch has its Secret, and there is one at all."""
-        with_secret = self._things_with(SECRETS)
-        return bool(with_secret) and self._things_with(THINGS) <= with_secret
+        return bool(self._with_secret) and self._with_thing <= self._with_secret
 
     async def put(self, files: ThingFiles) -> BatchThing:
         """Have Secret and, on request, Thing of one folder as wanted; says what became of it."""
@@ -117,21 +161,22 @@ class Importer:
         """Delete the children whose thing is no longer in the zip, if the policy says so."""
         if self._spec.prune_policy is not RetainOrDelete.DELETE:
             return
-        out = [
-            (resource, body["metadata"])
-            for resource, found in self._existing.items()
-            for body in found.values()
-            if name_of_thing(body) not in keep
-        ]
+        secrets = [(SECRETS, {"metadata": known.metadata}) for known in self._secrets.values()]
+        children = [*secrets, *((THINGS, body) for body in self._things.values())]
+        out = [(resource, body["metadata"]) for resource, body in children if name_of_thing(body) not in keep]
         await for_each(out, self._delete)
 
     async def _delete(self, child: tuple[Resource, Mapping[str, Any]]) -> None:
         resource, meta = child
         await self._client.delete(resource, ObjectKey(meta["namespace"], meta["name"]), uid=meta["uid"])
 
-    def _things_with(self, resource: Resource) -> frozenset[str]:
-        found = (name_of_thing(body) for body in self._existing[resource].values())
-        return frozenset(name for name in found if name)
+    @property
+    def _with_secret(self) -> frozenset[str]:
+        return _names_of({"metadata": known.metadata} for known in self._secrets.values())
+
+    @property
+    def _with_thing(self) -> frozenset[str]:
+        return _names_of(self._things.values())
 
     async def _put_secret(self, wanted: Body) -> None:
         try:
@@ -141,17 +186,23 @@ class Importer:
             raise ConflictError(f"Secret {name} was deleted while it was being written") from None
 
     async def _create_or_change(self, wanted: Body) -> None:
-        existing = self._existing[SECRETS].get(wanted["metadata"]["name"])
+        existing = self._secrets.get(wanted["metadata"]["name"])
         if existing is None:
             try:
                 # Making it is the question whether there is one: nobody can come in between.
                 await self._client.create(SECRETS, self._batch.key.namespace, wanted)
             except ConflictError:
-                existing = await self._client.get(SECRETS, self._key(wanted))
-                self._check_owned(existing, wanted)
+                found = await self._client.get(SECRETS, self._key(wanted))
+                self._check_owned(found, wanted)
+                existing = KnownSecret.of(found)
             else:
                 return
-        if existing.get("immutable") and existing.get("data") != wanted["data"]:
+        if existing.too_large:
+            raise InTheWayError(
+                f"Secret {wanted['metadata']['name']} has {existing.too_large} bytes, more than the {CHILD_LIMIT} of a "
+                "certificate and its key: delete it, and it is created again within ten minutes"
+            )
+        if existing.immutable and not has_content(existing, wanted):
             raise InTheWayError(
                 f"Secret {wanted['metadata']['name']} is immutable and holds another certificate or key than the zip: "
                 "delete it, and it is created again within ten minutes"
@@ -167,7 +218,7 @@ class Importer:
     async def _existing_thing(self, wanted: Body) -> Mapping[str, Any] | None:
         """The Thing of that name, None when there is none; raises InTheWayError when it is another's."""
         name = wanted["metadata"]["name"]
-        existing = self._existing[THINGS].get(name)
+        existing = self._things.get(name)
         if existing is not None:
             return existing
         try:
@@ -186,3 +237,7 @@ class Importer:
 
     def _key(self, wanted: Body) -> ObjectKey:
         return ObjectKey(self._batch.key.namespace, wanted["metadata"]["name"])
+
+
+def _names_of(bodies: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(name for name in map(name_of_thing, bodies) if name)

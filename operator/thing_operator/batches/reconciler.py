@@ -15,7 +15,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import Retry, TransientError, UserError, broken_message
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.snapshot import ObjectSnapshot
 
 _POLL_INTERVAL = timedelta(seconds=5)
@@ -29,45 +29,39 @@ class BatchReconciler:
     def __init__(
         self,
         *,
-        client: ApiClient,
+        cache: ObjectCache,
+        new_importer: Callable[[ObjectSnapshot, ThingBatchSpec], Importer],
         find_zips: FindZips,
         deletion: BatchDeletion,
         publisher: BatchPublisher,
-        metadata_prefixes: tuple[str, ...] | None,
         clock: Clock,
         recheck_in: Callable[[], timedelta],
     ) -> None:
-        """``metadata_prefixes``: of labels and annotations that templates may have, None for any; ``recheck_in`` says
-        when to check again a ThingBatch with which something is amiss.
-        """
-        self._client = client
+        """``recheck_in`` says when to check again a ThingBatch with which something is amiss."""
+        self._cache = cache
+        self._new_importer = new_importer
         self._find_zips = find_zips
         self._deletion = deletion
         self._publisher = publisher
-        self._metadata_prefixes = metadata_prefixes
         self._clock = clock
         self._recheck_in = recheck_in
 
-    async def reconcile(self, snapshot: ObjectSnapshot) -> timedelta | None:
+    async def reconcile(self, key: ObjectKey) -> timedelta | None:
         """One reconcile; returns when the next one is due if nothing that is watched changes, None for never.
 
         Raises trouble that passes, to be tried again with backoff.
         """
+        snapshot = self._cache.get(key)
+        if snapshot is None:
+            self.forget(key)
+            return None
         try:
             if snapshot.deleting_since is not None:
                 return await self._end(snapshot)
             spec = snapshot.parse_spec(ThingBatchSpec)
             await self._deletion.prepare(snapshot, spec)
-            importer = Importer(self._client, snapshot, spec, prefixes=self._metadata_prefixes)
-            await importer.load()
-            found = await self._find_zips.run(snapshot, spec, importer)
-            if not isinstance(found, Sources):
-                self._fail(snapshot, Reason.PROGRESSING, found.message, order=found.order)
-                return _POLL_INTERVAL
-            previous = self._publisher.previous(snapshot)
-            report = await import_zips(found, importer, previous=previous, clock=self._clock)
-            await self._publish(snapshot, spec, found, report)
-            return self._requeue_after(report)
+            with self._new_importer(snapshot, spec) as importer:
+                return await self._import(snapshot, spec, importer)
         except SourceNotFoundError as error:
             self._fail(snapshot, error.reason, error.message)
         except UserError as error:
@@ -79,6 +73,19 @@ class BatchReconciler:
             raise
         # What MIC refuses, a right or a Secret may be mended without any notice to us.
         return self._recheck_in()
+
+    async def _import(
+        self, snapshot: ObjectSnapshot, spec: ThingBatchSpec, importer: Importer
+    ) -> timedelta | None:
+        await importer.load()
+        found = await self._find_zips.run(snapshot, spec, importer)
+        if not isinstance(found, Sources):
+            self._fail(snapshot, Reason.PROGRESSING, found.message, order=found.order)
+            return _POLL_INTERVAL
+        previous = self._publisher.previous(snapshot)
+        report = await import_zips(found, importer, previous=previous, clock=self._clock)
+        await self._publish(snapshot, spec, found, report)
+        return self._requeue_after(report)
 
     def _requeue_after(self, report: BatchReport) -> timedelta | None:
         """None when all is imported; else the slow timer, or the moment at which a certificate becomes valid."""
@@ -100,9 +107,11 @@ class BatchReconciler:
         self._fail(snapshot, Reason.PROGRESSING, message)
         return _POLL_INTERVAL
 
-    def report_broken(self, snapshot: ObjectSnapshot, error: Exception) -> None:
+    def report_broken(self, key: ObjectKey, error: Exception) -> None:
         """The reconciles of this ThingBatch go on failing unexpectedly: its status says so."""
-        self._fail(snapshot, Reason.INTERNAL_ERROR, broken_message(error))
+        snapshot = self._cache.get(key)
+        if snapshot is not None:
+            self._fail(snapshot, Reason.INTERNAL_ERROR, broken_message(error))
 
     def forget(self, key: ObjectKey) -> None:
         """The ThingBatch of this key is deleted, or is being deleted."""

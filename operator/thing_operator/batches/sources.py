@@ -1,10 +1,12 @@
 """Where a batch's zips come from: Secrets, a url in a Secret, MIC. What was imported need not be there any more."""
 
+import asyncio
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from weakref import WeakValueDictionary
 
 from thing_operator.api.thingbatch import ImportedSource, OrderStatus, SecretSource, SourceSpec
 from thing_operator.core.errors import ThingOperatorError, UserError
@@ -13,12 +15,15 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.https import HttpsClient
 from thing_operator.kube.confirm import get_confirmed
-from thing_operator.kube.errors import NotFoundError
+from thing_operator.kube.errors import InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS
 from thing_operator.mic import Account
 
 DEFAULT_URL_KEY = "url"
+
+Hold = Callable[[int], Callable[[int], None]]
+"""Counts so many bytes as held; returns a function that takes how many they are by now, for what grows."""
 
 
 class SourceNotFoundError(UserError):
@@ -63,11 +68,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SourceSecret:
-    """A Secret as it was read: only this state of it may be deleted after the import."""
+    """A Secret as it was read: only this state of it may be deleted after the import.
+
+    ``data_key`` is the key that was read of ``all_keys``.
+    """
 
     key: ObjectKey
     uid: str
     resource_version: str
+    data_key: str
+    all_keys: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +119,21 @@ class SourceReader:
     def __init__(self, client: ApiClient, https: HttpsClient) -> None:
         self._client = client
         self._https = https
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of downloads, by namespace."""
 
     async def zips(
-        self, namespace: str, wanted: tuple[SecretSource, ...], *, before: tuple[ImportedSource, ...]
+        self,
+        namespace: str,
+        wanted: tuple[SecretSource, ...],
+        *,
+        before: tuple[ImportedSource, ...],
+        hold: Hold,
     ) -> Sources:
-        """The zips in Secrets. Raises SourceNotFoundError when none of them is there or ever was."""
+        """The zips in Secrets, whose bytes ``hold`` counts.
+
+        Raises SourceNotFoundError when none of them is there or ever was, and MemoryBudgetExceededError.
+        """
         parts: list[Part] = []
         secrets: list[SourceSecret] = []
         missing: list[SourceNotFoundError] = []
@@ -129,13 +149,13 @@ class SourceReader:
                 else:
                     parts.append(Part(known))
                 continue
+            hold(len(content))
             digest = hashlib.sha256(content).hexdigest()
             parts.append(Part(ImportedSource(name=source.name, key=source.key, digest=digest), content))
             secrets.append(secret)
         if not parts:
             raise _all_of(missing)
-        unique = {each.key: each for each in secrets}
-        return Sources(tuple(parts), tuple(unique.values()), trouble=_all_of(missing) if missing else None)
+        return Sources(tuple(parts), tuple(secrets), trouble=_all_of(missing) if missing else None)
 
     async def from_url(
         self,
@@ -145,8 +165,10 @@ class SourceReader:
         key: str,
         before: tuple[ImportedSource, ...],
         completeness: Completeness,
+        hold: Hold,
     ) -> Sources:
-        """The zip behind a url; not fetched again as long as the url is the same and nothing is lacking.
+        """The zip behind a url, whose bytes ``hold`` counts; not fetched again as long as the url is the same and
+        nothing is lacking.
 
         Where only what could not be imported is lacking, a zip that is to be had no more is no error.
         """
@@ -162,7 +184,7 @@ class SourceReader:
         if same is not None and completeness is Completeness.COMPLETE:
             return Sources((Part(same),), (secret,))
         try:
-            content = await self._https.download(value.decode("latin-1"), limit=DEFAULT_LIMITS.archive)
+            content = await self._download(namespace, value.decode("latin-1"), hold)
         except ThingOperatorError:
             if same is not None and completeness is Completeness.PARTLY:
                 return Sources((Part(same),), (secret,))
@@ -171,10 +193,37 @@ class SourceReader:
         imported = ImportedSource(name=secret_name, key=key, digest=digest, url_digest=url_digest)
         return Sources((Part(imported, content),), (secret,))
 
+    async def _download(self, namespace: str, url: str, hold: Hold) -> bytes:
+        """One download of a namespace at a time: what hangs holds up nobody else's, and is held in memory once."""
+        turn = self._turns.setdefault(namespace, asyncio.Lock())
+        async with turn:
+            return await self._https.download(url, limit=DEFAULT_LIMITS.archive, on_size=hold(0))
+
     async def remove(self, secrets: Iterable[SourceSecret]) -> None:
-        """Delete these Secrets, each only in the state in which it was read."""
+        """Delete these Secrets, or of one that holds more than zips the zips; each only in the state in which it was
+        read.
+        """
+        keys: dict[ObjectKey, set[str]] = {}
+        read = {secret.key: secret for secret in secrets}
         for secret in secrets:
-            await self._client.delete(SECRETS, secret.key, uid=secret.uid, version=secret.resource_version)
+            keys.setdefault(secret.key, set()).add(secret.data_key)
+        for key, secret in read.items():
+            if secret.all_keys <= keys[key]:
+                await self._client.delete(SECRETS, key, uid=secret.uid, version=secret.resource_version)
+            else:
+                await self._remove_keys(secret, keys[key])
+
+    async def _remove_keys(self, secret: SourceSecret, keys: Iterable[str]) -> None:
+        tests = {"uid": secret.uid, "resourceVersion": secret.resource_version}
+        operations = [
+            *({"op": "test", "path": f"/metadata/{name}", "value": value} for name, value in tests.items()),
+            *({"op": "remove", "path": f"/data/{key}"} for key in sorted(keys)),
+        ]
+        try:
+            await self._client.json_patch(SECRETS, secret.key, operations)
+        except (NotFoundError, InvalidObjectError):
+            # It is deleted, or was changed since: then it is read again.
+            return
 
     async def account(self, namespace: str, secret_name: str) -> Account:
         """User name and password of a MIC account. Raises SourceNotFoundError."""
@@ -198,5 +247,5 @@ class SourceReader:
             raise SourceNotFoundError(f"Secret {name} has {there}, and not {key} with something in it")
         meta = secret["metadata"]
         return base64.b64decode(data[key]), SourceSecret(
-            ObjectKey(namespace, name), meta["uid"], meta["resourceVersion"]
+            ObjectKey(namespace, name), meta["uid"], meta["resourceVersion"], key, frozenset(data)
         )

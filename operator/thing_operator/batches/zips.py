@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import datetime
 
 from thing_operator.api.thingbatch import BatchThing, ThingBatchStatus, ThingResult
@@ -15,6 +16,7 @@ from thing_operator.credentials import (
     FolderProblem,
     read_batch,
 )
+from thing_operator.credentials.archive import DEFAULT_LIMITS, Limits, open_archive
 from thing_operator.credentials.certificates import parse_certificate
 
 
@@ -39,14 +41,32 @@ def read_zips(zips: Iterable[tuple[str, bytes]], *, now: datetime) -> list[Batch
     return [found[name] for name in sorted(found)]
 
 
-def files_kept(
+def size_unpacked(zips: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_LIMITS) -> int:
+    """Bytes that the zips of a batch unpack to, those aside that :func:`read_zips` refuses.
+
+    Raises ArchiveRefusedError where they are more than one zip may have: there is no more memory for many.
+    """
+    total = 0
+    for _, data in zips:
+        with suppress(ArchiveRefusedError):
+            total += sum(entry.size for entry in open_archive(data, limits=limits).files)
+    if total > limits.total:
+        raise ArchiveRefusedError(
+            f"the zips of the batch unpack to {total} bytes, more than the {limits.total} of a batch: make several "
+            "ThingBatches of them"
+        )
+    return total
+
+
+def things_kept(
     previous: ThingBatchStatus | None,
     there: AbstractSet[str],
-    content_of: Callable[[str], Mapping[str, str] | None],
+    has_secret: Callable[[str], bool],
     *,
     others: AbstractSet[str],
-) -> tuple[list[ThingFiles], list[BatchThing]]:
-    """The things of an earlier import whose zip is not there any more: their files, and those that have none.
+) -> tuple[dict[str, BatchThing | None], list[BatchThing]]:
+    """The things of an earlier import whose zip is not there any more, with what status says of those that have their
+    Secret, and the ones without it.
 
     ``previous`` is None when status does not know them. ``there`` are the things that have a Secret or a Thing,
     ``others`` those that are in a zip now.
@@ -55,26 +75,31 @@ def files_kept(
     # Where status could not hold all of them, or was lost, every child of the batch counts.
     is_known = previous is not None and previous.things is not None and len(listed) == (previous.total or 0)
     rest = set() if is_known else there - listed.keys()
-    files, lost = [], []
+    kept: dict[str, BatchThing | None] = {}
+    lost: list[BatchThing] = []
     for name in sorted((listed.keys() | rest) - others):
-        thing, data = listed.get(name), content_of(name)
+        thing = listed.get(name)
         if thing is not None and thing.result != ThingResult.IMPORTED:
             lost.append(thing)
-        elif data is None:
+        elif not has_secret(name):
             lost.append(_without_secret(name))
         else:
-            files.append(_files(name, data, thing))
-    return files, lost
+            kept[name] = thing
+    return kept, lost
 
 
-def _files(name: str, data: Mapping[str, str], thing: BatchThing | None) -> ThingFiles:
-    if thing is not None:
-        return ThingFiles(name, data, thing.fingerprint, thing.not_after, thing.message)
+def files_in_place(name: str, thing: BatchThing) -> ThingFiles:
+    """The files of a thing that status knows: its Secret has them."""
+    return ThingFiles(name, None, thing.fingerprint, thing.not_after, thing.message)
+
+
+def files_found(name: str, data: Mapping[str, str]) -> ThingFiles:
+    """The files of a thing that status does not know, by what its Secret holds."""
     try:
         certificate = parse_certificate(base64.b64decode(data.get("tls.crt", "")))
     except CredentialsError as error:
-        return ThingFiles(name, data, None, None, error.message)
-    return ThingFiles(name, data, certificate.fingerprint, certificate.not_after)
+        return ThingFiles(name, None, None, None, error.message)
+    return ThingFiles(name, None, certificate.fingerprint, certificate.not_after)
 
 
 def _without_secret(name: str) -> BatchThing:

@@ -7,7 +7,7 @@ who asks. What the library says of an error is not repeated, since it quotes the
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,6 +36,9 @@ _CONNECT_SECONDS = 10.0
 _REQUEST_SECONDS = 40.0
 """API Gateway itself gives up after 29 s."""
 _DOWNLOAD_SECONDS = 120.0
+_PATIENCE_SECONDS = 15.0
+_LEAST_BYTES = 16 * 1024
+"""In that time: at this rate, a batch of a hundred things takes as long as a download may."""
 _REDIRECTS = 3
 _CHUNK = 64 * 1024
 _ANSWER_LIMIT = 4 * 1024 * 1024
@@ -74,21 +77,36 @@ class HttpsClient:
         self._ca_setting = ca_setting
         self._context: ssl.SSLContext | None = None
 
-    async def download(self, url: str, *, limit: int, seconds: float = _DOWNLOAD_SECONDS) -> bytes:
+    async def download(
+        self,
+        url: str,
+        *,
+        limit: int,
+        seconds: float = _DOWNLOAD_SECONDS,
+        patience: float = _PATIENCE_SECONDS,
+        on_size: Callable[[int], None] = lambda _size: None,
+    ) -> bytes:
         """The file at an address, of at most ``limit`` bytes, within so many seconds.
+
+        ``on_size`` is called with the bytes received so far; what it raises ends the download. So does a host that
+        sends less than 16 KiB in any 15 seconds (``patience``): a batch waits for it, and those behind it.
 
         Raises UrlNotAllowedError, UrlExpiredError, DownloadRefusedError or DownloadFailedError.
         """
         target = self.rules.parse(url)
         try:
-            async with asyncio.timeout(seconds), self._session() as session:
+            async with asyncio.timeout(seconds), self._session(silence=patience) as session:
                 for _ in range(_REDIRECTS + 1):
-                    found = await self._get(session, target, limit=limit)
+                    found = await self._get(session, target, limit=limit, pace=_Pace(patience, on_size))
                     if isinstance(found, bytes):
                         return found
                     target = found
         except aiohttp.ConnectionTimeoutError as error:  # a TimeoutError as well, and of another time
             raise DownloadFailedError(f"{target.host} cannot be reached: {self._in_words(error)}") from None
+        except (aiohttp.SocketTimeoutError, _TooSlowError):
+            raise DownloadFailedError(
+                f"{target.host} sends next to nothing: less than {_LEAST_BYTES} bytes in {patience:.0f} s"
+            ) from None
         except TimeoutError:
             raise DownloadFailedError(f"{target.host} did not send the zip within {seconds:.0f} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -126,7 +144,9 @@ class HttpsClient:
             )
         return Answer(status, _json(content))
 
-    async def _get(self, session: aiohttp.ClientSession, url: URL, *, limit: int) -> bytes | URL:
+    async def _get(
+        self, session: aiohttp.ClientSession, url: URL, *, limit: int, pace: "_Pace"
+    ) -> bytes | URL:
         """The file, or where it has moved to."""
         headers = {"Accept-Encoding": "identity"}
         async with session.get(url, headers=headers, allow_redirects=False) as response:
@@ -137,7 +157,7 @@ class HttpsClient:
             if response.status != 200:
                 refusal = await response.content.read(_REFUSAL_LIMIT)
                 raise _refusal(url, status=response.status, said=refusal)
-            content = await _read(response, limit=limit)
+            content = await _read(response, limit=limit, pace=pace)
             if content is None:
                 raise DownloadRefusedError(
                     f"{url.host} sends more than the {limit} bytes that a batch can have: split the batch"
@@ -145,7 +165,7 @@ class HttpsClient:
             return content
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+    async def _session(self, *, silence: float | None = None) -> AsyncIterator[aiohttp.ClientSession]:
         if self._context is None:
             # Reading the system's roots takes tens of milliseconds.
             self._context = await asyncio.to_thread(_context, self._ca_file, self._ca_setting)
@@ -155,7 +175,7 @@ class HttpsClient:
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence),
                 trust_env=False,
             ) as session:
                 yield session
@@ -177,6 +197,29 @@ class HttpsClient:
                 return "it took too long"
             case _:
                 return class_in_words(error)
+
+
+class _TooSlowError(Exception):
+    """Somebody waits for more than comes."""
+
+
+class _Pace:
+    """Watches that a download goes on: at least ``_LEAST_BYTES`` in each stretch of ``patience`` seconds."""
+
+    def __init__(self, patience: float, on_size: Callable[[int], None]) -> None:
+        self._patience = patience
+        self._on_size = on_size
+        self._clock = asyncio.get_running_loop().time
+        self._since, self._before = self._clock(), 0
+
+    def received(self, size: int) -> None:
+        """So many bytes by now. Raises _TooSlowError, and what ``on_size`` raises."""
+        self._on_size(size)
+        now = self._clock()
+        if now - self._since >= self._patience:
+            if size - self._before < _LEAST_BYTES:
+                raise _TooSlowError
+            self._since, self._before = now, size
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -222,12 +265,14 @@ def _context(ca_file: Path | None, ca_setting: str) -> ssl.SSLContext:
     raise UserError(f"{ca_setting} {ca_file} cannot be used: {found}", reason=Reason.INVALID_SETTINGS)
 
 
-async def _read(response: aiohttp.ClientResponse, *, limit: int) -> bytes | None:
-    """The body, if it has at most ``limit`` bytes, else None."""
+async def _read(response: aiohttp.ClientResponse, *, limit: int, pace: "_Pace | None" = None) -> bytes | None:
+    """The body, if it has at most ``limit`` bytes, else None. Raises what ``pace`` raises."""
     content = bytearray()
     if (response.content_length or 0) <= limit:
         async for chunk in response.content.iter_chunked(_CHUNK):
             content += chunk
+            if pace is not None:
+                pace.received(len(content))
             if len(content) > limit:
                 break
         else:

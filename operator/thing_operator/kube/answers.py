@@ -15,11 +15,13 @@ async def read_within(response: aiohttp.ClientResponse, *, limit: int | None) ->
     if limit is None:
         return await response.read()
     content = bytearray()
-    async for piece in response.content.iter_any():
-        content += piece
-        if len(content) > limit:
-            response.close()
-            return None
+    # Leaving the block gives a connection back that was read to its end, and closes any other.
+    async with response:
+        async for piece in response.content.iter_any():
+            content += piece
+            if len(content) > limit:
+                response.close()
+                return None
     return bytes(content)
 
 
@@ -27,13 +29,8 @@ async def refusal_of(
     response: aiohttp.ClientResponse, *, action: str, sent: Body | Operations | None
 ) -> ThingOperatorError:
     """The error of an answer that says no; ``action`` says what was asked, ``sent`` is the request's body."""
-    error = refusal(
-        response.status,
-        await response.read(),
-        action=action,
-        phrase=response.reason or "",
-        sent=sent,
-    )
+    content, phrase = await response.read(), response.reason or ""
+    error = refusal(response.status, content, action=action, phrase=phrase, sent=sent)
     if isinstance(error, ThrottledError):
         after = response.headers.get("Retry-After", "")
         error.retry_after = timedelta(seconds=int(after) if after.isdecimal() else 0)

@@ -1,17 +1,29 @@
 """The objects of one kind as the watch showed them last, and which of them refer to which Secret."""
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
+from thing_operator.core.memory_budget import Held, Holding, MemoryBudget, MemoryBudgetExceededError
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.snapshot import ObjectSnapshot
 
+_UNCOUNTED: Final = 4096
+"""Bytes of a spec that nobody accounts for: nearly all have fewer, and what they need is planned by their number."""
+
 
 class ObjectCache:
-    """Snapshots by key, and an index from Secret to the objects that refer to it."""
+    """Snapshots by key, and an index from Secret to the objects that refer to it.
 
-    def __init__(self) -> None:
+    Large specs are on the account of ``budget``, None for one without an end: a spec that it has no room for is left
+    out of its snapshot.
+    """
+
+    def __init__(self, budget: MemoryBudget | None = None) -> None:
+        self.budget = budget or MemoryBudget(sys.maxsize)
+        self._holdings: dict[ObjectKey, Holding] = {}
         self._snapshots: dict[ObjectKey, ObjectSnapshot] = {}
         self._secrets_of: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
         self._referrers_of: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
@@ -28,9 +40,22 @@ class ObjectCache:
 
     def put(self, snapshot: ObjectSnapshot) -> bool:
         """Keep a snapshot; returns whether it differs from the one kept so far."""
+        snapshot = self._within_budget(snapshot)
         before = self._snapshots.get(snapshot.key)
         self._snapshots[snapshot.key] = snapshot
         return before != snapshot
+
+    def _within_budget(self, snapshot: ObjectSnapshot) -> ObjectSnapshot:
+        size, holding = len(snapshot.spec), self._holdings.pop(snapshot.key, None)
+        if size <= _UNCOUNTED:
+            return snapshot
+        holding = holding or self.budget.hold(Held.SPEC, snapshot.key.namespace)
+        try:
+            holding.resize(size)
+        except MemoryBudgetExceededError as error:
+            return replace(snapshot, spec=b"", left_out=size, shut_out=error.message)
+        self._holdings[snapshot.key] = holding
+        return snapshot
 
     def forget_versions(self, namespace: str | None) -> None:
         """Have whatever comes next of a namespace (None: of all) count as newer than what is kept."""
@@ -41,6 +66,7 @@ class ObjectCache:
     def remove(self, key: ObjectKey) -> None:
         """Forget an object that is deleted."""
         self._snapshots.pop(key, None)
+        self._holdings.pop(key, None)
 
     def index_secrets(self, key: ObjectKey, secrets: Iterable[ObjectKey]) -> None:
         """Note which Secrets an object refers to; none takes it from the index."""

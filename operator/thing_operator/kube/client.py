@@ -21,6 +21,7 @@ from yarl import URL
 from thing_operator.api import names
 from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.page_size import MOST_OBJECTS, PageSize
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.answers import read_within, refusal_of
 from thing_operator.kube.contact import Contact
@@ -34,7 +35,6 @@ from thing_operator.kube.errors import (
 )
 from thing_operator.kube.login import Login, Logins, read_login
 from thing_operator.kube.outage import NOT_THE_API_SERVER, is_of_tls, words_of
-from thing_operator.kube.page_size import MOST_OBJECTS, PageSize
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
 from thing_operator.kube.watch_events import ERROR, read_event, trouble_of
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
+from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.resource import ObjectKey, Resource, namespace_of
 from thing_operator.core.work_queue import WorkQueue
 from thing_operator.kube.cache import ObjectCache
@@ -41,6 +42,7 @@ class Controller:
         writer: StatusWriter,
         on_reconciled: Reconciled,
         on_broken: Broken,
+        budget: MemoryBudget,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -48,7 +50,7 @@ class Controller:
         a time, see WorkQueue; ``rng`` spaces the tries of those that failed.
         """
         self.name = name
-        self.cache = ObjectCache()
+        self.cache = ObjectCache(budget)
         self.queue: WorkQueue[ObjectKey] = WorkQueue(
             reconcile,
             name=f"queue of {name}",

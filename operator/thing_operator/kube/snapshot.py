@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from thing_operator.core.errors import UserError
 from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.memory_budget import MemoryBudgetExceededError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.history import version_number
@@ -38,7 +39,7 @@ class ObjectSnapshot:
     ``spec`` is JSON, which takes a fifth of the memory of its objects; parsed when a reconcile needs it.
     ``version`` is the resource version as a number, None for one that is none or does not count any more; it says
     which of two is the newer one, and not whether they differ. ``left_out``: bytes of a spec beyond SPEC_LIMIT, in
-    whose place ``spec`` is empty.
+    whose place ``spec`` is empty, or of one that the memory budget has no room for, which ``shut_out`` says.
     """
 
     key: ObjectKey
@@ -50,6 +51,7 @@ class ObjectSnapshot:
     spec: bytes
     version: int | None = field(default=None, compare=False)
     left_out: int = 0
+    shut_out: str = field(default="", compare=False)
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
@@ -71,7 +73,11 @@ class ObjectSnapshot:
         )
 
     def parse_spec(self, model: type[Spec]) -> Spec:
-        """The spec as its kind's model; raises InvalidSpecError, which names the field, and SpecTooLargeError."""
+        """The spec as its kind's model; raises InvalidSpecError, which names the field, SpecTooLargeError, and
+        MemoryBudgetExceededError.
+        """
+        if self.shut_out:
+            raise MemoryBudgetExceededError(self.shut_out)
         if self.left_out:
             raise SpecTooLargeError(
                 f"spec has {self.left_out} bytes as JSON, more than the {SPEC_LIMIT} that are read: make it smaller"

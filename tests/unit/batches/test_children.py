@@ -25,22 +25,26 @@ from thing_operator.api.thingbatch import (
     UrlSource,
 )
 from thing_operator.batches.children import (
+    CHILD_LIMIT,
     BatchIdentity,
+    KnownSecret,
     ThingFiles,
     changes_to,
+    has_content,
     holds,
     name_of_thing,
     secret_body,
 )
 from thing_operator.batches.sources import Part, SourceNotFoundError, Sources, of_children
-from thing_operator.batches.zips import files_kept
+from thing_operator.batches.zips import files_found, things_kept
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials.certificates import parse_certificate
 
 PAIR = ec_pair()
 BATCH = BatchIdentity(ObjectKey("ns", "b"), "uid-of-b")
 ZIP = SecretSource(name="zip", key="batch.zip")
-FILES = {"tls.crt": base64.b64encode(PAIR.certificate).decode(), "tls.key": "a2V5"}
+FILES = {"tls.crt": PAIR.certificate, "tls.key": b"key"}
+STORED = {name: base64.b64encode(content).decode() for name, content in FILES.items()}
 DELETE = ThingBatchSpec.model_validate({"source": {}, "deletionPolicy": "Delete"})
 RETAIN = ThingBatchSpec.model_validate({"source": {}})
 
@@ -53,11 +57,12 @@ def as_stored(spec: ThingBatchSpec, **metadata: Any) -> dict[str, Any]:
 def patched(existing: Mapping[str, Any], spec: ThingBatchSpec) -> dict[str, Any]:
     """What is left of an existing Secret after the import; a patch that changes nothing else is asked for once."""
     wanted = secret_body(BATCH, spec, ThingFiles("one", FILES, None, None))
-    assert not holds(existing, wanted)
-    values = {each["path"]: each["value"] for each in changes_to(existing, wanted) if each["op"] == "add"}
+    known = KnownSecret.of(existing)
+    assert not holds(known, wanted)
+    values = {each["path"]: each["value"] for each in changes_to(known, wanted) if each["op"] == "add"}
     meta = {name: values[f"/metadata/{name}"] for name in ("labels", "annotations", "ownerReferences")}
     after = {**existing, "data": values["/data"], "metadata": {**existing["metadata"], **meta}}
-    assert holds(after, wanted)
+    assert holds(KnownSecret.of(after), wanted)
     return after
 
 
@@ -84,7 +89,7 @@ def test_a_batch_is_no_owner_any_more_and_others_may_be(version: str, kind: str,
     owner = {"apiVersion": version, "kind": kind, "name": "b", "uid": "of-before"}
     existing = as_stored(RETAIN, ownerReferences=[owner])
     wanted = secret_body(BATCH, RETAIN, ThingFiles("one", FILES, None, None))
-    assert holds(existing, wanted) == stays
+    assert holds(KnownSecret.of(existing), wanted) == stays
     if not stays:
         assert patched(existing, RETAIN)["metadata"]["ownerReferences"] == []
 
@@ -103,12 +108,12 @@ def test_a_child_says_what_it_is_for(meta: Any, spec: Any, name: str | None) -> 
 
 
 def test_without_status_every_child_counts_and_the_missing_ones_are_named() -> None:
-    files, lost = files_kept(None, {"one", "two", "three"}, {"one": FILES, "two": {}}.get, others={"one"})
-    assert [(each.thing_name, each.fingerprint) for each in files] == [("two", None)]
-    assert files[0].note
+    kept, lost = things_kept(None, {"one", "two", "three"}, {"one", "two"}.__contains__, others={"one"})
+    assert kept == {"two": None}
     assert [(each.name, each.result) for each in lost] == [("three", ThingResult.INVALID)]
-    (only,), _ = files_kept(None, {"one"}, {"one": FILES}.get, others=set())
-    assert only.fingerprint == parse_certificate(PAIR.certificate).fingerprint
+    found = files_found("one", STORED)
+    assert found.fingerprint == parse_certificate(PAIR.certificate).fingerprint
+    assert (files_found("two", {}).fingerprint, bool(files_found("two", {}).note)) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +128,41 @@ def test_without_status_every_child_counts_and_the_missing_ones_are_named() -> N
 def test_what_has_left_the_batch_counts_only_where_status_does_not_know(
     status: ThingBatchStatus, counted: list[str]
 ) -> None:
-    files, lost = files_kept(status, {"one", "left"}, {"one": FILES, "left": FILES}.get, others=set())
-    assert ([each.thing_name for each in files], lost) == (counted, [])
+    kept, lost = things_kept(status, {"one", "left"}, {"one", "left"}.__contains__, others=set())
+    assert (list(kept), lost) == (counted, [])
+
+
+def test_of_a_secret_no_more_is_kept_than_tells_whether_it_is_as_wanted() -> None:
+    known = KnownSecret.of(as_stored(RETAIN))
+    assert STORED["tls.crt"] not in str(known)
+    wanted = secret_body(BATCH, RETAIN, ThingFiles("one", FILES, None, None))
+    assert holds(known, wanted)
+    assert holds(known, secret_body(BATCH, RETAIN, ThingFiles("one", None, None, None)))
+    for other in (
+        {"tls.crt": b"other", "tls.key": b"key"},
+        {"tls.crt": PAIR.certificate},
+        FILES | {"x": b""},
+    ):
+        assert not has_content(known, secret_body(BATCH, RETAIN, ThingFiles("one", other, None, None)))
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"data": {"x": "x" * 100 * CHILD_LIMIT}},
+        {"metadata": {"annotations": {"x": "x" * 100 * CHILD_LIMIT}}},
+        {"metadata": {"labels": {"x": "x" * 100 * CHILD_LIMIT}}},
+    ],
+)
+def test_of_a_secret_that_is_too_large_no_more_is_kept_than_whose_it_is(large: dict[str, Any]) -> None:
+    body = as_stored(RETAIN)
+    metadata = body["metadata"]
+    for part, value in large.get("metadata", {}).items():
+        metadata |= {part: metadata[part] | value}
+    known = KnownSecret.of(body | {"metadata": metadata, "data": large.get("data", STORED)})
+    assert known.too_large > 100 * CHILD_LIMIT
+    assert len(str(known)) < 1000
+    assert name_of_thing({"metadata": known.metadata}) == "one"
 
 
 def test_a_source_that_is_known_by_its_children_has_no_digest() -> None:

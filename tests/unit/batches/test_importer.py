@@ -1,6 +1,6 @@
 """What one failing child of a ThingBatch means for the others; tests/api/test_batch_import.py writes real ones."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import pytest
@@ -9,8 +9,9 @@ from tests.support.pki import NOW, ec_pairs
 
 from thing_operator.api.names import THINGS
 from thing_operator.api.thingbatch import ThingBatchSpec
-from thing_operator.batches.children import ThingFiles
+from thing_operator.batches.children import CHILD_LIMIT, ThingFiles
 from thing_operator.batches.importer import Importer
+from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials import check_pair
 from thing_operator.kube.errors import ApiUnavailableError, ConflictError, ForbiddenError
@@ -30,6 +31,7 @@ BATCH = ObjectSnapshot(
 SPEC = ThingBatchSpec.model_validate(
     {"source": {"secrets": [{"name": "zip", "key": "batch.zip"}]}, "prunePolicy": "Delete"}
 )
+BUDGET = MemoryBudget(1 << 26)
 (PAIR,) = ec_pairs(1)
 CREDENTIALS = check_pair(PAIR.certificate, PAIR.private_key, now=NOW)
 
@@ -42,8 +44,8 @@ class ChildStore(FakeClient):
         self.asked: list[str] = []
         self.secrets: dict[str, Body] = {}
 
-    async def list(self, resource: Resource, **_: Any) -> list[dict[str, Any]]:
-        return [dict(body) for body in self.secrets.values()] if resource is SECRETS else []
+    async def pages(self, resource: Resource, **_: Any) -> AsyncGenerator[dict[str, Any], None]:
+        yield {"items": [dict(body) for body in self.secrets.values()] if resource is SECRETS else []}
 
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
         assert resource is SECRETS, THINGS
@@ -68,7 +70,7 @@ def files(count: int) -> list[ThingFiles]:
 
 
 async def importer(store: ChildStore) -> Importer:
-    made = Importer(store, BATCH, SPEC)
+    made = Importer(store, BATCH, SPEC, budget=BUDGET, prefixes=None)
     await made.load()
     return made
 
@@ -106,3 +108,27 @@ async def test_one_that_cannot_be_pruned_keeps_no_other() -> None:
     with pytest.raises(ApiUnavailableError, match="500 for t00"):
         await (await importer(store)).prune({"t11"})
     assert sorted(store.secrets) == ["thing-t00", "thing-t11"]
+
+
+async def test_a_child_that_is_too_large_is_left_alone_and_named() -> None:
+    store = ChildStore()
+    await (await importer(store)).put_all(files(3))
+    store.secrets["thing-t01"] = {**store.secrets["thing-t01"], "data": {"x": "x" * CHILD_LIMIT}}
+    store.asked.clear()
+    done = await (await importer(store)).put_all(files(3))
+    assert [each.result for each in done] == ["Imported", "Conflict", "Imported"]
+    assert "thing-t01 has" in str(done[1].message)
+    assert "delete it" in str(done[1].message)
+    assert store.asked == []
+
+
+async def test_children_beyond_the_budget_are_not_held() -> None:
+    store = ChildStore()
+    await (await importer(store)).put_all(files(3))
+    small = MemoryBudget(1000)
+    with Importer(store, BATCH, SPEC, budget=small, prefixes=None) as made:
+        with pytest.raises(MemoryBudgetExceededError):
+            await made.load()
+        made.hold(100)
+        assert small.used[Held.ZIP] == 100
+    assert small.used[Held.ZIP] == 0

@@ -210,7 +210,7 @@ class Downloads(HttpsClient):
         super().__init__(hosts=())
         self.zips = zips
 
-    async def download(self, url: str, *, limit: int, seconds: float = 0) -> bytes:
+    async def download(self, url: str, *, limit: int, **_: Any) -> bytes:
         if url not in self.zips:
             raise UrlExpiredError("the url has expired")
         return self.zips[url]

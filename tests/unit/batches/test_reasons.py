@@ -3,9 +3,10 @@
 import base64
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from thing_operator.batches.cloud_source import CloudSource, InTheMaking, Ordere
 from thing_operator.batches.deletion import BatchDeletion
 from thing_operator.batches.fetch import FetchedZip
 from thing_operator.batches.find_zips import FindZips
+from thing_operator.batches.importer import Importer
 from thing_operator.batches.order import OrderFailedError, OrderUnknownError
 from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.reconciler import BatchReconciler
@@ -28,6 +30,7 @@ from thing_operator.batches.sources import SourceReader
 from thing_operator.core.backoff import RECHECK
 from thing_operator.core.errors import Retry, ThingOperatorError
 from thing_operator.core.json_bytes import encode
+from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.reason_table import Carrier, explanations
 from thing_operator.core.reasons import EventType, Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
@@ -77,6 +80,7 @@ def zipped(**folders: Mapping[str, bytes]) -> bytes:
     return file.getvalue()
 
 
+ROOM = 1 << 26
 GOOD = zipped(one=ec_pair().files)
 MIXED = zipped(one=ec_pair().files, other={"cert.pem": b"", "privkey.pem": b""})
 OF_AN_EARLIER_IMPORT: dict[str, Any] = {
@@ -109,19 +113,14 @@ class ApiServer(FakeClient):
         if verb in self.errors:
             raise self.errors[verb]
 
-    async def list(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None = None,
-        label_selector: str | None = None,
-        metadata_only: bool = False,
-        page_size: int = 500,
-    ) -> list[dict[str, Any]]:
+    async def pages(
+        self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
+    ) -> AsyncGenerator[dict[str, Any], None]:
         self._answer("list")
-        if resource is not SECRETS:
-            return []
-        return [OF_AN_EARLIER_IMPORT] if "patch" in self.errors else list(self.made.values())
+        found: list[dict[str, Any]] = []
+        if resource is SECRETS:
+            found = [OF_AN_EARLIER_IMPORT] if "patch" in self.errors else list(self.made.values())
+        yield {"metadata": {}, "items": found}
 
     async def get(
         self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
@@ -192,6 +191,7 @@ class BatchCase:
     ca_file: Path | None = None
     download: Callable[..., Any] | None = None
     cloud: Callable[..., Any] | None = None
+    budget: int = ROOM
 
 
 STALLED, RECONCILING = ConditionType.STALLED, ConditionType.RECONCILING
@@ -232,6 +232,8 @@ def sources() -> Iterator[BatchCase]:
     yield BatchCase(Reason.SPEC_TOO_LARGE, STALLED, spec=FROM_SECRET | {"long": "x" * SPEC_LIMIT})
     owned = {"secretTemplate": {"metadata": {"labels": {"owner": "helm"}}}}
     yield BatchCase(Reason.INVALID_SPEC, STALLED, "label of others", spec=FROM_SECRET | owned)
+    yield BatchCase(Reason.MEMORY_BUDGET_EXCEEDED, STALLED, "zips", budget=len(GOOD))
+    yield BatchCase(Reason.MEMORY_BUDGET_EXCEEDED, STALLED, "unpacked", budget=3 * len(GOOD))
     yield BatchCase(Reason.INVALID_SPEC, STALLED, "no source", spec={"source": {}})
     yield BatchCase(Reason.INVALID_SPEC, STALLED, "not of the CRD", spec={"source": 1})
     yield BatchCase(Reason.URL_NOT_ALLOWED, STALLED, spec=FROM_URL, url="http://zips.example.com/batch.zip")
@@ -295,6 +297,8 @@ async def reconciled(case: BatchCase, writer: Writer | None = None) -> Seen:
     def record_event(_snapshot: ObjectSnapshot, reason: Reason, _message: str) -> None:
         events.append(reason)
 
+    cache = ObjectCache(MemoryBudget(case.budget))
+    cache.put(snapshot)
     https = HttpsClient(hosts=("zips.example.com",), ca_file=case.ca_file)
     if case.download is not None:
         https.download = case.download  # type: ignore[method-assign]
@@ -308,23 +312,23 @@ async def reconciled(case: BatchCase, writer: Writer | None = None) -> Seen:
     )
     find_zips = FindZips(
         client=client,
-        cache=ObjectCache(),
+        cache=cache,
         reader=SourceReader(client, https),
         cloud=cloud,
         publisher=publisher,
     )
     reconciler = BatchReconciler(
-        client=client,
+        cache=cache,
+        new_importer=partial(Importer, client, budget=cache.budget, prefixes=("example.com/", "team")),
         find_zips=find_zips,
         deletion=BatchDeletion(client, clock=clock),
         publisher=publisher,
-        metadata_prefixes=("example.com/", "team"),
         clock=clock,
         recheck_in=lambda: RECHECK,
     )
     error = again = None
     try:
-        again = await reconciler.reconcile(snapshot)
+        again = await reconciler.reconcile(KEY)
     except ThingOperatorError as raised:
         error = raised
     return Seen(publisher.previous(snapshot), events, error, again)
@@ -352,6 +356,7 @@ async def test_a_batch_says_what_is_the_matter(case: BatchCase) -> None:
 
 
 MENDED: dict[str, Any] = {
+    "budget": ROOM,
     "zip_file": GOOD,
     "url": "https://zips.example.com/batch.zip",
     "errors": {},

@@ -12,6 +12,7 @@ from tests.support.https_site import Site, hang_up
 from tests.support.pki import Authority, ec_pair
 
 from thing_operator.core.errors import ThingOperatorError, UserError
+from thing_operator.core.reasons import Reason
 from thing_operator.download.errors import (
     DownloadFailedError,
     DownloadRefusedError,
@@ -324,3 +325,35 @@ class TestCall:
     async def test_what_is_no_json(self, site: Site, https: HttpsClient, body: bytes) -> None:
         site.says("/", web.Response(body=body))
         assert (await https.call("GET", site.url("/"))).body is None
+
+
+@pytest.mark.parametrize("pieces", [[], [b"x"] * 100, [b"x" * 1000]])
+async def test_a_host_that_sends_next_to_nothing_is_not_waited_for(
+    site: Site, https: HttpsClient, pieces: list[bytes]
+) -> None:
+    async def trickle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            await asyncio.sleep(0.05)
+        await asyncio.Event().wait()
+        return response
+
+    site.says("/", trickle)
+    with pytest.raises(DownloadFailedError, match="sends next to nothing: less than 16384 bytes in"):
+        await https.download(site.url("/" + SECRET), limit=1 << 20, patience=0.3)
+
+
+async def test_who_counts_the_bytes_may_end_a_download(site: Site, https: HttpsClient) -> None:
+    site.says("/", web.Response(body=b"x" * LIMIT))
+    seen: list[int] = []
+
+    def count(size: int) -> None:
+        seen.append(size)
+        if size == LIMIT:
+            raise UserError("too much", reason=Reason.MEMORY_BUDGET_EXCEEDED)
+
+    with pytest.raises(UserError, match="too much"):
+        await https.download(site.url("/"), limit=LIMIT, on_size=count)
+    assert seen[-1] == LIMIT

@@ -14,9 +14,9 @@ from aiohttp.test_utils import TestServer
 from tests.support.api_server import EXPIRED, connect
 from tests.support.words import pythons_words_in
 
+from thing_operator.core.page_size import PAGE_BYTES
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, SilentWatchError, ThrottledError
-from thing_operator.kube.page_size import PAGE_BYTES
 from thing_operator.kube.resources import SECRETS
 
 pytestmark = pytest.mark.real_time

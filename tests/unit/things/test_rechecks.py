@@ -124,6 +124,7 @@ class ThingScene(FakeClient):
             writer=self.writer,
             on_reconciled=self._count,
             on_broken=self._say_broken,
+            budget=MemoryBudget(1 << 26),
             clock=self.clock,
             rng=rng,
         )
