@@ -28,6 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) -e '.[dev,docs]'
 	@touch $(DEMO) $@
+	@echo "the command thing-operator is there after: . $(BIN)/activate"
 
 # The demo needs no tools, and the programs that it runs are built while its packages are installed.
 $(DEMO): pyproject.toml constraints.txt

@@ -288,6 +288,7 @@ def test_an_object_nobody_has_seen_does_not_look_finished(kubectl: Kubectl, name
 def test_the_api_explains_itself(kubectl: Kubectl) -> None:
     text = kubectl("explain", "thing.spec.desiredPolicy")
     assert "Exact: its keys are enforced, and all other keys are removed" in " ".join(text.split())
+    assert "Desired state of a Thing: " in " ".join(kubectl("explain", "thing.spec").split())
     assert "thg" in kubectl("api-resources", "--categories=iot")
 
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer import Context
+from typer.main import get_command
 
+from thing_operator.cli.main import app
 from thing_operator.config import Settings
 from thing_operator.core.reasons import Reason
 from thing_operator.session.model import Phase
@@ -104,3 +107,27 @@ def test_a_command_can_be_pasted(page: Path) -> None:
         in_code ^= line.startswith("```")
         if in_code or line.startswith("    "):
             assert not re.search(r"<[a-z][a-z -]*>", line), line
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OUTSIDE], ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_command_has_one_spelling_and_one_page_for_its_installation(page: Path) -> None:
+    """A reader types the lines of a page as they are; where the command comes from is said once."""
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"bin/thing-operator|python3? -m thing_operator run", text)
+    if page.name != "the-command.md":
+        assert not re.search(r"pip install (\.|'\.)", text.replace("`pip install '.[check]'`", ""))
+
+
+def test_every_command_is_on_the_page_of_the_command() -> None:
+    text = (DOCS / "introduction" / "the-command.md").read_text(encoding="utf-8")
+    names = set(get_command(app).list_commands(Context(get_command(app)))) - {"version"}  # type: ignore[attr-defined]
+    rows = re.findall(r"^\| (?:the cluster|files|MIC|without).*", text, re.MULTILINE)
+    listed = {found.split()[0] for row in rows for found in re.findall(r"`([\w ]+)`", row)}
+    assert listed == names
+
+
+@pytest.mark.parametrize(
+    "word", ["MIC", "App Board", "shadow", "desired", "reported", "delta", "thing type", "domain"]
+)
+def test_the_glossary_has_the_words_of_mic_and_aws(word: str) -> None:
+    assert f"**{word}**: " in (DOCS / "glossary.md").read_text(encoding="utf-8")
