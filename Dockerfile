@@ -1,6 +1,8 @@
 # The operator alone: no build tools, no tests, and thing_operator without thing_operator_local beside it.
 #
-#   docker build --build-arg REVISION=$(git rev-parse HEAD) --tag <registry>/thing-operator:0.1.0 .
+#   docker build --build-arg REVISION=$(git rev-parse HEAD) --tag "$REGISTRY/thing-operator:0.1.0" .
+#
+# `make release` does that, with buildah where there is no docker, and packs image, chart and manifest.
 #
 # BASE_IMAGE needs Python 3.11 or newer as `python3` with the venv module.
 ARG BASE_IMAGE=python:3.13-slim
@@ -9,14 +11,17 @@ FROM ${BASE_IMAGE} AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY operator/thing_operator operator/thing_operator
-# pip goes again when its work is done. The generated client of the whole Kubernetes API is 120 MB, of which a tenth is
-# used: it stays as bytecode only, as its sources are of no use in a traceback. The folder's name has Python's version
-# in it, so that WORKDIR cannot take the place of cd.
+# pip goes again when its work is done. Of the Kubernetes client the logins are used: what is generated of the API, a
+# class for each group and each type, is loaded on demand and never is, and takes 50 MB even as bytecode. The rest stays
+# as bytecode only, as its sources are of no use in a traceback. The folder's name has Python's version in it, so that
+# WORKDIR cannot take the place of cd.
 # hadolint ignore=DL3003
 RUN python3 -m venv /opt/thing-operator \
     && /opt/thing-operator/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt . \
     && /opt/thing-operator/bin/pip uninstall --yes --quiet setuptools pip \
     && cd /opt/thing-operator/lib/python3*/site-packages \
+    && rm -r kubernetes/client/api kubernetes/aio/client/api \
+    && find kubernetes -path '*/models/*' ! -name __init__.py -delete \
     && /opt/thing-operator/bin/python -m compileall -q -b kubernetes \
     && find kubernetes -name '*.py' -delete \
     && /opt/thing-operator/bin/python -m compileall -q -x kubernetes/ .

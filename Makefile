@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test unit pythons integration check house crds docs fmt clean venv constraints chart
+.PHONY: help demo bench test unit pythons integration check house crds docs fmt clean venv constraints chart release
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -95,6 +95,9 @@ chart: $(STAMP) ## regenerate what the chart has of the models and of values.yam
 fmt: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+release: $(STAMP) ## image, chart package and one manifest into dist/ (ARGS="--registry HOST/PATH"; docker or buildah)
+	@$(BIN)/python -m tools.release $(ARGS)
 
 constraints: $(STAMP) ## renew constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable --all | grep -vE '^(pip|setuptools|wheel)==' > constraints.txt
