@@ -17,7 +17,7 @@ from thing_operator.config.suggestions import did_you_mean, setting_names, varia
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
-from thing_operator.credentials import CredentialsError, read_authorities
+from thing_operator.credentials import CaBundle, CredentialsError, read_authorities
 from thing_operator.proxy import ProxyAddress, ProxyFailedError, ProxyRoute
 
 _OUR_WORDS = {"model_type": "settings below it are expected", "tuple_type": "a list is expected"}
@@ -48,10 +48,10 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, Any] | No
         raise SettingsError(_explain(error)) from None
 
 
-def read_ca_file(file: Path, *, name: str = "endpoint.caFile") -> str:
-    """The certificates of a file as plain PEM; ``name`` is what the user calls it. Raises SettingsError."""
+def read_ca_file(file: Path, *, name: str = "endpoint.caFile") -> CaBundle:
+    """The certificates of a file; ``name`` is what the user calls it. Raises SettingsError."""
     try:
-        return read_authorities(file.read_bytes())
+        return CaBundle.of(read_authorities(file.read_bytes()))
     except OSError as error:
         raise SettingsError(f"{name} {file} cannot be read: {in_words(error)}") from None
     except CredentialsError as error:

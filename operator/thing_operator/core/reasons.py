@@ -36,6 +36,7 @@ class Reason(StrEnum):
     NOT_YET_VALID = "NotYetValid"
     WEAK_KEY = "WeakKey"
     ENCRYPTED_KEY = "EncryptedKey"
+    CHAIN_TOO_LONG = "ChainTooLong"
 
     # Connected
     CONNECTED = "Connected"
@@ -71,6 +72,7 @@ class Reason(StrEnum):
     ENDPOINT_NOT_CONFIGURED = "EndpointNotConfigured"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     CA_NOT_FOUND = "CaNotFound"
+    CA_TOO_LARGE = "CaTooLarge"
     MEMORY_BUDGET_EXCEEDED = "MemoryBudgetExceeded"
 
     # The API server: ``kube.errors`` maps all of its answers to these and to Retrying

@@ -1,7 +1,7 @@
 """Reading a batch zip, checking certificates and keys, naming Secrets: pure functions."""
 
 from thing_operator.credentials.archive import Limits
-from thing_operator.credentials.authorities import read_authorities
+from thing_operator.credentials.authorities import CaBundle, read_authorities
 from thing_operator.credentials.batch import BatchEntry, FolderProblem, read_batch
 from thing_operator.credentials.certificates import Credentials, check_pair
 from thing_operator.credentials.errors import ArchiveRefusedError, CredentialsError
@@ -10,6 +10,7 @@ from thing_operator.credentials.keys import check_keys, keys_in_words
 __all__ = [
     "ArchiveRefusedError",
     "BatchEntry",
+    "CaBundle",
     "Credentials",
     "CredentialsError",
     "FolderProblem",

@@ -1,8 +1,26 @@
 """CAs to verify a server with, as people hand them over. Pure."""
 
+import hashlib
+from dataclasses import dataclass, field
+from typing import Self
+
 from thing_operator.credentials.errors import CredentialsError
 from thing_operator.credentials.instead import CERTIFICATE_LABELS, what_is_there
 from thing_operator.credentials.pem import pem_blocks
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class CaBundle:
+    """Certificates to trust, equal by their digest: what is made of them is kept for as long as the bundle is."""
+
+    digest: bytes
+    """SHA-256 of ``pem``."""
+    pem: str = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, pem: str) -> Self:
+        """From PEM as :func:`read_authorities` gives it."""
+        return cls(hashlib.sha256(pem.encode()).digest(), pem)
 
 
 def read_authorities(data: bytes) -> str:

@@ -62,6 +62,11 @@ class Certificate:
     public_key: PublicKey
 
 
+CHAIN_BYTES: Final = 32 * 1024
+CHAIN_LENGTH: Final = 10
+"""Of the file of a certificate and its chain, so that neither parsing nor keeping it is a burden."""
+
+
 @dataclass(frozen=True, slots=True)
 class CertificateFile:
     """The certificates of a file in its order, none of them checked yet; which one is the leaf, the key shows.
@@ -130,7 +135,13 @@ def parse_certificate(data: bytes, *, key: bytes | None = None) -> Certificate:
 
 
 def read_certificates(data: bytes) -> CertificateFile:
-    """Parse all certificates of a file. Raises CredentialsError, reason InvalidPem."""
+    """Parse all certificates of a file. Raises CredentialsError, reason InvalidPem or ChainTooLong."""
+    if len(data) > CHAIN_BYTES or data.count(b"-----BEGIN ") > CHAIN_LENGTH:
+        raise CredentialsError(
+            f"the file of the certificate has {len(data)} bytes: at most {CHAIN_BYTES} with {CHAIN_LENGTH} "
+            "certificates are taken; leave the certificate of the thing and its chain in it",
+            reason=Reason.CHAIN_TOO_LONG,
+        )
     blocks = list(pem_blocks(data))
     found = tuple(block for block in blocks if block.label in CERTIFICATE_LABELS)
     if not found:

@@ -87,6 +87,7 @@ class Dialer:
         try:
             _leave_the_reserve(sock)
             _tune(sock)
+            await self._contexts.prepare(spec.endpoint, spec.identity)
             sock = tls = self._contexts.wrap(sock, endpoint=spec.endpoint, identity=spec.identity)
             await _shake_hands(tls, spec)
             self._contexts.drop_identity(tls)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from weakref import WeakValueDictionary
 
 from thing_operator.config import read_proxy
 from thing_operator.core.memory_budget import MemoryBudget
@@ -56,7 +57,8 @@ class Hub:
     ) -> None:
         self.budget = budget or MemoryBudget(sys.maxsize)
         self._pacing = pacing
-        self._gates: dict[tuple[str, int], EndpointGate] = {}
+        self._gates: WeakValueDictionary[tuple[str, int], EndpointGate] = WeakValueDictionary()
+        """Each for as long as a session has it."""
         self._sessions: set[Session] = set()
         self._keep_alives = KeepAliveTicker(session.keep_alive)
         self._ticking: asyncio.Task[None] | None = None

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Final
 
-from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
+from thing_operator.core.memory_budget import Held, Holding, MemoryBudget, MemoryBudgetExceededError
 from thing_operator.session.diagnosis import explain_malformed, explain_too_large
 from thing_operator.session.errors import MessagesRefusedError
 
@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 MALFORMED_LIMIT: Final = 10
 """So many messages that cannot be used, within a minute, end a connection."""
 _MALFORMED_SECONDS: Final = 60.0
+_LONG_AGO: Final = float("-inf")
 
 _ORDINARY: Final = 128 * 1024
 """Bytes of memory that a shadow may take without being counted: some 3 KiB of small values, with their metadata."""
@@ -24,15 +25,17 @@ _ORDINARY: Final = 128 * 1024
 class Intake:
     """Judges what arrives on one connection; what it returns ends the connection. Times are of a monotonic clock."""
 
-    __slots__ = ("_holding", "_limit", "_malformed", "_malformed_since", "_spec")
+    __slots__ = ("_budget", "_holding", "_limit", "_malformed", "_malformed_since", "_spec")
 
     def __init__(self, spec: "SessionSpec", *, limit: int, budget: MemoryBudget) -> None:
         """``limit``: bytes of a shadow with its metadata, as JSON."""
         self._spec = spec
         self._limit = limit
-        self._holding = budget.hold(Held.SHADOW, spec.namespace)
+        self._budget = budget
+        self._holding: Holding | None = None
+        """Made for a shadow that is counted: few are."""
         self._malformed = 0
-        self._malformed_since = -_MALFORMED_SECONDS
+        self._malformed_since = _LONG_AGO
 
     def refuse(self, topic: str, why: str, *, now: float) -> MessagesRefusedError | None:
         """A message cannot be used: a line a minute says so, and many are too many."""
@@ -48,7 +51,10 @@ class Intake:
         length, memory = document.footprint()
         if length > self._limit:
             return explain_too_large(spec=self._spec, what="a shadow", limit=self._limit)
+        if self._holding is None and memory <= _ORDINARY:
+            return None
         try:
+            self._holding = self._holding or self._budget.hold(Held.SHADOW, self._spec.namespace)
             self._holding.resize(max(0, memory - _ORDINARY))
         except MemoryBudgetExceededError as error:
             return MessagesRefusedError(error.message, reason=error.reason)
@@ -56,4 +62,5 @@ class Intake:
 
     def end(self) -> None:
         """The connection has ended, and nothing is kept for it."""
-        self._holding.release()
+        if self._holding is not None:
+            self._holding.release()

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Self
 
 from thing_operator.core.reasons import Reason
+from thing_operator.credentials import CaBundle
 from thing_operator.shadow.documents import ShadowDocument
 
 
@@ -16,7 +17,7 @@ class Endpoint:
 
     host: str
     port: int
-    ca_pem: str | None = None
+    ca: CaBundle | None = None
     """The roots to trust; None: the Amazon roots that ship with the operator."""
     public_only: bool = False
     """Whether it is reached at public addresses only. What a proxy resolves is the proxy's to judge."""

@@ -55,6 +55,7 @@ class Session:
 
     __slots__ = (
         "_context",
+        "_gate",
         "_link",
         "_loop",
         "_notified",
@@ -86,8 +87,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._reconnect = ReconnectState(context.reconnect)
         self._link: Link | None = None
-        self._ready_at = 0.0
-        self._retry_at = 0.0
+        self._ready_at = self._retry_at = 0.0
         self._writing = asyncio.Lock()
         self._step: asyncio.Task[None] | None = None
         self._sleeping = False
@@ -240,7 +240,7 @@ class Session:
     async def _connect(self) -> None:
         began, spec = self._loop.time(), self._spec
         self._progress(Phase.CONNECTING, fingerprint=spec.identity.fingerprint)
-        gate = self._context.gate(spec.endpoint)
+        gate = self._gate = self._context.gate(spec.endpoint)
         link = self._new_link(spec)
         filters = len(link.filters)
         self._context.observer.pacing_wait(await gate.admit(filters=filters, tenant=spec.namespace))

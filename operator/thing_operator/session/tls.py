@@ -1,8 +1,8 @@
 """TLS contexts and client certificates: one context for many identities, no key on a disk.
 
-A context of its own costs each session 24 KiB and 1.4 ms (measured), so sessions share
-one per trust, ALPN and algorithm of key, and the certificate is swapped before each handshake: ``wrap_socket``
-takes its own reference to it, which is given up after the handshake (7 KiB a session).
+A context of its own costs each session 24 KiB and 1.4 ms (measured), so sessions share one per bundle of CAs, ALPN and
+algorithm of key, for as long as anybody has that bundle. The certificate is swapped before each handshake:
+``wrap_socket`` takes its own reference to it, which is given up after the handshake (7 KiB a session).
 
 A session shows its own certificate or none. OpenSSL keeps one certificate per algorithm in a context, side by
 side, and takes the one that suits the server: an RSA certificate loaded after an RSA-PSS one replaces nothing,
@@ -13,15 +13,18 @@ as we do is refused; and a context in which loading failed, which may hold half 
 Source: docs/background/aws-iot-shadow.md#tls-and-identity.
 """
 
+import asyncio
 import ssl
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from cryptography import x509
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from thing_operator.core.tls import client_context, load_identity
+from thing_operator.credentials import CaBundle
 from thing_operator.session.errors import TlsFailedError
 
 if TYPE_CHECKING:
@@ -46,23 +49,41 @@ _ALGORITHMS: Final = frozenset(
 )
 """Each has one place for a certificate in a context of OpenSSL, and none shares it."""
 
-_Shared = tuple[str | None, bool, x509.ObjectIdentifier]
-"""What the sessions of one context have in common: CA, ALPN or not, algorithm of the key."""
+_Shared = tuple[bool, x509.ObjectIdentifier]
+"""What the sessions of one context have in common beside their CA: ALPN or not, algorithm of the key."""
 
 
 @cache
-def amazon_roots() -> str:
-    """The shipped Amazon roots as PEM."""
+def amazon_roots() -> CaBundle:
+    """The shipped Amazon roots."""
     folder = files("thing_operator.session") / "roots"
-    return "".join((folder / name).read_text(encoding="ascii") for name in _ROOTS)
+    return CaBundle.of("".join((folder / name).read_text(encoding="ascii") for name in _ROOTS))
 
 
 class TlsContexts:
     """Makes client TLS sockets; for one thread, since the identity is swapped."""
 
     def __init__(self) -> None:
-        self._contexts: dict[_Shared, ssl.SSLContext] = {}
+        self._contexts: WeakKeyDictionary[CaBundle, dict[_Shared, ssl.SSLContext]] = WeakKeyDictionary()
+        self._making = asyncio.Lock()
         self._without_identity = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return sum(map(len, self._contexts.values()))
+
+    async def prepare(self, endpoint: "Endpoint", identity: "Identity") -> None:
+        """Have the context there that :meth:`wrap` takes. Raises TlsFailedError.
+
+        A new one is made in a thread, and one at a time: the largest CA that a Thing may name takes some 15 ms, and a
+        fleet that starts asks for the same one all at once.
+        """
+        shared = _shared(endpoint, identity)
+        if shared in self._of(endpoint):
+            return
+        async with self._making:
+            if shared not in self._of(endpoint):
+                self._of(endpoint)[shared] = await asyncio.to_thread(_new_context, endpoint)
 
     def wrap(self, sock: "socket.socket", *, endpoint: "Endpoint", identity: "Identity") -> ssl.SSLSocket:
         """A TLS socket over ``sock`` that verifies the endpoint and shows the identity; no handshake yet.
@@ -70,12 +91,15 @@ class TlsContexts:
         Takes ``sock`` over only when it returns. Computes for about half a millisecond. Raises TlsFailedError when
         the roots or the identity cannot be used.
         """
-        shared = (endpoint.ca_pem, endpoint.port == _MQTT_ALPN_PORT, _algorithm(identity))
+        shared, contexts = _shared(endpoint, identity), self._of(endpoint)
         # Taken out until the identity is in: whatever goes wrong, a context with half of one is not found again.
-        context = self._contexts.pop(shared, None) or _new_context(endpoint)
+        context = contexts.pop(shared, None) or _new_context(endpoint)
         _load_identity(context, identity)
-        self._contexts[shared] = context
+        contexts[shared] = context
         return context.wrap_socket(sock, server_hostname=endpoint.host, do_handshake_on_connect=False)
+
+    def _of(self, endpoint: "Endpoint") -> dict[_Shared, ssl.SSLContext]:
+        return self._contexts.setdefault(endpoint.ca or amazon_roots(), {})
 
     def drop_identity(self, tls: ssl.SSLSocket) -> None:
         """Have a socket whose handshake is done no longer hold its certificate and key, which nobody asks for again.
@@ -86,9 +110,13 @@ class TlsContexts:
         tls.context = self._without_identity
 
 
+def _shared(endpoint: "Endpoint", identity: "Identity") -> _Shared:
+    return endpoint.port == _MQTT_ALPN_PORT, _algorithm(identity)
+
+
 def _new_context(endpoint: "Endpoint") -> ssl.SSLContext:
     try:
-        context = client_context(endpoint.ca_pem or amazon_roots())
+        context = client_context((endpoint.ca or amazon_roots()).pem)
     except (ssl.SSLError, ValueError):
         raise TlsFailedError(
             f"the CA given for {endpoint.host} is not usable, one of its certificates is damaged: correct ca.crt or "

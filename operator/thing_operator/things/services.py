@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
 from thing_operator.core.memory_budget import MemoryBudget
+from thing_operator.credentials import CaBundle
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient, Enqueue, EnqueueAfter, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
@@ -16,14 +17,14 @@ from thing_operator.session import Hub
 
 @dataclass(frozen=True, slots=True)
 class ThingServices:
-    """One of each a process. ``default_ca``: PEM, for Things that name no CA; None for the shipped roots."""
+    """One of each a process. ``default_ca``: for Things that name no CA; None for the shipped roots."""
 
     client: ApiClient
     hub: Hub
     cache: ObjectCache
     writer: StatusWriter
     settings: Settings
-    default_ca: str | None
+    default_ca: CaBundle | None
     enqueue: Enqueue
     enqueue_after: EnqueueAfter
     record_event: RecordEvent

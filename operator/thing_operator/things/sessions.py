@@ -7,13 +7,14 @@ from datetime import timedelta
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
 from thing_operator.core.resource import ObjectKey
-from thing_operator.credentials import CredentialsError
+from thing_operator.credentials import CaBundle, CredentialsError
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
 from thing_operator.things.credentials import (
     CaNotFoundError,
+    CaStore,
     SecretNotFoundError,
     ThingIdentity,
     read_identity,
@@ -37,7 +38,7 @@ class SessionManager:
         client: ApiClient,
         hub: Hub,
         cache: ObjectCache,
-        default_ca: str | None,
+        default_ca: CaBundle | None,
         secrets_seen: Callable[[str], str | None],
         on_session_change: Callable[[ObjectKey], None],
         clock: Clock,
@@ -47,6 +48,7 @@ class SessionManager:
         self._hub = hub
         self._cache = cache
         self._default_ca = default_ca
+        self._cas = CaStore(hub.budget)
         self._secrets_seen = secrets_seen
         self._on_session_change = on_session_change
         self._clock = clock
@@ -75,10 +77,11 @@ class SessionManager:
                 namespace=namespace,
                 resolved=resolved,
                 now=now,
+                cas=self._cas,
                 not_before=self._secrets_seen(namespace),
             )
             slot.credentials, slot.credentials_problem = identity.credentials, None
-            slot.record.use((resolved, identity.credentials.fingerprint, identity.ca_pem))
+            slot.record.use((resolved, identity.credentials.fingerprint, identity.ca))
         except CaNotFoundError:
             raise
         except UserError as error:
@@ -160,7 +163,7 @@ class SessionManager:
             endpoint=Endpoint(
                 host=resolved.host,
                 port=resolved.port,
-                ca_pem=identity.ca_pem or self._default_ca,
+                ca=identity.ca or self._default_ca,
                 public_only=resolved.public_only,
             ),
             identity=Identity(

@@ -9,7 +9,13 @@ from thing_operator.twin.conditions import SECRET_GRACE, ConditionKey, expires_s
 from thing_operator.twin.observation import Observation
 
 _UNWATCHED = frozenset(
-    {Reason.CA_NOT_FOUND, Reason.FORBIDDEN, Reason.NOT_AUTHORIZED, Reason.MEMORY_BUDGET_EXCEEDED}
+    {
+        Reason.CA_NOT_FOUND,
+        Reason.CA_TOO_LARGE,
+        Reason.FORBIDDEN,
+        Reason.NOT_AUTHORIZED,
+        Reason.MEMORY_BUDGET_EXCEEDED,
+    }
 )
 """What is mended without any notice to us: ConfigMaps, Roles and the cloud's policies are not watched, nor is what
 other objects hold."""

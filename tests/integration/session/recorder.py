@@ -1,12 +1,20 @@
 """Sessions on one hub, and every view they show."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from tests.support.pki import Authority, identity_of
 
+from thing_operator.credentials import CaBundle
 from thing_operator.session import Endpoint, Hub, Session, SessionSpec, SessionView
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
+
+
+@cache
+def bundle_of(pem: str | None) -> CaBundle | None:
+    """The same for the same PEM, as Things of one CA have it; None for the Amazon roots."""
+    return CaBundle.of(pem) if pem is not None else None
 
 
 @dataclass
@@ -19,7 +27,8 @@ class Recorder:
 
     def spec(self, port: int, *, name: str = "t1", **changes: Any) -> SessionSpec:
         """On localhost, trusting the authority, with a new identity; ``changes`` replace any of it."""
-        endpoint = Endpoint(changes.pop("host", "localhost"), port, changes.pop("ca_pem", self.authority.pem))
+        ca = bundle_of(changes.pop("ca_pem", self.authority.pem))
+        endpoint = Endpoint(changes.pop("host", "localhost"), port, ca)
         identity = changes.pop("identity", None) or self.authority.identity(name)
         return SessionSpec(name, endpoint, identity, **changes)
 
@@ -44,5 +53,6 @@ HASTY = Times("2s", "1s")
 
 def spec_of(cloud: LocalCloud, thing: CloudThing) -> SessionSpec:
     """The thing on the local cloud."""
-    endpoint = Endpoint(cloud.info.mqtt_host, cloud.info.mqtt_port, cloud.info.ca.read_text(encoding="ascii"))
+    ca = CaBundle.of(cloud.info.ca.read_text(encoding="ascii"))
+    endpoint = Endpoint(cloud.info.mqtt_host, cloud.info.mqtt_port, ca)
     return SessionSpec(thing.name, endpoint, identity_of(thing.certificate_pem, thing.private_key_pem))

@@ -226,7 +226,7 @@ async def test_the_certificate_of_another_thing_is_not_let_in(
 
 async def test_wrong_ca(recorder: Recorder, cloud: LocalCloud, thing: CloudThing) -> None:
     good = spec_of(cloud, thing)
-    session = recorder.open(replace(good, endpoint=replace(good.endpoint, ca_pem=None)))
+    session = recorder.open(replace(good, endpoint=replace(good.endpoint, ca=None)))
     await until(lambda: session.view.phase is Phase.WAITING)
     assert session.view.reason == "TlsFailed"
 

@@ -283,3 +283,13 @@ def test_no_key_in_the_repr(pair: Pair) -> None:
     assert "PRIVATE" not in repr(found)
     assert "CERTIFICATE" not in repr(found)
     assert pair.private_key.splitlines()[1].decode() not in repr(found)
+
+
+@pytest.mark.parametrize(("times", "more"), [(11, b""), (1000, b""), (1, b"#" * 32 * 1024)])
+def test_a_file_with_more_than_a_chain_is_refused_before_it_is_parsed(times: int, more: bytes) -> None:
+    pair = ec_pair()
+    assert check(pair.certificate * 10, pair.private_key).certificate_pem.count(b"BEGIN") == 10
+    file = pair.certificate * times + more
+    found = refusal(file, pair.private_key)
+    assert found.reason == "ChainTooLong"
+    assert f"has {len(file)} bytes: at most 32768 with 10 certificates" in found.message

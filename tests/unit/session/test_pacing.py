@@ -1,8 +1,11 @@
 """Sharing an endpoint's quotas."""
 
 import asyncio
+import gc
 
 import pytest
+from tests.support.polling import until
+from tests.unit.session.fakes import FakeBroker, hub, spec
 
 from thing_operator.config import PacingSettings
 from thing_operator.session.pacing import EndpointGate
@@ -45,3 +48,24 @@ async def test_a_namespace_whose_thousand_sessions_reconnect_delays_another_by_a
     began = loop.time()
     await gate.admit(filters=7, tenant="few")
     assert loop.time() - began < 1, "who gave up waits no more"
+
+
+async def test_a_gate_stays_with_its_sessions_and_goes_with_the_last_of_them() -> None:
+    """Hosts come from objects of the cluster: a hundred times as many as there are sessions at a time."""
+    broker = FakeBroker()
+
+    def gates() -> int:
+        gc.collect()
+        return sum(isinstance(each, EndpointGate) for each in gc.get_objects())
+
+    async with hub(broker) as the_hub:
+        before = gates()
+        stays = the_hub.open(spec("stays"), lambda _: None)
+        await until(lambda: stays.view.connected)
+        for number in range(100):
+            session = the_hub.open(spec(f"t{number}", host=f"host-{number}.test"), lambda _: None)
+            await until(lambda session=session: session.view.connected)  # type: ignore[misc]
+            await session.close()
+        del session
+        assert gates() == before + 1
+        await stays.close()

@@ -1,8 +1,10 @@
 """Which certificate a server sees: that of the session, or none; over contexts that many identities share."""
 
+import asyncio
 import hashlib
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -15,12 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.pki import AnyKey, Authority
+from tests.support.polling import until
 
+from thing_operator.core.tls import client_context
+from thing_operator.credentials import CaBundle
 from thing_operator.session.errors import TlsFailedError
 from thing_operator.session.model import Endpoint, Identity
 from thing_operator.session.tls import TlsContexts
 
 ROOT = Authority.new("root")
+TRUSTED = CaBundle.of(ROOT.pem)
 INTERMEDIATE = ROOT.intermediate()
 
 KINDS: dict[str, Callable[[], AnyKey]] = {
@@ -52,7 +58,7 @@ class Server:
     """A server of Python's ssl that demands a client certificate of ROOT and says which one it saw."""
 
     context: ssl.SSLContext
-    trusted: str = ROOT.pem
+    trusted: CaBundle = TRUSTED
     contexts: TlsContexts = field(default_factory=TlsContexts)
     _sockets: ExitStack = field(default_factory=ExitStack)
 
@@ -241,14 +247,42 @@ def test_a_key_for_rsa_does_not_serve_an_rsa_pss_certificate(server: Server) -> 
 
 def test_an_intermediate_is_enough_to_trust_a_broker(tmp_path: Path) -> None:
     shown = INTERMEDIATE.server("localhost") + INTERMEDIATE.pem.encode()
-    with Server(server_with(shown, tmp_path), trusted=INTERMEDIATE.pem) as server:
+    with Server(server_with(shown, tmp_path), trusted=CaBundle.of(INTERMEDIATE.pem)) as server:
         assert server.seen(identity_of("RSA")) == identity_of("RSA").fingerprint
 
 
 def test_a_damaged_ca_is_named(server: Server) -> None:
-    server.trusted = ROOT.pem.replace("\nM", "\nA", 1)
+    server.trusted = CaBundle.of(ROOT.pem.replace("\nM", "\nA", 1))
     with pytest.raises(TlsFailedError, match="the CA given for localhost is not usable"):
         server.begin(identity_of("RSA"))
+
+
+@pytest.mark.real_time
+async def test_contexts_are_made_once_beside_the_loop_and_go_with_their_ca(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A hundred times as many CAs as are in use at a time."""
+    made_by: list[str] = []
+
+    def recording(authorities: str) -> ssl.SSLContext:
+        made_by.append(threading.current_thread().name)
+        return client_context(authorities)
+
+    monkeypatch.setattr("thing_operator.session.tls.client_context", recording)
+    contexts, identity = TlsContexts(), identity_of("EC P-256")
+    for number in range(100):
+        bundle = CaBundle.of(f"# {number}\n{ROOT.pem}")
+        endpoint = Endpoint("localhost", 8883, bundle)
+        await asyncio.gather(*(contexts.prepare(endpoint, identity) for _ in range(20)))
+        again = Endpoint("other", 8883, CaBundle.of(bundle.pem))
+        await contexts.prepare(again, identity)
+        del again
+        # The thread lets its last one go when it has time.
+        await until(lambda: len(contexts) == 1)
+        assert len(made_by) == number + 1
+    assert threading.current_thread().name not in made_by
+    del bundle, endpoint
+    await until(lambda: len(contexts) == 0)
 
 
 def leaf_of(identity: Identity) -> bytes:

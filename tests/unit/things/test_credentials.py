@@ -1,6 +1,7 @@
 """The CA that a Thing names: where it is looked for, and what is said of one that cannot be used."""
 
 import base64
+import gc
 from typing import Any
 
 import pytest
@@ -8,16 +9,27 @@ from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
 from tests.support.pki import NOT_BEFORE, SECOND, Authority, ec_pair
 
+from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.credentials import CredentialsError
+from thing_operator.credentials import CaBundle, CredentialsError
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
-from thing_operator.things.credentials import CaNotFoundError, SecretNotFoundError, read_identity
+from thing_operator.things.credentials import (
+    CaNotFoundError,
+    CaStore,
+    CaTooLargeError,
+    SecretNotFoundError,
+    read_identity,
+)
 from thing_operator.twin.resolved import ResolvedThing
 
 PEM = Authority.new().pem
 KEY = ec_pair().private_key.decode()
 PAIR = ec_pair()
+
+
+def cas(total: int = 10**7) -> CaStore:
+    return CaStore(MemoryBudget(total))
 
 
 def encoded(**values: bytes) -> dict[str, str]:
@@ -50,8 +62,8 @@ async def ca_of(resource: Resource, body: dict[str, Any], *, name: str = "ca") -
     secret, config_map = (name, None) if resource is SECRETS else (None, name)
     resolved = ResolvedThing("t", "localhost", 8883, secret, config_map, "thing-t", None, None)
     store = Store(resource, body)
-    found = await read_identity(store, namespace="ns", resolved=resolved, now=FakeClock().now())
-    return found.ca_pem
+    found = await read_identity(store, namespace="ns", resolved=resolved, now=FakeClock().now(), cas=cas())
+    return found.ca.pem if found.ca else None
 
 
 async def refusal(resource: Resource, body: dict[str, Any], *, name: str = "ca") -> str:
@@ -130,13 +142,17 @@ async def test_an_object_that_is_not_there() -> None:
 async def test_a_secret_with_the_credentials_that_is_not_there() -> None:
     resolved = ResolvedThing("t", "localhost", 8883, None, None, "thing-other", None, None)
     with pytest.raises(SecretNotFoundError, match="Secret thing-other is not in namespace ns"):
-        await read_identity(Store(SECRETS, {}), namespace="ns", resolved=resolved, now=FakeClock().now())
+        await read_identity(
+            Store(SECRETS, {}), namespace="ns", resolved=resolved, now=FakeClock().now(), cas=cas()
+        )
 
 
 async def test_a_thing_that_names_no_ca_has_none_of_its_own() -> None:
     resolved = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None)
-    found = await read_identity(Store(SECRETS, {}), namespace="ns", resolved=resolved, now=FakeClock().now())
-    assert found.ca_pem is None
+    found = await read_identity(
+        Store(SECRETS, {}), namespace="ns", resolved=resolved, now=FakeClock().now(), cas=cas()
+    )
+    assert found.ca is None
 
 
 OTHER = ec_pair()
@@ -173,7 +189,7 @@ async def test_what_is_wrong_names_the_secret_and_the_key(data: Any, reason: str
     store = Store(SECRETS, {})
     store.put("thing-t", {"data": data})
     with pytest.raises(CredentialsError) as caught:
-        await read_identity(store, namespace="ns", resolved=resolved, now=FakeClock().now())
+        await read_identity(store, namespace="ns", resolved=resolved, now=FakeClock().now(), cas=cas())
     assert caught.value.reason == reason
     assert caught.value.message.startswith(words)
     assert caught.value.__cause__ is None
@@ -183,6 +199,49 @@ async def test_the_end_of_what_is_amiss_is_kept_with_the_names() -> None:
     resolved = ResolvedThing("t", "localhost", 8883, None, None, "thing-t", None, None)
     early = NOT_BEFORE - SECOND
     with pytest.raises(CredentialsError, match=r"^Secret thing-t: tls\.crt and tls\.key: ") as caught:
-        await read_identity(Store(SECRETS, {}), namespace="ns", resolved=resolved, now=early)
+        await read_identity(Store(SECRETS, {}), namespace="ns", resolved=resolved, now=early, cas=cas())
     assert caught.value.reason == "NotYetValid"
     assert caught.value.ends_at == NOT_BEFORE
+
+
+@pytest.mark.parametrize("pem", [PEM * 51, PEM * 5000, PEM + "#" * 64 * 1024])
+async def test_a_ca_that_is_too_large_is_refused_before_it_is_parsed(pem: str) -> None:
+    with pytest.raises(CaTooLargeError) as caught:
+        await ca_of(SECRETS, {"data": encoded(ca_crt=pem.encode())})
+    assert caught.value.reason == "CaTooLarge"
+    assert f"ca.crt of Secret ca has {len(pem)} bytes" in caught.value.message
+    assert "endpoint.caFile" in caught.value.message
+
+
+def test_the_same_ca_is_kept_once_in_a_namespace_and_only_while_it_is_used() -> None:
+    budget = MemoryBudget(10**7)
+    store = CaStore(budget)
+    bundles = [store.shared("ns", PEM) for _ in range(200)]
+    assert len({id(each) for each in bundles}) == 1
+    held = budget.used[Held.CA]
+    assert held > len(PEM)
+    bundles.append(store.shared("another", PEM))
+    assert len(store) == 2
+    assert budget.used[Held.CA] == 2 * held
+    del bundles
+    gc.collect()
+    assert len(store) == 0
+    assert budget.used[Held.CA] == 0
+
+
+async def test_a_namespace_whose_cas_take_its_share_of_memory_says_so() -> None:
+    store = CaStore(MemoryBudget(10**6))
+    kept: list[CaBundle] = []
+
+    def take(count: int) -> None:
+        kept.extend(store.shared("ns", f"{PEM}# {number}") for number in range(count))
+
+    with pytest.raises(MemoryBudgetExceededError):
+        take(100)
+    assert 0 < len(kept) < 10
+    assert store.shared("another", PEM).pem == PEM
+    resolved = ResolvedThing("t", "localhost", 8883, "ca", None, "thing-t", None, None)
+    client = Store(SECRETS, {"data": encoded(ca_crt=Authority.new("new").pem.encode())})
+    with pytest.raises(CaNotFoundError) as caught:
+        await read_identity(client, namespace="ns", resolved=resolved, now=FakeClock().now(), cas=store)
+    assert caught.value.reason == "MemoryBudgetExceeded"

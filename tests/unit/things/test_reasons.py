@@ -125,6 +125,7 @@ def cases() -> Iterator[ThingCase]:
     for reason in (
         *(Reason.KEY_MISSING, Reason.INVALID_PEM, Reason.KEY_MISMATCH, Reason.EXPIRED),
         *(Reason.NOT_YET_VALID, Reason.WEAK_KEY, Reason.ENCRYPTED_KEY),
+        Reason.CHAIN_TOO_LONG,
         *(Reason.FORBIDDEN, Reason.API_SERVER_REFUSED),
     ):
         yield bad_credentials(reason)
@@ -133,6 +134,7 @@ def cases() -> Iterator[ThingCase]:
     yield beside_a_session(Reason.INVALID_SPEC, "blocking_problem", spec=None, resolved=None)
     yield beside_a_session(Reason.SPEC_TOO_LARGE, "blocking_problem", spec=None, resolved=None)
     yield beside_a_session(Reason.CA_NOT_FOUND, "blocking_problem")
+    yield beside_a_session(Reason.CA_TOO_LARGE, "blocking_problem")
     yield beside_a_session(Reason.MEMORY_BUDGET_EXCEEDED, "blocking_problem")
     yield beside_a_session(Reason.INVALID_DEVICE, "blocking_problem")
     yield beside_a_session(Reason.INVALID_DESIRED, "request_problem")

@@ -91,6 +91,7 @@ class ThingScene(FakeClient):
 
     def __init__(self) -> None:
         self.clock = FakeClock(loop_time)
+        self.budget = MemoryBudget(10**6)
         self.answers: dict[Resource, Any] = {
             SECRETS: good_secret(),
             CONFIG_MAPS: {"data": {"ca.crt": OLD_CA}},
@@ -142,7 +143,7 @@ class ThingScene(FakeClient):
                 enqueue_after=lambda key, delay: self.controller.queue.add(key, delay=delay),
                 record_event=lambda _snapshot, _reason, _message: None,
                 observer=ThingObserver(),
-                budget=MemoryBudget(10**6),
+                budget=self.budget,
                 clock=self.clock,
                 rng=rng,
             )
@@ -279,6 +280,7 @@ def secrets() -> list[RecheckRow]:
         Reason.EXPIRED: secret(make_certificate(key, not_after=ends), key_pem(key)),
         Reason.KEY_MISSING: {"data": {}},
         Reason.INVALID_PEM: secret(b"no PEM", b"no PEM"),
+        Reason.CHAIN_TOO_LONG: secret(pair.certificate * 11, pair.private_key),
         Reason.KEY_MISMATCH: secret(pair.certificate, ec_pair().private_key),
         Reason.WEAK_KEY: secret(make_certificate(weak.public_key()), key_pem(weak)),
         Reason.ENCRYPTED_KEY: secret(make_certificate(key), key_pem(key, encryption=encrypted())),
@@ -312,14 +314,16 @@ def sessions() -> list[RecheckRow]:
     ca = {"endpoint": {"host": "broker", "caConfigMapName": "ca"}}
 
     def untrusted(scene: ThingScene) -> None:
-        scene.trouble = lambda spec: Reason.TLS_FAILED if OLD_CA.strip() in spec.endpoint.ca_pem else None
+        scene.trouble = lambda spec: Reason.TLS_FAILED if OLD_CA.strip() in spec.endpoint.ca.pem else None
 
     new_ca = answer(CONFIG_MAPS, {"data": {"ca.crt": NEW_CA}})
     missing = answer(CONFIG_MAPS, NotFoundError("404"))
     rows.append(RecheckRow(Reason.TLS_FAILED, untrusted, new_ca, "slow timer", spec=ca))
-    rows.append(
-        RecheckRow(Reason.CA_NOT_FOUND, missing, new_ca, "timer", spec=ca, within=timedelta(seconds=32))
-    )
+    large = answer(CONFIG_MAPS, {"data": {"ca.crt": NEW_CA * 51}})
+    rows += [
+        RecheckRow(reason, wrong, new_ca, "timer", spec=ca, within=timedelta(seconds=32))
+        for reason, wrong in ((Reason.CA_NOT_FOUND, missing), (Reason.CA_TOO_LARGE, large))
+    ]
     return rows
 
 

@@ -10,6 +10,7 @@ from tests.support.fakes import ServiceSession
 from tests.support.pki import Authority, ec_pair
 
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.errors import ForbiddenError, NotFoundError
@@ -60,6 +61,7 @@ class SessionsOfOneThing:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
+        self.budget = MemoryBudget(10**7)
         self.slot = SessionSlot()
         self.store = SecretsAndConfigMaps()
         self.opened: list[Any] = []
@@ -109,7 +111,7 @@ async def test_a_ca_that_is_missing_is_read_at_the_next_reconcile() -> None:
         await scene.ensure(TARGET_WITH_CA)
     scene.store.answers[CONFIG_MAPS] = {"data": {"ca.crt": CA}}
     await scene.ensure(TARGET_WITH_CA)
-    assert [spec.endpoint.ca_pem for spec in scene.opened] == [CA]
+    assert [spec.endpoint.ca.pem for spec in scene.opened] == [CA]
 
 
 async def test_a_single_404_for_a_secret_is_not_believed() -> None:

@@ -14,9 +14,7 @@ from thing_operator.things.succession import SUCCESSION_TIME, Succession
 
 KEY = ObjectKey("ns", "t")
 IDENTITY = Identity(certificate_pem=b"c", private_key_pem=b"k", fingerprint="f")
-SILENT = SessionSpec(
-    thing_name="t1", endpoint=Endpoint(host="Broker", port=8883, ca_pem=None), identity=IDENTITY
-)
+SILENT = SessionSpec(thing_name="t1", endpoint=Endpoint(host="Broker", port=8883, ca=None), identity=IDENTITY)
 PRESENT = replace(SILENT, will=offline_will("t1"))
 NEW_KEY = replace(IDENTITY, fingerprint="g")
 OFFLINE = {"tcxn": {"connection_status": 0}}
