@@ -1,7 +1,7 @@
 """What stands in spec and reported, through the API server and the cloud and back, and what of it status shows."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.support.cloud import Things
@@ -138,3 +138,29 @@ def shadow_status(workspace: Workspace, name: str, *, version: int) -> dict[str,
     assert found.pop("bytes") > 0
     assert found.pop("version") == version
     return found
+
+
+def test_all_that_is_wrong_is_said_before_there_is_a_secret_and_when_the_rest_was_accepted(
+    workspace: Workspace, things: Things
+) -> None:
+    thing = things(1)[0]
+    workspace.apply_thing(thing, {"desired": {"a": [None]}, "device": {"reported": {"tcxn": 5}}})
+    said = workspace.wait_for(thing.name, "CredentialsValid", "False", reason="SecretNotFound")
+    ready = workspace.wait_for(thing.name, "Ready", "False", reason="InvalidDevice")
+    device, desired = (
+        "spec.device.reported/tcxn must be an object",
+        "spec.desired/a/0 is null inside an array",
+    )
+    for words in (device, desired, said["message"]):
+        assert words in ready["message"]
+    workspace.patch(thing.name, {"desired": {"a": [1], "b": None}, "device": None})
+    workspace.store_credentials(thing)
+    workspace.wait_for(thing.name, "Ready")
+    first = workspace.get(thing.name)["status"]["acceptedTime"]
+    assert datetime.fromisoformat(first) <= datetime.now(UTC)
+    eventually(
+        lambda: datetime.now(UTC).replace(microsecond=0) > datetime.fromisoformat(first), "a second later"
+    )
+    workspace.patch(thing.name, {"desired": {"a": [2]}})
+    workspace.wait_for(thing.name, "Ready")
+    assert workspace.get(thing.name)["status"]["acceptedTime"] > first

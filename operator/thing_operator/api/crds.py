@@ -86,6 +86,7 @@ def _thing() -> Crd:
             _column("AGE", "date", ".metadata.creationTimestamp"),
             _column("THING", "string", ".status.thingName", wide=True),
             _column("VERSION", "integer", ".status.shadow.version", wide=True),
+            _column("ACCEPTED", "date", ".status.acceptedTime", wide=True),
             _condition_column("MESSAGE", "Ready", field="message", wide=True),
         ],
     )

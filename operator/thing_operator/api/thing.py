@@ -324,6 +324,11 @@ class ThingStatus(ObjectStatus):
     thing_name: str | None = Field(
         default=None, description="Name of the thing in MIC, from spec.thingName or metadata.name."
     )
+    accepted_time: datetime | None = Field(
+        default=None,
+        description="Time when the shadow service was first found to hold the desired state of the newest generation "
+        "that it has accepted, which is observedGeneration of the condition Ready while that is True.",
+    )
     endpoint: EndpointStatus | None = Field(default=None, description="The broker that the session uses.")
     certificate: CertificateStatus | None = Field(
         default=None, description="The certificate that the session uses, or used last."

@@ -12,7 +12,9 @@ from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.things.session_slot import SessionSlot
 from thing_operator.things.shadow_sync import SyncOutcome
+from thing_operator.twin.judging import problems_of_spec
 from thing_operator.twin.observation import Observation
+from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import Resolution
 
 
@@ -20,11 +22,18 @@ class Observe:
     """Makes the one value that status, Events and the next reconcile are decided from."""
 
     def __init__(
-        self, *, publisher: StatusPublisher, claims: ThingClaims, disconnect_grace: timedelta, clock: Clock
+        self,
+        *,
+        publisher: StatusPublisher,
+        claims: ThingClaims,
+        disconnect_grace: timedelta,
+        document_limit: int,
+        clock: Clock,
     ) -> None:
         self._publisher = publisher
         self._claims = claims
         self._disconnect_grace = disconnect_grace
+        self._document_limit = document_limit
         self._clock = clock
 
     def run(
@@ -39,6 +48,7 @@ class Observe:
             spec=resolution.spec,
             resolved=resolution.resolved,
             blocking_problem=outcome.blocking_problem,
+            spec_problems=self._spec_problems(snapshot, resolution, outcome),
             credentials=slot.credentials,
             credentials_problem=slot.credentials_problem,
             session=self._view(snapshot, slot),
@@ -50,6 +60,14 @@ class Observe:
             managed=outcome.managed,
             disconnect_grace=self._disconnect_grace,
         )
+
+    def _spec_problems(
+        self, snapshot: ObjectSnapshot, resolution: Resolution, outcome: SyncOutcome
+    ) -> tuple[Problem, ...]:
+        """Of a Thing for which nothing was planned: else the plan has said it."""
+        if outcome.blocking_problem is None or resolution.spec is None:
+            return ()
+        return problems_of_spec(resolution.spec, name=snapshot.key.name, document_limit=self._document_limit)
 
     def _view(self, snapshot: ObjectSnapshot, slot: SessionSlot) -> SessionView | None:
         """What the session shows; of a takeover only this operator can know that it has both sides."""

@@ -46,7 +46,13 @@ def wire_things(services: ThingServices) -> Things:
     sessions = _sessions(services, on_session_change=on_session_change)
     claims, grace = registry.claims, settings.session.disconnect_grace
     connect = Connect(claims=claims, sessions=sessions, finalizer=finalizer, publisher=publisher, clock=clock)
-    observe = Observe(publisher=publisher, claims=claims, disconnect_grace=grace, clock=clock)
+    observe = Observe(
+        publisher=publisher,
+        claims=claims,
+        disconnect_grace=grace,
+        document_limit=settings.shadow.document_limit,
+        clock=clock,
+    )
     stages = Stages(
         connect=connect,
         sync=_sync(services, observe=observe, publisher=publisher),

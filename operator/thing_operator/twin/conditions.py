@@ -33,6 +33,7 @@ _EXPIRY_WARNING = timedelta(days=30)
 _EVENT_WORTHY = frozenset({ConditionType.READY, ConditionType.CREDENTIALS_VALID, ConditionType.CONNECTED})
 _NO_EVENT = frozenset({Reason.PENDING, Reason.CONNECTING, Reason.UNKNOWN})
 
+_OF_THE_SPEC = frozenset({Reason.INVALID_DESIRED, Reason.INVALID_DEVICE})
 _STALLING_SESSION_REASONS = frozenset({Reason.NOT_AUTHORIZED})
 # Not the phase: a session keeps its reason over the next tries, so that retrying does not write status.
 _UNDER_WAY = frozenset({Reason.CONNECTING, Reason.CONNECTED})
@@ -114,10 +115,11 @@ def _ready(observation: Observation) -> Finding:
         return _before_suspension(observation, ConditionType.READY, Reason.SUSPENDED)
     problem = _first_problem(observation)
     if problem and (problem.stalled or not was_accepted(observation)):
-        return _ready_is("False", problem.reason, problem.message)
+        return _ready_is("False", problem.reason, problem.message + _left_out(observation.spec))
     if observation.accepted or was_accepted(observation):
         return _accepted(observation)
-    return _ready_is("False", Reason.PENDING, _waiting_message(observation.session))
+    message = _waiting_message(observation.session) + _left_out(observation.spec)
+    return _ready_is("False", Reason.PENDING, message)
 
 
 def _accepted(observation: Observation) -> Finding:
@@ -130,10 +132,12 @@ def _accepted(observation: Observation) -> Finding:
 
 
 def _left_out(spec: ThingSpec | None) -> str:
-    """Words for the keys that are null: whoever wrote one may have meant more."""
+    """Words for the keys that are null: whoever wrote one may have meant more. Observe writes nothing."""
+    if spec is None or spec.desired_policy is DesiredPolicy.OBSERVE:
+        return ""
     written = {
-        "spec.desired": spec.desired if spec else None,
-        "spec.device.reported": spec.device.reported if spec and spec.device else None,
+        "spec.desired": spec.desired,
+        "spec.device.reported": spec.device.reported if spec.device else None,
     }
     nulls = [
         f"{name}{to_pointer(path)}"
@@ -158,17 +162,23 @@ def _waiting_message(session: SessionView | None) -> str:
 
 
 def _first_problem(observation: Observation) -> Problem | None:
-    """The first thing that is wrong, in the order in which a person would mend it."""
+    """What is wrong, by the first that a person would mend, which is what the spec says; the message has all of what
+    can be mended at the same time.
+    """
     if observation.suspended:
         return None
-    return (
-        observation.blocking_problem
-        or _credentials_problem(observation)
-        or _rotation_problem(observation.session)
-        or observation.request_problem
-        or observation.device_problem
-        or _session_problem(observation)
-    )
+    request = observation.request_problem
+    of_the_spec = [*observation.spec_problems]
+    if request is not None and request.reason in _OF_THE_SPEC:
+        of_the_spec.append(request)
+    credentials = _credentials_problem(observation)
+    others = (_rotation_problem(observation.session), request, observation.device_problem)
+    found = [observation.blocking_problem, *of_the_spec, credentials, *others, _session_problem(observation)]
+    first = next((each for each in found if each is not None), None)
+    if first is None:
+        return None
+    further = [each.message for each in (*of_the_spec, credentials) if each and each.message != first.message]
+    return replace(first, message="; also: ".join([first.message, *dict.fromkeys(further)]))
 
 
 def _credentials_problem(observation: Observation) -> Problem | None:

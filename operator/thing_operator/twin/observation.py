@@ -25,6 +25,9 @@ class Observation:
     blocking_problem: Problem | None = None
     """What ends the reconcile before anything is sent: wrong spec, no endpoint, duplicate, no CA."""
 
+    spec_problems: tuple[Problem, ...] = ()
+    """What is wrong with desired and device, where that was judged without a session."""
+
     credentials: Credentials | None = field(default=None, repr=False)
     credentials_problem: Problem | None = None
     session: SessionView | None = None

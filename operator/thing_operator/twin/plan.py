@@ -87,6 +87,12 @@ def plan_update(
     )
 
 
+def check_desired(spec: ThingSpec, *, document_limit: int) -> None:
+    """Raises InvalidDocumentError for a ``spec.desired`` that the shadow service would refuse."""
+    if spec.desired_policy is not DesiredPolicy.OBSERVE:
+        check_section(spec.desired or {}, name="spec.desired", document_limit=document_limit, null_keys=True)
+
+
 def choose_update(
     plan: UpdatePlan,
     *,
@@ -131,11 +137,9 @@ def _plan_desired(
     document_limit: int,
 ) -> SectionPlan:
     policy = spec.desired_policy or DesiredPolicy.MERGE
-    written = spec.desired or {}
-    if policy is not DesiredPolicy.OBSERVE:
-        check_section(written, name="spec.desired", document_limit=document_limit, null_keys=True)
+    check_desired(spec, document_limit=document_limit)
     return plan_section(
-        wanted={} if policy is DesiredPolicy.OBSERVE else without_nulls(written),
+        wanted={} if policy is DesiredPolicy.OBSERVE else without_nulls(spec.desired or {}),
         policy=policy,
         managed=managed.desired,
         current=shadow.desired,

@@ -17,7 +17,7 @@ from thing_operator.api.thing import (
 from thing_operator.core.errors import broken_message
 from thing_operator.core.reasons import Reason
 from thing_operator.shadow.documents import ShadowDocument
-from thing_operator.twin.conditions import thing_conditions
+from thing_operator.twin.conditions import thing_conditions, was_accepted
 from thing_operator.twin.mirrored import MIRROR_LIMIT, fits, mirrored
 from thing_operator.twin.observation import Observation
 
@@ -32,6 +32,7 @@ def build_status(observation: Observation) -> ThingStatus:
     return ThingStatus(
         observed_generation=observation.generation,
         conditions=thing_conditions(observation),
+        accepted_time=_accepted_time(observation),
         thing_name=observation.resolved.thing_name if observation.resolved else previous.thing_name,
         endpoint=(
             EndpointStatus(host=observation.resolved.host, port=observation.resolved.port)
@@ -68,6 +69,12 @@ def is_urgent(before: ThingStatus, after: ThingStatus) -> bool:
 def _waited_for(status: ThingStatus) -> list[tuple[str, str, str]]:
     slow = {ConditionType.IN_SYNC.value, ConditionType.CONNECTED.value}
     return [(found.type, found.status, found.reason) for found in status.conditions if found.type not in slow]
+
+
+def _accepted_time(observation: Observation) -> datetime | None:
+    """Of the generation that was accepted last: a later reconcile of it, or a restart, moves nothing."""
+    is_new = observation.accepted and not was_accepted(observation)
+    return observation.now.replace(microsecond=0) if is_new else observation.previous.accepted_time
 
 
 def _certificate(observation: Observation) -> CertificateStatus | None:

@@ -182,6 +182,51 @@ def test_a_new_generation_is_not_ready_by_the_old_ones_acceptance() -> None:
     assert short(old)["Ready"] == "False/ConnectionLost"
 
 
+def message_of(observation: Observation) -> str:
+    return thing_conditions(observation)[0].message
+
+
+def test_what_is_wrong_without_the_secret_is_said_beside_that_it_is_missing() -> None:
+    missing = Problem(Reason.SECRET_NOT_FOUND, "there is no Secret thing-t1", stalled=False)
+    desired = Problem(Reason.INVALID_DESIRED, "spec.desired/a/0 is null inside an array", stalled=True)
+    device = Problem(Reason.INVALID_DEVICE, "spec.device.simulate names a path twice", stalled=True)
+    without: dict[str, Any] = {"session": None, "credentials": None, "accepted": False}
+    observation = seen(**without, credentials_problem=missing, request_problem=desired)
+    assert short(observation) == {
+        "Ready": "False/InvalidDesired",
+        "CredentialsValid": "False/SecretNotFound",
+        "Connected": "False/Pending",
+        "InSync": "Unknown/Unknown",
+        "Stalled": "True/InvalidDesired",
+    }
+    assert message_of(observation) == f"{desired.message}; also: {missing.message}"
+    nowhere = Problem(Reason.ENDPOINT_NOT_CONFIGURED, "no broker is named", stalled=True)
+    observation = seen(**without, blocking_problem=nowhere, spec_problems=(desired, device))
+    assert short(observation)["Ready"] == "False/EndpointNotConfigured"
+    assert message_of(observation) == f"no broker is named; also: {desired.message}; also: {device.message}"
+    once = seen(**without, blocking_problem=device, spec_problems=(device,))
+    assert message_of(once) == device.message, "nothing is said twice"
+
+
+def test_a_key_that_is_null_is_named_before_the_shadow_has_the_rest() -> None:
+    spec = ThingSpec.model_validate({"desired": {"mode": None}})
+    missing = Problem(Reason.SECRET_NOT_FOUND, "there is no Secret thing-t1", stalled=False)
+    for found in ({"credentials_problem": missing}, {"session": session(**CONNECTING)}):
+        assert "(spec.desired/mode)" in message_of(seen(spec=spec, accepted=False, **found))
+    observing = ThingSpec.model_validate({"desired": {"mode": None}, "desiredPolicy": "Observe"})
+    assert "null" not in message_of(seen(spec=observing))
+
+
+def test_when_a_generation_was_accepted_stands_until_the_next_one_is() -> None:
+    first = build_status(seen())
+    assert first.accepted_time == START
+    later = START + timedelta(minutes=1)
+    assert build_status(seen(now=later, previous=first)).accepted_time == START
+    waiting = build_status(seen(now=later, previous=first, generation=3, accepted=False))
+    assert waiting.accepted_time == START
+    assert build_status(seen(now=later, previous=waiting, generation=3)).accepted_time == later
+
+
 def test_the_whole_status() -> None:
     status = build_status(seen(managed=ManagedPaths(desired=("/a", "/b")))).to_wire()
     conditions = status.pop("conditions")
@@ -190,6 +235,7 @@ def test_the_whole_status() -> None:
     assert conditions[3]["message"] == "1 path(s) pending since 2026-09-21T14:13:20Z"
     assert status == {
         "observedGeneration": 2,
+        "acceptedTime": "2026-11-23T12:00:00Z",
         "thingName": "t1",
         "endpoint": {"host": "localhost", "port": 8883},
         "certificate": {
