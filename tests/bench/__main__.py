@@ -23,6 +23,7 @@ from tests.bench.output import announcer, machine, numbers
 from tests.bench.report import markdown, table, with_ratios
 from tests.bench.scenario import Options, measure
 from tests.bench.simulation import simulation
+from tests.bench.tenants import tenants
 from tests.bench.world import World
 
 from thing_operator.core.errors import ThingOperatorError
@@ -96,6 +97,22 @@ def batch(
     with _folder(None, size) as folder, World(folder, reporter=reporter_for(console), audit=True) as world:
         found = asyncio.run(
             batch_import(world, size=size, live=live, key_type=key_type.value, announce=announcer(console))
+        )
+    _show(found, json_file)
+
+
+@app.command("tenants")
+def tenants_command(
+    good: Annotated[int, typer.Option(min=1, help="number of Things of another namespace")] = 1000,
+    hostile: Annotated[int, typer.Option(min=20, help="number of hostile objects")] = 300,
+    seconds: Annotated[float, typer.Option(help="how long specs change, 20 a second")] = 30,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """What a namespace of hostile objects does to the Things of another one."""
+    console = Console(stderr=True)
+    with _folder(None, good) as folder, World(folder, reporter=reporter_for(console)) as world:
+        found = asyncio.run(
+            tenants(world, good=good, hostile=hostile, seconds=seconds, announce=announcer(console))
         )
     _show(found, json_file)
 

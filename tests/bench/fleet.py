@@ -51,10 +51,15 @@ class Fleet:
         """What the API server has used so far, the bench's own requests included."""
         return self._apiserver.read()
 
-    def start(self, settings: Mapping[str, str]) -> None:
-        """Start the operator and return at once."""
+    def peak_rss(self) -> int:
+        """The most memory that the running operator has had at a time, in bytes."""
+        assert self._operator is not None
+        return self._operator.meter.peak_rss()
+
+    def start(self, settings: Mapping[str, str], *, namespace: str | None = None) -> None:
+        """Start the operator, for other namespaces than its own if they are named, and return at once."""
         assert self._operator is None
-        self._operator = self.world.operator(namespace=self.namespace, settings=settings)
+        self._operator = self.world.operator(namespace=namespace or self.namespace, settings=settings)
 
     def stop(self) -> None:
         """End the operator by SIGTERM and wait for that. Idempotent."""

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import psutil
@@ -42,3 +43,13 @@ class Meter:
                 cpu += times.user + times.system
                 rss += child.memory_info().rss
         return Usage(cpu, rss, time.monotonic())
+
+    def peak_rss(self) -> int:
+        """The largest resident memory of any of the process's children so far, in bytes."""
+        return max(map(_peak_of, self._parent.children(recursive=self._deep)))
+
+
+def _peak_of(process: psutil.Process) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024

@@ -25,8 +25,9 @@ class Product:
         return self.root / "operator"
 
     def command(self, namespace: str) -> list[str]:
-        """The command line that runs it for the Things of one namespace."""
-        return [str(self.python), "-m", "thing_operator", "run", "--namespace", namespace]
+        """The command line that runs it for the Things of a namespace, or of several with commas between them."""
+        chosen = [part for each in namespace.split(",") for part in ("--namespace", each)]
+        return [str(self.python), "-m", "thing_operator", "run", *chosen]
 
 
 # Not resolved: a virtual environment's interpreter is a link, and found by the link's place.
