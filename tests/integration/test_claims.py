@@ -146,6 +146,25 @@ def test_a_thing_that_a_foreign_finalizer_holds_is_in_nobodys_way(
     theirs.kubectl("patch", "thing", thing.name, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
 
 
+def test_a_key_whose_secret_is_deleted_writes_nothing_and_its_session_ends(
+    ours: Workspace, things: Things
+) -> None:
+    ours.operator.stop()
+    ours.operator.settings["THING_OPERATOR_SESSION__WITHOUT_SECRET"] = "3s"
+    ours.operator.start()
+    (thing,) = things(1)
+    run(ours, thing)
+    ours.kubectl("delete", "secret", f"thing-{thing.name}")
+    found = ours.wait_for(thing.name, "CredentialsValid", "False", reason="SecretNotFound")
+    assert "nothing is written" in found["message"]
+    ours.patch(thing.name, {"desired": {"mode": "eco"}})
+    ours.wait_for(thing.name, "Connected", "False", reason="Pending")
+    assert ours.desired(thing) == {"mode": "auto"}
+    ours.store_credentials(thing)
+    ours.wait_for(thing.name, "Ready")
+    assert ours.desired(thing) == {"mode": "eco"}
+
+
 def test_two_accounts_behind_the_addresses_of_one_host_may_be_had(ours: Workspace, things: Things) -> None:
     """Who says so has to bear what comes of it where they are one: here they are, and the broker lets one in."""
     ours.operator.stop()

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from thing_operator.api.model import ApiModel
+from thing_operator.core.printable import printable
 from thing_operator.core.reasons import Reason
 
 MESSAGE_LIMIT = 1024
@@ -79,7 +80,7 @@ def update_conditions(
                 type=finding.type.value,
                 status=finding.status,
                 reason=finding.reason,
-                message=finding.message[:MESSAGE_LIMIT],
+                message=printable(finding.message)[:MESSAGE_LIMIT],
                 observed_generation=generation,
                 last_transition_time=old.last_transition_time if old and stands else moment,
             )

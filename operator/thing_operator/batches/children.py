@@ -48,7 +48,7 @@ class BatchIdentity:
         return labels.get(names.BATCH_LABEL) == self.label
 
     def has_imported(self, body: Mapping[str, Any]) -> bool:
-        """Whether it was this very batch that imported a child, and is to take it along when it is deleted."""
+        """Whether it was this very batch that imported a child, so that it may delete it."""
         annotations: Mapping[str, str] = body["metadata"].get("annotations") or {}
         return annotations.get(names.BATCH_UID_ANNOTATION) == self.uid
 
@@ -252,7 +252,7 @@ def _metadata(
         names.THING_NAME_ANNOTATION: thing_name,
         names.ARGO_IGNORE_UPDATES_ANNOTATION: "true",
     }
-    if spec.deletion_policy is RetainOrDelete.DELETE:
+    if RetainOrDelete.DELETE in {spec.deletion_policy, spec.prune_policy}:
         annotations[names.BATCH_UID_ANNOTATION] = batch.uid
     return {
         "name": name,

@@ -43,12 +43,12 @@ async def import_zips(
         )
         files += await for_each(list(kept.items()), partial(_files_kept, importer))
     imported = await importer.put_all(files)
-    if sources.is_whole:
-        await importer.prune(names)
+    before = {each.name for each in previous.things or () if each.result == ThingResult.IMPORTED}
+    left = await importer.prune(names, imported_before=before) if sources.is_whole else frozenset()
     refused = [_refused(entry) for entry in entries if entry.credentials is None]
     ends = [entry.problem.ends_at for entry in entries if entry.problem and entry.problem.ends_at]
     report = _report(sources, [*imported, *lost, *refused], previous=previous)
-    return replace(report, ends_at=min(ends, default=None))
+    return replace(report, ends_at=min(ends, default=None), left=tuple(sorted(left)))
 
 
 async def _files_kept(importer: Importer, kept: tuple[str, BatchThing | None]) -> ThingFiles:

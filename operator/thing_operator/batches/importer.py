@@ -1,6 +1,7 @@
 """Writing what a batch asks for: Secrets and Things made, changed or left alone, a few at a time."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from copy import copy
 from types import TracebackType
 from typing import Any, Self
@@ -103,7 +104,9 @@ class Importer:
     def has_secret(self, thing_name: str) -> bool:
         """Whether the Secret of a thing is there and holds something."""
         known = self._secrets.get(secret_name(thing_name))
-        return known is not None and known.digest is not None
+        if known is None or known.digest is None:
+            return False
+        return name_of_thing({"metadata": known.metadata}) in {None, thing_name}
 
     async def content(self, thing_name: str) -> Mapping[str, str]:
         """What the Secret of a thing holds now, base64 as the API server has it; nothing when it is too large."""
@@ -157,14 +160,27 @@ class Importer:
             cut_short.message += f"; {self._in_place} of {len(files)} things are imported so far"
             raise cut_short from None
 
-    async def prune(self, keep: set[str]) -> None:
-        """Delete the children whose thing is no longer in the zip, if the policy says so."""
+    async def prune(self, keep: AbstractSet[str], *, imported_before: AbstractSet[str]) -> frozenset[str]:
+        """Delete the children whose thing is no longer in the zip, if the policy says so.
+
+        Only those that this very ThingBatch has imported: one of the same name may have left others behind, with keys
+        that nobody can get again. Returns the names of these objects, which are left.
+        """
         if self._spec.prune_policy is not RetainOrDelete.DELETE:
-            return
+            return frozenset()
+        mine: list[tuple[Resource, Mapping[str, Any]]] = []
+        left: set[str] = set()
         secrets = [(SECRETS, {"metadata": known.metadata}) for known in self._secrets.values()]
-        children = [*secrets, *((THINGS, body) for body in self._things.values())]
-        out = [(resource, body["metadata"]) for resource, body in children if name_of_thing(body) not in keep]
-        await for_each(out, self._delete)
+        for resource, body in [*secrets, *((THINGS, body) for body in self._things.values())]:
+            thing = name_of_thing(body)
+            if thing in keep:
+                continue
+            if thing in imported_before or self._batch.has_imported(body):
+                mine.append((resource, body["metadata"]))
+            else:
+                left.add(body["metadata"]["name"])
+        await for_each(mine, self._delete)
+        return frozenset(left)
 
     async def _delete(self, child: tuple[Resource, Mapping[str, Any]]) -> None:
         resource, meta = child
@@ -197,6 +213,7 @@ class Importer:
                 existing = KnownSecret.of(found)
             else:
                 return
+        self._check_thing({"metadata": existing.metadata}, wanted)
         if existing.too_large:
             raise InTheWayError(
                 f"Secret {wanted['metadata']['name']} has {existing.too_large} bytes, more than the {CHILD_LIMIT} of a "
@@ -233,6 +250,15 @@ class Importer:
             raise InTheWayError(
                 f"{wanted['kind']} {wanted['metadata']['name']} is there and was not made by this ThingBatch: "
                 "delete or rename it"
+            )
+
+    def _check_thing(self, existing: Mapping[str, Any], wanted: Body) -> None:
+        """Long names that are no object names are cut and get a hash: two may come to one name."""
+        name, other = name_of_thing(wanted), name_of_thing(existing)
+        if other is not None and other != name:
+            raise InTheWayError(
+                f"Secret {wanted['metadata']['name']} is that of thing {other}, and the names of both come to this "
+                "one: import one of the two by a ThingBatch in another namespace"
             )
 
     def _key(self, wanted: Body) -> ObjectKey:

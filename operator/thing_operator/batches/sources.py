@@ -12,6 +12,7 @@ from thing_operator.api.thingbatch import ImportedSource, OrderStatus, SecretSou
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
+from thing_operator.credentials import keys_in_words
 from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.https import HttpsClient
 from thing_operator.kube.confirm import get_confirmed
@@ -243,8 +244,9 @@ class SourceReader:
             ) from None
         data = secret.get("data") or {}
         if not data.get(key):
-            there = ", ".join(sorted(data)) or "no key"
-            raise SourceNotFoundError(f"Secret {name} has {there}, and not {key} with something in it")
+            raise SourceNotFoundError(
+                f"Secret {name} has {keys_in_words(data)}, and not {key} with something in it"
+            )
         meta = secret["metadata"]
         return base64.b64decode(data[key]), SourceSecret(
             ObjectKey(namespace, name), meta["uid"], meta["resourceVersion"], key, frozenset(data)

@@ -13,6 +13,7 @@ from thing_operator.api.thingbatch import (
     ThingBatchStatus,
     ThingResult,
 )
+from thing_operator.core.printable import printable
 from thing_operator.core.reasons import Reason
 
 _NAMED = 5
@@ -27,7 +28,8 @@ class BatchReport:
     """The outcome of a reconcile: what was imported, and in ``reason`` and ``message`` what the batch waits for.
 
     ``stalled``: a person must act; else time may heal it. ``ends_at``: when something that is amiss ends by itself.
-    ``is_by_children``: what was imported is known by the children alone.
+    ``is_by_children``: what was imported is known by the children alone. ``left``: the objects that an earlier
+    ThingBatch of this name has left, which are not pruned.
     """
 
     things: tuple[BatchThing, ...] | None = None
@@ -39,6 +41,7 @@ class BatchReport:
     stalled: bool = True
     ends_at: datetime | None = None
     is_by_children: bool = False
+    left: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -82,7 +85,9 @@ def build_status(
 def _that_fit(things: tuple[BatchThing, ...]) -> tuple[BatchThing, ...]:
     """All things by name, or of too many as many as fit, those that failed first."""
     short = [
-        thing.model_copy(update={"message": thing.message[:_MESSAGE_LIMIT]}) if thing.message else thing
+        thing.model_copy(update={"message": printable(thing.message)[:_MESSAGE_LIMIT]})
+        if thing.message
+        else thing
         for thing in things
     ]
     if sum(map(_size, short)) > _THINGS_LIMIT:
@@ -102,8 +107,19 @@ def _imported(report: BatchReport) -> Iterable[Finding]:
         if report.is_by_children
         else ""
     )
-    message = f"{count} of {count} things imported{how}"
+    message = f"{count} of {count} things imported{how}{_left(report.left)}"
     return (_finding(ConditionType.READY, "True", Reason.IMPORTED, message),)
+
+
+def _left(names: tuple[str, ...]) -> str:
+    """Words for what is not pruned, since the keys in it may be had nowhere else."""
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (
+        f"; {', '.join(names[:_NAMED])}{more}: left by an earlier ThingBatch of this name, and not pruned: delete "
+        "what is not needed any more"
+    )
 
 
 def _partly(things: tuple[BatchThing, ...], failed: list[BatchThing]) -> Iterable[Finding]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, check_host, namespace_of
 from thing_operator.cli.batch import Output, refuse
-from thing_operator.cli.tables import table_console, table_of
+from thing_operator.cli.tables import in_cell, table_console, table_of
 from thing_operator.config import load_settings, read_ca_file
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
@@ -236,5 +236,5 @@ def _print_table(adoptions: "Sequence[Adoption]") -> None:
         version = "" if each.version is None else str(each.version)
         # Text, since a thing's folder may be called [red] or worse.
         cells = (each.thing_name, each.result, version, each.message)
-        table.add_row(*map(Text, cells), style="red" if each.needs_attention else "")
+        table.add_row(*map(in_cell, cells), style="red" if each.needs_attention else "")
     table_console().print(table)

@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from thing_operator.cli.tables import table_console, table_of
+from thing_operator.cli.tables import in_cell, table_console, table_of
 from thing_operator.core.error_words import in_words
+from thing_operator.core.printable import printable
 from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
 from thing_operator.credentials.names import secret_name
@@ -114,7 +115,7 @@ def _print_table(rows: Iterable[dict[str, Any]], *, title: str) -> None:
             row.get("message", ""),
         )
         # Text, since a folder may be called [red] or worse.
-        table.add_row(*(Text(cell) for cell in cells), style="" if row["result"] == "Usable" else "red")
+        table.add_row(*(in_cell(cell) for cell in cells), style="" if row["result"] == "Usable" else "red")
     table_console().print(table)
 
 
@@ -122,7 +123,7 @@ def refuse(message: str, *, reason: Reason | ToolReason, output: Output) -> NoRe
     """Say why nothing was done, and exit with code 2."""
     if output is Output.JSON:
         typer.echo(json.dumps({"error": {"reason": reason, "message": message}}, indent=2))
-    error = Text.assemble(("error:", "bold red"), " ", message)
+    error = Text.assemble(("error:", "bold red"), " ", printable(message))
     Console(stderr=True, highlight=False).print(error, soft_wrap=True)
     raise typer.Exit(_EXIT_REFUSED)
 

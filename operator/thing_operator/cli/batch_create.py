@@ -15,6 +15,7 @@ from thing_operator.cli.batch import Output, refuse
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.files import check_target, write_private
+from thing_operator.core.printable import printable
 from thing_operator.core.reasons import ToolReason
 
 _EXIT_PARTLY = 1
@@ -78,7 +79,7 @@ def create(
         write_private(output, fetched.content)
     lacking = fetched.lacking
     written = f"{output}: written{f', but {lacking}' if lacking else ''}"
-    console.print(written, highlight=False, markup=False, soft_wrap=True)
+    console.print(printable(written), highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(_EXIT_PARTLY if lacking else 0)
 
 
@@ -90,7 +91,7 @@ def _errors_said(console: Console, output: Path) -> Iterator[None]:
     try:
         yield
     except OrderUnansweredError as error:
-        console.print(f"error: {error.message}", highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"error: {error.message}"), highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(_EXIT_UNKNOWN) from None
     except (ThingOperatorError, ToolError) as error:
         refuse(error.message, reason=error.reason, output=Output.TABLE)
@@ -115,7 +116,7 @@ class _Shown:
         self._progress.stop()
 
     def on_ordered(self, batch_id: str) -> None:
-        self._console.print(f"batch {batch_id}", highlight=False, soft_wrap=True)
+        self._console.print(printable(f"batch {batch_id}"), highlight=False, markup=False, soft_wrap=True)
 
     def on_progress(self, current: int, total: int | None) -> None:
         self._progress.update(self._task, completed=current, total=total)

@@ -19,6 +19,7 @@ from thing_operator.cli.words import counted
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.object_names import OBJECT_NAME_LENGTH
+from thing_operator.core.printable import printable
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry
 from thing_operator.credentials.splitting import split_batch
@@ -164,4 +165,4 @@ def _report(result: dict[str, Any], cluster: _Cluster) -> None:
     if result["removed"]:
         typer.echo(f"  removed, of an earlier import: {', '.join(result['removed'])}")
     for thing, problem in result["unusable"].items():
-        typer.echo(f"  not usable: {thing}: {problem}")
+        typer.echo(printable(f"  not usable: {thing}: {problem}"))

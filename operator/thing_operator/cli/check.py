@@ -13,6 +13,7 @@ from rich.text import Text
 from thing_operator.cli.batch import Output, refuse
 from thing_operator.cli.words import counted
 from thing_operator.core.errors import ToolError
+from thing_operator.core.printable import printable
 
 if TYPE_CHECKING:
     from thing_operator.check.checking import CheckLimits, CheckReport
@@ -104,4 +105,4 @@ def _print(report: "CheckReport") -> None:
 def _line(diagnostic: "Diagnostic") -> Text:
     subject = f"{diagnostic.subject}: " if diagnostic.subject else ""
     place = f"{diagnostic.file}:{diagnostic.line}:"
-    return Text.assemble((place, "bold"), f" {subject}{diagnostic.message}")
+    return Text.assemble((place, "bold"), printable(f" {subject}{diagnostic.message}"))

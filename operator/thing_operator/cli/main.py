@@ -24,6 +24,7 @@ from thing_operator.cli.run import run
 from thing_operator.cli.status import status
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
+from thing_operator.core.printable import printable
 
 app = typer.Typer(
     name="thing-operator",
@@ -87,5 +88,7 @@ def main() -> None:
 
 
 def _end(message: str) -> NoReturn:
-    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    Console(stderr=True, highlight=False).print(
+        f"[bold red]error:[/] {escape(printable(message))}", soft_wrap=True
+    )
     sys.exit(1)

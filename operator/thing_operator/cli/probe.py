@@ -11,7 +11,7 @@ from rich.text import Text
 
 from thing_operator.cli.arguments import check_host
 from thing_operator.cli.batch import Output
-from thing_operator.cli.tables import table_console, table_of
+from thing_operator.cli.tables import in_cell, table_console, table_of
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.proxy.route import ProxyAddress, ProxyRoute
@@ -108,7 +108,9 @@ def _print_table(answers: "Sequence[ProbeAnswer]") -> None:
     console = table_console()
     table = table_of("question", "answer", "see")
     for answer in answers:
-        table.add_row(Text(answer.question), Text(answer.found), Text(f"[{pages.index(answer.source) + 1}]"))
+        table.add_row(
+            Text(answer.question), in_cell(answer.found), Text(f"[{pages.index(answer.source) + 1}]")
+        )
     console.print(table)
     for number, page in enumerate(pages, 1):
         console.print(Text(f"[{number}] {page}"), soft_wrap=True)

@@ -176,6 +176,10 @@ class SessionSettings(_Group):
     disconnect_grace: DurationFromZero = Field(
         default=timedelta(seconds=30), description="a shorter loss of the connection is not written to status"
     )
+    without_secret: DurationFromZero = Field(
+        default=timedelta(hours=1),
+        description="how long a session lives on when the Secret of its credentials is deleted; it writes nothing then",
+    )
     min_reconnect_interval: PositiveDuration = Field(
         default=timedelta(seconds=10), description="least time between two CONNECTs of one client id"
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO, Final
 
+from thing_operator.core.printable import printable
 from thing_operator.credentials.errors import ArchiveRefusedError
 from thing_operator.credentials.wrapping import open_plain, what_it_is
 from thing_operator.shadow.topics import is_thing_name
@@ -127,8 +128,8 @@ def open_archive(source: bytes | BinaryIO, *, limits: Limits = DEFAULT_LIMITS) -
 
 def shown(text: str) -> str:
     """A name out of a zip as it may stand in a message or on a terminal: short and printable."""
-    printable = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
-    return printable if len(printable) <= _SHOWN else f"{printable[:_SHOWN]}... ({len(text)} characters)"
+    visible = printable(text[: _SHOWN + 1])
+    return visible if len(visible) <= _SHOWN else f"{visible[:_SHOWN]}... ({len(text)} characters)"
 
 
 class _Bounded:

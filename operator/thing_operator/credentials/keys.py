@@ -1,5 +1,6 @@
 """Certificate and private key by the keys of a Secret, or by the names of files."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -12,6 +13,9 @@ DEFAULT_KEYS = (("tls.crt", "tls.key"), ("cert.pem", "privkey.pem"))
 
 _NAMED = 10
 """How many of the keys that are there a message names."""
+
+_OF_OURS = re.compile(r"[\w.-]+\.(crt|cer|cert|pem|key|der|zip)", re.ASCII)
+"""Names of certificates, keys and zips, as whoever makes such Secrets gives them."""
 
 
 def check_keys(
@@ -43,11 +47,22 @@ def pick_pair(
     raise CredentialsError(_missing(data, pairs), reason=Reason.KEY_MISSING)
 
 
-def keys_in_words(data: Mapping[str, bytes]) -> str:
-    """Which keys a Secret or ConfigMap has, the empty ones marked so: ``nothing``, or at most ten names."""
-    names = [name if value else f"{name} (empty)" for name, value in sorted(data.items())]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more if names else "nothing"
+def keys_in_words(data: Mapping[str, str | bytes]) -> str:
+    """Which keys a Secret or ConfigMap has, the empty ones marked so: ``nothing``, or at most ten names.
+
+    Only such names as certificates, keys and zips have: whoever reads the message need not be allowed to know what else
+    is in there, and any Secret of the namespace can be named in a spec.
+    """
+    names = [
+        name if value else f"{name} (empty)"
+        for name, value in sorted(data.items())
+        if _OF_OURS.fullmatch(name)
+    ]
+    named, others = names[:_NAMED], len(data) - len(names[:_NAMED])
+    if others:
+        keys = "key" if others == 1 else "keys"
+        named.append(f"{others} other {keys}" if named else f"{others} {keys} of other names")
+    return ", ".join(named) or "nothing"
 
 
 def _missing(data: Mapping[str, bytes], pairs: list[tuple[str, str]]) -> str:

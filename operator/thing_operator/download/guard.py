@@ -30,7 +30,7 @@ class HostRules:
     patterns: tuple[str, ...] | None
 
     def parse(self, text: str) -> URL:
-        """The address, if it may be asked. Raises UrlNotAllowedError, which names the host at most."""
+        """The address, if it may be asked. Raises UrlNotAllowedError, which names nothing of it: it is in a Secret."""
         text = text.strip()
         try:
             url = URL(text, encoded=True) if _PRINTABLE.fullmatch(text) else None
@@ -53,11 +53,11 @@ class HostRules:
             return
         if is_numeric(host) or not matches_any(host, self.patterns):
             raise UrlNotAllowedError(
-                f"the host {host[:100]} is none the operator may fetch from ({', '.join(self.patterns)}): {_REMEDY}"
+                f"the host of the url is none that the operator may fetch from: {_REMEDY}"
             )
         if url.port != _HTTPS_PORT:
             raise UrlNotAllowedError(
-                f"port {url.port} of {host} is not allowed, since only a pattern allows the host: {_REMEDY}"
+                f"the port of the url is not allowed, since only a pattern allows its host: {_REMEDY}"
             )
 
     def admits(self, host: str, address: str) -> bool:
@@ -81,7 +81,8 @@ class GuardedResolver(AbstractResolver):
         found = await self._resolver.resolve(host, port, family)
         if not all(self._rules.admits(host, each["host"]) for each in found):
             raise UrlNotAllowedError(
-                f"{host} leads to a private address: if that is meant, have the host itself put into batch.urlHosts"
+                "the host of the url leads to a private address: if that is meant, have the host itself put into "
+                "batch.urlHosts"
             )
         return found
 

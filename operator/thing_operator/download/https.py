@@ -32,6 +32,8 @@ from thing_operator.download.errors import (
 )
 from thing_operator.download.guard import GuardedResolver, HostRules
 
+_THE_HOST = "the host of the url"
+"""Not its name: the url is in a Secret, and whoever reads the message need not be allowed to read that."""
 _CONNECT_SECONDS = 10.0
 _REQUEST_SECONDS = 40.0
 """API Gateway itself gives up after 29 s."""
@@ -108,12 +110,12 @@ class HttpsClient:
                 f"{target.host} sends next to nothing: less than {_LEAST_BYTES} bytes in {patience:.0f} s"
             ) from None
         except TimeoutError:
-            raise DownloadFailedError(f"{target.host} did not send the zip within {seconds:.0f} s") from None
+            raise DownloadFailedError(f"{_THE_HOST} did not send the zip within {seconds:.0f} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise DownloadFailedError(
-                f"the download from {target.host} failed: {self._in_words(error)}"
+                f"the download from {_THE_HOST} failed: {self._in_words(error)}"
             ) from None
-        raise DownloadRefusedError(f"{target.host} sends from one address to the next: store the last one")
+        raise DownloadRefusedError(f"{_THE_HOST} sends from one address to the next: store the last one")
 
     async def call(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: Any = None
@@ -160,7 +162,7 @@ class HttpsClient:
             content = await _read(response, limit=limit, pace=pace)
             if content is None:
                 raise DownloadRefusedError(
-                    f"{url.host} sends more than the {limit} bytes that a batch can have: split the batch"
+                    f"{_THE_HOST} sends more than the {limit} bytes that a batch can have: split the batch"
                 )
             return content
 
@@ -283,11 +285,11 @@ async def _read(response: aiohttp.ClientResponse, *, limit: int, pace: "_Pace | 
 def _refusal(url: URL, *, status: int, said: bytes) -> ThingOperatorError:
     if status in _REFUSED_URL or (400 <= status < 500 and b"expired" in said.lower()):
         return UrlExpiredError(
-            f"{url.host} no longer accepts the url ({status}), {_expiry(url)}: store a fresh one in the Secret"
+            f"{_THE_HOST} no longer accepts the url ({status}), {_expiry(url)}: store a fresh one in the Secret"
         )
     if status in TRY_LATER or status >= 500:
-        return DownloadFailedError(f"{url.host} answers {status} instead of the zip")
-    return DownloadRefusedError(f"{url.host} answers {status} instead of the zip: check the url")
+        return DownloadFailedError(f"{_THE_HOST} answers {status} instead of the zip")
+    return DownloadRefusedError(f"{_THE_HOST} answers {status} instead of the zip: check the url")
 
 
 def _expiry(url: URL) -> str:

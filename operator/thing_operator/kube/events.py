@@ -14,6 +14,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.fair_queue import FairQueue
 from thing_operator.core.log_limit import LogLimit
+from thing_operator.core.printable import printable
 from thing_operator.core.rate_limit import RateLimiter, TokenBucket
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
@@ -93,7 +94,7 @@ class EventRecorder:
         ):
             log.debug("too many Events: %s about %s is not recorded", reason, ref.key)
             return
-        self._queue.put(_Pending(ref, reason, _bounded(message)), next(self._order))
+        self._queue.put(_Pending(ref, reason, _bounded(printable(message))), next(self._order))
         self._wake_up.set()
 
     def _has_room(self, namespace: str) -> bool:

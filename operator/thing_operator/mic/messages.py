@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from thing_operator.core.printable import printable
 from thing_operator.mic.errors import MicUnavailableError
 
 Json = Mapping[str, Any]
@@ -235,5 +236,5 @@ def _number(value: Any) -> int | None:
 
 
 def _short(value: Any) -> str:
-    text = "".join(letter if letter.isprintable() else " " for letter in str(value))
+    text = printable(str(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

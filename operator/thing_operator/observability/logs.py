@@ -2,8 +2,11 @@
 
 import logging
 import sys
+from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
+
+from thing_operator.core.printable import printable
 
 
 def configure_logs(*, level: str, form: str) -> None:
@@ -19,9 +22,23 @@ def configure_logs(*, level: str, form: str) -> None:
     logging.getLogger("asyncio").setLevel(max(logging.WARNING, root.level))
 
 
+class _ConsoleFormatter(logging.Formatter):
+    """What is logged may be the words of a broker or of MIC: nothing of them reaches the terminal as a command.
+
+    JSON escapes all of that by itself.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
+
+
 def _console_formatter() -> logging.Formatter:
     """Without the logger's name, which is a quarter of a terminal's line; JSON has it."""
-    return logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+    return _ConsoleFormatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
 
 
 def _json_formatter() -> logging.Formatter:

@@ -76,6 +76,8 @@ class Connect:
         slot = thing.connection
         try:
             identity = await self._sessions.identify(snapshot, slot, resolved)
+            if slot.ends_at is not None and slot.ends_at <= self._clock.now():
+                await self.end(thing, report_offline=True)
         finally:
             if not slot.can_claim:
                 self._claims.withdraw(snapshot.key)

@@ -53,6 +53,7 @@ class Observe:
             credentials_problem=slot.credentials_problem,
             session=self._view(snapshot, slot),
             last_view=slot.last_view,
+            session_ends_at=slot.ends_at,
             request_problem=outcome.problem,
             device_problem=thing.device.problem,
             accepted=outcome.accepted,

@@ -22,6 +22,8 @@ class SessionSlot:
     spec: SessionSpec | None = None
     last_view: SessionView | None = None
     """What the session saw last that was ended."""
+    ends_at: datetime | None = None
+    """When the session is to end, since the Secret with its credentials is deleted."""
     record: TrackRecord = field(default_factory=TrackRecord)
     """How it has fared with its broker, over all its sessions."""
 
@@ -51,6 +53,11 @@ class SessionSlot:
             return True
         is_amiss = problem is not None or self.session is None or not self.session.view.connected
         return is_amiss and read_since >= _READ_AGAIN
+
+    @property
+    def writable(self) -> Session | None:
+        """The session as far as anything may be sent by it: not with a key whose Secret is deleted."""
+        return self.session if self.ends_at is None else None
 
     def withdraw(self) -> tuple[Session | None, SessionSpec | None]:
         """Take the session and what it is made of out of the slot."""

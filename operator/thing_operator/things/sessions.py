@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
@@ -40,16 +40,20 @@ class SessionManager:
         cache: ObjectCache,
         default_ca: CaBundle | None,
         secrets_seen: Callable[[str], str | None],
+        without_secret: timedelta,
         on_session_change: Callable[[ObjectKey], None],
         clock: Clock,
     ) -> None:
-        """``secrets_seen``: the newest resource version that is known of the Secrets in a namespace."""
+        """``secrets_seen``: the newest resource version that is known of the Secrets in a namespace.
+        ``without_secret``: how long a session lives on without its Secret.
+        """
         self._client = client
         self._hub = hub
         self._cache = cache
         self._default_ca = default_ca
         self._cas = CaStore(hub.budget)
         self._secrets_seen = secrets_seen
+        self._without_secret = without_secret
         self._on_session_change = on_session_change
         self._clock = clock
         self._succession = Succession()
@@ -80,18 +84,24 @@ class SessionManager:
                 cas=self._cas,
                 not_before=self._secrets_seen(namespace),
             )
-            slot.credentials, slot.credentials_problem = identity.credentials, None
+            slot.credentials, slot.credentials_problem, slot.ends_at = identity.credentials, None, None
             slot.record.use((resolved, identity.credentials.fingerprint, identity.ca))
         except CaNotFoundError:
             raise
         except UserError as error:
-            waits = isinstance(error, SecretNotFoundError)
-            ends_at = error.ends_at if isinstance(error, CredentialsError) else None
-            slot.credentials_problem = Problem(
-                error.reason, error.message, stalled=not waits, ends_at=ends_at
-            )
+            self._note_problem(slot, error, now=now)
         slot.credentials_source = source
         return identity
+
+    def _note_problem(self, slot: SessionSlot, error: UserError, *, now: datetime) -> None:
+        message, waits = error.message, isinstance(error, SecretNotFoundError)
+        if waits and slot.session is not None:
+            slot.ends_at = slot.ends_at or now + self._without_secret
+            message += (
+                f"; the session lives until {slot.ends_at:%Y-%m-%dT%H:%M:%SZ}, and nothing is written by it"
+            )
+        problem_ends_at = error.ends_at if isinstance(error, CredentialsError) else None
+        slot.credentials_problem = Problem(error.reason, message, stalled=not waits, ends_at=problem_ends_at)
 
     async def ensure(
         self,

@@ -65,7 +65,7 @@ class Sync:
 
         try:
             outcome = await sync_shadow(
-                thing.connection.session,
+                thing.connection.writable,
                 thing.requests,
                 self._desired_state(snapshot, thing, spec, resolved),
                 previous=previous,
@@ -101,7 +101,7 @@ class Sync:
             seconds = thing.requests.acceptance.arrived(now=self._clock.monotonic())
             if seconds is not None:
                 self._observer.synced(seconds)
-            self._devices.run(snapshot, thing.device, resolved, session=lambda: thing.connection.session)
+            self._devices.run(snapshot, thing.device, resolved, session=lambda: thing.connection.writable)
         if outcome.repaired:
             paths = ", ".join(outcome.repaired[:5])
             self._record_event(snapshot, Reason.DRIFT_REPAIRED, f"changed by others and repaired: {paths}")

@@ -105,6 +105,7 @@ def _sessions(services: ThingServices, *, on_session_change: Callable[[ObjectKey
         cache=services.cache,
         default_ca=services.default_ca,
         secrets_seen=services.secrets_seen,
+        without_secret=services.settings.session.without_secret,
         on_session_change=on_session_change,
         clock=services.clock,
     )

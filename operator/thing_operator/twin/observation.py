@@ -34,6 +34,9 @@ class Observation:
     last_view: SessionView | None = None
     """What the session saw last that has been ended since."""
 
+    session_ends_at: datetime | None = None
+    """When the session ends unless the Secret with its credentials is there again; None where that is there."""
+
     request_problem: Problem | None = None
     """Why the last update was not accepted."""
 

@@ -36,8 +36,9 @@ def requeue_after(
     recheck_in: timedelta,
 ) -> timedelta | None:
     """The nearest of: ``due`` (something to be sent waits for its time), end of the disconnect grace, turns of the
-    certificate's validity, the moment at which a problem ends, ``retry_after`` (when a failed request may be tried
-    again), and ``recheck_in`` where anything is amiss by the ``conditions``; None for never.
+    certificate's validity, the moment at which a problem ends, or a session without its Secret, ``retry_after`` (when a
+    failed request may be tried again), and ``recheck_in`` where anything is amiss by the ``conditions``; None for
+    never.
     """
     moments = [due] if due is not None else []
     session, credentials = observation.session, observation.credentials
@@ -46,6 +47,8 @@ def requeue_after(
     if credentials is not None:
         turns = (credentials.not_before, expires_soon_at(credentials), credentials.not_after)
         moments += [at - observation.now for at in turns]
+    if observation.session_ends_at is not None:
+        moments.append(observation.session_ends_at - observation.now)
     moments += _after_problems(observation, retry_after=retry_after)
     if not _is_well(conditions):
         moments.append(recheck_in)

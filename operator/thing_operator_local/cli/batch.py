@@ -45,7 +45,7 @@ def batch(
         write_secret(output, data)
     except OSError as error:
         raise LocalError(f"--output {output} cannot be written: {error.strerror}") from None
-    console.print(f"{output}: {size} things", highlight=False, soft_wrap=True)
+    console.print(f"{output}: {size} things", markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_place(output: Path) -> None:

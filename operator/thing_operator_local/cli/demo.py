@@ -64,7 +64,7 @@ def _tell_in_lines(console: Console, world: DemoWorld, steps: tuple[DemoStep, ..
     for done in tell_story(steps, world, lambda: None):
         line = f"ok {done.seconds:5.1f} s  {done.step.title}: {done.step.outcome}\n              $ {done.command}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print(world.kubectl("get", "thg,thgb"), highlight=False, soft_wrap=True)
+    console.print(world.kubectl("get", "thg,thgb"), markup=False, highlight=False, soft_wrap=True)
 
 
 def _tell_live(console: Console, world: DemoWorld, steps: tuple[DemoStep, ...], *, fleet: bool) -> None:

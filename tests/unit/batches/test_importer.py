@@ -1,6 +1,7 @@
 """What one failing child of a ThingBatch means for the others; tests/api/test_batch_import.py writes real ones."""
 
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,12 +9,13 @@ from tests.support.api_client import FakeClient
 from tests.support.pki import NOW, ec_pairs
 
 from thing_operator.api.names import THINGS
-from thing_operator.api.thingbatch import ThingBatchSpec
+from thing_operator.api.thingbatch import ThingBatchSpec, ThingResult
 from thing_operator.batches.children import CHILD_LIMIT, ThingFiles
 from thing_operator.batches.importer import Importer
 from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials import check_pair
+from thing_operator.credentials.names import secret_name
 from thing_operator.kube.errors import ApiUnavailableError, ConflictError, ForbiddenError
 from thing_operator.kube.ports import Body
 from thing_operator.kube.resources import SECRETS
@@ -106,7 +108,7 @@ async def test_one_that_cannot_be_pruned_keeps_no_other() -> None:
     await (await importer(store)).put_all(files(12))
     store.errors = {"thing-t00": ApiUnavailableError("500 for t00")}
     with pytest.raises(ApiUnavailableError, match="500 for t00"):
-        await (await importer(store)).prune({"t11"})
+        await (await importer(store)).prune({"t11"}, imported_before=set())
     assert sorted(store.secrets) == ["thing-t00", "thing-t11"]
 
 
@@ -132,3 +134,28 @@ async def test_children_beyond_the_budget_are_not_held() -> None:
         made.hold(100)
         assert small.used[Held.ZIP] == 100
     assert small.used[Held.ZIP] == 0
+
+
+async def test_what_an_earlier_batch_of_this_name_has_left_is_not_pruned() -> None:
+    store = ChildStore()
+    await (await importer(store)).put_all(files(2))
+    later = Importer(store, replace(BATCH, uid="another"), SPEC, budget=MemoryBudget(2**20), prefixes=None)
+    await later.load()
+    assert await later.prune(set(), imported_before={"t01"}) == {"thing-t00"}
+    assert sorted(store.secrets) == ["thing-t00"], "what it has imported itself, by its status, is pruned"
+    assert await (await importer(store)).prune(set(), imported_before=set()) == frozenset()
+    assert store.secrets == {}
+
+
+async def test_two_thing_names_that_come_to_one_secret_are_said() -> None:
+    one, other = "A_x:x_" + "1" * 20, "A_x:x_" + "2" * 20
+    store = ChildStore()
+    await (await importer(store)).put(replace(files(1)[0], thing_name=one))
+    (body,) = store.secrets.values()
+    name = secret_name(other)
+    store.secrets = {name: dict(body) | {"metadata": body["metadata"] | {"name": name, "uid": name}}}
+    again = await importer(store)
+    found = await again.put(replace(files(1)[0], thing_name=other))
+    assert found.result == ThingResult.CONFLICT
+    assert one in (found.message or "")
+    assert not again.has_secret(other)

@@ -238,7 +238,7 @@ def test_one_bad_folder_of_each_kind_spoils_no_other(fleet: Fleet) -> None:
         "10000010": "KeyMissing",
         "My Thing": "InvalidThingName",
         "a" * 80 + "... (129 characters)": "InvalidThingName",
-        "thing\\x1b[31m\\x0a": "InvalidThingName",
+        "thing\\x1b[31m\\n": "InvalidThingName",
         "10000011/old": "InvalidLayout",
         "too/deep/10000012": "InvalidLayout",
         "/": "InvalidLayout",

@@ -78,7 +78,7 @@ class TestManifest:
 
     async def test_may_not_lead_where_the_configuration_forbids(self, site: Site, https: HttpsClient) -> None:
         site.says("/manifest/", said({"ApiGatewayRootUrl": "https://10.0.0.1/"}))
-        with pytest.raises(UrlNotAllowedError, match=r"MIC's metadata: the host 10\.0\.0\.1 is none"):
+        with pytest.raises(UrlNotAllowedError, match="MIC's metadata: the host of the url is none"):
             await find_stack(https, manifest_url=site.url("/manifest/"), host="x.example")
 
     @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ JSON = st.recursive(
         ({"errorMessage": '{"message": "m"}'}, Complaint("m")),
         ({"errorMessage": "just words"}, Complaint("just words")),
         ({"errorMessage": "[1]"}, Complaint("[1]")),
-        ({"message": "two\nlines\x1b[2J"}, Complaint("two lines [2J")),
+        ({"message": "two\nlines\x1b[2J"}, Complaint("two\\nlines\\x1b[2J")),
         ({"message": "x" * 500}, Complaint("x" * 200 + "...")),
         ({"batchId": "b"}, None),
         ([], None),

@@ -44,6 +44,8 @@ from thing_operator.things.wiring import wire_things
 KEY = ObjectKey("ns", "t")
 OLD_CA, NEW_CA = (make_certificate(ec_key()).decode() for _ in range(2))
 SOON = timedelta(seconds=1)
+WITHOUT_SECRET = 100
+"""Seconds."""
 MINUTES = RECHECK + SOON
 
 
@@ -137,7 +139,12 @@ class ThingScene(FakeClient):
                 hub=self,  # type: ignore[arg-type]
                 cache=self.controller.cache,
                 writer=self.writer,
-                settings=Settings.model_validate({"endpoint": {"allowedHosts": ["broker"]}}),
+                settings=Settings.model_validate(
+                    {
+                        "endpoint": {"allowedHosts": ["broker"]},
+                        "session": {"withoutSecret": f"{WITHOUT_SECRET}s"},
+                    }
+                ),
                 default_ca=None,
                 enqueue=self.controller.queue.add,
                 enqueue_after=lambda key, delay: self.controller.queue.add(key, delay=delay),
@@ -526,3 +533,24 @@ async def test_a_shadow_that_others_change_without_end_gets_four_reconciles_a_se
         await until(lambda: scene.sessions[0].desired().get("b") == 3)
         assert loop_time() - began < 0.1, "what is in spec waits for none of it"
         await until(lambda: scene.sessions[0].desired() == {"a": 2, "b": 3}, timeout=120)
+
+
+async def test_a_session_without_its_secret_writes_nothing_and_ends_when_its_time_is_over() -> None:
+    async with running() as scene:
+        scene.submit({})
+        await until(scene.is_well)
+        scene.answers[SECRETS] = NotFoundError("404")
+        scene.things.registry.secrets_resynced()
+        await until(lambda: scene.carries(Reason.SECRET_NOT_FOUND))
+        (session,) = scene.sessions
+        sent = len(session.sent)
+        scene.submit({"desired": {"a": 2}})
+        await until(lambda: scene.said()["Ready"] == ("False", "SecretNotFound"))
+        assert len(session.sent) == sent
+        assert scene.said()["Connected"] == ("True", "Connected")
+        await until(lambda: scene.said()["Connected"] == ("False", "Pending"), timeout=WITHOUT_SECRET + 1)
+        assert len(session.sent) == sent
+        scene.answers[SECRETS] = good_secret()
+        scene.things.registry.secrets_resynced()
+        await until(scene.is_well)
+        assert scene.sessions[-1].sent[-1] == {"a": 2}

@@ -1,6 +1,7 @@
 """Giving a Thing its session: what is read when, and what is read again though nothing that is watched changes."""
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -71,6 +72,7 @@ class SessionsOfOneThing:
             cache=ObjectCache(),
             default_ca=None,
             secrets_seen=lambda _namespace: None,
+            without_secret=timedelta(hours=1),
             on_session_change=lambda _key: None,
             clock=self.clock,
         )
