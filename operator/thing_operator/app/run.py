@@ -23,7 +23,11 @@ log = logging.getLogger(__name__)
 
 
 async def run_operator(
-    *, settings: Settings, kubeconfig: Path | None = None, take_over: bool = False
+    *,
+    settings: Settings,
+    kubeconfig: Path | None = None,
+    kube_context: str | None = None,
+    take_over: bool = False,
 ) -> None:
     """Run until SIGTERM or SIGINT. Raises what makes a start impossible: no login, no CRDs, no port.
 
@@ -36,7 +40,9 @@ async def run_operator(
     async with TelemetryServer(settings=settings, clock=clock) as telemetry:
         awake = BootClock()
         contact = Contact(patience=settings.spec_max_age, clock=awake)
-        client = await KubeClient.connect(kubeconfig=kubeconfig, clock=clock, contact=contact)
+        client = await KubeClient.connect(
+            kubeconfig=kubeconfig, kube_context=kube_context, clock=clock, contact=contact
+        )
         try:
             operator = Operator(
                 client=client,

@@ -72,12 +72,14 @@ RIGHTS: Final = (
 """The same as the chart's Role, which says what each is for."""
 
 
-async def check_start(settings: Settings, *, kubeconfig: Path | None) -> AsyncIterator[StartFinding]:
+async def check_start(
+    settings: Settings, *, kubeconfig: Path | None, kube_context: str | None = None
+) -> AsyncIterator[StartFinding]:
     """What a start with valid settings would meet; a cluster that cannot be reached is a warning."""
     for finding in _of_settings(settings):
         yield finding
     try:
-        client = await KubeClient.connect(kubeconfig=kubeconfig)
+        client = await KubeClient.connect(kubeconfig=kubeconfig, kube_context=kube_context)
     except LoginError as error:
         yield StartFinding(Level.WARNING, f"no cluster was asked: {error.message}")
         return

@@ -9,22 +9,20 @@ from thing_operator.api import names
 from thing_operator.api.crds import all_crds
 from thing_operator.api.thing import ThingSpec
 from thing_operator.api.thingbatch import ThingBatchSpec
-from thing_operator.check.diagnostics import Flaw, Place, field_text
+from thing_operator.check.diagnostics import Flaw, Place
 from thing_operator.check.documents import Document
 from thing_operator.check.structure import (
     Schema,
     check_rules,
     unknown_fields,
     wrong_fields,
-    wrong_values,
+    wrong_types,
 )
+from thing_operator.check.values import wrong_values
 from thing_operator.config.suggestions import did_you_mean
-from thing_operator.core.errors import UserError
+from thing_operator.core.json_bytes import encode
 from thing_operator.core.object_names import check_object_name
-from thing_operator.device import compile_device
-from thing_operator.shadow.documents import section_size
-from thing_operator.shadow.pointers import from_pointer, leaves
-from thing_operator.shadow.validation import InvalidDocumentError, check_section
+from thing_operator.kube.snapshot import SPEC_LIMIT
 
 KINDS: Final[dict[str, type[ThingSpec | ThingBatchSpec]]] = {
     names.THING_KIND: ThingSpec,
@@ -32,7 +30,6 @@ KINDS: Final[dict[str, type[ThingSpec | ThingBatchSpec]]] = {
 }
 _SPEC: Final[Place] = ("spec",)
 _NO_SPEC: Final = Flaw.at(_SPEC, "missing")
-_TEMPLATE: Final[Place] = ("spec", "things", "template", "spec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ def check_object(document: Document, *, document_limit: int) -> CheckedObject:
     if kind not in KINDS:
         return found(None, (Flaw.at(("kind",), f"{kind} is not known{did_you_mean(kind, KINDS)}"),))
     schema, written = _schema(kind), body.get("spec")
-    unreadable = tuple(wrong_values(written, KINDS[kind])) if written is not None else (_NO_SPEC,)
+    unreadable = tuple(wrong_types(written, KINDS[kind])) if written is not None else (_NO_SPEC,)
     refused = [*unknown_fields(body, schema), *_metadata(meta), *unreadable]
     if written is not None:
         refused += wrong_fields(written, schema["properties"]["spec"], _SPEC)
@@ -78,10 +75,18 @@ def check_object(document: Document, *, document_limit: int) -> CheckedObject:
     if unreadable:
         return found(None, flaws)
     broken = tuple(check_rules(body, schema))
+    size = len(encode(written))
+    if size > SPEC_LIMIT:
+        broken += (
+            Flaw(
+                _SPEC,
+                f"spec: {size} bytes as JSON, more than the {SPEC_LIMIT} that the operator reads: make it smaller",
+            ),
+        )
     if broken:
         return found(None, (*flaws, *broken))
     spec = KINDS[kind].model_validate(written)
-    values = _values(spec, str(meta.get("name") or ""), document_limit=document_limit)
+    values = wrong_values(spec, str(meta.get("name") or ""), document_limit=document_limit)
     # What is wrong with a field would only be said again, in other words, of what it is in.
     more = (
         flaw for flaw in values if not any(each.place[: len(flaw.place)] == flaw.place for each in refused)
@@ -106,49 +111,3 @@ def _schema(kind: str) -> Schema:
     crd = next(crd for crd in all_crds().values() if crd["spec"]["names"]["kind"] == kind)
     found: Schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return found
-
-
-def _values(spec: ThingSpec | ThingBatchSpec, name: str, *, document_limit: int) -> Iterator[Flaw]:
-    """What the shadow service, MIC and the operator would refuse of the values."""
-    if isinstance(spec, ThingSpec):
-        yield from _of_behaviour(spec, name, _SPEC, document_limit=document_limit)
-        return
-    template = spec.things.template if spec.things else None
-    if template is not None and template.spec is not None:
-        behaviour = ThingSpec.model_validate(template.spec.model_dump())
-        for flaw in _of_behaviour(behaviour, name, _TEMPLATE, document_limit=document_limit):
-            yield Flaw(flaw.place, f"in {field_text(_TEMPLATE[:-1])}: {flaw.message}")
-
-
-def _of_behaviour(spec: ThingSpec, name: str, place: Place, *, document_limit: int) -> Iterator[Flaw]:
-    yield from _nulls(spec, place)
-    facts = {}
-    try:
-        facts = compile_device(spec, thing_name=spec.thing_name or name, document_limit=document_limit).facts
-    except UserError as error:
-        yield Flaw((*place, "device"), error.message)
-    desired = spec.desired or {}
-    try:
-        check_section(desired, name="spec.desired", document_limit=document_limit, null_keys=True)
-    except InvalidDocumentError as error:
-        yield Flaw((*place, "desired", *from_pointer(error.pointer)), error.message)
-        return
-    size = section_size(desired) + section_size(facts)
-    if size > document_limit and section_size(facts) < document_limit:
-        words = (
-            f"desired and device have {size} bytes together; the shadow takes {document_limit}: shorten them"
-        )
-        yield Flaw(place, f"spec: {words}")
-
-
-def _nulls(spec: ThingSpec, place: Place) -> Iterator[Flaw]:
-    """kubectl apply drops a null in silence, server-side apply keeps it, and the operator leaves the key out."""
-    written = ((("desired",), spec.desired), (("device", "reported"), spec.device and spec.device.reported))
-    for way, section in written:
-        for path, value in leaves(section or {}):
-            if value is None:
-                where = field_text((*_SPEC, *way, *path))
-                yield Flaw(
-                    (*place, *way, *path),
-                    f"{where}: null counts as left out: take the key out, or write {{}}",
-                )

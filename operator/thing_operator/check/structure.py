@@ -42,7 +42,7 @@ def check_rules(value: JsonValue, schema: Schema, place: Place = ()) -> Iterator
             yield Flaw.at(place, rule["message"])
 
 
-def wrong_values(spec: JsonValue, model: type[BaseModel]) -> Iterator[Flaw]:
+def wrong_types(spec: JsonValue, model: type[BaseModel]) -> Iterator[Flaw]:
     """What keeps a spec from being read at all: types, limits, patterns, and fields that are missing."""
     try:
         # JSON, since Python's values have other types than its own: tuples, enums.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from thing_operator.cli.arguments import KubeContext
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.observability.logs import configure_logs
@@ -55,6 +56,7 @@ def run(
     kubeconfig: Annotated[
         Path | None, typer.Option(help="instead of KUBECONFIG or the pod's account")
     ] = None,
+    context: KubeContext = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -76,19 +78,20 @@ def run(
         overrides["namespaces"] = tuple(namespace or ())
     settings = load_settings(file=config, overrides=overrides)
     if check:
-        raise typer.Exit(_EXIT_WRONG if asyncio.run(_checked(settings, kubeconfig)) else 0)
+        raise typer.Exit(_EXIT_WRONG if asyncio.run(_checked(settings, kubeconfig, context)) else 0)
     configure_logs(level=settings.log.level, form=settings.log.format)
     from thing_operator.app.run import run_operator  # noqa: PLC0415
 
-    asyncio.run(run_operator(settings=settings, kubeconfig=kubeconfig, take_over=take_over))
+    work = run_operator(settings=settings, kubeconfig=kubeconfig, kube_context=context, take_over=take_over)
+    asyncio.run(work)
 
 
-async def _checked(settings: "Settings", kubeconfig: Path | None) -> bool:
+async def _checked(settings: "Settings", kubeconfig: Path | None, context: str | None) -> bool:
     """Print what a start would meet; returns whether something would keep it from its work."""
     from thing_operator.app.start_check import Level, check_start  # noqa: PLC0415 - see run
 
     is_wrong = False
-    async for finding in check_start(settings, kubeconfig=kubeconfig):
+    async for finding in check_start(settings, kubeconfig=kubeconfig, kube_context=context):
         typer.echo(f"{finding.level:<8} {finding.text}")
         is_wrong = is_wrong or finding.level is Level.ERROR
     return is_wrong

@@ -1,5 +1,6 @@
 """``run --check``: which rights it asks about, and what it says of settings when there is no cluster."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,19 @@ def granted() -> set[tuple[str, str, str, str]]:
 def test_the_rights_are_those_of_the_role() -> None:
     asked = {(each.resource.group, each.target, verb, each.name) for each in RIGHTS for verb in each.verbs}
     assert asked == granted()
+
+
+def test_the_context_of_the_kubeconfig_may_be_named(tmp_path: Path) -> None:
+    body = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "current-context": "one",
+    }
+    body["contexts"] = [{"name": name, "context": {"cluster": "c"}} for name in ("one", "two")]
+    file = tmp_path / "config"
+    file.write_text(json.dumps(body))
+    command = ["run", "--check", f"--kubeconfig={file}"]
+    assert "context two of" in CliRunner().invoke(app, [*command, "--context=two"]).output
+    assert "has no context 'three'" in CliRunner().invoke(app, [*command, "--context=three"]).output
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def test_what_is_right_has_no_problems() -> None:
         ({"device": {"reported": {"a": {"b/c": None}}}}, "spec.device.reported/a/b~1c: null counts as left "),
         ({"desired": {"a": [1, None]}}, "spec.desired/a/1 is null inside an array"),
         ({"desired": {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}}, "is nested too deep"),
+        ({"desired": {"a": "x" * 70000}}, "spec: 70020 bytes as JSON, more than the 65536"),
         ({"desired": {"a": "x" * 9000}}, "bytes as JSON; the shadow takes 8192: shorten it"),
         (
             {"desired": {"a": "x" * 5000}, "device": {"reported": {"b": "x" * 5000}}},
@@ -214,7 +215,7 @@ def test_with_the_operators_configuration_its_limits_count() -> None:
     limits = CheckLimits(document_limit=20, endpoint=allowed)
     assert messages(thing({}), limits=limits) == []
     assert "takes 20" in messages(thing({"desired": {"a": "x" * 20}}), limits=limits)[0]
-    assert "not among the hosts" in messages(thing({"endpoint": {"host": "evil.org"}}), limits=limits)[0]
+    assert "none of the brokers" in messages(thing({"endpoint": {"host": "evil.org"}}), limits=limits)[0]
     nowhere = CheckLimits(endpoint=EndpointSettings())
     assert "no broker is named" in messages(thing({}), limits=nowhere)[0]
     assert messages(batch(), limits=nowhere) == []

@@ -156,7 +156,7 @@ async def test_what_goes_on_failing_unexpectedly_is_said_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """So is it that it cannot be said."""
-    told: list[str] = []
+    logged: list[str] = []
     runs = 0
 
     async def handler(key: str) -> None:
@@ -165,7 +165,7 @@ async def test_what_goes_on_failing_unexpectedly_is_said_and_logged_once(
         raise ZeroDivisionError
 
     def tell(key: str, error: Exception) -> None:
-        told.append(f"{key} {type(error).__name__}")
+        logged.append(f"{key} {type(error).__name__}")
         raise KeyError(key)
 
     queue = make(handler, on_broken=tell)
@@ -173,7 +173,7 @@ async def test_what_goes_on_failing_unexpectedly_is_said_and_logged_once(
     queue.add("a")
     await until(lambda: runs == 6)
     await queue.stop(timeout=timedelta(seconds=1))
-    assert told == ["a ZeroDivisionError"] * 4, "from the third time on"
+    assert logged == ["a ZeroDivisionError"] * 4, "from the third time on"
     assert caplog.text.count("reconciling a failed unexpectedly") == 1
     assert caplog.text.count("cannot be said in its status") == 1
 
