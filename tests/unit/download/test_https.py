@@ -106,6 +106,21 @@ async def test_time_is_bounded(site: Site, https: HttpsClient) -> None:
         await https.download(site.url("/" + SECRET), limit=LIMIT, seconds=0.3)
 
 
+async def test_a_slow_handshake_is_no_slow_download(
+    monkeypatch: pytest.MonkeyPatch, https: HttpsClient
+) -> None:
+    monkeypatch.setattr("thing_operator.download.https._CONNECT_SECONDS", 0.1)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(DownloadFailedError, match="localhost cannot be reached"):
+            await https.download(f"https://localhost:{port}/{SECRET}", limit=LIMIT)
+
+
 async def test_an_answer_that_breaks_off(site: Site, https: HttpsClient) -> None:
     async def cut(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "100"})
