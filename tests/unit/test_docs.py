@@ -52,6 +52,21 @@ def test_every_reason_has_an_entry_that_says_what_to_do() -> None:
         assert re.findall(r"^- (\w+): ", entry, re.MULTILINE) == ["Symptom", "Cause", "Do"], title
 
 
+def test_each_test_that_the_security_page_names_is_there() -> None:
+    named = set(
+        re.findall(r"`(test_\w+)`", (DOCS / "operations" / "security.md").read_text(encoding="utf-8"))
+    )
+    there = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(
+            r"^ *(?:async )?def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
+    assert named
+    assert named <= there
+
+
 def test_every_page_has_its_place_in_the_navigation() -> None:
     site = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))
     assert sorted(_leaves(site["project"]["nav"])) == sorted(
