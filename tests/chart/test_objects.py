@@ -152,7 +152,10 @@ def test_the_notes_say_what_to_do_next(chart: Helm) -> None:
     narrowed = ("in all but kube-system", "namespaces={team-a,team-b}", "rbac.batches=false")
     assert [words for words in narrowed if words not in usual] == []
     special = notes(chart, {"namespaces": ["team-a"], "replicas": 0, "crds": {"enabled": False}})
+    assert "docs/troubleshooting.md" in usual
+    assert "docs/operations/operating.md" in usual
     for words in (
+        "kubectl apply --server-side -f crds/",
         "namespaces team-a",
         "--namespace team-a",
         "spec.endpoint.host",

@@ -93,6 +93,13 @@ def test_a_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in _anchors(linked), target
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("charts/*/README.md")), ids=lambda page: page.parent.name)
+def test_a_page_that_is_packed_with_its_chart_links_nothing_outside(page: Path) -> None:
+    """`helm show readme` has the chart alone."""
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not link.startswith(("#", "https://")) and ".." in link] == []
+
+
 def _anchors(page: Path) -> set[str]:
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}

@@ -94,7 +94,8 @@ class Watches:
         await wait_for_answers([*objects, *self._secrets.healths])
         if all(each.is_unknown for each in objects if each.resource == THINGS):
             raise ToolError(
-                "the cluster does not know Things: install the CRDs (thing-operator crds | kubectl apply -f -)",
+                "the cluster does not know Things: install the CRDs "
+                "(thing-operator crds | kubectl apply --server-side -f -)",
                 reason=ToolReason.CRDS_MISSING,
             )
 
