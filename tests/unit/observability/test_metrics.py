@@ -111,6 +111,7 @@ CLOSED_LABELS: dict[str, AbstractSet[str]] = {
     "condition": {"Ready", "CredentialsValid", "Connected", "InSync", "Reconciling", "Stalled"},
     "status": {"True", "False", "Unknown"},
     "state": {"held", "waiting", "denied"},
+    "holder": {"same_namespace", "other_namespace"},
     "days": {"7", "30", "90"},
     "version": {"1.2.3"},
 }
