@@ -3,8 +3,13 @@
 import resource
 from contextlib import suppress
 
-RESERVED = 64
-"""Of the limit, not for sessions: watches and requests to the API server, probes, files."""
+PORT_CONNECTIONS = 24
+"""At a time on each of the ports for health and metrics."""
+PORT_BACKLOG = 16
+"""Connections that a port accepts in one turn, before any of them makes room."""
+
+RESERVED = 64 + 2 * (PORT_CONNECTIONS + PORT_BACKLOG)
+"""Of the limit, not for sessions: watches and requests to the API server, files, and both ports at their fullest."""
 
 
 def raise_limit() -> None:

@@ -1,4 +1,9 @@
-"""HTTP servers in a thread of their own: they answer while the operator's event loop is blocked."""
+"""HTTP servers in a thread of their own: they answer while the operator's event loop is blocked.
+
+Whoever reaches the ports may open connections: each port has room for a few, the one that is there longest makes room
+for a new one, and aiohttp ends those on which no whole request comes in time. So a flood takes no descriptor from
+sessions, and a probe, which asks at once, is still answered.
+"""
 
 import asyncio
 import errno
@@ -10,12 +15,17 @@ from typing import Self
 
 from aiohttp import web
 
+from thing_operator.core.descriptors import PORT_BACKLOG, PORT_CONNECTIONS
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 
 _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _SHUTDOWN_SECONDS = 1.0
+_IDLE_SECONDS = 15.0
+"""For the first whole request to come, and between two."""
+_HEADERS = 32
+_LINE_BYTES = 4096
 
 
 class HttpThread:
@@ -64,22 +74,46 @@ class HttpThread:
 
     async def _serve(self, started: "Future[None]") -> None:
         self._loop = asyncio.get_running_loop()
-        runners = []
+        runners: list[web.AppRunner] = []
+        listening: list[asyncio.Server] = []
         try:
             for app, sock in self._sites:
                 runner = web.AppRunner(
-                    app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS
+                    app,
+                    access_log=None,
+                    handle_signals=False,
+                    shutdown_timeout=_SHUTDOWN_SECONDS,
+                    keepalive_timeout=_IDLE_SECONDS,
+                    max_headers=_HEADERS,
+                    max_line_size=_LINE_BYTES,
+                    max_field_size=_LINE_BYTES,
                 )
                 runners.append(runner)
                 await runner.setup()
-                await web.SockSite(runner, sock).start()
+                listening.append(await _listen(runner, sock))
             started.set_result(None)
         except Exception as error:  # noqa: BLE001 - raised again where the start is waited for
             started.set_exception(error)
         else:
             await self._end.wait()
+        for server in listening:
+            server.close()
         for runner in runners:
             await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, sock: socket.socket) -> asyncio.Server:
+    """Accept connections, a few at a time."""
+    server = runner.server
+    assert server is not None  # noqa: S101 - set up
+
+    def connection() -> web.RequestHandler:
+        oldest_first = server.connections
+        for one in oldest_first[: max(0, len(oldest_first) + 1 - PORT_CONNECTIONS)]:
+            one.force_close()
+        return server()
+
+    return await asyncio.get_running_loop().create_server(connection, sock=sock, backlog=PORT_BACKLOG)
 
 
 def _listening_socket(address: str | None, port: int) -> socket.socket:

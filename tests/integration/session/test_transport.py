@@ -408,7 +408,10 @@ async def test_the_last_descriptors_are_not_for_sessions(recorder: Recorder, tmp
     async with scripted_server(recorder.authority, tmp_path) as server:
         with socket.socket() as lowest:
             next_free = lowest.fileno()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (next_free + RESERVED + 16, hard))
+        most = (next_free + 48) * 4 // 3
+        reserve = most // 4
+        assert reserve < RESERVED
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         try:
             specs = [recorder.spec(server.port, name=f"t{number}") for number in range(30)]
             sessions = [recorder.open(spec) for spec in specs]
@@ -420,7 +423,7 @@ async def test_the_last_descriptors_are_not_for_sessions(recorder: Recorder, tmp
             assert {view.reason for view in refused} == {"EndpointUnreachable"}
             assert all("raise the limit of open files" in view.message for view in refused)
             with contextlib.ExitStack() as others:
-                for _ in range(RESERVED // 4):
+                for _ in range(reserve // 4):
                     others.enter_context(socket.socket())
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

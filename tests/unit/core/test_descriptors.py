@@ -48,7 +48,7 @@ def test_all_that_the_system_allows_is_taken(
 
 @pytest.mark.parametrize(
     ("soft", "descriptor", "reserved"),
-    [(1024, 959, False), (1024, 960, True), (100, 74, False), (100, 75, True)],
+    [(1024, 879, False), (1024, 880, True), (100, 74, False), (100, 75, True)],
 )
 def test_a_few_are_kept_for_the_operator_itself(
     soft: int, descriptor: int, *, reserved: bool, monkeypatch: pytest.MonkeyPatch
