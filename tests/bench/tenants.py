@@ -20,7 +20,7 @@ _MIB = 1 << 20
 async def tenants(
     world: World, *, good: int, hostile: int, seconds: float, announce: Announce
 ) -> dict[str, float]:
-    """``good`` Things alone, then beside ``hostile`` objects of another namespace; the operator starts for each anew.
+    """``good`` Things alone, then beside ``hostile`` objects of another namespace, each with a start of the operator.
 
     Gives the peak of resident memory in MiB, the 99th percentile of spec to accepted in ms, and their ratios.
     """
