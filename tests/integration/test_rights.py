@@ -4,6 +4,7 @@ import base64
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -166,13 +167,13 @@ def test_the_recipe_for_tenants_bounds_what_one_may_have_run(kubectl: Kubectl, n
     quota["metadata"]["namespace"] = namespace
     # That it counts is Kubernetes' part: its controller is not one of the local control plane.
     kinds = {f"count/{kind}.thing-operator.io" for kind in ("things", "thingbatches")}
-    assert quota["spec"]["hard"].keys() == kinds
+    assert quota["spec"]["hard"].keys() == kinds | {"count/secrets"}
     kubectl("label", "namespace", namespace, "tenant=team-a")
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
     kubectl("apply", "--server-side", "--filename=-", input=text)
 
-    def refusal(name: str, spec: Json, *options: str) -> str:
-        body: Json = {"apiVersion": "thing-operator.io/v1alpha1", "kind": "Thing"}
+    def refusal(name: str, spec: Json, *options: str, kind: str = "Thing") -> str:
+        body: Json = {"apiVersion": "thing-operator.io/v1alpha1", "kind": kind}
         body |= {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
         try:
             kubectl("create", "--filename=-", *options, input=json.dumps(body))
@@ -188,6 +189,13 @@ def test_the_recipe_for_tenants_bounds_what_one_may_have_run(kubectl: Kubectl, n
         elsewhere = {"endpoint": {"host": "b.example"}}
         assert "leave spec.endpoint.host out" in refusal("team-a-1", elsewhere, "--dry-run=server")
         assert refusal("team-a-1", {}) == ""
+        nine = {"source": {"secrets": [{"name": f"zip-{number}", "key": "z"} for number in range(9)]}}
+        dry_batch = partial(refusal, "b", kind="ThingBatch")
+        eventually(lambda: "at most 8 zips" in dry_batch(nine, "--dry-run=server"), "policy for batches")
+        one = {"source": {"secrets": nine["source"]["secrets"][:1]}}
+        labelled = one | {"secretTemplate": {"metadata": {"labels": {"owner": "helm"}}}}
+        assert "leave spec.secretTemplate out" in dry_batch(labelled, "--dry-run=server")
+        assert dry_batch(one, "--dry-run=server") == ""
     finally:
         for body in cluster_wide:
             kubectl("delete", body["kind"], body["metadata"]["name"])
