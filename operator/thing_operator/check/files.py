@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from thing_operator.check.checking import SourceText
+from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 
@@ -50,9 +51,7 @@ def _text(file: Path) -> str:
             with file.open("rb") as opened:
                 content = opened.read(_LARGEST + 1)
     except OSError as error:
-        raise ToolError(
-            f"cannot read {file}: {error.strerror or error}", reason=ToolReason.UNREADABLE
-        ) from None
+        raise ToolError(f"cannot read {file}: {in_words(error)}", reason=ToolReason.UNREADABLE) from None
     if len(content) > _LARGEST:
         raise ToolError(
             f"{file} is larger than {_LARGEST >> 20} MiB: check it in parts", reason=ToolReason.UNREADABLE

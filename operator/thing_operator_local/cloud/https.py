@@ -1,6 +1,7 @@
 """One HTTPS request to a local cloud, blocking."""
 
 import json
+import os
 import ssl
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -44,7 +45,9 @@ def request(
             content = response.read()
         except (OSError, HTTPException) as error:
             where = f"{parts.hostname}:{parts.port}"
-            raise LocalError(f"the cloud at {where} does not answer: {error}") from None
+            number = getattr(error, "errno", None)
+            why = f" ({os.strerror(number)})" if number and number > 0 else ""
+            raise LocalError(f"the cloud at {where} does not answer{why}: see that it still runs") from None
     if response.status >= 300:
         raise CloudRefusedError(
             f"{method} {parts.path}: {response.status} {_message(content)}", status=response.status

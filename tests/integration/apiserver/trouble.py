@@ -15,12 +15,12 @@ QUICK = """
 import datetime
 from thing_operator.core import backoff
 from thing_operator.kube import login
-from thing_operator.things import sessions
+from thing_operator.things import session_slot
 from thing_operator.twin import requeue
 delay, most = backoff.Backoff.delay, datetime.timedelta(seconds=3)
 backoff.Backoff.delay = lambda self, failures: min(delay(self, failures), most)
-assert login.LOGIN_PAUSE and sessions._READ_AGAIN and requeue._UNWATCHED_INTERVAL
-login.LOGIN_PAUSE = sessions._READ_AGAIN = requeue._UNWATCHED_INTERVAL = most / 3
+assert login.LOGIN_PAUSE and session_slot._READ_AGAIN and requeue._UNWATCHED_INTERVAL
+login.LOGIN_PAUSE = session_slot._READ_AGAIN = requeue._UNWATCHED_INTERVAL = most / 3
 """
 """No pause before the next try, and none before the next check of what is amiss, is longer than three seconds."""
 
