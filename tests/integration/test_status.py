@@ -8,6 +8,7 @@ import pytest
 from tests.support.cloud import Things
 from tests.support.controlplane import Kubectl
 from tests.support.operator import Workspace
+from tests.support.polling import eventually
 from typer.testing import CliRunner, Result
 
 from thing_operator.cli.main import app
@@ -49,6 +50,7 @@ def test_from_the_secret_to_the_device(kubeconfig: Path, workspace: Workspace, t
     workspace.cloud.update_shadow(thing, {"reported": {"mode": "auto"}})
     workspace.wait_for("freezer", "Ready")
     workspace.wait_for("freezer", "InSync", "False", reason="DeltaPending")
+    eventually(lambda: workspace.get("freezer")["status"]["shadow"].get("reported"), "it is mirrored")
     done = status(kubeconfig, thing.name, here)
     assert done.exit_code == 0, done.output
     chain = [line[:10] for line in done.stdout.splitlines()[1:5]]

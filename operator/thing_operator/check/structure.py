@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 import cel
+from cel.stdlib import add_stdlib_to_context
 from pydantic import BaseModel, ValidationError
 
 from thing_operator.check.diagnostics import Flaw, Place
@@ -130,8 +131,12 @@ def _repeated(value: list[Any], schema: Schema, place: Place) -> Iterator[Flaw]:
 
 def _holds(expression: str, value: JsonValue) -> bool:
     """As on the API server, what cannot be computed does not hold."""
+    # With what Kubernetes adds to CEL, such as the sum of a list.
+    context = cel.Context()
+    add_stdlib_to_context(context)
+    context.add_variable("self", value)
     try:
-        return bool(_compiled(expression).execute({"self": value}))
+        return bool(_compiled(expression).execute(context))
     except (RuntimeError, ValueError, KeyError, TypeError):
         return False
 
