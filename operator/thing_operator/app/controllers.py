@@ -152,7 +152,6 @@ class Controllers:
             enqueue_after=lambda key, delay: self.things.queue.add(key, delay=delay),
             record_event=self._recorder(THINGS),
             observer=self._metrics,
-            budget=self._budget,
             spec_is_current=self._spec_is_current,
             secrets_seen=self._secrets_seen,
             clock=self._clock,

@@ -380,7 +380,7 @@ class Settings(BaseSettings):
     memory_budget: Size = Field(
         default=64 * 1024 * 1024,
         description="memory (bytes, or as 64MiB) for what objects and brokers can make the operator hold: specs, CAs, "
-        "Secrets being read, zips, shadows; a namespace may hold as much as is still free, so alone half of it",
+        "zips, shadows; a namespace may hold as much as is still free, so alone half of it",
     )
     lease: LeaseSettings = LeaseSettings()
     metrics: MetricsSettings = MetricsSettings()

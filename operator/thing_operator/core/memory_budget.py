@@ -25,8 +25,6 @@ class Held(StrEnum):
     """Specs of Things and ThingBatches, as the cache keeps them."""
     CA = "ca"
     """CAs that Things name, and the TLS contexts made of them."""
-    SECRET = "secret"  # noqa: S105 - a kind, not a secret
-    """Secrets and ConfigMaps while they are read."""
     ZIP = "zip"
     """Batch zips and what is unpacked of them, while they are imported."""
     SHADOW = "shadow"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
-from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.credentials import CaBundle
 from thing_operator.kube.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient, Enqueue, EnqueueAfter, RecordEvent
@@ -29,7 +28,6 @@ class ThingServices:
     enqueue_after: EnqueueAfter
     record_event: RecordEvent
     observer: ThingObserver
-    budget: MemoryBudget
     spec_is_current: Callable[[str], bool]
     """Whether what is known of the specs in a namespace can be vouched for: it was not out of sight for long."""
     secrets_seen: Callable[[str], str | None]

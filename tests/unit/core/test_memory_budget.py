@@ -36,13 +36,13 @@ def test_an_ordinary_namespace_finds_room_beside_many_greedy_ones() -> None:
 
 def test_what_is_used_is_shown_by_kind() -> None:
     budget = MemoryBudget(TOTAL)
-    ca, secret = budget.hold(Held.CA, "ns", 100), budget.hold(Held.SECRET, "ns", 20)
-    assert budget.used == {Held.SPEC: 0, Held.CA: 100, Held.SECRET: 20, Held.ZIP: 0, Held.SHADOW: 0}
+    ca, zips = budget.hold(Held.CA, "ns", 100), budget.hold(Held.ZIP, "ns", 20)
+    assert budget.used == {Held.SPEC: 0, Held.CA: 100, Held.ZIP: 20, Held.SHADOW: 0}
     ca.resize(30)
-    secret.release()
-    secret.release()
+    zips.release()
+    zips.release()
     assert budget.used[Held.CA] == 30
-    assert budget.used[Held.SECRET] == 0
+    assert budget.used[Held.ZIP] == 0
 
 
 def test_a_holding_that_may_not_grow_keeps_what_it_has() -> None:

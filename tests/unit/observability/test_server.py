@@ -53,7 +53,10 @@ async def is_ended(client: socket) -> None:
             pass
 
 
-async def test_a_flood_of_connections_takes_few_descriptors_and_no_probe_fails() -> None:
+async def test_a_flood_of_connections_takes_few_descriptors_and_no_probe_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_IDLE_SECONDS", 3600)  # so that it is the new ones that end the old ones
     async with serving() as port, ClientSession() as probes:
         before = descriptors()
         with ExitStack() as flood:

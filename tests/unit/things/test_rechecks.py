@@ -150,7 +150,6 @@ class ThingScene(FakeClient):
                 enqueue_after=lambda key, delay: self.controller.queue.add(key, delay=delay),
                 record_event=lambda _snapshot, _reason, _message: None,
                 observer=ThingObserver(),
-                budget=self.budget,
                 clock=self.clock,
                 rng=rng,
             )
