@@ -37,6 +37,17 @@ def test_metrics_move_with_what_happens(workspace: Workspace, things: Things) ->
     assert not [key for key in workspace.operator.scrape() if key[0] == "things"]
 
 
+def test_batches_are_counted_by_condition_as_long_as_they_are_there(workspace: Workspace) -> None:
+    workspace.apply(
+        "ThingBatch", "late", {"source": {"secrets": [{"name": "not-there", "key": "batch.zip"}]}}
+    )
+    workspace.wait_for("late", "Ready", "False", reason="SourceNotFound", kind="thingbatch")
+    late = ("thingbatches", "Ready", "SourceNotFound", "False")
+    eventually(lambda: workspace.operator.scrape().get(late) == 1, "it waits for its source")
+    workspace.kubectl("delete", "thingbatch", "late")
+    eventually(lambda: late not in workspace.operator.scrape(), "and is counted no longer")
+
+
 def test_a_report_comes_into_status_without_a_reconcile(workspace: Workspace, things: Things) -> None:
     (thing,) = things(1)
     workspace.store_credentials(thing)

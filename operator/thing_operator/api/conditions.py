@@ -88,6 +88,15 @@ def update_conditions(
     return tuple(result)
 
 
+ConditionKey = tuple[str, str, str]
+"""Type, status and reason of a condition."""
+
+
+def condition_keys(conditions: Iterable[Condition]) -> frozenset[ConditionKey]:
+    """All that these conditions say, without their words and times."""
+    return frozenset((found.type, found.status, found.reason) for found in conditions)
+
+
 def impaired_conditions(
     previous: Iterable[Condition],
     reason: Reason,

@@ -1,9 +1,11 @@
 """The controllers of both kinds, put together."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+from thing_operator.api.conditions import ConditionKey
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.app.status_writes import make_status_writer
 from thing_operator.batches.wiring import wire_batches
@@ -80,6 +82,10 @@ class Controllers:
     def __iter__(self) -> Iterator[Controller]:
         return iter((self.things, self.batches))
 
+    def batch_conditions(self) -> Counter[ConditionKey]:
+        """Number of ThingBatches by type, status and reason of a condition."""
+        return self._batches.condition_keys()
+
     def on_secret_change(self, secret: ObjectKey) -> None:
         """A Secret was created, changed or deleted: who uses it reads it again."""
         self.registry.secret_changed(secret)
@@ -109,6 +115,7 @@ class Controllers:
         snapshot = self.batches.cache.get(key)
         if snapshot is not None:
             self.writer.drop(ObjectRef(BATCHES, key, snapshot.uid))
+        self._batches.forget(key)
         return None
 
     def _thing_broken(self, key: ObjectKey, error: Exception) -> None:

@@ -143,6 +143,7 @@ class Operator:
         return Snapshot(
             sessions=Counter(session.view.phase.value for session in self.hub),
             things=registry.counts.condition_keys(),
+            batches=controllers.batch_conditions(),
             each_thing=self._each_thing() if self._settings.metrics.per_thing else (),
             queues={each.name: (each.queue.depth, each.queue.oldest_age) for each in controllers},
             pending_writes=controllers.writer.backlog,

@@ -1,16 +1,17 @@
 """Publishing what became of a ThingBatch: status, and an Event for each transition of Ready."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 
-from thing_operator.api.conditions import ConditionType, find_condition
+from thing_operator.api.conditions import ConditionKey, ConditionType, condition_keys, find_condition
 from thing_operator.api.names import BATCHES
 from thing_operator.api.thingbatch import OrderStatus, ThingBatchStatus
 from thing_operator.batches.status import BatchReport, build_status
 from thing_operator.core.clock import Clock
 from thing_operator.core.json_bytes import decode
 from thing_operator.core.reasons import Reason
-from thing_operator.core.resource import ObjectRef
+from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.errors import ConflictError, InvalidObjectError
 from thing_operator.kube.parsed import ParsedStatuses
 from thing_operator.kube.ports import RecordEvent
@@ -29,6 +30,15 @@ class BatchPublisher:
         self._statuses = ParsedStatuses(writer, ThingBatchStatus, limit=_PARSED_LIMIT)
         self._record_event = record_event
         self._clock = clock
+        self._published: dict[ObjectKey, frozenset[ConditionKey]] = {}
+
+    def condition_keys(self) -> Counter[ConditionKey]:
+        """Number of ThingBatches by type, status and reason of a condition, as they were last published."""
+        return Counter(key for conditions in self._published.values() for key in conditions)
+
+    def forget(self, key: ObjectKey) -> None:
+        """The ThingBatch of this key is no longer there, or no longer this operator's."""
+        self._published.pop(key, None)
 
     def previous(self, snapshot: ObjectSnapshot) -> ThingBatchStatus:
         """The status that the API server holds, as far as is known."""
@@ -64,6 +74,7 @@ class BatchPublisher:
             report, previous=previous, generation=snapshot.generation, now=self._clock.now()
         )
         self._writer.enqueue(_object_ref(snapshot), status.to_wire(), urgent=True, min_interval=timedelta(0))
+        self._published[snapshot.key] = condition_keys(status.conditions)
         before = find_condition(previous.conditions, ConditionType.READY)
         after = find_condition(status.conditions, ConditionType.READY)
         if after and (before is None or before.reason != after.reason) and after.reason != Reason.PROGRESSING:

@@ -1,8 +1,10 @@
 """One reconcile of one ThingBatch, as a straight line: find the zips, import them, publish what became of each."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
+from thing_operator.api.conditions import ConditionKey
 from thing_operator.api.thingbatch import OrderStatus, ThingBatchSpec
 from thing_operator.batches.deletion import BatchDeletion
 from thing_operator.batches.find_zips import FindZips
@@ -114,8 +116,13 @@ class BatchReconciler:
             self._fail(snapshot, Reason.INTERNAL_ERROR, broken_message(error))
 
     def forget(self, key: ObjectKey) -> None:
-        """The ThingBatch of this key is deleted, or is being deleted."""
+        """The ThingBatch of this key is deleted, or is being deleted, or is another operator's from now on."""
         self._find_zips.forget(key)
+        self._publisher.forget(key)
+
+    def condition_keys(self) -> Counter[ConditionKey]:
+        """Number of ThingBatches by type, status and reason of a condition."""
+        return self._publisher.condition_keys()
 
     def _fail(
         self,

@@ -95,6 +95,7 @@ PENDING_WRITES: Final = Gauge("status_writes_pending", "Statuses that wait for t
 EVENTS: Final = Count("events", "Reasons of Events, those not recorded included.", ("reason",))
 
 THINGS: Final = Gauge("things", "Things by condition.", ("condition", "status", "reason"))
+BATCHES: Final = Gauge("thingbatches", "ThingBatches by condition.", ("condition", "status", "reason"))
 DUPLICATES: Final = Gauge(
     "duplicate_things",
     "Things that wait since another one holds their thing, by where that is: same_namespace, other_namespace.",
@@ -166,6 +167,7 @@ METRIC_LABELS: Final = {
         PENDING_WRITES,
         EVENTS,
         THINGS,
+        BATCHES,
         DUPLICATES,
         THING_CONDITIONS,
         SYNCS,

@@ -35,6 +35,8 @@ class Snapshot:
     """By phase."""
     things: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     """By type, status and reason of a condition."""
+    batches: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """The same of ThingBatches."""
     each_thing: Sequence[tuple[str, str, str, str]] = ()
     """Namespace and name of each Thing, type and status of each of its conditions; empty when not asked for."""
     queues: Mapping[str, tuple[int, float]] = field(default_factory=dict)
@@ -155,6 +157,7 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
         snapshot = self.snapshot
         yield _family(definitions.SESSIONS, (((phase,), count) for phase, count in snapshot.sessions.items()))
         yield _family(definitions.THINGS, snapshot.things.items())
+        yield _family(definitions.BATCHES, snapshot.batches.items())
         yield _family(
             definitions.DUPLICATES, (((where,), count) for where, count in snapshot.duplicates.items())
         )

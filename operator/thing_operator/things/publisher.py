@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
+from thing_operator.api.conditions import condition_keys
 from thing_operator.api.names import THINGS
 from thing_operator.api.thing import MirrorSpec, ShadowStatus, ThingStatus
 from thing_operator.core.durations import parse_duration
@@ -13,7 +14,7 @@ from thing_operator.kube.ports import RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
-from thing_operator.twin.conditions import condition_keys, event_worthy
+from thing_operator.twin.conditions import event_worthy
 from thing_operator.twin.managed_paths import ManagedPaths
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.status import broken_status, build_status, is_urgent

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from thing_operator.twin.conditions import ConditionKey
+from thing_operator.api.conditions import ConditionKey
 
 ConditionSet = frozenset[ConditionKey]
 """Type, status and reason of each condition of one Thing."""

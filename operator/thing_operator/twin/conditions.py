@@ -4,12 +4,13 @@ What each condition means, and which reason it carries when, is docs/reference/c
 read them (kstatus, Argo CD, ``kubectl wait``) is docs/tasks/gitops.md#what-healthy-means-to-whom.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from thing_operator.api.conditions import (
     Condition,
+    ConditionKey,
     ConditionStatus,
     ConditionType,
     Finding,
@@ -55,15 +56,6 @@ def thing_conditions(observation: Observation) -> tuple[Condition, ...]:
     return update_conditions(
         observation.previous.conditions, findings, generation=observation.generation, now=observation.now
     )
-
-
-ConditionKey = tuple[str, str, str]
-"""Type, status and reason of a condition."""
-
-
-def condition_keys(conditions: Iterable[Condition]) -> frozenset[ConditionKey]:
-    """All that these conditions say, without their words and times."""
-    return frozenset((found.type, found.status, found.reason) for found in conditions)
 
 
 def event_worthy(before: frozenset[ConditionKey], after: Sequence[Condition]) -> list[Condition]:

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from datetime import timedelta
 
-from thing_operator.api.conditions import ConditionType
+from thing_operator.api.conditions import ConditionKey, ConditionType
 from thing_operator.core.reasons import Reason
-from thing_operator.twin.conditions import SECRET_GRACE, ConditionKey, expires_soon_at
+from thing_operator.twin.conditions import SECRET_GRACE, expires_soon_at
 from thing_operator.twin.observation import Observation
 
 _UNWATCHED = frozenset(

@@ -35,6 +35,7 @@ def busy() -> Metrics:
     metrics.snapshot = Snapshot(
         sessions={"Ready": 3},
         things={("Ready", "True", "Accepted"): 3},
+        batches={("Stalled", "True", "UrlExpired"): 1},
         each_thing=[("ns", "t1", "Ready", "True")],
         queues={"things": (1, 0.5)},
         pending_writes=2,
@@ -78,6 +79,7 @@ def test_what_happens_is_counted() -> None:
         ("build_info", "1.2.3"): 1,
         ("sessions", "Ready"): 3,
         ("things", "Ready", "Accepted", "True"): 3,
+        ("thingbatches", "Stalled", "UrlExpired", "True"): 1,
         ("queue_depth", "things"): 1,
         ("queue_oldest_seconds", "things"): 0.5,
         ("status_writes_pending",): 2,

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from tests.unit.twin.observations import CREDENTIALS, GRACE, PENDING, SYNCED, seen, session
 
+from thing_operator.api.conditions import condition_keys
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reason_table import Carrier, explanations
 from thing_operator.core.reasons import Reason
-from thing_operator.twin.conditions import condition_keys, event_worthy, thing_conditions
+from thing_operator.twin.conditions import event_worthy, thing_conditions
 from thing_operator.twin.mirrored import MIRROR_LIMIT
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.problem import Problem

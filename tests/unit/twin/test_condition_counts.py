@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.clock import START
 
-from thing_operator.api.conditions import Condition
+from thing_operator.api.conditions import Condition, condition_keys
 from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
-from thing_operator.twin.conditions import condition_keys
 
 
 def ready(reason: str) -> tuple[Condition, ...]:

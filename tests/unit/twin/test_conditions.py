@@ -8,14 +8,13 @@ import pytest
 from tests.support.clock import START
 from tests.unit.twin.observations import CREDENTIALS, GRACE, SYNCED, seen, session
 
-from thing_operator.api.conditions import Condition, ConditionType, find_condition
+from thing_operator.api.conditions import Condition, ConditionType, condition_keys, find_condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
 from thing_operator.session import Phase
 from thing_operator.session.model import SessionFailure
 from thing_operator.twin.conditions import (
     SECRET_GRACE,
-    condition_keys,
     event_worthy,
     thing_conditions,
 )

@@ -8,9 +8,10 @@ import pytest
 from tests.support.clock import START
 from tests.unit.twin.observations import CREDENTIALS, GRACE, SYNCED, seen, session
 
+from thing_operator.api.conditions import condition_keys
 from thing_operator.core.backoff import RECHECK
 from thing_operator.core.reasons import Reason
-from thing_operator.twin.conditions import condition_keys, thing_conditions
+from thing_operator.twin.conditions import thing_conditions
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.requeue import requeue_after
 
