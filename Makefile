@@ -67,7 +67,7 @@ check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
-	$(BIN)/shellcheck .ci/run tools/*.sh
+	$(BIN)/shellcheck .ci/run tools/*.sh tests/support/*.sh
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/thing-operator crds --check crds

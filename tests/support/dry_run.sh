@@ -17,7 +17,13 @@ kubectl)
     case " $* " in
     *" create namespace "*) kubectl "$@" ;;
     # Only a kubelet makes it roll out: that it is there is what can be seen.
-    *" rollout status "*) arguments=" $* " && exec kubectl ${arguments/ rollout status / get } ;;
+    *" rollout status "*)
+        for word in "$@"; do
+            shift
+            case $word in rollout) ;; status) set -- "$@" get ;; *) set -- "$@" "$word" ;; esac
+        done
+        kubectl "$@"
+        ;;
     *" create "* | *" apply "* | *" patch "* | *" delete "* | *" label "*) kubectl "$@" --dry-run=server ;;
     *) kubectl "$@" ;;
     esac

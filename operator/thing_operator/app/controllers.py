@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from thing_operator.api.conditions import ConditionKey
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.app.status_writes import make_status_writer
 from thing_operator.batches.wiring import wire_batches
@@ -82,7 +81,7 @@ class Controllers:
     def __iter__(self) -> Iterator[Controller]:
         return iter((self.things, self.batches))
 
-    def batch_conditions(self) -> Counter[ConditionKey]:
+    def batch_conditions(self) -> Counter[tuple[str, str, str]]:
         """Number of ThingBatches by type, status and reason of a condition."""
         return self._batches.condition_keys()
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
-from thing_operator.api.conditions import ConditionKey
 from thing_operator.api.thingbatch import OrderStatus, ThingBatchSpec
 from thing_operator.batches.deletion import BatchDeletion
 from thing_operator.batches.find_zips import FindZips
@@ -120,7 +119,7 @@ class BatchReconciler:
         self._find_zips.forget(key)
         self._publisher.forget(key)
 
-    def condition_keys(self) -> Counter[ConditionKey]:
+    def condition_keys(self) -> Counter[tuple[str, str, str]]:
         """Number of ThingBatches by type, status and reason of a condition."""
         return self._publisher.condition_keys()
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from thing_operator.api.conditions import condition_keys
 from thing_operator.api.names import THINGS
 from thing_operator.api.thing import MirrorSpec, ShadowStatus, ThingStatus
 from thing_operator.core.durations import parse_duration
@@ -13,7 +12,7 @@ from thing_operator.kube.parsed import ParsedStatuses
 from thing_operator.kube.ports import RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
-from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
+from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet, condition_keys
 from thing_operator.twin.conditions import event_worthy
 from thing_operator.twin.managed_paths import ManagedPaths
 from thing_operator.twin.observation import Observation

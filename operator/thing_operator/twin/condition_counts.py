@@ -2,7 +2,9 @@
 
 from collections import Counter
 
-from thing_operator.api.conditions import ConditionKey
+from thing_operator.api.conditions import ConditionKey, condition_keys
+
+__all__ = ["ConditionCounts", "ConditionSet", "condition_keys"]
 
 ConditionSet = frozenset[ConditionKey]
 """Type, status and reason of each condition of one Thing."""
