@@ -188,9 +188,9 @@ def checksum_of(objects: list[Json]) -> str:
 def test_every_setting_reaches_the_file_and_is_read_there(chart: Helm) -> None:
     wanted: Json = {
         "endpoint": {"host": "b.example", "port": 443, "caFile": "/ca.pem", "allowedHosts": ["*.example"]},
-        "session": {"keepAlive": "1m30s", "disconnectGrace": 0, "maxBackoff": "500ms"},
+        "session": {"keepAlive": "1m30s", "disconnectGrace": "0s", "maxBackoff": "500ms"},
         "pacing": {"connectsPerSecond": 0.5},
-        "shadow": {"documentLimit": "8KiB", "requestTimeout": 2},
+        "shadow": {"documentLimit": "8KiB", "requestTimeout": "2s"},
         "status": {"minInterval": "5s", "writesPerSecond": 1000},
         "log": {"level": "debug", "format": "json"},
         "batch": {"urlHosts": ["a.example"]},
