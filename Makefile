@@ -10,6 +10,8 @@ ARGS   ?=
 # One process a core: each starts a control plane and a local cloud of its own, so tests of two processes never meet.
 # A file stays on one process: some tell one story (test_install.py).
 WORKERS ?= logical
+# Tests with a real API server wait more than they work: half as many again as cores.
+WAITING  = $(if $(filter logical,$(WORKERS)),$(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2)'),$(WORKERS))
 PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
@@ -60,7 +62,7 @@ pythons: $(STAMP) ## the unit tests with every other Python that is installed, 3
 	$(BIN)/python tools/pythons.py $(ARGS)
 
 integration: $(STAMP) ## the tests with a real API server, broker and Helm, which the first run builds (ARGS, WORKERS)
-	$(PYTEST) --dist=loadfile tests --ignore=tests/unit $(ARGS)
+	$(BIN)/pytest --numprocesses=$(WAITING) --dist=loadfile tests --ignore=tests/unit $(ARGS)
 
 check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files, links of the docs, figures of the house
 	$(BIN)/ruff check .
