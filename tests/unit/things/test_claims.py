@@ -106,3 +106,14 @@ def test_the_twin_by_another_address_is_named_where_each_is_an_account() -> None
     teams.claims.withdraw(stranger)
     assert teams.claim(copy, age=2, port=443, fingerprint="another") is None
     assert teams.claims.twin_in_words(OURS, "t") is None
+
+
+def test_whether_another_holds_the_thing_is_asked_without_a_claim() -> None:
+    teams, other = Teams(), ObjectKey("team-a", "other")
+    asking, resolved = SessionSlot(), ResolvedThing("t", "broker", 8883, None, None, "s", None, None)
+    assert not teams.claims.is_held_by_another(snapshot(OURS, 2), asking, resolved)
+    assert teams.claim(other, age=1) is None
+    assert teams.claims.is_held_by_another(snapshot(OURS, 2), asking, resolved)
+    assert not teams.claims.is_held_by_another(snapshot(other, 1), teams.slots[other], resolved)
+    assert teams.claim(OURS, age=2) is not None
+    assert not teams.claims.is_held_by_another(snapshot(other, 1), teams.slots[other], resolved), "it waits"
