@@ -104,6 +104,9 @@ def test_the_cluster_is_a_command(tmp_path: Path) -> None:
 def test_the_service_of_the_compose_file_starts(tmp_path: Path) -> None:
     compose = yaml.safe_load((ROOT / "deploy" / "local" / "compose.yaml").read_text(encoding="utf-8"))
     service = compose["services"]["cloud"]
+    dockerfile = ROOT / service["build"]["dockerfile"]
+    copied = dockerfile.with_name(f"{dockerfile.name}.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "!operator" in copied, "the ignore file of the checkout leaves the stand-in out"
     ports = {word.rpartition("=")[2] for word in service["command"] if "-port=" in word}
     assert {each.rpartition(":")[2] for each in service["ports"]} == ports
     program, *words = service["command"]
