@@ -1,6 +1,7 @@
 """The shadow service's own MQTT connection: paho-mqtt on the asyncio loop."""
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
@@ -63,8 +64,10 @@ class ServiceLink:
         self._client = client
         await asyncio.to_thread(client.connect, host, port, _KEEP_ALIVE)
         sock = client.socket()
-        if sock is None:
+        if not isinstance(sock, socket.socket):
             raise LocalError("the broker closed the shadow service's connection")
+        # paho leaves Nagle's algorithm on: an answer would wait up to 40 ms for the broker to confirm the one before.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.add_reader(sock, self._on_readable)
         self._misc = self._loop.create_task(self._keep_alive())
         try:
