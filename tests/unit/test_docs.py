@@ -39,7 +39,7 @@ def test_every_setting_is_described() -> None:
 
 
 def test_the_demo_runs_the_fleet_of_the_examples() -> None:
-    example = (DOCS.parent / "deploy" / "examples" / "freezers.yaml").read_text(encoding="utf-8")
+    example = (DOCS.parent / "deploy" / "examples" / "simulated-freezers.yaml").read_text(encoding="utf-8")
     assert fleet_manifest() == yaml.safe_load(example)
 
 

@@ -12,8 +12,8 @@ _ONLINE = 2
 
 
 def fleet_manifest() -> Json:
-    """The ThingBatch of ``deploy/examples/freezers.yaml``."""
-    text = files("thing_operator_local.demo").joinpath("freezers.yaml").read_text(encoding="utf-8")
+    """The ThingBatch of ``deploy/examples/simulated-freezers.yaml``."""
+    text = files("thing_operator_local.demo").joinpath("simulated-freezers.yaml").read_text(encoding="utf-8")
     manifest: Json = yaml.safe_load(text)
     return manifest
 
@@ -65,7 +65,7 @@ FLEET_STEPS = (
     DemoStep(
         title="a batch of freezers arrives, with a template for their Things",
         command=lambda _world: (
-            "kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply -f freezers.yaml"
+            "kubectl create secret generic freezers-zip --from-file=batch.zip; kubectl apply -f simulated-freezers.yaml"
         ),
         act=lambda world: world.apply_batch(world.make_batch(), fleet_manifest()["spec"]),
         outcome="every freezer has a Secret, a Thing and a session: all are Ready",
