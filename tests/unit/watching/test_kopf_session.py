@@ -190,6 +190,12 @@ class Followed:
         self.starts += 1
 
 
+_TURNS = 20
+"""Of the loop, in which the server takes the connections that the client has just opened: one that it takes after its
+end nobody closes.
+"""
+
+
 @pytest.fixture
 def api() -> TroubledApi:
     return TroubledApi()
@@ -213,6 +219,8 @@ async def followed(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await client.close()
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
     await server.close()
 
 
