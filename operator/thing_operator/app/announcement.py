@@ -3,6 +3,7 @@
 from thing_operator import __version__
 from thing_operator.config import Settings
 from thing_operator.config.settings import ListenSettings
+from thing_operator.core.words import counted
 
 NO_BROKER = (
     "no broker: endpoint.host is not set, so a Thing connects only if its spec.endpoint.host names one"
@@ -23,16 +24,10 @@ def where_lines(settings: Settings, *, server: str, origin: str) -> tuple[str, s
 
 def found_line(*, things: int, batches: int) -> str:
     """The third line, once all is listed."""
-    return (
-        f"{_counted(things, 'Thing')} and {_counted(batches, 'ThingBatch', 'es')} found; changes are watched"
-    )
+    return f"{counted(things, 'Thing')} and {counted(batches, 'ThingBatch', 'ThingBatches')} found; changes are watched"
 
 
 def _port(listen: ListenSettings) -> str:
     if listen.port == 0:
         return "off"
     return f"on port {listen.port}" + (f" of {listen.address}" if listen.address else "")
-
-
-def _counted(number: int, kind: str, plural: str = "s") -> str:
-    return f"{number} {kind}{'' if number == 1 else plural}"

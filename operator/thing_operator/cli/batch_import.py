@@ -15,12 +15,12 @@ from rich.progress import Progress
 
 from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, check_name, namespace_of
 from thing_operator.cli.batch import Output, read_file, refuse
-from thing_operator.cli.words import counted
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.object_names import OBJECT_NAME_LENGTH
 from thing_operator.core.printable import printable
 from thing_operator.core.reasons import ToolReason
+from thing_operator.core.words import counted
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry
 from thing_operator.credentials.splitting import split_batch
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from thing_operator.cli.batch import Output, refuse
-from thing_operator.cli.words import counted
 from thing_operator.core.errors import ToolError
 from thing_operator.core.printable import printable
+from thing_operator.core.words import counted
 
 if TYPE_CHECKING:
     from thing_operator.check.checking import CheckLimits, CheckReport

@@ -12,9 +12,9 @@ from rich.text import Text
 from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, namespace_of
 from thing_operator.cli.batch import Output, refuse
 from thing_operator.cli.tables import table_console, table_of
-from thing_operator.cli.words import age, counted
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
+from thing_operator.core.words import age, counted
 
 if TYPE_CHECKING:
     from thing_operator.inspection.model import FleetView, ThingProblem, ThingView

@@ -37,7 +37,7 @@ class ThingClaims:
     def claim(
         self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing, *, before: ThingStatus
     ) -> Problem | None:
-        """ThingClaim the thing for this object, which has credentials or a session; the problem when another holds it.
+        """Claim the thing for this object, which has credentials or a session; the problem when another holds it.
 
         ``before``: its status, for what an earlier process knew of it.
         """

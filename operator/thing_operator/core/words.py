@@ -1,4 +1,4 @@
-"""Numbers and times in the sentences that commands say."""
+"""Numbers and times in sentences for people."""
 
 from datetime import timedelta
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from thing_operator.cli.words import age, counted
+from thing_operator.core.words import age, counted
 
 
 @pytest.mark.parametrize(("number", "words"), [(0, "0 things"), (1, "1 thing"), (2, "2 things")])
