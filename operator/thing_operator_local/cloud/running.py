@@ -1,7 +1,7 @@
 """Which clouds of this user run: a file for each in the cache folder, so that a command finds the one there is."""
 
 import fcntl
-import hashlib
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,25 +13,37 @@ from thing_operator_local.toolchain.cache import cache_dir
 
 @contextmanager
 def announced(folder: Path) -> Iterator[None]:
-    """While the context is open, ``folder`` (absolute) is among ``running_clouds``."""
-    entry = _entries() / hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    entry.parent.mkdir(exist_ok=True)
-    entry.write_text(str(folder), encoding="utf-8")
-    try:
-        yield
-    finally:
-        entry.unlink(missing_ok=True)
+    """While the context is open, ``folder`` (absolute) is among ``running_clouds``, once its cloud.json is there.
+
+    The entry is locked for as long, and gets its name when it is whole and locked: a reader that meets one that is
+    not locked knows that its cloud was killed, and may remove it, since no name is used twice.
+    """
+    _entries().mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=_entries(), suffix=".new", delete=False, encoding="utf-8"
+    ) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(str(folder))
+        file.flush()
+        entry = Path(file.name).rename(Path(file.name).with_suffix(".cloud"))
+        try:
+            yield
+        finally:
+            entry.unlink(missing_ok=True)
 
 
 def running_clouds() -> list[Path]:
     """Folders of the clouds that run now, sorted. What a killed one left behind is removed."""
     found = []
-    for entry in sorted(_entries().glob("*")):
-        folder = Path(entry.read_text(encoding="utf-8"))
-        if _runs(folder):
-            found.append(folder)
-        else:
+    for entry in _entries().glob("*.cloud"):
+        try:
+            folder = _announced_in(entry)
+        except FileNotFoundError:
+            continue
+        if folder is None:
             entry.unlink(missing_ok=True)
+        elif CloudLayout(folder).info.is_file():
+            found.append(folder)
     return sorted(found)
 
 
@@ -51,14 +63,11 @@ def _entries() -> Path:
     return cache_dir() / "running-clouds"
 
 
-def _runs(folder: Path) -> bool:
-    """Whether a cloud holds the folder's lock; whoever is killed loses it."""
-    layout = CloudLayout(folder)
-    try:
-        with layout.lock.open("rb") as file:
+def _announced_in(entry: Path) -> Path | None:
+    """The folder, or None when no process holds the entry: whoever is killed loses the lock."""
+    with entry.open(encoding="utf-8") as file:
+        try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return layout.info.is_file()
-    except OSError:
-        return False
-    return False
+        except BlockingIOError:
+            return Path(file.read())
+    return None
