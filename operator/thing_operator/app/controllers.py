@@ -11,7 +11,7 @@ from thing_operator.batches.wiring import wire_batches
 from thing_operator.config import Settings, read_ca_file
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
-from thing_operator.kube.controller import Broken, Controller, Reconcile
+from thing_operator.informing.controller import Broken, Controller, Reconcile
 from thing_operator.kube.events import EventRecorder
 from thing_operator.kube.ports import ApiClient, RecordEvent
 from thing_operator.leadership.leadership import Leadership

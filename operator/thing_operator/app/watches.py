@@ -17,7 +17,7 @@ from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
-from thing_operator.kube.informer import Informer
+from thing_operator.informing.informer import Informer
 from thing_operator.kube.ports import ApiClient
 from thing_operator.watching.kopf_run import KopfRun
 from thing_operator.watching.kopf_session import KopfSession

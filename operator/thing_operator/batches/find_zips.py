@@ -29,7 +29,7 @@ from thing_operator.batches.sources import (
 from thing_operator.core.errors import Retry, ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
 

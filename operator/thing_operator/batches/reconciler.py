@@ -16,7 +16,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import Retry, TransientError, UserError, broken_message
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.snapshot import ObjectSnapshot
 
 _POLL_INTERVAL = timedelta(seconds=5)

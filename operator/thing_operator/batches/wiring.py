@@ -14,7 +14,7 @@ from thing_operator.config import BatchSettings
 from thing_operator.core.backoff import rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.download.https import HttpsClient
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
 

@@ -1,1 +1,1 @@
-"""The API server for any operator: client, snapshots, status writer, Events. Knows no kind of ours."""
+"""The API server for any operator: client, what is kept of an object, status writer, Events. Knows no kind of ours."""

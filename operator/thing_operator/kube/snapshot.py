@@ -12,7 +12,7 @@ from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.memory_budget import MemoryBudgetExceededError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.history import version_number
+from thing_operator.kube.versions import version_number
 
 Spec = TypeVar("Spec", bound=BaseModel)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from thing_operator.config import EndpointSettings
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import Enqueue
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.claims import ThingClaims

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
 from thing_operator.credentials import CaBundle
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient, Enqueue, EnqueueAfter, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.observers import ThingObserver

@@ -8,7 +8,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import CaBundle, CredentialsError
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec

@@ -12,8 +12,8 @@ from contextlib import aclosing
 import aiohttp
 
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.informing.informer import Informer
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, NotFoundError
-from thing_operator.kube.informer import Informer
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.watch_events import BOOKMARK, ERROR, read_event, trouble_of
 from thing_operator.watching.stream_health import StreamHealth

@@ -42,7 +42,7 @@ from thing_operator.download.errors import (
     UrlExpiredError,
 )
 from thing_operator.download.https import HttpsClient
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError, error_of
 from thing_operator.kube.ports import Operations
 from thing_operator.kube.resources import SECRETS

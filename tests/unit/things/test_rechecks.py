@@ -29,7 +29,7 @@ from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.reason_table import Carrier, explanations
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.controller import Controller
+from thing_operator.informing.controller import Controller
 from thing_operator.kube.errors import ForbiddenError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import Operations
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS

@@ -13,7 +13,7 @@ from tests.support.pki import Authority, ec_pair
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot

@@ -18,9 +18,9 @@ from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.app.watches import kopf_registry
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.resource import Resource
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
+from thing_operator.informing.informer import Informer
 from thing_operator.kube.client import KubeClient
-from thing_operator.kube.informer import Informer
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.watching import stream_health
 from thing_operator.watching.kopf_run import KopfRun

@@ -9,8 +9,8 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.resource import ObjectKey, Resource, namespace_of
 from thing_operator.core.work_queue import WorkQueue
-from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.informer import Informer
+from thing_operator.informing.cache import ObjectCache
+from thing_operator.informing.informer import Informer
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.status_writer import StatusWriter
 

@@ -1,6 +1,6 @@
 """One kind of object as the API server has it: list and watch keep a cache, and what differs is enqueued.
 
-Nothing older than what is known is taken, whichever way it comes (``kube.history``).
+Nothing older than what is known is taken, whichever way it comes (``informing.history``).
 """
 
 import logging
@@ -10,11 +10,12 @@ from typing import Any
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
-from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.history import History, ListRequest, is_older, version_number
+from thing_operator.informing.cache import ObjectCache
+from thing_operator.informing.history import History, ListRequest
 from thing_operator.kube.ports import ApiClient, Enqueue, WatchEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
+from thing_operator.kube.versions import is_older, version_number
 
 log = logging.getLogger(__name__)
 

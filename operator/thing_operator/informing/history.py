@@ -1,15 +1,16 @@
 """What of a kind's past is known, so that nothing older than that is taken. Pure.
 
 An API server says everything in the order of its resource versions, but what it says arrives by several ways: a
-watch, a list that was asked for a while ago, an answer that something in between had kept. Since Kubernetes 1.35
-resource versions may be compared as numbers, those of different objects of a kind included. One that is not a
-number says nothing of its age: then what arrives later counts as newer, as it did before.
+watch, a list that was asked for a while ago, an answer that something in between had kept. Resource versions say
+which is the newer (``kube.versions``), those of different objects of a kind included. Where one says nothing of its
+age, what arrives later counts as newer.
 """
 
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from thing_operator.kube.errors import ApiUnavailableError
+from thing_operator.kube.versions import is_older
 
 SET_BACK_AFTER = timedelta(minutes=2)
 """Lists that are too old for so long are not somebody's kept answers: the API server was set back itself."""
@@ -17,16 +18,6 @@ SET_BACK_AFTER = timedelta(minutes=2)
 
 class StaleListError(ApiUnavailableError):
     """A list is older than what was known when it was asked for."""
-
-
-def version_number(text: str) -> int | None:
-    """A resource version as a number; None when it is not one."""
-    return int(text) if text.isdecimal() else None
-
-
-def is_older(version: int | None, than: int | None) -> bool:
-    """Whether one version is certainly from before another."""
-    return version is not None and than is not None and version < than
 
 
 @dataclass(frozen=True, slots=True)

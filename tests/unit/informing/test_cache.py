@@ -6,7 +6,7 @@ import pytest
 
 from thing_operator.api.thing import ThingSpec
 from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
-from thing_operator.kube.cache import ObjectCache
+from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.snapshot import SPEC_LIMIT, ObjectSnapshot, SpecTooLargeError
 
 LARGE = 32 * 1024

@@ -16,9 +16,9 @@ from tests.support.loop import run_virtual
 
 from thing_operator.api.names import THINGS
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
-from thing_operator.kube.cache import ObjectCache
-from thing_operator.kube.history import SET_BACK_AFTER, StaleListError
-from thing_operator.kube.informer import Informer
+from thing_operator.informing.cache import ObjectCache
+from thing_operator.informing.history import SET_BACK_AFTER, StaleListError
+from thing_operator.informing.informer import Informer
 from thing_operator.kube.ports import WatchEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
