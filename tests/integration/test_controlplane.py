@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from tests.support.controlplane import Kubectl
@@ -198,6 +199,26 @@ def test_a_process_that_ends_early_shows_its_log(tmp_path: Path, reporter: Repor
     with pytest.raises(LocalError, match=r"(?s)etcd ended early.*not a directory"):
         ControlPlane(tmp_path, reporter=reporter).start()
     assert children(os.getpid()) == before
+
+
+@pytest.mark.slow
+def test_two_api_servers_on_one_etcd_with_feature_gates_of_their_own(
+    tmp_path: Path, reporter: Reporter
+) -> None:
+    gate = "ShardedListAndWatch"
+    with ControlPlane(tmp_path, reporter=reporter, feature_gates={gate: True}) as plane:
+        second = plane.add_apiserver()
+        assert second.stat().st_mode & 0o077 == 0
+        plane.kubectl("create", "namespace", "seen-by-both")
+        assert plane.kubectl(f"--kubeconfig={second}", "get", "namespace", "seen-by-both", "--output=name")
+        nobody = "shardRange(object.metadata.uid, '0x0000000000000000', '0x0000000000000001')"
+        path = f"--raw=/api/v1/namespaces?shardSelector={quote(nobody)}"
+        assert json.loads(plane.kubectl("get", path))["items"] == []
+        assert json.loads(plane.kubectl(f"--kubeconfig={second}", "get", path))["items"] != []
+        plane.restart_apiserver()
+        assert json.loads(plane.kubectl("get", path))["items"] == [], "it has its gates again"
+        with pytest.raises(LocalError, match=r"kube-apiserver-3 ended early"):
+            plane.add_apiserver(feature_gates={"NoSuchGate": True})
 
 
 @pytest.mark.slow

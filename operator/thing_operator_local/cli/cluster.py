@@ -11,6 +11,7 @@ from rich.console import Console
 
 from thing_operator_local.cli.signals import end_with_signals
 from thing_operator_local.controlplane import CONTROL_PLANE, ControlPlane, locate_binaries
+from thing_operator_local.errors import LocalError
 from thing_operator_local.operator import write_crds
 from thing_operator_local.toolchain import reporter_for
 
@@ -26,6 +27,9 @@ def run(
         int | None, typer.Option(min=1, max=65535, help="port of the API server; without it a free one")
     ] = None,
     crds: Annotated[bool, typer.Option(help="install the CRDs of Thing and ThingBatch")] = True,
+    feature_gate: Annotated[
+        list[str] | None, typer.Option(help="a feature gate of the API server, as NAME=true; may be repeated")
+    ] = None,
 ) -> None:
     """Run etcd, kube-apiserver and a few controllers until SIGTERM or Ctrl-C; DIR/kubeconfig is the administrator's.
 
@@ -34,13 +38,17 @@ def run(
     Examples:
       thing-operator cluster run --dir ~/cluster
       thing-operator cluster run --dir ~/cluster --port 6443
+      thing-operator cluster run --dir ~/cluster --feature-gate ShardedListAndWatch=true
     """
+    gates = dict(map(_gate, feature_gate or ()))
     end_with_signals()
     folder = directory.absolute()
     manifests = [write_crds(folder / "crds")] if crds else []
     reporter = reporter_for(Console(stderr=True))
     binaries = locate_binaries(CONTROL_PLANE, reporter=reporter, quick=True)
-    plane = ControlPlane(folder, reporter=reporter, port=port, manifests=manifests, binaries=binaries)
+    plane = ControlPlane(
+        folder, reporter=reporter, port=port, manifests=manifests, feature_gates=gates, binaries=binaries
+    )
     with suppress(KeyboardInterrupt), plane:
         if Console().is_terminal:
             typer.echo(_welcome(plane, folder))
@@ -51,6 +59,13 @@ def run(
             for process in plane.processes.values():
                 process.check_running()
             time.sleep(_LOOK_EVERY)
+
+
+def _gate(text: str) -> tuple[str, bool]:
+    name, _, value = text.partition("=")
+    if not name.isalnum() or value not in {"true", "false"}:
+        raise LocalError(f"--feature-gate {text}: NAME=true or NAME=false is expected")
+    return name, value == "true"
 
 
 def _welcome(plane: ControlPlane, folder: Path) -> str:

@@ -31,12 +31,16 @@ def etcd(binary: Path) -> list[str]:
     )
 
 
-def kube_apiserver(binary: Path, layout: ControlPlaneLayout, *, port: int, audit: bool) -> list[str]:
-    """The API server on ``port`` of loopback; with ``audit`` it logs each request."""
+def kube_apiserver(
+    binary: Path, layout: ControlPlaneLayout, *, port: int, gates: Mapping[str, bool], audit: bool
+) -> list[str]:
+    """The API server on ``port`` of loopback, with feature gates on or off; with ``audit`` it logs each request."""
     auditing = {"audit-policy-file": str(layout.audit_policy), "audit-log-path": str(layout.audit_log)}
+    gated = {"feature-gates": ",".join(f"{gate}={str(on).lower()}" for gate, on in gates.items())}
     return _command(
         binary,
         (auditing if audit else {})
+        | (gated if gates else {})
         | {
             "etcd-servers": _CLIENTS,
             "bind-address": LOOPBACK,

@@ -5,18 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
+from itertools import count
 from pathlib import Path
 
 from thing_operator_local.controlplane import commands
 from thing_operator_local.controlplane.kubeconfig import write_kubeconfig
 from thing_operator_local.controlplane.layout import ControlPlaneLayout
 from thing_operator_local.errors import LocalError
+from thing_operator_local.files import write_secret
 from thing_operator_local.ports import LOOPBACK, check_port, free_ports
 from thing_operator_local.processes import ChildProcess, StartedWithContext, wait_until
 from thing_operator_local.toolchain import Reporter
 from thing_operator_local.toolchain.cache import file_lock
 from thing_operator_local.toolchain.programs import CONTROL_PLANE, locate_binaries
 
+_API_SERVER = "kube-apiserver"
 _READY_WITHIN = 60.0
 _PORT_ATTEMPTS = 5
 _PORT_TAKEN = "address already in use"
@@ -36,8 +39,9 @@ class ControlPlane(StartedWithContext):
     ``folder`` holds keys, logs, data and the kubeconfig; a later start in it goes on with the same objects,
     with new keys. ``port`` is the API server's, a free one by default. ``manifests`` are asked for once the API
     server answers, and applied before the controllers start: the garbage collector then knows the CRDs in them
-    from its beginning, instead of finding them within half a minute. With ``audit`` each request is noted in
-    ``audit_log``. ``binaries`` are those of ``locate_binaries``; without them it locates them at its start.
+    from its beginning, instead of finding them within half a minute. ``feature_gates`` are the API server's. With
+    ``audit`` each request is noted in ``audit_log``. ``binaries`` are those of ``locate_binaries``; without them it
+    locates them at its start.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class ControlPlane(StartedWithContext):
         reporter: Reporter,
         port: int | None = None,
         manifests: Iterable[Path] = (),
+        feature_gates: Mapping[str, bool] | None = None,
         audit: bool = False,
         binaries: Mapping[str, Path] | None = None,
     ) -> None:
@@ -55,6 +60,7 @@ class ControlPlane(StartedWithContext):
         self._asked_port = port
         self._port = 0
         self._manifests = manifests
+        self._gates = feature_gates or {}
         self._audit = audit
         self._binaries = binaries or {}
         self._running = ExitStack()
@@ -62,7 +68,7 @@ class ControlPlane(StartedWithContext):
 
     @property
     def processes(self) -> Mapping[str, ChildProcess]:
-        """``etcd``, ``kube-apiserver`` and ``controllers``, while they run."""
+        """``etcd``, ``kube-apiserver``, ``controllers``, and ``kube-apiserver-2`` and so on, while they run."""
         return self._processes
 
     @property
@@ -83,7 +89,7 @@ class ControlPlane(StartedWithContext):
     @property
     def server(self) -> str:
         """The API server's address, https://host:port."""
-        return f"https://{LOOPBACK}:{self._port}"
+        return _address(self._port)
 
     @property
     def kubectl_path(self) -> Path:
@@ -110,8 +116,21 @@ class ControlPlane(StartedWithContext):
 
     def restart_apiserver(self) -> None:
         """End kube-apiserver without warning and start it again on its port; returns when it works."""
-        self._processes["kube-apiserver"].stop(grace=0)
-        self._run_apiserver()
+        self._processes[_API_SERVER].stop(grace=0)
+        self._run_apiserver(_API_SERVER, self._port, self._gates, audit=self._audit)
+
+    def add_apiserver(self, *, feature_gates: Mapping[str, bool] | None = None) -> Path:
+        """Start one more kube-apiserver on the same etcd, as a control plane of several machines has them.
+
+        It has feature gates of its own, the certificates of the first and no audit log, and ends with the control
+        plane. Returns the administrator's kubeconfig for it. Raises LocalError when it is not ready in time.
+        """
+        name = next(name for n in count(2) if (name := f"{_API_SERVER}-{n}") not in self._processes)
+        port = self._start_apiserver(name, feature_gates or {})
+        kubeconfig = self._layout.root / f"{name}.kubeconfig"
+        first = self.kubeconfig.read_text(encoding="utf-8")
+        write_secret(kubeconfig, first.replace(self.server, _address(port)))
+        return kubeconfig
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - subprocess' own word
         """Run kubectl as administrator and return its stdout; raises LocalError with its stderr."""
@@ -149,7 +168,9 @@ class ControlPlane(StartedWithContext):
         ca_pem, admin = self._layout.make_keys()
         self._layout.audit_policy.write_text(_AUDIT_POLICY, encoding="utf-8")
         self._run("etcd", commands.etcd(self._binaries["etcd"]))
-        self._start_apiserver()
+        if self._asked_port is not None:
+            check_port(self._asked_port, purpose=_API_SERVER, option="the port argument")
+        self._port = self._start_apiserver(_API_SERVER, self._gates, port=self._asked_port, audit=self._audit)
         write_kubeconfig(self.kubeconfig, server=self.server, ca_pem=ca_pem, user=admin)
         for manifest in self._manifests:
             self.kubectl("apply", "--server-side", "--filename", str(manifest))
@@ -167,28 +188,28 @@ class ControlPlane(StartedWithContext):
             f"a control plane already runs in {self._layout.root}: stop it or choose another folder",
         )
 
-    def _start_apiserver(self) -> None:
-        if self._asked_port is not None:
-            check_port(self._asked_port, purpose="kube-apiserver", option="the port argument")
-        attempts = 1 if self._asked_port is not None else _PORT_ATTEMPTS
-        for attempt in range(1, attempts + 1):
-            self._port = self._asked_port or free_ports(1)[0]
+    def _start_apiserver(
+        self, name: str, gates: Mapping[str, bool], *, port: int | None = None, audit: bool = False
+    ) -> int:
+        """Start one and return its port when it works: the asked one, else one that is free."""
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            chosen = port or free_ports(1)[0]
             try:
-                self._run_apiserver()
+                self._run_apiserver(name, chosen, gates, audit=audit)
             except LocalError:
                 # Another process was faster on the port that was free a moment ago.
-                if attempt == attempts or _PORT_TAKEN not in self._processes["kube-apiserver"].log_tail():
+                taken = _PORT_TAKEN in self._processes[name].log_tail()
+                if port or attempt == _PORT_ATTEMPTS or not taken:
                     raise
             else:
-                return
+                break
+        return chosen
 
-    def _run_apiserver(self) -> None:
-        name = "kube-apiserver"
-        command = commands.kube_apiserver(
-            self._binaries[name], self._layout, port=self._port, audit=self._audit
-        )
+    def _run_apiserver(self, name: str, port: int, gates: Mapping[str, bool], *, audit: bool) -> None:
+        binary = self._binaries[_API_SERVER]
+        command = commands.kube_apiserver(binary, self._layout, port=port, gates=gates, audit=audit)
         wait_until(
-            lambda: self._answers("/readyz"),
+            lambda: self._answers("/readyz", port=port),
             what=name,
             timeout=_READY_WITHIN,
             processes=[self._processes["etcd"], self._run(name, command)],
@@ -202,15 +223,15 @@ class ControlPlane(StartedWithContext):
         self._processes[name] = process
         return process
 
-    def _answers(self, path: str) -> bool:
+    def _answers(self, path: str, *, port: int | None = None) -> bool:
         try:
-            return self._request(path, timeout=1)[0] == HTTPStatus.OK
+            return self._request(path, timeout=1, port=port)[0] == HTTPStatus.OK
         except LocalError:
             return False
 
-    def _request(self, path: str, *, timeout: float) -> tuple[int, bytes]:
-        context = self._layout.client_context()
-        with closing(HTTPSConnection(LOOPBACK, self._port, timeout=timeout, context=context)) as connection:
+    def _request(self, path: str, *, timeout: float, port: int | None = None) -> tuple[int, bytes]:
+        tls, port = self._layout.client_context(), port or self._port
+        with closing(HTTPSConnection(LOOPBACK, port, timeout=timeout, context=tls)) as connection:
             try:
                 connection.request("GET", path)
                 response = connection.getresponse()
@@ -219,3 +240,7 @@ class ControlPlane(StartedWithContext):
                 raise LocalError(
                     f"GET {path}: the API server does not answer ({type(error).__name__})"
                 ) from None
+
+
+def _address(port: int) -> str:
+    return f"https://{LOOPBACK}:{port}"

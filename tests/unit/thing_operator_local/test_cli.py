@@ -21,6 +21,12 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_feature_gate_is_a_name_and_true_or_false(tmp_path: Path) -> None:
+    done = run("cluster", "run", "--dir", str(tmp_path), "--feature-gate", "ShardedListAndWatch")
+    assert done.returncode == 1
+    assert "NAME=true or NAME=false is expected" in done.stderr
+
+
 def test_it_has_the_commands_of_the_stand_in() -> None:
     done = run("--help")
     assert done.returncode == 0
