@@ -90,6 +90,7 @@ class Broker:
             ],
             "clientCaFile": str(self._files.client_ca),
             "serviceFile": str(self._files.service),
+            "sessionLog": str(self._layout.session_log),
             "identitiesFile": str(self._layout.identities),
             "minimumKeepAlive": self._minimum_keep_alive,
             "publishesPerSecond": self._publishes_per_second or 0,

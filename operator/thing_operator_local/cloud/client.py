@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from thing_operator_local.cloud.address import bracketed
 from thing_operator_local.cloud.https import CloudRefusedError, request
 from thing_operator_local.cloud.layout import CloudLayout
+from thing_operator_local.cloud.session_log import SessionEvent, read_session_log
 from thing_operator_local.cloud.shadow_topics import CHILD_MARK
 from thing_operator_local.cloud.thing import CloudThing, ThingFiles, things_of_zip
 from thing_operator_local.errors import LocalError
@@ -200,6 +201,10 @@ class CloudClient:
     def info(self) -> CloudInfo:
         """Hosts, ports, CA and secrets of the running cloud."""
         return CloudInfo.load(self._folder)
+
+    def session_events(self) -> Iterator[SessionEvent]:
+        """What became of every MQTT session, the oldest first: connected, subscribed, will, ended and how."""
+        return read_session_log(CloudLayout(self._folder).session_log)
 
     def create_batch(
         self, size: int, *, thing_type: str = "thing", domain: str = "root", key_type: str = "rsa"

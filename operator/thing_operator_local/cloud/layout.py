@@ -57,6 +57,11 @@ class CloudLayout:
         return self.root / "broker.log"
 
     @property
+    def session_log(self) -> Path:
+        """What became of every MQTT session, one JSON object a line."""
+        return self.root / "sessions.jsonl"
+
+    @property
     def pki(self) -> Path:
         return self.root / "pki"
 

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
+
+from thing_operator_local.cloud.json_lines import older_half, read_json_lines
 
 _LIMIT: Final = 64 * 1024 * 1024
 
@@ -38,26 +39,12 @@ class Observations:
         self._file.flush()
         if self._file.tell() > _LIMIT:
             self._file.close()
-            self._path.replace(self._older)
+            self._path.replace(older_half(self._path))
             self._file = self._path.open("a", encoding="utf-8")
 
     def read(self) -> Iterator[dict[str, Any]]:
         """What was added, the oldest first, with the names of :meth:`add`; for any thread."""
-        with ExitStack() as stack:
-            # Both are open before one is read: the older may be replaced meanwhile.
-            files = [
-                stack.enter_context(path.open(encoding="utf-8"))
-                for path in (self._older, self._path)
-                if path.is_file()
-            ]
-            for file in files:
-                for line in file:
-                    if line.endswith("\n"):  # else it is being written
-                        yield json.loads(line)
+        return read_json_lines(self._path)
 
     def close(self) -> None:
         self._file.close()
-
-    @property
-    def _older(self) -> Path:
-        return self._path.with_name(f"{self._path.name}.1")

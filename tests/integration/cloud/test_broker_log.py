@@ -173,6 +173,44 @@ class TestMqtt:
         explained(f'client "{thing.name}"', "or its thing deleted")
 
 
+class TestSessions:
+    def test_each_end_has_its_cause(
+        self, *, cloud: LocalCloud, thing: CloudThing, control: CloudControl
+    ) -> None:
+        def noted(*expected: str) -> bool:
+            mine = (each for each in cloud.session_events() if each.client == thing.name)
+            return [each.how or each.event for each in mine] == list(expected)
+
+        taken, dropped = (
+            Device(cloud.info, thing, will=(f"tcxn/things/{thing.name}/shadow/update", b"{}", 1, False))
+            for _ in "ab"
+        )
+        with taken, Device(cloud.info, thing) as device:
+            taken.expect_closed()
+            device.subscribe_all()
+        ends = ["connected", "will", "takenOver", "connected", "subscribed", "disconnect"]
+        eventually(lambda: noted(*ends), "the first is taken over, the second says that it ends")
+        dropped.connect().drop()
+        ends += ["connected", "will", "lost"]
+        eventually(lambda: noted(*ends), "the third ends without a word")
+        with Device(cloud.info, thing) as device:
+            control.kick(thing.name)
+            device.expect_closed()
+        eventually(lambda: noted(*ends, "connected", "kicked"), "the cloud ends the fourth")
+
+    def test_the_log_goes_on_when_the_broker_is_restarted(
+        self, *, cloud: LocalCloud, thing: CloudThing, control: CloudControl
+    ) -> None:
+        with Device(cloud.info, thing):
+            control.restart_broker()
+        with Device(cloud.info, thing):
+            pass
+        mine = [each for each in cloud.session_events() if each.client == thing.name]
+        assert [each.event for each in mine].count("connected") == 2
+        assert [each.at for each in mine] == sorted(each.at for each in mine)
+        assert len({each.remote for each in mine}) == 2
+
+
 def test_no_line_holds_key_material(cloud: LocalCloud, thing: CloudThing, explained: Explained) -> None:
     try_to(cloud, ssl.create_default_context(cafile=cloud.info.ca))
     explained("shows no certificate")

@@ -24,6 +24,7 @@ type dialect struct {
 	mqtt.HookBase
 	server           *mqtt.Server
 	identities       *identities
+	journal          *journal
 	minimumKeepAlive uint16
 	feed             *feed
 	paces            paces
@@ -32,10 +33,11 @@ type dialect struct {
 	subscribing      sync.Map     // *mqtt.Client -> packets.Subscriptions that it is asking for now
 }
 
-func newDialect(server *mqtt.Server, identities *identities, config config) *dialect {
+func newDialect(server *mqtt.Server, identities *identities, journal *journal, config config) *dialect {
 	return &dialect{
 		server:           server,
 		identities:       identities,
+		journal:          journal,
 		minimumKeepAlive: config.MinimumKeepAlive,
 		feed:             newFeed(),
 		paces:            paces{perSecond: float64(config.PublishesPerSecond)},
@@ -86,12 +88,14 @@ func (d *dialect) OnSessionEstablish(cl *mqtt.Client, _ packets.Packet) {
 }
 
 func (d *dialect) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
+	d.journal.note(cl, "connected", "")
 	if cl.ID == feedClient {
 		d.feed.open()
 	}
 }
 
 func (d *dialect) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
+	d.journal.note(cl, "ended", howEnded(cl))
 	d.paces.forget(cl)
 	if cl.ID == feedClient && !cl.IsTakenOver() {
 		d.feed.close()
@@ -233,7 +237,10 @@ func (d *dialect) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet
 	return pk
 }
 
-func (d *dialect) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) { d.subscribing.Delete(cl) }
+func (d *dialect) OnSubscribed(cl *mqtt.Client, _ packets.Packet, _ []byte) {
+	d.subscribing.Delete(cl)
+	d.journal.note(cl, "subscribed", "")
+}
 
 // OnPublish unpacks what the service publishes, many messages in one, and sends them on with QoS 1. What a thing
 // publishes beyond its rate is discarded, without a PUBACK.
@@ -265,7 +272,8 @@ func (d *dialect) OnPublished(cl *mqtt.Client, pk packets.Packet) {
 }
 
 // OnWillSent hands the service the wills that MIC takes.
-func (d *dialect) OnWillSent(_ *mqtt.Client, pk packets.Packet) {
+func (d *dialect) OnWillSent(cl *mqtt.Client, pk packets.Packet) {
+	d.journal.note(cl, "will", "")
 	if isMIC(pk.TopicName) {
 		d.hand(pk)
 	}

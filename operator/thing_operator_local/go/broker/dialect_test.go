@@ -15,7 +15,7 @@ var hub = identity{thing: "hub"}
 
 func dialectOf(t *testing.T, settings config) *dialect {
 	t.Helper()
-	return newDialect(newServer(settings), &identities{}, settings)
+	return newDialect(newServer(settings), &identities{}, &journal{}, settings)
 }
 
 func clientOf(d *dialect, id string) *mqtt.Client {

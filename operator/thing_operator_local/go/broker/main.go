@@ -31,6 +31,7 @@ type config struct {
 	IdentitiesFile     string `json:"identitiesFile"`     // {"<sha256 of the DER>": "<thing>"}
 	ServiceFile        string `json:"serviceFile"`        // the service's certificate, PEM
 	MinimumKeepAlive   uint16 `json:"minimumKeepAlive"`   // seconds
+	SessionLog         string `json:"sessionLog"`         // what becomes of sessions is appended here; empty for nowhere
 	SessionExpirySecs  uint32 `json:"sessionExpirySecs"`  // how long a session that is not clean is kept
 	PublishesPerSecond uint32 `json:"publishesPerSecond"` // of one connection, in and out together; 0 for no limit
 }
@@ -70,7 +71,11 @@ func run() error {
 	}
 	gate := &gate{Listener: plain}
 	server := newServer(config)
-	dialect := newDialect(server, identities, config)
+	sessions, err := openJournal(config.SessionLog)
+	if err != nil {
+		return err
+	}
+	dialect := newDialect(server, identities, sessions, config)
 	if err := server.AddHook(dialect, nil); err != nil {
 		return err
 	}
