@@ -7,8 +7,8 @@ from typing import Final
 
 from thing_operator.config import PacingSettings
 from thing_operator.core.fair_queue import FairQueue
+from thing_operator.core.futures import resolve_future
 from thing_operator.core.rate_limit import TokenBucket
-from thing_operator.session.futures import resolve_future
 
 _BURST_SECONDS: Final = 0.1
 """How much of a second's budget may go at once; a full second of it would double the rate in that second."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from thing_operator.session.futures import resolve_future
+from thing_operator.core.futures import resolve_future
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from thing_operator.core.futures import resolve_future
 from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.session.diagnosis import (
     explain_end,
@@ -25,7 +26,6 @@ from thing_operator.session.diagnosis import (
 )
 from thing_operator.session.dialing import Dialer
 from thing_operator.session.errors import ConnectError, SessionLostError
-from thing_operator.session.futures import resolve_future
 from thing_operator.session.ports import Connector, Listener, Transport
 
 if TYPE_CHECKING:

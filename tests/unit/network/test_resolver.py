@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.clock import loop_time
 
-from thing_operator.session.resolver import Addresses, Resolver
+from thing_operator.network.resolver import Addresses, Resolver
 
 NO_SUCH_NAME = socket.gaierror(socket.EAI_NONAME, "not known")
 SILENT = socket.gaierror(socket.EAI_AGAIN, "try again")

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from aiohappyeyeballs import AddrInfoType
 
-from thing_operator.session.futures import resolve_future
+from thing_operator.core.futures import resolve_future
 
 Addresses = list[AddrInfoType]
 
