@@ -77,6 +77,11 @@ CONNECT_FAILURES: Final = Count(
     "session_connect_failures", "Tries to connect that came to nothing.", ("reason",)
 )
 
+CONNECTS_WITHHELD: Final = Count(
+    "connects_withheld",
+    "Connects that wait until it is certain that no other replica may have been given the Thing.",
+)
+
 REQUEST_RESULTS: Final = frozenset(
     {"accepted", "timeout", "lost", "400", "401", "403", "404", "409", "413", "415", "422", "429", "500"}
 )
@@ -161,6 +166,7 @@ METRIC_LABELS: Final = {
         PACING_WAITS,
         DISCONNECTS,
         CONNECT_FAILURES,
+        CONNECTS_WITHHELD,
         REQUESTS,
         LATENCIES,
         STATUS_WRITES,

@@ -69,6 +69,7 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
         """What the gauges say."""
         self._connects = definitions.CONNECTS.in_registry(registry)
         self._pacing_waits = definitions.PACING_WAITS.in_registry(registry)
+        self._withheld = definitions.CONNECTS_WITHHELD.in_registry(registry)
         self._disconnects = definitions.DISCONNECTS.in_registry(registry)
         self._connect_failures = definitions.CONNECT_FAILURES.in_registry(registry)
         self._requests = definitions.REQUESTS.in_registry(registry)
@@ -111,6 +112,10 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
     def pacing_wait(self, seconds: float) -> None:
         """A session has waited so many seconds for its turn to connect."""
         self._pacing_waits.observe(seconds)
+
+    def connect_withheld(self) -> None:
+        """A session that would connect waits until it is certain that it may."""
+        self._withheld.inc()
 
     # The status writer's observer
 

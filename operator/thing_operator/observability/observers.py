@@ -25,6 +25,9 @@ class SessionObserver:
     def pacing_wait(self, seconds: float) -> None:
         """A session waited for its turn to connect."""
 
+    def connect_withheld(self) -> None:
+        """A session begins to wait since it may not connect."""
+
 
 class WriteObserver:
     """What becomes of the statuses that are to be written."""

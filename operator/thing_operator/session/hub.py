@@ -13,12 +13,13 @@ from weakref import WeakValueDictionary
 
 from thing_operator.config import read_proxy
 from thing_operator.core.memory_budget import MemoryBudget
+from thing_operator.core.rate_limit import Sharers, alone
 from thing_operator.observability.observers import SessionObserver
 from thing_operator.session.context import SessionContext
 from thing_operator.session.keep_alive import KeepAliveTicker
 from thing_operator.session.model import Endpoint, Now, SessionSpec
 from thing_operator.session.pacing import EndpointGate
-from thing_operator.session.ports import Connector
+from thing_operator.session.ports import Connector, MayConnect, always
 from thing_operator.session.reconnect import ReconnectPolicy
 from thing_operator.session.requests import token_source
 from thing_operator.session.session import Session
@@ -38,9 +39,9 @@ def _utc_now() -> datetime:
 class Hub:
     """Opens sessions and owns what they share. Belongs to one event loop, whose clock it uses.
 
-    ``budget``: the process's account of memory; without it nothing is counted. ``rng`` gives the jitter, ``now``
-    the times people see, ``connector`` the network; tests bring their own. Raises SettingsError when the password of
-    the proxy cannot be read.
+    ``budget``: the process's account of memory; without it nothing is counted. ``sharers``: how many processes keep
+    to ``pacing`` together. ``rng`` gives the jitter, ``now`` the times people see, ``connector`` the network; tests
+    bring their own. Raises SettingsError when the password of the proxy cannot be read.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Hub:
         pacing: "PacingSettings",
         shadow: "ShadowSettings",
         budget: MemoryBudget | None = None,
+        sharers: Sharers = alone,
         observer: SessionObserver | None = None,
         rng: random.Random | None = None,
         now: Now = _utc_now,
@@ -57,6 +59,7 @@ class Hub:
     ) -> None:
         self.budget = budget or MemoryBudget(sys.maxsize)
         self._pacing = pacing
+        self._sharers = sharers
         self._gates: WeakValueDictionary[tuple[str, int], EndpointGate] = WeakValueDictionary()
         """Each for as long as a session has it."""
         self._sessions: set[Session] = set()
@@ -107,14 +110,23 @@ class Hub:
     ) -> None:
         await self.close()
 
-    def open(self, spec: SessionSpec, on_change: Callable[[Session], None]) -> Session:
+    def open(
+        self, spec: SessionSpec, on_change: Callable[[Session], None], *, may_connect: MayConnect = always
+    ) -> Session:
         """Begin a session; ``on_change`` is called on the loop after its view changed, never from in here.
 
-        Not for a change of ``phase`` alone: each would cost the caller a reconcile for nothing.
+        Not for a change of ``phase`` alone: each would cost the caller a reconcile for nothing. ``may_connect`` is
+        asked before each CONNECT.
 
         Two sessions of one thing on one endpoint take each other over: the caller sees to that.
         """
-        session = Session(spec, on_change, context=self._context, on_close=self._sessions.discard)
+        session = Session(
+            spec,
+            on_change,
+            context=self._context,
+            on_close=self._sessions.discard,
+            may_connect=may_connect,
+        )
         self._sessions.add(session)
         return session
 
@@ -128,5 +140,5 @@ class Hub:
         key = (endpoint.host.lower(), endpoint.port)
         gate = self._gates.get(key)
         if gate is None:
-            gate = self._gates[key] = EndpointGate(self._pacing)
+            gate = self._gates[key] = EndpointGate(self._pacing, self._sharers)
         return gate

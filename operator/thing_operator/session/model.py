@@ -86,8 +86,10 @@ class SessionView:
     """Connected, Connecting, ConnectionLost, TlsFailed, NotAuthorized, TakenOver or EndpointUnreachable."""
     message: str
     """One sentence for a person; what to do next where something has to be done. Holds no volatile values."""
-    since: datetime
-    """When ``connected`` last changed; the start of the session at first."""
+    since: datetime | None
+    """When ``connected`` last changed; at first when it first tried to connect, None before: it may have to wait long
+    for its turn.
+    """
     fingerprint: str
     """Of the identity in use, or being tried when none is in use."""
     document: ShadowDocument | None = None
@@ -96,14 +98,14 @@ class SessionView:
     """Why a replaced identity or endpoint could not take over, while the old connection runs on."""
 
     @classmethod
-    def at_first(cls, spec: SessionSpec, *, now: datetime) -> Self:
-        """Of a session that has only begun, at ``now``."""
+    def at_first(cls, spec: SessionSpec) -> Self:
+        """Of a session that has only begun."""
         return cls(
             phase=Phase.CONNECTING,
             connected=False,
             reason=Reason.CONNECTING,
             message=f"connecting to {spec.endpoint.host}",
-            since=now,
+            since=None,
             fingerprint=spec.identity.fingerprint,
         )
 

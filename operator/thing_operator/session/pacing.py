@@ -8,7 +8,7 @@ from typing import Final
 from thing_operator.config import PacingSettings
 from thing_operator.core.fair_queue import FairQueue
 from thing_operator.core.futures import resolve_future
-from thing_operator.core.rate_limit import TokenBucket
+from thing_operator.core.rate_limit import SharedBucket, Sharers, alone
 
 _BURST_SECONDS: Final = 0.1
 """How much of a second's budget may go at once; a full second of it would double the rate in that second."""
@@ -35,9 +35,10 @@ class EndpointGate:
     of another by one turn each.
     """
 
-    def __init__(self, settings: PacingSettings) -> None:
-        self._connects = _bucket(settings.connects_per_second)
-        self._filters = _bucket(settings.subscriptions_per_second)
+    def __init__(self, settings: PacingSettings, sharers: Sharers = alone) -> None:
+        """``sharers``: how many processes connect to the endpoint within these quotas."""
+        self._connects = _bucket(settings.connects_per_second, sharers)
+        self._filters = _bucket(settings.subscriptions_per_second, sharers)
         self._waiting: FairQueue[_Waiter, float] = FairQueue(lambda waiter: waiter.tenant)
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
@@ -61,9 +62,11 @@ class EndpointGate:
             raise
         return loop.time() - began
 
-    def refund_filters(self, filters: int) -> None:
-        """The connection did not get as far as SUBSCRIBE."""
+    def refund(self, *, filters: int, connect: bool) -> None:
+        """The connection did not get as far as SUBSCRIBE; ``connect``: nor was a CONNECT sent."""
         self._filters.refund(filters)
+        if connect:
+            self._connects.refund()
 
     def _serve(self) -> None:
         """Let in whom there are tokens for, and come back when there are more."""
@@ -71,16 +74,17 @@ class EndpointGate:
         self._timer = None
         while self._waiting:
             now = loop.time()
-            delay = max(self._connects.wait(now), self._filters.wait(now))
+            connects, filters = self._connects.at(now), self._filters.at(now)
+            delay = max(connects.wait(now), filters.wait(now))
             if delay > 0:
                 self._timer = loop.call_later(max(delay, _SHORTEST_SLEEP), self._serve)
                 return
             waiter = self._waiting.pop()
             if waiter is not None:
-                self._connects.reserve(now)
-                self._filters.reserve(now, waiter.filters)
+                connects.reserve(now)
+                filters.reserve(now, waiter.filters)
                 resolve_future(waiter.turn)
 
 
-def _bucket(rate: float) -> TokenBucket:
-    return TokenBucket(rate, burst=1 + _BURST_SECONDS * rate)
+def _bucket(rate: float, sharers: Sharers) -> SharedBucket:
+    return SharedBucket(rate, burst=lambda share: 1 + _BURST_SECONDS * share, sharers=sharers)

@@ -48,6 +48,12 @@ QUICK_BASE: Final = timedelta(seconds=1)
 SLOW_BASE: Final = timedelta(seconds=20)
 """First ceiling when time alone will hardly heal it: TLS or authorisation failed."""
 
+WITHHELD_BASE: Final = timedelta(seconds=0.2)
+"""Until it is asked once more whether a session may connect: mostly a moment decides."""
+
+WITHHELD_LIMIT: Final = timedelta(seconds=2)
+"""Ten thousand sessions may have to ask for as long as the API server is away."""
+
 
 class DropCause(StrEnum):
     """What a drop means, given those before it."""
@@ -112,6 +118,8 @@ class ReconnectPolicy:
     """After what time alone will hardly heal."""
     hold: Backoff
     """While drops repeat."""
+    withheld: Backoff
+    """While a session may not connect."""
     min_interval: float
     """Seconds between two CONNECTs of one client id."""
 
@@ -123,6 +131,7 @@ class ReconnectPolicy:
             quick=Backoff(QUICK_BASE, longest, rng),
             slow=Backoff(SLOW_BASE, longest, rng),
             hold=Backoff(longest, longest, rng, Jitter.EQUAL),
+            withheld=Backoff(WITHHELD_BASE, WITHHELD_LIMIT, rng, Jitter.FULL_ABOVE_BASE),
             min_interval=settings.min_reconnect_interval.total_seconds(),
         )
 
@@ -137,6 +146,8 @@ class ReconnectState:
     _silent: int | None = 0
     """Connections on which no read was answered, in a row; None once one was answered with these credentials."""
     _last_connect: float | None = None
+    dropped_at: float | None = None
+    """When the other side ended a connection last; None when it never did."""
 
     def reset(self) -> None:
         """The credentials or the endpoint are other ones now; the distance between CONNECTs stays."""
@@ -147,6 +158,10 @@ class ReconnectState:
     def connecting(self, now: float) -> None:
         """A CONNECT is about to be sent."""
         self._last_connect = now
+
+    def dropped(self, now: float) -> None:
+        """The other side has ended a connection after its CONNACK."""
+        self.dropped_at = now
 
     def answered(self, kind: "RequestKind") -> None:
         """A request of this kind was answered: its topic is allowed."""

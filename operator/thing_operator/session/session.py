@@ -5,11 +5,12 @@
        |   v           v            v         v
        +-------------- WAITING <--------------+
 
-* CONNECTING: for its turn at the endpoint's gate, then DNS, TCP, TLS, CONNECT and its CONNACK.
+* CONNECTING: for its turn at the endpoint's gate, then DNS, TCP, TLS, CONNECT (if it may) and its CONNACK.
 * SUBSCRIBING: the broker has let it in, and its SUBACK is awaited.
 * READING: the first ``get`` of this connection is on its way; a lost or throttled one is repeated here.
 * READY: the shadow is known, and requests can be made. There is no task any more: the link calls.
-* WAITING: until the time that :class:`ReconnectState` sets after an error; only ``replace`` ends it earlier.
+* WAITING: until the time that :class:`ReconnectState` sets after an error, and until it may connect; only ``replace``
+  ends it earlier.
 * CLOSED: from any of them by ``close``, for good.
 
 Drawn in docs/contributing/architecture.md#a-session.
@@ -26,6 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thing_operator.core.reasons import Reason
+from thing_operator.session.connecting import ConnectWithheldError, new_link, open_transport, wait_until
 from thing_operator.session.errors import (
     CONNECT_ERRORS,
     ConnectError,
@@ -33,7 +35,6 @@ from thing_operator.session.errors import (
     RejectedError,
     SessionLostError,
 )
-from thing_operator.session.keep_alive import choose_keep_alive
 from thing_operator.session.link import Link
 from thing_operator.session.model import Phase, SessionFailure, SessionSpec, SessionView
 from thing_operator.session.reconnect import ReconnectState
@@ -45,6 +46,7 @@ from thing_operator.shadow.topics import backdate_topic
 if TYPE_CHECKING:
     from thing_operator.core.json_values import JsonObject
     from thing_operator.session.context import SessionContext
+    from thing_operator.session.ports import MayConnect
     from thing_operator.shadow.documents import ShadowDocument
 
 _log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Session:
         "_task",
         "_view",
         "_writing",
+        "may_connect",
     )
 
     def __init__(
@@ -79,8 +82,10 @@ class Session:
         *,
         context: "SessionContext",
         on_close: Callable[["Session"], None],
+        may_connect: "MayConnect",
     ) -> None:
         self._spec = spec
+        self.may_connect = may_connect
         self._on_change = on_change
         self._on_close = on_close
         self._context = context
@@ -92,7 +97,7 @@ class Session:
         self._step: asyncio.Task[None] | None = None
         self._sleeping = False
         self._notified = True
-        self._view = SessionView.at_first(spec, now=context.now())
+        self._view = SessionView.at_first(spec)
         self._task: asyncio.Task[None] | None = None
         self._begin()
 
@@ -197,7 +202,7 @@ class Session:
             try:
                 await self._interruptible(self._wait_for_turn())
                 await self._interruptible(self._connect())
-            except _InterruptedStep:
+            except (_InterruptedStep, ConnectWithheldError):
                 continue
             except CONNECT_ERRORS as error:
                 self._failed(error)
@@ -229,27 +234,40 @@ class Session:
         now = self._loop.time()
         delay = max(self._retry_at - now, self._reconnect.until_allowed(now))
         if delay > 0:
-            if self._link is None:
-                self._show(phase=Phase.WAITING)
-            self._sleeping = True
-            try:
-                await asyncio.sleep(delay)
-            finally:
-                self._sleeping = False
+            await self._sleep(delay)
+        if not self._may_connect():
+            self._context.observer.connect_withheld()
+            await wait_until(self._may_connect, pauses=self._context.reconnect.withheld, sleep=self._sleep)
+
+    async def _sleep(self, delay: float) -> None:
+        if self._link is None:
+            self._show(phase=Phase.WAITING)
+        self._sleeping = True
+        try:
+            await asyncio.sleep(delay)
+        finally:
+            self._sleeping = False
+
+    def _may_connect(self) -> bool:
+        return self.may_connect(self._reconnect.dropped_at)
 
     async def _connect(self) -> None:
         began, spec = self._loop.time(), self._spec
         self._progress(Phase.CONNECTING, fingerprint=spec.identity.fingerprint)
         gate = self._gate = self._context.gate(spec.endpoint)
-        link = self._new_link(spec)
+        link = new_link(spec, self._context, on_change=self._changed, on_end=self._ended)
         filters = len(link.filters)
         self._context.observer.pacing_wait(await gate.admit(filters=filters, tenant=spec.namespace))
+        if self._view.since is None:
+            self._show(since=self._context.now())
         try:
             async with gate.slots:
                 try:
-                    await self._open_transport(link)
-                except BaseException:
-                    gate.refund_filters(filters)
+                    link.transport = await open_transport(
+                        link, self._context, superseded=self._link, before_connect=self._before_connect
+                    )
+                except BaseException as error:
+                    gate.refund(filters=filters, connect=isinstance(error, ConnectWithheldError))
                     raise
             self._take_over(link)
             await self._make_ready(link)
@@ -261,33 +279,10 @@ class Session:
                 link.drop()
         self._context.observer.connected(self._loop.time() - began)
 
-    def _new_link(self, spec: SessionSpec) -> Link:
-        return Link(
-            spec,
-            tokens=self._context.tokens,
-            timeout=self._context.request_timeout,
-            wildcard=self._context.settings.topic_filters == "wildcard",
-            intake=self._context.intake(spec),
-            observer=self._context.observer,
-            on_change=self._changed,
-            on_end=self._ended,
-        )
-
-    async def _open_transport(self, link: Link) -> None:
-        connector, settings = self._context.connector, self._context.settings
-        timeout = settings.connect_timeout
-        keep_alive = choose_keep_alive(settings.keep_alive, rng=self._context.rng)
-        sock = await connector.dial(link.spec, timeout=timeout)
+    def _before_connect(self) -> None:
+        if not self._may_connect():
+            raise ConnectWithheldError
         self._reconnect.connecting(self._loop.time())
-        if self._link is not None:
-            self._link.superseded = True
-        try:
-            link.transport = await connector.connect(
-                sock, link.spec, keep_alive=keep_alive, timeout=timeout, listener=link
-            )
-        finally:
-            if self._link is not None:
-                self._link.superseded = False
 
     def _take_over(self, link: Link) -> None:
         """The broker let the new connection in, and has dropped the old one if it was the same broker."""
@@ -342,6 +337,8 @@ class Session:
             self._show(document=link.tracker.document)
 
     def _ended(self, link: Link, error: ConnectError) -> ConnectError:
+        if not link.superseded:
+            self._reconnect.dropped(self._loop.time())
         if link is not self._link:
             return error  # _connect() gets it from what it waits for, and judges
         self._link = None
@@ -384,7 +381,7 @@ class Session:
         if view.connected != self._view.connected:
             view = replace(view, since=self._context.now())
         before, self._view = self._view, view
-        if replace(before, phase=view.phase) == view:
+        if replace(before, phase=view.phase, since=view.since) == view:
             return  # a step on the way: whoever wants to know looks
         if self._notified:
             self._notified = False

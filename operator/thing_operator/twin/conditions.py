@@ -92,13 +92,16 @@ def expires_soon_at(credentials: Credentials) -> datetime:
 
 
 def is_connected(observation: Observation) -> bool:
-    """Whether the session counts as up: a drop, or the start after a restart, is given the grace time."""
+    """Whether the session counts as up: a drop, or the start after a restart, is given the grace time, which begins
+    with the first try to connect.
+    """
     if observation.session is None or observation.suspended:
         return False
     if observation.session.connected:
         return True
     before = find_condition(observation.previous.conditions, ConditionType.CONNECTED)
-    in_grace = observation.now < observation.session.since + observation.disconnect_grace
+    since = observation.session.since or observation.now
+    in_grace = observation.now < since + observation.disconnect_grace
     return in_grace and before is not None and before.status == "True"
 
 

@@ -43,7 +43,8 @@ def requeue_after(
     moments = [due] if due is not None else []
     session, credentials = observation.session, observation.credentials
     if session is not None and not session.connected:
-        moments.append(session.since + observation.disconnect_grace - observation.now)
+        since = session.since or observation.now
+        moments.append(since + observation.disconnect_grace - observation.now)
     if credentials is not None:
         turns = (credentials.not_before, expires_soon_at(credentials), credentials.not_after)
         moments += [at - observation.now for at in turns]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support.clock import FakeClock, loop_time
 from tests.support.polling import until
 
-from thing_operator.core.rate_limit import RateLimiter, TokenBucket
+from thing_operator.core.rate_limit import RateLimiter, SharedBucket, TokenBucket
 
 
 def test_what_is_saved_up_is_bounded() -> None:
@@ -132,3 +132,46 @@ async def test_a_token_that_was_not_needed_is_there_for_the_next() -> None:
     limiter.refund()
     await limiter.acquire()
     assert loop_time() - began < 1
+
+
+def test_a_change_of_the_rate_leaves_what_was_taken_taken() -> None:
+    bucket = TokenBucket(rate=10, burst=10)
+    bucket.reserve(0, 30)
+    assert bucket.wait(0) == 2.1
+    bucket.change(5, burst=5, now=1)
+    assert bucket.wait(1) == (20 - 5 + 1) / 5, "ten have come by then"
+    bucket.change(10, burst=10, now=1)
+    assert bucket.wait(1) == 1.1
+
+
+@given(
+    rate=st.floats(min_value=1, max_value=1000),
+    members=st.lists(st.integers(min_value=1, max_value=5), min_size=1, max_size=20),
+)
+def test_those_who_share_take_no_more_than_the_rate_together(rate: float, members: list[int]) -> None:
+    """Each second another number of them; all of them take what they get."""
+    now = 0
+    buckets = [SharedBucket(rate, burst=lambda _: 1.0, sharers=lambda: members[now]) for _ in range(5)]
+    taken = 0
+    for now, count in enumerate(members):
+        for bucket in buckets[:count]:
+            while bucket.at(now).try_take(now):
+                taken += 1
+    assert taken <= rate * len(members) + 5 * len(members)
+
+
+async def test_a_limiter_keeps_to_its_share_as_others_come_and_go() -> None:
+    sharers = 1
+    limiter = RateLimiter(10, clock=FakeClock(loop_time), burst=1, sharers=lambda: sharers)
+    began = loop_time()
+    for _ in range(11):
+        await limiter.acquire()
+    assert 0.9 < loop_time() - began < 1.2
+    sharers, began = 5, loop_time()
+    for _ in range(10):
+        await limiter.acquire()
+    assert 4.5 < loop_time() - began < 5.5
+    sharers, began = 0, loop_time()
+    for _ in range(10):
+        await limiter.acquire()
+    assert loop_time() - began < 1.5, "who is not a member yet shares with no one"

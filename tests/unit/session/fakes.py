@@ -12,6 +12,7 @@ from tests.support.clock import FakeClock, loop_time
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
 from thing_operator.core.memory_budget import MemoryBudget
+from thing_operator.observability.observers import SessionObserver
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
 from thing_operator.session.errors import ConnectError, SessionLostError
 from thing_operator.session.ports import Listener
@@ -100,6 +101,17 @@ class FakeTransport:
             listener.on_end(end)
 
 
+@dataclass(frozen=True, slots=True)
+class _Socket:
+    """What was dialled."""
+
+    broker: "FakeBroker"
+
+    def close(self) -> None:
+        """Nothing is sent on it any more."""
+        self.broker.hung_up += 1
+
+
 def answer_get_404(transport: FakeTransport, sent: Sent) -> None:
     """As a shadow service that has nothing."""
     if sent.topic.endswith("/get"):
@@ -130,6 +142,8 @@ class FakeBroker:
     connected_at: list[float] = field(default_factory=list)
     transports: list[FakeTransport] = field(default_factory=list)
     closed: bool = False
+    hung_up: int = 0
+    """Sockets that were dialled and closed without a CONNECT."""
 
     async def dial(self, spec: SessionSpec, *, timeout: timedelta) -> Any:
         """As the fields say."""
@@ -140,7 +154,7 @@ class FakeBroker:
             raise self.refused_fingerprints[spec.identity.fingerprint]
         if self.dial_errors:
             raise self.dial_errors.pop(0)
-        return object()
+        return _Socket(self)
 
     async def connect(
         self, sock: object, spec: SessionSpec, *, keep_alive: int, timeout: timedelta, listener: Listener
@@ -182,6 +196,7 @@ def hub(
     seed: int = 1,
     pacing: PacingSettings | None = None,
     budget: MemoryBudget | None = None,
+    observer: SessionObserver | None = None,
     **settings: Any,
 ) -> Hub:
     """A hub on a fake broker; ``settings`` are SessionSettings."""
@@ -190,6 +205,7 @@ def hub(
         pacing=pacing or PacingSettings(),
         shadow=ShadowSettings(),
         budget=budget,
+        observer=observer,
         rng=random.Random(seed),
         now=now,
         connector=cast("Any", broker),

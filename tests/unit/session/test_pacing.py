@@ -69,3 +69,16 @@ async def test_a_gate_stays_with_its_sessions_and_goes_with_the_last_of_them() -
         del session
         assert gates() == before + 1
         await stays.close()
+
+
+async def test_several_processes_keep_to_the_quotas_of_one_endpoint_together() -> None:
+    loop = asyncio.get_running_loop()
+    settings = PacingSettings(connects_per_second=40, subscriptions_per_second=400)
+    sharers = 4
+    gate = EndpointGate(settings, lambda: sharers)
+    began = loop.time()
+    await asyncio.gather(*(gate.admit(filters=7) for _ in range(50)))
+    assert loop.time() - began == pytest.approx(5, abs=0.3)
+    sharers, began = 1, loop.time()
+    await asyncio.gather(*(gate.admit(filters=7) for _ in range(50)))
+    assert loop.time() - began == pytest.approx(1.25, abs=0.3)

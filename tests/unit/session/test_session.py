@@ -81,6 +81,7 @@ class TestGettingReady:
             view = session.view
             assert (view.phase, view.reason) == (Phase.READY, "Connected")
             assert view.document == EMPTY_DOCUMENT
+            assert view.since is not None
             assert now() - view.since < timedelta(seconds=1)
             prefix = "$aws/things/t1/shadow"
             (filters,) = broker.last.subscribed
