@@ -4,137 +4,40 @@ Sources, strongest first: the command line, the environment (``THING_OPERATOR_``
 name, ``__`` between levels), the YAML file (camelCase keys, same nesting), the defaults below.
 """
 
-import re
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from thing_operator.core.durations import Duration, Size, parse_duration
-from thing_operator.core.host_names import HOST_NAME_LENGTH, HOST_NAME_PATTERN, check_host_name
-from thing_operator.proxy.route import ProxyAddress, invalid_entries
+from thing_operator.config.setting_types import (
+    BrokerPatterns,
+    DurationFromZero,
+    HostName,
+    HostPatterns,
+    HttpsUrl,
+    KeepAlive,
+    ListenAddress,
+    MetadataPrefixes,
+    Name,
+    Namespace,
+    Namespaces,
+    NoProxy,
+    Port,
+    PositiveDuration,
+    ProxyUrl,
+    SettingsGroup,
+    between,
+)
+from thing_operator.core.durations import Duration, Size
+from thing_operator.proxy.route import ProxyAddress
 
 ENV_PREFIX = "THING_OPERATOR_"
 
 
-_HOST_PATTERN = r"^([*][.])?[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$"
-_BROKER_PATTERN = r"^([*]|([*][.])?[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*)(:([*]|[0-9]{1,5}))?$"
-
-
-def _between(shortest: str, longest: str) -> AfterValidator:
-    def check(value: timedelta) -> timedelta:
-        if not parse_duration(shortest) <= value <= parse_duration(longest):
-            raise ValueError(f"a duration from {shortest} to {longest} is expected")
-        return value
-
-    return AfterValidator(check)
-
-
-def _host_pattern(value: str) -> str:
-    if not re.fullmatch(_HOST_PATTERN, value):
-        raise ValueError("a host name, or a pattern such as *.amazonaws.com, is expected")
-    return value
-
-
-def _broker_pattern(value: str) -> str:
-    if not re.fullmatch(_BROKER_PATTERN, value):
-        raise ValueError(
-            "a host name, or a pattern such as *.amazonaws.com, with or without :port is expected"
-        )
-    return value
-
-
-def _ip_address(value: str) -> str:
-    return str(ip_address(value))
-
-
-def _https_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("an address such as https://host/path is expected")
-    return value
-
-
-def _proxy_url(value: str) -> str:
-    ProxyAddress.parse(value)
-    return value
-
-
-def _no_proxy(value: tuple[str, ...]) -> tuple[str, ...]:
-    if wrong := invalid_entries(value):
-        raise ValueError(f"hosts, addresses and CIDRs are expected, not {wrong[0]!r}")
-    return value
-
-
-def _comma_list(value: object) -> object:
-    """The environment and the command line write a list as ``a,b``."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-DurationFromZero = Annotated[Duration, _between("0s", "24h")]
-PositiveDuration = Annotated[Duration, _between("1ms", "24h")]
-KeepAlive = Annotated[Duration, _between("30s", "20m")]
-"""AWS makes 30 s of less and 20 min of more. Source: docs/background/aws-iot-shadow.md#mqtt-dialect."""
-HostName = Annotated[
-    str,
-    AfterValidator(check_host_name),
-    WithJsonSchema({"type": "string", "pattern": HOST_NAME_PATTERN, "maxLength": HOST_NAME_LENGTH}),
-]
-HostPattern = Annotated[
-    str, AfterValidator(_host_pattern), WithJsonSchema({"type": "string", "pattern": _HOST_PATTERN})
-]
-HostPatterns = Annotated[tuple[HostPattern, ...], NoDecode, BeforeValidator(_comma_list)]
-MetadataPrefixes = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...], NoDecode, BeforeValidator(_comma_list)
-]
-BrokerPattern = Annotated[
-    str, AfterValidator(_broker_pattern), WithJsonSchema({"type": "string", "pattern": _BROKER_PATTERN})
-]
-BrokerPatterns = Annotated[tuple[BrokerPattern, ...], NoDecode, BeforeValidator(_comma_list)]
-HttpsUrl = Annotated[str, AfterValidator(_https_url)]
-ProxyUrl = Annotated[
-    str,
-    AfterValidator(_proxy_url),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^(socks5h?|http)://([^@/:]+@)?([^@/:]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}/?$",
-        }
-    ),
-]
-NoProxy = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list), AfterValidator(_no_proxy)]
-Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-Namespaces = Annotated[tuple[Namespace, ...], NoDecode, BeforeValidator(_comma_list)]
-ListenAddress = Annotated[str, AfterValidator(_ip_address)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class EndpointSettings(_Group):
+class EndpointSettings(SettingsGroup):
     """The broker of Things that name none, and which brokers a Thing may name."""
 
     host: HostName | None = Field(
@@ -163,7 +66,7 @@ class EndpointSettings(_Group):
         return (self.host, *self.allowed_hosts) if self.host else self.allowed_hosts
 
 
-class SessionSettings(_Group):
+class SessionSettings(SettingsGroup):
     """The life of one MQTT connection: what is waited for how long, and how it comes back."""
 
     keep_alive: KeepAlive = Field(
@@ -221,7 +124,7 @@ class SessionSettings(_Group):
         return file
 
 
-class PacingSettings(_Group):
+class PacingSettings(SettingsGroup):
     """Rates per endpoint; a fifth of AWS's account defaults (500 each) is left to others."""
 
     connects_per_second: Annotated[float, Field(gt=0)] = Field(
@@ -233,7 +136,7 @@ class PacingSettings(_Group):
     )
 
 
-class ShadowSettings(_Group):
+class ShadowSettings(SettingsGroup):
     """Bounds of requests to the shadow service: how long to wait, how large a document."""
 
     request_timeout: PositiveDuration = Field(
@@ -242,7 +145,7 @@ class ShadowSettings(_Group):
     document_limit: Size = Field(default=8192, description="largest size of desired plus reported, in bytes")
 
 
-class StatusSettings(_Group):
+class StatusSettings(SettingsGroup):
     """The write budget towards the API server, over all objects."""
 
     min_interval: DurationFromZero = Field(
@@ -255,7 +158,7 @@ class StatusSettings(_Group):
     )
 
 
-class BatchSettings(_Group):
+class BatchSettings(SettingsGroup):
     """Where batch zips may be fetched from, and how MIC's API is found."""
 
     url_hosts: HostPatterns = Field(
@@ -275,7 +178,7 @@ class BatchSettings(_Group):
     )
 
 
-class DeviceSettings(_Group):
+class DeviceSettings(SettingsGroup):
     """What ``spec.device`` may keep in memory for one Thing without a connection."""
 
     buffer_limit: Annotated[int, Field(ge=1, le=100_000)] = Field(
@@ -289,7 +192,7 @@ class DeviceSettings(_Group):
 _LISTEN_PORT = "port to listen on; 0 turns it off"
 
 
-class ListenSettings(_Group):
+class ListenSettings(SettingsGroup):
     """A port that the operator listens on, and at which address."""
 
     address: ListenAddress | None = Field(
@@ -314,7 +217,7 @@ class MetricsSettings(ListenSettings):
     )
 
 
-class LeaseSettings(_Group):
+class LeaseSettings(SettingsGroup):
     """The Leases by which two operators do not run the same Things."""
 
     duration: PositiveDuration = Field(
@@ -334,7 +237,51 @@ class LeaseSettings(_Group):
     )
 
 
-class LogSettings(_Group):
+class ShardingSettings(SettingsGroup):
+    """How the replicas of one release share its Things: each has a Lease, and one Lease says who runs what."""
+
+    group: Name | None = Field(
+        default=None,
+        description="what all replicas of a release have in common, and no other release in the cluster has, such as "
+        "its name; without it a process shares with nobody",
+    )
+    namespace: Namespace | None = Field(
+        default=None, description="where the replicas have their Leases; lease.namespace if absent"
+    )
+    pod_uid: Annotated[str, Field(pattern=r"^[-0-9a-f]{8,64}$")] | None = Field(
+        default=None,
+        description="uid of the pod, whose name is lease.identity: then its Lease is deleted with it. Only where "
+        "sharding.namespace is the pod's",
+    )
+    lease_duration: Annotated[Duration, between("1s", "5m")] = Field(
+        default=timedelta(seconds=10),
+        description="so long after the last renewal of its Lease a replica's Things go to the others",
+    )
+    renew_interval: PositiveDuration = Field(
+        default=timedelta(seconds=2),
+        description="between two renewals; at most a third of sharding.leaseDuration",
+    )
+    calm: DurationFromZero = Field(
+        default=timedelta(seconds=15),
+        description="Things move to a new replica when none has come or ended for so long; AWS takes a client id's "
+        "CONNECT once in ten seconds",
+    )
+    drain_timeout: DurationFromZero = Field(
+        default=timedelta(seconds=90),
+        description="how long a replica that is to end waits for others to take its Things one by one; then it leaves "
+        "them the rest. Less than terminationGracePeriodSeconds, by 10s at least",
+    )
+
+    @field_validator("renew_interval")
+    @classmethod
+    def _several_in_a_lease(cls, interval: timedelta, info: ValidationInfo) -> timedelta:
+        duration = info.data.get("lease_duration")
+        if duration is not None and interval * 3 > duration:
+            raise ValueError("at most a third of sharding.leaseDuration is expected, so that one may fail")
+        return interval
+
+
+class LogSettings(SettingsGroup):
     """What the operator writes to its log, and in which form."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
@@ -383,6 +330,7 @@ class Settings(BaseSettings):
         "zips, shadows; a namespace may hold as much as is still free, so alone half of it",
     )
     lease: LeaseSettings = LeaseSettings()
+    sharding: ShardingSettings = ShardingSettings()
     metrics: MetricsSettings = MetricsSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

@@ -57,6 +57,7 @@ def test_lists_in_the_environment_are_comma_separated(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("text", "names"),
     [
+        ("sharding: {leaseDuration: 6s, renewInterval: 3s}", ["sharding.renewInterval", "third"]),
         ("session: {keepAlive: soon}", ["session.keepAlive", "'soon'", "30s"]),
         ("session: {keepAlive: 10}", ["session.keepAlive", "10", "a duration such as 30s is expected"]),
         ("session: {keepAlive: 29s}", ["session.keepAlive", "'29s'", "from 30s to 20m"]),
