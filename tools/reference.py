@@ -141,6 +141,8 @@ def _by_reason(rows: Iterable[Explanation]) -> str:
             if row.remedy is None:
                 sections.append(_bullet(f"`{row.reason}`: {row.cause}"))
                 continue
+            if sections[-1].startswith("- "):
+                sections[-1] += "\n"
             points = (("Symptom", row.symptom), ("Cause", row.cause), ("Do", row.remedy))
             bullets = "\n".join(_bullet(f"{name}: {text}") for name, text in points)
             sections.append(f"### `{row.reason}`\n\n{bullets}\n")
