@@ -63,6 +63,9 @@ def test_from_the_secret_to_the_device(kubeconfig: Path, workspace: Workspace, t
 
 def test_how_many_are_in_which_state(kubeconfig: Path, workspace: Workspace) -> None:
     here = f"--namespace={workspace.namespace}"
+    done = status(kubeconfig, here)
+    assert done.stdout.startswith(f"No Things in namespace {workspace.namespace}: --namespace names another")
+    assert done.exit_code == 0
     workspace.apply("Thing", "one", {})
     workspace.wait_for("one", "Ready", "False", reason="SecretNotFound")
     done = status(kubeconfig, here)

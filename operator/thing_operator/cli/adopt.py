@@ -33,7 +33,7 @@ Option = typer.Option
 Words = str | None
 Sources = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[SOURCE]...", help="MIC's zips, things' folders, folders of those"),
+    typer.Argument(metavar="SOURCE", help="MIC's zips, things' folders, folders of those"),
 ]
 Things = Annotated[Path, Option("--output", help="folder to write the Things to")]
 FromSecrets = Annotated[bool, Option("--from-secrets", help="find things in the Secrets of the namespace")]

@@ -14,7 +14,9 @@ from thing_operator.core.reasons import ToolReason
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="instead of the namespace of the kubeconfig's context")
 ]
-Kubeconfig = Annotated[Path | None, typer.Option("--kubeconfig", help="instead of KUBECONFIG")]
+Kubeconfig = Annotated[
+    Path | None, typer.Option("--kubeconfig", help="instead of KUBECONFIG or ~/.kube/config")
+]
 KubeContext = Annotated[
     str | None, typer.Option("--context", help="a context of the kubeconfig, instead of its current one")
 ]

@@ -23,7 +23,7 @@ _EXIT_WRONG = 1
 
 Paths = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", help="YAML or JSON; a folder with all below it; - for stdin"),
+    typer.Argument(metavar="FILE", help="YAML or JSON; a folder with all below it; - for stdin"),
 ]
 Config = Annotated[
     Path | None, typer.Option(help="the operator's configuration: it is checked, too, and its limits count")

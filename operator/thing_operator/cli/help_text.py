@@ -5,14 +5,20 @@ from typing import Any
 
 
 def presentable(command: Any, context: Any) -> Any:
-    """The command, and all below it: flags without ``<bool>``, and the lines of a docstring joined to paragraphs."""
-    for option in command.get_params(context):
-        if getattr(option, "is_flag", False) and option.metavar is None:
-            option.metavar = ""
+    """The command, and all below it: no types where a name says it all, and docstrings joined to paragraphs."""
+    for parameter in command.get_params(context):
+        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+            parameter.metavar = ""
+        elif parameter.param_type_name == "argument":
+            parameter.display_type_rich = _nothing  # else typer shows Python's, such as <list[Path]>
     command.help = paragraphs(command.help or "")
     for below in getattr(command, "commands", {}).values():
         presentable(below, context)
     return command
+
+
+def _nothing(ctx: Any) -> None:
+    """No type for the column of types."""
 
 
 def paragraphs(docstring: str) -> str:

@@ -40,7 +40,10 @@ Examples:
 
 def run(
     namespace: Annotated[
-        list[str] | None, typer.Option("--namespace", "-n", help="watch this namespace; may be given again")
+        list[str] | None,
+        typer.Option(
+            "--namespace", "-n", metavar="NAMESPACE", help="watch this namespace; may be given again"
+        ),
     ] = None,
     all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", "-A", help="watch all namespaces, whatever the file says")
@@ -54,7 +57,7 @@ def run(
     ] = False,
     config: Annotated[Path | None, typer.Option(help="YAML file with settings")] = None,
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="instead of KUBECONFIG or the pod's account")
+        Path | None, typer.Option(help="instead of KUBECONFIG, the pod's account or ~/.kube/config")
     ] = None,
     context: KubeContext = None,
     check: Annotated[

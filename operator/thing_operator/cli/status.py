@@ -28,7 +28,7 @@ _MARKS = {
 }
 _LONGEST_VALUE = 60
 
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="of a Thing, or MIC's name of its thing")]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="of a Thing, or MIC's name of its thing")]
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="the Things of all namespaces")]
 Form = Annotated[Output, typer.Option("--output", "-o", help="form of the result")]
 
@@ -67,7 +67,7 @@ def status(
     if output is Output.JSON:
         typer.echo(json.dumps(view.to_wire(), indent=2))
     else:
-        _print(view, now=datetime.now(UTC))
+        _print(view, place, now=datetime.now(UTC))
     raise typer.Exit(0 if _is_ready(view) else _EXIT_NOT_READY)
 
 
@@ -91,11 +91,17 @@ def _is_ready(view: "ThingView | FleetView") -> bool:
     return view.is_ready if isinstance(view, ThingView) else view.ready == view.total
 
 
-def _print(view: "ThingView | FleetView", *, now: datetime) -> None:
+def _print(view: "ThingView | FleetView", namespace: str | None, *, now: datetime) -> None:
     from thing_operator.inspection.model import ThingView  # noqa: PLC0415 - see _read
 
     if isinstance(view, ThingView):
         _print_thing(view, now=now)
+    elif not view.total:
+        typer.echo(
+            f"No Things in namespace {namespace}: --namespace names another one, -A takes all"
+            if namespace
+            else "No Things in the cluster"
+        )
     else:
         _print_fleet(view, now=now)
 

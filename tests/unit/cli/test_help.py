@@ -52,6 +52,9 @@ def examples_of(text: str) -> list[list[str]]:
 def test_help_has_two_examples_whose_options_there_are_and_no_types_of_flags(path: tuple[str, ...]) -> None:
     text = shown(*path)
     assert "<bool>" not in text
+    assert "list[" not in text
+    assert "[[" not in text
+    assert "...}..." not in text
     examples = [each for each in examples_of(text) if tuple(each[: len(path)]) == path]
     if path == ("version",):
         examples.append(["--version"])
