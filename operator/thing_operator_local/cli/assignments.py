@@ -1,4 +1,4 @@
-"""``setpoint=-22 limits.min=-25``: what a device reports, as words of a command line."""
+"""``setpoint=-22 limits.min=-25``: values for a shadow, as words of a command line."""
 
 import json
 from typing import Any, Final
@@ -8,7 +8,7 @@ from thing_operator_local.errors import LocalError
 _EXAMPLE: Final = "write key=value, such as setpoint=-22 door=closed limits.min=-25"
 
 
-def reported_of(words: list[str]) -> dict[str, Any]:
+def values_of(words: list[str]) -> dict[str, Any]:
     """The JSON object of all assignments. Raises LocalError for a word that is none.
 
     A dot in the key goes one level down. A value is JSON where it reads as JSON, and text otherwise; ``null`` deletes

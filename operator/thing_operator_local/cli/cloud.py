@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 
 from thing_operator_local.cli.batch import batch
-from thing_operator_local.cli.device import report, shadow, things
+from thing_operator_local.cli.device import desire, report, shadow, things
 from thing_operator_local.cli.env import env
 
 app = typer.Typer(help="A local stand-in for MIC and AWS IoT Core.", no_args_is_help=True)
-for command in (batch, things, shadow, report, env):
+for command in (batch, things, shadow, report, desire, env):
     app.command()(command)
 
 Port = Annotated[

@@ -1,19 +1,26 @@
-"""``thing-operator cloud things``, ``shadow`` and ``report``: look at what the cloud has, and be the device."""
+"""``thing-operator cloud things``, ``shadow``, ``report`` and ``desire``: look at what the cloud has, and be the device
+or App Board.
+"""
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from thing_operator_local.cli.assignments import reported_of
+from thing_operator_local.cli.assignments import values_of
 from thing_operator_local.cli.places import RunningFolder, ShadowName, ThingName
 from thing_operator_local.cloud.client import CloudClient, MicSession
 from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.running import cloud_folder
 from thing_operator_local.cloud.shadow_tree import outstanding, rebuilt
 from thing_operator_local.errors import LocalError
+
+Assignments = Annotated[
+    list[str], typer.Argument(metavar="KEY=VALUE", help="a dot goes one level down, null deletes")
+]
 
 _COLUMNS = ("THING", "TYPE", "CONNECTED", "VERSION", "PENDING", "REPORTED")
 
@@ -68,9 +75,7 @@ def shadow(thing: ThingName, directory: RunningFolder = None, name: ShadowName =
 
 def report(
     thing: ThingName,
-    values: Annotated[
-        list[str], typer.Argument(metavar="KEY=VALUE...", help="a dot goes one level down, null deletes")
-    ],
+    values: Assignments,
     directory: RunningFolder = None,
     name: ShadowName = None,
 ) -> None:
@@ -80,13 +85,32 @@ def report(
       thing-operator cloud report 00000001 setpoint=-22 door=closed limits.min=-25
       thing-operator cloud report 00000001 alarm=null
     """
-    reported = reported_of(values)
+    _change("reported", thing, values, directory, name)
+
+
+def desire(
+    thing: ThingName,
+    values: Assignments,
+    directory: RunningFolder = None,
+    name: ShadowName = None,
+) -> None:
+    """Change what is desired past Kubernetes, as somebody in App Board would; the operator's policy decides what stays.
+
+    Examples:
+      thing-operator cloud desire 00000001 mode=off
+      thing-operator cloud desire 00000001 limits.min=-25 alarm=null
+    """
+    _change("desired", thing, values, directory, name)
+
+
+def _change(section: str, thing: str, values: list[str], directory: Path | None, name: str | None) -> None:
+    changes = values_of(values)
     cloud = CloudClient(cloud_folder(directory))
-    answer = cloud.update_shadow(cloud.thing(thing), {"reported": reported}, shadow=name)
+    answer = cloud.update_shadow(cloud.thing(thing), {section: changes}, shadow=name)
     document = _document(cloud, thing, name) or {}
     pending = document.get("state", {}).get("delta")
     rest = f"still pending: {json.dumps(pending)}" if pending else "nothing is pending"
-    typer.echo(f"{thing} reported {json.dumps(reported)}: version {answer['version']}, {rest}")
+    typer.echo(f"{thing}: {section} {json.dumps(changes)}, version {answer['version']}, {rest}")
 
 
 def _document(cloud: CloudClient, thing: str, name: str | None) -> dict[str, Any] | None:

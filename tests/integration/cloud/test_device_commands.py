@@ -1,4 +1,4 @@
-"""``cloud things``, ``shadow``, ``report`` and ``env``: a person is the device, without curl and without paths."""
+"""``cloud things``, ``shadow``, ``report``, ``desire`` and ``env``: a person is the device, without curl and paths."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class TestBeTheDevice:
         cloud.update_shadow(thing, {"desired": {"setpoint": -22, "mode": "eco"}})
         done = run("report", thing.name, "setpoint=-22", "--dir", cloud.folder)
         assert done.stdout == (
-            f'{thing.name} reported {{"setpoint": -22}}: version 2, still pending: {{"mode": "eco"}}\n'
+            f'{thing.name}: reported {{"setpoint": -22}}, version 2, still pending: {{"mode": "eco"}}\n'
         )
         done = run("report", thing.name, "mode=eco", "--dir", cloud.folder)
         assert done.stdout.endswith("version 3, nothing is pending\n")
@@ -49,6 +49,17 @@ class TestBeTheDevice:
         assert shown["state"]["reported"] == {"setpoint": -22, "mode": "eco"}
         assert shown["version"] == 3
         assert "metadata" not in shown
+
+    def test_somebody_desires_something_past_kubernetes(self, cloud: LocalCloud, things: Things) -> None:
+        (thing,) = things(1)
+        cloud.update_shadow(thing, {"desired": {"mode": "auto", "alarm": 1}, "reported": {"mode": "auto"}})
+        done = run("desire", thing.name, "mode=off", "alarm=null", "--dir", cloud.folder)
+        assert done.stdout == (
+            f'{thing.name}: desired {{"mode": "off", "alarm": null}}, version 2, still pending: {{"mode": "off"}}\n'
+        )
+        shown = json.loads(run("shadow", thing.name, "--dir", cloud.folder).stdout)
+        assert shown["state"]["desired"] == {"mode": "off"}
+        assert shown["state"]["reported"] == {"mode": "auto"}
 
     def test_a_named_shadow_and_a_networked_child(self, cloud: LocalCloud, things: Things) -> None:
         (thing,) = things(1)

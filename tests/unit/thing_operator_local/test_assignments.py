@@ -2,7 +2,7 @@
 
 import pytest
 
-from thing_operator_local.cli.assignments import reported_of
+from thing_operator_local.cli.assignments import values_of
 from thing_operator_local.errors import LocalError
 
 
@@ -20,7 +20,7 @@ from thing_operator_local.errors import LocalError
     ],
 )
 def test_values_are_json_or_text(words: list[str], reported: object) -> None:
-    assert reported_of(words) == reported
+    assert values_of(words) == reported
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_values_are_json_or_text(words: list[str], reported: object) -> None:
 )
 def test_a_word_that_cannot_be_reported_is_named(words: list[str], named: str) -> None:
     with pytest.raises(LocalError, match=named):
-        reported_of(words)
+        values_of(words)
