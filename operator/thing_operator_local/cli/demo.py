@@ -13,7 +13,7 @@ from rich.live import Live
 
 from thing_operator_local.cli.signals import end_with_signals
 from thing_operator_local.demo import FLEET_STEPS, STEPS, DemoStep, DemoWorld, DoneStep, tell_story
-from thing_operator_local.demo.screen import steps_of, things_of
+from thing_operator_local.demo.screen import step_text, steps_of, things_of
 from thing_operator_local.demo.tips import tips
 from thing_operator_local.toolchain import reporter_for
 
@@ -80,7 +80,8 @@ def _tell_live(console: Console, world: DemoWorld, steps: tuple[DemoStep, ...], 
         for step in tell_story(steps, world, show):
             done.append(step)
             show()
-    console.print(steps_of(done))
+    for step in done:
+        console.print(step_text(step), soft_wrap=True)
 
 
 def _say_what_to_try(console: Console, world: DemoWorld, *, fleet: bool, kept: bool) -> int:

@@ -32,6 +32,17 @@ def steps_of(done: Sequence[DoneStep]) -> RenderableType:
     return grid
 
 
+def step_text(done: DoneStep) -> Text:
+    """A step as it stays on the terminal: broken by the terminal and not cut, so that its command can be copied."""
+    return Text.assemble(
+        ("ok", "bold green"),
+        (f" {done.seconds:5.1f} s ", "dim"),
+        f"{done.step.title}: ",
+        (done.step.outcome, "dim"),
+        (f"\n{'':11}$ {done.command}", "dim cyan"),
+    )
+
+
 def things_of(things: Sequence[Json], *, fleet: bool, width: int, lines: int) -> RenderableType:
     """The Things as a table, as many as fit in ``lines`` with its header, and the counts of all of them."""
     columns = _COLUMNS[fleet, width >= _WIDE]

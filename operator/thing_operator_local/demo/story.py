@@ -76,11 +76,6 @@ def merge_patch(name: str, spec: Json) -> str:
     return f"kubectl patch thing {name} --type=merge -p '{patch}'"
 
 
-def _curl(name: str, state: Json) -> str:
-    body = json.dumps({"state": state}, separators=(",", ":"))
-    return f"curl --cert ... --data '{body}' \"$CLOUD_DATA_PLANE/things/{name}/shadow\""
-
-
 def _first(world: DemoWorld) -> str:
     return min(world.things)
 
@@ -173,7 +168,7 @@ STEPS = (
     ),
     DemoStep(
         title="somebody edits desired outside of Git",
-        command=lambda world: _curl(_second(world), {"desired": {"mode": "off"}}),
+        command=lambda world: f"thing-operator cloud desire {_second(world)} mode=off",
         act=_edit_from_outside,
         outcome="the edit is repaired",
         check=lambda world: world.shadow(_second(world))["desired"]["mode"] == "auto",

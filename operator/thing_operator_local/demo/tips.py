@@ -4,7 +4,7 @@ import sys
 
 from thing_operator_local.cloud.running import running_clouds
 from thing_operator_local.demo.story import DESIRED, merge_patch
-from thing_operator_local.demo.world import NAMESPACE, DemoWorld
+from thing_operator_local.demo.world import DemoWorld
 
 _COLDER = -24
 """Neither what the Things begin with nor what the story makes of it."""
@@ -16,15 +16,15 @@ def tips(world: DemoWorld, *, fleet: bool) -> list[str]:
     changed, suspended = (names[index] if len(names) > index else names[0] for index in (2, 3))
     return [
         f"export KUBECONFIG={world.plane.kubeconfig}",
-        f"alias kubectl='{world.plane.kubectl_path} --namespace={NAMESPACE}'",
-        *([] if fleet else [f"alias thing-operator='{sys.executable} -m thing_operator'"]),
+        f"alias kubectl={world.plane.kubectl_path}",
+        f"alias thing-operator='{sys.executable} -m thing_operator'",
         "kubectl get things",
         f"kubectl patch thing {changed} --type=merge \\",
         f"""  --patch='{{"spec": {{"desired": {{"setpoint": {_COLDER}}}}}}}'""",
         *([] if fleet else _answer(world, changed)),
         f"kubectl wait --for=condition=InSync thing/{changed}",
         merge_patch(suspended, {"suspend": True}),
-        f"kubectl get thing {suspended} --output=yaml",
+        f"thing-operator status {suspended}",
     ]
 
 

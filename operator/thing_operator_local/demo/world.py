@@ -51,6 +51,8 @@ class DemoWorld:
                 log = folder / "operator.log"
                 parts.enter_context(LocalOperator(log, kubeconfig=plane.kubeconfig, cloud=cloud.info))
             plane.kubectl("create", "namespace", NAMESPACE)
+            # For whoever tries something: kubectl and thing-operator go by the context's namespace.
+            plane.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
             yield cls(folder, size=size, plane=plane, cloud=cloud, batch=batch)
 
     # --- what the story does and looks at

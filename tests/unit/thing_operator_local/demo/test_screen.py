@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from thing_operator_local.demo import FLEET_STEPS, STEPS, DoneStep
-from thing_operator_local.demo.screen import counts_of, steps_of, things_of
+from thing_operator_local.demo.screen import counts_of, step_text, steps_of, things_of
 
 
 def thing(number: int, *, in_sync: bool = True, reported: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -53,6 +53,13 @@ def test_steps_and_table_fit(width: int, height: int, fleet: bool) -> None:
     assert "00000000 " in table[1]
     assert "False DeltaPending " in table[1]
     assert table[-1].startswith("50 Things: 50 Ready, 50 connected, 50 pending (")
+
+
+def test_the_command_of_a_step_stays_whole() -> None:
+    for done in DONE:
+        first, second = step_text(done).plain.split("\n")
+        assert first.startswith(f"ok   1.6 s {done.step.title}: ")
+        assert second.split(maxsplit=1) == ["$", done.command]
 
 
 def test_a_narrow_terminal_does_without_version_and_values() -> None:
