@@ -28,7 +28,8 @@ def run(
     ] = None,
     crds: Annotated[bool, typer.Option(help="install the CRDs of Thing and ThingBatch")] = True,
     feature_gate: Annotated[
-        list[str] | None, typer.Option(help="a feature gate of the API server, as NAME=true; may be repeated")
+        list[str] | None,
+        typer.Option(metavar="NAME=BOOL", help="a feature gate of the API server; may be given again"),
     ] = None,
 ) -> None:
     """Run etcd, kube-apiserver and a few controllers until SIGTERM or Ctrl-C; DIR/kubeconfig is the administrator's.
