@@ -70,6 +70,7 @@ class FakeClient(ApiClient):
         *,
         namespace: str | None,
         resource_version: str,
+        shard_selector: str = "",
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
         raise AssertionError(f"watch {resource.plural} by the line")
@@ -164,9 +165,14 @@ class ForwardingClient(ApiClient):
         *,
         namespace: str | None,
         resource_version: str,
+        shard_selector: str = "",
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
         self.calls.append("watch_lines")
         return self._client.watch_lines(
-            resource, namespace=namespace, resource_version=resource_version, on_open=on_open
+            resource,
+            namespace=namespace,
+            resource_version=resource_version,
+            shard_selector=shard_selector,
+            on_open=on_open,
         )

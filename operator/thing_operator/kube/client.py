@@ -8,12 +8,10 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
-from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
@@ -28,6 +26,7 @@ from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import (
     ApiUnavailableError,
     ConflictError,
+    InitializingError,
     LoginError,
     NotFoundError,
     SilentWatchError,
@@ -36,6 +35,7 @@ from thing_operator.kube.errors import (
 from thing_operator.kube.login import Login, Logins, read_login
 from thing_operator.kube.outage import NOT_THE_API_SERVER, is_of_tls, words_of
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
+from thing_operator.kube.request import JSON, Request
 from thing_operator.kube.watch_events import ERROR, read_event, trouble_of
 
 _PARALLEL = 10
@@ -46,8 +46,9 @@ _WATCH_SILENCE = timedelta(seconds=90)
 _LONGEST_LINE = 1 << 21
 """Bytes of one watch event: an object of etcd's limit, and room for its escapes."""
 _PATIENCE = timedelta(minutes=1)
+_WHILE_INITIALIZING = (0.0, 0.1, 0.2, 0.4, 0.8)
+"""Seconds until each other try, while an API server begins to serve a kind: it takes moments."""
 _MANAGED = {"fieldManager": names.FIELD_MANAGER}
-_JSON = "application/json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _UNMANAGED = ";drop=metadata.managedFields"
 """Who owns which field is a third of an object, and nobody reads it here. A server that does not know this (KEP-5958:
@@ -56,26 +57,6 @@ none up to 1.37) sends all of it."""
 log = logging.getLogger(__name__)
 
 Content = TypeVar("Content")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request to the API server; its text, as in messages, is method and path."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] | None = None
-    body: Body | Operations | None = None
-    content_type: str = _JSON
-    accept: str = _JSON
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-    @property
-    def target(self) -> str:
-        """Path and query, encoded."""
-        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
 
 class KubeClient:
@@ -152,7 +133,7 @@ class KubeClient:
         self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The same page by page, for who does not want to hold them all; pages of large objects have fewer of them."""
-        accept = (_METADATA_ONLY.format("List") if metadata_only else _JSON) + _UNMANAGED
+        accept = (_METADATA_ONLY.format("List") if metadata_only else JSON) + _UNMANAGED
         size, proceed = PageSize(int(query.get("limit", MOST_OBJECTS))), None
         while True:
             asked = dict(query) | {"limit": str(size.objects)} | ({"continue": proceed} if proceed else {})
@@ -269,6 +250,7 @@ class KubeClient:
         resource_version: str,
         metadata_only: bool = False,
         name: str | None = None,
+        shard_selector: str = "",
         timeout: timedelta = WATCH_TIMEOUT,
         silence: timedelta = _WATCH_SILENCE,
         on_open: Callable[[], None] = lambda: None,
@@ -289,8 +271,9 @@ class KubeClient:
                 "resourceVersion": resource_version,
                 "timeoutSeconds": str(int(seconds)),
             }
-            | ({"fieldSelector": f"metadata.name={name}"} if name else {}),
-            accept=(_METADATA_ONLY.format("") if metadata_only else _JSON) + _UNMANAGED,
+            | ({"fieldSelector": f"metadata.name={name}"} if name else {})
+            | ({"shardSelector": shard_selector} if shard_selector else {}),
+            accept=(_METADATA_ONLY.format("") if metadata_only else JSON) + _UNMANAGED,
         )
         limits = aiohttp.ClientTimeout(total=seconds + 10, sock_connect=10, sock_read=silence.total_seconds())
         response = await self._send(request, limits)
@@ -329,7 +312,16 @@ class KubeClient:
             raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
 
     async def _send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        """The answer, when it says that all is well; its content is still to come.
+        """The answer, when it says that all is well; its content is still to come."""
+        for pause in _WHILE_INITIALIZING:
+            try:
+                return await self._send_once(request, limits)
+            except InitializingError:
+                await asyncio.sleep(pause)
+        return await self._send_once(request, limits)
+
+    async def _send_once(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        """The same of an API server that serves the kind already.
 
         Refused, or when the server is not trusted any more, it is asked once more with the login read again.
         """
@@ -372,7 +364,7 @@ class KubeClient:
             if not isinstance(refused, ApiUnavailableError):
                 self._contact.answered()
             raise refused
-        if response.content_type != _JSON:
+        if response.content_type != JSON:
             response.close()
             raise ApiUnavailableError(
                 f"{request}: the answer is {response.content_type}: {NOT_THE_API_SERVER}"

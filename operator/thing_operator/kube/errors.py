@@ -11,7 +11,9 @@
     |-- ConflictError              409                                                  Retrying
     |-- ExpiredError               410: the watch has to begin again with a list        Retrying
     |-- ThrottledError             429                                                  ApiServerUnavailable
+    |   `-- InitializingError      429: it only begins to serve this kind               ApiServerUnavailable
     `-- ApiUnavailableError        5xx, no connection                                   ApiServerUnavailable
+        |-- ShardSelectorError     500: our shardSelector is no good                    ApiServerUnavailable
         |-- UnauthorizedError      401: the login has to be read again                  ApiServerUnavailable
         `-- SilentWatchError       a watch without a word for longer than bookmarks take ApiServerUnavailable
     ToolError
@@ -87,6 +89,10 @@ class ThrottledError(TransientError):
     retry_after: timedelta = timedelta(0)
 
 
+class InitializingError(ThrottledError):
+    """The API server begins to serve a kind when it is first asked for it, which takes moments."""
+
+
 class ApiUnavailableError(TransientError):
     """The API server cannot be reached or does not work."""
 
@@ -97,6 +103,10 @@ class SilentWatchError(ApiUnavailableError):
     """A watch shows nothing any more, not even a bookmark: it is taken for dead, and the next one tells whether the
     API server is.
     """
+
+
+class ShardSelectorError(ApiUnavailableError):
+    """The API server does not take a ``shardSelector``, which is a mistake of ours: nothing is lost without one."""
 
 
 class UnauthorizedError(ApiUnavailableError):

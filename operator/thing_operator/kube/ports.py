@@ -110,6 +110,11 @@ class ApiClient(Protocol):
         *,
         namespace: str | None,
         resource_version: str,
+        shard_selector: str = "",
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
-        """The same as the API server writes it: a line of JSON for each event, ERROR included."""
+        """The same as the API server writes it: a line of JSON for each event, ERROR included.
+
+        ``shard_selector``: of the objects with these uids alone, where the API server knows that. Raises
+        ShardSelectorError when it does and finds a mistake in it.
+        """

@@ -10,8 +10,10 @@ from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode
 from thing_operator.kube.errors import (
     ApiUnavailableError,
+    InitializingError,
     NamespaceTerminatingError,
     NoNamespaceError,
+    ShardSelectorError,
     error_of,
 )
 from thing_operator.kube.outage import NOT_THE_API_SERVER
@@ -25,6 +27,10 @@ _NO_SUCH_PATH = b"404 page not found"
 """But for a path that it does not serve, as of a kind whose CRD is missing."""
 _TOO_LARGE = "request is too large"
 """etcd's words for an object beyond its limit, which come as the API server's own trouble."""
+_INITIALIZING = "storage is (re)initializing"
+"""What stands in a 429 while the API server fills its memory of a kind."""
+_BAD_SHARD_SELECTOR = "invalid shard selector"
+"""What stands in a 500 that no other try makes better."""
 _CONTENT = ("data", "stringData")
 _CONTENT_PATHS = tuple(f"/{name}" for name in _CONTENT)
 _OF_AUTHORIZATION = re.compile(r"\bcannot \S+ (?:resource|path) ")
@@ -51,6 +57,10 @@ def refusal(
     if any(cause.get("reason") == NamespaceTerminatingError.reason for cause in causes):
         return NamespaceTerminatingError(f"{action}: the namespace is being deleted")
     words = str(answer.get("message") or phrase)
+    if status == 429 and _INITIALIZING in words:
+        return InitializingError(f"{action}: {status} {words}")
+    if status >= 500 and _BAD_SHARD_SELECTOR in words:
+        return ShardSelectorError(f"{action}: {status} {words}")
     if status >= 500 and _TOO_LARGE in words:
         status = 413
     # Nothing but a write is looked at by admission. Quotas and built-in checks have words of their own; a right that is

@@ -73,6 +73,7 @@ class ForgetfulApi(FakeClient):
         *,
         namespace: str | None,
         resource_version: str,
+        shard_selector: str = "",
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
         on_open()

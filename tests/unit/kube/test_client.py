@@ -16,7 +16,13 @@ from tests.support.words import pythons_words_in
 
 from thing_operator.core.page_size import PAGE_BYTES
 from thing_operator.kube.client import KubeClient
-from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, SilentWatchError, ThrottledError
+from thing_operator.kube.errors import (
+    ApiUnavailableError,
+    ExpiredError,
+    InitializingError,
+    SilentWatchError,
+    ThrottledError,
+)
 from thing_operator.kube.resources import SECRETS
 
 pytestmark = pytest.mark.real_time
@@ -188,6 +194,35 @@ async def test_the_api_servers_retry_after_is_heeded(client: KubeClient, secrets
     with pytest.raises(ThrottledError) as caught:
         await client.list(SECRETS)
     assert caught.value.retry_after == timedelta(seconds=7)
+
+
+async def test_an_api_server_that_begins_to_serve_a_kind_is_asked_again_at_once(
+    client: KubeClient, secrets: Secrets
+) -> None:
+    refusals = 2
+    status = {"kind": "Status", "message": "storage is (re)initializing", "code": 429}
+
+    async def begin(_: web.Request) -> web.Response:
+        nonlocal refusals
+        if refusals == 0:
+            return web.json_response({"metadata": {"resourceVersion": "7"}, "items": []})
+        refusals -= 1
+        return web.json_response(status, status=429, headers={"Retry-After": "30"})
+
+    secrets.answer = begin
+    assert await client.list(SECRETS) == []
+    refusals = 100
+    with pytest.raises(InitializingError, match="initializing"):
+        await client.list(SECRETS)
+
+
+async def test_a_watch_asks_for_shards_where_it_is_to(client: KubeClient, secrets: Secrets) -> None:
+    secrets.watch(ADDED, end=regular)
+    for selector in ("", "shardRange(object.metadata.uid, '0x0', '0x1')"):
+        lines = client.watch_lines(SECRETS, namespace=None, resource_version="1", shard_selector=selector)
+        assert len([line async for line in lines]) == 1
+    asked = [request.query.get("shardSelector") for request in secrets.asked]
+    assert asked == [None, "shardRange(object.metadata.uid, '0x0', '0x1')"]
 
 
 async def test_pages_have_so_many_bytes_and_not_so_many_objects(client: KubeClient, secrets: Secrets) -> None:

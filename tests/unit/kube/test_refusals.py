@@ -15,9 +15,12 @@ from thing_operator.kube.errors import (
     AdmissionError,
     ApiUnavailableError,
     ForbiddenError,
+    InitializingError,
     InvalidObjectError,
     NoNamespaceError,
     NotFoundError,
+    ShardSelectorError,
+    ThrottledError,
 )
 from thing_operator.kube.refusals import quotes, refusal
 
@@ -191,3 +194,20 @@ def test_an_object_that_is_too_large_is_refused_for_good(status: int, message: s
     error = refused(status, message)
     assert type(error) is InvalidObjectError
     assert f"413 {message}" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (429, "storage is (re)initializing", InitializingError),
+        (429, "too many requests", ThrottledError),
+        (500, "invalid shard selector: end of range", ShardSelectorError),
+        (500, "etcdserver: request timed out", ApiUnavailableError),
+    ],
+)
+def test_what_has_a_status_of_its_own_in_words_alone(
+    status: int, message: str, kind: type[ThingOperatorError]
+) -> None:
+    error = refused(status, message)
+    assert type(error) is kind
+    assert error.message == f"POST secrets: {status} {message}"
