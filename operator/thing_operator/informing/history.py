@@ -6,6 +6,7 @@ which is the newer (``kube.versions``), those of different objects of a kind inc
 age, what arrives later counts as newer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -22,10 +23,22 @@ class StaleListError(ApiUnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """A list as it was asked for: when (monotonic seconds), and the newest version that was known then."""
+    """A list as it was asked for: when (monotonic seconds), and the newest version that was known then.
+
+    ``covers``: whether an object of this uid is in it if there is one.
+    """
 
     asked_at: float
     known: int
+    covers: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _TakenList:
+    """A list that was taken: what it covers and lacks, and is not newer than ``version``, is deleted."""
+
+    version: int
+    request: ListRequest
 
 
 @dataclass(slots=True)
@@ -35,7 +48,9 @@ class History:
     _newest: int = 0
     """The newest version of anything."""
     _listed: int = 0
-    """The version of the newest list that was taken whole: what it lacked, and is not newer, is deleted."""
+    """The version of the newest list that was taken of all that is watched."""
+    _lists: list[_TakenList] = field(default_factory=list)
+    """That list, and those taken since of what is watched besides."""
     _deleted: dict[str, float] = field(default_factory=dict)
     """The uids found deleted since, and when: a list takes their place."""
     _stale_since: float | None = None
@@ -59,11 +74,14 @@ class History:
         deleted_at = self._deleted.get(uid)
         if request is not None:
             return deleted_at is not None and deleted_at >= request.asked_at
-        return deleted_at is not None or (version is not None and version <= self._listed)
+        return deleted_at is not None or (
+            version is not None
+            and any(version <= each.version and each.request.covers(uid) for each in self._lists)
+        )
 
-    def request_list(self, *, now: float) -> ListRequest:
-        """A list is about to be asked for."""
-        return ListRequest(asked_at=now, known=self._newest)
+    def request_list(self, covers: Callable[[str], bool], *, now: float) -> ListRequest:
+        """A list is about to be asked for; ``covers``: whether a uid is among those that it shows."""
+        return ListRequest(asked_at=now, known=self._newest, covers=covers)
 
     def is_set_back(self, version: int | None, request: ListRequest) -> bool:
         """Whether lists are too old for so long that the API server itself must be older, as a backup is."""
@@ -87,8 +105,15 @@ class History:
         return not is_older(version, self._listed)
 
     def take_list(self, version: int | None, request: ListRequest) -> None:
-        """A list was taken whole."""
+        """A list of all that is watched was taken whole. It stands for those of parts that were asked for before."""
+        self._lists = [each for each in self._lists if each.request.asked_at > request.asked_at]
+        self.take_part(version, request)
         if version is not None:
-            self.see(version)
             self._listed = max(self._listed, version)
         self._deleted = {uid: at for uid, at in self._deleted.items() if at >= request.asked_at}
+
+    def take_part(self, version: int | None, request: ListRequest) -> None:
+        """A list of what is watched besides from now on was taken whole."""
+        if version is not None:
+            self.see(version)
+            self._lists.append(_TakenList(version, request))

@@ -5,13 +5,16 @@ Nothing older than what is known is taken, whichever way it comes (``informing.h
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.history import History, ListRequest
+from thing_operator.informing.share import EVERYTHING, Share, shard_key, shard_key_of
+from thing_operator.kube.errors import ShardSelectorError
 from thing_operator.kube.ports import ApiClient, Enqueue, WatchEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
@@ -24,7 +27,7 @@ _PAGE = "500"
 
 
 class Informer:
-    """Takes watch events and lists of one kind. ``namespaces`` empty: all."""
+    """Takes watch events and lists of one kind. ``namespaces`` empty: all; ``share``: which of their objects."""
 
     def __init__(
         self,
@@ -36,19 +39,24 @@ class Informer:
         writer: StatusWriter,
         enqueue: Enqueue,
         clock: Clock,
+        share: Callable[[], Share] = lambda: EVERYTHING,
     ) -> None:
         self.resource = resource
         self.cache = cache
+        self.share = share
         self._client = client
         self._namespaces = namespaces
         self._writer = writer
         self._enqueue = enqueue
         self._clock = clock
+        self._selects = True
         self._histories: defaultdict[str | None, History] = defaultdict(History)
         """By namespace, None where all are watched together."""
 
     def on_event(self, change: str | None, body: Mapping[str, Any]) -> None:
         """A watch event: ADDED, MODIFIED or DELETED, or None for an object of a list."""
+        if not self.share().has(shard_key(body)):
+            return  # any more: it has waited its turn
         snapshot = ObjectSnapshot.from_body(body)
         if change == "DELETED":
             self._history(snapshot.key).see(snapshot.version)
@@ -86,34 +94,83 @@ class Informer:
 
         Raises what the API server answers, and StaleListError.
         """
-        history, number = self._histories[namespace], None
-        request = history.request_list(now=self._clock.monotonic())
+        share, number = self.share(), None
+        history = self._histories[namespace]
+        request = history.request_list(share.has, now=self._clock.monotonic())
         before, listed = {each.uid for each in self._in(namespace)}, set[str]()
-        pages = self._client.pages(
-            self.resource, namespace=namespace, query={"limit": _PAGE}, metadata_only=False
-        )
         version = ""
-        async for page in pages:
-            version = str(page["metadata"]["resourceVersion"])
+        async for page in self._pages(namespace, share):
+            version = _version_of(page)
             number = version_number(version)
             if history.is_set_back(number, request):
-                request = self._restart(namespace, asked_at=request.asked_at)
+                history, request = self._restart(namespace, request)
             if not history.admits(number, request):
                 return version
-            for body in page["items"]:
-                snapshot = ObjectSnapshot.from_body(body)
-                self._put(snapshot, body, request=request)
-                listed.add(snapshot.uid)
+            listed.update(self._take(page, share, request))
         for kept in self._in(namespace):
             # Missed is what was there already: by its version, or where that says nothing, when it was asked.
             comparable = kept.version is not None and number is not None
             was_there = not is_older(number, kept.version) if comparable else kept.uid in before
-            if was_there and kept.uid not in listed:
+            if was_there and kept.uid not in listed and share.has(shard_key_of(kept)):
                 self._remove(kept)
         history.take_list(number, request)
         return version
 
-    def _restart(self, namespace: str | None, *, asked_at: float) -> ListRequest:
+    async def list_part(self, namespace: str | None, part: Share) -> None:
+        """Take what is listed of objects that belong to the share from now on: all others stay as they are.
+
+        The watch is to go on from where it was before. Raises what the API server answers, and StaleListError.
+        """
+        history, number = self._histories[namespace], None
+        request = history.request_list(part.has, now=self._clock.monotonic())
+        async for page in self._pages(namespace, part):
+            number = version_number(_version_of(page))
+            history.admits(number, request)
+            self._take(page, part, request)
+        history.take_part(number, request)
+
+    def drop(self, part: Share) -> None:
+        """Forget the objects that do not belong to the share any more, without a word to anybody."""
+        for kept in self.cache:
+            if part.has(shard_key_of(kept)):
+                self.cache.remove(kept.key)
+                self._writer.drop(self._ref(kept))
+
+    def selector(self, share: Share) -> str:
+        """The ``shardSelector`` of a request for the objects of ``share``; empty for none."""
+        return share.selector if self._selects else ""
+
+    def forgo_selector(self, error: ShardSelectorError) -> None:
+        """Ask without ``shardSelector`` from now on: the API server sends more, of which the rest is dropped."""
+        if self._selects:
+            log.error("other replicas' %s come along from now on: %s", self.resource.plural, error.message)
+            self._selects = False
+
+    async def _pages(self, namespace: str | None, share: Share) -> AsyncGenerator[dict[str, Any], None]:
+        selector = self.selector(share)
+        query = {"limit": _PAGE} | ({"shardSelector": selector} if selector else {})
+        pages = self._client.pages(self.resource, namespace=namespace, query=query, metadata_only=False)
+        try:
+            async with aclosing(pages):
+                async for page in pages:
+                    yield page
+        except ShardSelectorError as error:
+            if not selector:
+                raise
+            self.forgo_selector(error)
+            async for page in self._pages(namespace, share):
+                yield page
+
+    def _take(self, page: Mapping[str, Any], share: Share, request: ListRequest) -> list[str]:
+        """Take the objects of a page that still belong to our share; returns the uids of all that are in ``share``."""
+        bodies = [body for body in page["items"] if share.has(shard_key(body))]
+        now = self.share()
+        for body in bodies:
+            if now is share or now.has(shard_key(body)):
+                self._put(ObjectSnapshot.from_body(body), body, request=request)
+        return [body["metadata"]["uid"] for body in bodies]
+
+    def _restart(self, namespace: str | None, request: ListRequest) -> tuple[History, ListRequest]:
         """Begin again with an API server that was set back; the list asked for then is the first thing known."""
         log.warning(
             "the API server goes on showing an older state of %s than before, as one does that was restored from"
@@ -122,7 +179,7 @@ class Informer:
         )
         history = self._histories[namespace] = History()
         self.cache.forget_versions(namespace)
-        return history.request_list(now=asked_at)
+        return history, history.request_list(request.covers, now=request.asked_at)
 
     def _in(self, namespace: str | None) -> Iterator[ObjectSnapshot]:
         return (each for each in self.cache if namespace in {None, each.key.namespace})
@@ -161,3 +218,7 @@ class Informer:
 
     def _ref(self, snapshot: ObjectSnapshot) -> ObjectRef:
         return ObjectRef(self.resource, snapshot.key, snapshot.uid)
+
+
+def _version_of(page: Mapping[str, Any]) -> str:
+    return str(page["metadata"]["resourceVersion"])

@@ -120,6 +120,12 @@ SAMPLES_DROPPED: Final = Count(
     "samples_dropped", "Simulated values of the time without a connection that will never be delivered."
 )
 
+WATCH_EVENTS: Final = Count(
+    "watch_events",
+    "Events of the watches of Things and ThingBatches: own, or foreign, which are of other replicas' Things and are"
+    " dropped unread; an API server with the feature ShardedListAndWatch does not send those.",
+    ("share",),
+)
 RECONCILES: Final = Durations(
     "reconcile_seconds",
     "Reconciles of Things and ThingBatches, by result: ok, or error, after which there is another try.",
@@ -178,6 +184,7 @@ METRIC_LABELS: Final = {
         THING_CONDITIONS,
         SYNCS,
         SAMPLES_DROPPED,
+        WATCH_EVENTS,
         RECONCILES,
         QUEUE_DEPTH,
         QUEUE_OLDEST,

@@ -21,7 +21,12 @@ from thing_operator.core.memory_budget import Held
 from thing_operator.core.reasons import Reason
 from thing_operator.observability import definitions
 from thing_operator.observability.definitions import Gauge
-from thing_operator.observability.observers import SessionObserver, ThingObserver, WriteObserver
+from thing_operator.observability.observers import (
+    SessionObserver,
+    ThingObserver,
+    WatchObserver,
+    WriteObserver,
+)
 
 _DAY: Final = 86400
 _WITHIN_DAYS: Final = (7, 30, 90)
@@ -57,7 +62,7 @@ class Snapshot:
     """Epoch seconds."""
 
 
-class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
+class Metrics(SessionObserver, WriteObserver, ThingObserver, WatchObserver, Collector):
     """Observes sessions, the status writer, Events and the event loop."""
 
     def __init__(self, *, version: str) -> None:
@@ -79,6 +84,8 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
             writes.labels, ("written", "suppressed", "failed")
         )
         self._events = definitions.EVENTS.in_registry(registry)
+        watch_events = definitions.WATCH_EVENTS.in_registry(registry)
+        self._own_events, self._foreign_events = map(watch_events.labels, ("own", "foreign"))
         self._reconciles = definitions.RECONCILES.in_registry(registry)
         self._syncs = definitions.SYNCS.in_registry(registry)
         self._samples_dropped = definitions.SAMPLES_DROPPED.in_registry(registry)
@@ -140,6 +147,12 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, Collector):
     def samples_dropped(self, count: int) -> None:
         """Simulated values of a Thing were dropped for want of a connection."""
         self._samples_dropped.inc(count)
+
+    # The watches' observer
+
+    def watch_event(self, *, own: bool) -> None:
+        """A watch has shown an event of an object that this replica keeps, or of another one's."""
+        (self._own_events if own else self._foreign_events).inc()
 
     # Others
 

@@ -50,3 +50,10 @@ class ThingObserver:
 
     def samples_dropped(self, count: int) -> None:
         """So many simulated values of the time without a connection will never be delivered."""
+
+
+class WatchObserver:
+    """What the watches of Things and ThingBatches show."""
+
+    def watch_event(self, *, own: bool) -> None:
+        """An event came; ``own``: of an object that this replica keeps."""

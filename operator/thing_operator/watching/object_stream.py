@@ -2,9 +2,14 @@
 
 A list goes to the informer whole: it takes nothing that is older than what is known, and drops what the list lacks,
 which kopf does not look for. Of the watch kopf gets what says something: most events are echoes of our own status
-writes, and an event costs kopf twenty times what it costs to see that.
+writes or other replicas' objects, and an event costs kopf twenty times what it costs to see that.
+
+Of what the informer does not keep the API server is asked to send nothing, and what it sends all the same is dropped
+undecoded. When the share of the informer grows, what is new is listed, and the watch goes on from where it was before
+that list, with the new selector and without kopf's notice.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,9 +18,11 @@ import aiohttp
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.informing.informer import Informer
-from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, NotFoundError
-from thing_operator.kube.ports import ApiClient
+from thing_operator.informing.share import Share, shard_key, shard_key_in
+from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, NotFoundError, ShardSelectorError
+from thing_operator.kube.ports import ApiClient, WatchEvent
 from thing_operator.kube.watch_events import BOOKMARK, ERROR, read_event, trouble_of
+from thing_operator.observability.observers import WatchObserver
 from thing_operator.watching.stream_health import StreamHealth
 
 log = logging.getLogger(__name__)
@@ -27,12 +34,27 @@ BEGIN_WITH_A_LIST = b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n'
 class ObjectStream:
     """One list and watch; ``namespace`` None: of all namespaces. What goes wrong is a lost connection to kopf."""
 
-    def __init__(self, client: ApiClient, informer: Informer, health: StreamHealth) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        informer: Informer,
+        health: StreamHealth,
+        *,
+        observer: WatchObserver | None = None,
+    ) -> None:
         self.health = health
         self._client = client
         self.informer = informer
+        self._observer = observer or WatchObserver()
         self._path = informer.resource.path(health.namespace)
         self._version = ""
+        self._must_list = False
+        self._reopening = asyncio.Event()
+        """Set while the watch is to be reopened."""
+        self._waiting: asyncio.Timeout | None = None
+        """For the next line, while it does."""
+        self._positioning = asyncio.Lock()
+        """Taken while a list says where the watch goes on."""
 
     async def relist(self) -> str:
         """Have the informer take a list; returns its version. Raises what the API server answers.
@@ -50,12 +72,33 @@ class ObjectStream:
     async def begin(self) -> str:
         """List for kopf; returns the version that its watch is to begin with. Raises ClientConnectionError."""
         await self.health.pause()
-        try:
-            self._version = await self.relist()
-        except ThingOperatorError as error:
-            self.health.failed(error)
-            raise aiohttp.ClientConnectionError(error.message) from None
+        async with self._positioning:
+            try:
+                self._must_list = False
+                self._version = await self.relist()
+            except ThingOperatorError as error:
+                self.health.failed(error)
+                raise aiohttp.ClientConnectionError(error.message) from None
         return self._version
+
+    async def widen(self, part: Share) -> None:
+        """List what belongs to the informer's share from now on besides, and watch that, too.
+
+        Where this fails, all is listed, as often as that takes.
+        """
+        async with self._positioning:
+            position = self._version
+            if not position:
+                return  # the first list is still to come, and has it
+            try:
+                await self.informer.list_part(self.health.namespace, part)
+            except ThingOperatorError as error:
+                log.warning(
+                    "all %s are listed, since the list of a part failed: %s", self.health.name, error.message
+                )
+                self._must_list = True
+            self._version = position
+        self._reopen()
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
         """The watch's lines for kopf, from where it stands until it ends. Raises ClientConnectionError.
@@ -64,9 +107,16 @@ class ObjectStream:
         """
         await self.health.pause()
         try:
-            async with aclosing(self._events()) as lines:
-                async for line in lines:
-                    yield line
+            while True:
+                self._reopening.clear()
+                async with aclosing(self._events()) as lines:
+                    async for line in lines:
+                        yield line
+                if not self._reopening.is_set():
+                    return
+        except ShardSelectorError as error:
+            self.informer.forgo_selector(error)
+            raise aiohttp.ClientConnectionError(error.message) from None
         except NotFoundError as error:
             # The list says whether the kind is unknown, since it is asked twice.
             self.health.failed(ExpiredError(error.message))
@@ -78,15 +128,23 @@ class ObjectStream:
             yield BEGIN_WITH_A_LIST
 
     async def _events(self) -> AsyncGenerator[bytes, None]:
-        is_silent = True
+        """What says something, until the API server ends the watch, or it is to be reopened."""
+        if self._must_list:
+            raise ExpiredError(f"{self._path} is listed again")
+        share, is_silent = self.informer.share(), True
         lines = self._client.watch_lines(
             self.informer.resource,
             namespace=self.health.namespace,
             resource_version=self._version,
+            shard_selector=self.informer.selector(share),
             on_open=self.health.opened,
         )
         async with aclosing(lines):
-            async for line in lines:
+            while (line := await self._next(lines)) is not None:
+                if self._is_foreign(shard_key_in(line)):
+                    self.health.showed()
+                    is_silent = False
+                    continue
                 event = read_event(line, self._path)
                 if event.kind == ERROR:
                     # Whatever its code: nothing more comes of this version.
@@ -94,9 +152,44 @@ class ObjectStream:
                 is_silent = False
                 self.health.showed()
                 self._version = event.body["metadata"]["resourceVersion"]
-                if event.kind == BOOKMARK or not self.informer.absorbs(event):
+                if event.kind == BOOKMARK:
+                    # Each minute: soon enough for a share that has become smaller.
+                    if self.informer.share() != share:
+                        self._reopening.set()
                     yield line
-        if is_silent:
+                elif not self._is_foreign(shard_key(event.body)) and not self._absorbs(event):
+                    yield line
+        if is_silent and not self._reopening.is_set():
             # There is a bookmark before the end at least: something is in between, or the version is not of
             # this server's history (a restored backup), and then nothing would ever come.
             raise ExpiredError(f"the watch of {self._path} ended without a word")
+
+    async def _next(self, lines: AsyncGenerator[bytes, None]) -> bytes | None:
+        """The next line; None when there is none, or when the watch is to be reopened."""
+        if self._reopening.is_set():
+            return None
+        try:
+            async with asyncio.timeout(None) as self._waiting:
+                line = await anext(lines, None)
+        except TimeoutError:
+            return None
+        finally:
+            self._waiting = None
+        return None if self._reopening.is_set() else line
+
+    def _reopen(self) -> None:
+        """Have the watch reopened from where it stands."""
+        self._reopening.set()
+        if self._waiting is not None and not self._waiting.expired():
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+
+    def _is_foreign(self, key: str | None) -> bool:
+        """Whether an event is of another replica's object; None: that is not known yet."""
+        if key is None or self.informer.share().has(key):
+            return False
+        self._observer.watch_event(own=False)
+        return True
+
+    def _absorbs(self, event: WatchEvent) -> bool:
+        self._observer.watch_event(own=True)
+        return self.informer.absorbs(event)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.history import SET_BACK_AFTER, StaleListError
 from thing_operator.informing.informer import Informer
+from thing_operator.informing.share import Share
 from thing_operator.kube.ports import WatchEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
@@ -54,6 +55,8 @@ class VersionedServer(FakeClient):
     gates: list[asyncio.Event] = field(default_factory=list)
     age: int = 0
     """By how many changes the next list is older than it should be: something in between has kept it."""
+    served: dict[str, int] = field(default_factory=dict)
+    """By ``shardSelector``, the version of the newest list."""
 
     @property
     def now(self) -> dict[str, Body]:
@@ -90,6 +93,7 @@ class VersionedServer(FakeClient):
     ) -> AsyncGenerator[dict[str, Any], None]:
         await self._pass_gate()
         version, self.age = max(100, self.version - self.age), 0
+        self.served[query.get("shardSelector", "")] = version
         items = list(self.states[version].values())
         while True:
             await self._pass_gate()
@@ -132,11 +136,16 @@ class InformerScene:
             writer=writer,
             enqueue=self.enqueued.append,
             clock=self.clock,
+            share=lambda: self.share,
         )
+        self.names = frozenset(_NAMES)
+        """Of the objects that are ours; what the server sends of others is to be dropped."""
+        self.share = share_of(self.names)
         self.scope = namespaces[0] if namespaces else None
         self.position: int | None = self.server.version
         self.lists: list[asyncio.Task[None]] = []
-        self.listed = 0
+        self.listed: dict[str, int] = dict.fromkeys(_NAMES, 0)
+        """By name, the version of the newest list that had to show an object of it."""
         self.shown: dict[str, int] = {}
         self.uids: dict[str, str] = {}
         self.dead: set[str] = set()
@@ -162,6 +171,8 @@ class InformerScene:
                 self.server.age = which
             case "404":
                 self.find_deleted(name)
+            case "grow" | "shrink":
+                self.change_share(action, name)
         await self.run_ready()
 
     def change(self, action: str, name: str) -> None:
@@ -176,7 +187,7 @@ class InformerScene:
         if coming:
             self.position, kind, changed = coming[0]
             event, uid = WatchEvent(kind, changed), changed["metadata"]["uid"]
-            if not self.informer.absorbs(event):
+            if self.share.has(uid) and not self.informer.absorbs(event):
                 self.queues[uid].append(event)
                 if not self.queued:
                     self.handle(uid)
@@ -189,13 +200,44 @@ class InformerScene:
         self.informer.on_event(event.kind, event.body)
 
     async def relist(self, *, then_watch: bool = False) -> None:
+        names = self.names
         try:
             version = await self.informer.relist_namespace(self.scope)
         except StaleListError:
             return
-        self.listed = max(self.listed, int(version))
+        for name in names:
+            self.listed[name] = max(self.listed[name], int(version))
         if then_watch:
-            self.position = int(version)
+            # A watch and what it begins with are one after the other: see ObjectStream.
+            self.position = int(version) if self.names <= names else None
+
+    def change_share(self, action: str, name: str) -> None:
+        if action == "shrink":
+            self.shrink(name)
+        elif name not in self.names:
+            self.lists.append(asyncio.create_task(self.grow(name)))
+
+    async def grow(self, name: str) -> None:
+        """Objects of this name are ours from now on; the watch goes on from where it was before they are listed."""
+        self.names |= {name}
+        self.share, position = share_of(self.names), self.position
+        try:
+            await self.informer.list_part(self.scope, share_of({name}))
+        except StaleListError:
+            self.position = None
+        else:
+            self.position = position
+            if name in self.names:
+                self.listed[name] = max(self.listed[name], self.server.served[name])
+
+    def shrink(self, name: str) -> None:
+        """Objects of this name are not ours any more."""
+        self.names -= {name}
+        self.share = share_of(self.names)
+        self.informer.drop(share_of({name}))
+        for each in (self.shown, self.uids):
+            each.pop(name, None)
+        self.listed[name] = 0
 
     async def break_watch(self) -> None:
         """The watch ends: a list comes before the next one."""
@@ -222,12 +264,13 @@ class InformerScene:
         was dropped.
         """
         kept = {each.key.name: each for each in self.cache}
+        assert kept.keys() <= self.names
         for name, snapshot in kept.items():
             version = snapshot.version or 0
             assert version >= self.shown.get(name, 0)
             assert snapshot.uid not in self.dead
-            if version <= self.listed:
-                assert self.server.states[self.listed][name]["metadata"]["uid"] == snapshot.uid
+            if version <= (listed := self.listed[name]):
+                assert self.server.states[listed][name]["metadata"]["uid"] == snapshot.uid
             self.shown[name] = version
         for name, uid in self.uids.items():
             if name not in kept or kept[name].uid != uid:
@@ -259,7 +302,12 @@ class InformerScene:
 
     def there(self) -> dict[str, tuple[str, bytes]]:
         snapshots = map(ObjectSnapshot.from_body, self.server.now.values())
-        return {each.key.name: (each.uid, each.spec) for each in snapshots}
+        return {each.key.name: (each.uid, each.spec) for each in snapshots if each.key.name in self.names}
+
+
+def share_of(names: Collection[str]) -> Share:
+    """The objects of these names, by their uids."""
+    return Share(lambda uid: uid.partition("-")[0] in names, selector="|".join(sorted(names)))
 
 
 def steps(*actions: str) -> st.SearchStrategy[list[tuple[str, int]]]:
@@ -307,6 +355,25 @@ def test_any_order_of_lists_and_events_ends_in_the_newest_state_and_never_goes_b
 @settings(max_examples=300)
 def test_a_kept_answer_to_a_list_takes_nothing_back(script: list[tuple[str, int]]) -> None:
     run_virtual(play(InformerScene(), script))
+
+
+_WATCH_BEHIND_THE_LIST_OF_A_PART = "shrink write delete grow arrive arrive watch watch"
+_LIST_NEWER_THAN_THAT_OF_A_PART = "shrink list grow arrive1 write arrive arrive arrive watch"
+_BACK_DURING_A_LIST = "write watch list arrive shrink grow arrive1 arrive1 arrive"
+_HANDLED_WHEN_IT_IS_ANOTHERS = "write watch shrink handle"
+
+
+@given(steps("grow", "shrink", "grow", "shrink", "404"))
+@example(moves(_WATCH_BEHIND_THE_LIST_OF_A_PART))
+@example(moves(_LIST_NEWER_THAN_THAT_OF_A_PART))
+@example(moves(_BACK_DURING_A_LIST))
+@example(moves(_HANDLED_WHEN_IT_IS_ANOTHERS))
+@settings(max_examples=300)
+def test_a_share_that_grows_and_shrinks_has_its_own_objects_in_their_newest_state(
+    script: list[tuple[str, int]],
+) -> None:
+    run_virtual(play(InformerScene(), script))
+    run_virtual(play(InformerScene(queued=True), script))
 
 
 async def test_what_says_nothing_new_is_absorbed_and_its_version_counts() -> None:
@@ -386,5 +453,5 @@ async def test_a_server_that_stays_older_was_set_back_and_is_believed(
 async def test_versions_that_are_no_numbers_leave_the_order_of_arrival() -> None:
     scene = InformerScene()
     for version in ("x9", "x1"):
-        scene.informer.on_event("MODIFIED", body("a", uid="u", version=version))
-        assert scene.kept() == {"a": ("u", b'{"wanted":"%s"}' % version.encode())}
+        scene.informer.on_event("MODIFIED", body("a", uid="a-1", version=version))
+        assert scene.kept() == {"a": ("a-1", b'{"wanted":"%s"}' % version.encode())}

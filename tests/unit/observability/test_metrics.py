@@ -26,6 +26,9 @@ def busy() -> Metrics:
     metrics.suppressed()
     metrics.suppressed()
     metrics.failed()
+    metrics.watch_event(own=True)
+    metrics.watch_event(own=False)
+    metrics.watch_event(own=False)
     metrics.reconciled(queue="things", good=True, seconds=0.01)
     metrics.reconciled(queue="things", good=False, seconds=0.02)
     metrics.synced(0.4)
@@ -69,6 +72,8 @@ def test_what_happens_is_counted() -> None:
         ("status_writes_total", "written"): 1,
         ("status_writes_total", "suppressed"): 2,
         ("status_writes_total", "failed"): 1,
+        ("watch_events_total", "own"): 1,
+        ("watch_events_total", "foreign"): 2,
         ("reconcile_seconds_count", "things", "ok"): 1,
         ("reconcile_seconds_count", "things", "error"): 1,
         ("thing_sync_seconds_count",): 1,
@@ -114,6 +119,7 @@ CLOSED_LABELS: dict[str, AbstractSet[str]] = {
     "status": {"True", "False", "Unknown"},
     "state": {"held", "waiting", "denied"},
     "holder": {"same_namespace", "other_namespace"},
+    "share": {"own", "foreign"},
     "days": {"7", "30", "90"},
     "version": {"1.2.3"},
 }
