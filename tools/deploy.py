@@ -29,6 +29,7 @@ _DROPPED = re.compile(
 _BASE = {
     "serviceaccount.yaml": "serviceaccount.yaml",
     "rbac/users.yaml": "users.yaml",
+    "rbac/replicas.yaml": "replicas.yaml",
     "service.yaml": "service.yaml",
     "deployment.yaml": "deployment.yaml",
 }

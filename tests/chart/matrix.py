@@ -56,6 +56,10 @@ MATRIX: dict[str, Json] = {
         "fullnameOverride": "x" * 50,
         "image": {"digest": "sha256:" + "0" * 64},
     },
+    "three replicas": {
+        "replicas": 3,
+        "config": {"sharding": {"leaseDuration": "6s", "renewInterval": "1500ms"}},
+    },
     "openshift": {
         "openshift": True,
         "hostUsers": False,

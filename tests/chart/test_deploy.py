@@ -35,10 +35,12 @@ def write(folder: Path, **kustomization: object) -> None:
 def test_the_overlays_give_the_rights_they_are_named_after(kubectl: Kubectl, scope: str) -> None:
     objects = build(kubectl, ROOT / "deploy" / "overlays" / scope)
     bound = {body["kind"] for body in objects if body["kind"].endswith("Binding")}
-    everywhere = {"ClusterRoleBinding", "ValidatingAdmissionPolicyBinding"}
-    assert bound == (everywhere if scope == "cluster" else {"RoleBinding"})
+    everywhere = {"ClusterRoleBinding", "ValidatingAdmissionPolicyBinding"} if scope == "cluster" else set()
+    assert bound == {"RoleBinding"} | everywhere
     container = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
-    assert ("env" in container) == (scope == "namespaced")
+    variables = {variable["name"] for variable in container["env"]}
+    assert ("THING_OPERATOR_NAMESPACES" in variables) == (scope == "namespaced")
+    assert "THING_OPERATOR_SHARDING__GROUP" in variables
     assert len(of_kind(objects, "CustomResourceDefinition")) == 2
 
 

@@ -42,6 +42,7 @@ CASES: list[tuple[str, Any, str, str, Any]] = [
     ("hostUsers", False, "Pod", "spec.hostUsers", False),
     ("imagePullSecrets", [{"name": "p"}], "Pod", "spec.imagePullSecrets", [{"name": "p"}]),
     ("replicas", 0, "Deployment", "spec.replicas", 0),
+    ("thingsPerReplica", 8000, "Deployment", f"{POD}.terminationGracePeriodSeconds", 240),
     ("nameOverride", "n", "Deployment", "metadata.name", "r-n"),
     ("nameOverride", "n", "Service", "spec.selector", SELECTOR | {"app.kubernetes.io/name": "n"}),
     ("fullnameOverride", "f", "Deployment", "metadata.name", "f"),
@@ -64,7 +65,7 @@ CASES: list[tuple[str, Any, str, str, Any]] = [
     ("affinity", {"nodeAffinity": {}}, "Deployment", f"{POD}.affinity", {"nodeAffinity": {}}),
     ("topologySpreadConstraints", [SPREAD], "Deployment", f"{POD}.topologySpreadConstraints", [SPREAD_SELECTED]),
     ("extraArgs", ["--x"], "Deployment", f"{CONTAINER}.args.3", "--x"),
-    ("extraEnv", [ENV], "Deployment", f"{CONTAINER}.env", [ENV]),
+    ("extraEnv", [ENV], "Deployment", f"{CONTAINER}.env.5", ENV),
     ("extraVolumes", [VOLUME], "Deployment", f"{POD}.volumes.2", VOLUME),
     ("extraVolumeMounts", [MOUNT], "Deployment", f"{CONTAINER}.volumeMounts.2", MOUNT),
     ("extraContainers", [SIDECAR], "Deployment", f"{POD}.containers.1", SIDECAR),
@@ -118,13 +119,16 @@ COUNTED: list[tuple[str, Any, str, int]] = [
     ("rbac.batches", False, "ValidatingAdmissionPolicy", 0),
     ("serviceAccount.create", False, "ServiceAccount", 0),
     ("podDisruptionBudget.enabled", True, "PodDisruptionBudget", 1),
+    ("podDisruptionBudget.enabled", "", "PodDisruptionBudget", 0),
+    ("replicas", 2, "PodDisruptionBudget", 1),
     ("networkPolicy.enabled", True, "NetworkPolicy", 2),
     ("serviceMonitor.enabled", True, "ServiceMonitor", 1),
     ("podMonitor.enabled", True, "PodMonitor", 1),
     ("tests.enabled", False, "Pod", 0),
-    ("namespaces", ["a", "b"], "Role", 2),
-    ("namespaces", ["a", "b"], "RoleBinding", 2),
-    ("namespaces", [], "Role", 0),
+    ("namespaces", ["a", "b"], "Role", 3),
+    ("namespaces", ["a", "b"], "RoleBinding", 3),
+    ("namespaces", [], "Role", 1),
+    ("rbac.create", False, "Role", 0),
 ]
 
 # Values that have a test of their own below, or in another module.
@@ -211,6 +215,70 @@ def test_a_change_of_settings_rolls_the_pod_and_nothing_else_does(chart: Helm) -
     )
     same = chart.objects({"config": {"log": {"level": "info"}}, "serviceMonitor": {"enabled": True}})
     assert of_kind(before, "Deployment") == of_kind(same, "Deployment")
+
+
+def pod_of(objects: list[Json]) -> Json:
+    found: Json = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]
+    return found
+
+
+def env_of(pod: Json) -> dict[str, str]:
+    """Names of variables to their values, or to the fields of the pod that they are taken from."""
+    return {
+        each["name"].removeprefix("THING_OPERATOR_"): each.get("value")
+        or each["valueFrom"]["fieldRef"]["fieldPath"]
+        for each in pod["containers"][0]["env"]
+    }
+
+
+def test_replicas_of_a_release_are_a_group(chart: Helm) -> None:
+    assert env_of(pod_of(chart.objects())) == {
+        "LEASE__IDENTITY": "metadata.name",
+        "SHARDING__POD_UID": "metadata.uid",
+        "SHARDING__NAMESPACE": "metadata.namespace",
+        "SHARDING__GROUP": "r-thing-operator",
+        "SHARDING__DRAIN_TIMEOUT": "108s",
+    }
+    [role] = of_kind(chart.objects(), "Role")
+    assert role["metadata"]["namespace"] == "ns"
+    assert role["rules"] == [
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["get", "list", "watch", "create", "update", "delete"],
+        }
+    ]
+    chosen = env_of(pod_of(chart.objects({"config": {"sharding": {"group": "g", "drainTimeout": "5m"}}})))
+    assert (chosen["SHARDING__GROUP"], chosen["SHARDING__DRAIN_TIMEOUT"]) == ("g", "5m")
+
+
+@pytest.mark.parametrize(
+    ("values", "grace", "drain"),
+    [
+        ({}, 135, "108s"),  # 4,000 at 400 / 7 a second
+        ({"config": {"session": {"topicFilters": "wildcard"}}}, 75, "60s"),
+        ({"config": {"pacing": {"connectsPerSecond": 20}}}, 330, "264s"),
+        ({"config": {"pacing": {"connectsPerSecond": 4000, "subscriptionsPerSecond": 28000}}}, 32, "22s"),
+        ({"terminationGracePeriodSeconds": 40}, 40, "30s"),
+    ],
+)
+def test_the_end_has_time_for_all_things(chart: Helm, values: Json, grace: int, drain: str) -> None:
+    pod = pod_of(chart.objects(values))
+    assert pod["terminationGracePeriodSeconds"] == grace
+    assert env_of(pod)["SHARDING__DRAIN_TIMEOUT"] == drain
+
+
+def test_several_replicas_are_spread_and_one_is_not(chart: Helm) -> None:
+    assert "topologySpreadConstraints" not in pod_of(chart.objects())
+    spread = pod_of(chart.objects({"replicas": 3}))["topologySpreadConstraints"]
+    assert [each["topologyKey"] for each in spread] == [
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    ]
+    for each in spread:
+        assert each["whenUnsatisfiable"] == "ScheduleAnyway"
+        assert each["labelSelector"] == {"matchLabels": SELECTOR}
+        assert each["matchLabelKeys"] == ["pod-template-hash"]
 
 
 def test_namespaces_are_a_setting_too(chart: Helm) -> None:
@@ -428,7 +496,10 @@ def test_the_pod_is_hardened_by_default(chart: Helm) -> None:
                 "capabilities": {"drop": ["ALL"]},
             }
     assert pods[0]["spec"]["enableServiceLinks"] is False
-    assert of_kind(chart.objects(), "Deployment")[0]["spec"]["strategy"] == {"type": "Recreate"}
+    assert of_kind(chart.objects(), "Deployment")[0]["spec"]["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
     test_pod = pods[1]
     assert not SELECTOR.items() <= test_pod["metadata"]["labels"].items()
     assert test_pod["spec"]["automountServiceAccountToken"] is False

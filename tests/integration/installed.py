@@ -1,8 +1,9 @@
 """An installed operator, started as its Deployment says: the control plane of the tests has no kubelet.
 
 Arguments, environment, mounted files and the service account's token (TokenRequest) are those of the pod. What a
-kubelet and a container runtime would do is done here: ConfigMaps become files below a folder that stands for the
-container's root, paths that begin with a mount point are moved there, and the token goes into a kubeconfig.
+ReplicaSet controller, a kubelet and a container runtime would do is done here: the Pod is made of its template,
+ConfigMaps become files below a folder that stands for the container's root, paths that begin with a mount point are
+moved there, and the token goes into a kubeconfig.
 """
 
 import os
@@ -58,6 +59,8 @@ class InstalledOperator(OperatorProcess):
         self._root = folder / "root"
         self._kubeconfig = folder / "kubeconfig"
         self.pod: Json = {}
+        """The template of its pod."""
+        self._made: Json = {}
 
     def invocation(self) -> tuple[list[str], dict[str, str]]:
         """As the Deployment says now."""
@@ -68,6 +71,7 @@ class InstalledOperator(OperatorProcess):
         self._plane.service_account_kubeconfig(
             self._kubeconfig, namespace=self._namespace, name=spec["serviceAccountName"]
         )
+        self._made = self._make_pod()
         env = {variable["name"]: self._value(variable) for variable in container.get("env", [])}
         env |= {
             "PATH": os.environ["PATH"],
@@ -75,6 +79,17 @@ class InstalledOperator(OperatorProcess):
             "TMPDIR": str(self._root / "tmp"),
         }
         return [self._moved(argument) for argument in container["args"]], env
+
+    def stop(self, *, grace: float = 10) -> int | None:
+        """As its pod's deletion does."""
+        code = super().stop(grace=grace)
+        made, self._made = self._made, {}
+        if made:
+            name, namespace = made["metadata"]["name"], f"--namespace={self._namespace}"
+            self._plane.kubectl(
+                "delete", "pod", name, namespace, "--grace-period=0", "--force", "--wait=false"
+            )
+        return code
 
     def as_operator(self, *arguments: str) -> str:
         """kubectl with the rights of the operator; raises LocalError."""
@@ -99,8 +114,17 @@ class InstalledOperator(OperatorProcess):
     def _value(self, variable: Json) -> str:
         if "value" in variable:
             return str(variable["value"])
-        assert variable["valueFrom"] == {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
-        return self._namespace
+        where, _, field = variable["valueFrom"]["fieldRef"]["fieldPath"].partition(".")
+        return str(self._made[where][field])
+
+    def _make_pod(self) -> Json:
+        """A Pod of the template, which no node runs: the owner of the operator's own Lease."""
+        metadata = self.pod["metadata"] | {"generateName": "thing-operator-", "namespace": self._namespace}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": self.pod["spec"]}
+        made: Json = yaml.safe_load(
+            self._plane.kubectl("create", "--filename=-", "--output=json", input=yaml.safe_dump(body))
+        )
+        return made
 
     def _mount(self, spec: Json, container: Json) -> None:
         self._mounts = [mount["mountPath"] for mount in container["volumeMounts"]]

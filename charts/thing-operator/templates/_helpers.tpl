@@ -106,6 +106,40 @@ that are empty then. Null would not do: where this chart is a part of another, H
 {{- include "thing-operator.given" (list .Values.podSecurityContext $platforms) -}}
 {{- end }}
 
+{{/*
+Seconds between SIGTERM and SIGKILL: 1.5 times what the Things of one replica need to connect elsewhere, and 30. A session
+takes one CONNECT and as many subscriptions as it has filters.
+*/}}
+{{- define "thing-operator.gracePeriod" -}}
+{{- if kindIs "string" .Values.terminationGracePeriodSeconds -}}
+{{- $filters := ternary 3 7 (eq (dig "session" "topicFilters" "exact" .Values.config) "wildcard") -}}
+{{- $pacing := dig "pacing" dict .Values.config -}}
+{{- $subscriptions := divf (default 400 $pacing.subscriptionsPerSecond | float64) $filters -}}
+{{- $rate := minf (default 400 $pacing.connectsPerSecond | float64) $subscriptions -}}
+{{- addf 30 (divf (mulf 1.5 .Values.thingsPerReplica) $rate) | ceil | int64 }}
+{{- else -}}
+{{- .Values.terminationGracePeriodSeconds | int64 }}
+{{- end -}}
+{{- end }}
+
+{{/* How long of that a replica waits for the others to take its Things one by one; what is left it ends at once. */}}
+{{- define "thing-operator.drainTimeout" -}}
+{{- $grace := include "thing-operator.gracePeriod" . | int64 -}}
+{{- printf "%ds" (sub $grace (max 10 (div $grace 5))) }}
+{{- end }}
+
+{{/* Pods of one version over hosts and zones, unless the values say otherwise. */}}
+{{- define "thing-operator.spread" -}}
+{{- $spread := .Values.topologySpreadConstraints -}}
+{{- if and (not $spread) (gt (int .Values.replicas) 1) -}}
+{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" -}}
+{{- $each := dict "maxSkew" 1 "topologyKey" . "whenUnsatisfiable" "ScheduleAnyway" -}}
+{{- $spread = append $spread (set $each "matchLabelKeys" (list "pod-template-hash")) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $spread }}
+{{- end }}
+
 {{/* Ports that the operator listens on, from its settings; 0 is off. */}}
 {{- define "thing-operator.metricsPort" -}}
 {{- dig "metrics" "port" 9090 .Values.config | int }}
