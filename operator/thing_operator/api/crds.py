@@ -1,5 +1,6 @@
 """The two CustomResourceDefinitions as documents; ``crds/`` holds them as YAML (``make crds``)."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -89,6 +90,7 @@ def _thing() -> Crd:
             _column("ACCEPTED", "date", ".status.acceptedTime", wide=True),
             _condition_column("MESSAGE", "Ready", field="message", wide=True),
         ],
+        selectable_fields=[".spec.thingName"],
     )
 
 
@@ -156,7 +158,18 @@ def _crd(
     short_name: str,
     schema: dict[str, Any],
     columns: list[dict[str, Any]],
+    selectable_fields: Sequence[str] = (),
 ) -> Crd:
+    """``selectable_fields``: by which objects can be listed and watched, ``kubectl get --field-selector``."""
+    version: Crd = {
+        "name": names.VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": columns,
+    }
+    if selectable_fields:
+        version["selectableFields"] = [{"jsonPath": path} for path in selectable_fields]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -172,15 +185,6 @@ def _crd(
                 "categories": ["iot"],
             },
             "scope": "Namespaced",
-            "versions": [
-                {
-                    "name": names.VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": columns,
-                    "schema": {"openAPIV3Schema": schema},
-                }
-            ],
+            "versions": [version | {"schema": {"openAPIV3Schema": schema}}],
         },
     }
