@@ -12,6 +12,7 @@ from typing import Self
 from thing_operator.app.controllers import Controllers
 from thing_operator.app.leases import callbacks_of
 from thing_operator.app.supervisor import Supervisor
+from thing_operator.app.watched_shards import WatchedShards
 from thing_operator.app.watches import Watches
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
@@ -20,6 +21,7 @@ from thing_operator.kube.ports import ApiClient
 from thing_operator.leadership.leadership import Leadership
 from thing_operator.observability.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
+from thing_operator.sharding.ports import Alone, Holdings
 
 _STOP_TIMEOUT = timedelta(seconds=8)
 """SIGTERM ends the process in under 10 s with 1,000 sessions."""
@@ -28,7 +30,8 @@ _STOP_TIMEOUT = timedelta(seconds=8)
 class Operator:
     """Owns every part of the running operator; an async context manager.
 
-    ``on_kopf_start`` is called each time that kopf has begun, and has taken the process' signals over.
+    ``holdings``: which objects this replica runs, all of them without. ``on_kopf_start`` is called each time that kopf
+    has begun, and has taken the process' signals over.
     """
 
     def __init__(
@@ -38,11 +41,13 @@ class Operator:
         settings: Settings,
         metrics: Metrics,
         leadership: Leadership,
+        holdings: Holdings | None = None,
         clock: Clock | None = None,
         on_kopf_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self.shards = WatchedShards(holdings or Alone())
         self.budget = MemoryBudget(settings.memory_budget)
         self.hub = Hub(
             session=settings.session,
@@ -63,8 +68,14 @@ class Operator:
         )
         self.leadership = leadership
         self.watches = Watches(
-            client, self.controllers, settings=settings, clock=self._clock, on_kopf_start=on_kopf_start
+            client,
+            self.controllers,
+            settings=settings,
+            observer=metrics,
+            clock=self._clock,
+            on_kopf_start=on_kopf_start,
         )
+        self.shards.follow(self.watches.of_things)
         self.supervisor = Supervisor()
         self._tasks: list[asyncio.Task[None]] = []
 

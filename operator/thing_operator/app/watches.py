@@ -4,11 +4,8 @@ with the API server's lists, which shows what no watch has.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
-
-import kopf
 
 from thing_operator.api.names import THINGS
 from thing_operator.app.controllers import Controllers
@@ -17,10 +14,10 @@ from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
-from thing_operator.informing.informer import Informer
 from thing_operator.kube.ports import ApiClient
+from thing_operator.observability.observers import WatchObserver
+from thing_operator.watching.kopf_handlers import kopf_registry
 from thing_operator.watching.kopf_run import KopfRun
-from thing_operator.watching.kopf_session import KopfSession
 from thing_operator.watching.object_stream import ObjectStream
 from thing_operator.watching.secret_watch import SecretWatch
 from thing_operator.watching.stream_health import StreamHealth, wait_for_answers
@@ -37,15 +34,15 @@ class Watches:
         controllers: Controllers,
         *,
         settings: Settings,
+        observer: WatchObserver,
         clock: Clock,
         on_kopf_start: Callable[[], None],
     ) -> None:
-        informers = [controller.informer for controller in controllers]
         self._streams = {
             informer.resource.path(namespace): ObjectStream(
-                client, informer, StreamHealth(informer.resource, namespace, clock=clock)
+                client, informer, StreamHealth(informer.resource, namespace, clock=clock), observer=observer
             )
-            for informer in informers
+            for informer in (controller.informer for controller in controllers)
             for namespace in settings.namespaces or (None,)
         }
         self._secrets = SecretWatch(
@@ -55,9 +52,8 @@ class Watches:
             on_resync=controllers.on_secrets_resync,
             clock=clock,
         )
-        session = KopfSession(self._streams, [informer.resource for informer in informers])
         self.kopf = KopfRun(
-            kopf_registry(informers, session),
+            kopf_registry(self._streams),
             namespaces=settings.namespaces,
             on_start=on_kopf_start,
             clock=clock,
@@ -69,6 +65,11 @@ class Watches:
             resync_interval=settings.resync_interval,
         )
         self._resync_seconds = settings.resync_interval.total_seconds()
+
+    @property
+    def of_things(self) -> list[ObjectStream]:
+        """The lists and watches of Things."""
+        return [stream for stream in self._streams.values() if stream.health.resource == THINGS]
 
     def start(self) -> Iterator["asyncio.Task[None]"]:
         """Begin to watch; the tasks live until they are cancelled."""
@@ -115,28 +116,3 @@ class Watches:
         except Exception:
             # An object that cannot be understood must not end ten thousand sessions; readiness reports it.
             log.exception("the comparison of %s with the API server's list failed unexpectedly", name)
-
-
-def kopf_registry(informers: list[Informer], session: KopfSession) -> kopf.OperatorRegistry:
-    """kopf's handlers of these kinds, and a login that is our session."""
-    registry = kopf.OperatorRegistry()
-
-    @kopf.on.login(id="login", registry=registry)
-    async def login(**_: Any) -> kopf.AiohttpSession:
-        # Not the server's own name: who speaks to it, and by which login, is the client's business.
-        return kopf.AiohttpSession(server="https://kubernetes", aiohttp_session=session)  # type: ignore[arg-type]
-
-    for informer in informers:
-        resource = informer.resource
-        follow = kopf.on.event(
-            resource.group, resource.version, resource.plural, id=resource.plural, registry=registry
-        )
-        follow(_handler(informer))
-    return registry
-
-
-def _handler(informer: Informer) -> Callable[..., Any]:
-    async def take(event: Mapping[str, Any], **_: Any) -> None:
-        informer.on_event(event["type"], event["object"])
-
-    return take

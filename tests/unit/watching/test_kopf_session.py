@@ -15,7 +15,6 @@ from tests.support.api_server import connect
 from tests.support.polling import until
 
 from thing_operator.api.names import BATCHES, THINGS
-from thing_operator.app.watches import kopf_registry
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.resource import Resource
 from thing_operator.informing.cache import ObjectCache
@@ -23,6 +22,7 @@ from thing_operator.informing.informer import Informer
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.watching import stream_health
+from thing_operator.watching.kopf_handlers import kopf_registry
 from thing_operator.watching.kopf_run import KopfRun
 from thing_operator.watching.kopf_session import KopfSession
 from thing_operator.watching.object_stream import ObjectStream
@@ -158,10 +158,9 @@ class Followed:
             )
             for resource in (THINGS, BATCHES)
         }
-        session = KopfSession(self.streams, [THINGS, BATCHES])
         self.things = self.streams[THINGS.path(None)]
         self.run = KopfRun(
-            kopf_registry([stream.informer for stream in self.streams.values()], session),
+            kopf_registry(self.streams),
             namespaces=(),
             on_start=self.started,
             clock=SystemClock(),

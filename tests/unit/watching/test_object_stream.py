@@ -3,18 +3,17 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
 from tests.support.polling import until
+from tests.support.sharded_server import ShardedServer, added, bookmark, thing
 
 from thing_operator.api.names import THINGS
 from thing_operator.core.json_bytes import decode, encode
-from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.resource import ObjectKey
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import Share
@@ -24,76 +23,10 @@ from thing_operator.observability.observers import WatchObserver
 from thing_operator.watching.object_stream import BEGIN_WITH_A_LIST, ObjectStream
 from thing_operator.watching.stream_health import StreamHealth
 
-Body = dict[str, Any]
-
-
-def thing(name: str, version: int) -> Body:
-    metadata = {
-        "creationTimestamp": "2026-01-01T00:00:00Z",
-        "generation": 1,
-        "name": name,
-        "namespace": "ns",
-        "resourceVersion": str(version),
-        "uid": f"uid-{name}",
-    }
-    return {"metadata": metadata, "spec": {"desired": {"n": version}}, "status": {}}
-
-
-def added(name: str, version: int) -> bytes:
-    return encode({"type": "ADDED", "object": thing(name, version)}) + b"\n"
-
-
-def bookmark(version: int) -> bytes:
-    return encode({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}) + b"\n"
-
 
 def share_of(names: str) -> Share:
     """Of the objects whose names are these letters; all of them have no selector."""
     return Share(lambda uid: uid.removeprefix("uid-") in names, selector=f"in {names}")
-
-
-class ShardedServer(FakeClient):
-    """Lists its items and says in its watches what a test puts there, whoever they belong to."""
-
-    def __init__(self) -> None:
-        self.items: list[Body] = []
-        self.version = 10
-        self.listed: list[str] = []
-        """The shardSelector of each list."""
-        self.watched: list[tuple[str, str]] = []
-        """Version and shardSelector of each watch."""
-        self.say: asyncio.Queue[bytes] = asyncio.Queue()
-        self.troubles: list[Exception] = []
-        """What the next requests raise."""
-        self.while_listing: Callable[[], None] = lambda: None
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def pages(
-        self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        self.listed.append(query.get("shardSelector", ""))
-        if self.troubles:
-            raise self.troubles.pop()
-        await self.gate.wait()
-        self.while_listing()
-        yield {"metadata": {"resourceVersion": str(self.version)}, "items": list(self.items)}
-
-    async def watch_lines(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        shard_selector: str = "",
-        on_open: Callable[[], None] = lambda: None,
-    ) -> AsyncGenerator[bytes, None]:
-        self.watched.append((resource_version, shard_selector))
-        if self.troubles:
-            raise self.troubles.pop()
-        on_open()
-        while True:
-            yield await self.say.get()
 
 
 class Counted(WatchObserver):
