@@ -11,7 +11,7 @@ from thing_operator.watching.object_stream import ObjectStream
 
 
 class WatchedShards:
-    """Follows what ``holdings`` says is to be watched: each method is told of shards that come or go."""
+    """Follows what ``holdings`` says is to be watched: each method is called with shards that come or go."""
 
     def __init__(self, holdings: Holdings) -> None:
         self._holdings = holdings
