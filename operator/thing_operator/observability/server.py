@@ -107,13 +107,19 @@ async def _listen(runner: web.AppRunner, sock: socket.socket) -> asyncio.Server:
     server = runner.server
     assert server is not None  # noqa: S101 - set up
 
-    def connection() -> web.RequestHandler:
+    loop = asyncio.get_running_loop()
+
+    def make_room() -> None:
         oldest_first = server.connections
         for one in oldest_first[: max(0, len(oldest_first) + 1 - PORT_CONNECTIONS)]:
             one.force_close()
+
+    def connection() -> web.RequestHandler:
+        # Not at once: of those that are accepted in one turn of the loop none would count for the next one yet.
+        loop.call_soon(make_room)
         return server()
 
-    return await asyncio.get_running_loop().create_server(connection, sock=sock, backlog=PORT_BACKLOG)
+    return await loop.create_server(connection, sock=sock, backlog=PORT_BACKLOG)
 
 
 def _listening_socket(address: str | None, port: int) -> socket.socket:
