@@ -1,6 +1,6 @@
 """What a check has to say, and where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from thing_operator.shadow.pointers import to_pointer
@@ -24,16 +24,25 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """What is wrong with a place of a document, by whose line it is found; ``message`` names the place itself."""
+    """What is wrong with a place of a document, by whose line it is found; ``message`` names the place itself.
+
+    ``text_only`` is the message where nothing but a text may stand, if it is another one.
+    """
 
     place: Place
     message: str
+    text_only: str | None = None
 
     @classmethod
-    def at(cls, place: Place, words: str) -> Self:
+    def at(cls, place: Place, words: str, *, text_only: str | None = None) -> Self:
         """With the place before the words."""
         field = field_text(place)
-        return cls(place, f"{field}: {words}" if field else words)
+        before = f"{field}: " if field else ""
+        return cls(place, f"{before}{words}", text_only and f"{before}{text_only}")
+
+    def where_text_belongs(self) -> Self:
+        """The flaw as it is said of a field that takes a text and nothing else."""
+        return replace(self, message=self.text_only or self.message)
 
 
 def field_text(place: Place) -> str:

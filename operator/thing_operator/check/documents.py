@@ -103,8 +103,8 @@ class _Reading:
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
             return [self._value(child, (*place, index)) for index, child in enumerate(node.value)]
-        if node.tag == _PLAIN and (words := doubt(node.value)) is not None:
-            self.flaws.append(Flaw.at(place, words))
+        if node.tag == _PLAIN and (found := doubt(node.value)) is not None:
+            self.flaws.append(Flaw.at(place, found.words(), text_only=found.words(text_only=True)))
         return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:

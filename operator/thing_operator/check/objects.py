@@ -14,6 +14,7 @@ from thing_operator.check.documents import Document
 from thing_operator.check.structure import (
     Schema,
     check_rules,
+    takes_text,
     unknown_fields,
     wrong_fields,
     wrong_types,
@@ -71,7 +72,8 @@ def check_object(document: Document, *, document_limit: int) -> CheckedObject:
         refused += wrong_fields(written, schema["properties"]["spec"], _SPEC)
     # What an unquoted scalar is read as says more than that it has the wrong type.
     doubtful = {flaw.place for flaw in document.flaws}
-    flaws = (*document.flaws, *(flaw for flaw in refused if flaw.place not in doubtful))
+    said = (flaw.where_text_belongs() if takes_text(schema, flaw.place) else flaw for flaw in document.flaws)
+    flaws = (*said, *(flaw for flaw in refused if flaw.place not in doubtful))
     if unreadable:
         return found(None, flaws)
     broken = tuple(check_rules(body, schema))

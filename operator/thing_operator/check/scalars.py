@@ -7,6 +7,7 @@ number octal, and times and base 60 stay text. ``tests/integration/test_check.py
 import json
 import math
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from thing_operator.core.json_values import JsonValue
@@ -52,19 +53,33 @@ def read_scalar(text: str) -> JsonValue:
     return text if number is None else number
 
 
-def doubt(text: str) -> str | None:
-    """What to say of an unquoted scalar that may not be what its author meant; None where there is no doubt."""
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An unquoted scalar that may not be what its author meant. ``clear`` is how its value is written without doubt."""
+
+    text: str
+    read_as: str
+    clear: str
+
+    def words(self, *, text_only: bool = False) -> str:
+        """What to say of it; ``text_only`` where nothing but a text may stand."""
+        remedy = f'"{self.text}"' if text_only else f'{self.clear}, or "{self.text}" for a text'
+        return f"{self.text} is read as {self.read_as}: write {remedy}"
+
+
+def doubt(text: str) -> Doubt | None:
+    """What there is to say of an unquoted scalar; None where there is no doubt."""
     value = read_scalar(text)
     if isinstance(value, bool) and text not in _CLEAR_WORDS:
         word = "true" if value else "false"
-        return f'{text} is read as {word}: write {word}, or "{text}" for a text'
+        return Doubt(text, word, word)
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         return None
     is_cut = isinstance(value, float) and text.lstrip("+-").isdigit()
     if _CLEAR_NUMBER.fullmatch(text) and not is_cut:
         return None
     number = json.dumps(int(value) if value == int(value) and not is_cut else value)
-    return f'{text} is read as the number {number}: write {number}, or "{text}" for a text'
+    return Doubt(text, f"the number {number}", number)
 
 
 def _number(text: str) -> int | float | None:

@@ -94,6 +94,14 @@ def _children(value: JsonValue, schema: Schema) -> Iterator[tuple[Any, Schema]]:
         yield from ((index, schema["items"]) for index in range(len(value)))
 
 
+def takes_text(schema: Schema, place: Place) -> bool:
+    """Whether the field there takes a text and nothing else."""
+    for part in place:
+        known = schema.get("properties", {})
+        schema = known.get(part) or schema.get("additionalProperties") or schema.get("items") or {}
+    return schema.get("type") == "string"
+
+
 def unknown_fields(value: dict[str, Any], schema: Schema, place: Place = ()) -> Iterator[Flaw]:
     """The fields of an object that its schema does not have, those inside its own fields left out."""
     known = schema.get("properties")

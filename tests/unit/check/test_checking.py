@@ -134,7 +134,7 @@ spec:
     places = [(each.file, each.line, each.subject) for each in found]
     assert places == [("0.yaml", line, "Thing plant/freezer-1") for line in (5, 6, 8)]
     # The number that it is read as says more than that a text is wanted.
-    assert found[0].message.startswith("spec.thingName: 00001721 is read as the number 977: ")
+    assert found[0].message == 'spec.thingName: 00001721 is read as the number 977: write "00001721"'
 
 
 @pytest.mark.parametrize(

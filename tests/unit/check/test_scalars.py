@@ -37,7 +37,10 @@ def test_what_is_not_finite_is_a_number_that_json_does_not_know() -> None:
     ],
 )
 def test_a_scalar_that_may_mean_something_else_is_named(text: str, words: str) -> None:
-    assert words in (doubt(text) or "")
+    found = doubt(text)
+    assert found is not None
+    assert words in found.words()
+    assert found.words(text_only=True).endswith(f': write "{text}"')
 
 
 @pytest.mark.parametrize(
