@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def _end(message: str) -> NoReturn:
-    Console(stderr=True, highlight=False).print(
-        f"[bold red]error:[/] {escape(printable(message))}", soft_wrap=True
-    )
+    # A list, as of wrong settings, has its lines; any other line break is of others' words, and is shown as a code.
+    shown = "\n  ".join(map(printable, message.split("\n  ")))
+    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(shown)}", soft_wrap=True)
     sys.exit(1)

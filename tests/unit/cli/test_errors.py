@@ -96,4 +96,5 @@ def test_an_error_is_one_message_in_words(
     assert ended.value.code in (1, 2)
     assert said.startswith("error: ")
     assert pythons_words_in(said) == []
+    assert r"\n" not in said
     assert "t0ken" not in said
