@@ -72,6 +72,9 @@ def test_how_many_are_in_which_state(kubeconfig: Path, workspace: Workspace) -> 
     assert done.exit_code == 1
     assert done.stdout.startswith("1 Thing: 0 Ready, 0 connected, 0 in sync\n")
     assert f"oldest problem: {workspace.namespace}/one for " in done.stdout
+    chain = status(kubeconfig, "one", here).stdout.splitlines()
+    assert chain[1].startswith("✗ Secret  SecretNotFound (for ")
+    assert chain[3].endswith("): see Secret")
     found = as_json(kubeconfig, here)
     assert [(each["reason"], each["count"]) for each in found["reasons"]] == [("SecretNotFound", 1)]
 

@@ -110,11 +110,14 @@ def _print_thing(view: "ThingView", *, now: datetime) -> None:
     console = table_console()
     # Text throughout, since a key or a message may hold [red] or worse.
     console.print(Text(f"Thing {view.namespace}/{view.name}, thing {view.thing_name}", style="bold"))
+    first: dict[str, str] = {}
     for link in view.chain:
         mark, style = _MARKS[link.health]
         since = f" (for {age(now - link.since)})" if link.since else ""
+        said_by = first.setdefault(link.message, link.name)
+        words = link.message if said_by == link.name else f"see {said_by}"
         line = Text.assemble(
-            (f"{mark} ", style), f"{link.name:<8}", (link.reason, "bold"), f"{since}: {link.message}"
+            (f"{mark} ", style), f"{link.name:<8}", (link.reason, "bold"), f"{since}: {words}"
         )
         console.print(line, soft_wrap=True)
     if view.values:
