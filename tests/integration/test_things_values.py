@@ -101,7 +101,7 @@ def test_the_whole_shadow_status_after_each_step(workspace: Workspace, things: T
             "pending": ["/a", "/b/c"],
             "pendingCount": 2,
         }
-        assert "2 path(s) pending since" in workspace.condition(thing.name, "InSync")["message"]
+        assert "2 paths pending since" in workspace.condition(thing.name, "InSync")["message"]
     reported = {"a": 1, "tcxn": {"battery_level": 80, "rssi": 50}, "list": [1, 2]}
     mirrored: dict[str, dict[str, Any]] = {
         full.name: {"reported": reported},

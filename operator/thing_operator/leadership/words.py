@@ -3,7 +3,7 @@
 from thing_operator.leadership.claim import Claim, ClaimKind
 from thing_operator.leadership.lease import Lease
 
-NO_NAMESPACE = "there is no such namespace: create it, whose Things are run from then on, or correct the name"
+NO_NAMESPACE = "there is no such namespace: create it (its Things are run from then on), or correct the name"
 
 
 def place_of(claim: Claim) -> str:

@@ -7,6 +7,7 @@ from thing_operator.api.thing import ThingSpec
 from thing_operator.config import DeviceSettings
 from thing_operator.core.clock import Clock
 from thing_operator.core.reasons import Reason
+from thing_operator.core.words import counted
 from thing_operator.device import DeviceProgram, compile_device
 from thing_operator.kube.ports import Enqueue, RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
@@ -104,6 +105,6 @@ class DeviceManager:
         self._record_event(
             snapshot,
             Reason.SAMPLES_DROPPED,
-            f"{count} simulated value(s) of the time without a connection are lost: the operator keeps "
+            f"lost: {counted(count, 'simulated value')} of the time without a connection; the operator keeps "
             f"{limits.buffer_limit} (device.bufferLimit) for {limits.buffer_age} (device.bufferAge)",
         )

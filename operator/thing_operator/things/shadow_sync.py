@@ -231,7 +231,7 @@ def _note_sent(requests: RequestState, plan: UpdatePlan, update: ShadowUpdate) -
 def _held_back(plan: UpdatePlan, *, is_current: bool) -> SyncOutcome:
     """The shadow lacks something that may not be sent now."""
     if is_current:
-        message = f"{len(plan.repair)} value(s) changed by others; repaired soon"
+        message = f"values changed by others, repaired soon: {len(plan.repair)}"
         problem = Problem(Reason.DRIFT_DETECTED, message, stalled=False)
         return SyncOutcome(plan.managed_before, problem=problem, drift=plan.repair)
     problem = Problem(Reason.API_SERVER_UNAVAILABLE, _NOT_CURRENT, stalled=False)

@@ -19,6 +19,7 @@ from thing_operator.api.conditions import (
 )
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
+from thing_operator.core.words import counted
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
 from thing_operator.shadow.planning import DesiredPolicy
@@ -254,7 +255,9 @@ def _in_sync(observation: Observation, ready: Finding) -> Finding:
     pending = document.pending
     if pending:
         since = document.pending_since
-        message = f"{len(pending)} path(s) pending" + (f" since {_clock_text(since)}" if since else "")
+        message = f"{counted(len(pending), 'path')} pending" + (
+            f" since {_clock_text(since)}" if since else ""
+        )
         return _finding(kind, "False", Reason.DELTA_PENDING, message)
     if observation.request_problem is not None:
         message = "the shadow differs from the spec and is about to be repaired: see Reconciling"
@@ -280,8 +283,8 @@ def _mirror_truncated(observation: Observation) -> Finding | None:
 
 def _drift_message(observation: Observation) -> str:
     paths = ", ".join(observation.drift[:3]) + (", ..." if len(observation.drift) > 3 else "")
-    what_then = "stand" if observation.request_problem is None else "are repaired soon"
-    return f"{len(observation.drift)} value(s) were changed by others and {what_then}: {paths}"
+    what_then = "left so" if observation.request_problem is None else "repaired soon"
+    return f"{counted(len(observation.drift), 'value')} changed by others, {what_then}: {paths}"
 
 
 def _clock_text(seconds: int) -> str:

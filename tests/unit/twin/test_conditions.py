@@ -231,7 +231,7 @@ def test_the_whole_status() -> None:
     conditions = status.pop("conditions")
     assert [found["type"] for found in conditions] == ["Ready", "CredentialsValid", "Connected", "InSync"]
     assert all(found["observedGeneration"] == 2 for found in conditions)
-    assert conditions[3]["message"] == "1 path(s) pending since 2026-09-21T14:13:20Z"
+    assert conditions[3]["message"] == "1 path pending since 2026-09-21T14:13:20Z"
     assert status == {
         "observedGeneration": 2,
         "acceptedTime": "2026-11-23T12:00:00Z",
