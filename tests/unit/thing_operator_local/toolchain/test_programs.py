@@ -81,6 +81,14 @@ def test_how_far_a_version_may_be_off(folders: Folders, name: str, off: int, tak
     assert bool(said) is not taken
 
 
+@pytest.mark.parametrize("off", [-10, -2])
+def test_a_quick_look_takes_an_older_kubectl(folders: Folders, tmp_path: Path, off: int) -> None:
+    older = folders.put(folders.path, "kubectl", off=off)
+    reporter = LineReporter(pytest.fail)
+    found = locate_binaries(["kubectl"], reporter=reporter, cache=tmp_path, quick=True)
+    assert found == {"kubectl": older}
+
+
 @pytest.mark.parametrize("text", ["", "no numbers here", "v1"])
 def test_a_program_that_says_no_version_is_passed_over(folders: Folders, text: str) -> None:
     folders.put(folders.assets, "kubectl", text=text)
@@ -119,7 +127,7 @@ def test_a_quick_build_has_its_own_key_and_an_optimised_one_is_taken_instead(
         return found["controllers"]
 
     first = build(quick=True)
-    assert first.read_text(encoding="utf-8").split() == ["-gcflags=all=-N", "-l"]
+    assert first.read_text(encoding="utf-8").split() == ["-gcflags=all=-N", "-l", "-c=1"]
     assert "about 4 minutes on two cores" in said[0]
     optimised = build(quick=False)
     assert "-N" not in optimised.read_text(encoding="utf-8")
