@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from thing_operator.api.names import BATCHES, THINGS
-from thing_operator.app.status_writes import make_status_writer
+from thing_operator.app.status_writes import StatusWriter, make_intent_log, make_status_writer
 from thing_operator.batches.wiring import wire_batches
 from thing_operator.config import Settings, read_ca_file
 from thing_operator.core.clock import Clock
@@ -46,25 +46,25 @@ class Controllers:
         self._leadership = leadership
         self._spec_is_current = spec_is_current
         self._secrets_seen = secrets_seen
-        self._settings = settings
-        self._metrics = metrics
+        self._settings, self._metrics = settings, metrics
         self._clock, self._budget = clock, hub.budget
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
         self.events = EventRecorder(client, clock=clock, on_event=metrics.event)
-        self.writer = make_status_writer(
-            client,
-            writes_per_second=settings.status.writes_per_second,
-            on_deleted=self._on_deleted,
-            may_write=lambda ref: leadership.may_write(ref.key.namespace),
-            observer=metrics,
-            clock=clock,
-            rng=self._rng,
-        )
+        self.writer = self._status_writer()
         self.things = self._controller(
             THINGS, "things", self._reconcile_thing, self._thing_broken, concurrency=_THINGS_AT_A_TIME
         )
         self.batches = self._controller(
             BATCHES, "batches", self._reconcile_batch, self._batch_broken, concurrency=_BATCHES_AT_A_TIME
+        )
+        self.intents = make_intent_log(
+            client,
+            settings,
+            self.things.cache,
+            self.writer,
+            leadership=leadership,
+            observer=metrics,
+            clock=clock,
         )
         self._things = self._wire_things(hub)
         self.registry = self._things.registry
@@ -127,6 +127,17 @@ class Controllers:
         for controller in self:
             controller.informer.on_deleted(ref)
 
+    def _status_writer(self) -> StatusWriter:
+        return make_status_writer(
+            self._client,
+            writes_per_second=self._settings.status.writes_per_second,
+            on_deleted=self._on_deleted,
+            may_write=lambda ref: self._leadership.may_write(ref.key.namespace),
+            observer=self._metrics,
+            clock=self._clock,
+            rng=self._rng,
+        )
+
     def _controller(
         self, resource: Resource, name: str, reconcile: Reconcile, on_broken: Broken, *, concurrency: int
     ) -> Controller:
@@ -152,6 +163,7 @@ class Controllers:
             hub=hub,
             cache=self.things.cache,
             writer=self.writer,
+            intents=self.intents,
             settings=self._settings,
             default_ca=read_ca_file(ca_file) if ca_file else None,
             enqueue=self.things.queue.add,

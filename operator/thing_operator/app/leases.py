@@ -50,6 +50,7 @@ def callbacks_of(controllers: Controllers, leadership: Leadership) -> Callbacks:
             except UserError:
                 if kept:
                     raise  # else there is nothing to run: no such kind, or no right to it
+        await controllers.intents.recover(lambda each: namespace in {None, each})
 
     return Callbacks(changed=controllers.on_leadership_change, catch_up=catch_up)
 

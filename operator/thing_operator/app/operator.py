@@ -4,6 +4,7 @@ What comes in is only translated: an event becomes a snapshot in a cache and a k
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,6 +17,7 @@ from thing_operator.app.watched_shards import WatchedShards
 from thing_operator.app.watches import Watches
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
+from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.kube.ports import ApiClient
 from thing_operator.leadership.leadership import Leadership
@@ -23,6 +25,9 @@ from thing_operator.observability.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
 from thing_operator.sharding.ports import Alone, Holdings
 
+log = logging.getLogger(__name__)
+
+_LOG_PAUSE = 2.0
 _STOP_TIMEOUT = timedelta(seconds=8)
 """SIGTERM ends the process in under 10 s with 1,000 sessions."""
 
@@ -92,7 +97,12 @@ class Operator:
 
     async def _start(self) -> None:
         controllers = self.controllers
-        for start in (self.hub.start, controllers.writer.start, controllers.events.start):
+        for start in (
+            self.hub.start,
+            controllers.writer.start,
+            controllers.events.start,
+            controllers.intents.start,
+        ):
             self.supervisor.watch_task(await start())
         # Before the lists: what is ours by then nobody else writes after them.
         if not await self.supervisor.unless_ended(self._start_leadership()):
@@ -107,9 +117,22 @@ class Operator:
         # Else each object would be reconciled in vain, and again a moment later.
         if not await self.supervisor.unless_ended(self.leadership.wait_for_grace()):
             return
+        if not await self.supervisor.unless_ended(self._recover_intents()):
+            return
         for controller in controllers:
             self.supervisor.watch_task(await controller.queue.start())
         self.watches.progress.has_begun = True
+
+    async def _recover_intents(self) -> None:
+        """Know what an earlier process was about to send, however long the API server takes to say it."""
+        while True:
+            try:
+                await self.controllers.intents.recover(self.leadership.runs)
+            except ThingOperatorError as error:
+                log.warning("the logs of intents cannot be read yet: %s", error.message)
+                await asyncio.sleep(_LOG_PAUSE)
+            else:
+                return
 
     def _spec_is_current(self, namespace: str) -> bool:
         """Whether there may be no newer spec than is known: the API server answers, and shows the Things there."""
@@ -139,6 +162,7 @@ class Operator:
             await controller.queue.stop(timeout=_STOP_TIMEOUT / 8)
         await controllers.writer.flush(timeout=_STOP_TIMEOUT / 2)
         await controllers.writer.stop()
+        await controllers.intents.stop()
         await controllers.events.stop()
         # What the others have left of the time, and a second at least: brokers notice a closed socket anyway.
         left = timedelta(seconds=max(1.0, end - self._clock.monotonic()))
@@ -158,6 +182,8 @@ class Operator:
             each_thing=self._each_thing() if self._settings.metrics.per_thing else (),
             queues={each.name: (each.queue.depth, each.queue.oldest_age) for each in controllers},
             pending_writes=controllers.writer.backlog,
+            intents=len(controllers.intents),
+            uses_intent_log=not controllers.intents.trouble,
             duplicates=registry.claims.duplicates(),
             certificate_ends=tuple(end.timestamp() for end in registry.certificate_ends()),
             leases=self.leadership.counts(),

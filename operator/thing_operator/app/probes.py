@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from thing_operator.core.clock import Clock
+from thing_operator.intents.intent_log import IntentLog
 from thing_operator.observability.checks import Check, CheckResult, Checks
 from thing_operator.watching.stream_health import StreamHealth
 
@@ -81,6 +82,15 @@ class Progress:
 def startup_checks(progress: Progress) -> Checks:
     """Whether the operator has begun to work, by the names of the checks."""
     return {"firstLists": progress.startup}
+
+
+def log_check(intents: IntentLog) -> Check:
+    """What readiness says of the log of intents. Without it all works, only with more writes."""
+
+    def check() -> CheckResult:
+        return CheckResult(ok=True, detail=f"not used: {intents.trouble}" if intents.trouble else "used")
+
+    return check
 
 
 def ready_checks(*, progress: Progress, tasks: Check, kopf: Check) -> dict[str, Check]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from thing_operator.app.announcement import NO_BROKER, found_line, where_lines
 from thing_operator.app.leases import lease_checks, make_leadership
 from thing_operator.app.operator import Operator
-from thing_operator.app.probes import ready_checks, startup_checks
+from thing_operator.app.probes import log_check, ready_checks, startup_checks
 from thing_operator.config import Settings
 from thing_operator.core import descriptors
 from thing_operator.core.clock import BootClock, SystemClock
@@ -107,7 +107,8 @@ def _observe(operator: Operator, telemetry: TelemetryServer) -> None:
         ready=ready_checks(
             progress=watches.progress, tasks=operator.supervisor.check, kopf=watches.kopf.check
         )
-        | lease_checks(operator.leadership),
+        | lease_checks(operator.leadership)
+        | {"intentLog": log_check(operator.controllers.intents)},
     )
 
 

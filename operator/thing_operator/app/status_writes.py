@@ -1,14 +1,25 @@
-"""The one writer of every status, which knows what to write in place of one that is refused."""
+"""How the status of every object gets to the API server: the one writer, and the log of intents beside it."""
 
 import random
 from collections.abc import Callable
+from uuid import uuid4
 
+from thing_operator.api.names import THINGS
 from thing_operator.api.status import reduced_status
+from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectRef
+from thing_operator.informing.cache import ObjectCache
+from thing_operator.intents.intent_log import IntentLog
+from thing_operator.intents.kept import EncodedStatus, Sight
+from thing_operator.intents.store import LogStore
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.status_writer import Status, StatusWriter
-from thing_operator.observability.observers import WriteObserver
+from thing_operator.leadership.identity import own_identity
+from thing_operator.leadership.leadership import Leadership
+from thing_operator.observability.observers import LogObserver, WriteObserver
+
+__all__ = ["StatusWriter", "make_intent_log", "make_status_writer"]
 
 
 def make_status_writer(
@@ -36,3 +47,36 @@ def make_status_writer(
         may_write=may_write,
         observer=observer,
     )
+
+
+def make_intent_log(
+    client: ApiClient,
+    settings: Settings,
+    cache: ObjectCache,
+    writer: StatusWriter,
+    *,
+    leadership: Leadership,
+    observer: LogObserver,
+    clock: Clock,
+) -> IntentLog:
+    """Put together the log of intents of the Things in ``cache``. Starts nothing."""
+
+    def exists(ref: ObjectRef) -> bool:
+        snapshot = cache.get(ref.key)
+        return snapshot is not None and snapshot.uid == ref.uid
+
+    def status(ref: ObjectRef) -> EncodedStatus | None:
+        return next(iter(writer.candidates(ref)), None)
+
+    sight = Sight(
+        refs=lambda: (ObjectRef(THINGS, each.key, each.uid) for each in cache),
+        exists=exists,
+        status=status,
+        runs=lambda namespace, _uid: leadership.runs(namespace),
+        may_write=lambda ref: leadership.may_write(ref.key.namespace),
+    )
+    # A name for each process: what an earlier one has left is another's log, whatever its pod was called.
+    namespace = settings.status.intent_log_namespace
+    name = f"thing-operator-intents-{uuid4().hex[:12]}"
+    store = LogStore(client, namespace, name=name, holder=str(own_identity())) if namespace else None
+    return IntentLog(store, sight, clock=clock, observer=observer)

@@ -156,6 +156,11 @@ class StatusSettings(SettingsGroup):
     writes_per_second: Annotated[float, Field(gt=0)] = Field(
         default=100, description="status writes over all objects"
     )
+    intent_log_namespace: Namespace | None = Field(
+        default=None,
+        description="where the log of intents is kept, a ConfigMap for each process: of many Things that are applied "
+        "together each then writes its status once instead of twice; the release's in the chart, none if absent",
+    )
 
 
 class BatchSettings(SettingsGroup):

@@ -47,6 +47,8 @@ class StatusEntry:
     """End of the pause after a failure."""
     min_interval: float = 0.0
     """Seconds between two writes that are not urgent."""
+    patience: float = 0.0
+    """Seconds that ``desired`` waits for another one in its place, unless it is urgent."""
     last_write: float = float("-inf")
     failures: int = 0
     """In a row."""
@@ -57,8 +59,10 @@ class StatusEntry:
 
     @property
     def due_at(self) -> float:
-        """Urgent changes wait for nothing but a retry's pause; others for the object's interval."""
+        """Urgent changes wait for nothing but a retry's pause; others for the object's interval, and their patience."""
         spaced = 0.0 if self.urgent else self.last_write + self.min_interval
+        if not self.urgent and self.patience:
+            spaced = max(spaced, self.changed_at + self.patience)
         return max(self.not_before, spaced)
 
     @property
@@ -94,8 +98,24 @@ class StatusEntry:
         self.in_flight = (status,)
         return True
 
-    def enqueue(self, status: Encoded, *, urgent: bool, min_interval: timedelta, now: float) -> bool:
-        """Desire this status from now on; False when the API server holds it, so that nothing is to be written."""
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether nobody knows which status the API server holds."""
+        return self.held is None or bool(self.in_flight)
+
+    def enqueue(
+        self,
+        status: Encoded,
+        *,
+        urgent: bool,
+        min_interval: timedelta,
+        now: float,
+        patience: timedelta | None = None,
+    ) -> bool:
+        """Desire this status from now on; False when the API server holds it, so that nothing is to be written.
+
+        ``patience`` None: what is queued waits as long as before.
+        """
         if not self.lock.locked() and self.holds(status):
             self.withdraw()
             return False
@@ -103,10 +123,12 @@ class StatusEntry:
             # Soon, but a status that says no more than that another was refused is not written at every turn.
             self.refused, self.not_before = None, self.last_write + _PAUSE_AFTER_REFUSAL
         if self.desired is None:
-            self.changed_at = now
+            self.changed_at, self.patience = now, 0.0
         self.desired = status
         self.urgent = self.urgent or urgent
         self.min_interval = min_interval.total_seconds()
+        if patience is not None:
+            self.patience = patience.total_seconds()
         return True
 
     def hurry(self) -> None:

@@ -17,7 +17,7 @@ from thing_operator.core.backoff import Backoff, Jitter, rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.fair_queue import FairQueue
-from thing_operator.core.json_bytes import decode, encode, encoded
+from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.keyed_heap import KeyedHeap
 from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.rate_limit import RateLimiter
@@ -28,8 +28,9 @@ from thing_operator.kube.errors import (
     NotFoundError,
     ThrottledError,
 )
-from thing_operator.kube.ports import ApiClient, Operations
+from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.status_entry import NOTHING, Encoded, StatusEntry
+from thing_operator.kube.status_patch import status_patch
 from thing_operator.observability.observers import WriteObserver
 
 log = logging.getLogger(__name__)
@@ -116,9 +117,13 @@ class StatusWriter:
         entry = self._entries.get(ref)
         return entry.candidates if entry else ()
 
+    def is_in_doubt(self, ref: ObjectRef) -> bool:
+        """Whether the API server may hold one of several statuses, or of an object that is not known."""
+        return ref not in self._entries or self._entries[ref].is_in_doubt
+
     @property
     def backlog(self) -> int:
-        """How many statuses wait to be written."""
+        """How many statuses wait."""
         return sum(entry.desired is not None for entry in self._entries.values())
 
     def drop(self, ref: ObjectRef) -> None:
@@ -129,18 +134,26 @@ class StatusWriter:
 
     # --- writing
 
-    def enqueue(self, ref: ObjectRef, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
+    def enqueue(
+        self,
+        ref: ObjectRef,
+        status: Status,
+        *,
+        urgent: bool,
+        min_interval: timedelta,
+        patience: timedelta = timedelta(0),
+    ) -> None:
         """Have the object's status become this: soon if ``urgent``, else when its interval and the budget allow.
 
-        The last value wins. Nothing is written when the API server holds it already.
+        The last value wins: one that is not urgent waits for it with ``patience``. Nothing is written when the API
+        server holds it already.
         """
-        self._enqueue(ref, self._entry(ref), encode(status), urgent=urgent, min_interval=min_interval)
+        self._enqueue(ref, encode(status), urgent=urgent, min_interval=min_interval, patience=patience)
 
     def patch(self, ref: ObjectRef, part: Status, *, min_interval: timedelta) -> None:
         """Have these fields of the status become so, and the others as they were desired last; not urgent."""
-        entry = self._entry(ref)
-        status = encode(decode(entry.latest) | part)
-        self._enqueue(ref, entry, status, urgent=False, min_interval=min_interval)
+        status = encode(decode(self._entry(ref).latest) | part)
+        self._enqueue(ref, status, urgent=False, min_interval=min_interval, patience=None)
 
     async def write_through(self, ref: ObjectRef, status: Status, *, if_version: str | None = None) -> None:
         """Have the API server hold this status before returning, in place of what is queued.
@@ -208,10 +221,16 @@ class StatusWriter:
         return entry
 
     def _enqueue(
-        self, ref: ObjectRef, entry: StatusEntry, status: Encoded, *, urgent: bool, min_interval: timedelta
+        self,
+        ref: ObjectRef,
+        status: Encoded,
+        *,
+        urgent: bool,
+        min_interval: timedelta,
+        patience: timedelta | None,
     ) -> None:
-        now = self._clock.monotonic()
-        if entry.enqueue(status, urgent=urgent, min_interval=min_interval, now=now):
+        entry, now = self._entry(ref), self._clock.monotonic()
+        if entry.enqueue(status, urgent=urgent, min_interval=min_interval, patience=patience, now=now):
             self._schedule(ref, entry)
         else:
             self._unschedule(ref)
@@ -335,7 +354,7 @@ class StatusWriter:
             raise ApiUnavailableError(f"the Lease that covers {ref.key} is not certain to be ours")
         before = entry.begin(status)
         try:
-            operations = _operations(ref, status, if_version)
+            operations = status_patch(ref, status, if_version)
             await self._client.json_patch(ref.resource, ref.key, operations, subresource="status")
         except (NotFoundError, InvalidObjectError) as error:
             entry.refuse(before)
@@ -379,12 +398,3 @@ def _namespace_of(ref: ObjectRef) -> str:
 def _head_start(rank: tuple[bool, float]) -> float:
     can_wait, _ = rank
     return 0.0 if can_wait else _URGENT_TURNS
-
-
-def _operations(ref: ObjectRef, status: Encoded, if_version: str | None) -> Operations:
-    """The JSON Patch that writes a status, provided that the object is still the same one."""
-    tests = {"/metadata/uid": ref.uid} | ({"/metadata/resourceVersion": if_version} if if_version else {})
-    return [
-        *({"op": "test", "path": path, "value": value} for path, value in tests.items()),
-        {"op": "add", "path": "/status", "value": encoded(status)},
-    ]

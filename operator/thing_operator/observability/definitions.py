@@ -97,6 +97,15 @@ STATUS_WRITES: Final = Count(
     "status_writes", "Status writes: written, suppressed since nothing had changed, failed.", ("result",)
 )
 PENDING_WRITES: Final = Gauge("status_writes_pending", "Statuses that wait for their turn to be written.")
+INTENT_LOG_WRITES: Final = Count(
+    "intent_log_writes", "Writes of the log of intents: written, failed.", ("result",)
+)
+INTENTS: Final = Gauge(
+    "intents", "Things that stand in the log of intents, since their status is on its way."
+)
+INTENT_LOG_USED: Final = Gauge(
+    "intent_log_used", "1 while the log of intents is used, 0 while each Thing writes its status twice."
+)
 EVENTS: Final = Count("events", "Reasons of Events, those not recorded included.", ("reason",))
 
 THINGS: Final = Gauge("things", "Things by condition.", ("condition", "status", "reason"))
@@ -177,6 +186,9 @@ METRIC_LABELS: Final = {
         LATENCIES,
         STATUS_WRITES,
         PENDING_WRITES,
+        INTENT_LOG_WRITES,
+        INTENTS,
+        INTENT_LOG_USED,
         EVENTS,
         THINGS,
         BATCHES,

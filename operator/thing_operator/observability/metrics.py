@@ -22,6 +22,7 @@ from thing_operator.core.reasons import Reason
 from thing_operator.observability import definitions
 from thing_operator.observability.definitions import Gauge
 from thing_operator.observability.observers import (
+    LogObserver,
     SessionObserver,
     ThingObserver,
     WatchObserver,
@@ -47,6 +48,8 @@ class Snapshot:
     queues: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Depth, and seconds that the oldest entry is overdue, by name."""
     pending_writes: int = 0
+    intents: int = 0
+    uses_intent_log: bool = False
     leases: Mapping[str, int] = field(default_factory=dict)
     """By state."""
     api_silence: float = 0.0
@@ -62,7 +65,7 @@ class Snapshot:
     """Epoch seconds."""
 
 
-class Metrics(SessionObserver, WriteObserver, ThingObserver, WatchObserver, Collector):
+class Metrics(SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchObserver, Collector):
     """Observes sessions, the status writer, Events and the event loop."""
 
     def __init__(self, *, version: str) -> None:
@@ -83,6 +86,7 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, WatchObserver, Coll
         self._written, self._suppressed, self._failed = map(
             writes.labels, ("written", "suppressed", "failed")
         )
+        self._log_writes = definitions.INTENT_LOG_WRITES.in_registry(registry)
         self._events = definitions.EVENTS.in_registry(registry)
         watch_events = definitions.WATCH_EVENTS.in_registry(registry)
         self._own_events, self._foreign_events = map(watch_events.labels, ("own", "foreign"))
@@ -138,6 +142,16 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, WatchObserver, Coll
         """The API server did not take a status."""
         self._failed.inc()
 
+    # The observer of the log of intents
+
+    def log_written(self) -> None:
+        """The API server took the log."""
+        self._log_writes.labels("written").inc()
+
+    def log_failed(self) -> None:
+        """The API server did not take the log."""
+        self._log_writes.labels("failed").inc()
+
     # The Things' observer
 
     def synced(self, seconds: float) -> None:
@@ -184,6 +198,8 @@ class Metrics(SessionObserver, WriteObserver, ThingObserver, WatchObserver, Coll
         yield _family(definitions.QUEUE_DEPTH, (((name,), depth) for name, (depth, _) in queues))
         yield _family(definitions.QUEUE_OLDEST, (((name,), age) for name, (_, age) in queues))
         yield _family(definitions.PENDING_WRITES, [((), snapshot.pending_writes)])
+        yield _family(definitions.INTENTS, [((), snapshot.intents)])
+        yield _family(definitions.INTENT_LOG_USED, [((), snapshot.uses_intent_log)])
         yield _family(definitions.LEASES, (((state,), count) for state, count in snapshot.leases.items()))
         yield _family(definitions.API_SILENCE, [((), snapshot.api_silence)])
         yield _family(definitions.MEMORY_BUDGET, [((), snapshot.memory_budget)])

@@ -42,6 +42,16 @@ class WriteObserver:
         """The API server did not take a status."""
 
 
+class LogObserver:
+    """What becomes of the log of intents."""
+
+    def log_written(self) -> None:
+        """The API server took it."""
+
+    def log_failed(self) -> None:
+        """The API server did not take it."""
+
+
 class ThingObserver:
     """What Things go through."""
 

@@ -15,7 +15,6 @@ from thing_operator.things.registry import ThingRegistry
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.things.sessions import SessionManager
 from thing_operator.twin.ending import Ending, ending_of, left_as_it_is
-from thing_operator.twin.managed_paths import ManagedPaths
 from thing_operator.twin.resolved import Resolution, ResolvedThing, resolve
 
 
@@ -49,7 +48,7 @@ class ThingDeletion:
             self._registry.claims.withdraw(snapshot.key)
             return None
         resolution = resolve(snapshot, settings=self._settings)
-        spec, managed = resolution.spec, ManagedPaths.of(self._publisher.previous(snapshot))
+        spec, managed = resolution.spec, self._publisher.managed(snapshot)
         is_suspended = spec is not None and bool(spec.suspend)
         if is_suspended:
             await self._connect.end(thing, report_offline=True)

@@ -1,6 +1,6 @@
 """Publishing what a reconcile has found: status, Events, and the paths to be managed before they are sent."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from thing_operator.api.names import THINGS
@@ -8,18 +8,15 @@ from thing_operator.api.thing import MirrorSpec, ShadowStatus, ThingStatus
 from thing_operator.core.durations import parse_duration
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectRef
-from thing_operator.kube.parsed import ParsedStatuses
 from thing_operator.kube.ports import RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
-from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet, condition_keys
+from thing_operator.things.memory import PATIENCE, ThingMemory
+from thing_operator.twin.condition_counts import ON_ITS_WAY, ConditionCounts, ConditionSet, condition_keys
 from thing_operator.twin.conditions import event_worthy
 from thing_operator.twin.managed_paths import ManagedPaths
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.status import broken_status, build_status, is_urgent
-
-_PARSED_LIMIT = 128
-"""Statuses kept parsed: a reconcile asks several times, and parsing is dear."""
 
 
 class StatusPublisher:
@@ -29,13 +26,14 @@ class StatusPublisher:
         self,
         *,
         writer: StatusWriter,
+        memory: ThingMemory,
         counts: ConditionCounts,
         record_event: RecordEvent,
         min_interval: timedelta,
     ) -> None:
         """``min_interval``: the least time between two writes that only mirror; a Thing may name a longer one."""
         self._writer = writer
-        self._statuses = ParsedStatuses(writer, ThingStatus, limit=_PARSED_LIMIT)
+        self._memory = memory
         self._counts = counts
         self._record_event = record_event
         self._shortest_interval = min_interval
@@ -46,23 +44,28 @@ class StatusPublisher:
 
     def previous(self, snapshot: ObjectSnapshot) -> ThingStatus:
         """The status that the API server holds, as far as is known."""
-        return self._statuses.current(_object_ref(snapshot))
+        return self._memory.status(_object_ref(snapshot))
+
+    def managed(self, snapshot: ObjectSnapshot) -> ManagedPaths:
+        """What a Thing may have set in its shadow by now, as the API server holds it."""
+        return self._memory.managed(_object_ref(snapshot))
 
     async def persist(
-        self, snapshot: ObjectSnapshot, managed: ManagedPaths, *, observe: Callable[[], Observation]
+        self,
+        snapshot: ObjectSnapshot,
+        managed: ManagedPaths,
+        *,
+        published: ConditionSet | None,
+        observe: Callable[[], Observation],
     ) -> None:
-        """Have the API server hold ``managed`` before anything that it stands for is sent.
-
-        ``observe`` gives what the status to be written says besides; it is asked only if a write is needed.
-        Raises what the API server answers.
-        """
-        if self._certain(snapshot).covers(managed):
-            return
-        # What is under way may bring it: then no second write is needed.
-        await self._writer.wait_in_flight(_object_ref(snapshot))
-        if self._certain(snapshot).covers(managed):
-            return
-        await self._writer.write_through(_object_ref(snapshot), build_status(observe()).to_wire())
+        """Have the API server hold ``managed`` before anything that it stands for is sent: see ThingMemory."""
+        await self._memory.persist(
+            _object_ref(snapshot),
+            managed,
+            generation=snapshot.generation,
+            has_company=self._has_company(published),
+            observe=observe,
+        )
 
     def publish(
         self, snapshot: ObjectSnapshot, observation: Observation, *, published: ConditionSet | None
@@ -93,13 +96,21 @@ class StatusPublisher:
         before = published or condition_keys(previous.conditions)
         for condition in event_worthy(before, status.conditions):
             self._record_event(snapshot, Reason.of(condition.reason), condition.message)
+        conditions = condition_keys(status.conditions)
+        can_wait = ON_ITS_WAY in conditions and self._has_company(published)
         self._writer.enqueue(
             _object_ref(snapshot),
             status.to_wire(),
-            urgent=is_urgent(previous, status),
+            urgent=not can_wait and is_urgent(previous, status),
             min_interval=self._min_interval(mirror),
+            patience=PATIENCE if can_wait else timedelta(0),
         )
-        return self._counts.move(published, condition_keys(status.conditions))
+        return self._counts.move(published, conditions)
+
+    def _has_company(self, published: ConditionSet | None) -> bool:
+        """Whether other Things than the one of these conditions are on their way, too."""
+        itself = int(published is not None and ON_ITS_WAY in published)
+        return self._memory.is_busy or self._counts.of(ON_ITS_WAY) > itself
 
     def mirror(self, snapshot: ObjectSnapshot, shadow: ShadowStatus, spec: MirrorSpec | None) -> None:
         """Bring what was reported into status and leave the rest of it as it is."""
@@ -109,19 +120,6 @@ class StatusPublisher:
     def _min_interval(self, mirror: MirrorSpec | None) -> timedelta:
         own = mirror.min_interval if mirror else None
         return max(parse_duration(own), self._shortest_interval) if own else self._shortest_interval
-
-    def _certain(self, snapshot: ObjectSnapshot) -> ManagedPaths:
-        """What the API server holds for certain: what is in every status that it may hold by now."""
-        candidates = [ManagedPaths.of(status) for status in self._statuses.candidates(_object_ref(snapshot))]
-        return ManagedPaths(
-            desired=_common(managed.desired for managed in candidates),
-            reported=_common(managed.reported for managed in candidates),
-        )
-
-
-def _common(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    sets = [frozenset(pointers) for pointers in paths]
-    return tuple(frozenset.intersection(*sets)) if sets else ()
 
 
 def _object_ref(snapshot: ObjectSnapshot) -> ObjectRef:

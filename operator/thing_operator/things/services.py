@@ -8,10 +8,12 @@ from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
 from thing_operator.credentials import CaBundle
 from thing_operator.informing.cache import ObjectCache
+from thing_operator.intents.intent_log import IntentLog
 from thing_operator.kube.ports import ApiClient, Enqueue, EnqueueAfter, RecordEvent
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Hub
+from thing_operator.things.memory import ThingMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class ThingServices:
     hub: Hub
     cache: ObjectCache
     writer: StatusWriter
+    intents: IntentLog
     settings: Settings
     default_ca: CaBundle | None
     enqueue: Enqueue
@@ -34,3 +37,7 @@ class ThingServices:
     """The newest resource version that the watch of Secrets has shown of a namespace; None before it has begun."""
     clock: Clock
     rng: random.Random
+
+    def memory(self) -> ThingMemory:
+        """What Things remember of their own writes; one for all of them."""
+        return ThingMemory(writer=self.writer, intents=self.intents)

@@ -113,15 +113,15 @@ async def sync_shadow(
     desired: DesiredState,
     *,
     previous: ThingStatus,
+    managed: ManagedPaths,
     persist: PersistManagedPaths,
 ) -> SyncOutcome:
-    """Send what is missing. ``persist`` makes sure that the API server holds the given paths; it is awaited before
-    anything that they stand for is sent.
+    """Send what is missing. ``managed`` is what may have been set before. ``persist`` makes sure that the API server
+    holds the given paths; it is awaited before anything that they stand for is sent.
 
     Never raises for what the shadow service answers or does not answer: that is in the result, and the gates of
     ``requests`` say when to try again. What ``persist`` raises goes through: then nothing was sent.
     """
-    managed = ManagedPaths.of(previous)
     repaired: tuple[str, ...] = ()
     for _ in range(_ROUNDS):
         ready = _if_ready(session)

@@ -52,7 +52,8 @@ class Sync:
         """
         previous = self._publisher.previous(snapshot)
         spec, resolved = resolution.spec, resolution.resolved
-        unchanged = SyncOutcome(ManagedPaths.of(previous), blocking_problem=resolution.problem)
+        before = self._publisher.managed(snapshot)
+        unchanged = SyncOutcome(before, blocking_problem=resolution.problem)
         if resolution.problem is not None or spec is None or resolved is None or spec.suspend:
             return unchanged
 
@@ -60,6 +61,7 @@ class Sync:
             await self._publisher.persist(
                 snapshot,
                 managed,
+                published=thing.published,
                 observe=lambda: self._observe.run(snapshot, thing, resolution, SyncOutcome(managed)),
             )
 
@@ -69,6 +71,7 @@ class Sync:
                 thing.requests,
                 self._desired_state(snapshot, thing, spec, resolved),
                 previous=previous,
+                managed=before,
                 persist=persist,
             )
         except UserError as error:

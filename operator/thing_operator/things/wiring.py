@@ -34,6 +34,7 @@ def wire_things(services: ThingServices) -> Things:
     registry = _registry(services, gates)
     publisher = StatusPublisher(
         writer=services.writer,
+        memory=services.memory(),
         counts=registry.counts,
         record_event=services.record_event,
         min_interval=settings.status.min_interval,

@@ -1,10 +1,15 @@
 """How many Things have which condition, kept up as they change: ten thousand statuses are not read for a scrape."""
 
 from collections import Counter
+from typing import Final
 
-from thing_operator.api.conditions import ConditionKey, condition_keys
+from thing_operator.api.conditions import ConditionKey, ConditionType, condition_keys
+from thing_operator.core.reasons import Reason
 
-__all__ = ["ConditionCounts", "ConditionSet", "condition_keys"]
+__all__ = ["ON_ITS_WAY", "ConditionCounts", "ConditionSet", "condition_keys"]
+
+ON_ITS_WAY: Final[ConditionKey] = (ConditionType.READY, "False", Reason.PENDING)
+"""Of a Thing that nothing is wrong with: what comes next is said soon."""
 
 ConditionSet = frozenset[ConditionKey]
 """Type, status and reason of each condition of one Thing."""
@@ -31,6 +36,10 @@ class ConditionCounts:
             self._things[before] -= 1
             if not self._things[before]:
                 del self._things[before], self._kept[before]
+
+    def of(self, key: ConditionKey) -> int:
+        """Number of Things that have this condition."""
+        return sum(count for conditions, count in self._things.items() if key in conditions)
 
     def condition_keys(self) -> Counter[ConditionKey]:
         """Number of Things by type, status and reason of a condition."""

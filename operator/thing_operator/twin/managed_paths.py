@@ -24,5 +24,12 @@ class ManagedPaths:
         """Whether everything in ``other`` is in this one, too."""
         return set(self.desired) >= set(other.desired) and set(self.reported) >= set(other.reported)
 
+    def joined(self, other: "ManagedPaths") -> "ManagedPaths":
+        """What is in this one or in the other, sorted."""
+        return ManagedPaths(
+            desired=tuple(sorted({*self.desired, *other.desired})),
+            reported=tuple(sorted({*self.reported, *other.reported})),
+        )
+
 
 NO_MANAGED_PATHS = ManagedPaths()

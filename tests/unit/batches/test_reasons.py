@@ -153,7 +153,15 @@ class Writer(StatusWriter):
     def current(self, ref: ObjectRef) -> bytes:
         return self._status
 
-    def enqueue(self, ref: ObjectRef, status: Status, *, urgent: bool, min_interval: timedelta) -> None:
+    def enqueue(
+        self,
+        ref: ObjectRef,
+        status: Status,
+        *,
+        urgent: bool,
+        min_interval: timedelta,
+        patience: timedelta = timedelta(0),
+    ) -> None:
         self._status = encode(status)
 
     async def write_through(self, ref: ObjectRef, status: Status, *, if_version: str | None = None) -> None:

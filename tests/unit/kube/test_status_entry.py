@@ -52,6 +52,34 @@ def test_a_number_that_the_api_server_rounds_is_not_written_again(
     assert entry(wanted).detect_foreign_write(stored, asked_at=0.0) is not is_same
 
 
+def test_one_with_patience_waits_for_the_next_and_an_urgent_one_does_not() -> None:
+    made = entry(None)
+    soon = timedelta(seconds=30)
+
+    def put(status: bytes, *, urgent: bool, now: float, patience: timedelta | None = None) -> float:
+        made.enqueue(status, urgent=urgent, min_interval=timedelta(0), now=now, patience=patience)
+        return made.due_at
+
+    assert put(A, urgent=False, now=100, patience=soon) == 130
+    assert put(B, urgent=False, now=110, patience=soon) == 130  # what comes time and again is written, too
+    assert put(B, urgent=False, now=120) == 130
+    assert put(C, urgent=True, now=121, patience=timedelta(0)) == 0
+    made.withdraw()
+    assert put(B, urgent=False, now=200) < 200
+
+
+@pytest.mark.parametrize(
+    ("held", "begun", "in_doubt"), [(None, False, True), (A, False, False), (A, True, True)]
+)
+def test_what_is_under_way_or_not_known_is_in_doubt(
+    held: bytes | None, *, begun: bool, in_doubt: bool
+) -> None:
+    made = entry(held)
+    if begun:
+        made.begin(B)
+    assert made.is_in_doubt is in_doubt
+
+
 def test_the_same_again_withdraws_what_is_queued() -> None:
     made = entry()
     enqueue(made, B, urgent=True)

@@ -92,6 +92,7 @@ class Reconciles:
             self.requests,
             DesiredState(generation, wanted, program, document_limit=8192, is_current=is_current),
             previous=self._status(),
+            managed=self.recorded,
             persist=persist,
         )
         self._check_crash(Moment.BEFORE_STATUS)

@@ -4,10 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.clock import FakeClock
+from tests.support.intents import no_intent_log
 
 from thing_operator.api.thing import MirrorSpec, ShadowStatus
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.things.memory import ThingMemory
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.twin.condition_counts import ConditionCounts
 
@@ -34,6 +37,7 @@ def test_a_thing_may_have_fewer_writes_than_the_operator_allows_and_not_more(
     writer: Any = Intervals()
     publisher = StatusPublisher(
         writer=writer,
+        memory=ThingMemory(writer=writer, intents=no_intent_log(FakeClock())),
         counts=ConditionCounts(),
         record_event=lambda _snapshot, _reason, _message: None,
         min_interval=SHORTEST,

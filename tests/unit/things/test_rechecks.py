@@ -16,6 +16,7 @@ import pytest
 from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock, loop_time
 from tests.support.fakes import ServiceSession
+from tests.support.intents import no_intent_log
 from tests.support.pki import ec_key, ec_pair, encrypted, key_pem, make_certificate, rsa_key
 from tests.support.polling import until
 
@@ -139,6 +140,7 @@ class ThingScene(FakeClient):
                 hub=self,  # type: ignore[arg-type]
                 cache=self.controller.cache,
                 writer=self.writer,
+                intents=no_intent_log(self.clock),
                 settings=Settings.model_validate(
                     {
                         "endpoint": {"allowedHosts": ["broker"]},
