@@ -8,6 +8,7 @@ from tests.support.pki import NOW, ec_pairs
 from thing_operator.api.thingbatch import ThingBatchSpec
 from thing_operator.batches.children import ThingFiles
 from thing_operator.batches.importer import Importer
+from thing_operator.batches.parallel import Parallel
 from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import check_pair
@@ -42,7 +43,9 @@ async def test_only_what_differs_is_written(client: KubeClient, namespace: str) 
     async def calls(wanted: list[ThingFiles], **changes: Any) -> list[str]:
         recording = ForwardingClient(client)
         spec = ThingBatchSpec.model_validate(SPEC | changes)
-        importer = Importer(recording, batch, spec, budget=MemoryBudget(1 << 26), prefixes=None)
+        importer = Importer(
+            recording, batch, spec, budget=MemoryBudget(1 << 26), parallel=Parallel(), prefixes=None
+        )
         await importer.load()
         done = await importer.put_all(wanted)
         assert {each.result for each in done} == {"Imported"}

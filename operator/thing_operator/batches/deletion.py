@@ -13,7 +13,7 @@ from typing import Any
 from thing_operator.api.names import BATCH_FINALIZER, BATCHES, THINGS
 from thing_operator.api.thingbatch import RetainOrDelete, ThingBatchSpec
 from thing_operator.batches.children import BatchIdentity
-from thing_operator.batches.parallel import for_each
+from thing_operator.batches.parallel import Parallel
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import ForbiddenError
@@ -31,8 +31,9 @@ _PATIENCE = timedelta(seconds=30)
 class BatchDeletion:
     """Has the finalizer on a batch that is to take its children along, and deletes them when it is deleted."""
 
-    def __init__(self, client: ApiClient, *, clock: Clock) -> None:
+    def __init__(self, client: ApiClient, *, parallel: Parallel, clock: Clock) -> None:
         self._client = client
+        self._parallel = parallel
         self._clock = clock
         self._finalizer = Finalizer(client, BATCHES, BATCH_FINALIZER)
 
@@ -75,7 +76,7 @@ class BatchDeletion:
             for body in await self._imported(resource, batch)
             if "deletionTimestamp" not in body["metadata"]
         ]
-        await for_each(living, partial(self._delete_one, resource))
+        await self._parallel.for_each(batch.key.namespace, living, partial(self._delete_one, resource))
 
     async def _delete_one(self, resource: Resource, body: Mapping[str, Any]) -> None:
         meta = body["metadata"]

@@ -7,48 +7,51 @@ from functools import partial
 from thing_operator.api.thingbatch import BatchThing, ThingBatchStatus, ThingResult
 from thing_operator.batches.children import ThingFiles
 from thing_operator.batches.importer import Importer
-from thing_operator.batches.parallel import for_each
 from thing_operator.batches.sources import SourceNotFoundError, Sources
 from thing_operator.batches.status import BatchReport
-from thing_operator.batches.zips import files_found, files_in_place, read_zips, size_unpacked, things_kept
+from thing_operator.batches.unpacking import Unpacker
+from thing_operator.batches.zips import files_found, files_in_place, things_kept
 from thing_operator.core.clock import Clock
 from thing_operator.credentials import BatchEntry
 
 
-async def import_zips(
-    sources: Sources, importer: Importer, *, previous: ThingBatchStatus, clock: Clock
-) -> BatchReport:
-    """Write the children of these zips, keep those of zips that are there no more; what became of each.
+class ImportZips:
+    """Unpacks and writes what was found; there is one of it, for all ThingBatches."""
 
-    Raises what the API server answers, ArchiveRefusedError and
-    MemoryBudgetExceededError.
-    """
-    zips = [(part.label, part.content) for part in sources.parts if part.content is not None]
-    importer.hold(await asyncio.to_thread(size_unpacked, zips))
-    # Parsing a thousand keys takes seconds of CPU: not on the loop that the sessions live on.
-    entries = await asyncio.to_thread(read_zips, zips, now=clock.now())
-    names = {entry.thing_name for entry in entries}
-    files = [
-        ThingFiles.of(entry.thing_name, entry.credentials, note=entry.note)
-        for entry in entries
-        if entry.credentials is not None
-    ]
-    lost: list[BatchThing] = []
-    if not sources.is_whole:
-        kept, lost = things_kept(
-            None if sources.is_by_children else previous,
-            importer.thing_names,
-            importer.has_secret,
-            others=names,
+    def __init__(self, *, clock: Clock) -> None:
+        self._unpacker = Unpacker()
+        self._clock = clock
+
+    async def run(self, sources: Sources, importer: Importer, *, previous: ThingBatchStatus) -> BatchReport:
+        """Write the children of these zips, keep those of zips that are there no more; what became of each.
+
+        Raises what the API server answers, ArchiveRefusedError and MemoryBudgetExceededError.
+        """
+        entries = await self._unpacker.read(
+            sources.zips, namespace=importer.namespace, hold=importer.hold, now=self._clock.now()
         )
-        files += await for_each(list(kept.items()), partial(_files_kept, importer))
-    imported = await importer.put_all(files)
-    before = {each.name for each in previous.things or () if each.result == ThingResult.IMPORTED}
-    left = await importer.prune(names, imported_before=before) if sources.is_whole else frozenset()
-    refused = [_refused(entry) for entry in entries if entry.credentials is None]
-    ends = [entry.problem.ends_at for entry in entries if entry.problem and entry.problem.ends_at]
-    report = _report(sources, [*imported, *lost, *refused], previous=previous)
-    return replace(report, ends_at=min(ends, default=None), left=tuple(sorted(left)))
+        names = {entry.thing_name for entry in entries}
+        files = [
+            ThingFiles.of(entry.thing_name, entry.credentials, note=entry.note)
+            for entry in entries
+            if entry.credentials is not None
+        ]
+        lost: list[BatchThing] = []
+        if not sources.is_whole:
+            kept, lost = things_kept(
+                None if sources.is_by_children else previous,
+                importer.thing_names,
+                importer.has_secret,
+                others=names,
+            )
+            files += await importer.for_each(list(kept.items()), partial(_files_kept, importer))
+        imported = await importer.put_all(files)
+        before = {each.name for each in previous.things or () if each.result == ThingResult.IMPORTED}
+        left = await importer.prune(names, imported_before=before) if sources.is_whole else frozenset()
+        refused = [_refused(entry) for entry in entries if entry.credentials is None]
+        ends = [entry.problem.ends_at for entry in entries if entry.problem and entry.problem.ends_at]
+        report = _report(sources, [*imported, *lost, *refused], previous=previous)
+        return replace(report, ends_at=min(ends, default=None), left=tuple(sorted(left)))
 
 
 async def _files_kept(importer: Importer, kept: tuple[str, BatchThing | None]) -> ThingFiles:

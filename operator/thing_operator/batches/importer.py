@@ -1,6 +1,6 @@
 """Writing what a batch asks for: Secrets and Things made, changed or left alone, a few at a time."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from copy import copy
 from types import TracebackType
@@ -23,7 +23,7 @@ from thing_operator.batches.children import (
     thing_body,
     with_template_hash,
 )
-from thing_operator.batches.parallel import for_each
+from thing_operator.batches.parallel import Item, Parallel, Result
 from thing_operator.batches.templates import check_templates
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import encode
@@ -52,6 +52,7 @@ class Importer:
         spec: ThingBatchSpec,
         *,
         budget: MemoryBudget,
+        parallel: Parallel,
         prefixes: tuple[str, ...] | None,
     ) -> None:
         """``budget``: what is held for the import is on its account, until the end of the ``with`` block;
@@ -61,6 +62,7 @@ class Importer:
         self._client = client
         self._batch = BatchIdentity(snapshot.key, snapshot.uid)
         self._spec = spec
+        self._parallel = parallel
         self._held = budget.hold(Held.ZIP, snapshot.key.namespace)
         self._secrets: dict[str, KnownSecret] = {}
         self._things: dict[str, Mapping[str, Any]] = {}
@@ -73,6 +75,11 @@ class Importer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._held.release()
+
+    @property
+    def namespace(self) -> str:
+        """Of the ThingBatch and its children."""
+        return self._batch.key.namespace
 
     def hold(self, size: int) -> Callable[[int], None]:
         """Hold so many bytes more, for as long as the import takes. Raises MemoryBudgetExceededError.
@@ -154,11 +161,17 @@ class Importer:
     async def put_all(self, files: Sequence[ThingFiles]) -> list[BatchThing]:
         """:meth:`put` for each thing, a few at a time. What is raised says how many are in place."""
         try:
-            return await for_each(files, self.put)
+            return await self.for_each(files, self.put)
         except ThingOperatorError as error:
             cut_short = copy(error)
             cut_short.message += f"; {self._in_place} of {len(files)} things are imported so far"
             raise cut_short from None
+
+    async def for_each(
+        self, items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]
+    ) -> list[Result]:
+        """``work`` for all items, as :meth:`Parallel.for_each` does it in the turns of this namespace."""
+        return await self._parallel.for_each(self.namespace, items, work)
 
     async def prune(self, keep: AbstractSet[str], *, imported_before: AbstractSet[str]) -> frozenset[str]:
         """Delete the children whose thing is no longer in the zip, if the policy says so.
@@ -179,7 +192,7 @@ class Importer:
                 mine.append((resource, body["metadata"]))
             else:
                 left.add(body["metadata"]["name"])
-        await for_each(mine, self._delete)
+        await self.for_each(mine, self._delete)
         return frozenset(left)
 
     async def _delete(self, child: tuple[Resource, Mapping[str, Any]]) -> None:

@@ -1,10 +1,11 @@
-"""Work on many objects, a few at a time."""
+"""Work on many objects, a few at a time of all batches together, by namespace in turn."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from thing_operator.core.errors import UserError
+from thing_operator.core.turns import Turns
 
 _PARALLEL = 8
 """Enough to keep the API server busy without crowding out the status of running Things."""
@@ -13,25 +14,32 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-async def for_each(items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
-    """``work`` for all items, at most ``_PARALLEL`` at a time; an error is raised when all the others are done.
+class Parallel:
+    """What all imports and deletions share, so that many of them crowd the API server no more than one."""
 
-    After ``_PARALLEL`` errors nothing more is begun: it is not the items that are at fault. Of several errors one that
-    a person must act on is raised; the others come up at the next reconcile.
-    """
-    gate = asyncio.Semaphore(_PARALLEL)
-    errors: list[Exception] = []
-    results: dict[int, Result] = {}
+    def __init__(self) -> None:
+        self._turns = Turns(_PARALLEL)
 
-    async def one(number: int, item: Item) -> None:
-        async with gate:
-            if len(errors) < _PARALLEL:
-                try:
-                    results[number] = await work(item)
-                except Exception as error:  # noqa: BLE001 - raised below
-                    errors.append(error)
+    async def for_each(
+        self, namespace: str, items: Sequence[Item], work: Callable[[Item], Awaitable[Result]]
+    ) -> list[Result]:
+        """``work`` for all items, in the turns of their namespace; an error is raised when all the others are done.
 
-    await asyncio.gather(*(one(number, item) for number, item in enumerate(items)))
-    if errors:
-        raise min(errors, key=lambda error: not isinstance(error, UserError))
-    return [results[number] for number in range(len(items))]
+        After ``_PARALLEL`` errors nothing more is begun: it is not the items that are at fault. Of several errors one
+        that a person must act on is raised; the others come up at the next reconcile.
+        """
+        errors: list[Exception] = []
+        results: dict[int, Result] = {}
+
+        async def one(number: int, item: Item) -> None:
+            async with self._turns.turn(namespace):
+                if len(errors) < _PARALLEL:
+                    try:
+                        results[number] = await work(item)
+                    except Exception as error:  # noqa: BLE001 - raised below
+                        errors.append(error)
+
+        await asyncio.gather(*(one(number, item) for number, item in enumerate(items)))
+        if errors:
+            raise min(errors, key=lambda error: not isinstance(error, UserError))
+        return [results[number] for number in range(len(items))]

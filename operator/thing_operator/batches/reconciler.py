@@ -7,7 +7,7 @@ from datetime import timedelta
 from thing_operator.api.thingbatch import OrderStatus, ThingBatchSpec
 from thing_operator.batches.deletion import BatchDeletion
 from thing_operator.batches.find_zips import FindZips
-from thing_operator.batches.import_zips import import_zips
+from thing_operator.batches.import_zips import ImportZips
 from thing_operator.batches.importer import Importer
 from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.sources import SourceNotFoundError, Sources
@@ -33,6 +33,7 @@ class BatchReconciler:
         cache: ObjectCache,
         new_importer: Callable[[ObjectSnapshot, ThingBatchSpec], Importer],
         find_zips: FindZips,
+        import_zips: ImportZips,
         deletion: BatchDeletion,
         publisher: BatchPublisher,
         clock: Clock,
@@ -42,6 +43,7 @@ class BatchReconciler:
         self._cache = cache
         self._new_importer = new_importer
         self._find_zips = find_zips
+        self._import_zips = import_zips
         self._deletion = deletion
         self._publisher = publisher
         self._clock = clock
@@ -84,7 +86,7 @@ class BatchReconciler:
             self._fail(snapshot, Reason.PROGRESSING, found.message, order=found.order)
             return _POLL_INTERVAL
         previous = self._publisher.previous(snapshot)
-        report = await import_zips(found, importer, previous=previous, clock=self._clock)
+        report = await self._import_zips.run(found, importer, previous=previous)
         await self._publish(snapshot, spec, found, report)
         return self._requeue_after(report)
 

@@ -91,6 +91,11 @@ class Sources:
     order: OrderStatus | None = None
 
     @property
+    def zips(self) -> list[tuple[str, bytes]]:
+        """Those that are there, each with its name in messages."""
+        return [(part.label, part.content) for part in self.parts if part.content is not None]
+
+    @property
     def is_whole(self) -> bool:
         """Whether every zip is there: only then is a thing that none of them has out of the batch."""
         is_missing = isinstance(self.trouble, SourceNotFoundError)

@@ -1,9 +1,9 @@
 """From zips, or from what an earlier import left, to the files of each thing. Pure, and slow: for a thread."""
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from thing_operator.api.thingbatch import BatchThing, ThingBatchStatus, ThingResult
@@ -14,48 +14,70 @@ from thing_operator.credentials import (
     BatchEntry,
     CredentialsError,
     FolderProblem,
-    read_batch,
 )
-from thing_operator.credentials.archive import DEFAULT_LIMITS, Limits, open_archive
+from thing_operator.credentials.archive import DEFAULT_LIMITS, Archive, Limits, open_archive
+from thing_operator.credentials.batch import read_archive
 from thing_operator.credentials.certificates import parse_certificate
 
 
-def read_zips(zips: Iterable[tuple[str, bytes]], *, now: datetime) -> list[BatchEntry]:
-    """All zips of a batch as one; a thing that two of them have, and not the same, is not imported.
+class ZipReader:
+    """The zips of a batch as one, each opened and then read before the next: the lists of many are not held at once.
 
-    Raises ArchiveRefusedError, which names every zip that is refused.
+    ``now`` is aware; ``limits`` are those of all zips together, too.
     """
-    found: dict[str, BatchEntry] = {}
-    refused: list[str] = []
-    for where, data in zips:
+
+    def __init__(self, *, now: datetime, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._now = now
+        self._limits = limits
+        self._total = 0
+        self._found: dict[str, BatchEntry] = {}
+        self._refused: list[str] = []
+
+    def open(self, where: str, data: bytes) -> "OpenedZip | None":
+        """A zip, of which nothing is unpacked yet; None, and noted under the name ``where``, when it is refused.
+
+        Raises ArchiveRefusedError where the zips so far are more than one zip may have: there is no more memory for
+        many.
+        """
         try:
-            entries = read_batch(data, now=now)
+            archive = open_archive(data, limits=self._limits)
         except ArchiveRefusedError as error:
-            refused.append(f"{where}: {error.message}")
-            continue
+            self._refused.append(f"{where}: {error.message}")
+            return None
+        opened = OpenedZip(where, archive, sum(entry.size for entry in archive.files))
+        self._total += opened.size
+        if self._total > self._limits.total:
+            raise ArchiveRefusedError(
+                f"the zips of the batch as far as {where} unpack to {self._total} bytes, more than the "
+                f"{self._limits.total} of a batch: make several ThingBatches of them"
+            )
+        return opened
+
+    def read(self, opened: "OpenedZip") -> None:
+        """Unpack and check its folders; a thing that another zip has, and not the same, is not imported."""
+        try:
+            entries = read_archive(opened.archive, now=self._now, limits=self._limits)
+        except ArchiveRefusedError as error:
+            self._refused.append(f"{opened.where}: {error.message}")
+            return
         for entry in entries:
-            other = found.get(entry.thing_name)
-            found[entry.thing_name] = entry if other is None else _same_or_conflict(other, entry)
-    if refused:
-        raise ArchiveRefusedError("; ".join(refused))
-    return [found[name] for name in sorted(found)]
+            other = self._found.get(entry.thing_name)
+            self._found[entry.thing_name] = entry if other is None else _same_or_conflict(other, entry)
+
+    def entries(self) -> list[BatchEntry]:
+        """What was read, by name. Raises ArchiveRefusedError, which names every zip that was refused."""
+        if self._refused:
+            raise ArchiveRefusedError("; ".join(self._refused))
+        return [self._found[name] for name in sorted(self._found)]
 
 
-def size_unpacked(zips: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_LIMITS) -> int:
-    """Bytes that the zips of a batch unpack to, those aside that :func:`read_zips` refuses.
+@dataclass(frozen=True, slots=True)
+class OpenedZip:
+    """A zip whose list of files is read. ``where`` is its name in messages, ``size`` the bytes that it unpacks to."""
 
-    Raises ArchiveRefusedError where they are more than one zip may have: there is no more memory for many.
-    """
-    total = 0
-    for _, data in zips:
-        with suppress(ArchiveRefusedError):
-            total += sum(entry.size for entry in open_archive(data, limits=limits).files)
-    if total > limits.total:
-        raise ArchiveRefusedError(
-            f"the zips of the batch unpack to {total} bytes, more than the {limits.total} of a batch: make several "
-            "ThingBatches of them"
-        )
-    return total
+    where: str
+    archive: Archive = field(repr=False)
+    size: int
 
 
 def things_kept(

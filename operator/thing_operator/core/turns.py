@@ -9,7 +9,7 @@ from thing_operator.core.fair_queue import FairQueue
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiter:
+class _Request:
     group: str
     place: "asyncio.Future[None]"
 
@@ -19,12 +19,12 @@ class Turns:
 
     def __init__(self, places: int) -> None:
         self._free = places
-        self._waiting: FairQueue[_Waiter, float] = FairQueue(lambda waiter: waiter.group)
+        self._waiting: FairQueue[_Request, float] = FairQueue(lambda waiter: waiter.group)
 
     @asynccontextmanager
     async def turn(self, group: str) -> AsyncIterator[None]:
         """Have a place while in here; who waits of one group comes in the order of asking."""
-        waiter = _Waiter(group, asyncio.get_running_loop().create_future())
+        waiter = _Request(group, asyncio.get_running_loop().create_future())
         self._waiting.put(waiter, 0.0)
         self._serve()
         try:

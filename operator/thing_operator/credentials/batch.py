@@ -78,7 +78,13 @@ def read_batch(
     ``now`` is aware. Needs memory for the zip if it comes as base64 or from a pipe, and for the credentials;
     about 1 ms of CPU per RSA-2048 thing. Raises ArchiveRefusedError for a zip that is not to be used at all.
     """
-    archive = open_archive(source, limits=limits)
+    return read_archive(open_archive(source, limits=limits), now=now, limits=limits)
+
+
+def read_archive(
+    archive: Archive, *, now: datetime, limits: Limits = DEFAULT_LIMITS
+) -> tuple[BatchEntry, ...]:
+    """The same of a zip that is open already."""
     folders = find_folders(archive, limits=limits)
     _check_the_rest(archive, folders)
     found = [_check(archive, folder, now=now) for folder in folders]

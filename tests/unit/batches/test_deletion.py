@@ -8,6 +8,7 @@ from tests.support.clock import FakeClock
 
 from thing_operator.api.names import BATCH_FINALIZER
 from thing_operator.batches.deletion import BatchDeletion
+from thing_operator.batches.parallel import Parallel
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import ForbiddenError
 from thing_operator.kube.ports import Operations
@@ -34,7 +35,7 @@ async def test_it_waits_for_a_role_that_may_come_back_and_is_released_then(
 ) -> None:
     client, clock = WithoutRole(), FakeClock()
     now = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    deletion = BatchDeletion(client, clock=clock)
+    deletion = BatchDeletion(client, parallel=Parallel(), clock=clock)
     snapshot = ObjectSnapshot.from_body(
         {
             "metadata": {

@@ -12,6 +12,7 @@ from thing_operator.api.names import THINGS
 from thing_operator.api.thingbatch import ThingBatchSpec, ThingResult
 from thing_operator.batches.children import CHILD_LIMIT, ThingFiles
 from thing_operator.batches.importer import Importer
+from thing_operator.batches.parallel import Parallel
 from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.credentials import check_pair
@@ -72,7 +73,7 @@ def files(count: int) -> list[ThingFiles]:
 
 
 async def importer(store: ChildStore) -> Importer:
-    made = Importer(store, BATCH, SPEC, budget=BUDGET, prefixes=None)
+    made = Importer(store, BATCH, SPEC, budget=BUDGET, parallel=Parallel(), prefixes=None)
     await made.load()
     return made
 
@@ -128,7 +129,7 @@ async def test_children_beyond_the_budget_are_not_held() -> None:
     store = ChildStore()
     await (await importer(store)).put_all(files(3))
     small = MemoryBudget(1000)
-    with Importer(store, BATCH, SPEC, budget=small, prefixes=None) as made:
+    with Importer(store, BATCH, SPEC, budget=small, parallel=Parallel(), prefixes=None) as made:
         with pytest.raises(MemoryBudgetExceededError):
             await made.load()
         made.hold(100)
@@ -139,7 +140,14 @@ async def test_children_beyond_the_budget_are_not_held() -> None:
 async def test_what_an_earlier_batch_of_this_name_has_left_is_not_pruned() -> None:
     store = ChildStore()
     await (await importer(store)).put_all(files(2))
-    later = Importer(store, replace(BATCH, uid="another"), SPEC, budget=MemoryBudget(2**20), prefixes=None)
+    later = Importer(
+        store,
+        replace(BATCH, uid="another"),
+        SPEC,
+        budget=MemoryBudget(2**20),
+        parallel=Parallel(),
+        prefixes=None,
+    )
     await later.load()
     assert await later.prune(set(), imported_before={"t01"}) == {"thing-t00"}
     assert sorted(store.secrets) == ["thing-t00"], "what it has imported itself, by its status, is pruned"

@@ -22,8 +22,10 @@ from thing_operator.batches.cloud_source import CloudSource, InTheMaking, Ordere
 from thing_operator.batches.deletion import BatchDeletion
 from thing_operator.batches.fetch import FetchedZip
 from thing_operator.batches.find_zips import FindZips
+from thing_operator.batches.import_zips import ImportZips
 from thing_operator.batches.importer import Importer
 from thing_operator.batches.order import OrderFailedError, OrderUnknownError
+from thing_operator.batches.parallel import Parallel
 from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.reconciler import BatchReconciler
 from thing_operator.batches.sources import SourceReader
@@ -325,11 +327,15 @@ async def reconciled(case: BatchCase, writer: Writer | None = None) -> Seen:
         cloud=cloud,
         publisher=publisher,
     )
+    parallel = Parallel()
     reconciler = BatchReconciler(
         cache=cache,
-        new_importer=partial(Importer, client, budget=cache.budget, prefixes=("example.com/", "team")),
+        new_importer=partial(
+            Importer, client, budget=cache.budget, parallel=parallel, prefixes=("example.com/", "team")
+        ),
         find_zips=find_zips,
-        deletion=BatchDeletion(client, clock=clock),
+        import_zips=ImportZips(clock=clock),
+        deletion=BatchDeletion(client, parallel=parallel, clock=clock),
         publisher=publisher,
         clock=clock,
         recheck_in=lambda: RECHECK,

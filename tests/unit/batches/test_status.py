@@ -1,19 +1,15 @@
 """What the status of a ThingBatch says, and that it fits into an object whatever a zip holds."""
 
-import io
 import json
-import zipfile
 from datetime import UTC, datetime
 
 import pytest
-from tests.support.pki import NOW, Pair, ec_pairs
+from tests.support.pki import NOW
 
 from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.thingbatch import BatchThing, OrderStatus, ThingBatchStatus, ThingResult
 from thing_operator.batches.status import BatchReport, build_status
-from thing_operator.batches.zips import read_zips
 from thing_operator.core.reasons import Reason
-from thing_operator.credentials import ArchiveRefusedError
 
 EMPTY = ThingBatchStatus()
 ORDER = OrderStatus(nonce="n", time=NOW, host="h", thing_type="t", domain="d", size=5, batch_id="b")
@@ -91,35 +87,3 @@ def test_progress_keeps_what_an_earlier_import_made() -> None:
     assert condition(status, ConditionType.READY) == ("False", "Progressing")
     assert condition(status, ConditionType.RECONCILING) == ("True", "Progressing")
     assert condition(status, ConditionType.STALLED) is None
-
-
-def zipped(**folders: Pair) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for folder, pair in folders.items():
-            for name, content in pair.files.items():
-                archive.writestr(f"{folder}/{name}", content)
-    return file.getvalue()
-
-
-def test_every_zip_that_is_refused_is_named() -> None:
-    zips = [("first", b"no zip"), ("second", zipped(good=ec_pairs(1)[0])), ("third", b"nor this")]
-    with pytest.raises(ArchiveRefusedError) as caught:
-        read_zips(zips, now=NOW)
-    assert caught.value.message.startswith("first: ")
-    assert "; third: " in caught.value.message
-    assert "second" not in caught.value.message
-
-
-def test_things_in_several_zips() -> None:
-    one, other, third = ec_pairs(3)
-    broken = Pair(b"", b"")
-    zips = [
-        ("first", zipped(same=one, differs=one, bad_twice=broken, bad_once=broken)),
-        ("second", zipped(same=one, differs=other, bad_twice=broken, bad_once=one, only=third)),
-    ]
-    found = {entry.thing_name: entry for entry in read_zips(zips, now=NOW)}
-    assert list(found) == sorted(found)
-    assert {name for name, entry in found.items() if entry.credentials} == {"same", "only"}
-    reasons = {name: entry.problem.reason for name, entry in found.items() if entry.problem}
-    assert reasons == {"differs": "ZipsDiffer", "bad_once": "ZipsDiffer", "bad_twice": "InvalidPem"}
