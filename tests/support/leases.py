@@ -19,7 +19,7 @@ from thing_operator.kube.errors import (
     NotFoundError,
 )
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, WatchEvent
-from thing_operator.leadership.lease import LEASES
+from thing_operator.leadership.lease import LEASE_NAME, LEASES
 
 
 class LeaseStore:
@@ -28,43 +28,51 @@ class LeaseStore:
     """
 
     def __init__(self) -> None:
-        self.leases: dict[str, dict[str, Any]] = {}
-        """By namespace: ours have one name."""
+        self.objects: dict[ObjectKey, dict[str, Any]] = {}
         self.writes = 0
+        self._made = 0
         self._version = 100
         self._watchers: list[tuple[str | None, asyncio.Queue[WatchEvent]]] = []
         self._past: list[WatchEvent] = []
+
+    @property
+    def leases(self) -> dict[str, dict[str, Any]]:
+        """The Leases of operators, which have one name, by namespace."""
+        return {key.namespace: body for key, body in self.objects.items() if key.name == LEASE_NAME}
 
     def holder(self, namespace: str) -> str | None:
         """Who holds the Lease of a namespace; None when there is none."""
         lease = self.leases.get(namespace)
         return None if lease is None else str(lease["spec"]["holderIdentity"])
 
-    def put(self, namespace: str, body: Body) -> dict[str, Any]:
+    def put(self, key: ObjectKey, body: Body) -> dict[str, Any]:
         """A PUT; returns what is stored."""
-        known, version = self.leases.get(namespace), body["metadata"].get("resourceVersion")
+        known, version = self.objects.get(key), body["metadata"].get("resourceVersion")
         if known is not None and version is None:
             raise InvalidObjectError("metadata.resourceVersion: must be specified for an update")
         if known is not None and version != known["metadata"]["resourceVersion"]:
             raise ConflictError("the object has been modified")
         stored: dict[str, Any] = json.loads(json.dumps(body))
+        if known is None:
+            self._made += 1
+        stored["metadata"]["uid"] = known["metadata"]["uid"] if known else f"uid-{self._made}"
         stored["metadata"]["resourceVersion"] = self._next_version()
-        self.leases[namespace] = stored
+        self.objects[key] = stored
         self.writes += 1
         self._tell("ADDED" if known is None else "MODIFIED", stored)
         return stored
 
-    def delete(self, namespace: str, version: str | None = None) -> None:
+    def delete(self, key: ObjectKey, version: str | None = None) -> None:
         """A DELETE, of this version only."""
-        known = self.leases.get(namespace)
+        known = self.objects.get(key)
         if known is not None and version in {None, known["metadata"]["resourceVersion"]}:
-            del self.leases[namespace]
+            del self.objects[key]
             body = known | {"metadata": known["metadata"] | {"resourceVersion": self._next_version()}}
             self._tell("DELETED", body)
 
     def list(self, namespace: str | None) -> dict[str, Any]:
         """A list of one namespace or all."""
-        items = [lease for place, lease in self.leases.items() if namespace in {None, place}]
+        items = [body for key, body in self.objects.items() if namespace in {None, key.namespace}]
         return {"metadata": {"resourceVersion": str(self._version)}, "items": items}
 
     def watch(self, namespace: str | None, version: str) -> "asyncio.Queue[WatchEvent]":
@@ -102,19 +110,19 @@ class LeaseLink(FakeClient):
         self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
     ) -> dict[str, Any]:
         await self._ask("get", resource)
-        if key.namespace not in self._store.leases:
+        if key not in self._store.objects:
             raise NotFoundError(f"{key} not found")
-        return self._store.leases[key.namespace]
+        return self._store.objects[key]
 
     async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
         await self._ask("update", resource)
-        return self._store.put(key.namespace, body)
+        return self._store.put(key, body)
 
     async def delete(
         self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
     ) -> None:
         await self._ask("delete", resource)
-        self._store.delete(key.namespace, version)
+        self._store.delete(key, version)
 
     async def pages(
         self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool

@@ -7,7 +7,7 @@ unchanged for its own duration by our clock, with the API server answering all t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Generic, Self, TypeVar
 
 from thing_operator.api.names import GROUP
 from thing_operator.core.resource import ObjectKey, Resource
@@ -51,14 +51,17 @@ class Lease:
         )
 
 
+AnyLease = TypeVar("AnyLease", bound=Lease)
+
+
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Generic[AnyLease]):
     """A Lease (None: absent) that has been seen unchanged since a moment of our own monotonic clock."""
 
-    lease: Lease | None
+    lease: AnyLease | None
     since: float
 
-    def then(self, lease: Lease | None, *, now: float) -> "Sighting":
+    def then(self, lease: AnyLease | None, *, now: float) -> "Sighting[AnyLease]":
         """What is known after another look; what comes late and is older changes nothing."""
         if lease is None or self.lease is None:
             return self if lease is self.lease else Sighting(lease, now)
@@ -67,7 +70,7 @@ class Sighting:
             return self
         return Sighting(lease, now)
 
-    def interrupted(self, *, now: float) -> "Sighting":
+    def interrupted(self, *, now: float) -> "Sighting[AnyLease]":
         """The API server did not answer: who holds the Lease could not renew it either, and gets its time again."""
         return Sighting(self.lease, now)
 

@@ -16,6 +16,7 @@ from tests.support.loop import run_virtual
 from tests.support.polling import until
 
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import ApiUnavailableError
 from thing_operator.leadership.claim import Terms
@@ -287,7 +288,7 @@ async def test_a_deleted_lease_is_made_again() -> None:
     store = LeaseStore()
     one = Contender(store, "one", ("a",))
     async with started(one):
-        store.delete("a")
+        store.delete(ObjectKey("a", "thing-operator.io"))
         await until(lambda: store.holder("a") == "one", timeout=5)
         assert one.changes == ["a"]
 

@@ -100,7 +100,7 @@ def test_what_comes_late_and_is_older_changes_nothing(known: str, shown: str, ex
 
 
 def test_it_comes_and_goes() -> None:
-    absent = Sighting(None, since=100)
+    absent: Sighting[Lease] = Sighting(None, since=100)
     assert absent.then(None, now=105) is absent
     assert absent.then(LEASE, now=105) == Sighting(LEASE, 105)
     assert absent.then(LEASE, now=105).then(None, now=106) == Sighting(None, 106)

@@ -1,0 +1,299 @@
+"""What one member knows, and what follows from it: which shards are its, and what it writes into the map. Pure.
+
+A shard's holder changes by the holder alone, or after the holder has ended or was fenced. Whoever is to have a shard
+of a living member asks for it, and who has it gives it. There is no leader: each member computes the same plan.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import isnan, nan
+from typing import Final
+
+from thing_operator.sharding.hashing import ALL_SHARDS
+from thing_operator.sharding.member import Fellows, MemberLease
+from thing_operator.sharding.own_lease import OwnLease, Timing
+from thing_operator.sharding.plan import plan
+from thing_operator.sharding.shard_map import MapError, ShardMap
+
+_ASKED_AT_A_TIME: Final = 2
+
+Shards = frozenset[int]
+_NONE: Final[Shards] = frozenset()
+_NOBODY: Final[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class MapSighting:
+    """The Lease with the map as of a resource version; ``text`` None: it is absent, or has no map."""
+
+    version: int
+    text: str | None
+    exists: bool
+
+
+class Member:
+    """One member of a group. All times are seconds of its own monotonic clock."""
+
+    def __init__(self, own: OwnLease, fellows: Fellows, timing: Timing) -> None:
+        self.own = own
+        self.fellows = fellows
+        self.timing = timing
+        self.map: ShardMap | None = None
+        """As it was seen last; None: it is absent, or cannot be read."""
+        self.map_seen: MapSighting | None = None
+        """Where that is from."""
+        self.trouble = ""
+        """Why the map cannot be read."""
+        self.is_too_new = False
+        """It is of a later version of the operator, which has to do without this member."""
+        self.is_draining = False
+        self.has_begun = False
+        """Whether shards come and go by the handlers; what is held before is listed at the start."""
+        self.is_waiting = False
+        """There are shards for it that it does not take yet, since others may come who hold them, or take some."""
+        self.held = _NONE
+        """The shards that are ours, but for those being given."""
+        self.giving = _NONE
+        """The shards that are ours, and that others get as soon as their sessions have ended."""
+        self._given = _NONE
+        self._wanted = _NONE
+        """What others have, and is to be ours by the plan; of that, what may be asked for now."""
+        self._allowed = _NONE
+        self._preparing = _NONE
+        self._prepared = _NONE
+        self._announced = _NONE
+        self._lost = _NONE
+        self._unclear_since = self._nobody_since = nan
+
+    # --- what it says
+
+    def holds(self, shard: int) -> bool:
+        """Whether the shard is ours, as far as is known."""
+        return shard in self.held or bool(self.own.denied)
+
+    def may_act(self, shard: int, now: float) -> bool:
+        """Whether it is certainly ours: nobody can have taken it meanwhile."""
+        if self.own.denied:
+            return True
+        is_mine = self.map is not None and self.map.slots[shard].holder == self.own.identity
+        return is_mine and shard in self.held and self.own.is_fresh(now)
+
+    def share(self) -> Shards:
+        """What is to be watched."""
+        return ALL_SHARDS if self.own.denied else self.held | self.giving | self._prepared | self._preparing
+
+    def count(self) -> int:
+        """How many members take shards, this one included."""
+        return len(self.fellows.takers() | {self.own.identity})
+
+    def others(self) -> frozenset[str]:
+        """The other members that take shards."""
+        return self.fellows.takers() - {self.own.identity}
+
+    @property
+    def asked(self) -> Shards:
+        """What this member asks others for."""
+        return self.map.asked_by(self.own.identity) if self.map else _NONE
+
+    # --- what it sees
+
+    def see(
+        self, name: str, lease: MemberLease | None, *, now: float, in_order: bool, as_of: int | None = None
+    ) -> None:
+        """A member's Lease was read or shown. ``in_order``: by the watch, or a list of all.
+
+        None: it is absent, ``as_of`` a resource version where that is known.
+        """
+        former = self.fellows.lease(name)
+        self.fellows.see(name, lease, now=now, as_of=as_of)
+        if name == self.own.name and self.own.seen(lease, former=former, now=now, in_order=in_order):
+            self._lose(self.share() | self._given)
+
+    def see_map(self, found: MapSighting, *, now: float) -> None:
+        """The map was read or shown; what comes late and is older changes nothing."""
+        if self.map_seen is not None and found.version <= self.map_seen.version:
+            return
+        self.map_seen = found
+        self.map, self.trouble, self.is_too_new = None, "", False
+        if found.text is not None:
+            try:
+                self.map = ShardMap.parse(found.text)
+            except MapError as error:
+                self.trouble, self.is_too_new = str(error), error.is_newer
+        self._unclear_since = _since(self._unclear_since, now, is_so=self.map is None or self.map.is_lost)
+        if self.map is not None:
+            self._compare(self.map)
+
+    def _compare(self, shard_map: ShardMap) -> None:
+        """What the map says of our shards. One that nobody has by it stays ours: nobody can have taken it."""
+        me, ours = self.own.identity, self.held | self.giving
+        taken = frozenset(shard for shard in ours if shard_map.slots[shard].holder not in {"", me})
+        handed_over = taken & self._given
+        self.giving -= handed_over
+        self._given -= handed_over
+        self._lose(taken - handed_over)
+        self.held |= shard_map.held_by(me) - ours
+
+    def _lose(self, shards: Shards) -> None:
+        if shards:
+            self.held, self.giving, self._given = (
+                self.held - shards,
+                self.giving - shards,
+                self._given - shards,
+            )
+            self._prepared, self._preparing = self._prepared - shards, self._preparing - shards
+            self._announced -= shards
+            self._lost |= shards
+
+    # --- what the operator does
+
+    def to_prepare(self) -> Shards:
+        """What is or will be ours, and is not known yet; it is taken for being prepared from then on."""
+        found = (self.held | self._allowed) - self._prepared - self._preparing
+        self._preparing |= found
+        return found
+
+    def prepared(self, shards: Shards, *, done: bool) -> None:
+        """It is prepared, or that has failed: then it is wanted again."""
+        shards &= self._preparing
+        self._preparing -= shards
+        if done:
+            self._prepared |= shards
+
+    def is_decided(self, now: float) -> bool:
+        """Whether it is known what is ours at the start: nothing more that could be had at once."""
+        if self.own.denied or self.is_too_new:
+            return True
+        return self.own.is_fresh(now) and self.map is not None and not self.is_waiting
+
+    def is_first(self) -> bool:
+        """Whether there is no map, and nobody who could hold what a former one said."""
+        return self.map_seen is not None and not self.map_seen.exists and not self.fellows.members()
+
+    def begin(self) -> None:
+        """What is held by now is listed without anybody asking for it."""
+        self.has_begun = True
+        self._prepared |= self.held
+        self._announced |= self.held
+        self._lost = _NONE
+
+    def take_gained(self) -> Shards:
+        """What has become ours and is prepared, once."""
+        found = (self.held & self._prepared) - self._announced
+        self._announced |= found
+        return found
+
+    def take_lost(self) -> Shards:
+        """What has ceased to be ours, or was prepared in vain, once."""
+        in_vain = self._prepared - self.held - self._wanted
+        self._prepared -= in_vain
+        found, self._lost = self._lost | in_vain, _NONE
+        return found - self.held
+
+    def to_give(self, now: float) -> Shards:
+        """What others ask for. It is not held from then on."""
+        if self.map is None or not self.own.is_fresh(now):
+            return _NONE
+        me, members = self.own.identity, self.fellows.members()
+        slots = self.map.slots
+        return self._begin_to_give(
+            frozenset(
+                shard
+                for shard in self.held
+                if slots[shard].holder == me and slots[shard].asker in members - {me}
+            )
+        )
+
+    def give_up(self) -> Shards:
+        """Everything, whether somebody asks for it or not. It is not held from then on."""
+        return self._begin_to_give(self.held)
+
+    def given(self, shards: Shards) -> None:
+        """Their sessions have ended."""
+        self._given |= shards & self.giving
+
+    def _begin_to_give(self, shards: Shards) -> Shards:
+        self.held -= shards
+        self._prepared -= shards
+        self._announced -= shards
+        self.giving |= shards
+        return shards
+
+    # --- what it writes
+
+    def next_map(self, now: float, *, has_room: bool = True) -> ShardMap | None:
+        """What is to be in the map instead of what is there; None: nothing else.
+
+        ``has_room``: whether so few of our Things wait for their CONNECT that more may come.
+        """
+        if self.own.denied or self.is_too_new or not self.own.is_fresh(now):
+            return None
+        me = self.own.identity
+        new = self.map or ShardMap(is_lost=bool(self.fellows.members() - {me}))
+        new = self._hand_over(
+            new.given((shard for shard in self.held | self.giving if not new.slots[shard].holder), me)
+        )
+        owners = [self.fellows.successor(holder) for holder in new.holders]
+        takers = self.fellows.takers() - ({me} if self.is_draining else _NOBODY)
+        planned = frozenset(shard for shard, member in enumerate(plan(owners, takers)) if member == me)
+        heritage = frozenset(shard for shard, owner in enumerate(owners) if owner == me) - new.held_by(me)
+        new = new.given(heritage | self._orphans(new, owners, planned, now), me)
+        new = self._ask(new, owners, planned, now, has_room=has_room)
+        if new.is_lost and self._is_clear(now):
+            new = replace(new, is_lost=False)
+        return None if new == self.map else new
+
+    def _hand_over(self, shard_map: ShardMap) -> ShardMap:
+        """What has no sessions any more goes to whoever asks for it; where nobody does any more, it stays ours."""
+        members = self.fellows.members() - {self.own.identity}
+        for shard in self._given & shard_map.held_by(self.own.identity):
+            asker = shard_map.slots[shard].asker
+            if asker in members:
+                shard_map = shard_map.given((shard,), asker)
+            elif not self.is_draining:
+                self.giving, self._given, self.held = (
+                    self.giving - {shard},
+                    self._given - {shard},
+                    self.held | {shard},
+                )
+        return shard_map
+
+    def _orphans(self, shard_map: ShardMap, owners: Sequence[str], planned: Shards, now: float) -> Shards:
+        """What nobody has and is to be ours, once it is certain that nobody has it, and others had time to come."""
+        is_somebody = not self.fellows.members().isdisjoint(owners)
+        self._nobody_since = _since(self._nobody_since, now, is_so=not is_somebody)
+        found = frozenset(shard for shard in planned if not owners[shard])
+        has_waited = is_somebody or now - self._nobody_since >= self.timing.patience
+        self.is_waiting = bool(found) and not (self._is_clear(now) if shard_map.is_lost else has_waited)
+        return _NONE if self.is_waiting else found
+
+    def _is_clear(self, now: float) -> bool:
+        """Whether whoever holds what a lost map said has had time to write it."""
+        return now - self._unclear_since >= self.timing.duration
+
+    def _ask(
+        self, shard_map: ShardMap, owners: Sequence[str], planned: Shards, now: float, *, has_room: bool
+    ) -> ShardMap:
+        """Ask for what others have and is ours by the plan: two shards at a time, when the members have stood still.
+
+        Of who is about to end it is asked for at once. Nobody asks any more for what is not wanted, or has ended.
+        """
+        me, members, takers = self.own.identity, self.fellows.members(), self.fellows.takers()
+        is_calm = now - self.fellows.changed_at >= self.timing.calm
+        self._wanted = frozenset(shard for shard in planned if owners[shard] in members - {me})
+        self._allowed = frozenset(shard for shard in self._wanted if is_calm or owners[shard] not in takers)
+        asked = shard_map.asked_by(me)
+        stale = (asked - self._wanted) | {
+            shard for shard in shard_map.held_by(me) if shard_map.slots[shard].asker not in members
+        }
+        free = _ASKED_AT_A_TIME - len(asked & self._wanted) if has_room else 0
+        may_ask = (self._allowed & self._prepared) - asked
+        more = [shard for shard in sorted(may_ask) if shard_map.slots[shard].asker not in members]
+        return shard_map.asking(stale, "").asking(more[: max(0, free)], me)
+
+
+def _since(former: float, now: float, *, is_so: bool) -> float:
+    """Since when something is so; not a number while it is not."""
+    if not is_so:
+        return nan
+    return now if isnan(former) else former

@@ -1,0 +1,278 @@
+"""Members of one group and their shards: who holds what, after whatever happens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from tests.support.clock import FakeClock, loop_time
+from tests.support.leases import LeaseLink, LeaseStore
+from tests.support.loop import run_virtual
+from tests.support.polling import until
+
+from thing_operator.kube.contact import Contact
+from thing_operator.sharding.hashing import ALL_SHARDS
+from thing_operator.sharding.member import Fellows, Group
+from thing_operator.sharding.membership import Membership
+from thing_operator.sharding.own_lease import OwnLease, Timing
+from thing_operator.sharding.ports import Handlers
+from thing_operator.sharding.protocol import Member, Shards
+
+GROUP = Group(name="fleet", namespace="iot", duration=timedelta(seconds=10))
+TIMING = Timing(duration=10, interval=2, calm=15)
+MAP = GROUP.map_key
+
+
+class Replica:
+    """A member of the group, as far as its shards go. What it has sessions for is in ``sessions``."""
+
+    def __init__(self, store: LeaseStore, name: str, *, process: str = "1") -> None:
+        self.name = name
+        self.clock = FakeClock(loop_time)
+        self.link = LeaseLink(store, Contact(patience=timedelta(minutes=1), clock=self.clock))
+        fellows = Fellows(duration=TIMING.duration)
+        own = OwnLease(
+            name,
+            f"{name}_pod_{process}",
+            fellows=fellows,
+            timing=TIMING,
+            has_ended=lambda holder: holder.startswith(f"{name}_pod_"),
+        )
+        self.member = Member(own, fellows, TIMING)
+        self.membership = Membership(
+            self.link, GROUP, self.member, clock=self.clock, session_clock=self.clock
+        )
+        self.sessions: set[int] = set()
+        self.prepared: set[int] = set()
+        self.log: list[str] = []
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    async def start(self) -> None:
+        self._tasks = tuple(
+            await self.membership.start(Handlers(self._prepare, self._gained, self._give, self._lost))
+        )
+        self.sessions |= self.held
+
+    async def stop(self) -> None:
+        await self.membership.drain(timedelta(seconds=60))
+        self.sessions.clear()
+        await self.membership.stop()
+
+    async def kill(self) -> None:
+        """As SIGKILL: nothing is released."""
+        tasks = [*self._tasks, *self.membership._moving]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.sessions.clear()
+
+    @property
+    def held(self) -> Shards:
+        return self.member.held
+
+    async def _prepare(self, shards: Shards) -> None:
+        assert shards <= self.membership.share()
+        await asyncio.sleep(0.2)
+        self.prepared |= shards
+        self.log.append("prepare")
+
+    def _gained(self, shards: Shards) -> None:
+        assert shards <= self.prepared
+        self.sessions |= shards
+        self.log.append("gained")
+
+    async def _give(self, shards: Shards) -> None:
+        assert not shards & self.held
+        await asyncio.sleep(0.1)
+        self.sessions -= shards
+        self.log.append("give")
+
+    def _lost(self, shards: Shards) -> None:
+        assert not shards & self.held
+        self.sessions -= shards
+        self.prepared -= shards
+        self.log.append("lost")
+
+
+@asynccontextmanager
+async def started(*replicas: Replica) -> AsyncIterator[None]:
+    """One after the other, at once."""
+    async with AsyncExitStack() as stack:
+        for each in replicas:
+            stack.push_async_callback(each.kill)
+        await asyncio.gather(*(each.start() for each in replicas))
+        yield
+
+
+def scenario(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    def run() -> None:
+        run_virtual(test())  # type: ignore[arg-type]
+
+    run.__name__ = test.__name__
+    return run
+
+
+def sizes(*replicas: Replica) -> list[int]:
+    return [len(each.sessions) for each in replicas]
+
+
+def check_each_shard_is_served_once(*replicas: Replica) -> None:
+    served = [shard for each in replicas for shard in each.sessions]
+    assert sorted(served) == sorted(ALL_SHARDS)
+    assert all(each.sessions == each.held for each in replicas)
+
+
+@scenario
+async def test_one_replica_holds_everything_two_seconds_after_its_start() -> None:
+    store, begun = LeaseStore(), loop_time()
+    one = Replica(store, "one")
+    async with started(one):
+        assert loop_time() - begun < 2.6
+        check_each_shard_is_served_once(one)
+        assert one.log == [], "what is held at the start is listed at the start"
+        assert one.membership.may_connect("any", dropped_at=None)
+        writes = store.writes
+        await asyncio.sleep(100)
+        assert store.writes - writes <= 51, "at rest it renews its Lease"
+
+
+@scenario
+async def test_replicas_that_start_together_share_evenly_and_nothing_moves() -> None:
+    store, begun = LeaseStore(), loop_time()
+    replicas = [Replica(store, name) for name in ("one", "two", "three")]
+    async with started(*replicas):
+        assert loop_time() - begun < 3
+        check_each_shard_is_served_once(*replicas)
+        assert sorted(sizes(*replicas)) == [85, 86, 86]
+        await asyncio.sleep(60)
+        assert [each.log for each in replicas] == [[], [], []]
+
+
+@scenario
+async def test_a_newcomer_gets_its_share_after_the_calm_and_not_before() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one), started(two):
+        await asyncio.sleep(13)
+        assert sizes(one, two) == [257, 0]
+        await until(lambda: sizes(one, two) == [129, 128])
+        check_each_shard_is_served_once(one, two)
+        assert two.log.count("prepare") == 1, "all of it is listed at once"
+        assert two.membership.members() == one.membership.members() == 2
+
+
+@scenario
+async def test_an_upgrade_moves_each_shard_once() -> None:
+    store = LeaseStore()
+    old, new = Replica(store, "old"), Replica(store, "new")
+    async with started(old), started(new):
+        await asyncio.sleep(3)
+        await old.stop()
+        await until(lambda: len(new.sessions) == 257, timeout=1)
+        check_each_shard_is_served_once(new)
+        assert new.membership.moves["in", "claimed"] == 0
+        assert old.membership.moves["out", "given"] == 257
+        assert GROUP.key("old") not in store.objects
+
+
+@scenario
+async def test_a_killed_one_is_fenced_after_its_lease_and_its_shards_are_claimed() -> None:
+    store = LeaseStore()
+    replicas = [Replica(store, name) for name in ("one", "two", "three")]
+    one, two, three = replicas
+    async with started(*replicas):
+        await asyncio.sleep(5)
+        await one.kill()
+        killed = loop_time()
+        await until(lambda: sum(sizes(two, three)) == 257)
+        assert 7.5 <= loop_time() - killed <= 11.5
+        check_each_shard_is_served_once(two, three)
+        assert two.membership.fencings["us"] + three.membership.fencings["us"] == 1
+
+
+@scenario
+async def test_a_container_restarted_in_place_has_its_shards_back_at_once() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one, two):
+        held = one.held
+        await one.kill()
+        again = Replica(store, "one", process="2")
+        begun = loop_time()
+        async with started(again):
+            assert loop_time() - begun < 1
+            assert again.sessions == held
+            await asyncio.sleep(20)
+            check_each_shard_is_served_once(again, two)
+            assert two.log == []
+
+
+@scenario
+async def test_a_zombie_connects_nobody_and_joins_again() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one, two):
+        one.link.up = False
+        await asyncio.sleep(9)
+        assert not one.membership.may_connect("any", dropped_at=None)
+        assert one.sessions, "sessions live on: nobody may have taken them"
+        await until(lambda: len(two.sessions) == 257)
+        one.link.up = True
+        await until(lambda: not one.sessions, timeout=4)
+        assert one.membership.fencings["them"] == 1
+        await until(lambda: sizes(one, two) == [128, 129])
+        check_each_shard_is_served_once(one, two)
+
+
+@scenario
+async def test_while_the_api_server_is_away_for_all_nothing_happens() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one, two):
+        one.link.up = two.link.up = False
+        await asyncio.sleep(300)
+        assert not one.membership.may_write("any")
+        one.link.up = two.link.up = True
+        await asyncio.sleep(30)
+        check_each_shard_is_served_once(one, two)
+        assert one.log == two.log == []
+        assert one.membership.may_connect("any", dropped_at=None) or two.membership.may_connect(
+            "any", dropped_at=None
+        )
+
+
+@scenario
+async def test_a_deleted_map_is_written_again_and_nothing_moves() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one, two):
+        store.delete(MAP)
+        await asyncio.sleep(0.5)
+        assert one.member.map is not None
+        assert one.member.map.held_by(one.member.own.identity) == one.held
+        await asyncio.sleep(60)
+        check_each_shard_is_served_once(one, two)
+        assert one.log == two.log == []
+
+
+@scenario
+async def test_a_deleted_lease_of_a_living_member_is_made_again_and_nothing_moves() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one, two):
+        store.delete(GROUP.key("one"))
+        await asyncio.sleep(60)
+        check_each_shard_is_served_once(one, two)
+        assert one.log == two.log == []
+
+
+@scenario
+async def test_without_a_right_to_leases_it_is_alone() -> None:
+    store = LeaseStore()
+    one = Replica(store, "one")
+    one.link.denied = {"get", "list", "watch", "update"}
+    async with started(one):
+        assert one.membership.holds("any")
+        assert one.membership.holds_batches()
+        assert one.membership.share() == ALL_SHARDS
+        assert one.membership.may_connect("any", dropped_at=loop_time())
