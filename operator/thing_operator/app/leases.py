@@ -12,19 +12,30 @@ from thing_operator.leadership.claim import Terms
 from thing_operator.leadership.identity import own_identity, process_runs
 from thing_operator.leadership.leadership import Callbacks, Leadership
 from thing_operator.observability.checks import Check, CheckResult
+from thing_operator.sharding.membership import Membership
 
 
 def make_leadership(
-    client: ApiClient, *, settings: Settings, contact: Contact, clock: Clock, take_over: bool
+    client: ApiClient,
+    *,
+    settings: Settings,
+    membership: Membership | None = None,
+    contact: Contact,
+    clock: Clock,
+    take_over: bool,
 ) -> Leadership:
-    """Starts nothing. ``clock`` goes on while the machine sleeps; ``take_over``: from whoever has the Leases now."""
+    """Starts nothing. ``clock`` goes on while the machine sleeps; ``take_over``: from whoever has the Leases now.
+
+    The replicas of a group are one operator.
+    """
     me = own_identity(settings.lease.identity)
     return Leadership(
         client,
         namespaces=settings.namespaces,
         home=settings.lease.namespace,
         terms=Terms(
-            me=str(me),
+            me=str(me) if membership is None else membership.group.text,
+            rank=None if membership is None else membership.rank,
             duration=settings.lease.duration,
             has_ended=lambda holder: me.outlives(holder, runs=process_runs),
         ),

@@ -12,8 +12,8 @@ from typing import Self
 
 from thing_operator.app.controllers import Controllers
 from thing_operator.app.leases import callbacks_of
+from thing_operator.app.replica import Replica
 from thing_operator.app.supervisor import Supervisor
-from thing_operator.app.watched_shards import WatchedShards
 from thing_operator.app.watches import Watches
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
@@ -23,7 +23,6 @@ from thing_operator.kube.ports import ApiClient
 from thing_operator.leadership.leadership import Leadership
 from thing_operator.observability.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
-from thing_operator.sharding.ports import Alone, Holdings
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +34,8 @@ _STOP_TIMEOUT = timedelta(seconds=8)
 class Operator:
     """Owns every part of the running operator; an async context manager.
 
-    ``holdings``: which objects this replica runs, all of them without. ``on_kopf_start`` is called each time that kopf
-    has begun, and has taken the process' signals over.
+    ``replica``: which of several that share the objects this process is. ``on_kopf_start`` is called each time that
+    kopf has begun, and has taken the process' signals over.
     """
 
     def __init__(
@@ -46,13 +45,13 @@ class Operator:
         settings: Settings,
         metrics: Metrics,
         leadership: Leadership,
-        holdings: Holdings | None = None,
+        replica: Replica | None = None,
         clock: Clock | None = None,
         on_kopf_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
-        self.shards = WatchedShards(holdings or Alone())
+        self.replica = replica or Replica()
         self.budget = MemoryBudget(settings.memory_budget)
         self.hub = Hub(
             session=settings.session,
@@ -80,7 +79,7 @@ class Operator:
             clock=self._clock,
             on_kopf_start=on_kopf_start,
         )
-        self.shards.follow(self.watches.of_things)
+        self.replica.watched.follow(self.watches.of_things)
         self.supervisor = Supervisor()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -104,9 +103,10 @@ class Operator:
             controllers.intents.start,
         ):
             self.supervisor.watch_task(await start())
-        # Before the lists: what is ours by then nobody else writes after them.
-        if not await self.supervisor.unless_ended(self._start_leadership()):
-            return
+        # Before the lists: what is ours by then nobody else writes after them, and its share alone is listed.
+        for begin in (self._start_replica, self._start_leadership):
+            if not await self.supervisor.unless_ended(begin()):
+                return
         for task in self.watches.start():
             self._tasks.append(task)
             self.supervisor.watch_task(task)
@@ -142,6 +142,10 @@ class Operator:
     def _secrets_seen(self, namespace: str) -> str | None:
         return self.watches.secrets_seen(namespace)
 
+    async def _start_replica(self) -> None:
+        for task in await self.replica.start(self.controllers):
+            self.supervisor.watch_task(task)
+
     async def _start_leadership(self) -> None:
         for task in await self.leadership.start(callbacks_of(self.controllers, self.leadership)):
             self.supervisor.watch_task(task)
@@ -150,7 +154,11 @@ class Operator:
         await self.stop()
 
     async def stop(self) -> None:
-        """End every part in the order in which they feed each other; pending status is flushed. Idempotent."""
+        """Have the other replicas take what is ours, then end every part in the order in which they feed each other;
+        pending status is flushed. Idempotent.
+        """
+        if self.supervisor.check().ok:
+            await self.replica.drain(self._settings.sharding.drain_timeout)
         end = self._clock.monotonic() + _STOP_TIMEOUT.total_seconds()
         self.supervisor.stop_watching()
         tasks, self._tasks = self._tasks, []
@@ -168,7 +176,8 @@ class Operator:
         left = timedelta(seconds=max(1.0, end - self._clock.monotonic()))
         await self.hub.close(timeout=left)
         # Last, so that who waits for our Leases meets none of our sessions.
-        await self.leadership.stop()
+        await self.leadership.stop(release=self.replica.is_last)
+        await self.replica.stop()
 
     # --- what metrics ask
 
@@ -187,6 +196,7 @@ class Operator:
             duplicates=registry.claims.duplicates(),
             certificate_ends=tuple(end.timestamp() for end in registry.certificate_ends()),
             leases=self.leadership.counts(),
+            shards=self.replica.figures(),
             memory_budget=self.budget.total,
             memory_held=self.budget.used,
             api_silence=self.leadership.contact.silence.total_seconds(),

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from thing_operator.app.announcement import NO_BROKER, found_line, where_lines
 from thing_operator.app.leases import lease_checks, make_leadership
+from thing_operator.app.membership import make_membership
 from thing_operator.app.operator import Operator
 from thing_operator.app.probes import log_check, ready_checks, startup_checks
+from thing_operator.app.replica import Replica
 from thing_operator.config import Settings
 from thing_operator.core import descriptors
 from thing_operator.core.clock import BootClock, SystemClock
@@ -51,13 +53,20 @@ async def run_operator(
             kubeconfig=kubeconfig, kube_context=kube_context, clock=clock, contact=contact
         )
         try:
+            membership = make_membership(client, settings=settings, clock=clock)
             operator = Operator(
                 client=client,
                 settings=settings,
                 metrics=telemetry.metrics,
                 leadership=make_leadership(
-                    client, settings=settings, contact=contact, clock=awake, take_over=take_over
+                    client,
+                    settings=settings,
+                    membership=membership,
+                    contact=contact,
+                    clock=awake,
+                    take_over=take_over,
                 ),
+                replica=Replica(membership),
                 clock=clock,
                 # kopf takes the signals over each time that it begins.
                 on_kopf_start=lambda: on_signals(operator.supervisor.ended.set),
@@ -108,7 +117,8 @@ def _observe(operator: Operator, telemetry: TelemetryServer) -> None:
             progress=watches.progress, tasks=operator.supervisor.check, kopf=watches.kopf.check
         )
         | lease_checks(operator.leadership)
-        | {"intentLog": log_check(operator.controllers.intents)},
+        | {"intentLog": log_check(operator.controllers.intents)}
+        | operator.replica.checks(),
     )
 
 

@@ -25,6 +25,9 @@ _LONGEST_INTERVAL: Final = timedelta(seconds=30)
 _DENIED_PAUSE: Final = timedelta(seconds=10)
 _ON_TIME: Final = 0.9
 """Of an interval: a timer that fires a little early must not cost a whole one."""
+_RANK_STEP: Final = 0.5
+_LAST_RANK: Final = 3
+"""Of an interval: so much later each replica renews than the one before it, which it then need not do."""
 
 
 class ClaimKind(Enum):
@@ -40,11 +43,15 @@ class ClaimKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What all claims of an operator have in common. ``has_ended``: whether a holder is known to have ended."""
+    """What all claims of an operator have in common. ``has_ended``: whether a holder is known to have ended.
+
+    ``rank``: of an operator that is several replicas, which of them this is: it writes where those before it do not.
+    """
 
     me: str
     duration: timedelta
     has_ended: Callable[[str], bool]
+    rank: Callable[[], int] | None = None
 
     @property
     def tick(self) -> timedelta:
@@ -54,6 +61,11 @@ class Terms:
     def interval(self, leases: int) -> timedelta:
         """How often each of so many is renewed: many together cost no more writes than one."""
         return max(self.tick, min(self.tick * leases, _LONGEST_INTERVAL))
+
+    @property
+    def patience(self) -> float:
+        """So many intervals after a renewal, its own or another replica's, it renews a Lease."""
+        return _ON_TIME + (_RANK_STEP * min(self.rank(), _LAST_RANK) if self.rank else 0)
 
 
 class Claim:
@@ -71,8 +83,8 @@ class Claim:
         self.needs_list = True
         """Whether somebody else may have run since all was listed last."""
         self._terms = terms
-        self._sighting: Sighting | None = None
-        self._looked_at = self._renewed_at = -inf
+        self._sighting: Sighting[Lease] | None = None
+        self._looked_at = self._renewed_at = self._written_at = -inf
         self._free_from = 0.0
 
     # --- what is known
@@ -101,10 +113,12 @@ class Claim:
 
     def see(self, lease: Lease | None, *, now: float) -> None:
         """It was looked at, or the watch has shown it; None: it is absent."""
-        if self._sighting is None:
-            self._sighting = Sighting(lease, now)
-        else:
-            self._sighting = self._sighting.then(lease, now=now)
+        former = self._sighting
+        self._sighting = Sighting(lease, now) if former is None else former.then(lease, now=now)
+        if self._sighting is not former and self._terms.rank is not None and self.is_mine:
+            # By another replica, perhaps: what is shown may be late.
+            self._written_at = max(self._written_at, now)
+            self._renewed_at = max(self._renewed_at, now - self._terms.tick.total_seconds())
 
     def looked(self, lease: Lease | None, *, now: float) -> None:
         """The API server was asked and has answered."""
@@ -136,7 +150,7 @@ class Claim:
     def wants_write(self, now: float, *, interval: timedelta, defends: bool) -> bool:
         """Whether to make, renew or take it. ``defends``: we had its namespace, without a break, before who has it."""
         if self.is_mine:
-            return now - self._renewed_at >= interval.total_seconds() * _ON_TIME
+            return now - self._written_at >= interval.total_seconds() * self._terms.patience
         other = self.other(now)
         if other is not None:
             return self.take_over or self._defends(other, defends=defends)
@@ -158,7 +172,7 @@ class Claim:
         if not self.is_mine:
             self._free_from = now + self._grace(now).total_seconds()
             self.needs_list = True
-        self._renewed_at = asked_at
+        self._renewed_at = self._written_at = asked_at
         self.take_over, self.denied = False, ""
         self.see(lease, now=now)
 

@@ -142,13 +142,14 @@ class Leadership:
         while any(not claim.runs for claim in taken) and self._clock.monotonic() < end:  # noqa: ASYNC110 - bounded
             await asyncio.sleep(_GRACE_PAUSE)
 
-    async def stop(self) -> None:
-        """Keep no Lease any more, and release those that are held: who waits goes on at once."""
+    async def stop(self, *, release: bool = True) -> None:
+        """Keep no Lease any more, and ``release`` those that are held, unless another replica goes on."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._release(self.claims())
+        if release:
+            await self._release(self.claims())
 
     async def _release(self, claims: Iterable[Claim]) -> None:
         with suppress(ThingOperatorError, TimeoutError):

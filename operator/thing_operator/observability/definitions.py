@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
 PREFIX: Final = "thing_operator"
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -51,6 +51,16 @@ class Durations(Definition):
         return Histogram(
             self.name, self.text, self.labels, namespace=PREFIX, buckets=self.buckets, registry=registry
         )
+
+
+class Total(Definition):
+    """A counter that somebody else keeps: its value when somebody asks."""
+
+    __slots__ = ()
+
+    def family(self) -> CounterMetricFamily:
+        """A counter without values yet, for one scrape."""
+        return CounterMetricFamily(self.full_name, self.text, labels=self.labels)
 
 
 class Gauge(Definition):
@@ -153,6 +163,25 @@ LEASES: Final = Gauge(
     "Leases by state: held; waiting, since another operator has it; denied, so that it runs without.",
     ("state",),
 )
+SHARDS: Final = Gauge(
+    "shards",
+    "Shards of this replica: held; asked, of others that have them; giving, to others that ask for them.",
+    ("state",),
+)
+SHARDS_TOTAL: Final = Gauge("shards_total", "Shards there are: what all replicas hold together.")
+MEMBERS: Final = Gauge("members", "Replicas that take shards, as this one sees it.")
+LEASE_RENEWED: Final = Gauge(
+    "lease_renewed_seconds",
+    "Since this replica's Lease was renewed; over sharding.leaseDuration, others take over.",
+)
+FENCINGS: Final = Total(
+    "fencings", "Replicas fenced by this one (us); how often others fenced it (them).", ("by",)
+)
+MOVES: Final = Total(
+    "moves",
+    "Shards that came (in: asked for, or claimed after another one's end) and went (out: given, or lost).",
+    ("direction", "why"),
+)
 API_SILENCE: Final = Gauge(
     "api_server_silent_seconds",
     "Since the API server last answered; longer than specMaxAge, nothing is sent from specs and no drift is repaired.",
@@ -202,6 +231,12 @@ METRIC_LABELS: Final = {
         QUEUE_OLDEST,
         LOOP_LAG,
         LEASES,
+        SHARDS,
+        SHARDS_TOTAL,
+        MEMBERS,
+        LEASE_RENEWED,
+        FENCINGS,
+        MOVES,
         API_SILENCE,
         MEMORY_BUDGET,
         MEMORY_HELD,

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from thing_operator.core.memory_budget import Held
 from thing_operator.core.reasons import Reason
 from thing_operator.observability import definitions
-from thing_operator.observability.definitions import Gauge
+from thing_operator.observability.definitions import Gauge, Total
 from thing_operator.observability.observers import (
     LogObserver,
     SessionObserver,
@@ -31,6 +31,22 @@ from thing_operator.observability.observers import (
 
 _DAY: Final = 86400
 _WITHIN_DAYS: Final = (7, 30, 90)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardFigures:
+    """The shards of one replica at one moment."""
+
+    states: Mapping[str, int]
+    """How many are held, asked, giving."""
+    total: int
+    members: int
+    lease_age: float | None
+    """Seconds since its Lease was renewed; None when it never was."""
+    fencings: Mapping[str, int]
+    """By whom: us, them."""
+    moves: Mapping[tuple[str, str], int]
+    """By direction and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,8 @@ class Snapshot:
     uses_intent_log: bool = False
     leases: Mapping[str, int] = field(default_factory=dict)
     """By state."""
+    shards: ShardFigures | None = None
+    """None where no replicas share the Things."""
     api_silence: float = 0.0
     """Seconds since the API server last answered."""
     memory_budget: int = 0
@@ -201,6 +219,8 @@ class Metrics(SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchO
         yield _family(definitions.INTENTS, [((), snapshot.intents)])
         yield _family(definitions.INTENT_LOG_USED, [((), snapshot.uses_intent_log)])
         yield _family(definitions.LEASES, (((state,), count) for state, count in snapshot.leases.items()))
+        if snapshot.shards is not None:
+            yield from _shard_families(snapshot.shards)
         yield _family(definitions.API_SILENCE, [((), snapshot.api_silence)])
         yield _family(definitions.MEMORY_BUDGET, [((), snapshot.memory_budget)])
         yield _family(
@@ -213,8 +233,18 @@ class Metrics(SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchO
         yield _family(definitions.CERTIFICATES_ENDING, ending)
 
 
-def _family(definition: Gauge, values: Iterable[tuple[Sequence[str], float]]) -> Metric:
-    """A gauge with its values by labels."""
+def _shard_families(shards: ShardFigures) -> Iterator[Metric]:
+    yield _family(definitions.SHARDS, (((state,), count) for state, count in shards.states.items()))
+    yield _family(definitions.SHARDS_TOTAL, [((), shards.total)])
+    yield _family(definitions.MEMBERS, [((), shards.members)])
+    age = shards.lease_age
+    yield _family(definitions.LEASE_RENEWED, [] if age is None else [((), age)])
+    yield _family(definitions.FENCINGS, (((by,), count) for by, count in shards.fencings.items()))
+    yield _family(definitions.MOVES, shards.moves.items())
+
+
+def _family(definition: Gauge | Total, values: Iterable[tuple[Sequence[str], float]]) -> Metric:
+    """A gauge or counter with its values by labels."""
     family = definition.family()
     for labels, value in values:
         family.add_metric(labels, value)
