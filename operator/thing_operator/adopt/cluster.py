@@ -9,7 +9,7 @@ from typing import Any
 from thing_operator.adopt.model import Cluster, FoundThing
 from thing_operator.api import names
 from thing_operator.api.names import THINGS
-from thing_operator.core.errors import ToolError
+from thing_operator.core.errors import INSTALL_CRDS, ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import CredentialsError, check_keys
 from thing_operator.credentials.names import secret_name
@@ -31,8 +31,7 @@ async def read_cluster(client: ApiClient, namespace: str) -> Cluster:
         found = await client.list(THINGS, namespace=namespace)
     except NotFoundError:
         raise ToolError(
-            "the cluster does not know the kind Thing: install the CRDs first, or do without the cluster "
-            "(--no-cluster)",
+            f"the cluster does not know the kind Thing: {INSTALL_CRDS}, or do without the cluster (--no-cluster)",
             reason=ToolReason.CRDS_MISSING,
         ) from None
     return cluster_of(found)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from thing_operator.core.clock import Clock
+from thing_operator.core.errors import INSTALL_CRDS
 from thing_operator.intents.intent_log import IntentLog
 from thing_operator.observability.checks import Check, CheckResult, Checks
 from thing_operator.watching.stream_health import StreamHealth
@@ -69,9 +70,8 @@ class Progress:
         """Whether the cluster knows our kinds."""
         unknown = sorted({each.resource.plural for each in self._objects if each.is_unknown})
         if unknown:
-            return CheckResult(
-                ok=False, detail=f"the cluster does not know {' and '.join(unknown)}: install the CRDs"
-            )
+            detail = f"the cluster does not know {' and '.join(unknown)}: {INSTALL_CRDS}"
+            return CheckResult(ok=False, detail=detail)
         return CheckResult(ok=True, detail="served")
 
     def watches(self) -> Checks:

@@ -11,7 +11,7 @@ from typing import Final
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.app.announcement import NO_BROKER, where_lines
 from thing_operator.config import Settings, SettingsError, read_ca_file, read_proxy
-from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.errors import INSTALL_CRDS, ThingOperatorError
 from thing_operator.core.resource import Resource
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import ForbiddenError, LoginError, NotFoundError
@@ -113,8 +113,7 @@ async def _of_namespace(client: ApiClient, namespace: str | None, *, home: str) 
     where = f"namespace {namespace}" if namespace else "all namespaces"
     found = []
     if not await _knows_things(client, namespace):
-        remedy = "install the CRDs (thing-operator crds | kubectl apply --server-side -f -)"
-        found.append(StartFinding(Level.ERROR, f"{where}: the cluster does not know Things: {remedy}"))
+        found.append(StartFinding(Level.ERROR, f"{where}: the cluster does not know Things: {INSTALL_CRDS}"))
     for for_batches, level in ((False, Level.ERROR), (True, Level.WARNING)):
         rights = [right for right in RIGHTS if right.for_batches is for_batches]
         what = "what ThingBatches need" if for_batches else "what Things need"

@@ -12,7 +12,7 @@ from thing_operator.app.controllers import Controllers
 from thing_operator.app.probes import Progress
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
-from thing_operator.core.errors import ThingOperatorError, ToolError
+from thing_operator.core.errors import INSTALL_CRDS, ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.kube.ports import ApiClient
 from thing_operator.observability.observers import WatchObserver
@@ -95,8 +95,7 @@ class Watches:
         await wait_for_answers([*objects, *self._secrets.healths])
         if all(each.is_unknown for each in objects if each.resource == THINGS):
             raise ToolError(
-                "the cluster does not know Things: install the CRDs "
-                "(thing-operator crds | kubectl apply --server-side -f -)",
+                f"the cluster does not know Things: {INSTALL_CRDS}",
                 reason=ToolReason.CRDS_MISSING,
             )
 

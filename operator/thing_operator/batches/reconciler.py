@@ -11,9 +11,9 @@ from thing_operator.batches.import_zips import ImportZips
 from thing_operator.batches.importer import Importer
 from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.sources import SourceNotFoundError, Sources
-from thing_operator.batches.status import BatchReport
+from thing_operator.batches.status import BatchReport, broken_report
 from thing_operator.core.clock import Clock
-from thing_operator.core.errors import Retry, TransientError, UserError, broken_message
+from thing_operator.core.errors import Retry, TransientError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.informing.cache import ObjectCache
@@ -114,7 +114,8 @@ class BatchReconciler:
         """The reconciles of this ThingBatch go on failing unexpectedly: its status says so."""
         snapshot = self._cache.get(key)
         if snapshot is not None:
-            self._fail(snapshot, Reason.INTERNAL_ERROR, broken_message(error))
+            order = self._publisher.previous(snapshot).order
+            self._publisher.publish(snapshot, broken_report(error, order=order))
 
     def forget(self, key: ObjectKey) -> None:
         """The ThingBatch of this key is deleted, or is being deleted, or is another operator's from now on."""

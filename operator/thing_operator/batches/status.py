@@ -13,6 +13,7 @@ from thing_operator.api.thingbatch import (
     ThingBatchStatus,
     ThingResult,
 )
+from thing_operator.core.error_words import broken_message
 from thing_operator.core.printable import printable
 from thing_operator.core.reasons import Reason
 
@@ -48,6 +49,13 @@ class BatchReport:
         """Whether all is imported and nothing is waited for."""
         things = self.things or ()
         return self.reason is None and all(each.result == ThingResult.IMPORTED for each in things)
+
+
+def broken_report(error: Exception, *, order: OrderStatus | None) -> BatchReport:
+    """Of a ThingBatch whose reconciles fail by a fault of the operator's."""
+    return BatchReport(
+        reason=Reason.INTERNAL_ERROR, message=broken_message(error), stalled=False, order=order
+    )
 
 
 def build_status(

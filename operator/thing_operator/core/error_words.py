@@ -45,3 +45,11 @@ def _words_of_tls(error: ssl.SSLError) -> str:
 def class_in_words(error: BaseException) -> str:
     """The kind of an error only, where its text may quote what nobody should read: "client payload error"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", type(error).__name__).lower()
+
+
+def broken_message(error: Exception) -> str:
+    """What an object says whose reconciles fail by a fault of ours; the error's own text may quote anything."""
+    return (
+        f"the operator fails at this object unexpectedly ({class_in_words(error)}) and tries it again: its log has the "
+        "cause once; please report it"
+    )

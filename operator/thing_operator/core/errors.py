@@ -10,8 +10,12 @@ Packages derive their own errors from these (``credentials.CredentialsError``, `
 """
 
 from enum import StrEnum
+from typing import Final
 
 from thing_operator.core.reasons import Reason, ToolReason
+
+INSTALL_CRDS: Final = "install the CRDs (thing-operator crds | kubectl apply --server-side -f -)"
+"""The remedy, wherever it is said that the cluster does not know our kinds."""
 
 
 class Retry(StrEnum):
@@ -66,11 +70,3 @@ class ToolError(Exception):
         self.message = message
         if reason is not None:
             self.reason = reason
-
-
-def broken_message(error: Exception) -> str:
-    """What an object says whose reconciles fail by a fault of ours; the error's own text may quote anything."""
-    return (
-        f"the operator fails at this object unexpectedly ({type(error).__name__}) and tries it again: its log has the "
-        "cause once; please report it"
-    )

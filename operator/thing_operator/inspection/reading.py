@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from thing_operator.api.names import THINGS
-from thing_operator.core.errors import ToolError, UserError
+from thing_operator.core.errors import INSTALL_CRDS, ToolError, UserError
 from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.client import KubeClient
@@ -48,7 +48,7 @@ async def read_things(client: ApiClient, namespace: str | None) -> list[dict[str
         return await client.list(THINGS, namespace=namespace)
     except NotFoundError:
         raise ToolError(
-            "the cluster does not know the kind Thing: install the CRDs first (thing-operator crds)",
+            f"the cluster does not know the kind Thing: {INSTALL_CRDS}",
             reason=ToolReason.CRDS_MISSING,
         ) from None
     except ForbiddenError as error:

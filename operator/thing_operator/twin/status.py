@@ -14,7 +14,7 @@ from thing_operator.api.thing import (
     ShadowStatus,
     ThingStatus,
 )
-from thing_operator.core.errors import broken_message
+from thing_operator.core.error_words import broken_message
 from thing_operator.core.reasons import Reason
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.twin.conditions import thing_conditions, was_accepted

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
-from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.errors import INSTALL_CRDS, ThingOperatorError
 from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.resource import Resource
 from thing_operator.kube.errors import ForbiddenError, NotFoundError, SilentWatchError, ThrottledError
@@ -107,7 +107,7 @@ class StreamHealth:
         if isinstance(error, ThrottledError):
             self._pause += min(error.retry_after, _LONGEST_RETRY_AFTER)
         self.is_unknown = isinstance(error, NotFoundError)
-        self.trouble = f"{error.message}: install the CRDs" if self.is_unknown else error.message
+        self.trouble = f"{error.message}: {INSTALL_CRDS}" if self.is_unknown else error.message
         if isinstance(error, ForbiddenError | NotFoundError):
             self.answered.set()
         # A proxy in between may drop what is idle: no trouble, unless the next watch fails as well.

@@ -6,6 +6,7 @@ from tests.support.clock import FakeClock
 
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.app.probes import Progress, ready_checks, startup_checks
+from thing_operator.core.errors import INSTALL_CRDS
 from thing_operator.kube.errors import ApiUnavailableError, ForbiddenError, NotFoundError
 from thing_operator.kube.resources import SECRETS
 from thing_operator.observability.checks import CheckResult
@@ -72,7 +73,7 @@ def test_a_kind_without_crd_is_named_at_once() -> None:
     watched = Watched()
     watched.list_all()
     watched.batches.failed(NotFoundError("404"))
-    assert watched.not_ready() == {"crds": "the cluster does not know thingbatches: install the CRDs"}
+    assert watched.not_ready() == {"crds": f"the cluster does not know thingbatches: {INSTALL_CRDS}"}
 
 
 def test_a_comparison_that_is_long_ago_is_named() -> None:

@@ -489,6 +489,7 @@ async def test_a_thing_that_cannot_be_reconciled_says_so_and_is_tried_again(
             assert said["Reconciling"] == ("True", "InternalError")
             assert said["Connected"] == ("True", "Connected")
             assert scene.status[KEY]["managedPaths"] == managed, "what is ours in the shadow is not forgotten"
+            assert "unexpectedly (overflow error)" in str(scene.status)
             assert "nobody is to see" not in str(scene.status)
             await asyncio.sleep(timedelta(minutes=10).total_seconds())
             assert scene.writes == writes

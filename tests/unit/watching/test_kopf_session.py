@@ -16,6 +16,7 @@ from tests.support.polling import until
 
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.core.clock import SystemClock
+from thing_operator.core.errors import INSTALL_CRDS
 from thing_operator.core.resource import Resource
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.informer import Informer
@@ -263,7 +264,7 @@ async def test_a_kind_that_the_cluster_does_not_know_is_said_and_concerns_no_oth
     batches = followed.streams[BATCHES.path(None)].health
     await until(lambda: batches.is_unknown)
     assert batches.trouble
-    assert batches.trouble.endswith("install the CRDs")
+    assert batches.trouble.endswith(INSTALL_CRDS)
     assert "thingbatches cannot be watched" in caplog.text
 
 
