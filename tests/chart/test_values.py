@@ -65,7 +65,7 @@ CASES: list[tuple[str, Any, str, str, Any]] = [
     ("affinity", {"nodeAffinity": {}}, "Deployment", f"{POD}.affinity", {"nodeAffinity": {}}),
     ("topologySpreadConstraints", [SPREAD], "Deployment", f"{POD}.topologySpreadConstraints", [SPREAD_SELECTED]),
     ("extraArgs", ["--x"], "Deployment", f"{CONTAINER}.args.3", "--x"),
-    ("extraEnv", [ENV], "Deployment", f"{CONTAINER}.env.5", ENV),
+    ("extraEnv", [ENV], "Deployment", f"{CONTAINER}.env.6", ENV),
     ("extraVolumes", [VOLUME], "Deployment", f"{POD}.volumes.2", VOLUME),
     ("extraVolumeMounts", [MOUNT], "Deployment", f"{CONTAINER}.volumeMounts.2", MOUNT),
     ("extraContainers", [SIDECAR], "Deployment", f"{POD}.containers.1", SIDECAR),
@@ -116,7 +116,7 @@ COUNTED: list[tuple[str, Any, str, int]] = [
     ("rbac.admissionPolicy", True, "ValidatingAdmissionPolicyBinding", 1),
     ("rbac.admissionPolicy", False, "ValidatingAdmissionPolicy", 0),
     ("rbac.create", False, "ValidatingAdmissionPolicy", 0),
-    ("rbac.batches", False, "ValidatingAdmissionPolicy", 0),
+    ("rbac.batches", False, "ValidatingAdmissionPolicy", 1),
     ("serviceAccount.create", False, "ServiceAccount", 0),
     ("podDisruptionBudget.enabled", True, "PodDisruptionBudget", 1),
     ("podDisruptionBudget.enabled", "", "PodDisruptionBudget", 0),
@@ -236,6 +236,7 @@ def test_replicas_of_a_release_are_a_group(chart: Helm) -> None:
         "LEASE__IDENTITY": "metadata.name",
         "SHARDING__POD_UID": "metadata.uid",
         "SHARDING__NAMESPACE": "metadata.namespace",
+        "STATUS__INTENT_LOG_NAMESPACE": "metadata.namespace",
         "SHARDING__GROUP": "r-thing-operator",
         "SHARDING__DRAIN_TIMEOUT": "108s",
     }
@@ -246,7 +247,12 @@ def test_replicas_of_a_release_are_a_group(chart: Helm) -> None:
             "apiGroups": ["coordination.k8s.io"],
             "resources": ["leases"],
             "verbs": ["get", "list", "watch", "create", "update", "delete"],
-        }
+        },
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "verbs": ["get", "list", "create", "update", "delete"],
+        },
     ]
     chosen = env_of(pod_of(chart.objects({"config": {"sharding": {"group": "g", "drainTimeout": "5m"}}})))
     assert (chosen["SHARDING__GROUP"], chosen["SHARDING__DRAIN_TIMEOUT"]) == ("g", "5m")
@@ -387,14 +393,17 @@ def test_the_admission_policy_is_the_operators_and_no_wider_than_its_task(chart:
     assert everywhere["matchConditions"][0]["expression"].endswith(
         "'system:serviceaccount:ns:r-thing-operator'"
     )
-    assert everywhere["validations"][0]["expression"] == "!(request.namespace in ['kube-system','vault'])"
+    log = "request.resource.resource == 'configmaps' || "
+    where = "!(request.namespace in ['kube-system','vault'])"
+    assert everywhere["validations"][0]["expression"] == log + where
     assert "kube-system" in policy({})["validations"][0]["expression"]
     some = policy({"namespaces": ["a"], "rbac": {"batches": False}})
-    assert some["validations"][0]["expression"] == "request.namespace in ['a']"
+    assert some["validations"][0]["expression"] == log + "request.namespace in ['a']"
     assert {
         resource for rule in some["matchConstraints"]["resourceRules"] for resource in rule["resources"]
     } == {
         "secrets",
+        "configmaps",
         "things",
         "thingbatches",
     }

@@ -33,7 +33,7 @@ RIGHTS = {
     "things.thing-operator.io/status": {"patch"},
     "thingbatches.thing-operator.io/status": {"patch"},
     "secrets": {"get", "list", "watch", "create", "patch", "delete"},
-    "configmaps": {"get"},
+    "configmaps": {"get", "list", "create", "update", "delete"},
     "events": {"create", "patch"},
     # Those named thing-operator.io alone.
     "leases.coordination.k8s.io": {"get", "list", "watch", "create", "update", "delete"},
@@ -332,6 +332,10 @@ def test_every_right_is_used(plane: ControlPlane) -> None:
         ("things.thing-operator.io", "create"),
         # A PUT that makes the object, in the same way.
         ("leases.coordination.k8s.io", "create"),
+        # The log of intents, where many Things are on their way at a time.
+        ("configmaps", "create"),
+        ("configmaps", "update"),
+        ("configmaps", "delete"),
         # Now and then: after a status write that was refused because somebody else had changed the status.
         ("thingbatches.thing-operator.io", "get"),
     }

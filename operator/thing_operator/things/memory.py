@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from thing_operator.api.thing import ThingStatus
+from thing_operator.core.clock import Clock
 from thing_operator.core.json_bytes import decode
 from thing_operator.core.resource import ObjectRef
 from thing_operator.intents.intent import Intent
@@ -24,15 +25,20 @@ _PARSED_LIMIT: Final = 128
 PATIENCE: Final = timedelta(seconds=30)
 """How long a status waits for the next one that says only that a Thing is on its way, as others are."""
 
+_TOGETHER: Final = 0.5
+"""Seconds within which two Things are changed together: the log gathers for less, so it costs no more writes."""
+
 
 class ThingMemory:
     """The managed paths of Things, as the API server holds them in statuses and in the log of intents."""
 
-    def __init__(self, *, writer: StatusWriter, intents: IntentLog) -> None:
+    def __init__(self, *, writer: StatusWriter, intents: IntentLog, clock: Clock) -> None:
         self._writer = writer
         self._intents = intents
         self._statuses = ParsedStatuses(writer, ThingStatus, limit=_PARSED_LIMIT)
+        self._clock = clock
         self._persisting = 0
+        self._persisted_at = float("-inf")
 
     def status(self, ref: ObjectRef) -> ThingStatus:
         """The status that the API server holds, as far as is known."""
@@ -46,7 +52,8 @@ class ThingMemory:
     @property
     def is_busy(self) -> bool:
         """Whether any Thing is about to be changed at the moment."""
-        return self._persisting > 0 or self._intents.is_busy
+        is_recent = self._clock.monotonic() - self._persisted_at < _TOGETHER
+        return self._persisting > 0 or is_recent or self._intents.is_busy
 
     async def persist(
         self,
@@ -69,6 +76,7 @@ class ThingMemory:
         if self._certain(ref).covers(managed):
             return
         has_company = has_company or self.is_busy
+        self._persisted_at = self._clock.monotonic()
         self._persisting += 1
         try:
             status = build_status(observe())

@@ -40,4 +40,4 @@ class ThingServices:
 
     def memory(self) -> ThingMemory:
         """What Things remember of their own writes; one for all of them."""
-        return ThingMemory(writer=self.writer, intents=self.intents)
+        return ThingMemory(writer=self.writer, intents=self.intents, clock=self.clock)

@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from tests.integration.apiserver.trouble import (
     SETTINGS,
+    Another,
     await_line,
     await_ready,
     await_reported,
@@ -15,43 +14,13 @@ from tests.integration.apiserver.trouble import (
     start_things,
 )
 from tests.support.cloud import Things
-from tests.support.controlplane import Kubectl
 from tests.support.meddling_proxy import MeddlingProxy
-from tests.support.operator import OperatorProcess, Workspace
+from tests.support.operator import Workspace
 from tests.support.polling import eventually
 
-from thing_operator_local.cloud.client import CloudThing, LocalCloud
-from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.cloud.client import CloudThing
 
 LEASE = "thing-operator.io"
-
-Another = Callable[..., Workspace]
-
-
-@pytest.fixture
-def another(
-    kubectl: Kubectl, control_plane: ControlPlane, cloud: LocalCloud, namespace: str, tmp_path: Path
-) -> Iterator[Another]:
-    """Makes one more operator of the namespace, still to be started; of all with ``everywhere``."""
-    made: list[OperatorProcess] = []
-
-    def make(*options: str, everywhere: bool = False, **settings: str) -> Workspace:
-        folder = tmp_path / f"another-{len(made)}"
-        folder.mkdir()
-        operator = OperatorProcess(plane=control_plane, cloud=cloud, namespace=namespace, folder=folder)
-        operator.settings |= SETTINGS | settings
-        operator.options = list(options)
-        if everywhere:
-            operator.namespaces = []
-        made.append(operator)
-        return Workspace(kubectl=kubectl, cloud=cloud, operator=operator, namespace=namespace)
-
-    yield make
-    for operator in made:
-        operator.stop()
-        text = operator.log.read_text(errors="replace") if operator.log.exists() else ""
-        print(text)
-        assert "Traceback" not in text
 
 
 def lease_of(workspace: Workspace, namespace: str | None = None) -> dict[str, str]:

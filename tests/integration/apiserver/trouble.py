@@ -1,6 +1,7 @@
 """What the tests of trouble with the API server do with their operator, and see of it."""
 
 import json
+from collections.abc import Callable
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -33,6 +34,8 @@ SETTINGS = {
 }
 
 Readiness = tuple[int, Json]
+Another = Callable[..., Workspace]
+"""Makes one more operator of the namespace, still to be started."""
 
 
 def connections(workspace: Workspace) -> set[int]:

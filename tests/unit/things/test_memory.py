@@ -39,7 +39,9 @@ class Operator:
         self.server = server
         self.shadows = shadows
         self.process = IntentProcess(server, THINGS, name=name)
-        self.memory = ThingMemory(writer=self.process.writer, intents=self.process.log)
+        self.memory = ThingMemory(
+            writer=self.process.writer, intents=self.process.log, clock=self.process.clock
+        )
         self.answer_after: Callable[[], float] = lambda: 0.0
         """Seconds that the shadow service takes."""
 
@@ -189,23 +191,25 @@ def test_many_things_are_written_once_each_and_the_log_few_times() -> None:
     run_virtual(scenario())
 
 
-def test_one_alone_is_written_twice_and_makes_no_log() -> None:
+@pytest.mark.parametrize(("apart", "logs"), [(10.0, 0), (0.1, 1)], ids=["alone", "one after the other"])
+def test_who_is_alone_writes_its_status_first(apart: float, logs: int) -> None:
     async def scenario() -> None:
         server = IntentServer()
         operator = Operator(server, {})
         await operator.process.start()
         managed = ManagedPaths(("/a",))
-        await operator.memory.persist(
-            THINGS[0],
-            managed,
-            generation=1,
-            has_company=False,
-            observe=lambda: operator._observation(THINGS[0], managed, 1),
-        )
-        assert server.statuses[THINGS[0].key]["managedPaths"] == ["/a"]
+        for ref in THINGS[:2]:
+            await operator.memory.persist(
+                ref,
+                managed,
+                generation=1,
+                has_company=False,
+                observe=lambda ref=ref: operator._observation(ref, managed, 1),  # type: ignore[misc]
+            )
+            assert known_now(server, ref) == {"/a"}
+            await asyncio.sleep(apart)
+        assert server.writes("configmaps") == logs
         await operator.process.stop()
-        assert server.writes("things") == 1
-        assert server.writes("configmaps") == 0
 
     run_virtual(scenario())
 

@@ -37,7 +37,7 @@ def test_a_thing_may_have_fewer_writes_than_the_operator_allows_and_not_more(
     writer: Any = Intervals()
     publisher = StatusPublisher(
         writer=writer,
-        memory=ThingMemory(writer=writer, intents=no_intent_log(FakeClock())),
+        memory=ThingMemory(writer=writer, intents=no_intent_log(FakeClock()), clock=FakeClock()),
         counts=ConditionCounts(),
         record_event=lambda _snapshot, _reason, _message: None,
         min_interval=SHORTEST,
