@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from tests.support.bare_api import for_each
 from tests.support.controlplane import CRDS
 from tests.support.polling import until
+from tests.support.watching import CountedEvents
 
 from thing_operator.api.names import API_VERSION, THING_KIND, THINGS
 from thing_operator.app.watched_shards import WatchedShards, share_of
@@ -23,7 +23,6 @@ from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import ShardSelectorError
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.kube.watch_events import BOOKMARK
-from thing_operator.observability.observers import WatchObserver
 from thing_operator.sharding.hashing import SHARDS, shard_of
 from thing_operator.sharding.ports import Alone
 from thing_operator.watching.object_stream import BEGIN_WITH_A_LIST, ObjectStream
@@ -47,21 +46,11 @@ class OneShare(Alone):
         return self.watched
 
 
-class Counted(WatchObserver):
-    """Counts events by share."""
-
-    def __init__(self) -> None:
-        self.events: Counter[str] = Counter()
-
-    def watch_event(self, *, own: bool) -> None:
-        self.events["own" if own else "foreign"] += 1
-
-
 class WatchingReplica:
     """The stream of Things of one replica, without anything behind it."""
 
     def __init__(self, client: KubeClient, shards: frozenset[int]) -> None:
-        self.holdings, self.observer = OneShare(shards), Counted()
+        self.holdings, self.observer = OneShare(shards), CountedEvents()
         self.cache, clock = ObjectCache(), SystemClock()
         writer = StatusWriter(
             client,

@@ -15,6 +15,7 @@ import aiohttp
 from tests.support.bare_api import THINGS, Api
 from tests.support.bare_mqtt import Observer
 
+from thing_operator.observability.observers import WatchObserver
 from thing_operator.shadow.topics import ShadowTopics
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.cloud.layout import CloudLayout
@@ -173,3 +174,13 @@ def service_context(ca: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca)
     context.load_cert_chain(pki / "service.crt", pki / "service.key")
     return context
+
+
+class CountedEvents(WatchObserver):
+    """Counts events by share."""
+
+    def __init__(self) -> None:
+        self.events: Counter[str] = Counter()
+
+    def watch_event(self, *, own: bool) -> None:
+        self.events["own" if own else "foreign"] += 1

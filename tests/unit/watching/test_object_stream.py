@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -10,6 +9,7 @@ import pytest
 from tests.support.clock import FakeClock
 from tests.support.polling import until
 from tests.support.sharded_server import ShardedServer, added, bookmark, thing
+from tests.support.watching import CountedEvents
 
 from thing_operator.api.names import THINGS
 from thing_operator.core.json_bytes import decode, encode
@@ -19,7 +19,6 @@ from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import Share
 from thing_operator.kube.errors import ApiUnavailableError, ShardSelectorError, ThrottledError
 from thing_operator.kube.status_writer import StatusWriter
-from thing_operator.observability.observers import WatchObserver
 from thing_operator.watching.object_stream import BEGIN_WITH_A_LIST, ObjectStream
 from thing_operator.watching.stream_health import StreamHealth
 
@@ -29,16 +28,6 @@ def share_of(names: str) -> Share:
     return Share(lambda uid: uid.removeprefix("uid-") in names, selector=f"in {names}")
 
 
-class Counted(WatchObserver):
-    """Counts events by share."""
-
-    def __init__(self) -> None:
-        self.events: Counter[str] = Counter()
-
-    def watch_event(self, *, own: bool) -> None:
-        self.events["own" if own else "foreign"] += 1
-
-
 class ShardedScene:
     """A stream whose share is a and b of a, b, c and d, and what it gives to kopf."""
 
@@ -46,7 +35,7 @@ class ShardedScene:
         self.server = ShardedServer()
         self.share = share_of("ab")
         self.cache = ObjectCache()
-        self.observer = Counted()
+        self.observer = CountedEvents()
         clock = FakeClock()
         self.informer = Informer(
             self.server,
