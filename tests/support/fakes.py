@@ -62,7 +62,7 @@ class RecordingClient(FakeClient):
         if self.errors:
             raise self.errors.pop(0)
         self.written_at.append(loop_time())
-        self.written.append((key, decode(encode(operations))[1]["value"]))
+        self.written.append((key, decode(encode(operations))[-1]["value"]))
         if self.lost:
             raise self.lost.pop(0)
 

@@ -87,6 +87,7 @@ class Informer:
         self._history(snapshot.key).see(snapshot.version)
         if not is_older(snapshot.version, kept.version):
             self.cache.put(snapshot)
+            self._writer.seed(self._ref(snapshot), event.body.get("status") or {}, version=snapshot.version)
         return True
 
     async def relist_namespace(self, namespace: str | None) -> str:
@@ -198,7 +199,7 @@ class Informer:
         if kept is not None and not is_kept:
             self._remove(kept)
         ref, status = self._ref(snapshot), body.get("status") or {}
-        self._writer.seed(ref, status)
+        self._writer.seed(ref, status, version=snapshot.version, is_listed=request is not None)
         foreign = request is not None and self._writer.detect_foreign_write(
             ref, status, asked_at=request.asked_at
         )

@@ -54,6 +54,10 @@ class StatusEntry:
     """In a row."""
     refused: Encoded | None = None
     """What the API server does not take: tried again now and then, since a policy may be lifted."""
+    guard: str | None = None
+    """The resourceVersion of the object as it was listed, until something was written: another process may have had it
+    before, and what it wrote last may not have been seen.
+    """
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Taken while a write is under way: there is one at a time."""
 
@@ -82,10 +86,23 @@ class StatusEntry:
         """Whether the API server holds this status for certain."""
         return not self.in_flight and self.held is not None and same(self.held, status)
 
-    def seed(self, status: Encoded) -> None:
-        """Take what the API server shows for what it holds, unless more is known: the one who writes knows best."""
-        if self.held is None:
-            self.held = status
+    @property
+    def takes_seed(self) -> bool:
+        """Whether what the API server shows is taken for what it holds: the one who writes knows best, but only once it
+        has written.
+        """
+        return self.held is None or self.guard is not None
+
+    def seed(self, status: Encoded, *, guard: str | None = None) -> None:
+        """Take what the API server shows; ``guard``: its resourceVersion, of an object that another process may have
+        had before.
+        """
+        if self.takes_seed:
+            self.held, self.guard = status, guard
+
+    def read_again(self, status: Encoded, *, guard: str) -> None:
+        """What was listed is outdated, and nothing that was made of it was written: this is what there is."""
+        self.held, self.guard, self.in_flight = status, guard, ()
 
     def detect_foreign_write(self, status: Encoded, *, asked_at: float) -> bool:
         """Whether somebody else has written, by what a list of ``asked_at`` shows; the entry is in doubt then.
@@ -157,7 +174,7 @@ class StatusEntry:
 
     def accept(self, status: Encoded, *, now: float) -> None:
         """The API server has taken it."""
-        self.held, self.in_flight, self.refused = status, (), None
+        self.held, self.in_flight, self.refused, self.guard = status, (), None, None
         self.last_write = now
         self.failures = 0
 

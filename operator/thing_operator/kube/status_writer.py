@@ -8,7 +8,8 @@ by namespace in turn, and never loses the last value.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -16,21 +17,21 @@ from typing import Any
 from thing_operator.core.backoff import Backoff, Jitter, rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
-from thing_operator.core.fair_queue import FairQueue
 from thing_operator.core.json_bytes import decode, encode
-from thing_operator.core.keyed_heap import KeyedHeap
 from thing_operator.core.log_limit import LogLimit
-from thing_operator.core.rate_limit import RateLimiter
+from thing_operator.core.rate_limit import RateLimiter, Sharers, alone
 from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.errors import (
     ApiUnavailableError,
+    ConflictError,
     InvalidObjectError,
     NotFoundError,
     ThrottledError,
 )
-from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.ports import ApiClient, Body
 from thing_operator.kube.status_entry import NOTHING, Encoded, StatusEntry
-from thing_operator.kube.status_patch import status_patch
+from thing_operator.kube.status_patch import OutdatedError, read, status_patch
+from thing_operator.kube.status_queue import StatusQueue
 from thing_operator.observability.observers import WriteObserver
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,6 @@ Reduce = Callable[[Status, Status, str], Status]
 """The status to be written instead, of the one held, of one that was refused for its content, and of why it was."""
 
 _PARALLEL = 10
-_URGENT_TURNS = 8.0
-"""An urgent status goes ahead of so many turns of its namespace: at once, and no namespace before others for ever."""
 
 
 class StatusWriter:
@@ -62,25 +61,28 @@ class StatusWriter:
         retry: Backoff,
         clock: Clock,
         on_deleted: Callable[[ObjectRef], None],
+        on_outdated: Callable[[ObjectRef, Body], None] = lambda _ref, _body: None,
         on_refused: Reduce | None = None,
         may_write: Callable[[ObjectRef], bool] = lambda _ref: True,
+        sharers: Sharers = alone,
         observer: WriteObserver | None = None,
     ) -> None:
-        """``may_write``: whether a status is ours to write at the moment; else it waits as after a failure."""
+        """``may_write``: whether a status is ours to write at the moment; else it waits as after a failure.
+        ``sharers``: how many processes keep to ``writes_per_second`` together. ``on_outdated`` is called with an object
+        that was changed since it was listed, and as it is now: what was to be written of it is to be made anew.
+        """
         self._client = client
         self._clock = clock
         self._on_deleted = on_deleted
+        self._on_outdated = on_outdated
         self._on_refused = on_refused
         self._may_write = may_write
         self._observer = observer or WriteObserver()
-        self._limiter = RateLimiter(writes_per_second, clock=clock)
+        self._limiter = RateLimiter(writes_per_second, clock=clock, sharers=sharers)
         self._retry = retry
         self._recheck = rechecks(retry.rng)
         self._entries: dict[ObjectRef, StatusEntry] = {}
-        self._waiting: KeyedHeap[ObjectRef, float] = KeyedHeap()
-        """Queued, by the time at which they are due."""
-        self._due: FairQueue[ObjectRef, tuple[bool, float]] = FairQueue(_namespace_of, head_start=_head_start)
-        """Queued and due, by namespace in turn; in each the urgent first, then by the time of the change."""
+        self._queue = StatusQueue()
         self._writing: dict[ObjectRef, asyncio.Task[None]] = {}
         self._wake_up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -93,11 +95,18 @@ class StatusWriter:
 
     # --- what is known
 
-    def seed(self, ref: ObjectRef, status: Status) -> None:
-        """Take what the API server shows for what it holds, as long as nothing else is known of the object."""
+    def seed(
+        self, ref: ObjectRef, status: Status, *, version: int | None = None, is_listed: bool = False
+    ) -> None:
+        """Take what the API server shows for what it holds, as long as nothing else is known of the object.
+
+        ``is_listed``: it is there already, so that another process may have had it. Then the first status is written
+        only if the object has still this resource version, or that of the last time that this was called.
+        """
         entry = self._entry(ref)
-        if entry.held is None:
-            entry.seed(encode(status))
+        if entry.takes_seed:
+            is_guarded = is_listed or entry.guard is not None
+            entry.seed(encode(status), guard=str(version) if is_guarded and version else None)
 
     def detect_foreign_write(self, ref: ObjectRef, status: Status, *, asked_at: float) -> bool:
         """Hold what a list shows that was asked for at ``asked_at`` (monotonic) against what is known.
@@ -183,9 +192,13 @@ class StatusWriter:
         self._task = asyncio.create_task(self._run(), name="status writer")
         return self._task
 
-    async def flush(self, *, timeout: timedelta) -> None:
-        """Write what is queued, intervals or not, as far as it can be done in time; logs how much could not."""
-        for ref, entry in self._entries.items():
+    async def flush(self, refs: Iterable[ObjectRef] | None = None, *, timeout: timedelta) -> None:
+        """Write what is queued of these objects (None: of all), intervals or not, as far as it can be done in time;
+        logs how much could not.
+        """
+        asked = self._entries.keys() if refs is None else self._entries.keys() & set(refs)
+        for ref in asked:
+            entry = self._entries[ref]
             if entry.refused is not None:
                 self._withdraw(ref, entry)
             elif entry.desired is not None:
@@ -193,16 +206,17 @@ class StatusWriter:
                 self._schedule(ref, entry)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                while self._waiting or self._due or self._writing:
-                    if self._task is None or self._task.done():
-                        return
+                while self._task is not None and not self._task.done() and self._unwritten(asked):
                     if self._writing:
                         await asyncio.wait(self._writing.values(), return_when=asyncio.FIRST_COMPLETED)
                     else:
                         await asyncio.sleep(0.01)
         except TimeoutError:
-            left = len(self._waiting) + len(self._due) + len(self._writing)
-            log.warning("%d status writes were not made before the end", left)
+            log.warning("%d status writes were not made in time", len(self._unwritten(asked)))
+
+    def _unwritten(self, refs: AbstractSet[ObjectRef]) -> AbstractSet[ObjectRef]:
+        queued = {ref for ref in refs if (entry := self._entries.get(ref)) and entry.desired is not None}
+        return queued | (refs & self._writing.keys())
 
     async def stop(self) -> None:
         """End; what is queued is lost (see :meth:`flush`). Idempotent."""
@@ -233,29 +247,24 @@ class StatusWriter:
         if entry.enqueue(status, urgent=urgent, min_interval=min_interval, patience=patience, now=now):
             self._schedule(ref, entry)
         else:
-            self._unschedule(ref)
+            self._queue.discard(ref)
             self._observer.suppressed()
 
     def _withdraw(self, ref: ObjectRef, entry: StatusEntry) -> None:
-        self._unschedule(ref)
+        self._queue.discard(ref)
         entry.withdraw()
 
     def _schedule(self, ref: ObjectRef, entry: StatusEntry) -> None:
         """Line the object up for its turn; one that is being written lines up again when that is done."""
         if ref not in self._writing:
-            self._due.discard(ref)
-            self._waiting.put(ref, entry.due_at)
+            self._queue.put(ref, due_at=entry.due_at)
             self._wake_up.set()
-
-    def _unschedule(self, ref: ObjectRef) -> None:
-        self._waiting.discard(ref)
-        self._due.discard(ref)
 
     async def _run(self) -> None:
         while True:
             self._wake_up.clear()
             pause = self._collect_due()
-            if not self._due or len(self._writing) >= _PARALLEL:
+            if not self._queue.has_due or len(self._writing) >= _PARALLEL:
                 # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the event.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
@@ -264,23 +273,14 @@ class StatusWriter:
             await self._limiter.acquire()
             # The limiter may have taken its time: the choice is made afresh, and the token is not lost.
             self._collect_due()
-            ref = self._due.pop()
+            ref = self._queue.pop()
             if ref is None:
                 self._limiter.refund()
                 continue
             self._writing[ref] = asyncio.create_task(self._write(ref, self._entries[ref]))
 
     def _collect_due(self) -> float | None:
-        """Line up what has become due. Seconds until more will, if any."""
-        now = self._clock.monotonic()
-        while first := self._waiting.first():
-            ref, due_at = first
-            if due_at > now:
-                return due_at - now
-            entry = self._entries[ref]
-            self._waiting.discard(ref)
-            self._due.put(ref, (not entry.urgent, entry.changed_at))
-        return None
+        return self._queue.collect(self._entries, now=self._clock.monotonic())
 
     # --- one write
 
@@ -305,7 +305,7 @@ class StatusWriter:
             return
         try:
             await self._send(ref, entry, status)
-        except NotFoundError:
+        except (NotFoundError, OutdatedError):
             return
         except InvalidObjectError as error:
             is_new = entry.is_new_refusal(status)
@@ -352,16 +352,23 @@ class StatusWriter:
     ) -> None:
         if not self._may_write(ref):
             raise ApiUnavailableError(f"the Lease that covers {ref.key} is not certain to be ours")
-        before = entry.begin(status)
+        before, guard = entry.begin(status), None if if_version else entry.guard
         try:
-            operations = status_patch(ref, status, if_version)
-            await self._client.json_patch(ref.resource, ref.key, operations, subresource="status")
-        except (NotFoundError, InvalidObjectError) as error:
+            patch = status_patch(ref, status, if_version=if_version, guard=guard)
+            await self._client.json_patch(ref.resource, ref.key, patch, subresource="status")
+        except (NotFoundError, InvalidObjectError, ConflictError) as error:
             entry.refuse(before)
             self._observer.failed()
-            if await self._is_deleted(ref):
-                self._deleted(ref)
+            if isinstance(error, ConflictError) and guard is None:
+                raise
+            body = await read(self._client, ref)
+            if body is None:
+                self.drop(ref)
+                self._on_deleted(ref)
                 raise NotFoundError(f"{ref.key} is deleted, or was recreated") from None
+            if isinstance(error, ConflictError):
+                self._outdated(ref, entry, body)
+                raise OutdatedError(f"{ref.key} was changed since it was listed") from None
             if isinstance(error, NotFoundError):
                 raise ApiUnavailableError(f"{error.message}, and the object is there") from None
             raise error from None
@@ -376,25 +383,7 @@ class StatusWriter:
         entry.accept(status, now=self._clock.monotonic())
         self._observer.written()
 
-    async def _is_deleted(self, ref: ObjectRef) -> bool:
-        """Whether there is no object of this uid, as a second request says: a single 404 may be a mistake, and
-        what is refused may be the status and not the uid.
-        """
-        try:
-            body = await self._client.get(ref.resource, ref.key)
-        except NotFoundError:
-            return True
-        return bool(body["metadata"]["uid"] != ref.uid)
-
-    def _deleted(self, ref: ObjectRef) -> None:
-        self.drop(ref)
-        self._on_deleted(ref)
-
-
-def _namespace_of(ref: ObjectRef) -> str:
-    return ref.key.namespace
-
-
-def _head_start(rank: tuple[bool, float]) -> float:
-    can_wait, _ = rank
-    return 0.0 if can_wait else _URGENT_TURNS
+    def _outdated(self, ref: ObjectRef, entry: StatusEntry, body: Body) -> None:
+        self._withdraw(ref, entry)
+        entry.read_again(encode(body.get("status") or {}), guard=body["metadata"]["resourceVersion"])
+        self._on_outdated(ref, body)

@@ -1,0 +1,191 @@
+"""The first status of an object that another process may have had: written only as long as nothing is unknown of it."""
+
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.support.api_client import FakeClient
+from tests.support.clock import FakeClock, loop_time
+from tests.support.fakes import object_ref
+from tests.support.polling import until
+
+from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
+from thing_operator.kube.errors import ApiUnavailableError, ConflictError, NotFoundError
+from thing_operator.kube.ports import Body, Operations
+from thing_operator.kube.status_patch import OutdatedError
+from thing_operator.kube.status_writer import StatusWriter
+
+REF = object_ref()
+NOW = timedelta(0)
+
+
+class OneObject(FakeClient):
+    """An API server with one object. ``lost`` answers do not arrive; ``conflicts`` come for no reason of ours."""
+
+    def __init__(self) -> None:
+        self.uid, self.version = REF.uid, 7
+        self.status: Any = {"of": "another process"}
+        self.lost = self.conflicts = 0
+        self.guards: list[str | None] = []
+
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
+        added = {each["path"]: each["value"] for each in decode(encode(operations)) if each["op"] == "add"}
+        guard = added.get("/metadata/resourceVersion")
+        self.guards.append(guard)
+        if self.conflicts:
+            self.conflicts -= 1
+            raise ConflictError("busy")
+        if guard not in {None, str(self.version)}:
+            raise ConflictError("the object has been modified")
+        self.write(added["/status"])
+        if self.lost:
+            self.lost -= 1
+            raise ApiUnavailableError("no answer")
+
+    def write(self, status: Any) -> None:
+        self.status, self.version = status, self.version + 1
+
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
+        if not self.uid:
+            raise NotFoundError("gone")
+        return {
+            "metadata": {"uid": self.uid, "resourceVersion": str(self.version)},
+            "status": self.status,
+        }
+
+
+class Guarded:
+    """A writer, and the object as it was listed."""
+
+    def __init__(self) -> None:
+        self.server = OneObject()
+        self.outdated: list[tuple[ObjectRef, Body]] = []
+        self.deleted: list[ObjectRef] = []
+        self.writer = StatusWriter(
+            self.server,
+            writes_per_second=1000,
+            retry=StatusWriter.default_retry(random.Random(1)),
+            clock=FakeClock(loop_time),
+            on_deleted=self.deleted.append,
+            on_outdated=lambda ref, body: self.outdated.append((ref, body)),
+        )
+
+    def see(self, *, is_listed: bool = False) -> None:
+        """The object as it is comes by a list, or by the watch."""
+        self.writer.seed(REF, self.server.status, version=self.server.version, is_listed=is_listed)
+
+    def enqueue(self, status: Any) -> None:
+        self.writer.enqueue(REF, status, urgent=True, min_interval=NOW)
+
+    async def flush(self) -> None:
+        await self.writer.flush(timeout=timedelta(seconds=60))
+
+    def held(self) -> Any:
+        return decode(self.writer.current(REF))
+
+
+@pytest.fixture
+async def guarded() -> AsyncIterator[Guarded]:
+    made = Guarded()
+    made.see(is_listed=True)
+    await made.writer.start()
+    yield made
+    await made.writer.stop()
+
+
+async def test_the_first_write_is_of_the_version_that_was_listed_and_no_other_is(guarded: Guarded) -> None:
+    for number in range(3):
+        guarded.enqueue({"n": number})
+        await guarded.flush()
+    assert guarded.server.guards == ["7", None, None]
+    assert guarded.server.status == {"n": 2}
+
+
+async def test_what_was_created_a_moment_ago_needs_no_guard(guarded: Guarded) -> None:
+    guarded.writer.drop(REF)
+    guarded.see()
+    guarded.enqueue({"n": 1})
+    await guarded.flush()
+    assert guarded.server.guards == [None]
+
+
+async def test_what_the_watch_shows_before_the_first_write_is_known(guarded: Guarded) -> None:
+    guarded.server.write({"of": "its last moment"})
+    guarded.see()
+    assert guarded.held() == {"of": "its last moment"}
+    guarded.enqueue({"n": 1})
+    await guarded.flush()
+    assert guarded.server.guards == ["8"]
+    guarded.server.write({"of": "nobody"})
+    guarded.see()
+    assert guarded.held() == {"n": 1}, "who has written knows best"
+
+
+async def test_a_status_made_of_what_is_outdated_is_not_written_and_the_object_is_read(
+    guarded: Guarded,
+) -> None:
+    guarded.server.write({"of": "its last moment"})
+    guarded.enqueue({"made": "of what was listed"})
+    await guarded.flush()
+    assert guarded.server.status == guarded.held() == {"of": "its last moment"}
+    ((ref, body),) = guarded.outdated
+    assert (ref, body["status"]) == (REF, {"of": "its last moment"})
+    guarded.enqueue({"made": "of what was read"})
+    await guarded.flush()
+    assert guarded.server.status == {"made": "of what was read"}
+    assert guarded.server.guards == ["7", "8"]
+
+
+async def test_who_waits_for_the_write_is_told(guarded: Guarded) -> None:
+    guarded.server.write({"of": "its last moment"})
+    with pytest.raises(OutdatedError, match="was changed since it was listed"):
+        await guarded.writer.write_through(REF, {"n": 1})
+    assert len(guarded.outdated) == 1
+    await guarded.writer.write_through(REF, {"n": 2})
+    assert guarded.server.status == guarded.held() == {"n": 2}
+
+
+async def test_a_lost_answer_to_the_first_write_leaves_no_doubt_once_it_is_read(guarded: Guarded) -> None:
+    guarded.server.lost = 1
+    guarded.enqueue({"n": 1})
+    await until(lambda: bool(guarded.outdated))
+    assert guarded.held() == {"n": 1}
+    guarded.enqueue({"n": 1})
+    await guarded.flush()
+    assert guarded.server.guards == ["7", "7"], "it is there: nothing more is written"
+
+
+async def test_a_conflict_that_is_not_of_the_guard_is_tried_again(guarded: Guarded) -> None:
+    guarded.enqueue({"n": 0})
+    await guarded.flush()
+    guarded.server.conflicts = 1
+    guarded.enqueue({"n": 1})
+    await until(lambda: guarded.server.status == {"n": 1})
+    assert guarded.outdated == []
+
+
+@pytest.mark.parametrize("uid", ["", "another"])
+async def test_an_outdated_object_may_be_deleted_by_now(guarded: Guarded, uid: str) -> None:
+    guarded.server.uid, guarded.server.version = uid, 9
+    guarded.enqueue({"n": 1})
+    await until(lambda: guarded.deleted == [REF])
+    assert guarded.outdated == []
+
+
+async def test_flush_of_some_objects_leaves_the_others_to_their_intervals(guarded: Guarded) -> None:
+    other = object_ref("other")
+    guarded.writer.enqueue(other, {"n": 0}, urgent=True, min_interval=NOW)
+    guarded.enqueue({"n": 0})
+    await guarded.flush()
+    for ref in (REF, other):
+        guarded.writer.enqueue(ref, {"n": 1}, urgent=False, min_interval=timedelta(hours=1))
+    await guarded.writer.flush([REF, object_ref("unknown")], timeout=timedelta(seconds=5))
+    assert (guarded.held(), decode(guarded.writer.current(other))) == ({"n": 1}, {"n": 0})
+    assert guarded.writer.backlog == 1
