@@ -13,10 +13,10 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.informing.controller import Broken, Controller, Reconcile
 from thing_operator.kube.events import EventRecorder
-from thing_operator.kube.ports import ApiClient, RecordEvent
-from thing_operator.leadership.leadership import Leadership
+from thing_operator.kube.ports import ApiClient, Body, RecordEvent
 from thing_operator.observability.metrics import Metrics
 from thing_operator.session import Hub
+from thing_operator.sharding.duties import Duties
 from thing_operator.things.services import ThingServices
 from thing_operator.things.wiring import Things, wire_things
 
@@ -34,18 +34,17 @@ class Controllers:
         hub: Hub,
         settings: Settings,
         metrics: Metrics,
-        leadership: Leadership,
+        duties: Duties,
         spec_is_current: Callable[[str], bool],
         secrets_seen: Callable[[str], str | None],
         clock: Clock,
     ) -> None:
-        """``spec_is_current``: whether what is known of the specs in a namespace can be vouched for;
-        ``secrets_seen``: the newest resource version that is known of its Secrets.
+        """``duties``: what is this process's to run. ``spec_is_current``: whether what is known of the specs in a
+        namespace can be vouched for; ``secrets_seen``: the newest resource version that is known of its Secrets.
         """
         self._client = client
-        self._leadership = leadership
-        self._spec_is_current = spec_is_current
-        self._secrets_seen = secrets_seen
+        self.duties = duties
+        self._spec_is_current, self._secrets_seen = spec_is_current, secrets_seen
         self._settings, self._metrics = settings, metrics
         self._clock, self._budget = clock, hub.budget
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
@@ -62,7 +61,7 @@ class Controllers:
             settings,
             self.things.cache,
             self.writer,
-            leadership=leadership,
+            duties=duties,
             observer=metrics,
             clock=clock,
         )
@@ -73,6 +72,7 @@ class Controllers:
             client=client,
             writer=self.writer,
             settings=settings.batch,
+            may_order=duties.may_write_batch,
             record_event=self._recorder(BATCHES),
             clock=clock,
             rng=self._rng,
@@ -103,13 +103,10 @@ class Controllers:
     # The controllers come first: the reconcilers read their caches.
 
     async def _reconcile_thing(self, key: ObjectKey) -> timedelta | None:
-        if not self._leadership.runs(key.namespace):
-            await self._things.reconciler.stand_down(key)
-            return None
         return await self._things.reconciler.reconcile(key)
 
     async def _reconcile_batch(self, key: ObjectKey) -> timedelta | None:
-        if self._leadership.runs(key.namespace):
+        if self.duties.runs_batch(key):
             return await self._batches.reconcile(key)
         snapshot = self.batches.cache.get(key)
         if snapshot is not None:
@@ -123,6 +120,12 @@ class Controllers:
     def _batch_broken(self, key: ObjectKey, error: Exception) -> None:
         self._batches.report_broken(key, error)
 
+    def _on_outdated(self, ref: ObjectRef, body: Body) -> None:
+        for controller in self:
+            if controller.informer.resource == ref.resource:
+                controller.informer.on_event(None, body)
+                controller.queue.add(ref.key)
+
     def _on_deleted(self, ref: ObjectRef) -> None:
         for controller in self:
             controller.informer.on_deleted(ref)
@@ -131,8 +134,9 @@ class Controllers:
         return make_status_writer(
             self._client,
             writes_per_second=self._settings.status.writes_per_second,
+            duties=self.duties,
             on_deleted=self._on_deleted,
-            may_write=lambda ref: self._leadership.may_write(ref.key.namespace),
+            on_outdated=self._on_outdated,
             observer=self._metrics,
             clock=self._clock,
             rng=self._rng,
@@ -171,6 +175,7 @@ class Controllers:
             record_event=self._recorder(THINGS),
             observer=self._metrics,
             spec_is_current=self._spec_is_current,
+            duties=self.duties,
             secrets_seen=self._secrets_seen,
             clock=self._clock,
             rng=self._rng,

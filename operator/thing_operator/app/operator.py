@@ -4,7 +4,6 @@ What comes in is only translated: an event becomes a snapshot in a cache and a k
 """
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,21 +11,18 @@ from typing import Self
 
 from thing_operator.app.controllers import Controllers
 from thing_operator.app.leases import callbacks_of
+from thing_operator.app.moves import recover_intents
 from thing_operator.app.replica import Replica
 from thing_operator.app.supervisor import Supervisor
 from thing_operator.app.watches import Watches
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock, SystemClock
-from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.kube.ports import ApiClient
 from thing_operator.leadership.leadership import Leadership
 from thing_operator.observability.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
 
-log = logging.getLogger(__name__)
-
-_LOG_PAUSE = 2.0
 _STOP_TIMEOUT = timedelta(seconds=8)
 """SIGTERM ends the process in under 10 s with 1,000 sessions."""
 
@@ -53,11 +49,13 @@ class Operator:
         self._clock = clock or SystemClock()
         self.replica = replica or Replica()
         self.budget = MemoryBudget(settings.memory_budget)
+        duties = self.replica.duties(leadership)
         self.hub = Hub(
             session=settings.session,
             pacing=settings.pacing,
             shadow=settings.shadow,
             budget=self.budget,
+            sharers=duties.members,
             observer=metrics,
         )
         self.controllers = Controllers(
@@ -65,7 +63,7 @@ class Operator:
             hub=self.hub,
             settings=settings,
             metrics=metrics,
-            leadership=leadership,
+            duties=duties,
             spec_is_current=self._spec_is_current,
             secrets_seen=self._secrets_seen,
             clock=self._clock,
@@ -124,15 +122,8 @@ class Operator:
         self.watches.progress.has_begun = True
 
     async def _recover_intents(self) -> None:
-        """Know what an earlier process was about to send, however long the API server takes to say it."""
-        while True:
-            try:
-                await self.controllers.intents.recover(self.leadership.runs)
-            except ThingOperatorError as error:
-                log.warning("the logs of intents cannot be read yet: %s", error.message)
-                await asyncio.sleep(_LOG_PAUSE)
-            else:
-                return
+        """Know what an earlier process was about to send."""
+        await recover_intents(self.controllers.intents, self.leadership.runs)
 
     def _spec_is_current(self, namespace: str) -> bool:
         """Whether there may be no newer spec than is known: the API server answers, and shows the Things there."""
@@ -143,7 +134,7 @@ class Operator:
         return self.watches.secrets_seen(namespace)
 
     async def _start_replica(self) -> None:
-        for task in await self.replica.start(self.controllers):
+        for task in await self.replica.start(self.controllers, pacing=self._settings.pacing):
             self.supervisor.watch_task(task)
 
     async def _start_leadership(self) -> None:

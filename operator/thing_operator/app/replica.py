@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from thing_operator.app.controllers import Controllers
+from thing_operator.app.moves import Moves
 from thing_operator.app.watched_shards import WatchedShards
+from thing_operator.config import PacingSettings
 from thing_operator.observability.checks import Check, CheckResult
 from thing_operator.observability.metrics import ShardFigures
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, shard_of
+from thing_operator.sharding.duties import Duties, Scopes
+from thing_operator.sharding.hashing import ALL_SHARDS
 from thing_operator.sharding.membership import Membership
-from thing_operator.sharding.ports import Alone, Handlers, Holdings
+from thing_operator.sharding.ports import Alone, Holdings
 
 
 class Replica:
@@ -23,11 +26,17 @@ class Replica:
         self.watched = WatchedShards(self.holdings)
         """Which Things are listed and watched."""
 
-    async def start(self, controllers: Controllers) -> Sequence[asyncio.Task[None]]:
+    def duties(self, scopes: Scopes) -> Duties:
+        """What it is to do for each object; ``scopes``: which namespaces its operator runs."""
+        return Duties(scopes, self.holdings)
+
+    async def start(
+        self, controllers: Controllers, *, pacing: PacingSettings
+    ) -> Sequence[asyncio.Task[None]]:
         """Join the others. What is held by the time that this returns is to be listed; the tasks must not end."""
         if self.membership is None:
             return ()
-        return await self.membership.start(self._handlers(controllers))
+        return await self.membership.start(Moves(controllers, self.watched, pacing=pacing).handlers())
 
     async def drain(self, timeout: timedelta) -> None:
         """Have the others take what is held, for so long at most."""
@@ -69,19 +78,3 @@ class Replica:
         if membership is None:
             return {}
         return {"shards": lambda: CheckResult(ok=membership.is_member, detail=membership.words)}
-
-    def _handlers(self, controllers: Controllers) -> Handlers:
-        watched, things = self.watched, controllers.things
-
-        def gained(shards: frozenset[int]) -> None:
-            watched.gained(shards)
-            for snapshot in things.cache:
-                if shard_of(snapshot.uid) in shards:
-                    things.queue.add(snapshot.key)
-            if BATCHES in shards:
-                controllers.batches.enqueue_all()
-
-        async def give(shards: frozenset[int]) -> None:
-            watched.drop(shards)
-
-        return Handlers(prepare=watched.prepare, gained=gained, give=give, lost=watched.drop)

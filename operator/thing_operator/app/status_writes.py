@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from uuid import uuid4
 
-from thing_operator.api.names import THINGS
+from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.api.status import reduced_status
 from thing_operator.config import Settings
 from thing_operator.core.clock import Clock
@@ -13,11 +13,11 @@ from thing_operator.informing.cache import ObjectCache
 from thing_operator.intents.intent_log import IntentLog
 from thing_operator.intents.kept import EncodedStatus, Sight
 from thing_operator.intents.store import LogStore
-from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.ports import ApiClient, Body
 from thing_operator.kube.status_writer import Status, StatusWriter
 from thing_operator.leadership.identity import own_identity
-from thing_operator.leadership.leadership import Leadership
 from thing_operator.observability.observers import LogObserver, WriteObserver
+from thing_operator.sharding.duties import Duties
 
 __all__ = ["StatusWriter", "make_intent_log", "make_status_writer"]
 
@@ -26,8 +26,9 @@ def make_status_writer(
     client: ApiClient,
     *,
     writes_per_second: float,
+    duties: Duties,
     on_deleted: Callable[[ObjectRef], None],
-    may_write: Callable[[ObjectRef], bool],
+    on_outdated: Callable[[ObjectRef, Body], None],
     observer: WriteObserver,
     clock: Clock,
     rng: random.Random,
@@ -37,14 +38,21 @@ def make_status_writer(
     def instead_of(held: Status, refused: Status, why: str) -> Status:
         return reduced_status(held, refused, why, now=clock.now())
 
+    def may_write(ref: ObjectRef) -> bool:
+        if ref.resource == BATCHES:
+            return duties.may_write_batch(ref.key)
+        return duties.may_write_thing(ref.key, ref.uid)
+
     return StatusWriter(
         client,
         writes_per_second=writes_per_second,
         clock=clock,
         retry=StatusWriter.default_retry(rng),
         on_deleted=on_deleted,
+        on_outdated=on_outdated,
         on_refused=instead_of,
         may_write=may_write,
+        sharers=duties.members,
         observer=observer,
     )
 
@@ -55,7 +63,7 @@ def make_intent_log(
     cache: ObjectCache,
     writer: StatusWriter,
     *,
-    leadership: Leadership,
+    duties: Duties,
     observer: LogObserver,
     clock: Clock,
 ) -> IntentLog:
@@ -72,8 +80,8 @@ def make_intent_log(
         refs=lambda: (ObjectRef(THINGS, each.key, each.uid) for each in cache),
         exists=exists,
         status=status,
-        runs=lambda namespace, _uid: leadership.runs(namespace),
-        may_write=lambda ref: leadership.may_write(ref.key.namespace),
+        runs=duties.runs_thing,
+        may_write=lambda ref: duties.may_write_thing(ref.key, ref.uid),
     )
     # A name for each process: what an earlier one has left is another's log, whatever its pod was called.
     namespace = settings.status.intent_log_namespace

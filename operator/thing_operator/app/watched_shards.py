@@ -1,7 +1,7 @@
 """The Things that are listed and watched: those of the shards that this process holds, or is about to hold."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import EVERYTHING, Share
@@ -43,13 +43,19 @@ class WatchedShards:
         part = share_of(shards)
         await asyncio.gather(*(stream.widen(part) for stream in self._streams))
 
-    def gained(self, shards: frozenset[int]) -> None:
-        """These shards are ours: those that nobody has prepared are listed now."""
+    def gained(
+        self, shards: frozenset[int], *, on_listed: Callable[[frozenset[int]], None] = lambda _late: None
+    ) -> None:
+        """These shards are ours: those that nobody has prepared are listed now, and ``on_listed`` is called then."""
         late = shards - self._listed
         if late:
-            task = asyncio.create_task(self.prepare(late), name="list of gained shards")
+            task = asyncio.create_task(self._catch_up(late, on_listed), name="list of gained shards")
             self._late.add(task)
             task.add_done_callback(self._late.discard)
+
+    async def _catch_up(self, late: frozenset[int], on_listed: Callable[[frozenset[int]], None]) -> None:
+        await self.prepare(late)
+        on_listed(late)
 
     def drop(self, shards: frozenset[int]) -> None:
         """These shards are not ours any more: their Things are forgotten, and what still comes of them is dropped."""

@@ -19,6 +19,9 @@ from thing_operator.credentials.archive import DEFAULT_LIMITS
 from thing_operator.download.https import HttpsClient
 from thing_operator.mic import Account, BatchItem, BatchOrder, MicClient, OrderUnansweredError, find_stack
 
+MayOrder = Callable[[ObjectKey], bool]
+"""Whether a ThingBatch is certain to be this process's at the moment."""
+
 PersistOrder = Callable[[OrderStatus | None], Awaitable[None]]
 """Have ``status.order`` on the API server before returning; raises when that is not certain."""
 
@@ -54,10 +57,17 @@ class CloudSource:
     """Brings orders forward, one step at a reconcile. ``limit`` is in bytes of a zip."""
 
     def __init__(
-        self, https: HttpsClient, *, manifest_url: str, clock: Clock, limit: int = DEFAULT_LIMITS.archive
+        self,
+        https: HttpsClient,
+        *,
+        manifest_url: str,
+        may_order: MayOrder,
+        clock: Clock,
+        limit: int = DEFAULT_LIMITS.archive,
     ) -> None:
         self._https = https
         self._manifest_url = manifest_url
+        self._may_order = may_order
         self._clock = clock
         self._limit = limit
         self._states: dict[ObjectKey, _OrderState] = {}
@@ -94,7 +104,7 @@ class CloudSource:
             )
         step = ordering.next_step(order, is_unsent=order is not None and order.nonce == state.unsent)
         if order is None or step is Step.SEND:
-            order = await self._send(state, client, source, listed=listed, persist=persist)
+            order = await self._send(key, client, source, listed=listed, persist=persist)
         elif step is Step.SEARCH:
             return await self._search(state, order, listed, others=others(order), persist=persist)
         return await self._follow(client, order, listed)
@@ -110,13 +120,14 @@ class CloudSource:
 
     async def _send(
         self,
-        state: _OrderState,
+        key: ObjectKey,
         client: MicClient,
         source: CloudApiSource,
         *,
         listed: tuple[BatchItem, ...],
         persist: PersistOrder,
     ) -> OrderStatus:
+        state = self._states[key]
         order = ordering.intend(
             source,
             nonce=uuid.uuid4().hex,
@@ -126,6 +137,10 @@ class CloudSource:
         )
         state.unsent = order.nonce
         await persist(order)
+        if not self._may_order(key):
+            raise TransientError(
+                "nothing was ordered: another replica may run the ThingBatch by now", reason=Reason.RETRYING
+            )
         state.unsent = None
         batch_order = BatchOrder(order.thing_type, order.domain, order.size, order.protocol)
         try:

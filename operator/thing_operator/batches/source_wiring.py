@@ -1,6 +1,6 @@
 """Where zips come from, put together: Secrets, urls and MIC, by one client for https."""
 
-from thing_operator.batches.cloud_source import CloudSource
+from thing_operator.batches.cloud_source import CloudSource, MayOrder
 from thing_operator.batches.find_zips import FindZips
 from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.sources import SourceReader
@@ -10,6 +10,8 @@ from thing_operator.download.https import HttpsClient
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient
 
+__all__ = ["MayOrder", "wire_sources"]
+
 
 def wire_sources(
     *,
@@ -17,6 +19,7 @@ def wire_sources(
     cache: ObjectCache,
     publisher: BatchPublisher,
     settings: BatchSettings,
+    may_order: MayOrder,
     clock: Clock,
 ) -> FindZips:
     """Put together the stage that finds zips. Starts nothing."""
@@ -25,6 +28,6 @@ def wire_sources(
         client=client,
         cache=cache,
         reader=SourceReader(client, https),
-        cloud=CloudSource(https, manifest_url=settings.manifest_url, clock=clock),
+        cloud=CloudSource(https, manifest_url=settings.manifest_url, may_order=may_order, clock=clock),
         publisher=publisher,
     )

@@ -9,7 +9,7 @@ from thing_operator.batches.importer import Importer
 from thing_operator.batches.parallel import Parallel
 from thing_operator.batches.publisher import BatchPublisher
 from thing_operator.batches.reconciler import BatchReconciler
-from thing_operator.batches.source_wiring import wire_sources
+from thing_operator.batches.source_wiring import MayOrder, wire_sources
 from thing_operator.config import BatchSettings
 from thing_operator.core.backoff import rechecks
 from thing_operator.core.clock import Clock
@@ -24,6 +24,7 @@ def wire_batches(
     cache: ObjectCache,
     writer: StatusWriter,
     settings: BatchSettings,
+    may_order: MayOrder,
     record_event: RecordEvent,
     clock: Clock,
     rng: random.Random,
@@ -42,7 +43,12 @@ def wire_batches(
         cache=cache,
         new_importer=new_importer,
         find_zips=wire_sources(
-            client=client, cache=cache, publisher=publisher, settings=settings, clock=clock
+            client=client,
+            cache=cache,
+            publisher=publisher,
+            settings=settings,
+            may_order=may_order,
+            clock=clock,
         ),
         import_zips=ImportZips(clock=clock),
         deletion=BatchDeletion(client, parallel=parallel, clock=clock),

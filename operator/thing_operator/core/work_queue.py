@@ -8,7 +8,7 @@ takes all places: keys that take long, or are added without end, hold up their o
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from itertools import chain
@@ -66,6 +66,7 @@ class WorkQueue(Generic[K]):
         self._once_more: dict[K, float] = {}
         """When to run keys again that run now."""
         self._running: dict[K, asyncio.Task[None]] = {}
+        self._awaited: dict[K, asyncio.Future[None]] = {}
         self._failures: dict[K, int] = {}
         self._reported: dict[K, str] = {}
         """What was logged last of a key that fails: the same again is counted."""
@@ -89,6 +90,15 @@ class WorkQueue(Generic[K]):
     def add(self, key: K, *, delay: timedelta = timedelta(0)) -> None:
         """Have the key run once more, ``delay`` from now or when it is due already, whichever is earlier."""
         self._add(key, self._clock.monotonic() + delay.total_seconds())
+
+    async def run(self, keys: Iterable[K]) -> None:
+        """Have each of these keys run once more, and wait until they have, whatever comes of it."""
+        loop, ends = asyncio.get_running_loop(), set[asyncio.Future[None]]()
+        for key in keys:
+            ends.add(self._awaited.setdefault(key, loop.create_future()))
+            self.add(key)
+        if ends:
+            await asyncio.wait(ends)
 
     def _add(self, key: K, due: float) -> None:
         if key in self._running:
@@ -171,6 +181,8 @@ class WorkQueue(Generic[K]):
             due = self._once_more.pop(key, None)
             if due is not None:
                 self._add(key, due)
+            elif (end := self._awaited.pop(key, None)) is not None:
+                end.set_result(None)
             self._changed.set()
         if again is not None:
             self.add(key, delay=again)

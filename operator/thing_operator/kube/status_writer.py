@@ -69,7 +69,7 @@ class StatusWriter:
     ) -> None:
         """``may_write``: whether a status is ours to write at the moment; else it waits as after a failure.
         ``sharers``: how many processes keep to ``writes_per_second`` together. ``on_outdated`` is called with an object
-        that was changed since it was listed, and as it is now: what was to be written of it is to be made anew.
+        that was changed since it was listed, and as it is now: what was to be written of it is to be made again.
         """
         self._client = client
         self._clock = clock

@@ -135,6 +135,10 @@ SYNCS: Final = Durations(
     "From a new generation of a Thing until the shadow service has accepted it.",
     buckets=(*_SECONDS, 60, 300),
 )
+MOVE_GAPS: Final = Durations(
+    "move_gap_seconds",
+    "From the moment when a Thing was seen to be this replica's, and no longer another's, until its session was ready.",
+)
 SAMPLES_DROPPED: Final = Count(
     "samples_dropped", "Simulated values of the time without a connection that will never be delivered."
 )
@@ -224,6 +228,7 @@ METRIC_LABELS: Final = {
         DUPLICATES,
         THING_CONDITIONS,
         SYNCS,
+        MOVE_GAPS,
         SAMPLES_DROPPED,
         WATCH_EVENTS,
         RECONCILES,

@@ -110,6 +110,7 @@ class Metrics(SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchO
         self._own_events, self._foreign_events = map(watch_events.labels, ("own", "foreign"))
         self._reconciles = definitions.RECONCILES.in_registry(registry)
         self._syncs = definitions.SYNCS.in_registry(registry)
+        self._move_gaps = definitions.MOVE_GAPS.in_registry(registry)
         self._samples_dropped = definitions.SAMPLES_DROPPED.in_registry(registry)
         self._lag = definitions.LOOP_LAG.in_registry(registry)
         registry.register(self)
@@ -175,6 +176,10 @@ class Metrics(SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchO
     def synced(self, seconds: float) -> None:
         """The shadow service has accepted a generation, so many seconds after it was first seen."""
         self._syncs.observe(seconds)
+
+    def moved(self, seconds: float) -> None:
+        """A Thing that has come from another replica is connected, after so many seconds."""
+        self._move_gaps.observe(seconds)
 
     def samples_dropped(self, count: int) -> None:
         """Simulated values of a Thing were dropped for want of a connection."""

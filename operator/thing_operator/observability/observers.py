@@ -58,6 +58,9 @@ class ThingObserver:
     def synced(self, seconds: float) -> None:
         """The shadow service has accepted a generation, so long after it was first seen."""
 
+    def moved(self, seconds: float) -> None:
+        """A Thing that was another replica's is connected, so long after it was seen to be this one's."""
+
     def samples_dropped(self, count: int) -> None:
         """So many simulated values of the time without a connection will never be delivered."""
 

@@ -19,7 +19,7 @@ from thing_operator.session.context import SessionContext
 from thing_operator.session.keep_alive import KeepAliveTicker
 from thing_operator.session.model import Endpoint, Now, SessionSpec
 from thing_operator.session.pacing import EndpointGate
-from thing_operator.session.ports import Connector, MayConnect, always
+from thing_operator.session.ports import Connector
 from thing_operator.session.reconnect import ReconnectPolicy
 from thing_operator.session.requests import token_source
 from thing_operator.session.session import Session
@@ -110,23 +110,14 @@ class Hub:
     ) -> None:
         await self.close()
 
-    def open(
-        self, spec: SessionSpec, on_change: Callable[[Session], None], *, may_connect: MayConnect = always
-    ) -> Session:
+    def open(self, spec: SessionSpec, on_change: Callable[[Session], None]) -> Session:
         """Begin a session; ``on_change`` is called on the loop after its view changed, never from in here.
 
-        Not for a change of ``phase`` alone: each would cost the caller a reconcile for nothing. ``may_connect`` is
-        asked before each CONNECT.
+        Not for a change of ``phase`` alone: each would cost the caller a reconcile for nothing.
 
         Two sessions of one thing on one endpoint take each other over: the caller sees to that.
         """
-        session = Session(
-            spec,
-            on_change,
-            context=self._context,
-            on_close=self._sessions.discard,
-            may_connect=may_connect,
-        )
+        session = Session(spec, on_change, context=self._context, on_close=self._sessions.discard)
         self._sessions.add(session)
         return session
 

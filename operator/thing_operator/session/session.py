@@ -37,6 +37,7 @@ from thing_operator.session.errors import (
 )
 from thing_operator.session.link import Link
 from thing_operator.session.model import Phase, SessionFailure, SessionSpec, SessionView
+from thing_operator.session.ports import MayConnect, always
 from thing_operator.session.reconnect import ReconnectState
 from thing_operator.session.requests import RequestKind
 from thing_operator.shadow.documents import Accepted
@@ -46,7 +47,6 @@ from thing_operator.shadow.topics import backdate_topic
 if TYPE_CHECKING:
     from thing_operator.core.json_values import JsonObject
     from thing_operator.session.context import SessionContext
-    from thing_operator.session.ports import MayConnect
     from thing_operator.shadow.documents import ShadowDocument
 
 _log = logging.getLogger(__name__)
@@ -82,10 +82,10 @@ class Session:
         *,
         context: "SessionContext",
         on_close: Callable[["Session"], None],
-        may_connect: "MayConnect",
     ) -> None:
         self._spec = spec
-        self.may_connect = may_connect
+        self.may_connect: MayConnect = always
+        """Asked before each CONNECT; whoever opened the session may set another one."""
         self._on_change = on_change
         self._on_close = on_close
         self._context = context

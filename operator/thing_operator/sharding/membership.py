@@ -71,13 +71,13 @@ class Membership:
 
     def may_connect(self, uid: str, *, dropped_at: float | None) -> bool:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""
-        return self.may_write(uid) and (
+        return self.member.may_act(shard_of(uid), self._clock.monotonic()) and (
             dropped_at is None or bool(self.member.own.denied) or self.member.own.is_renewed_since(dropped_at)
         )
 
     def may_write(self, uid: str) -> bool:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""
-        return self.member.may_act(shard_of(uid), self._clock.monotonic())
+        return self.member.may_act(shard_of(uid), self._clock.monotonic(), ends=True)
 
     def may_write_batches(self) -> bool:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""

@@ -27,7 +27,9 @@ class Holdings(Protocol):
         """
 
     def may_write(self, uid: str) -> bool:
-        """Whether that is certain enough to write a status: nobody can have fenced this member meanwhile."""
+        """Whether it is certain enough to write a status: nobody can have fenced this member meanwhile. So it is while
+        the uid's shard is given away: what is to be said is said before.
+        """
 
     def may_write_batches(self) -> bool:
         """The same of ThingBatches: for their statuses and before an order."""

@@ -71,12 +71,13 @@ class Member:
         """Whether the shard is ours, as far as is known."""
         return shard in self.held or bool(self.own.denied)
 
-    def may_act(self, shard: int, now: float) -> bool:
-        """Whether it is certainly ours: nobody can have taken it meanwhile."""
+    def may_act(self, shard: int, now: float, *, ends: bool = False) -> bool:
+        """Whether it is certainly ours: nobody can have taken it meanwhile. ``ends``: also while it is given away."""
         if self.own.denied:
             return True
         is_mine = self.map is not None and self.map.slots[shard].holder == self.own.identity
-        return is_mine and shard in self.held and self.own.is_fresh(now)
+        is_held = shard in self.held or (ends and shard in self.giving)
+        return is_mine and is_held and self.own.is_fresh(now)
 
     def share(self) -> Shards:
         """What is to be watched."""

@@ -1,10 +1,11 @@
 """The stage that gives a Thing its session, or ends it."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from thing_operator.api.thing import ThingSpec
 from thing_operator.core.clock import Clock
-from thing_operator.core.errors import UserError
+from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.claims import ThingClaims
@@ -88,6 +89,17 @@ class Connect:
         if problem is None:
             await self._sessions.ensure(snapshot, slot, resolved, identity, presence=has_presence(spec))
         return problem
+
+    async def prepare(self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution) -> None:
+        """Read what the session of a Thing needs that will be this process's, if it is to have one. Whatever goes wrong
+        is said when it is.
+        """
+        spec, resolved = resolution.spec, resolution.resolved
+        if resolution.problem is None and spec is not None and resolved is not None and not spec.suspend:
+            with suppress(ThingOperatorError):
+                await self._sessions.prepare(
+                    snapshot, thing.connection, resolved, presence=has_presence(spec)
+                )
 
     async def end(self, thing: ThingRuntime, *, report_offline: bool) -> None:
         """End the device and the session; ``report_offline``: a thing that reports presence says it is offline."""

@@ -4,6 +4,7 @@ Each stage takes what the stages before it have found, as frozen values, and add
 modules ``resolved``, ``plan``, ``conditions``, ``status`` and ``requeue``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,9 +12,9 @@ from thing_operator.config import EndpointSettings
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.ports import EnqueueAfter
+from thing_operator.sharding.duties import Duties, Duty
 from thing_operator.things.connect import Connect
 from thing_operator.things.deletion import ThingDeletion
-from thing_operator.things.gates import RetryGates
 from thing_operator.things.mirror import mirror_only, mirror_report
 from thing_operator.things.observe import Observe
 from thing_operator.things.publisher import StatusPublisher
@@ -42,23 +43,46 @@ class ThingReconciler:
         stages: Stages,
         *,
         registry: ThingRegistry,
+        duties: Duties,
         settings: EndpointSettings,
         enqueue_after: EnqueueAfter,
-        gates: RetryGates,
+        recheck_in: Callable[[], timedelta],
         clock: Clock,
     ) -> None:
+        """``recheck_in`` says when to check again a Thing with which something is amiss."""
         self._stages = stages
         self._registry = registry
+        self._duties = duties
         self._settings = settings
         self._enqueue_after = enqueue_after
-        self._gates = gates
+        self._recheck_in = recheck_in
         self._clock = clock
 
     async def reconcile(self, key: ObjectKey) -> timedelta | None:
         """One reconcile; returns when the next one is due if nothing that is watched changes, None for never.
 
-        Raises what is worth another try with backoff: trouble with the API server.
+        What there is of a Thing that is another process's is ended without a word to the thing or to status. Raises
+        what is worth another try with backoff: trouble with the API server.
         """
+        running, seen = self._registry.uids(key)
+        if running is not None and self._duties.of_thing(key, running) is Duty.NONE:
+            await self._stages.deletion.stand_down(key)
+            running = None
+        duty = self._duties.of_thing(key, seen) if seen is not None and running in {None, seen} else Duty.RUN
+        if duty is Duty.RUN:
+            return await self._run(key)
+        if duty is Duty.PREPARE:
+            await self._prepare(key)
+        return None
+
+    async def _prepare(self, key: ObjectKey) -> None:
+        found = self._registry.enter(key)
+        if found is not None and found[0].deleting_since is None:
+            snapshot, thing = found
+            resolution = resolve(snapshot, settings=self._settings)
+            await self._stages.connect.prepare(snapshot, thing, resolution)
+
+    async def _run(self, key: ObjectKey) -> timedelta | None:
         stages, found = self._stages, self._registry.enter(key)
         if found is None:
             await stages.deletion.forget(key)
@@ -81,7 +105,7 @@ class ThingReconciler:
                 conditions=thing.published,
                 due=outcome.requeue_after,
                 retry_after=thing.requests.retry_after(),
-                recheck_in=self._gates.recheck_in(),
+                recheck_in=self._recheck_in(),
             )
         finally:
             if thing.mirror.finish(steady):
@@ -96,10 +120,6 @@ class ThingReconciler:
                 snapshot, error, published=thing.published, now=self._clock.now()
             )
 
-    async def stand_down(self, key: ObjectKey) -> None:
-        """Another operator runs this Thing: end what we have of it without a word to the thing or to status."""
-        await self._stages.deletion.stand_down(key)
-
     def on_session_change(self, key: ObjectKey) -> None:
         """The session of this Thing sees something new: a reconcile, unless there is only a report to mirror."""
         found = self._registry.find(key)
@@ -107,5 +127,8 @@ class ThingReconciler:
             self._enqueue_after(key, timedelta(0))
             return
         snapshot, thing = found
-        if not mirror_report(snapshot, thing.mirror, thing.connection.session, self._stages.publisher):
+        session = thing.connection.session
+        if session is not None and session.view.connected:
+            self._registry.arrivals.connected(key)
+        if not mirror_report(snapshot, thing.mirror, session, self._stages.publisher):
             self._enqueue_after(key, thing.pause(self._clock.monotonic()))

@@ -1,6 +1,6 @@
 """The Things of this process: their runtimes, their claims, and how many have which condition."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import datetime
 
 from thing_operator.config import EndpointSettings
@@ -9,6 +9,10 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import Enqueue
 from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.observability.observers import ThingObserver
+from thing_operator.session import Session
+from thing_operator.sharding.hashing import shard_of
+from thing_operator.things.arrivals import Arrivals
 from thing_operator.things.claims import ThingClaims
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
@@ -27,6 +31,7 @@ class ThingRegistry:
         settings: EndpointSettings,
         enqueue: Enqueue,
         new_runtime: Callable[[str], ThingRuntime],
+        observer: ThingObserver,
         clock: Clock,
     ) -> None:
         self._cache = cache
@@ -35,6 +40,28 @@ class ThingRegistry:
         self._runtimes: dict[ObjectKey, ThingRuntime] = {}
         self.claims = ThingClaims(settings, enqueue=enqueue, clock=clock)
         self.counts = ConditionCounts()
+        self.arrivals = Arrivals(observer=observer, clock=clock)
+
+    def uids(self, key: ObjectKey) -> tuple[str | None, str | None]:
+        """Of the runtime under this key, and of the object that the watch shows; None where there is none."""
+        snapshot, thing = self._cache.get(key), self._runtimes.get(key)
+        return thing.uid if thing else None, snapshot.uid if snapshot else None
+
+    def keys_in(self, shards: Container[int]) -> list[ObjectKey]:
+        """The Things of these shards of which there is anything in this process."""
+        return [key for key, thing in self._runtimes.items() if shard_of(thing.uid) in shards]
+
+    def sessions_in(self, shards: Container[int]) -> list[Session]:
+        """Their sessions, as far as they have any."""
+        slots = (self._runtimes[key].connection for key in self.keys_in(shards))
+        return [slot.session for slot in slots if slot.session is not None]
+
+    def expect(self, key: ObjectKey) -> None:
+        """This Thing has come from another replica: its session is awaited, unless it is up by now."""
+        thing = self._runtimes.get(key)
+        session = thing.connection.session if thing else None
+        if session is None or not session.view.connected:
+            self.arrivals.expect(key)
 
     def find(self, key: ObjectKey) -> tuple[ObjectSnapshot, ThingRuntime] | None:
         """The Thing as the watch shows it and its runtime; None unless both are of the very same object."""
@@ -57,6 +84,7 @@ class ThingRegistry:
     def remove(self, key: ObjectKey) -> ThingRuntime | None:
         """Forget the runtime of this key; returns it. Its claim stands until :meth:`release`."""
         thing = self._runtimes.pop(key, None)
+        self.arrivals.forget(key)
         if thing is not None:
             self.counts.leave(thing.published)
         return thing
@@ -85,7 +113,7 @@ class ThingRegistry:
 
     def certificate_ends(self) -> Iterator[datetime]:
         """When each certificate in use ends."""
-        slots = (thing.connection for thing in self._runtimes.values())
+        slots = (thing.connection for thing in self._runtimes.values() if thing.published is not None)
         return (slot.credentials.not_after for slot in slots if slot.credentials is not None)
 
     def condition_sets(self) -> Iterator[tuple[ObjectKey, ConditionSet]]:

@@ -13,6 +13,7 @@ from thing_operator.kube.ports import ApiClient, Enqueue, EnqueueAfter, RecordEv
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Hub
+from thing_operator.sharding.duties import Duties
 from thing_operator.things.memory import ThingMemory
 
 
@@ -35,6 +36,7 @@ class ThingServices:
     """Whether what is known of the specs in a namespace can be vouched for: it was not out of sight for long."""
     secrets_seen: Callable[[str], str | None]
     """The newest resource version that the watch of Secrets has shown of a namespace; None before it has begun."""
+    duties: Duties
     clock: Clock
     rng: random.Random
 

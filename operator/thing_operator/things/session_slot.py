@@ -20,6 +20,8 @@ class SessionSlot:
 
     session: Session | None = None
     spec: SessionSpec | None = None
+    prepared: SessionSpec | None = None
+    """What a session can be made of without reading anything; None when it would have to be read."""
     last_view: SessionView | None = None
     """What the session saw last that was ended."""
     ends_at: datetime | None = None
@@ -62,7 +64,7 @@ class SessionSlot:
     def withdraw(self) -> tuple[Session | None, SessionSpec | None]:
         """Take the session and what it is made of out of the slot."""
         session, spec = self.session, self.spec
-        self.session, self.spec = None, None
+        self.session, self.spec, self.prepared = None, None, None
         self.forget_credentials()
         return session, spec
 

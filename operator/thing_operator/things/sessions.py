@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
@@ -40,12 +41,14 @@ class SessionManager:
         cache: ObjectCache,
         default_ca: CaBundle | None,
         secrets_seen: Callable[[str], str | None],
+        may_connect: Callable[[ObjectKey, str, float | None], bool],
         without_secret: timedelta,
         on_session_change: Callable[[ObjectKey], None],
         clock: Clock,
     ) -> None:
         """``secrets_seen``: the newest resource version that is known of the Secrets in a namespace.
-        ``without_secret``: how long a session lives on without its Secret.
+        ``may_connect``: whether the object of this key and uid may be connected, and when the other side ended its
+        last connection. ``without_secret``: how long a session lives on without its Secret.
         """
         self._client = client
         self._hub = hub
@@ -53,6 +56,7 @@ class SessionManager:
         self._default_ca = default_ca
         self._cas = CaStore(hub.budget)
         self._secrets_seen = secrets_seen
+        self._may_connect = may_connect
         self._without_secret = without_secret
         self._on_session_change = on_session_change
         self._clock = clock
@@ -74,6 +78,7 @@ class SessionManager:
         names = (resolved.secret_name, resolved.ca_secret_name)
         self._cache.index_secrets(snapshot.key, (ObjectKey(namespace, name) for name in names if name))
         identity: ThingIdentity | None = None
+        slot.prepared = None
         slot.read_at = self._clock.monotonic()
         try:
             identity = await read_identity(
@@ -103,6 +108,17 @@ class SessionManager:
         problem_ends_at = error.ends_at if isinstance(error, CredentialsError) else None
         slot.credentials_problem = Problem(error.reason, message, stalled=not waits, ends_at=problem_ends_at)
 
+    async def prepare(
+        self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing, *, presence: bool
+    ) -> None:
+        """As :meth:`identify`, and keep what a session can be made of at once."""
+        identity = await self.identify(snapshot, slot, resolved)
+        if identity is not None:
+            namespace = snapshot.key.namespace
+            slot.prepared = self._session_spec(
+                namespace, resolved, identity, presence=presence, now_in_use=None
+            )
+
     async def ensure(
         self,
         snapshot: ObjectSnapshot,
@@ -113,12 +129,13 @@ class SessionManager:
         presence: bool,
     ) -> None:
         """Have the session that ``resolved`` asks for under way, with the ``identity`` that :meth:`identify` gave;
-        without one a running session goes on with what it has.
+        without one a running session goes on with what it has, and another is made of what was prepared.
 
         ``presence``: its last will says that the thing is offline.
         """
-        namespace = snapshot.key.namespace
-        spec = self._session_spec(namespace, resolved, identity, presence=presence, now_in_use=slot.spec)
+        namespace, before = snapshot.key.namespace, slot.spec or slot.prepared
+        spec = self._session_spec(namespace, resolved, identity, presence=presence, now_in_use=before)
+        slot.prepared = None
         if spec is None:
             return
         if slot.session is not None and slot.spec == spec:
@@ -129,6 +146,7 @@ class SessionManager:
         else:
             slot.last_view = None
             slot.session = await self._succession.take(snapshot.key, spec) or self._open(snapshot.key, spec)
+            slot.session.may_connect = partial(self._may_connect, snapshot.key, snapshot.uid)
         slot.spec = spec
 
     async def close(self, slot: SessionSlot, *, report_offline: bool) -> None:
@@ -163,7 +181,7 @@ class SessionManager:
         presence: bool,
         now_in_use: SessionSpec | None,
     ) -> SessionSpec | None:
-        """The session as it is to be; without a new identity that of the running one, None when there is none."""
+        """The session as it is to be; without a new identity that of ``now_in_use``, None when there is none."""
         will = offline_will(resolved.thing_name) if presence else None
         if identity is None:
             return replace(now_in_use, will=will) if now_in_use is not None else None

@@ -43,8 +43,7 @@ def wire_things(services: ThingServices) -> Things:
     def on_session_change(key: ObjectKey) -> None:
         reconciler.on_session_change(key)
 
-    finalizer = _finalizer(services)
-    sessions = _sessions(services, on_session_change=on_session_change)
+    finalizer, sessions = _finalizer(services), _sessions(services, on_session_change=on_session_change)
     claims, grace = registry.claims, settings.session.disconnect_grace
     connect = Connect(claims=claims, sessions=sessions, finalizer=finalizer, publisher=publisher, clock=clock)
     observe = Observe(
@@ -71,9 +70,10 @@ def wire_things(services: ThingServices) -> Things:
     reconciler = ThingReconciler(
         stages,
         registry=registry,
+        duties=services.duties,
         settings=settings.endpoint,
         enqueue_after=services.enqueue_after,
-        gates=gates,
+        recheck_in=gates.recheck_in,
         clock=clock,
     )
     return Things(registry, reconciler)
@@ -86,6 +86,7 @@ def _registry(services: ThingServices, gates: RetryGates) -> ThingRegistry:
         settings=services.settings.endpoint,
         enqueue=services.enqueue,
         new_runtime=lambda uid: new_runtime(uid, clock=clock, gates=gates),
+        observer=services.observer,
         clock=clock,
     )
 
@@ -106,6 +107,7 @@ def _sessions(services: ThingServices, *, on_session_change: Callable[[ObjectKey
         cache=services.cache,
         default_ca=services.default_ca,
         secrets_seen=services.secrets_seen,
+        may_connect=services.duties.may_connect,
         without_secret=services.settings.session.without_secret,
         on_session_change=on_session_change,
         clock=services.clock,

@@ -86,7 +86,7 @@ class ForgetfulApi(FakeClient):
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
     ) -> None:
-        uid, status = (operation["value"] for operation in decode(encode(operations)))
+        uid, *_guard, status = (operation["value"] for operation in decode(encode(operations)))
         self.written[key.name, uid] = status["observedGeneration"]
 
     async def get(

@@ -138,7 +138,9 @@ class MicAndStatus:
 async def run_until_done(world: MicAndStatus) -> None:
     """Reconciles of one process after the other, each new one with an empty memory."""
     clock = FakeClock(start=NOW)
-    cloud = CloudSource(HttpsClient(hosts=()), manifest_url="https://m", clock=clock, limit=1)
+    cloud = CloudSource(
+        HttpsClient(hosts=()), manifest_url="https://m", may_order=lambda _key: True, clock=clock, limit=1
+    )
     for _ in range(8):
         cloud._states.setdefault(KEY, _OrderState()).client = world  # type: ignore[assignment]
         try:
@@ -151,7 +153,13 @@ async def run_until_done(world: MicAndStatus) -> None:
                 persist=world.persist,
             )
         except Crash:
-            cloud = CloudSource(HttpsClient(hosts=()), manifest_url="https://m", clock=clock, limit=1)
+            cloud = CloudSource(
+                HttpsClient(hosts=()),
+                manifest_url="https://m",
+                may_order=lambda _key: True,
+                clock=clock,
+                limit=1,
+            )
         except (TransientError, OrderUnknownError):
             pass
         clock.advance(40)
@@ -171,6 +179,38 @@ async def test_a_lost_answer_is_found_in_the_list() -> None:
     await run_until_done(world)
     assert world.stored is not None
     assert ([each.batch_id for each in world.made], world.stored.batch_id) == (["batch-0"], "batch-0")
+
+
+async def test_nothing_is_ordered_once_another_replica_may_have_the_batch() -> None:
+    """The order is in status by then: this process knows that it was not sent, and sends it when it may again."""
+    world, allowed = MicAndStatus(0), False
+    cloud = CloudSource(
+        HttpsClient(hosts=()),
+        manifest_url="https://m",
+        may_order=lambda _key: allowed,
+        clock=FakeClock(start=NOW),
+        limit=1,
+    )
+
+    async def advance() -> OrderedZip | InTheMaking:
+        cloud._states.setdefault(KEY, _OrderState()).client = world  # type: ignore[assignment]
+        return await cloud.advance(
+            KEY,
+            SOURCE,
+            account=world.account,
+            order=world.stored,
+            others=lambda _: Others(),
+            persist=world.persist,
+        )
+
+    with pytest.raises(TransientError, match="another replica"):
+        await advance()
+    assert world.made == []
+    assert world.stored is not None
+    assert world.stored.batch_id is None
+    allowed = True
+    await advance()
+    assert len(world.made) == 1
 
 
 URL = "https://zips.example/z"
@@ -229,7 +269,9 @@ class Listing(MicAndStatus):
 
 
 async def followed(world: MicAndStatus, https: HttpsClient) -> OrderedZip | InTheMaking:
-    cloud = CloudSource(https, manifest_url="https://m", clock=FakeClock(start=NOW), limit=1)
+    cloud = CloudSource(
+        https, manifest_url="https://m", may_order=lambda _key: True, clock=FakeClock(start=NOW), limit=1
+    )
     cloud._states.setdefault(KEY, _OrderState()).client = world  # type: ignore[assignment]
     return await cloud.advance(
         KEY,

@@ -339,3 +339,44 @@ def test_no_addition_is_lost_and_no_key_runs_beside_itself(keys: list[str], conc
         assert overlaps == []
 
     run_virtual(scenario())
+
+
+async def test_who_runs_keys_waits_until_each_has_run_once_more() -> None:
+    ends, gate = list[str](), asyncio.Event()
+
+    async def handler(key: str) -> None:
+        await gate.wait()
+        ends.append(key)
+        if key == "bad":
+            raise TransientError("once")
+
+    queue = make(handler, concurrency=8)
+    await queue.start()
+    queue.add("busy")
+    await until(lambda: queue.depth == 0)
+    queue.add("later", delay=timedelta(hours=1))
+    runs = [asyncio.create_task(queue.run(["busy", "later", "bad", "new"])) for _ in range(2)]
+    await asyncio.sleep(1)
+    assert not any(run.done() for run in runs)
+    gate.set()
+    await asyncio.gather(*runs)
+    assert sorted(ends) == ["bad", "busy", "busy", "later", "new"]
+    await queue.run([])
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_who_gives_up_waiting_leaves_the_others_waiting() -> None:
+    gate = asyncio.Event()
+
+    async def handler(_key: str) -> None:
+        await gate.wait()
+
+    queue = make(handler)
+    await queue.start()
+    stays = asyncio.create_task(queue.run(["a"]))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await queue.run(["a"])
+    gate.set()
+    await stays
+    await queue.stop(timeout=timedelta(seconds=1))

@@ -54,7 +54,7 @@ class OneObject(FakeClient):
         self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
     ) -> dict[str, Any]:
         if not self.uid:
-            raise NotFoundError("gone")
+            raise NotFoundError("404")
         return {
             "metadata": {"uid": self.uid, "resourceVersion": str(self.version)},
             "status": self.status,
@@ -143,7 +143,7 @@ async def test_a_status_made_of_what_is_outdated_is_not_written_and_the_object_i
     assert guarded.server.guards == ["7", "8"]
 
 
-async def test_who_waits_for_the_write_is_told(guarded: Guarded) -> None:
+async def test_who_waits_for_the_write_gets_the_error(guarded: Guarded) -> None:
     guarded.server.write({"of": "its last moment"})
     with pytest.raises(OutdatedError, match="was changed since it was listed"):
         await guarded.writer.write_through(REF, {"n": 1})

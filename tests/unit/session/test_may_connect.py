@@ -9,7 +9,7 @@ from tests.unit.session.fakes import FakeBroker, Watcher, hub, now, spec
 from thing_operator.config import PacingSettings
 from thing_operator.core.reasons import Reason
 from thing_operator.observability.observers import SessionObserver
-from thing_operator.session import Phase
+from thing_operator.session import Hub, Phase, Session
 
 
 @dataclass
@@ -22,6 +22,13 @@ class Leave:
     def __call__(self, dropped_at: float | None) -> bool:
         self.asked.append(dropped_at)
         return loop_time() >= self.granted_at
+
+
+def opened(the_hub: Hub, leave: Leave) -> Session:
+    """A session that asks for leave."""
+    session = the_hub.open(spec(), Watcher())
+    session.may_connect = leave
+    return session
 
 
 class Counting(SessionObserver):
@@ -41,7 +48,7 @@ class Counting(SessionObserver):
 async def test_nothing_is_dialled_before_it_may_and_soon_after_that_it_connects() -> None:
     broker, counting, leave = FakeBroker(), Counting(), Leave(granted_at=loop_time() + 0.05)
     async with hub(broker, observer=counting) as the_hub:
-        session = the_hub.open(spec(), Watcher(), may_connect=leave)
+        session = opened(the_hub, leave)
         await until(lambda: session.view.phase is Phase.WAITING)
         assert session.view.since is None, "it has not tried"
         await until(lambda: session.view.connected)
@@ -56,7 +63,7 @@ async def test_leave_that_ends_while_the_broker_is_dialled_withholds_the_packet_
     pacing = PacingSettings(connects_per_second=0.1, subscriptions_per_second=1000)
     async with hub(broker, pacing=pacing, observer=counting) as the_hub:
         leave = Leave()
-        session = the_hub.open(spec(), Watcher(), may_connect=leave)
+        session = opened(the_hub, leave)
         await until(lambda: session.view.since is not None)
         leave.granted_at = loop_time() + 3
         await until(lambda: session.view.connected)
@@ -70,7 +77,7 @@ async def test_leave_that_ends_while_the_broker_is_dialled_withholds_the_packet_
 async def test_it_is_asked_with_the_moment_at_which_the_other_side_ended_the_last_connection() -> None:
     broker, leave = FakeBroker(), Leave()
     async with hub(broker) as the_hub:
-        session = the_hub.open(spec(), Watcher(), may_connect=leave)
+        session = opened(the_hub, leave)
         await until(lambda: session.view.connected)
         assert set(leave.asked) == {None}
         session.replace(spec(fingerprint="bb"))
@@ -87,7 +94,7 @@ async def test_it_is_asked_with_the_moment_at_which_the_other_side_ended_the_las
 async def test_a_drop_before_the_session_is_ready_is_the_other_sides_too() -> None:
     broker, leave = FakeBroker(on_subscribe=lambda transport, _: transport.kick()), Leave()
     async with hub(broker) as the_hub:
-        the_hub.open(spec(), Watcher(), may_connect=leave)
+        opened(the_hub, leave)
         await until(lambda: len(broker.transports) == 2)
         assert leave.asked[-1] == broker.transports[0].connected_at
 
@@ -95,7 +102,7 @@ async def test_a_drop_before_the_session_is_ready_is_the_other_sides_too() -> No
 async def test_ten_thousand_that_may_not_connect_do_not_keep_the_process_busy() -> None:
     leave = Leave(granted_at=loop_time() + 100)
     async with hub(FakeBroker()) as the_hub:
-        session = the_hub.open(spec(), Watcher(), may_connect=leave)
+        session = opened(the_hub, leave)
         await until(lambda: session.view.connected, timeout=200)
         assert len(leave.asked) < 150
 
@@ -103,7 +110,7 @@ async def test_ten_thousand_that_may_not_connect_do_not_keep_the_process_busy() 
 async def test_a_session_that_may_not_connect_can_be_closed() -> None:
     broker, leave = FakeBroker(), Leave(granted_at=loop_time() + 1e6)
     async with hub(broker) as the_hub:
-        session = the_hub.open(spec(), Watcher(), may_connect=leave)
+        session = opened(the_hub, leave)
         await until(lambda: bool(leave.asked))
         await session.close()
         assert session.view.phase is Phase.CLOSED

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock, loop_time
+from tests.support.duties import EVERYTHING
 from tests.support.fakes import ServiceSession
 from tests.support.intents import no_intent_log
 from tests.support.pki import ec_key, ec_pair, encrypted, key_pem, make_certificate, rsa_key
@@ -152,6 +153,7 @@ class ThingScene(FakeClient):
                 enqueue_after=lambda key, delay: self.controller.queue.add(key, delay=delay),
                 record_event=lambda _snapshot, _reason, _message: None,
                 observer=ThingObserver(),
+                duties=EVERYTHING,
                 clock=self.clock,
                 rng=rng,
             )

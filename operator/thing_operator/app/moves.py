@@ -1,0 +1,162 @@
+"""What this replica does for its objects when shards come and go, as the membership decides it.
+
+Everything goes by the work queues: a key runs once at a time, so a reconcile that is under way and the end of its
+session do not meet.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final
+
+from thing_operator.api.names import BATCHES as BATCH_KIND
+from thing_operator.api.names import THINGS
+from thing_operator.app.controllers import Controllers
+from thing_operator.app.watched_shards import WatchedShards
+from thing_operator.config import PacingSettings
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.resource import ObjectKey, ObjectRef
+from thing_operator.core.work_queue import WorkQueue
+from thing_operator.intents.intent_log import IntentLog
+from thing_operator.sharding.hashing import BATCHES, shard_of
+from thing_operator.sharding.ports import Handlers
+
+log = logging.getLogger(__name__)
+
+_PREPARE_SECONDS: Final = 10.0
+"""What was not read by then is read when the Thing is ours."""
+_FLUSH_TIME: Final = timedelta(seconds=1)
+_LOG_PAUSE: Final = 1.0
+_END_SECONDS: Final = 2.0
+"""A reconcile that takes longer loses its session under way."""
+_ARRIVING_SECONDS: Final = 5.0
+_FILTERS: Final = 7
+"""Of one session, at most."""
+_ROOM_SECONDS: Final = 0.25
+"""So much of a second's connects may wait when more are asked for."""
+_MOST_ARRIVING: Final = 50
+"""A process makes few hundred connections a second, whatever the broker takes."""
+
+
+class Moves:
+    """Lists, connects, ends and forgets the objects of shards."""
+
+    def __init__(self, controllers: Controllers, watched: WatchedShards, *, pacing: PacingSettings) -> None:
+        self._watched = watched
+        self._controllers = controllers
+        self._duties = controllers.duties
+        self._pacing = pacing
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def handlers(self) -> Handlers:
+        """All of it, for the membership."""
+        return Handlers(
+            prepare=self.prepare,
+            gained=self.gained,
+            give=self.give,
+            lost=self.lost,
+            has_room=self.has_room,
+        )
+
+    async def prepare(self, shards: frozenset[int]) -> None:
+        """These will be ours: they are listed, and their credentials read."""
+        self._duties.preparing |= shards
+        await self._watched.prepare(shards)
+        await _run(self._controllers.things.queue, self._seen(shards), seconds=_PREPARE_SECONDS)
+
+    def gained(self, shards: frozenset[int]) -> None:
+        """They are ours: from the moment on when it is known what their last holder was about to send."""
+        self._duties.preparing |= shards
+        self._arrive(shards)
+        self._watched.gained(shards, on_listed=self._arrive)
+        self._start(self._begin(shards), name="the begin of gained shards")
+        if BATCHES in shards:
+            self._controllers.batches.enqueue_all()
+
+    async def give(self, shards: frozenset[int]) -> None:
+        """They are to be another replica's: what is to be said of them is written, and their sessions end by
+        DISCONNECT, so that no will is sent and no thing is shown as offline.
+        """
+        self._duties.preparing -= shards
+        await self._controllers.writer.flush(self._refs(shards), timeout=_FLUSH_TIME)
+        await self._end(shards)
+        self._watched.drop(shards)
+
+    def lost(self, shards: frozenset[int]) -> None:
+        """They are another replica's, which has not waited for us: nothing more is written of them."""
+        self._duties.preparing -= shards
+        for ref in self._refs(shards):
+            self._controllers.writer.drop(ref)
+        self._watched.drop(shards)
+        self._start(self._end(shards), name="the end of lost shards")
+
+    def has_room(self) -> bool:
+        """Whether so few of our Things wait for their connection that more may come."""
+        members = max(1, self._duties.members())
+        rate = (
+            min(self._pacing.connects_per_second, self._pacing.subscriptions_per_second / _FILTERS) / members
+        )
+        limit = max(1.0, min(_MOST_ARRIVING, rate * _ROOM_SECONDS))
+        return self._controllers.registry.arrivals.count(within=_ARRIVING_SECONDS) < limit
+
+    def _start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _begin(self, shards: frozenset[int]) -> None:
+        await recover_intents(self._controllers.intents, lambda _namespace: True)
+        self._duties.preparing -= shards
+        for key in self._seen(shards):
+            self._controllers.things.queue.add(key)
+
+    def _arrive(self, shards: frozenset[int]) -> None:
+        for key in self._seen(shards):
+            self._controllers.registry.expect(key)
+
+    async def _end(self, shards: frozenset[int]) -> None:
+        """Have everything of these shards ended and forgotten. Two seconds, at most, are a reconcile's that is under
+        way; its session is closed then, and the queue sees to the rest when it has ended.
+        """
+        controllers, registry = self._controllers, self._controllers.registry
+        ends = [_run(controllers.things.queue, registry.keys_in(shards), seconds=_END_SECONDS)]
+        if BATCHES in shards:
+            batches = [each.key for each in controllers.batches.cache]
+            ends.append(_run(controllers.batches.queue, batches, seconds=_END_SECONDS))
+        await asyncio.gather(*ends)
+        left = [session.close() for session in registry.sessions_in(shards)]
+        await asyncio.gather(*left)
+
+    def _seen(self, shards: frozenset[int]) -> list[ObjectKey]:
+        return [each.key for each in self._controllers.things.cache if shard_of(each.uid) in shards]
+
+    def _refs(self, shards: frozenset[int]) -> list[ObjectRef]:
+        """What may have a status to be written."""
+        found = [
+            ObjectRef(THINGS, each.key, each.uid)
+            for each in self._controllers.things.cache
+            if shard_of(each.uid) in shards
+        ]
+        if BATCHES in shards:
+            found += [ObjectRef(BATCH_KIND, each.key, each.uid) for each in self._controllers.batches.cache]
+        return found
+
+
+async def recover_intents(intents: IntentLog, covers: Callable[[str], bool]) -> None:
+    """Know what other processes were about to send in the namespaces that ``covers`` names, however long the API
+    server takes to say it.
+    """
+    while True:
+        try:
+            return await intents.recover(covers)
+        except ThingOperatorError as error:
+            log.warning("the logs of intents cannot be read yet: %s", error.message)
+            await asyncio.sleep(_LOG_PAUSE)
+
+
+async def _run(queue: WorkQueue[ObjectKey], keys: Iterable[ObjectKey], *, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await queue.run(keys)

@@ -1,0 +1,36 @@
+"""Things that were another replica's a moment ago, until they are connected here."""
+
+from thing_operator.core.clock import Clock
+from thing_operator.core.resource import ObjectKey
+from thing_operator.observability.observers import ThingObserver
+
+
+class Arrivals:
+    """How many there are, and how long each took."""
+
+    def __init__(self, *, observer: ThingObserver, clock: Clock) -> None:
+        self._observer = observer
+        self._clock = clock
+        self._since: dict[ObjectKey, float] = {}
+
+    def expect(self, key: ObjectKey) -> None:
+        """This Thing is ours from now on."""
+        self._since[key] = self._clock.monotonic()
+
+    def connected(self, key: ObjectKey) -> None:
+        """The session of this Thing is up."""
+        since = self._since.pop(key, None)
+        if since is not None:
+            self._observer.moved(self._clock.monotonic() - since)
+
+    def forget(self, key: ObjectKey) -> None:
+        """The Thing is deleted, or another replica's."""
+        self._since.pop(key, None)
+
+    def count(self, *, within: float) -> int:
+        """How many have come in so many seconds and are not connected. Those of before are forgotten: not every Thing
+        is to connect, and not every one can.
+        """
+        begin = self._clock.monotonic() - within
+        self._since = {key: since for key, since in self._since.items() if since >= begin}
+        return len(self._since)
