@@ -1,6 +1,7 @@
 """``thing-operator batch create``: have MIC make a batch, and download its zip."""
 
 import asyncio
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,7 @@ def create(
         write_private(output, fetched.content)
     lacking = fetched.lacking
     written = f"{output}: written{f', but {lacking}' if lacking else ''}"
+    written += f"; look into it: thing-operator batch inspect {shlex.quote(str(output))}"
     console.print(printable(written), highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(_EXIT_PARTLY if lacking else 0)
 
