@@ -96,6 +96,8 @@ class SessionView:
     """None until the first read; kept over a drop (stale then); EMPTY_DOCUMENT when there is no shadow."""
     pending_identity_error: SessionFailure | None = None
     """Why a replaced identity or endpoint could not take over, while the old connection runs on."""
+    quick_drops: int = 0
+    """So many connections in a row the other side has ended soon after they were ready, as a takeover does."""
 
     @classmethod
     def at_first(cls, spec: SessionSpec) -> Self:

@@ -97,6 +97,11 @@ class DropClassifier:
             self._times = 0
 
     @property
+    def quick_drops(self) -> int:
+        """How many drops in a row came soon after the connection had become ready, with nothing unanswered."""
+        return self._quick
+
+    @property
     def is_repeating(self) -> bool:
         """Whether the last drop was one too many: the cause stays until somebody removes it."""
         return self._times >= REPETITIONS or self._quick >= REPETITIONS
@@ -148,6 +153,11 @@ class ReconnectState:
     _last_connect: float | None = None
     dropped_at: float | None = None
     """When the other side ended a connection last; None when it never did."""
+
+    @property
+    def quick_drops(self) -> int:
+        """How many connections in a row the other side has ended soon after they were ready, as a takeover does."""
+        return self._drops.quick_drops
 
     def reset(self) -> None:
         """The credentials or the endpoint are other ones now; the distance between CONNECTs stays."""

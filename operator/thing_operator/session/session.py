@@ -355,6 +355,7 @@ class Session:
             reason=error.reason,
             message=error.message,
             pending_identity_error=None,
+            quick_drops=self._reconnect.quick_drops,
         )
         self._wake(even_from_connecting=False)
         return error

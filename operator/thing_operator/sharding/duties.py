@@ -53,6 +53,10 @@ class Duties:
         """Whether the Thing of this uid is this process's, ready for it or not yet."""
         return self._scopes.runs(namespace) and self._holdings.holds(uid)
 
+    def runs_elsewhere(self, key: ObjectKey, uid: str) -> bool:
+        """Whether the Thing of this key and uid is another replica's of this operator."""
+        return self._scopes.runs(key.namespace) and not self._holdings.holds(uid)
+
     def runs_batch(self, key: ObjectKey) -> bool:
         """Whether a ThingBatch is this process's to reconcile."""
         return self._scopes.runs(key.namespace) and self._holdings.holds_batches()

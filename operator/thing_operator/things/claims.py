@@ -33,6 +33,8 @@ class ThingClaims:
         self._claims = Claims()
         self._slots: dict[ObjectKey, SessionSlot] = {}
         self._waits_for: dict[ObjectKey, ObjectKey] = {}
+        self._waits_elsewhere: dict[ObjectKey, ObjectKey] = {}
+        """For Things of other replicas."""
 
     def claim(
         self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing, *, before: ThingStatus
@@ -46,22 +48,31 @@ class ThingClaims:
         self._claims.enter(self._claim_of(snapshot, slot, resolved))
         self._decide(resolved.thing_name, asking=snapshot.key)
         holder = self._waits_for.get(snapshot.key)
-        return None if holder is None else _duplicate(snapshot.key, holder, resolved)
+        return None if holder is None else duplicate_problem(snapshot.key, holder, resolved)
 
     def withdraw(self, key: ObjectKey) -> None:
         """Give up the claim of a Thing that is to have no session; who waited for it is enqueued."""
         name = self._claims.withdraw(key)
         self._slots.pop(key, None)
         self._waits_for.pop(key, None)
+        self._waits_elsewhere.pop(key, None)
         if name is not None:
             self._decide(name, asking=key)
+
+    def wait_elsewhere(self, key: ObjectKey, holder: ObjectKey | None, thing_name: str) -> None:
+        """Note that a Thing waits for one of another replica; None: it does not."""
+        if holder is None:
+            self._waits_elsewhere.pop(key, None)
+        elif self._waits_elsewhere.get(key) != holder:
+            self._waits_elsewhere[key] = holder
+            log.warning("%s waits: %s, of another replica, holds thing %s", key, holder, thing_name)
 
     def is_held_by_another(
         self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing
     ) -> bool:
         """Whether another Thing holds the thing that this one is for, whatever its credentials are."""
         asking = self._claim_of(snapshot, slot, resolved)
-        return any(
+        return snapshot.key in self._waits_elsewhere or any(
             other.key not in self._waits_for and self._addressing.same_thing(other, asking)
             for other in self._claims.of_thing(resolved.thing_name)
             if other.key != snapshot.key
@@ -83,8 +94,9 @@ class ThingClaims:
 
     def duplicates(self) -> dict[str, int]:
         """How many Things wait for another one, by where that is: the same namespace, or another."""
-        elsewhere = sum(key.namespace != holder.namespace for key, holder in self._waits_for.items())
-        return {"same_namespace": len(self._waits_for) - elsewhere, "other_namespace": elsewhere}
+        waits = (*self._waits_for.items(), *self._waits_elsewhere.items())
+        other = sum(key.namespace != holder.namespace for key, holder in waits)
+        return {"same_namespace": len(waits) - other, "other_namespace": other}
 
     def _decide(self, thing_name: str, *, asking: ObjectKey) -> None:
         claims = self._claims.of_thing(thing_name)
@@ -142,7 +154,7 @@ class ThingClaims:
         return self._addressing.address(endpoint.host, endpoint.port)
 
 
-def _duplicate(key: ObjectKey, holder: ObjectKey, resolved: ResolvedThing) -> Problem:
+def duplicate_problem(key: ObjectKey, holder: ObjectKey, resolved: ResolvedThing) -> Problem:
     """Names the other Thing to those alone who may see it."""
     if key.namespace == holder.namespace:
         message = (

@@ -8,12 +8,12 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.things.claims import ThingClaims
 from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.presence import has_presence
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.things.sessions import SessionManager
+from thing_operator.things.shared_claims import SharedClaims
 from thing_operator.twin.conditions import accepted_generation
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import Resolution, ResolvedThing
@@ -29,7 +29,7 @@ class Connect:
     def __init__(
         self,
         *,
-        claims: ThingClaims,
+        claims: SharedClaims,
         sessions: SessionManager,
         finalizer: ShadowFinalizer,
         publisher: StatusPublisher,
@@ -85,7 +85,7 @@ class Connect:
         if not slot.can_claim:
             return None
         before = self._publisher.previous(snapshot)
-        problem = self._claims.claim(snapshot, slot, resolved, before=before)
+        problem = await self._claims.claim(snapshot, slot, resolved, before=before)
         if problem is None:
             await self._sessions.ensure(snapshot, slot, resolved, identity, presence=has_presence(spec))
         return problem

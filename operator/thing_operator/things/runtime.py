@@ -1,5 +1,6 @@
 """What the operator remembers of one Thing beyond what the API server holds, by owner."""
 
+import random
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -8,11 +9,11 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.device import Acknowledgements
 from thing_operator.things.devices import DeviceSlot
-from thing_operator.things.gates import RetryGates
 from thing_operator.things.mirror import Mirror
 from thing_operator.things.session_slot import SessionSlot
 from thing_operator.things.shadow_sync import RequestState
 from thing_operator.twin.condition_counts import ConditionSet
+from thing_operator.twin.gates import RetryGates
 
 _PACE: Final = (4.0, 8.0)
 """Reconciles a second of one Thing for changes of its session, and how many of them may come at once."""
@@ -50,3 +51,15 @@ def new_runtime(uid: str, *, clock: Clock, gates: RetryGates) -> ThingRuntime:
             acknowledgements=Acknowledgements(clock=clock, gate=gates.for_repeats()),
         ),
     )
+
+
+class Runtimes:
+    """Makes runtimes, whose retries are spaced together."""
+
+    def __init__(self, *, clock: Clock, rng: random.Random) -> None:
+        self.gates = RetryGates(clock=clock, rng=rng)
+        self._clock = clock
+
+    def new(self, uid: str) -> ThingRuntime:
+        """As :func:`new_runtime`."""
+        return new_runtime(uid, clock=self._clock, gates=self.gates)

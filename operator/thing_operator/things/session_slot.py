@@ -1,17 +1,33 @@
 """What is kept of one Thing's session and credentials."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import Credentials
 from thing_operator.session import Session, SessionSpec, SessionView
 from thing_operator.twin.claims import TrackRecord
 from thing_operator.twin.problem import Problem
 
+_LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 _READ_AGAIN = timedelta(minutes=5)
 """How old credentials may be while something is amiss: each time that it is checked again they are read."""
+
+
+@dataclass(slots=True)
+class Rivalry:
+    """What is known of Things of other replicas for the same thing. Written by ``shared_claims`` and nowhere else."""
+
+    holder: ObjectKey | None = None
+    """The one that this Thing waits for."""
+    looked_at: datetime = _LONG_AGO
+    """When it was found."""
+    quick_drops: int = 0
+    """Of the session, when it was last looked for others."""
+    has_looked: bool = False
+    """Whether it was before the first connection."""
 
 
 @dataclass(slots=True)
@@ -28,6 +44,7 @@ class SessionSlot:
     """When the session is to end, since the Secret with its credentials is deleted."""
     record: TrackRecord = field(default_factory=TrackRecord)
     """How it has fared with its broker, over all its sessions."""
+    rivalry: Rivalry = field(default_factory=Rivalry)
 
     credentials: Credentials | None = field(default=None, repr=False)
     credentials_problem: Problem | None = None

@@ -8,14 +8,14 @@ from thing_operator.things.connect import Connect
 from thing_operator.things.deletion import ThingDeletion
 from thing_operator.things.devices import DeviceManager
 from thing_operator.things.finalizer import ShadowFinalizer
-from thing_operator.things.gates import RetryGates
 from thing_operator.things.observe import Observe
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.reconciler import Stages, ThingReconciler
 from thing_operator.things.registry import ThingRegistry
-from thing_operator.things.runtime import new_runtime
+from thing_operator.things.runtime import Runtimes
 from thing_operator.things.services import ThingServices
 from thing_operator.things.sessions import SessionManager
+from thing_operator.things.shared_claims import SharedClaims
 from thing_operator.things.sync import Sync
 
 
@@ -30,8 +30,8 @@ class Things:
 def wire_things(services: ThingServices) -> Things:
     """Put together what reconciles Things. Starts nothing."""
     settings, clock = services.settings, services.clock
-    gates = RetryGates(clock=clock, rng=services.rng)
-    registry = _registry(services, gates)
+    runtimes = Runtimes(clock=clock, rng=services.rng)
+    registry = _registry(services, runtimes)
     publisher = StatusPublisher(
         writer=services.writer,
         memory=services.memory(),
@@ -44,12 +44,12 @@ def wire_things(services: ThingServices) -> Things:
         reconciler.on_session_change(key)
 
     finalizer, sessions = _finalizer(services), _sessions(services, on_session_change=on_session_change)
-    claims, grace = registry.claims, settings.session.disconnect_grace
+    claims = _shared_claims(services, registry)
     connect = Connect(claims=claims, sessions=sessions, finalizer=finalizer, publisher=publisher, clock=clock)
     observe = Observe(
         publisher=publisher,
-        claims=claims,
-        disconnect_grace=grace,
+        claims=registry.claims,
+        disconnect_grace=settings.session.disconnect_grace,
         document_limit=settings.shadow.document_limit,
         clock=clock,
     )
@@ -73,21 +73,30 @@ def wire_things(services: ThingServices) -> Things:
         duties=services.duties,
         settings=settings.endpoint,
         enqueue_after=services.enqueue_after,
-        recheck_in=gates.recheck_in,
+        recheck_in=runtimes.gates.recheck_in,
         clock=clock,
     )
     return Things(registry, reconciler)
 
 
-def _registry(services: ThingServices, gates: RetryGates) -> ThingRegistry:
-    clock = services.clock
+def _registry(services: ThingServices, runtimes: Runtimes) -> ThingRegistry:
     return ThingRegistry(
         cache=services.cache,
         settings=services.settings.endpoint,
         enqueue=services.enqueue,
-        new_runtime=lambda uid: new_runtime(uid, clock=clock, gates=gates),
+        new_runtime=runtimes.new,
         observer=services.observer,
-        clock=clock,
+        clock=services.clock,
+    )
+
+
+def _shared_claims(services: ThingServices, registry: ThingRegistry) -> SharedClaims:
+    return SharedClaims.over_replicas(
+        registry.claims,
+        client=services.client,
+        settings=services.settings,
+        duties=services.duties,
+        clock=services.clock,
     )
 
 

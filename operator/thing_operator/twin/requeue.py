@@ -61,14 +61,13 @@ def _after_problems(observation: Observation, *, retry_after: timedelta) -> list
     """After how long each problem that may have ended unseen is to be checked once more."""
     moments: list[timedelta] = []
     credentials_problem, request_problem = observation.credentials_problem, observation.request_problem
+    found = (observation.blocking_problem, credentials_problem)
+    moments += [
+        each.ends_at - observation.now for each in found if each is not None and each.ends_at is not None
+    ]
     if credentials_problem is not None and not credentials_problem.stalled:
         moments.append(SECRET_GRACE)
-    if credentials_problem is not None and credentials_problem.ends_at is not None:
-        moments.append(credentials_problem.ends_at - observation.now)
-    if any(
-        problem and problem.reason in _UNWATCHED
-        for problem in (observation.blocking_problem, credentials_problem)
-    ):
+    if any(problem and problem.reason in _UNWATCHED for problem in found):
         moments.append(_UNWATCHED_INTERVAL)
     if request_problem is not None and (not request_problem.stalled or request_problem.reason in _UNWATCHED):
         moments.append(retry_after)

@@ -13,8 +13,8 @@ from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.retry_gate import RetryGate
 from thing_operator.device import Acknowledgements, compile_device
-from thing_operator.things.gates import RetryGates
 from thing_operator.things.shadow_sync import DesiredState, RequestState, SyncOutcome, sync_shadow
+from thing_operator.twin.gates import RetryGates
 from thing_operator.twin.managed_paths import ManagedPaths
 
 

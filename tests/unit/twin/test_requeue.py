@@ -100,3 +100,8 @@ def test_the_end_of_the_grace_of_a_dropped_session_is_awaited() -> None:
 
 def test_what_waits_for_its_time_comes_first() -> None:
     assert requeued(due=timedelta(seconds=5)) == timedelta(seconds=5) + MARGIN
+
+
+def test_a_problem_that_ends_by_itself_is_looked_at_then() -> None:
+    problem = Problem(Reason.DUPLICATE_THING, "", stalled=True, ends_at=START + timedelta(minutes=1))
+    assert requeued(blocking_problem=problem) == timedelta(minutes=1) + MARGIN

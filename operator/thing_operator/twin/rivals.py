@@ -1,0 +1,89 @@
+"""Which of several Things for one thing may hold its session when different replicas run them. Pure.
+
+No replica sees what the other one knows, so both decide by what the API server shows of all of them: the same facts, by
+the same rule as within a replica (``twin.claims``). Of two that were connected it is the one that has been for longer:
+who was there stays.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Final, Self
+
+from thing_operator.api.conditions import Condition, ConditionType, find_condition
+from thing_operator.api.thing import ThingStatus
+from thing_operator.config import EndpointSettings
+from thing_operator.core.reasons import Reason
+from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.twin.claims import Addressing, Rank, Seniority, ThingClaim, decide
+from thing_operator.twin.resolved import resolve
+
+_RANK_BY_REASON: Final = {Reason.NOT_AUTHORIZED.value: Rank.REFUSED, Reason.TLS_FAILED.value: Rank.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A Thing as its object shows it to everybody: what it claims, and how it has fared with its broker."""
+
+    claim: ThingClaim
+    rank: Rank
+    has_claim: bool
+    """Whether it asks for a session by now: not suspended, not being deleted, with credentials or connected."""
+
+    @classmethod
+    def of(
+        cls,
+        snapshot: ObjectSnapshot,
+        status: ThingStatus,
+        *,
+        settings: EndpointSettings,
+        addressing: Addressing,
+    ) -> Self | None:
+        """From spec and status; None for one of which nobody can say what it is for."""
+        resolution = resolve(snapshot, settings=settings)
+        spec, resolved = resolution.spec, resolution.resolved
+        if spec is None or resolved is None:
+            return None
+        address = addressing.address(resolved.host, resolved.port)
+        connected = find_condition(status.conditions, ConditionType.CONNECTED)
+        in_use = addressing.address(status.endpoint.host, status.endpoint.port) if status.endpoint else None
+        is_up = _is_true(connected)
+        rank = Rank.PROVEN if is_up and in_use == address else _rank(connected)
+        has_credentials = _is_true(find_condition(status.conditions, ConditionType.CREDENTIALS_VALID))
+        return cls(
+            claim=ThingClaim(
+                key=snapshot.key,
+                thing_name=resolved.thing_name,
+                address=address,
+                fingerprints=frozenset({status.certificate.fingerprint} if status.certificate else ()),
+                seniority=_seniority(snapshot, connected, rank),
+            ),
+            rank=rank,
+            has_claim=not spec.suspend and snapshot.deleting_since is None and (is_up or has_credentials),
+        )
+
+
+def holder_before(own: Rival, others: Collection[Rival], addressing: Addressing) -> ThingClaim | None:
+    """The claim that ``own``, which asks for a session, has to wait for; None when it may have it."""
+    name = own.claim.thing_name
+    claims = {own.claim.key: own} | {
+        each.claim.key: each for each in others if each.has_claim and each.claim.thing_name == name
+    }
+    ranks = {key: each.rank for key, each in claims.items()}
+    holder = decide([each.claim for each in claims.values()], ranks, addressing)[own.claim.key]
+    return claims[holder].claim if holder is not None else None
+
+
+def _rank(connected: Condition | None) -> Rank:
+    """Of one that is not connected to the broker that it names."""
+    return _RANK_BY_REASON.get(connected.reason, Rank.UNTRIED) if connected is not None else Rank.UNTRIED
+
+
+def _seniority(snapshot: ObjectSnapshot, connected: Condition | None, rank: Rank) -> Seniority:
+    if rank is Rank.PROVEN and connected is not None:
+        return (connected.last_transition_time.astimezone(UTC).isoformat(), snapshot.uid)
+    return snapshot.seniority
+
+
+def _is_true(condition: Condition | None) -> bool:
+    return condition is not None and condition.status == "True"
