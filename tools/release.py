@@ -182,18 +182,20 @@ def main() -> None:
     parser.add_argument("--base-image", help="instead of the Dockerfile's: Python 3.11 or newer with venv")
     options = parser.parse_args()
     release = Release(ROOT / "dist", options.registry)
-    release.make(available_builder(), {"BASE_IMAGE": options.base_image} if options.base_image else {})
-    print(_next_steps(release))
+    builder = available_builder()
+    release.make(builder, {"BASE_IMAGE": options.base_image} if options.base_image else {})
+    print(_next_steps(release, builder))
 
 
-def _next_steps(release: Release) -> str:
+def _next_steps(release: Release, builder: Builder) -> str:
     image, chart, manifest = (
         path.relative_to(ROOT) for path in (release.image, release.chart, release.manifest)
     )
     if release.registry == "localhost":
         give = f"kind load image-archive {image}        # or: minikube image load {image}"
     else:
-        give = f"docker load --input {image} && docker push {release.tag}"
+        push = f"{' '.join(builder.program)} push {release.tag}"
+        give = f"{push}        # elsewhere: docker load --input {image}, and docker push"
     return f"""
 {release.tag} is in {image}: give it to the cluster
 
