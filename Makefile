@@ -75,7 +75,7 @@ check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files
 	$(BIN)/thing-operator crds --check crds
 	$(BIN)/python tools/chart.py --check
 	$(BIN)/python tools/reference.py --check
-	$(BIN)/python tools/pictures.py --check
+	$(BIN)/python -m tools.pictures --check
 	$(BIN)/python -m tools.house
 
 house: $(STAMP) ## how liveable the code is: figures and their limits (ARGS=--help, --report, --json)
@@ -85,7 +85,7 @@ crds: $(STAMP) ## regenerate crds/, docs/reference/ and the drawings from models
 	$(BIN)/thing-operator crds --output-dir crds
 	$(BIN)/python tools/chart.py
 	$(BIN)/python tools/reference.py
-	$(BIN)/python tools/pictures.py
+	$(BIN)/python -m tools.pictures
 
 docs: $(STAMP) ## build the documentation site into site/, with every link and anchor checked
 	$(BIN)/zensical build --clean --strict
