@@ -10,17 +10,14 @@ from rich.markup import escape
 from thing_operator import __version__
 from thing_operator.cli.adopt import HELP as ADOPT_HELP
 from thing_operator.cli.adopt import adopt
-from thing_operator.cli.batch import app as batch_app
-from thing_operator.cli.batch_create import HELP as CREATE_HELP
-from thing_operator.cli.batch_create import create
-from thing_operator.cli.batch_import import HELP as IMPORT_HELP
-from thing_operator.cli.batch_import import import_batch
+from thing_operator.cli.batch_group import app as batch_app
 from thing_operator.cli.check import check
 from thing_operator.cli.crds import crds
 from thing_operator.cli.local import GroupWithLocal
 from thing_operator.cli.probe import probe
 from thing_operator.cli.run import HELP as RUN_HELP
 from thing_operator.cli.run import run
+from thing_operator.cli.shards import shards
 from thing_operator.cli.status import status
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
@@ -36,11 +33,10 @@ app = typer.Typer(
 app.command(help=RUN_HELP)(run)
 app.command(help=ADOPT_HELP)(adopt)
 app.command()(status)
+app.command()(shards)
 app.command()(check)
 app.command()(crds)
 app.command()(probe)
-batch_app.command("import", help=IMPORT_HELP)(import_batch)
-batch_app.command(help=CREATE_HELP)(create)
 app.add_typer(batch_app, name="batch")
 
 

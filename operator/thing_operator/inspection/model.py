@@ -79,3 +79,42 @@ class FleetView(ApiModel):
     in_sync: int
     reasons: tuple[ReasonCount, ...] = ()
     oldest_problem: ThingProblem | None = None
+
+
+class MemberHealth(StrEnum):
+    """How a replica is: silent when its Lease has not been renewed for as long as it lasts."""
+
+    ALIVE = "Alive"
+    LEAVING = "Leaving"
+    SILENT = "Silent"
+
+
+class MemberView(ApiModel):
+    """One replica: its shards as ranges, and how many it asks others for or is asked for."""
+
+    name: str
+    identity: str
+    health: MemberHealth
+    renewed: datetime | None = None
+    held: int
+    shards: str
+    asks: int = 0
+    gives: int = 0
+
+
+class GroupView(ApiModel):
+    """The replicas of one release. ``held``: shards with a holder that is there; ``orphans``: the others, as ranges."""
+
+    namespace: str
+    name: str
+    shards: int
+    held: int
+    orphans: str = ""
+    members: tuple[MemberView, ...] = ()
+    trouble: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every shard has a holder that renews its Lease."""
+        silent = any(each.health is MemberHealth.SILENT and each.held for each in self.members)
+        return self.held == self.shards and not silent and not self.trouble

@@ -1,4 +1,4 @@
-"""What is read of a cluster for it: Things, and nothing else. Whoever may view Things may use it."""
+"""What is read of a cluster for it: Things, or the Leases of replicas, with the rights of whoever asks."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +12,8 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.ports import ApiClient
+from thing_operator.leadership.lease import LEASES
+from thing_operator.sharding.member import GROUP_LABEL
 
 
 class NoThingError(UserError):
@@ -54,3 +56,12 @@ async def read_things(client: ApiClient, namespace: str | None) -> list[dict[str
     except ForbiddenError as error:
         where = "in all namespaces: name one with -n" if namespace is None else f"in namespace {namespace}"
         raise ForbiddenError(f"you may not list Things {where} ({error.message})") from None
+
+
+async def read_leases(client: ApiClient, namespace: str | None) -> list[dict[str, Any]]:
+    """The Leases of replicas in a namespace, None for all. Raises errors of ``kube.errors``."""
+    try:
+        return await client.list(LEASES, namespace=namespace, label_selector=GROUP_LABEL)
+    except ForbiddenError as error:
+        where = "in all namespaces: name the release's with -n" if namespace is None else f"in {namespace}"
+        raise ForbiddenError(f"you may not list Leases {where} ({error.message})") from None
