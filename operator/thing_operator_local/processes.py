@@ -82,12 +82,19 @@ class ChildProcess:
             return
         self._stopped = True
         if grace > 0:
-            self._signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self._guard.wait(grace)
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self._guard.wait()
         os.close(self._lifeline)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all of its processes; nothing when it has ended."""
+        # Only while the guard is not reaped: afterwards its id may already belong to a stranger.
+        if self._guard.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._guard.pid, number)
 
     def log_tail(self, *, lines: int = 15) -> str:
         """The last lines of its output."""
@@ -108,12 +115,6 @@ class ChildProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _signal(self, number: signal.Signals) -> None:
-        # Only while the guard is not reaped: afterwards its id may already belong to a stranger.
-        if self._guard.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._guard.pid, number)
 
 
 class StartedWithContext(ABC):

@@ -16,8 +16,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from tests.bench import replicas as several
 from tests.bench.batches import batch_import
 from tests.bench.cloud import measure_cloud
+from tests.bench.comparison.checkout import install_commit, prepare, resolve_commit
 from tests.bench.comparison.command import compare
 from tests.bench.output import announcer, machine, numbers
 from tests.bench.report import markdown, table, with_ratios
@@ -117,6 +119,37 @@ def tenants_command(
     _show(found, json_file)
 
 
+@app.command("replicas")
+def replicas_command(  # noqa: PLR0917 - typer makes options out of arguments
+    size: Annotated[int, typer.Option("--things", min=10, help="number of Things")] = 1000,
+    replicas: Annotated[int, typer.Option(min=2, help="number of replicas")] = 3,
+    clouds: Annotated[int, typer.Option(min=1, help="number of brokers, to which Things are spread")] = 1,
+    phases: Annotated[str, typer.Option(help="phases, comma between them")] = ",".join(several.PHASES),
+    away: Annotated[float, typer.Option(help="seconds for which the API server is away")] = 300,
+    against: Annotated[
+        str, typer.Option(help="an earlier commit whose one replica is upgraded beside it; none when empty")
+    ] = "",
+    directory: Annotated[Path | None, typer.Option("--dir", help="keep state and logs here")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """What a move, an upgrade and the loss of a replica cost each session."""
+    console = Console(stderr=True)
+    options = several.ReplicaOptions(
+        things=size, replicas=replicas, clouds=clouds, phases=several.phases_of(phases), away=away
+    )
+    announce, reporter = announcer(console), reporter_for(console)
+    found: dict[str, Any] = {}
+    if against:
+        product = install_commit(resolve_commit(against), reporter=reporter)
+        prepare(product)
+        with _folder(directory, size) as folder:
+            before = several.measure_one(folder, product, options, reporter=reporter, announce=announce)
+        found |= {f"one_replica_before_{key}": value for key, value in before.items()}
+    with _folder(directory, size) as folder:
+        found |= several.measure(folder, options, reporter=reporter, announce=announce)
+    _show(found, json_file)
+
+
 @app.command()
 def cloud(
     size: Annotated[int, typer.Option("--things", min=1, help="number of things with shadows")] = 10_000,
@@ -152,7 +185,8 @@ def _show(found: dict[str, Any], json_file: Path | None) -> None:
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     for key, value in found.items():
-        Console().print(f"{key:32} {value:12,.2f}", highlight=False)
+        shown = "-" if value is None else f"{value:,.2f}"
+        Console().print(f"{key:44} {shown:>12}", highlight=False)
 
 
 @contextlib.contextmanager

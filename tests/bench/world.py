@@ -27,7 +27,7 @@ class World:
 
     ``product`` is the operator to run, and the control plane has its CRDs; all else is this checkout's. With
     ``audit`` each request to the API server is noted. With ``undisturbed`` all that is measured has real-time
-    priority: no server takes the core away from it in the middle of what it does.
+    priority: no server takes the core away from it in the middle of what it does. There are so many ``clouds``.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class World:
         product: Product = CHECKOUT,
         audit: bool = False,
         undisturbed: bool = False,
+        clouds: int = 1,
     ) -> None:
         self.folder = folder
         self.reporter = reporter
@@ -47,12 +48,16 @@ class World:
         self.plane = ControlPlane(
             folder / "control-plane", reporter=reporter, manifests=[product.crds], audit=audit
         )
-        self.cloud = LocalCloud(folder / "cloud", reporter=reporter)
+        self.clouds = [
+            LocalCloud(folder / ("cloud" if n == 1 else f"cloud-{n}"), reporter=reporter)
+            for n in range(1, clouds + 1)
+        ]
 
     def __enter__(self) -> Self:
         try:
             self._running.enter_context(self.plane)
-            self._running.enter_context(self.cloud)
+            for cloud in self.clouds:
+                self._running.enter_context(cloud)
         except BaseException:
             self._running.close()
             raise
@@ -64,24 +69,30 @@ class World:
         self._running.close()
 
     @property
+    def cloud(self) -> LocalCloud:
+        """The one that Things are at which name no broker."""
+        return self.clouds[0]
+
+    @property
     def apiserver(self) -> Meter:
         """The meter of the API server, whatever it is asked by."""
         return Meter.of_program(_APISERVER)
 
-    def make_things(self, count: int, progress: Callable[[int], None]) -> list[CloudThing]:
-        """So many fresh things with EC keys, made through the MIC API."""
+    def make_things(
+        self, count: int, progress: Callable[[int], None], *, cloud: LocalCloud | None = None
+    ) -> list[CloudThing]:
+        """So many fresh things with EC keys, made through the MIC API of the first cloud, or another one's."""
+        cloud = cloud or self.cloud
         made: dict[str, CloudThing] = {}
         while len(made) < count:
             size = min(_BATCH, count - len(made))
-            data = MicSession(self.cloud.info).create_batch(
-                size, thing_type="bench", domain="root", key_type="ec"
-            )
-            made |= self.cloud.things(data)
+            data = MicSession(cloud.info).create_batch(size, thing_type="bench", domain="root", key_type="ec")
+            made |= cloud.things(data)
             progress(len(made))
         return [made[name] for name in sorted(made)]
 
-    def operator(self, *, namespace: str, settings: Mapping[str, str]) -> "Program":
-        """``thing-operator run`` for one namespace."""
+    def operator(self, *, namespace: str, settings: Mapping[str, str], name: str = "operator") -> "Program":
+        """``thing-operator run`` for one namespace, or for several with commas between them."""
         env = operator_environment(self.cloud.info, kubeconfig=self.plane.kubeconfig) | {
             "THING_OPERATOR_METRICS__PORT": "0",
             "THING_OPERATOR_HEALTH__PORT": "0",
@@ -89,8 +100,8 @@ class World:
         }
         return Program(
             [*self._priority, *self._product.command(namespace)],
-            name="operator",
-            log=self.folder / f"operator-{namespace}.log",
+            name=name,
+            log=self.folder / f"{name}-{namespace.partition(',')[0]}.log",
             env=env | dict(settings),
             cwd=self._product.root,
         )

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,13 +90,23 @@ class OperatorProcess:
 
     def scrape(self) -> dict[tuple[str, ...], float]:
         """Its metrics: values by name without the prefix, and label values in the order of the labels' names."""
-        with urlopen(f"http://{LOOPBACK}:{self.metrics_port}/metrics", timeout=60) as answer:
-            text = answer.read().decode()
-        return {
-            (sample.name.removeprefix("thing_operator_"), *sample.labels.values()): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
+        return scrape(self.metrics_port)
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the operator, and to the guard in front of it."""
+        assert self._process is not None
+        self._process.signal(number)
+
+
+def scrape(port: int) -> dict[tuple[str, ...], float]:
+    """The metrics of an operator's port; see :meth:`OperatorProcess.scrape`."""
+    with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=60) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name.removeprefix("thing_operator_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def _in_image(root: Path, arguments: list[str], env: dict[str, str]) -> tuple[list[str], dict[str, str]]:

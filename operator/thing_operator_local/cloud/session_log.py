@@ -1,10 +1,10 @@
 """What became of every MQTT session, as the broker saw it: for tests of what moves, loses or takes over sessions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from thing_operator_local.cloud.json_lines import read_json_lines
 
@@ -30,11 +30,15 @@ class SessionEvent:
 
 def read_session_log(path: Path) -> Iterator[SessionEvent]:
     """All that is noted, the oldest first; for any thread."""
-    for line in read_json_lines(path):
-        yield SessionEvent(
-            at=_EPOCH + timedelta(microseconds=line["atMicros"]),
-            client=line["client"],
-            remote=line["remote"],
-            event=line["event"],
-            how=line.get("how", ""),
-        )
+    return map(event_of, read_json_lines(path))
+
+
+def event_of(line: Mapping[str, Any]) -> SessionEvent:
+    """One line of the log, as JSON has it."""
+    return SessionEvent(
+        at=_EPOCH + timedelta(microseconds=line["atMicros"]),
+        client=line["client"],
+        remote=line["remote"],
+        event=line["event"],
+        how=line.get("how", ""),
+    )

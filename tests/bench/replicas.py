@@ -1,0 +1,296 @@
+"""``make bench ARGS=replicas``: what a move, an upgrade and each kind of loss cost, as the brokers saw it.
+
+Figures end in their unit. ``gap``: from the end of a session's connection to the first SUBSCRIBE of the next one.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from tests.bench.crew import Crew, CrewMember, make_sites
+from tests.bench.load import percentile
+from tests.bench.product import Product
+from tests.bench.world import World
+
+from thing_operator_local.toolchain import Reporter
+
+Json = dict[str, Any]
+Announce = Callable[[str], None]
+
+_MIB = 1 << 20
+_GRACE = 600.0
+PHASES = ("rest", "move", "upgrade", "kill", "restart", "stop", "away")
+"""In this order; each leaves all sessions up and shared evenly."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaOptions:
+    """``stop`` and ``away``: seconds for which a replica is stopped, and the API server is away."""
+
+    things: int
+    replicas: int
+    clouds: int = 1
+    phases: frozenset[str] = frozenset(PHASES)
+    rest: float = 20.0
+    stop: float = 25.0
+    away: float = 300.0
+
+
+def phases_of(text: str) -> frozenset[str]:
+    """The phases of ``kill,upgrade``. Raises typer.BadParameter, which names those there are."""
+    asked = frozenset(part.strip() for part in text.split(","))
+    if unknown := asked - set(PHASES):
+        raise typer.BadParameter(f"no phase {', '.join(sorted(unknown))}: there are {', '.join(PHASES)}")
+    return asked
+
+
+def measure(folder: Path, options: ReplicaOptions, *, reporter: Reporter, announce: Announce) -> Json:
+    """The figures of several replicas of this checkout."""
+    with World(folder, reporter=reporter, audit=True, clouds=options.clouds) as world:
+        crew = _crew(world, options, announce=announce)
+        try:
+            return _life(crew, options, announce=announce)
+        finally:
+            crew.stop()
+
+
+def measure_one(
+    folder: Path, product: Product, options: ReplicaOptions, *, reporter: Reporter, announce: Announce
+) -> Json:
+    """The upgrade of one replica of another commit, which knows of no others: the old one ends, the new begins."""
+    with World(folder, reporter=reporter, product=product, clouds=options.clouds) as world:
+        crew = _crew(world, options, announce=announce, shares=False)
+        try:
+            announce("one replica of the earlier commit")
+            old = crew.start()
+            crew.until_ready()
+            crew.until_up()
+            rss = _rss([old])
+            crew.begin()
+            announce("its upgrade")
+            crew.end(old, grace=60)
+            crew.start()
+            crew.until_up()
+            return {"upgrade_" + key: value for key, value in _gaps(crew).items()} | {"rss_mib": max(rss)}
+        finally:
+            crew.stop()
+
+
+def _crew(world: World, options: ReplicaOptions, *, announce: Announce, shares: bool = True) -> Crew:
+    sites = make_sites(world, world.clouds, things=options.things, announce=announce)
+    bundle = world.folder / "roots.pem"
+    bundle.write_text("".join(cloud.info.ca.read_text(encoding="ascii") for cloud in world.clouds))
+    settings = {
+        "THING_OPERATOR_ENDPOINT__CA_FILE": str(bundle),
+    }
+    if len(world.clouds) > 1:
+        settings["THING_OPERATOR_ENDPOINT__ALLOWED_HOSTS"] = f"{world.cloud.info.mqtt_host}:*"
+        # Each counts its things from the same number.
+        settings["THING_OPERATOR_ENDPOINT__ACCOUNT_PER_ADDRESS"] = "true"
+    return Crew(world, sites, size=options.things, settings=settings, shares=shares)
+
+
+def _life(crew: Crew, options: ReplicaOptions, *, announce: Announce) -> Json:
+    announce(f"{options.replicas} replicas start")
+    began = time.monotonic()
+    for _ in range(options.replicas):
+        crew.start()
+    crew.until_ready()
+    crew.until_up()
+    figures: Json = {"things": options.things, "replicas": options.replicas}
+    figures["cold_start_s"] = time.monotonic() - began
+    crew.until_shared()
+    phases: dict[str, Callable[[], Json]] = {
+        "rest": lambda: _rest(crew, options.rest),
+        "move": lambda: _move(crew),
+        "upgrade": lambda: _upgrades(crew),
+        "kill": lambda: _kill(crew),
+        "restart": lambda: _restart(crew),
+        "stop": lambda: _stop(crew, options.stop),
+        "away": lambda: _away(crew, options.away),
+    }
+    for name, phase in phases.items():
+        if name in options.phases:
+            announce(name)
+            figures |= {f"{name}_{key}": value for key, value in phase().items()}
+            crew.until_up()
+            crew.until_shared()
+    return figures
+
+
+def _rest(crew: Crew, seconds: float) -> Json:
+    """Nothing happens: what the replicas write, and the memory that each has."""
+    began = datetime.now(UTC)
+    time.sleep(seconds)
+    writes = _writes(crew.world, since=began)
+    rss = _rss(crew.replicas)
+    return {
+        "api_writes_per_s_per_replica": writes / seconds / len(crew.replicas),
+        "rss_mib_max": max(rss),
+        "rss_kib_per_own_thing": 1024 * (max(rss) - 85) / (crew.size / len(crew.replicas)),
+    }
+
+
+def _move(crew: Crew) -> Json:
+    """One replica more gets its share, and ends again."""
+    with _undisturbed(crew) as figures:
+        another = crew.start()
+        crew.until_shared()
+        crew.until_up()
+    moved = sum(story.connects.total() for story in crew.stories)
+    figures |= {"share": moved / crew.size}
+    crew.end(another, grace=_GRACE)
+    return figures
+
+
+def _upgrades(crew: Crew) -> Json:
+    """Of all replicas, one by one; then of one that is alone, and as many again as there were."""
+    count = len(crew.replicas)
+    with _undisturbed(crew) as figures:
+        _upgrade(crew)
+    for each in crew.replicas[1:]:
+        crew.end(each, grace=_GRACE)
+    crew.until_up()
+    with _undisturbed(crew) as alone:
+        _upgrade(crew)
+    while len(crew.replicas) < count:
+        crew.start()
+    return figures | {f"of_one_{key}": value for key, value in alone.items()}
+
+
+def _upgrade(crew: Crew) -> None:
+    for old in tuple(crew.replicas):
+        new = crew.start()
+        crew.until(lambda: _is_member(new), "the new one is a member")  # noqa: B023
+        crew.end(old, grace=_GRACE)
+    crew.until_up()
+
+
+def _is_member(replica: CrewMember) -> bool:
+    return replica.scrape().get(("members",), 0) > 1
+
+
+@contextmanager
+def _undisturbed(crew: Crew) -> Iterator[Json]:
+    """Has gaps, moves and what ought not to be seen of a planned move in what it yields, at its end."""
+    figures: Json = {}
+    versions, events = crew.versions(), crew.events()
+    crew.begin()
+    yield figures
+    stories = crew.stories
+    figures |= _gaps(crew)
+    figures |= {
+        "moves_per_thing": sum(story.connects.total() for story in stories) / crew.size,
+        "wills": sum(story.wills.total() for story in stories),
+        "takeovers": sum(story.ends["takenOver"] for story in stories),
+        "things_written": sum(versions.get(uid) != version for uid, version in crew.versions().items()),
+        "events": crew.events() - events,
+    }
+
+
+def _kill(crew: Crew) -> Json:
+    """A node is lost with its replica; a new pod comes when the others have taken over."""
+    killed = crew.replicas[0]
+    crew.begin()
+    at = datetime.now(UTC)
+    crew.end(killed, grace=0)
+    crew.until(lambda: all(not story.away for story in crew.stories), "all are back", pause=0.2)
+    back = [
+        (gap.began - at).total_seconds() + gap.seconds for gap in crew.gaps()
+    ]  # from the kill, not from what the broker noticed
+    crew.start()
+    return {
+        "share": len(back) / crew.size,
+        "back_s_p50": percentile(back, 0.5),
+        "back_s_p99": percentile(back, 0.99),
+        "back_s_max": max(back, default=None),
+    }
+
+
+def _restart(crew: Crew) -> Json:
+    """A container ends and is started again in its pod."""
+    killed = crew.replicas[0]
+    crew.begin()
+    at = datetime.now(UTC)
+    crew.end(killed, grace=0)
+    crew.start(killed.name)
+    crew.until(lambda: bool(crew.gaps()) and all(not story.away for story in crew.stories), "all are back")
+    back = [(gap.began - at).total_seconds() + gap.seconds for gap in crew.gaps()]
+    return {
+        "moves_per_thing": sum(story.connects.total() for story in crew.stories) / crew.size,
+        "first_s": min(back, default=None),
+        "back_s_p99": percentile(back, 0.99),
+    }
+
+
+def _stop(crew: Crew, seconds: float) -> Json:
+    """A virtual machine is paused with its replica, and goes on later."""
+    stopped = crew.replicas[0]
+    before = _connects(stopped)
+    crew.begin()
+    stopped.signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    stopped.signal(signal.SIGCONT)
+    crew.until(lambda: stopped.scrape().get(("fencings_total", "them"), 0) > 0, "it knows of it", pause=0.05)
+    connects = _connects(stopped) - before
+    figures = _gaps(crew)
+    return {"zombie_connects": connects, "takeovers": crew.stories[0].ends["takenOver"], **figures}
+
+
+def _connects(replica: CrewMember) -> float:
+    return replica.scrape().get(("session_connect_seconds_count",), 0)
+
+
+def _away(crew: Crew, seconds: float) -> Json:
+    """The API server answers nobody."""
+    crew.begin()
+    pid = crew.world.plane.processes["kube-apiserver"].pid
+    os.killpg(pid, signal.SIGSTOP)
+    try:
+        time.sleep(seconds)
+    finally:
+        os.killpg(pid, signal.SIGCONT)
+    crew.until_shared()
+    stories = crew.stories
+    return {
+        "seconds": seconds,
+        "sessions_ended": sum(story.ends.total() for story in stories),
+        "fencings": sum(each.scrape().get(("fencings_total", "us"), 0) for each in crew.replicas),
+    }
+
+
+# --- figures of a phase
+
+
+def _gaps(crew: Crew) -> Json:
+    seconds = [gap.seconds for gap in crew.gaps()]
+    return {
+        "gap_s_p50": percentile(seconds, 0.5),
+        "gap_s_p99": percentile(seconds, 0.99),
+        "gap_s_max": max(seconds, default=None),
+    }
+
+
+def _rss(replicas: Sequence[CrewMember]) -> list[float]:
+    return [each.program.meter.read().rss / _MIB for each in replicas]
+
+
+def _writes(world: World, *, since: datetime) -> int:
+    """Requests of the replicas that change something, by the audit log."""
+    count = 0
+    with world.plane.audit_log.open(encoding="utf-8") as log:
+        for line in log:
+            event = json.loads(line)
+            begun = datetime.fromisoformat(event["requestReceivedTimestamp"])
+            writes = event["verb"] in {"create", "update", "patch", "delete"}
+            agent = event.get("userAgent", "")
+            count += writes and begun >= since and agent.startswith("thing-operator")
+    return count
