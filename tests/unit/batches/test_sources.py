@@ -74,7 +74,7 @@ async def test_a_secret_that_was_changed_since_is_left_for_the_next_reconcile() 
 
 
 class SlowSite(HttpsClient):
-    """A client for a site that answers when it is told to; what is asked of it, and how many at a time."""
+    """A client for a site that answers when it is let; what is asked of it, and how many at a time."""
 
     def __init__(self) -> None:
         super().__init__(hosts=())
