@@ -129,10 +129,10 @@ class Member:
         """What the map says of our shards. One that nobody has by it stays ours: nobody can have taken it."""
         me, ours = self.own.identity, self.held | self.giving
         taken = frozenset(shard for shard in ours if shard_map.slots[shard].holder not in {"", me})
-        handed_over = taken & self._given
-        self.giving -= handed_over
-        self._given -= handed_over
-        self._lose(taken - handed_over)
+        as_we_gave = taken & self._given
+        self.giving -= as_we_gave
+        self._given -= as_we_gave
+        self._lose(taken - as_we_gave)
         self.held |= shard_map.held_by(me) - ours
 
     def _lose(self, shards: Shards) -> None:
