@@ -150,6 +150,15 @@ def test_a_drop_shorter_than_the_grace_and_a_restart_say_nothing_new() -> None:
         assert again == steady
 
 
+def test_a_session_that_waits_for_its_turn_says_nothing_new_however_long() -> None:
+    """A Thing that has come from another replica, or one of thousands at a start, has not tried to connect yet."""
+    steady = build_status(seen())
+    waiting = session(connected=False, since=None)
+    observation = seen(accepted=False, session=waiting, previous=steady, now=START + 100 * GRACE)
+    again = build_status(replace(observation, managed=ManagedPaths.of(steady)))
+    assert [each.status for each in again.conditions] == [each.status for each in steady.conditions]
+
+
 def test_a_missing_secret_is_late_first_and_stalled_after_the_grace() -> None:
     problem = Problem(Reason.SECRET_NOT_FOUND, "m", stalled=False)
     late = seen(accepted=False, session=None, credentials=None, credentials_problem=problem)

@@ -59,6 +59,10 @@ def test_a_session_that_is_down_is_looked_at_slowly() -> None:
     assert requeued(session=None) == AT_THE_LATEST
 
 
+def test_a_session_that_has_not_tried_to_connect_is_looked_at_after_a_grace() -> None:
+    assert requeued(session=session(connected=False, since=None), disconnect_grace=GRACE) == GRACE + MARGIN
+
+
 def test_a_problem_is_looked_at_when_it_ends() -> None:
     problem = Problem(Reason.NOT_YET_VALID, "", stalled=True, ends_at=START + timedelta(minutes=1))
     assert requeued(credentials_problem=problem) == timedelta(minutes=1) + MARGIN
