@@ -98,6 +98,8 @@ class World:
             "THING_OPERATOR_HEALTH__PORT": "0",
             "THING_OPERATOR_LOG__LEVEL": "warning",
         }
+        if (self._product.sources / "thing_operator" / "intents").is_dir():  # an older one does not know it
+            env["THING_OPERATOR_STATUS__INTENT_LOG_NAMESPACE"] = namespace.partition(",")[0]
         return Program(
             [*self._priority, *self._product.command(namespace)],
             name=name,
