@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from thing_operator.api.names import THINGS
 from thing_operator.api.thing import ThingStatus
 from thing_operator.config import EndpointSettings
+from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.errors import InvalidObjectError
 from thing_operator.kube.ports import ApiClient
@@ -33,12 +34,14 @@ class Rivals:
         settings: EndpointSettings,
         namespaces: Sequence[str],
         runs_elsewhere: Callable[[ObjectKey, str], bool],
+        clock: Clock,
     ) -> None:
         self._client = client
         self._settings = settings
         self._addressing = Addressing(settings.account_per_address)
         self._namespaces = tuple(namespaces) or (None,)
         self._runs_elsewhere = runs_elsewhere
+        self._clock = clock
 
     async def holder_before(self, snapshot: ObjectSnapshot, *, thing_name: str) -> ObjectKey | None:
         """The Thing of another replica that this one, which is for a thing of this name, has to wait for.
@@ -66,7 +69,13 @@ class Rivals:
             status = ThingStatus.model_validate(body.get("status") or {})
         except ValidationError:
             return None  # it is not the operator's
-        return Rival.of(snapshot, status, settings=self._settings, addressing=self._addressing)
+        return Rival.of(
+            snapshot,
+            status,
+            settings=self._settings,
+            addressing=self._addressing,
+            now=self._clock.now(),
+        )
 
     async def _named(self, thing_name: str) -> AsyncIterator[Mapping[str, Any]]:
         """The Things for things of this name, as the API server has them."""

@@ -55,6 +55,7 @@ class SharedClaims:
             settings=settings.endpoint,
             namespaces=settings.namespaces,
             runs_elsewhere=duties.runs_elsewhere,
+            clock=clock,
         )
         return cls(claims, rivals, members=duties.members, clock=clock)
 

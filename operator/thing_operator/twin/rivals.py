@@ -7,7 +7,7 @@ who was there stays.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
@@ -18,6 +18,7 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.twin.claims import Addressing, Rank, Seniority, ThingClaim, decide
 from thing_operator.twin.resolved import resolve
 
+_ESTABLISHED: Final = timedelta(minutes=1)
 _RANK_BY_REASON: Final = {Reason.NOT_AUTHORIZED.value: Rank.REFUSED, Reason.TLS_FAILED.value: Rank.FAILED}
 
 
@@ -38,8 +39,9 @@ class Rival:
         *,
         settings: EndpointSettings,
         addressing: Addressing,
+        now: datetime,
     ) -> Self | None:
-        """From spec and status; None for one of which nobody can say what it is for."""
+        """From spec and status at ``now``; None for one of which nobody can say what it is for."""
         resolution = resolve(snapshot, settings=settings)
         spec, resolved = resolution.spec, resolution.resolved
         if spec is None or resolved is None:
@@ -48,8 +50,10 @@ class Rival:
         connected = find_condition(status.conditions, ConditionType.CONNECTED)
         in_use = addressing.address(status.endpoint.host, status.endpoint.port) if status.endpoint else None
         is_up = _is_true(connected)
-        rank = Rank.PROVEN if is_up and in_use == address else _rank(connected)
+        rank = Rank.PROVEN if in_use == address and _has_been_up(connected, now) else _rank(connected)
         has_credentials = _is_true(find_condition(status.conditions, ConditionType.CREDENTIALS_VALID))
+        # What no replica has reconciled so far may be about to connect.
+        is_unseen = status.observed_generation in {None, -1}
         return cls(
             claim=ThingClaim(
                 key=snapshot.key,
@@ -59,7 +63,9 @@ class Rival:
                 seniority=_seniority(snapshot, connected, rank),
             ),
             rank=rank,
-            has_claim=not spec.suspend and snapshot.deleting_since is None and (is_up or has_credentials),
+            has_claim=not spec.suspend
+            and snapshot.deleting_since is None
+            and (is_up or has_credentials or is_unseen),
         )
 
 
@@ -83,6 +89,13 @@ def _seniority(snapshot: ObjectSnapshot, connected: Condition | None, rank: Rank
     if rank is Rank.PROVEN and connected is not None:
         return (connected.last_transition_time.astimezone(UTC).isoformat(), snapshot.uid)
     return snapshot.seniority
+
+
+def _has_been_up(connected: Condition | None, now: datetime) -> bool:
+    """Whether it has been connected for so long that every replica can know."""
+    return (
+        connected is not None and _is_true(connected) and now - connected.last_transition_time >= _ESTABLISHED
+    )
 
 
 def _is_true(condition: Condition | None) -> bool:

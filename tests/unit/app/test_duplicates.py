@@ -12,7 +12,7 @@ from thing_operator.core.resource import Resource
 from thing_operator.sharding.hashing import ALL_SHARDS
 
 MINUTE = 60.0
-"""In which a session is no new one any more; time jumps here."""
+"""After which a session is no new one any more; time jumps here."""
 
 
 class SelectingApi(ThingsApi):
@@ -70,6 +70,7 @@ async def test_a_thing_that_is_added_by_mistake_ends_nobodys_session(
     async with replica(api, cloud, held=ours) as one, replica(api, cloud, held=ALL_SHARDS - ours) as other:
         share(one, other)
         await until(lambda: api.ready(FIRST))
+        await asyncio.sleep(MINUTE)
         api.submit(SECOND, thingName="thing", desired={"of": SECOND})
         await other.list()
         await until(lambda: api.reason(SECOND) == "DuplicateThing")

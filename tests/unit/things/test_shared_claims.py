@@ -102,6 +102,7 @@ class SharedScene:
             settings=SETTINGS,
             namespaces=namespaces,
             runs_elsewhere=lambda key, _uid: key in self.elsewhere,
+            clock=self.clock,
         )
         self.claims = SharedClaims(self.local, rivals, members=lambda: self.members, clock=self.clock)
         self.slot = SessionSlot()

@@ -65,7 +65,9 @@ def rival(
     snapshot = ObjectSnapshot.from_body(
         {"metadata": metadata, "spec": {"thingName": "thing"} | dict(spec or {})}
     )
-    return Rival.of(snapshot, ThingStatus.model_validate(said), settings=SETTINGS, addressing=BY_HOST)
+    return Rival.of(
+        snapshot, ThingStatus.model_validate(said), settings=SETTINGS, addressing=BY_HOST, now=NOW
+    )
 
 
 UNTRIED = status("False", "Connecting")
@@ -87,10 +89,14 @@ NEW: Mapping[str, Any] = {"observedGeneration": -1}
         (REFUSED, FAILED, "t1"),
         (REFUSED, REFUSED, "t2"),
         (UP, NEW, "t2"),
-        (status(endpoint={"host": "old.test", "port": 8883}), UP_SINCE_NOW, "t1"),
+        (status(endpoint={"host": "old.test", "port": 8883}), UP, "t1"),
+        (UP_SINCE_NOW, UP_SINCE_NOW, "t2"),
+        (UP_SINCE_NOW, NEW, "t2"),
+        (NEW, UP_SINCE_NOW, "t2"),
+        (NEW, NEW, "t2"),
     ],
 )
-def test_who_was_connected_first_stays_and_else_the_older_with_a_good_record(
+def test_who_has_been_connected_stays_and_else_the_older_with_a_good_record(
     older: Mapping[str, Any], younger: Mapping[str, Any], winner: str
 ) -> None:
     found = [rival(2, older), rival(1, younger)]
@@ -105,8 +111,7 @@ def test_who_was_connected_first_stays_and_else_the_older_with_a_good_record(
 @pytest.mark.parametrize(
     ("said", "options"),
     [
-        (NEW, {}),
-        (status("False", "Connecting", valid="False"), {}),
+        (status("False", "Connecting", valid="False", observedGeneration=1), {}),
         (UP, {"spec": {"suspend": True}}),
         (UP, {"deleted": True}),
         (UP, {"spec": {"thingName": "another"}}),
