@@ -49,14 +49,14 @@ class SessionStory:
         """The next event of the log; ``counts`` False: only for who is up."""
         client = event.client
         match event.event:
-            case "connected":
-                self.connects[client] += counts
-            case "will":
-                self.wills[client] += counts
+            case "connected" if counts:
+                self.connects[client] += 1
+            case "will" if counts:
+                self.wills[client] += 1
             case "ended":
-                self.ends[event.how] += counts
                 self.up.discard(client)
                 if counts:
+                    self.ends[event.how] += 1
                     self._away[client] = event
             case "subscribed" if client not in self.up:
                 self.up.add(client)
