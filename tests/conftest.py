@@ -13,5 +13,6 @@ pytest_plugins = [
     "tests.support.mic",
     "tests.support.https_site",
     "tests.support.operator",
+    "tests.support.replicas",
     "tests.support.meddling_proxy",
 ]

@@ -1,0 +1,205 @@
+"""Several operators of one group, each a process of its own: the replicas of a release, without its pods."""
+
+import json
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from tests.support.controlplane import Kubectl
+from tests.support.operator import Json, OperatorProcess, Workspace
+from tests.support.polling import eventually
+from tests.support.session_story import SessionStory
+
+from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.ports import LOOPBACK
+
+SHARDS = 257
+"""256 of Things and the one of all ThingBatches."""
+
+SETTINGS = {
+    "THING_OPERATOR_SHARDING__LEASE_DURATION": "4s",
+    "THING_OPERATOR_SHARDING__RENEW_INTERVAL": "800ms",
+    "THING_OPERATOR_SHARDING__CALM": "2s",
+    "THING_OPERATOR_LEASE__DURATION": "4s",
+    "THING_OPERATOR_SESSION__MIN_RECONNECT_INTERVAL": "1s",
+    "THING_OPERATOR_SESSION__MAX_BACKOFF": "2s",
+    "THING_OPERATOR_STATUS__MIN_INTERVAL": "200ms",
+    # Nothing that mends things unseen.
+    "THING_OPERATOR_RESYNC_INTERVAL": "1h",
+}
+"""Leases that a test can wait for."""
+
+
+class ReplicaProcess(OperatorProcess):
+    """One process of the group; ``name`` stands for its pod's."""
+
+    def __init__(
+        self, name: str, *, plane: ControlPlane, cloud: LocalCloud, namespace: str, folder: Path
+    ) -> None:
+        folder.mkdir()
+        super().__init__(plane=plane, cloud=cloud, namespace=namespace, folder=folder)
+        self.name = name
+        self.settings |= SETTINGS | {
+            "THING_OPERATOR_LEASE__IDENTITY": name,
+            "THING_OPERATOR_SHARDING__GROUP": "release",
+            "THING_OPERATOR_SHARDING__NAMESPACE": namespace,
+        }
+
+    def is_ready(self) -> bool:
+        """What its readiness probe says."""
+        with suppress(OSError), urlopen(f"http://{LOOPBACK}:{self.health_port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+        return False
+
+    def held(self) -> int:
+        """How many shards it says that it holds; 0 while it does not answer."""
+        with suppress(OSError):
+            return int(self.scrape()["shards", "held"])
+        return 0
+
+    def connects(self) -> int:
+        """How many sessions it has made since it was started."""
+        return int(self.scrape()["session_connect_seconds_count",])
+
+
+class Group(Workspace):
+    """A namespace and the replicas that share its Things."""
+
+    def __init__(
+        self, *, kubectl: Kubectl, plane: ControlPlane, cloud: LocalCloud, namespace: str, folder: Path
+    ) -> None:
+        self._plane = plane
+        self._folder = folder
+        self.replicas: list[ReplicaProcess] = []
+        """Those that were made, ended ones among them."""
+        self.things: Sequence[CloudThing] = ()
+        self.cloud, self.namespace = cloud, namespace
+        super().__init__(kubectl=kubectl, cloud=cloud, operator=self.make(), namespace=namespace)
+
+    def make(self) -> ReplicaProcess:
+        """One more, still to be started."""
+        name = f"replica-{len(self.replicas)}"
+        made = ReplicaProcess(
+            name, plane=self._plane, cloud=self.cloud, namespace=self.namespace, folder=self._folder / name
+        )
+        self.replicas.append(made)
+        return made
+
+    def start(self, count: int, **settings: str) -> list[ReplicaProcess]:
+        """Start so many more, with more settings of these names behind their prefix."""
+        fresh = [each for each in self.replicas if not each.log.exists()]
+        while len(fresh) < count:
+            fresh.append(self.make())
+        for each in fresh[:count]:
+            each.settings |= {f"THING_OPERATOR_{name}": value for name, value in settings.items()}
+            each.start()
+        return fresh[:count]
+
+    def start_fleet(
+        self, things: Sequence[CloudThing], replicas: int, **settings: str
+    ) -> list[ReplicaProcess]:
+        """Things, each with presence, that are all Ready, and so many replicas that share them evenly."""
+        self.apply_things(things, desired={"v": 1}, device={"connectionStatus": True})
+        started = self.start(replicas, **settings)
+        self.await_all_ready()
+        self.await_shared(started)
+        return started
+
+    def await_shared(self, replicas: Sequence[ReplicaProcess], *, even: bool = True) -> None:
+        """Wait until these hold all shards, as many each if ``even``, give or take one."""
+
+        def shared() -> bool:
+            held = [each.held() for each in replicas]
+            return sum(held) == SHARDS and (not even or max(held) - min(held) <= 1)
+
+        eventually(shared, f"{len(replicas)} replicas hold all shards{' evenly' if even else ''}")
+
+    def upgrade(self, old: Sequence[ReplicaProcess]) -> list[ReplicaProcess]:
+        """As a Deployment does it with maxSurge 1: one more is ready, then an old one gets SIGTERM, and so on."""
+        fresh = []
+        for each in old:
+            (another,) = self.start(1)
+            eventually(another.is_ready, f"{another.name} is ready")
+            assert each.stop(grace=60) == 0
+            fresh.append(another)
+        self.await_shared(fresh, even=False)
+        return fresh
+
+    # --- Things, and what the broker has seen of their sessions
+
+    def apply_things(self, things: Sequence[CloudThing], **spec: object) -> None:
+        """A Secret and a Thing for each, in one go."""
+        self.things = things
+        self.apply_all([*map(self.secret, things), *(self.thing(each, **spec) for each in things)])
+
+    def thing(self, thing: CloudThing, **spec: object) -> Json:
+        """The manifest of a Thing."""
+        return self.manifest("Thing", thing.name, {"thingName": thing.name, **spec})
+
+    def apply_all(self, bodies: Sequence[Json]) -> None:
+        """Apply objects in one go, whoever has applied them before."""
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(bodies)})
+        self.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=text)
+
+    def await_all_ready(self) -> None:
+        """Wait until all Things of the present generation are Ready."""
+        eventually(lambda: len(list(self.ready())) == len(self.things), "all Things are Ready", pause=0.5)
+
+    def ready(self) -> Iterator[str]:
+        """The names of the Things that are Ready."""
+        for body in self.list("things"):
+            conditions = body.get("status", {}).get("conditions", [])
+            if any((each["type"], each["status"]) == ("Ready", "True") for each in conditions):
+                yield body["metadata"]["name"]
+
+    def story(self, since: datetime | None = None) -> SessionStory:
+        """What the broker has seen of the sessions since then, or ever."""
+        names = (thing.name for thing in self.things)
+        return SessionStory.of(self.cloud.session_events(), clients=names, since=since)
+
+    def await_up(self, since: datetime | None = None, *, connects: int = 0) -> SessionStory:
+        """Wait until every session is served, and so many connects were made since then."""
+
+        def up() -> SessionStory | None:
+            story = self.story(since)
+            return story if len(story.up) == len(self.things) and story.connects.total() >= connects else None
+
+        found: SessionStory = eventually(up, "every session is up")
+        return found
+
+    def warnings(self) -> list[Json]:
+        """Events of this namespace about its Things that are Warnings."""
+        return [each for each in self.list("events") if each["type"] == "Warning"]
+
+
+def now() -> datetime:
+    """By the clock that the broker of this machine has, too."""
+    return datetime.now(UTC)
+
+
+def check_logs(replicas: Iterable[ReplicaProcess]) -> None:
+    """No log has a traceback or a key; all are printed for who reads a failure."""
+    for each in replicas:
+        text = each.log.read_text(errors="replace") if each.log.exists() else ""
+        print(f"--- {each.name}\n{text}")
+        assert "PRIVATE KEY" not in text
+        assert "Traceback" not in text
+
+
+@pytest.fixture
+def group(
+    kubectl: Kubectl, control_plane: ControlPlane, cloud: LocalCloud, namespace: str, tmp_path: Path
+) -> Iterator[Group]:
+    """A fresh namespace and a first replica, still to be started."""
+    made = Group(kubectl=kubectl, plane=control_plane, cloud=cloud, namespace=namespace, folder=tmp_path)
+    yield made
+    for each in made.replicas:
+        with suppress(AssertionError):  # it was not started, or has been stopped
+            each.signal(signal.SIGCONT)
+        each.stop(grace=20)
+    check_logs(made.replicas)
