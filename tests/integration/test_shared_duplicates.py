@@ -1,0 +1,90 @@
+"""Pairs of Things for one thing, run by two replicas: most pairs are in two of them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.cloud import Things
+from tests.support.operator import OperatorProcess, Workspace
+from tests.support.polling import eventually
+
+from thing_operator_local.cloud.client import LocalCloud
+from thing_operator_local.controlplane import ControlPlane
+
+GROUP = {
+    "THING_OPERATOR_SHARDING__GROUP": "release",
+    "THING_OPERATOR_SHARDING__CALM": "1s",
+    "THING_OPERATOR_SESSION__MIN_RECONNECT_INTERVAL": "1s",
+}
+PAIRS = 8
+
+
+@pytest.fixture
+def replicas(
+    idle_workspace: Workspace, control_plane: ControlPlane, cloud: LocalCloud, tmp_path: Path
+) -> Iterator[list[OperatorProcess]]:
+    """Two processes of one operator, which have shared the shards evenly."""
+    folder, namespace = tmp_path / "second", idle_workspace.namespace
+    folder.mkdir()
+    second = OperatorProcess(plane=control_plane, cloud=cloud, namespace=namespace, folder=folder)
+    both = [idle_workspace.operator, second]
+    for name, each in zip(("first", "second"), both, strict=True):
+        each.settings |= GROUP | {
+            "THING_OPERATOR_SHARDING__NAMESPACE": namespace,
+            "THING_OPERATOR_LEASE__IDENTITY": name,
+        }
+        each.start()
+    eventually(lambda: sorted(map(held, both)) == [128, 129], "the shards are shared", timeout=120)
+    yield both
+    second.stop()
+
+
+def held(replica: OperatorProcess) -> int:
+    try:
+        return int(replica.scrape()["shards", "held"])
+    except OSError:
+        return 0
+
+
+def reasons(workspace: Workspace) -> Counter[str]:
+    found = Counter[str]()
+    for body in workspace.list("thing"):
+        ready = [each for each in body["status"]["conditions"] if each["type"] == "Ready"]
+        found.update(each["reason"] for each in ready)
+    return found
+
+
+def test_of_each_pair_one_runs_and_nobody_is_taken_over_again_and_again(
+    idle_workspace: Workspace, replicas: list[OperatorProcess], things: Things, cloud: LocalCloud
+) -> None:
+    pairs = things(PAIRS)
+    for thing in pairs:
+        idle_workspace.store_credentials(thing)
+    for number in range(2):
+        manifests = [
+            idle_workspace.manifest("Thing", f"{thing.name}-{number}", {"thingName": thing.name})
+            for thing in pairs
+        ]
+        body = {"apiVersion": "v1", "kind": "List", "items": manifests}
+        idle_workspace.kubectl("apply", "--filename=-", stdin=json.dumps(body))
+    eventually(
+        lambda: reasons(idle_workspace)["DuplicateThing"] == PAIRS,
+        "one of each pair waits",
+        timeout=120,
+    )
+    names = {thing.name for thing in pairs}
+    taken = Counter(
+        each.client for each in cloud.session_events() if each.client in names and each.how == "takenOver"
+    )
+    assert all(count <= 2 for count in taken.values()), taken
+    winners = {
+        body["spec"]["thingName"]
+        for body in idle_workspace.list("thing")
+        if any(
+            each["type"] == "Connected" and each["status"] == "True" for each in body["status"]["conditions"]
+        )
+    }
+    assert winners == names
+    assert all(replica.scrape()["sessions", "Ready"] > 0 for replica in replicas)
