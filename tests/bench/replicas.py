@@ -202,7 +202,7 @@ def _kill(crew: Crew) -> Json:
     crew.begin()
     at = datetime.now(UTC)
     crew.end(killed, grace=0)
-    crew.until(lambda: all(not story.away for story in crew.stories), "all are back", pause=0.2)
+    crew.until(lambda: _are_back(crew), "all are back", pause=0.2)
     back = [
         (gap.began - at).total_seconds() + gap.seconds for gap in crew.gaps()
     ]  # from the kill, not from what the broker noticed
@@ -215,6 +215,11 @@ def _kill(crew: Crew) -> Json:
     }
 
 
+def _are_back(crew: Crew) -> bool:
+    """Whether sessions were lost, and none is any more."""
+    return bool(crew.gaps()) and all(not story.away for story in crew.stories)
+
+
 def _restart(crew: Crew) -> Json:
     """A container ends and is started again in its pod."""
     killed = crew.replicas[0]
@@ -222,7 +227,7 @@ def _restart(crew: Crew) -> Json:
     at = datetime.now(UTC)
     crew.end(killed, grace=0)
     crew.start(killed.name)
-    crew.until(lambda: bool(crew.gaps()) and all(not story.away for story in crew.stories), "all are back")
+    crew.until(lambda: _are_back(crew), "all are back", pause=0.2)
     back = [(gap.began - at).total_seconds() + gap.seconds for gap in crew.gaps()]
     return {
         "moves_per_thing": sum(story.connects.total() for story in crew.stories) / crew.size,
@@ -292,5 +297,5 @@ def _writes(world: World, *, since: datetime) -> int:
             begun = datetime.fromisoformat(event["requestReceivedTimestamp"])
             writes = event["verb"] in {"create", "update", "patch", "delete"}
             agent = event.get("userAgent", "")
-            count += writes and begun >= since and agent.startswith("thing-operator")
+            count += writes and begun >= since and agent.startswith("Python/")  # aiohttp's own
     return count
