@@ -33,7 +33,7 @@ class LeaseStore:
         self._made = 0
         self._version = 100
         self._watchers: list[tuple[str | None, asyncio.Queue[WatchEvent]]] = []
-        self._past: list[WatchEvent] = []
+        self.past: list[WatchEvent] = []
 
     @property
     def leases(self) -> dict[str, dict[str, Any]]:
@@ -78,7 +78,7 @@ class LeaseStore:
     def watch(self, namespace: str | None, version: str) -> "asyncio.Queue[WatchEvent]":
         """What has happened since that version, and what happens from now on."""
         queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
-        for event in self._past:
+        for event in self.past:
             metadata = event.body["metadata"]
             if namespace in {None, metadata["namespace"]} and int(metadata["resourceVersion"]) > int(version):
                 queue.put_nowait(event)
@@ -90,7 +90,7 @@ class LeaseStore:
         return str(self._version)
 
     def _tell(self, kind: str, body: dict[str, Any]) -> None:
-        self._past.append(WatchEvent(kind, body))
+        self.past.append(WatchEvent(kind, body))
         for namespace, queue in self._watchers:
             if namespace in {None, body["metadata"]["namespace"]}:
                 queue.put_nowait(WatchEvent(kind, body))
