@@ -74,3 +74,7 @@ def test_objects_are_spread_evenly() -> None:
         ] += 1
     assert min(counts) > 40
     assert max(counts) < 120
+
+
+def test_who_has_everything_asks_without_a_selector() -> None:
+    assert selector(ALL_SHARDS) == ""

@@ -12,6 +12,7 @@ from tests.support.polling import until
 
 from thing_operator.kube.contact import Contact
 from thing_operator.sharding.hashing import ALL_SHARDS
+from thing_operator.sharding.leases import MAP_ANNOTATION
 from thing_operator.sharding.member import Fellows, Group
 from thing_operator.sharding.membership import Membership
 from thing_operator.sharding.own_lease import OwnLease, Timing
@@ -276,3 +277,69 @@ async def test_without_a_right_to_leases_it_is_alone() -> None:
         assert one.membership.holds_batches()
         assert one.membership.share() == ALL_SHARDS
         assert one.membership.may_connect("any", dropped_at=loop_time())
+
+
+@scenario
+async def test_what_was_dropped_by_the_other_side_waits_for_the_next_renewal() -> None:
+    store = LeaseStore()
+    one = Replica(store, "one")
+    async with started(one):
+        dropped = loop_time()
+        assert not one.membership.may_connect("any", dropped_at=dropped)
+        await until(lambda: one.membership.may_connect("any", dropped_at=dropped), timeout=3)
+
+
+@scenario
+async def test_shards_whose_asker_is_killed_meanwhile_stay_with_their_holder() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one):
+        async with started(two):
+            await until(lambda: bool(one.member.giving), "one gives")
+            shards = one.member.giving
+            store.put(
+                GROUP.key("two"),
+                GROUP.ended_body("two", now=one.clock.now(), former=one.member.fellows.lease("two")),
+            )
+            await two.kill()
+            await until(lambda: shards <= one.held, "it keeps them")
+        await until(lambda: len(one.sessions) == len(ALL_SHARDS))
+        check_each_shard_is_served_once(one)
+
+
+@scenario
+async def test_a_process_of_the_same_name_waits_for_the_lease_of_a_living_one() -> None:
+    store = LeaseStore()
+    one, double = Replica(store, "one"), Replica(store, "one", process="2")
+    double.member.own._has_ended = lambda _holder: False
+    async with started(one), started(double):
+        await asyncio.sleep(30)
+        assert not double.member.own.is_joined
+        assert double.held == frozenset()
+        await one.kill()
+        await until(lambda: double.member.own.is_joined, timeout=15)
+
+
+@scenario
+async def test_a_right_to_leases_that_is_lost_on_the_way_makes_nobody_alone() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one, two):
+        one.link.denied = {"update"}
+        await asyncio.sleep(20)
+        assert not one.member.own.denied
+        assert not one.membership.may_write("any")
+
+
+@scenario
+async def test_to_a_map_of_a_later_version_it_leaves_everything() -> None:
+    store = LeaseStore()
+    one = Replica(store, "one")
+    async with started(one):
+        body = store.objects[MAP]
+        later = body["metadata"] | {"annotations": {MAP_ANNOTATION: '{"v": 2}'}}
+        store.put(MAP, body | {"metadata": later})
+        await until(lambda: not one.sessions, timeout=3)
+        await asyncio.sleep(30)
+        assert (one.held, one.member.asked) == (frozenset(), frozenset())
+        assert store.objects[MAP]["metadata"]["annotations"] == {MAP_ANNOTATION: '{"v": 2}'}

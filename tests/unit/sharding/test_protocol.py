@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -290,3 +291,51 @@ def test_what_a_lease_says_of_a_member() -> None:
     ]
     assert owner == {"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "1234"}
     assert GROUP.text == "iot/fleet"
+
+
+def lone_member() -> tuple[Member, MemberLease]:
+    """A member that joined at second 100, and its Lease."""
+    fellows = Fellows(duration=TIMING.duration)
+    own = OwnLease("a", "a_pod_1", fellows=fellows, timing=TIMING, has_ended=lambda _holder: False)
+    member = Member(own, fellows, TIMING)
+    body = GROUP.held_body("a", holder="a_pod_1", now=START, former=None, takes=True)
+    body["metadata"] |= {"resourceVersion": "7", "uid": "first"}
+    own.sending(Renewal(100, 100), renewed=body["spec"]["renewTime"])
+    lease = MemberLease.of(body)
+    member.see("a", lease, now=100, in_order=True)
+    return member, lease
+
+
+def test_an_absence_from_before_what_is_known_says_nothing() -> None:
+    member, _ = lone_member()
+    member.see("a", None, now=101, in_order=True, as_of=6)
+    assert member.own.is_fresh(101)
+    member.see("a", None, now=101, in_order=True, as_of=8)
+    assert not member.own.is_fresh(101)
+    assert member.own.times_fenced == 0, "nobody can have fenced it"
+
+
+@pytest.mark.parametrize(("second", "times_fenced"), [(107, 0), (109, 1)])
+def test_a_lease_that_was_deleted_and_made_again_is_another_after_a_while(
+    second: float, times_fenced: int
+) -> None:
+    member, lease = lone_member()
+    member.see("a", replace(lease, uid="second", version="9"), now=second, in_order=False)
+    assert member.own.times_fenced == times_fenced
+
+
+def test_what_has_no_sessions_while_draining_stays_for_whoever_asks_next() -> None:
+    member, lease = lone_member()
+    me = lease.holder
+    rival = replace(lease, holder="b_pod_1", uid="b", version="8")
+    member.see("b", rival, now=100, in_order=True)
+    shard_map = ShardMap().given(ALL_SHARDS, me).asking((3,), "b_pod_1")
+    member.see_map(MapSighting(9, shard_map.text, exists=True), now=100)
+    assert member.to_give(100) == {3}
+    member.given(frozenset({3}))
+    member.is_draining = True
+    member.see("b", replace(rival, holder="", version="10"), now=101, in_order=True)
+    new = member.next_map(101)
+    assert new is not None
+    assert (new.slots[3].holder, new.slots[3].asker) == (me, "")
+    assert member.giving == {3}
