@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
 
 from thing_operator.core.backoff import Backoff, Jitter
+from thing_operator.core.distance import Distance
 from thing_operator.session.diagnosis import explain_undelivered
 from thing_operator.session.errors import (
     ConnectError,
@@ -125,8 +126,8 @@ class ReconnectPolicy:
     """While drops repeat."""
     withheld: Backoff
     """While a session may not connect."""
-    min_interval: float
-    """Seconds between two CONNECTs of one client id."""
+    distance: Distance
+    """Keeps two CONNECTs of one client id apart."""
 
     @classmethod
     def of(cls, settings: "SessionSettings", *, rng: "random.Random") -> Self:
@@ -137,7 +138,7 @@ class ReconnectPolicy:
             slow=Backoff(SLOW_BASE, longest, rng),
             hold=Backoff(longest, longest, rng, Jitter.EQUAL),
             withheld=Backoff(WITHHELD_BASE, WITHHELD_LIMIT, rng, Jitter.FULL_ABOVE_BASE),
-            min_interval=settings.min_reconnect_interval.total_seconds(),
+            distance=Distance(settings.min_reconnect_interval.total_seconds()),
         )
 
 
@@ -146,11 +147,12 @@ class ReconnectState:
     """The memory of one session's connections. Times are seconds of one monotonic clock."""
 
     _policy: ReconnectPolicy
+    _client: tuple[str, str]
+    """Host and client id."""
     _drops: DropClassifier = field(default_factory=DropClassifier)
     _failures: int = 0
     _silent: int | None = 0
     """Connections on which no read was answered, in a row; None once one was answered with these credentials."""
-    _last_connect: float | None = None
     dropped_at: float | None = None
     """When the other side ended a connection last; None when it never did."""
 
@@ -167,7 +169,7 @@ class ReconnectState:
 
     def connecting(self, now: float) -> None:
         """A CONNECT is about to be sent."""
-        self._last_connect = now
+        self._policy.distance.note(self._client, now)
 
     def dropped(self, now: float) -> None:
         """The other side has ended a connection after its CONNACK."""
@@ -181,9 +183,7 @@ class ReconnectState:
 
     def until_allowed(self, now: float) -> float:
         """Seconds until the next CONNECT keeps its distance from the last one; 0 when it does already."""
-        if self._last_connect is None:
-            return 0.0
-        return max(0.0, self._last_connect + self._policy.min_interval - now)
+        return self._policy.distance.until_allowed(self._client, now)
 
     def explain(
         self,

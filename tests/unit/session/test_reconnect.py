@@ -97,7 +97,7 @@ def state(rng: random.Random, *, longest: float = 120, interval: float = 10) -> 
     settings = SessionSettings(
         max_backoff=timedelta(seconds=longest), min_reconnect_interval=timedelta(seconds=interval)
     )
-    return ReconnectState(ReconnectPolicy.of(settings, rng=rng))
+    return ReconnectState(ReconnectPolicy.of(settings, rng=rng), ("broker", "t1"))
 
 
 def test_the_ceiling_doubles_up_to_the_maximum() -> None:

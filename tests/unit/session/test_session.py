@@ -203,6 +203,18 @@ class TestFailing:
         gaps = [two - one for one, two in pairwise(broker.connected_at)]
         assert min(gaps) >= 10 - 1e-6
 
+    async def test_a_session_keeps_its_distance_from_one_that_was_closed(self) -> None:
+        broker = FakeBroker()
+        async with hub(broker, min_reconnect_interval=timedelta(seconds=10)) as the_hub:
+            first = the_hub.open(spec(), Watcher())
+            await until(lambda: first.view.connected)
+            await first.close()
+            second, other = (the_hub.open(spec(name), Watcher()) for name in ("t1", "t2"))
+            await until(lambda: second.view.connected and other.view.connected)
+        at = dict(zip(("first", "other", "second"), broker.connected_at, strict=True))
+        assert at["other"] < at["second"]
+        assert at["second"] - at["first"] >= 10 - 1e-6
+
     async def test_a_failed_dial_is_no_connect(self) -> None:
         broker = FakeBroker(dial_errors=[EndpointUnreachableError("refused")])
         async with hub(broker) as the_hub:
