@@ -280,9 +280,10 @@ class Session:
         self._context.observer.connected(self._loop.time() - began)
 
     def _before_connect(self) -> None:
-        if not self._may_connect():
+        now = self._loop.time()
+        if not self._may_connect() or self._reconnect.until_allowed(now):  # another session was quicker
             raise ConnectWithheldError
-        self._reconnect.connecting(self._loop.time())
+        self._reconnect.connecting(now)
 
     def _take_over(self, link: Link) -> None:
         """The broker let the new connection in, and has dropped the old one if it was the same broker."""
