@@ -17,7 +17,7 @@ PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test unit pythons integration check house crds docs fmt clean venv constraints chart release
+.PHONY: help demo bench simulate test unit pythons integration check house crds docs fmt clean venv constraints chart release
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ bench: $(BENCH) ## what ten thousand Things cost here (ARGS="--sizes 1000,3000 -
 $(BENCH): $(STAMP)
 	@$(PIP) -e '.[bench]'
 	@touch $@
+
+simulate: $(STAMP) ## the operator on models, by dice: troubles nobody thought of (ARGS="--seeds 200", "--replay SEED", "--cost")
+	@PYTHONPATH=operator:. $(BIN)/python -m tests.simulation $(ARGS)
 
 test: check unit pythons integration ## everything CI runs
 

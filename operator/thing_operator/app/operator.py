@@ -22,6 +22,7 @@ from thing_operator.kube.ports import ApiClient
 from thing_operator.leadership.leadership import Leadership
 from thing_operator.observability.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
+from thing_operator.session.ports import Connector
 
 _STOP_TIMEOUT = timedelta(seconds=8)
 """SIGTERM ends the process in under 10 s with 1,000 sessions."""
@@ -30,8 +31,9 @@ _STOP_TIMEOUT = timedelta(seconds=8)
 class Operator:
     """Owns every part of the running operator; an async context manager.
 
-    ``replica``: which of several that share the objects this process is. ``on_kopf_start`` is called each time that
-    kopf has begun, and has taken the process' signals over.
+    ``replica``: which of several that share the objects this process is. ``connector`` is the network to the brokers;
+    tests bring their own. ``on_kopf_start`` is called each time that kopf has begun, and has taken the process' signals
+    over.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Operator:
         leadership: Leadership,
         replica: Replica | None = None,
         clock: Clock | None = None,
+        connector: Connector | None = None,
         on_kopf_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
@@ -57,6 +60,8 @@ class Operator:
             budget=self.budget,
             sharers=duties.members,
             observer=metrics,
+            now=self._clock.now,
+            connector=connector,
         )
         self.controllers = Controllers(
             client=client,

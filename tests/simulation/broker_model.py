@@ -1,0 +1,404 @@
+"""A broker and the shadow service behind it, in memory, behind the seam of our sessions (``Connector``, ``Transport``).
+
+The shadows' rules are the local cloud's (``thing_operator_local.cloud``), which are judged against AWS's
+documentation. Of MQTT it has what a session meets: one connection of a client id, QoS 1 with duplicates, order within
+a connection and none between the answers of the service, last wills, connections that end, or that die without a word.
+"""
+
+import asyncio
+import contextvars
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, simulation_loop
+from tests.simulation.shadow_update import ShadowUpdate
+from tests.simulation.weather import BrokerWeather
+
+from thing_operator.session import SessionSpec
+from thing_operator.session.errors import (
+    ConnectError,
+    EndpointUnreachableError,
+    NotAuthorizedError,
+    SessionLostError,
+)
+from thing_operator.session.ports import Listener
+from thing_operator_local.cloud.shadow_service import (
+    ShadowAnswer,
+    ShadowOptions,
+    ShadowRequest,
+    ShadowService,
+)
+from thing_operator_local.cloud.shadow_topics import ShadowAddress, ShadowOperation, read_topic
+
+_UNACKED_SECONDS = 30.0
+
+Observer = Callable[[str, SessionSpec, SimulatedProcess], None]
+"""Called with what happened (DIALLED, CONNECT, TAKEOVER, END), whose session it is, for trace and invariants."""
+
+
+@dataclass(eq=False)
+class Connection:
+    """One connection as the broker and the session have it: a :class:`~thing_operator.session.ports.Transport`."""
+
+    broker: "BrokerModel"
+    spec: SessionSpec
+    listener: Listener | None
+    process: SimulatedProcess
+    context: contextvars.Context
+    keep_alive: int
+    received: int = 0
+    up: bool = True
+    filters: set[str] = field(default_factory=set)
+    _sent_until: float = 0.0
+    _delivered_until: float = 0.0
+
+    async def subscribe(self, filters: Sequence[str]) -> Sequence[int]:
+        """SUBSCRIBE and its SUBACK."""
+        future: asyncio.Future[Sequence[int]] = self.broker.loop.create_future()
+
+        def granted() -> None:
+            self.received += 1
+            if not future.done():
+                future.set_result([1] * len(filters))
+
+        def arrive() -> None:
+            self.filters.update(filters)
+            self._down(granted)
+
+        self._ends.append(future)
+        self._up(arrive)
+        try:
+            return await future
+        finally:
+            self._ends.remove(future)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """QoS 1: the broker has it a moment later, unless the connection is dead by then."""
+        if self.listener is None:
+            raise SessionLostError("the connection is lost")
+        self.broker.sent(self, topic, payload)
+        self._up(lambda: self._arrived(topic, payload, None))
+
+    async def publish_confirmed(self, topic: str, payload: bytes) -> None:
+        """The same, and its PUBACK."""
+        if self.listener is None:
+            raise SessionLostError("the connection is lost")
+        future: asyncio.Future[None] = self.broker.loop.create_future()
+        self._ends.append(future)
+        self._up(lambda: self._arrived(topic, payload, future))
+        try:
+            await future
+        finally:
+            self._ends.remove(future)
+
+    def drop(self) -> None:
+        """Without DISCONNECT."""
+        self._leave(clean=False)
+
+    def close(self) -> None:
+        """With DISCONNECT."""
+        self._leave(clean=True)
+
+    # --- the broker's side
+
+    _ends: "list[asyncio.Future[Any]]" = field(default_factory=list)
+
+    def _arrived(self, topic: str, payload: bytes, confirmed: "asyncio.Future[None] | None") -> None:
+        def puback() -> None:
+            self.received += 1
+            if confirmed is not None and not confirmed.done():
+                confirmed.set_result(None)
+
+        self._down(puback)
+        self.broker.on_publish(self, topic, payload)
+
+    def deliver(self, topic: str, payload: bytes) -> None:
+        """A PUBLISH to the session, if it has subscribed to that."""
+        if topic in self.filters:
+            self._down(lambda: self._take(topic, payload))
+
+    def _take(self, topic: str, payload: bytes) -> None:
+        if self.listener is not None:
+            self.received += 1
+            self.listener.on_message(topic, payload)
+
+    def _up(self, act: Callable[[], None]) -> None:
+        broker = self.broker
+        broker.on_crossing(self.process)
+        if broker.weather(self.process).cut:
+            self._lose()
+            return
+        self._sent_until = max(self._sent_until, broker.loop.time() + broker.delay(self.process))
+        broker.loop.outside(self._sent_until - broker.loop.time(), self._if_up, act)
+
+    def _if_up(self, act: Callable[[], None]) -> None:
+        if self.up:
+            act()
+
+    def _down(self, act: Callable[[], None]) -> None:
+        broker = self.broker
+        if broker.weather(self.process).cut:
+            self._lose()
+            return
+        self._delivered_until = max(self._delivered_until, broker.loop.time() + broker.delay(self.process))
+        broker.loop.outside(self._delivered_until - broker.loop.time(), self._arrive_down, act)
+
+    def _lose(self) -> None:
+        """TCP loses nothing in between: without an acknowledgement the whole connection ends."""
+        error = SessionLostError("the connection timed out")
+        self.broker.loop.outside(_UNACKED_SECONDS, lambda: self.end(error, clean=False))
+
+    def _arrive_down(self, act: Callable[[], None]) -> None:
+        self.broker.on_crossing(self.process)
+        if not self.process.dead:
+            self.broker.loop.call_soon(act, context=self.context)
+
+    def end(self, error: ConnectError | None, *, clean: bool) -> None:
+        """The broker is done with it; the session learns of it unless ``error`` is None."""
+        if not self.up:
+            return
+        self.up = False
+        self.broker.ended(self, clean=clean)
+        if error is not None and not self.process.dead:
+            self.broker.loop.call_soon(self._tell_end, error, context=self.context)
+
+    def reset(self) -> None:
+        """The other side is no more, and its system says so."""
+        self.end(None, clean=False)
+
+    def _tell_end(self, error: ConnectError) -> None:
+        for future in self._ends:
+            if not future.done():
+                future.set_exception(error)
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            listener.on_end(error)
+
+    def _leave(self, *, clean: bool) -> None:
+        if self.listener is None and not self.up:
+            return
+        self.listener = None
+        broker = self.broker
+        if self.process.dead:
+            return
+        if broker.weather(self.process).cut:
+            # Nothing reaches the broker, until it has waited for a packet for long enough.
+            broker.loop.outside(self.keep_alive * 1.5, self._left, False)
+        else:
+            broker.loop.outside(broker.delay(self.process), self._left, clean)
+
+    def _left(self, clean: bool) -> None:
+        self.end(None, clean=clean)
+
+
+class BrokerModel:
+    """All connections and all shadows. ``certificates``: by fingerprint, the things that one may connect as."""
+
+    def __init__(
+        self,
+        *,
+        dice: random.Random,
+        clock: Callable[[], float],
+        observer: Observer,
+        on_update: Callable[[ShadowUpdate], None],
+        on_sent: Callable[[SimulatedProcess, str, dict[str, Any]], None],
+        on_crossing: Callable[[SimulatedProcess], None],
+    ) -> None:
+        """``clock`` gives epoch seconds."""
+        self.loop: SimulationLoop = simulation_loop()
+        self.dice = dice
+        self.service = ShadowService(clock, ShadowOptions())
+        self.certificates: dict[str, str] = {}
+        self.weathers: dict[str, BrokerWeather] = {}
+        self.connections: dict[str, Connection] = {}
+        self.on_crossing = on_crossing
+        self._observer = observer
+        self._on_update = on_update
+        self._on_sent = on_sent
+
+    def weather(self, process: SimulatedProcess) -> BrokerWeather:
+        """How it is for a process; by its name, so it outlasts a restart."""
+        return self.weathers.setdefault(process.name, BrokerWeather())
+
+    def delay(self, process: SimulatedProcess) -> float:
+        """Seconds of one way."""
+        return 0.005 + self.dice.random() * (0.02 + self.weather(process).slow)
+
+    # --- Connector
+
+    async def dial(self, spec: SessionSpec, *, timeout: timedelta) -> Any:
+        """DNS, TCP, TLS."""
+        process = PROCESS.get()
+        assert process is not None
+        weather = self.weather(process)
+        await asyncio.sleep(timeout.total_seconds() if weather.cut else self.delay(process))
+        if weather.cut or weather.down:
+            raise EndpointUnreachableError(f"{spec.endpoint.host} cannot be reached")
+        return SimpleNamespace(close=lambda: None)
+
+    async def connect(
+        self, sock: object, spec: SessionSpec, *, keep_alive: int, timeout: timedelta, listener: Listener
+    ) -> Connection:
+        """CONNECT and CONNACK; an older connection of the client id ends."""
+        process = PROCESS.get()
+        assert process is not None
+        self._observer("DIALLED", spec, process)
+        self.on_crossing(process)
+        await asyncio.sleep(self.delay(process))
+        if self.weather(process).cut:
+            await asyncio.sleep(timeout.total_seconds())
+            raise SessionLostError("no CONNACK")
+        if self.certificates.get(spec.identity.fingerprint) != spec.thing_name:
+            raise NotAuthorizedError(f"the broker refuses the certificate of {spec.thing_name}")
+        connection = Connection(self, spec, listener, process, contextvars.copy_context(), keep_alive)
+        older = self.connections.get(spec.thing_name)
+        self._observer("CONNECT", spec, process)
+        self.connections[spec.thing_name] = connection
+        if older is not None:
+            self._observer("TAKEOVER", older.spec, older.process)
+            older.end(SessionLostError("the broker closed the connection"), clean=False)
+        try:
+            await asyncio.sleep(self.delay(process))
+        except BaseException:
+            connection.drop()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """The hub was closed."""
+
+    # --- what happens to connections
+
+    def ended(self, connection: Connection, *, clean: bool) -> None:
+        """Forget a connection; its will is sent unless it ended with DISCONNECT."""
+        name = connection.spec.thing_name
+        if self.connections.get(name) is connection:
+            del self.connections[name]
+            self._observer("END", connection.spec, connection.process)
+        will = connection.spec.will
+        if will is not None and not clean:
+            self.update("will", name, will.payload)
+
+    def lose(self, name: str, *, silently: bool) -> None:
+        """A connection dies: at once for both sides, or unnoticed by the session until its keep-alive is over."""
+        connection = self.connections.get(name)
+        if connection is None:
+            return
+        if silently:
+            connection.end(None, clean=False)
+            self.loop.outside(connection.keep_alive * 1.5, self._notice, connection)
+        else:
+            connection.end(SessionLostError("the connection was reset"), clean=False)
+
+    def _notice(self, connection: Connection) -> None:
+        if connection.listener is not None and not connection.process.dead:
+            error = SessionLostError("no answer to PINGREQ")
+            self.loop.call_soon(connection._tell_end, error, context=connection.context)
+
+    def bury(self, process: SimulatedProcess) -> None:
+        """A process was killed: its connections are reset."""
+        for connection in tuple(self.connections.values()):
+            if connection.process is process:
+                self.loop.outside(self.delay(process), connection.reset)
+
+    def intrude(self, name: str) -> None:
+        """Somebody else connects with this client id, and is done a moment later."""
+        connection = self.connections.get(name)
+        if connection is not None:
+            self._observer("TAKEOVER", connection.spec, connection.process)
+            connection.end(SessionLostError("the broker closed the connection"), clean=False)
+
+    # --- the service
+
+    def sent(self, connection: Connection, topic: str, payload: bytes) -> None:
+        """A process publishes; a dead one does not."""
+        desired = json.loads(payload).get("state", {}).get("desired") if topic.endswith("/update") else None
+        if isinstance(desired, dict) and not connection.process.dead:
+            self._on_sent(connection.process, connection.spec.thing_name, desired)
+
+    def on_publish(self, connection: Connection, topic: str, payload: bytes) -> None:
+        """What a session publishes: a request to the service, or a report by MIC's topic."""
+        process, weather = connection.process, self.weather(connection.process)
+        if topic == f"tcxn/things/{connection.spec.thing_name}/shadow/update":
+            self.update(process.label, connection.spec.thing_name, payload, process=process)
+            return
+        read = read_topic(topic)
+        if read is None or read.message is not None or self.dice.random() < weather.lose_request:
+            return
+        request = ShadowRequest(read.address.thing, read.address.shadow, read.operation, payload)
+        self.loop.outside(self.delay(process), self._serve, request, process)
+
+    def _serve(self, request: ShadowRequest, process: SimulatedProcess) -> None:
+        weather = self.weather(process)
+        if refused := self._refused(request, weather):
+            self._publish(refused, weather)
+            return
+        if request.operation is ShadowOperation.UPDATE:
+            answer = self._update(process.label, request, process)
+        else:
+            answer = self.service.handle(request)
+        if self.dice.random() >= weather.lose_answer:
+            self._publish(answer, weather)
+
+    def _refused(self, request: ShadowRequest, weather: BrokerWeather) -> ShadowAnswer | None:
+        for probability, code in ((weather.throttle, 429), (weather.too_large, 413)):
+            if request.operation is ShadowOperation.UPDATE and self.dice.random() < probability:
+                token = json.loads(request.payload).get("clientToken")
+                return ShadowAnswer.refusal(request, code, "refused by the weather", token=token, time=None)
+        return None
+
+    def update(
+        self, author: str, thing: str, payload: bytes, *, process: SimulatedProcess | None = None
+    ) -> ShadowAnswer:
+        """An update that did not come by the session's topics: of REST, of a will, of MIC."""
+        request = ShadowRequest(thing, None, ShadowOperation.UPDATE, payload)
+        answer = self._update(author, request, process)
+        self._publish(answer, BrokerWeather())
+        return answer
+
+    def delete_shadow(self, thing: str) -> None:
+        """By somebody else."""
+        answer = self.service.handle(ShadowRequest(thing, None, ShadowOperation.DELETE))
+        self._publish(answer, BrokerWeather())
+
+    def _update(self, author: str, request: ShadowRequest, process: SimulatedProcess | None) -> ShadowAnswer:
+        before = self.state(request.thing)
+        answer = self.service.handle(request)
+        if answer.accepted:
+            state = json.loads(request.payload).get("state") or {}
+            self._on_update(
+                ShadowUpdate(author, process, request.thing, state, before, self.state(request.thing))
+            )
+        return answer
+
+    def state(self, thing: str) -> dict[str, Any]:
+        """Desired and reported as they are."""
+        document = self.service.document(ShadowAddress(thing))
+        return document["state"] if document else {}
+
+    def version(self, thing: str) -> int | None:
+        """The shadow's version; None when there is no shadow."""
+        document = self.service.document(ShadowAddress(thing))
+        return document["version"] if document else None
+
+    def _publish(self, answer: ShadowAnswer, weather: BrokerWeather) -> None:
+        for each in answer.publications:
+            self.loop.outside(
+                self.dice.random() * (0.01 + weather.slow), self._deliver, each.topic, each.payload
+            )
+            if self.dice.random() < weather.duplicate:
+                self.loop.outside(self.dice.random() * 2, self._deliver, each.topic, each.payload)
+
+    def _deliver(self, topic: str, payload: bytes) -> None:
+        connection = self.connections.get(topic.split("/")[2])
+        if connection is None:
+            return
+        if self.dice.random() < self.weather(connection.process).drop:
+            connection.end(SessionLostError("the connection was reset"), clean=False)
+        else:
+            connection.deliver(topic, payload)

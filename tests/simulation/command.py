@@ -1,0 +1,102 @@
+"""Runs seeds on all cores, and makes what fails smaller."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+from tests.simulation.plan import Plan, make_plan
+from tests.simulation.shrink import shrink
+from tests.simulation.simulation import Result, run_plan
+
+HASH_SEED = "0"
+"""The order of a set of strings is the same in all runs."""
+
+
+def run_seed(seed: int, seconds: float = 600.0) -> Result:
+    """One seed, in this process."""
+    return run_plan(make_plan(seed, seconds=seconds))
+
+
+def run_seeds(
+    seeds: Sequence[int], *, processes: int | None = None, seconds: float = 600.0
+) -> Iterator[Result]:
+    """All of them, on so many processes (None: one a core), in their order."""
+    before = os.environ.get("PYTHONHASHSEED")
+    os.environ["PYTHONHASHSEED"] = HASH_SEED
+    try:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            yield from pool.map(partial(run_seed, seconds=seconds), seeds)
+    finally:
+        if before is None:
+            del os.environ["PYTHONHASHSEED"]
+        else:
+            os.environ["PYTHONHASHSEED"] = before
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when all seeds are good."""
+    parser = argparse.ArgumentParser(prog="make simulate", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many (200)")
+    parser.add_argument("--first", type=int, default=1, help="the first one (1)")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of events, before it gets quiet (600)")
+    parser.add_argument(
+        "--replay", type=int, metavar="SEED", help="one seed: its events made few, and its trace"
+    )
+    parser.add_argument("--cost", action="store_true", help="an hour of 20 Things: how long it takes")
+    options = parser.parse_args(arguments)
+    if os.environ.get("PYTHONHASHSEED") != HASH_SEED:
+        command = [sys.executable, "-m", "tests.simulation", *(arguments or sys.argv[1:])]
+        return subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": HASH_SEED}, check=False).returncode
+    if options.cost:
+        return _cost()
+    if options.replay is not None:
+        return _replay(make_plan(options.replay, seconds=options.seconds))
+    return _run_all(range(options.first, options.first + options.seeds), options.seconds)
+
+
+def _run_all(seeds: Sequence[int], seconds: float) -> int:
+    counts: Counter[str] = Counter()
+    virtual, failed, began = 0.0, list[int](), time.monotonic()
+    for result in run_seeds(seeds, seconds=seconds):
+        counts += result.counts
+        virtual += result.seconds
+        if result.violations:
+            failed.append(result.seed)
+            print(
+                f"seed {result.seed} broke {len(result.violations)} rules, first:\n  {result.violations[0]}"
+            )
+    took = time.monotonic() - began
+    print(
+        f"{len(seeds)} seeds, {virtual / 3600:.1f} virtual hours in {took:.0f} s; {len(failed)} failed: {failed}"
+    )
+    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
+    return 1 if failed else 0
+
+
+def _replay(plan: Plan) -> int:
+    result = run_plan(plan)
+    if not result.violations:
+        print(f"seed {plan.seed} breaks no rule")
+        return 0
+    small, result = shrink(plan, result.violations[0].rule)
+    print(*result.trace, sep="\n")
+    print(*result.violations, sep="\n")
+    print(f"{len(small.events)} of {len(plan.events)} events are left:", *small.events, sep="\n")
+    return 1
+
+
+def _cost() -> int:
+    plan = make_plan(1, seconds=3600, things=20, edit_every=0.5, fault_every=60)
+    began = time.process_time()
+    result = run_plan(plan)
+    took = time.process_time() - began
+    events = result.counts["events of the plan"]
+    print(f"{result.seconds:.0f} virtual seconds of 20 Things, {events} events: {took:.1f} s of one core")
+    return 0

@@ -1,0 +1,259 @@
+"""What always holds, and what holds once it has been quiet for a while: a sentence each.
+
+The rules know nothing of how the operator works; they see what it writes to the API server, what it sends to the
+shadow service, when it connects, and what it logs.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tests.simulation.api_model import Write
+from tests.simulation.lives import Life, Lives, contains, edit_of, leaves, policy_of
+from tests.simulation.loop import SimulatedProcess
+from tests.simulation.plan import FOREIGN
+from tests.simulation.shadow_update import ShadowUpdate
+
+from thing_operator.api.names import FINALIZER, THINGS
+from thing_operator.core.json_bytes import encode
+from thing_operator.kube.resources import EVENTS
+from thing_operator.leadership.lease import LEASES
+
+
+class Invariant(StrEnum):
+    """The invariants."""
+
+    CONVERGED = "after quiet time a shadow's desired is what spec and policy say"
+    NO_ORPHAN = "after quiet time no key is left in a shadow that a living Thing has set and desires no more"
+    STATUS_TRUE = "after quiet time the status says what is the case"
+    QUIET = "in quiet time nothing is written, sent or connected"
+    NO_WASTE = "a write that changes nothing follows only a write or a list that was in doubt"
+    IN_ORDER = "an older desired value never follows a newer one"
+    FOREIGN_KEPT = "a key of others is never changed under Merge"
+    OBSERVED = "under Observe nothing is sent to desired"
+    ONE_SESSION = "a client id has one session; after quiet time nobody takes another one over"
+    PATIENT = "a process does not CONNECT a client id again before the minimum has passed"
+    ONE_LEADER = "who can know that another one has the Lease does not CONNECT"
+    SECRET = "no private key is in any text"
+    ACCEPTED = "Ready is True only of a generation that the shadow has had"
+    OWN_OBJECTS = "of what is not its own the operator writes status and its finalizer only"
+    ALIVE = "no part of the operator dies, and no error is unexpected"
+    DELETED = "a Thing whose deletionPolicy cleans up is not released before its shadow is clean, or the time is over"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that was broken, and how."""
+
+    rule: Invariant
+    at: float
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.at:8.1f} {self.rule.name}: {self.rule}: {self.words}"
+
+
+@dataclass
+class Invariants:
+    """Watches one simulation. ``now`` in seconds since its beginning."""
+
+    lives: Lives
+    now: Callable[[], float]
+    min_reconnect: float
+    may_be_mistaken: Callable[[SimulatedProcess], bool]
+    """Whether a process need not know who has the Leases."""
+    keys: list[str] = field(default_factory=list)
+    """Pieces of private keys."""
+    violations: list[Violation] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    holders: dict[str, str | None] = field(default_factory=dict)
+    """By namespace, the process, by name, that the Lease there names."""
+    held_until: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By the same two, when a process held it last."""
+    doubts: Counter[str] = field(default_factory=Counter)
+    """By uid, writes that may be made once more."""
+    _connects: dict[tuple[str, int, str], float] = field(default_factory=dict)
+    _secret: re.Pattern[str] | None = None
+
+    def violate(self, rule: Invariant, words: str) -> None:
+        """Note that a rule is broken."""
+        self.violations.append(Violation(rule, self.now(), words))
+
+    def add_key(self, *pieces: str) -> None:
+        """Look for these pieces of a private key, too."""
+        self.keys += pieces
+        self._secret = None
+
+    # --- the API server
+
+    def on_write(self, write: Write, process: SimulatedProcess | None) -> None:
+        """Somebody has written."""
+        if process is None:
+            self._follow_user(write)
+            return
+        self.counts["api writes"] += 1
+        self._check_text(encode(write.after).decode() if write.after else "", f"{write.verb} {write.key}")
+        if write.resource == LEASES:
+            self._follow_lease(write, process)
+        elif write.resource == THINGS:
+            self._check_thing(write, process)
+        elif write.resource == EVENTS:
+            self._follow_event(write)
+        else:
+            self.violate(Invariant.OWN_OBJECTS, f"{write.verb} {write.resource.plural} {write.key}")
+
+    def _follow_user(self, write: Write) -> None:
+        life = self.lives.by_uid.get((write.before or {"metadata": {"uid": ""}})["metadata"]["uid"])
+        if life is not None and write.resource == THINGS and write.after is None:
+            self._ended(life)
+
+    def _follow_lease(self, write: Write, process: SimulatedProcess) -> None:
+        before, after = (
+            (each or {}).get("spec", {}).get("holderIdentity") for each in (write.before, write.after)
+        )
+        names = [each.rpartition("_pod_")[0] if each else None for each in (before, after)]
+        for name in filter(None, names):
+            self.held_until[write.key.namespace, name] = self.now()
+        self.holders[write.key.namespace] = names[1]
+
+    def _follow_event(self, write: Write) -> None:
+        self.counts["events"] += 1
+        if write.after and write.after.get("reason") == "DeletionTimedOut":
+            life = self.lives.by_uid.get(write.after["involvedObject"]["uid"])
+            if life is not None:
+                life.timed_out = True
+
+    def _check_thing(self, write: Write, process: SimulatedProcess) -> None:
+        before, after = write.before, write.after
+        assert before is not None
+        life = self.lives.by_uid[before["metadata"]["uid"]]
+        if after is None:
+            self._ended(life)
+            return
+        if _without_ours(before) != _without_ours(after):
+            self.violate(
+                Invariant.OWN_OBJECTS, f"{process.label} changed more than the status of {write.key}"
+            )
+        if after is before:
+            self.counts["unchanged writes"] += 1
+            return
+        if after.get("status") != before.get("status"):
+            self.counts["status writes"] += 1
+            self._check_ready(life, after["status"], process)
+
+    def _check_ready(self, life: Life, status: dict[str, Any], process: SimulatedProcess) -> None:
+        ready = condition(status, "Ready")
+        if ready.get("reason") != "Accepted":
+            return
+        generation = int(ready["observedGeneration"])
+        spec = life.specs.get(generation, {})
+        if spec.get("suspend"):
+            return  # and it says that this is how it was before
+        if policy_of(spec) != "Observe" and generation not in life.accepted:
+            self.violate(
+                Invariant.ACCEPTED,
+                f"{process.label} says Ready of {life.tag}, generation {generation}, unaccepted: {ready}",
+            )
+
+    def _ended(self, life: Life) -> None:
+        life.ended_at = self.now()
+        if self.lives.current.get(life.key) is life:
+            del self.lives.current[life.key]
+
+    # --- the shadow
+
+    def on_update(self, update: ShadowUpdate) -> None:
+        """The shadow service has taken an update."""
+        self.counts["shadow updates"] += 1
+        if update.process is not None:
+            self.counts["own updates"] += 1
+        for life in self.lives.of_thing(update.thing):
+            self.accept(life, update.after.get("desired", {}))
+
+    def accept(self, life: Life, desired: dict[str, Any]) -> None:
+        """Note which of a life's generations this desired section satisfies."""
+        for generation, spec in life.specs.items():
+            if generation not in life.accepted and satisfies(desired, spec):
+                life.accepted.add(generation)
+
+    def on_sent(self, process: SimulatedProcess, thing: str, desired: dict[str, Any]) -> None:
+        """A process sends something for desired, whatever becomes of it."""
+        lives = self.lives.of_thing(thing)
+        policies = set[str]().union(*(life.policies for life in lives))
+        if policies == {"Observe"}:
+            self.violate(Invariant.OBSERVED, f"{process.label} sent {desired} to {thing}")
+        if "Exact" not in policies and any(key in desired for key in FOREIGN):
+            self.violate(Invariant.FOREIGN_KEPT, f"{process.label} sent {desired} to {thing}")
+        for path, value in leaves(desired):
+            found = edit_of(value)
+            if found is None:
+                continue
+            life, edit = self.lives.all[found[0]], found[1]
+            if edit < life.published.get(path, 0) and not self.may_be_mistaken(process):
+                self.violate(Invariant.IN_ORDER, f"{process.label} sent {value} to {thing} after a newer one")
+            life.published[path] = max(edit, life.published.get(path, 0))
+
+    # --- sessions
+
+    def on_connection(self, what: str, client_id: str, namespace: str, process: SimulatedProcess) -> None:
+        """A CONNECT that leaves a process (DIALLED) or reaches the broker, a take-over or an end."""
+        self.counts[what.lower()] += 1
+        if what == "DIALLED":
+            self._check_connect(client_id, namespace, process)
+
+    def _check_connect(self, client_id: str, namespace: str, process: SimulatedProcess) -> None:
+        now, who = self.now(), (process.name, process.number, client_id)
+        if now - self._connects.get(who, -1e9) < self.min_reconnect - 0.001:
+            self.violate(
+                Invariant.PATIENT, f"{process.label} {client_id} after {now - self._connects[who]:.1f} s"
+            )
+        self._connects[who] = now
+        place = namespace if namespace in self.holders else "kube-system"
+        holder, held = self.holders.get(place), self.held_until.get((place, process.name), -1e9)
+        if holder not in {None, process.name} and now - held > 1.0 and not self.may_be_mistaken(process):
+            self.violate(
+                Invariant.ONE_LEADER, f"{process.label} connects {client_id}, {holder} has the Lease"
+            )
+
+    # --- texts
+
+    def on_log(self, text: str) -> None:
+        """A line of the operator's log."""
+        self._check_text(text, "log")
+        if "unexpectedly" in text or "Traceback" in text:
+            self.violate(Invariant.ALIVE, text[-1500:])
+
+    def _check_text(self, text: str, where: str) -> None:
+        if self._secret is None:
+            self._secret = re.compile("|".join(map(re.escape, self.keys)) or "(?!)")
+        if self._secret.search(text):
+            self.violate(Invariant.SECRET, where)
+
+
+def satisfies(desired: dict[str, Any], spec: dict[str, Any]) -> bool:
+    """Whether a shadow's desired is what a spec asks for."""
+    wanted = spec.get("desired", {})
+    if policy_of(spec) == "Exact":
+        return dict(leaves(desired)) == {path: value for path, value in leaves(wanted) if value != {}}
+    return contains(desired, wanted)
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A condition of a status; empty when it is not there."""
+    return next((each for each in status.get("conditions", ()) if each["type"] == kind), {})
+
+
+def _without_ours(body: dict[str, Any]) -> dict[str, Any]:
+    meta = {
+        name: value
+        for name, value in body["metadata"].items()
+        if name not in {"resourceVersion", "finalizers"}
+    }
+    others = [each for each in body["metadata"].get("finalizers", ()) if each != FINALIZER]
+    return {name: value for name, value in body.items() if name not in {"metadata", "status"}} | {
+        "metadata": meta,
+        "finalizers": others,
+    }

@@ -1,0 +1,123 @@
+"""What the users of a simulation know of their Things: every spec that was ever theirs, by generation.
+
+Each value that a spec desires is text of its own, ``north/t1.2#34``: whose it is (the second object of that name),
+and which edit it was. So whatever is found in a shadow says where it is from, and how old it is.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from thing_operator.core.resource import ObjectKey
+
+Path = tuple[str, ...]
+_VALUE = re.compile(r"(?P<life>[a-z]+/[a-z0-9-]+\.[0-9]+)#(?P<edit>[0-9]+)")
+
+
+@dataclass
+class Life:
+    """One Thing object, from its creation to its deletion; one of the same name later is another life."""
+
+    key: ObjectKey
+    number: int
+    thing: str
+    """The thing's name, by which its shadow goes."""
+    uid: str = ""
+    specs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """By generation."""
+    accepted: set[int] = field(default_factory=set)
+    """Generations whose desired state the shadow has had at some moment since they were there."""
+    deleting: bool = False
+    ended_at: float | None = None
+    timed_out: bool = False
+    """It was released although its shadow had not been cleaned up, and an Event says so."""
+    forgotten: bool = False
+    """Its status was lost (a restored backup): what it had set before is nobody's."""
+    published: dict[Path, int] = field(default_factory=dict)
+    """The newest edit that was sent of each path."""
+
+    @property
+    def tag(self) -> str:
+        """How its values begin."""
+        return f"{self.key}.{self.number}"
+
+    @property
+    def generation(self) -> int:
+        """The newest."""
+        return max(self.specs)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The newest."""
+        return self.specs[self.generation]
+
+    @property
+    def policies(self) -> set[str]:
+        """All that were ever asked of it."""
+        return {policy_of(spec) for spec in self.specs.values()}
+
+
+def policy_of(spec: Mapping[str, Any]) -> str:
+    """The desiredPolicy of a spec."""
+    return str(spec.get("desiredPolicy", "Merge"))
+
+
+def edit_of(value: object) -> tuple[str, int] | None:
+    """Whose value this is, and of which edit; None for what is of no spec."""
+    found = _VALUE.fullmatch(value) if isinstance(value, str) else None
+    return (found["life"], int(found["edit"])) if found else None
+
+
+def leaves(tree: object, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Everything in a tree that is no object with content."""
+    if isinstance(tree, dict) and (tree or not path):
+        for key, value in tree.items():
+            yield from leaves(value, (*path, key))
+    else:
+        yield path, tree
+
+
+def contains(tree: object, wanted: object) -> bool:
+    """Whether a section of a shadow has all of ``wanted``. An empty object is no content to a shadow."""
+    if isinstance(wanted, dict):
+        if not wanted:
+            return True
+        return isinstance(tree, dict) and all(contains(tree.get(key), value) for key, value in wanted.items())
+    return tree == wanted
+
+
+def place(tree: dict[str, Any], path: Path, value: Any) -> None:
+    """Set a leaf; None removes it, with the objects that this leaves empty."""
+    *way, last = path
+    found = [tree]
+    for key in way:
+        found.append(found[-1].setdefault(key, {}))
+    if value is not None:
+        found[-1][last] = value
+        return
+    found[-1].pop(last, None)
+    for parent, key in zip(reversed(found[:-1]), reversed(way), strict=True):
+        if not parent[key]:
+            del parent[key]
+
+
+@dataclass
+class Lives:
+    """All of them."""
+
+    all: dict[str, Life] = field(default_factory=dict)
+    """By tag."""
+    by_uid: dict[str, Life] = field(default_factory=dict)
+    current: dict[ObjectKey, Life] = field(default_factory=dict)
+
+    def begin(self, key: ObjectKey, thing: str) -> Life:
+        """An object is about to be made."""
+        number = 1 + sum(life.key == key for life in self.all.values())
+        life = self.current[key] = Life(key, number, thing)
+        self.all[life.tag] = life
+        return life
+
+    def of_thing(self, thing: str) -> list[Life]:
+        """Those that name this thing, ended ones included."""
+        return [life for life in self.all.values() if life.thing == thing]

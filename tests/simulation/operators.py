@@ -1,0 +1,157 @@
+"""The real operator as one process of a simulation; only its ways out are the models', and kopf is a loop."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, aclosing, contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import aiohttp
+from tests.simulation.loop import PROCESS, SimulatedProcess, simulation_loop
+from tests.support.clock import ORIGIN, START
+
+from thing_operator.app import leases, watches
+from thing_operator.app.operator import Operator
+from thing_operator.config import Settings
+from thing_operator.core.json_bytes import decode
+from thing_operator.informing.informer import Informer
+from thing_operator.kube.contact import Contact
+from thing_operator.kube.ports import ApiClient
+from thing_operator.leadership.identity import HolderIdentity
+from thing_operator.observability.checks import CheckResult
+from thing_operator.observability.metrics import Metrics
+from thing_operator.session.ports import Connector
+from thing_operator.watching.kopf_session import KopfSession
+from thing_operator.watching.object_stream import ObjectStream
+
+_KOPF_PAUSE = 0.1
+
+
+class ProcessClock:
+    """The clocks of one process: the monotonic one is the loop's, the wall clock may be wrong."""
+
+    def __init__(self, process: SimulatedProcess) -> None:
+        self._process = process
+        self._loop = simulation_loop()
+
+    def monotonic(self) -> float:
+        """Seconds by the loop."""
+        return self._loop.now
+
+    def now(self) -> datetime:
+        """The time of day as this process has it."""
+        return START + timedelta(seconds=self._loop.now - ORIGIN + self._process.step)
+
+
+class KopfStandIn:
+    """In place of kopf's run: asks the same session for the same lists and watches, and calls the same informers."""
+
+    def __init__(self, streams: Mapping[str, ObjectStream], **_: Any) -> None:
+        """``streams``: by the path of their collection."""
+        self._streams = streams
+        resources = {stream.informer.resource: None for stream in streams.values()}
+        self._session = KopfSession(streams, list(resources))
+
+    def check(self) -> CheckResult:
+        """It always runs."""
+        return CheckResult(ok=True, detail="runs")
+
+    async def run(self) -> None:
+        """Follow every kind in every namespace until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for path, stream in self._streams.items():
+                group.create_task(self._follow(stream.informer, path))
+
+    async def _follow(self, informer: Informer, path: str) -> None:
+        while True:
+            try:
+                await (await self._session.request("GET", f"https://kubernetes{path}")).json()
+                while await self._watch(informer, path):
+                    pass
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(_KOPF_PAUSE)
+
+    async def _watch(self, informer: Informer, path: str) -> bool:
+        """One watch to its end; False when a list has to come first."""
+        answer = await self._session.request("GET", f"https://kubernetes{path}?watch=true")
+        async with answer:
+            assert answer.content is not None
+            async with aclosing(answer.content.iter_chunked(0)) as lines:
+                async for line in lines:
+                    event = decode(line)
+                    if event["type"] == "ERROR":
+                        return False
+                    if event["type"] != "BOOKMARK":
+                        informer.on_event(event["type"], event["object"])
+        return True
+
+
+def _identity(name: str | None) -> HolderIdentity:
+    """As in a pod of this name; containers of one pod follow each other."""
+    process = PROCESS.get()
+    assert process is not None
+    assert name is not None
+    return HolderIdentity(name, "pod", str(process.number))
+
+
+@contextmanager
+def seams() -> Iterator[None]:
+    """While this is open, an Operator made here has no kopf, and identities of the simulation."""
+    with ExitStack() as patches:
+        for module, name, replaced in (
+            (watches, "KopfRun", KopfStandIn),
+            (watches, "kopf_registry", lambda streams: streams),
+            (leases, "own_identity", _identity),
+        ):
+            patches.enter_context(patch.object(module, name, replaced))
+        yield
+
+
+def start_process(
+    process: SimulatedProcess,
+    *,
+    settings: Settings,
+    client_of: Callable[[Contact], ApiClient],
+    connector: Connector,
+    on_end: Callable[[SimulatedProcess, BaseException | None], None],
+) -> "Callable[[], None]":
+    """Start an operator; returns what asks it to end, as SIGTERM does. ``on_end`` is called when it has, killed or not
+    killed excepted.
+    """
+    context = contextvars.copy_context()
+    context.run(PROCESS.set, process)
+    running: list[Operator] = []
+
+    async def run() -> None:
+        clock = ProcessClock(process)
+        contact = Contact(patience=settings.spec_max_age, clock=clock)
+        client = client_of(contact)
+        operator = Operator(
+            client=client,
+            settings=settings,
+            metrics=Metrics(version="simulation"),
+            leadership=leases.make_leadership(
+                client, settings=settings, contact=contact, clock=clock, take_over=False
+            ),
+            clock=clock,
+            connector=connector,
+        )
+        running.append(operator)
+        async with operator:
+            await operator.supervisor.ended.wait()
+        operator.supervisor.raise_for_dead()
+
+    task = context.run(asyncio.get_running_loop().create_task, run())
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        on_end(process, None if task.cancelled() else task.exception())
+
+    task.add_done_callback(ended, context=contextvars.Context())
+
+    def terminate() -> None:
+        for operator in running:
+            context.run(operator.supervisor.ended.set)
+
+    return terminate

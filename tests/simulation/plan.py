@@ -1,0 +1,133 @@
+"""What happens in a simulation: a list of events, made by dice from a seed, from which any may be left out."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+NAMESPACES = ("north", "south")
+PATHS = (("k0",), ("k1",), ("g", "k2"), ("g", "k3"), ("h", "i", "k4"))
+"""Where specs desire something."""
+FOREIGN = ("f0", "f1")
+"""Where others desire something, and no spec does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """At ``at`` seconds something happens to thing ``thing``; ``dice`` is its own seed, so that what it does in detail
+    does not depend on the events before it. ``seconds``: how long it lasts.
+    """
+
+    at: float
+    kind: str
+    thing: int
+    dice: int
+    seconds: float = 0.0
+    replica: int = 0
+
+    def __str__(self) -> str:
+        lasts = f" for {self.seconds:.0f} s" if self.seconds else ""
+        return f"{self.at:8.1f} {self.kind} thing={self.thing} replica={self.replica} dice={self.dice}{lasts}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole simulation. ``seconds`` of events are followed by quiet."""
+
+    seed: int
+    things: int
+    replicas: int
+    all_namespaces: bool
+    seconds: float
+    events: tuple[Event, ...]
+
+    def without(self, left_out: set[int]) -> "Plan":
+        """This one without the events at these positions."""
+        kept = (event for place, event in enumerate(self.events) if place not in left_out)
+        return replace(self, events=tuple(kept))
+
+
+EDITS = {
+    "edit": 30,
+    "remove": 8,
+    "policy": 5,
+    "suspend": 3,
+    "delete": 3,
+    "create": 8,
+    "duplicate": 2,
+    "restore": 2,
+    "rotate": 3,
+    "break secret": 2,
+    "delete secret": 2,
+    "device": 3,
+}
+"""What users do, and how often."""
+
+WORLD = {"report": 30, "acknowledge": 15, "foreign": 8, "drift": 6, "delete shadow": 1, "touch status": 1}
+"""What devices and other clients do."""
+
+FAULTS = {
+    "crash": 12,
+    "restart": 4,
+    "stop": 4,
+    "cut api": 4,
+    "cut broker": 4,
+    "api down": 3,
+    "api slow": 3,
+    "lose requests": 3,
+    "lose answers": 4,
+    "throttle": 3,
+    "413": 1,
+    "forbid": 1,
+    "lag": 4,
+    "break watches": 3,
+    "compact": 3,
+    "broker down": 3,
+    "service slow": 3,
+    "service loses requests": 2,
+    "service loses answers": 4,
+    "duplicate messages": 4,
+    "service 429": 2,
+    "service 413": 1,
+    "drop": 4,
+    "reset": 4,
+    "half open": 3,
+    "intrude": 2,
+    "clock": 2,
+}
+"""What goes wrong, and how often."""
+
+
+def make_plan(
+    seed: int,
+    *,
+    seconds: float = 600.0,
+    things: int | None = None,
+    edit_every: float | None = None,
+    fault_every: float | None = None,
+) -> Plan:
+    """The plan of a seed. ``edit_every`` and ``fault_every`` in seconds, chosen by the dice when None."""
+    dice = random.Random(f"plan {seed}")
+    count = things or dice.choice((1, 2, 3, 5))
+    replicas = dice.choice((1, 1, 2))
+    edits = edit_every or dice.choice((2.0, 5.0, 15.0)) / 2
+    faults = fault_every or dice.choice((10.0, 30.0, 60.0))
+    events = [Event(dice.random(), "create", thing, dice.getrandbits(32)) for thing in range(count)]
+    for at in _moments(dice, edits, seconds):
+        kinds = EDITS if dice.random() < 0.5 else WORLD
+        events.append(Event(at, _of(dice, kinds), dice.randrange(count), dice.getrandbits(32)))
+    for at in _moments(dice, faults, seconds):
+        lasts = dice.choice((1.0, 5.0, 20.0, 60.0, 150.0)) * dice.random()
+        kind, thing, replica = _of(dice, FAULTS), dice.randrange(count), dice.randrange(replicas)
+        events.append(Event(at, kind, thing, dice.getrandbits(32), lasts, replica))
+    events.sort(key=lambda event: event.at)
+    return Plan(seed, count, replicas, dice.random() < 0.5, seconds, tuple(events))
+
+
+def _moments(dice: random.Random, every: float, seconds: float) -> Iterator[float]:
+    at = 5.0
+    while (at := at + dice.expovariate(1 / every)) < seconds:
+        yield at
+
+
+def _of(dice: random.Random, kinds: dict[str, int]) -> str:
+    return dice.choices(tuple(kinds), tuple(kinds.values()))[0]

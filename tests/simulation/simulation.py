@@ -1,0 +1,313 @@
+"""One simulation: the models, the replicas of the operator on them, and a plan that is carried out."""
+
+import asyncio
+import gc
+import hashlib
+import logging
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.api_link import ApiLink
+from tests.simulation.api_model import ApiModel, Write
+from tests.simulation.broker_model import BrokerModel
+from tests.simulation.faults import Faults
+from tests.simulation.invariants import Invariant, Invariants, Violation
+from tests.simulation.lives import Lives
+from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, run_simulation, simulation_loop
+from tests.simulation.operators import seams, start_process
+from tests.simulation.plan import NAMESPACES, Plan
+from tests.simulation.quiet import QuietCheck
+from tests.simulation.seeded_random import seeded_random
+from tests.simulation.shadow_update import ShadowUpdate
+from tests.simulation.users import Users
+from tests.simulation.weather import ApiWeather, BrokerWeather
+from tests.support.clock import ORIGIN, START
+
+from thing_operator.config import Settings
+from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.json_bytes import encode
+from thing_operator.leadership.lease import LEASES
+from thing_operator.session import SessionSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RECOVERY = 1500.0
+"""Seconds after the last fault within which everything has to be where it belongs: two rechecks of ten minutes."""
+_QUIET = 400.0
+"""Seconds after that in which nothing may happen any more."""
+_RESTART = 3.0
+_ASKS_AGAIN = 45.0
+"""Seconds after which a process asks for its Leases again at the latest: a request may have hung before."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a plan. ``digest`` is of the whole trace: the same plan has the same."""
+
+    seed: int
+    digest: str
+    violations: tuple[Violation, ...]
+    counts: Counter[str]
+    seconds: float
+    trace: tuple[str, ...] = field(repr=False, default=())
+
+
+class Pod:
+    """One pod: its processes follow each other under the same name."""
+
+    def __init__(self, simulation: "Simulation", name: str) -> None:
+        self.simulation = simulation
+        self.name = name
+        self.api_weather = ApiWeather()
+        self.broker_weather = simulation.broker.weathers.setdefault(name, BrokerWeather())
+        self.process: SimulatedProcess | None = None
+        self.crash_in = 0
+        """At the so-many-th request or answer from now the process is killed; 0: not."""
+        self.step = 0.0
+        self.terminate: Callable[[], None] = lambda: None
+        self._number = 0
+        self._in_the_dark_until = 0.0
+
+    def without_api(self, seconds: float) -> None:
+        """For so long it may not know who has the Leases, and until it has asked again."""
+        until = self.simulation.loop.now + seconds + _ASKS_AGAIN
+        self._in_the_dark_until = max(self._in_the_dark_until, until)
+
+    @property
+    def may_be_mistaken(self) -> bool:
+        """Whether it need not know who has the Leases: it stood still, or the API server did not answer."""
+        now, process = self.simulation.loop.now, self.process
+        return now < self._in_the_dark_until or (process is not None and process.is_dazed(now))
+
+    def start(self) -> None:
+        """Begin the next process."""
+        simulation, self._number = self.simulation, self._number + 1
+        process = self.process = SimulatedProcess(self.name, self._number, step=self.step)
+        simulation.processes[process.label] = process
+        simulation.note(f"START {process.label}")
+        self.terminate = start_process(
+            process,
+            settings=simulation.settings(self.name),
+            client_of=lambda contact: ApiLink(
+                simulation.api,
+                process,
+                dice=simulation.dice,
+                weather=self.api_weather,
+                contact=contact,
+                on_crossing=simulation.on_crossing,
+            ),
+            connector=simulation.broker,  # its sockets are none
+            on_end=self._ended,
+        )
+
+    def kill(self) -> None:
+        """SIGKILL now; the kubelet starts another."""
+        process = self.process
+        if process is None or process.dead:
+            return
+        self.simulation.note(f"KILL {process.label}")
+        self.simulation.invariants.counts["crashes"] += 1
+        self.simulation.loop.kill(process)
+        self.simulation.broker.bury(process)
+        self.simulation.loop.outside(_RESTART, self.start)
+
+    def stop(self) -> None:
+        """SIGSTOP."""
+        if self.process is not None and not self.process.dead:
+            self.simulation.note(f"STOP {self.process.label}")
+            self.simulation.loop.stop_process(self.process)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        if self.process is not None:
+            self.simulation.note(f"GO {self.process.label}")
+            self.simulation.loop.resume_process(self.process)
+
+    def _ended(self, process: SimulatedProcess, error: BaseException | None) -> None:
+        if process.dead:
+            return
+        process.dead = True
+        self.simulation.note(f"END {process.label} {error!r}")
+        if error is not None:
+            self.simulation.invariants.violate(Invariant.ALIVE, f"{process.label} has ended: {error!r}")
+        if not self.simulation.is_over:
+            self.simulation.loop.outside(_RESTART, self.start)
+
+
+class Simulation:
+    """The world of one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.loop: SimulationLoop = simulation_loop()
+        self.dice = random.Random(f"world {plan.seed}")
+        self.trace: list[str] = []
+        self.processes: dict[str, SimulatedProcess] = {}
+        self.is_over = False
+        self._settings = _settings(plan)
+        reconnect = self._settings.session.min_reconnect_interval.total_seconds()
+        self.invariants = Invariants(
+            Lives(), now=self.now, min_reconnect=reconnect, may_be_mistaken=self._may_be_mistaken
+        )
+        self.api = ApiModel(now=self.wall_clock, on_write=self._on_write)
+        self.broker = BrokerModel(
+            dice=self.dice,
+            clock=lambda: self.wall_clock().timestamp(),
+            observer=self._on_connection,
+            on_update=self._on_update,
+            on_sent=self._on_sent,
+            on_crossing=self.on_crossing,
+        )
+        self.loop.set_exception_handler(self._on_unhandled)
+        self.replicas = [Pod(self, f"pod-{number}") for number in range(plan.replicas)]
+        self.users = Users(self.api, self.broker, self.invariants, together=not plan.all_namespaces)
+        self.faults = Faults(self)
+
+    def now(self) -> float:
+        """Seconds since the beginning."""
+        return self.loop.now - ORIGIN
+
+    def wall_clock(self) -> datetime:
+        """The time of day, for all but the operators."""
+        return START + timedelta(seconds=self.now())
+
+    def settings(self, name: str) -> Settings:
+        """Of a replica."""
+        return self._settings.model_copy(
+            update={"lease": self._settings.lease.model_copy(update={"identity": name})}
+        )
+
+    def note(self, line: str) -> None:
+        """One line of the trace."""
+        self.trace.append(f"{self.now():.4f} {line}")
+
+    async def run(self) -> None:
+        """Carry out the plan, wait, and look."""
+        for replica in self.replicas:
+            replica.start()
+        actions = self.users.actions | self.faults.actions
+        for event in self.plan.events:
+            await asyncio.sleep(max(0.0, event.at - self.now()))
+            self.note(f"EVENT {event}")
+            self.invariants.counts["events of the plan"] += 1
+            actions[event.kind](event, random.Random(event.dice))
+        await asyncio.sleep(max(0.0, self.plan.seconds - self.now()))
+        self.note("HEAL")
+        for replica in self.replicas:
+            replica.crash_in = 0
+        self.faults.heal()
+        self.users.mend()
+        await asyncio.sleep(_RECOVERY)
+        self.note("QUIET")
+        before = self.invariants.counts.copy()
+        QuietCheck(self.api, self.broker, self.invariants).run()
+        await asyncio.sleep(_QUIET)
+        self._check_quiet(before)
+        self.is_over = True
+        for process in self.processes.values():
+            if not process.dead:
+                self.loop.kill(process)
+        await asyncio.sleep(1)
+
+    def _on_unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, ThingOperatorError):  # of a session that was closed meanwhile
+            self.invariants.violate(Invariant.ALIVE, f"{context['message']}: {error!r}")
+
+    def _check_quiet(self, before: Counter[str]) -> None:
+        after = self.invariants.counts
+        for kind in ("status writes", "unchanged writes", "own updates", "connect", "takeover", "events"):
+            if after[kind] != before[kind]:
+                self.invariants.violate(Invariant.QUIET, f"{after[kind] - before[kind]} more {kind}")
+
+    def _may_be_mistaken(self, process: SimulatedProcess) -> bool:
+        return any(each.process is process and each.may_be_mistaken for each in self.replicas)
+
+    def on_crossing(self, process: SimulatedProcess) -> None:
+        """Something goes out of a process, or comes in: the moment at which it may be killed."""
+        replica = next(each for each in self.replicas if each.name == process.name)
+        if replica.process is process and replica.crash_in and not process.dead:
+            replica.crash_in -= 1
+            if not replica.crash_in:
+                replica.kill()
+
+    def _on_write(self, write: Write) -> None:
+        process = self.processes.get(write.author)
+        if write.resource != LEASES or write.verb == "delete":
+            content = hashlib.sha256(encode(write.after)).hexdigest()[:12] if write.after else "-"
+            self.note(f"WRITE {write.author} {write.verb} {write.resource.plural} {write.key} {content}")
+        self.invariants.on_write(write, process)
+
+    def _on_update(self, update: ShadowUpdate) -> None:
+        self.note(f"UPDATE {update.author} {update.thing} {encode(update.state).decode()}")
+        self.invariants.on_update(update)
+
+    def _on_sent(self, process: SimulatedProcess, thing: str, desired: dict[str, Any]) -> None:
+        self.note(f"SEND {process.label} {thing} {encode(desired).decode()}")
+        self.invariants.on_sent(process, thing, desired)
+
+    def _on_connection(self, what: str, spec: SessionSpec, process: SimulatedProcess) -> None:
+        self.note(
+            f"{what} {spec.thing_name} of {spec.namespace} by {process.label} {spec.identity.fingerprint[:6]}"
+        )
+        self.invariants.on_connection(what, spec.thing_name, spec.namespace, process)
+
+
+def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
+    """Carry out a plan in this process, on a loop of its own."""
+    gc.collect()
+    gc.disable()
+    try:
+        with seeded_random(random.Random(f"process {plan.seed}")), seams():
+            simulation = run_simulation(_run(plan))
+    finally:
+        gc.enable()
+    digest = hashlib.sha256("\n".join(simulation.trace).encode()).hexdigest()
+    return Result(
+        seed=plan.seed,
+        digest=digest,
+        violations=tuple(simulation.invariants.violations),
+        counts=simulation.invariants.counts,
+        seconds=simulation.now(),
+        trace=tuple(simulation.trace) if keep_trace else (),
+    )
+
+
+async def _run(plan: Plan) -> Simulation:
+    simulation = Simulation(plan)
+    handler = _LogReader(simulation)
+    logger = logging.getLogger("thing_operator")
+    before = (logger.level, logger.propagate)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        await simulation.run()
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
+    return simulation
+
+
+class _LogReader(logging.Handler):
+    """Shows the invariants what the operator logs."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        super().__init__()
+        self._simulation = simulation
+
+    def emit(self, record: logging.LogRecord) -> None:
+        process = PROCESS.get()
+        if process is not None and not process.dead:
+            self._simulation.invariants.on_log(self.format(record))
+
+
+def _settings(plan: Plan) -> Settings:
+    values: dict[str, Any] = {"endpoint": {"host": "broker.simulation"}}
+    if not plan.all_namespaces:
+        values["namespaces"] = NAMESPACES
+    return Settings(**values)

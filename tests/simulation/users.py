@@ -1,0 +1,270 @@
+"""The users of a simulation, and everybody else who writes: what each of their events does to the models."""
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+from tests.simulation.api_model import ApiModel, Object
+from tests.simulation.broker_model import BrokerModel
+from tests.simulation.identities import identity
+from tests.simulation.invariants import Invariants
+from tests.simulation.lives import Life, edit_of, leaves, place
+from tests.simulation.plan import FOREIGN, NAMESPACES, PATHS, Event
+
+from thing_operator.api.names import API_VERSION, THING_KIND, THINGS
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.resources import SECRETS
+
+_POLICIES = ("Merge", "Merge", "Exact", "Once", "Observe")
+_ME = "user"
+
+
+class Users:
+    """Carry out events. What cannot be (an edit of a Thing that is not there) does nothing."""
+
+    def __init__(self, api: ApiModel, broker: BrokerModel, invariants: Invariants, *, together: bool) -> None:
+        """``together``: two Things of one thing are in one namespace, since each namespace has an operator of its own,
+        and nobody decides between two operators.
+        """
+        self._api = api
+        self._broker = broker
+        self._invariants = invariants
+        self._lives = invariants.lives
+        self._together = together
+        self._edits = 0
+        self._identities: dict[str, int] = {}
+        self._issued = 0
+        self.actions: dict[str, Callable[[Event, random.Random], None]] = {
+            "create": self._create,
+            "duplicate": self._duplicate,
+            "edit": self._edit,
+            "remove": self._remove,
+            "policy": self._policy,
+            "suspend": self._suspend,
+            "device": self._device,
+            "delete": self._delete,
+            "restore": self._restore,
+            "rotate": self._rotate,
+            "break secret": self._break_secret,
+            "delete secret": self._delete_secret,
+            "report": self._report,
+            "acknowledge": self._acknowledge,
+            "foreign": self._foreign,
+            "drift": self._drift,
+            "delete shadow": self._delete_shadow,
+            "touch status": self._touch_status,
+        }
+
+    # --- Things
+
+    def _create(self, event: Event, dice: random.Random) -> None:
+        key = _key(event.thing)
+        if self._api.find(THINGS, key) is not None:
+            return
+        self._have_secret(key, _name(event.thing))
+        spec: dict[str, Any] = {"desired": {}, "deletionPolicy": dice.choice(("Retain", "Clear", "Delete"))}
+        self._make(key, _name(event.thing), spec, dice)
+
+    def _duplicate(self, event: Event, dice: random.Random) -> None:
+        """Another Thing of the same thing, in the other namespace or the same."""
+        namespace = dice.choice(NAMESPACES)
+        if self._together:
+            namespace = _key(event.thing).namespace
+        key = ObjectKey(namespace, f"twin{event.thing}")
+        if self._api.find(THINGS, key) is None:
+            self._have_secret(key, _name(event.thing))
+            self._make(key, _name(event.thing), {"thingName": _name(event.thing), "desired": {}}, dice)
+
+    def _make(self, key: ObjectKey, thing: str, spec: dict[str, Any], dice: random.Random) -> None:
+        life = self._lives.begin(key, thing)
+        for path in dice.sample(PATHS, 2):
+            place(spec["desired"], path, self._value(life))
+        if dice.random() < 0.3:
+            spec["desiredPolicy"] = dice.choice(_POLICIES)
+        body = {"apiVersion": API_VERSION, "kind": THING_KIND, "metadata": {"name": key.name}, "spec": spec}
+        life.specs[1] = json.loads(json.dumps(spec))
+        made = self._api.create(_ME, THINGS, key.namespace, body)
+        life.uid = made["metadata"]["uid"]
+        self._lives.by_uid[life.uid] = life
+        self._note(life)
+
+    def _edit(self, event: Event, dice: random.Random) -> None:
+        def change(life: Life, spec: Object) -> None:
+            place(spec.setdefault("desired", {}), dice.choice(PATHS), self._value(life))
+
+        self._change(event, dice, change)
+
+    def _remove(self, event: Event, dice: random.Random) -> None:
+        def change(_life: Life, spec: Object) -> None:
+            there = [path for path, value in leaves(spec.get("desired", {})) if edit_of(value)]
+            if there:
+                place(spec["desired"], dice.choice(there), None)
+
+        self._change(event, dice, change)
+
+    def _policy(self, event: Event, dice: random.Random) -> None:
+        self._change(event, dice, lambda _life, spec: spec.update(desiredPolicy=dice.choice(_POLICIES)))
+
+    def _suspend(self, event: Event, dice: random.Random) -> None:
+        self._change(event, dice, lambda _life, spec: spec.update(suspend=not spec.get("suspend", False)))
+
+    def _device(self, event: Event, dice: random.Random) -> None:
+        def change(_life: Life, spec: Object) -> None:
+            spec["device"] = dice.choice(
+                (
+                    {"connectionStatus": True},
+                    {"acknowledge": "All"},
+                    {"reported": {"model": f"m{dice.randrange(3)}"}},
+                )
+            )
+
+        self._change(event, dice, change)
+
+    def _change(self, event: Event, dice: random.Random, change: Callable[[Life, Object], None]) -> None:
+        """Edit the spec of one of the Things of a thing."""
+        life = self._pick(event, dice)
+        if life is None or life.deleting:
+            return
+
+        def edit(body: Object) -> None:
+            change(life, body["spec"])
+            # As the API server does: it counts when the spec differs.
+            if body["spec"] != life.spec:
+                life.specs[body["metadata"]["generation"] + 1] = json.loads(json.dumps(body["spec"]))
+
+        self._api.edit(_ME, THINGS, life.key, edit)
+        self._note(life)
+
+    def _delete(self, event: Event, dice: random.Random) -> None:
+        life = self._pick(event, dice)
+        if life is None or life.deleting:
+            return
+        life.deleting = True
+        life.specs[life.generation + 1] = life.spec
+        self._api.delete(_ME, THINGS, life.key)
+
+    def _restore(self, event: Event, dice: random.Random) -> None:
+        """Deleted without a word and made again from a backup, which has no status."""
+        life = self._pick(event, dice)
+        if life is None or life.deleting:
+            return
+        spec = json.loads(json.dumps(life.spec))
+        for old in self._lives.of_thing(life.thing):
+            old.forgotten = True
+        self._api.edit(_ME, THINGS, life.key, lambda body: body["metadata"].pop("finalizers", None))
+        self._api.delete(_ME, THINGS, life.key)
+        new = self._lives.begin(life.key, life.thing)
+        for path, _ in list(leaves(spec["desired"])):
+            if path:
+                place(spec["desired"], path, self._value(new))
+        new.specs[1] = json.loads(json.dumps(spec))
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": THING_KIND,
+            "metadata": {"name": life.key.name},
+            "spec": spec,
+        }
+        new.uid = self._api.create(_ME, THINGS, life.key.namespace, body)["metadata"]["uid"]
+        self._lives.by_uid[new.uid] = new
+        self._note(new)
+
+    def _touch_status(self, event: Event, dice: random.Random) -> None:
+        """Somebody with too many rights clears a column."""
+        life = self._pick(event, dice)
+        if life is not None:
+            self._api.edit(_ME, THINGS, life.key, lambda body: body["status"].pop("endpoint", None))
+
+    def _pick(self, event: Event, dice: random.Random) -> Life | None:
+        found = [
+            life
+            for life in self._lives.current.values()
+            if life.thing == _name(event.thing) and self._api.find(THINGS, life.key) is not None
+        ]
+        return dice.choice(found) if found else None
+
+    def _value(self, life: Life) -> str:
+        self._edits += 1
+        return f"{life.tag}#{self._edits}"
+
+    def _note(self, life: Life) -> None:
+        """The shadow may have what a new generation asks for already."""
+        self._invariants.accept(life, self._broker.state(life.thing).get("desired", {}))
+
+    # --- Secrets
+
+    def mend(self) -> None:
+        """Everybody who has a Thing has put a good Secret beside it."""
+        for life in self._lives.current.values():
+            self._have_secret(life.key, life.thing)
+
+    def _issue(self, thing: str) -> int:
+        self._issued += 1
+        found = identity(self._issued)
+        self._broker.certificates[found.fingerprint] = thing
+        self._identities[thing] = self._issued
+        body = found.key_pem.decode().splitlines()
+        self._invariants.add_key(body[2], found.secret_data["tls.key"][80:120])
+        return self._issued
+
+    def _have_secret(self, key: ObjectKey, thing: str) -> None:
+        number = self._identities.get(thing) or self._issue(thing)
+        self._put_secret(key.namespace, thing, identity(number).secret_data)
+
+    def _put_secret(self, namespace: str, thing: str, data: dict[str, str]) -> None:
+        key = _secret_key(namespace, thing)
+        if self._api.find(SECRETS, key) is None:
+            body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": key.name}, "data": data}
+            self._api.create(_ME, SECRETS, namespace, body)
+        else:
+            self._api.edit(_ME, SECRETS, key, lambda body: body.update(data=data))
+
+    def _rotate(self, event: Event, dice: random.Random) -> None:
+        data = identity(self._issue(_name(event.thing))).secret_data
+        for namespace in NAMESPACES:
+            if self._api.find(SECRETS, _secret_key(namespace, _name(event.thing))) or dice.random() < 0.5:
+                self._put_secret(namespace, _name(event.thing), data)
+
+    def _break_secret(self, event: Event, dice: random.Random) -> None:
+        other = identity(10_000 + event.thing).secret_data
+        broken = dice.choice(({"tls.crt": "bm90IFBFTQ==", "tls.key": other["tls.key"]}, other))
+        self._put_secret(dice.choice(NAMESPACES), _name(event.thing), broken)
+
+    def _delete_secret(self, event: Event, dice: random.Random) -> None:
+        key = _secret_key(dice.choice(NAMESPACES), _name(event.thing))
+        if self._api.find(SECRETS, key) is not None:
+            self._api.delete(_ME, SECRETS, key)
+
+    # --- shadows
+
+    def _report(self, event: Event, dice: random.Random) -> None:
+        self._update(event, {"reported": {f"v{dice.randrange(3)}": dice.randrange(1000)}})
+
+    def _acknowledge(self, event: Event, _dice: random.Random) -> None:
+        self._update(event, {"reported": self._broker.state(_name(event.thing)).get("desired", {})})
+
+    def _foreign(self, event: Event, dice: random.Random) -> None:
+        self._update(event, {"desired": {dice.choice(FOREIGN): dice.randrange(1000)}})
+
+    def _drift(self, event: Event, dice: random.Random) -> None:
+        tree: dict[str, Any] = {}
+        place(tree, dice.choice(PATHS), f"drift {dice.randrange(1000)}")
+        self._update(event, {"desired": tree})
+
+    def _update(self, event: Event, state: dict[str, Any]) -> None:
+        self._broker.update("others", _name(event.thing), json.dumps({"state": state}).encode())
+
+    def _delete_shadow(self, event: Event, _dice: random.Random) -> None:
+        self._broker.delete_shadow(_name(event.thing))
+
+
+def _name(thing: int) -> str:
+    return f"t{thing}"
+
+
+def _key(thing: int) -> ObjectKey:
+    return ObjectKey(NAMESPACES[thing % 2], _name(thing))
+
+
+def _secret_key(namespace: str, thing: str) -> ObjectKey:
+    return ObjectKey(namespace, f"thing-{thing}")
