@@ -215,6 +215,15 @@ class TestFailing:
         assert at["other"] < at["second"]
         assert at["second"] - at["first"] >= 10 - 1e-6
 
+    async def test_two_sessions_of_one_client_id_keep_their_distance(self) -> None:
+        broker = FakeBroker(dial_seconds=1.0)
+        async with hub(broker, min_reconnect_interval=timedelta(seconds=10)) as the_hub:
+            for _ in range(2):
+                the_hub.open(spec(), Watcher())
+            await until(lambda: len(broker.connected_at) == 2, timeout=60)
+        first, second = broker.connected_at
+        assert second - first >= 10 - 1e-6
+
     async def test_a_failed_dial_is_no_connect(self) -> None:
         broker = FakeBroker(dial_errors=[EndpointUnreachableError("refused")])
         async with hub(broker) as the_hub:
