@@ -1,6 +1,6 @@
 """An API server in memory: objects with versions, status as a subresource, finalizers, JSON Patch, watches, history.
 
-The rules are those of kube-apiserver for what the operator asks; ``test_models.py`` runs the same script on both.
+The rules are those of kube-apiserver for what the operator asks.
 Nothing here takes time or fails by itself: that is between the operator and the model (``api_link.py``).
 """
 
