@@ -59,6 +59,7 @@ def test_all_pass_while_the_broker_is_out_of_reach(workspace: Workspace, things:
     assert set(found["readyz"][1]["checks"]) == {
         "eventLoop",
         "firstLists",
+        "intentLog",
         "leases",
         "apiServer",
         "crds",
