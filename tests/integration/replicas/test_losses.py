@@ -96,8 +96,9 @@ def test_a_stopped_one_wakes_up_and_connects_nothing(group: Group, things: Thing
 
 
 def test_one_that_is_cut_off_from_the_api_server_goes_on_until_it_is_followed(
-    group: Group, things: Things, proxy: MeddlingProxy
+    proxy: MeddlingProxy, group: Group, things: Things
 ) -> None:
+    """The proxy comes first, so that it ends last: operators that are still connecting would leave sockets in it."""
     cut_off = group.replicas[0]
     cut_off.settings["KUBECONFIG"] = str(proxy.kubeconfig)
     _, other = group.start_fleet(things(COUNT), 2)
