@@ -103,11 +103,12 @@ class Group(Workspace):
     def start_fleet(
         self, things: Sequence[CloudThing], replicas: int, **settings: str
     ) -> list[ReplicaProcess]:
-        """Things, each with presence, that are all Ready, and so many replicas that share them evenly."""
+        """Things, each with presence, that are all Ready, and so many replicas that share them evenly, sessions up."""
         self.apply_things(things, desired={"v": 1}, device={"connectionStatus": True})
         started = self.start(replicas, **settings)
         self.await_all_ready()
         self.await_shared(started)
+        self.await_up()
         return started
 
     def await_shared(self, replicas: Sequence[ReplicaProcess], *, even: bool = True) -> None:
