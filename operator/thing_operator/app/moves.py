@@ -6,20 +6,22 @@ session do not meet.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from thing_operator.api.names import BATCHES as BATCH_KIND
 from thing_operator.api.names import THINGS
 from thing_operator.app.controllers import Controllers
 from thing_operator.app.watched_shards import WatchedShards
 from thing_operator.config import PacingSettings
+from thing_operator.core.background_tasks import BackgroundTasks
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.core.work_queue import WorkQueue
 from thing_operator.intents.intent_log import IntentLog
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.sharding.hashing import BATCHES, shard_of
 from thing_operator.sharding.ports import Handlers
 
@@ -48,7 +50,7 @@ class Moves:
         self._controllers = controllers
         self._duties = controllers.duties
         self._pacing = pacing
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
 
     def handlers(self) -> Handlers:
         """All of it, for the membership."""
@@ -71,7 +73,7 @@ class Moves:
         self._duties.preparing |= shards
         self._arrive(shards)
         self._watched.gained(shards, on_listed=self._arrive)
-        self._start(self._begin(shards), name="the begin of gained shards")
+        self._tasks.start(self._begin(shards), name="the begin of gained shards")
         if BATCHES in shards:
             self._controllers.batches.enqueue_all()
 
@@ -90,7 +92,7 @@ class Moves:
         for ref in self._refs(shards):
             self._controllers.writer.drop(ref)
         self._watched.drop(shards)
-        self._start(self._end(shards), name="the end of lost shards")
+        self._tasks.start(self._end(shards), name="the end of lost shards")
 
     def has_room(self) -> bool:
         """Whether so few of our Things wait for their connection that more may come."""
@@ -100,11 +102,6 @@ class Moves:
         )
         limit = max(1.0, min(_MOST_ARRIVING, rate * _ROOM_SECONDS))
         return self._controllers.registry.arrivals.count(within=_ARRIVING_SECONDS) < limit
-
-    def _start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _begin(self, shards: frozenset[int]) -> None:
         await recover_intents(self._controllers.intents, lambda _namespace: True)
@@ -130,15 +127,14 @@ class Moves:
         await asyncio.gather(*left)
 
     def _seen(self, shards: frozenset[int]) -> list[ObjectKey]:
-        return [each.key for each in self._controllers.things.cache if shard_of(each.uid) in shards]
+        return [each.key for each in self._things(shards)]
+
+    def _things(self, shards: frozenset[int]) -> Iterator[ObjectSnapshot]:
+        return (each for each in self._controllers.things.cache if shard_of(each.uid) in shards)
 
     def _refs(self, shards: frozenset[int]) -> list[ObjectRef]:
         """What may have a status to be written."""
-        found = [
-            ObjectRef(THINGS, each.key, each.uid)
-            for each in self._controllers.things.cache
-            if shard_of(each.uid) in shards
-        ]
+        found = [ObjectRef(THINGS, each.key, each.uid) for each in self._things(shards)]
         if BATCHES in shards:
             found += [ObjectRef(BATCH_KIND, each.key, each.uid) for each in self._controllers.batches.cache]
         return found

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 
+from thing_operator.core.background_tasks import BackgroundTasks
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import EVERYTHING, Share
 from thing_operator.sharding.hashing import BATCHES, selector, shard_of
@@ -20,7 +21,7 @@ class WatchedShards:
         self._listed = frozenset[int]()
         """The shards that were listed for themselves."""
         self._streams: Collection[ObjectStream] = ()
-        self._late: set[asyncio.Task[None]] = set()
+        self._late = BackgroundTasks()
 
     def share(self) -> Share:
         """What lists and watches of Things ask for, and what is kept of them."""
@@ -49,9 +50,7 @@ class WatchedShards:
         """These shards are ours: those that nobody has prepared are listed now, and ``on_listed`` is called then."""
         late = shards - self._listed
         if late:
-            task = asyncio.create_task(self._catch_up(late, on_listed), name="list of gained shards")
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
+            self._late.start(self._catch_up(late, on_listed), name="list of gained shards")
 
     async def _catch_up(self, late: frozenset[int], on_listed: Callable[[frozenset[int]], None]) -> None:
         await self.prepare(late)

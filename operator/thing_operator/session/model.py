@@ -52,6 +52,11 @@ class SessionSpec:
     namespace: str = ""
     """Whose memory it takes, and whose turns: names are looked up and connections made by namespace in turn."""
 
+    @property
+    def client(self) -> tuple[str, str]:
+        """Host and client id: what only one session at a time may have; one broker may have several ports."""
+        return self.endpoint.host.lower(), self.thing_name
+
 
 class Phase(StrEnum):
     """Where a session is in its life."""

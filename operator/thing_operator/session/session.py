@@ -90,7 +90,7 @@ class Session:
         self._on_close = on_close
         self._context = context
         self._loop = asyncio.get_running_loop()
-        self._reconnect = ReconnectState(context.reconnect, (spec.endpoint.host, spec.thing_name))
+        self._reconnect = ReconnectState(context.reconnect, spec.client)
         self._link: Link | None = None
         self._ready_at = self._retry_at = 0.0
         self._writing = asyncio.Lock()

@@ -7,12 +7,13 @@ The Lease is renewed by a task of its own, which waits for nothing else. What is
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from math import inf
-from typing import Any, Final
+from typing import Final
 
+from thing_operator.core.background_tasks import BackgroundTasks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.kube.ports import ApiClient
@@ -57,7 +58,7 @@ class Membership:
         self._renew_now = asyncio.Event()
         self._has_begun = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._moving: set[asyncio.Task[None]] = set()
+        self._moving = BackgroundTasks()
 
     # --- what it says
 
@@ -288,16 +289,11 @@ class Membership:
             self.fencings["them"] += fenced
             log.warning("this replica was fenced by another one, and joins again as %s", member.own.identity)
         if shards := member.to_prepare():
-            self._spawn(self._prepare(shards), "prepare shards")
+            self._moving.start(self._prepare(shards), name="prepare shards")
         if shards := member.give_up() if member.is_too_new else member.to_give(self._clock.monotonic()):
-            self._spawn(self._give(shards), "give shards")
+            self._moving.start(self._give(shards), name="give shards")
         if gained := member.take_gained():
             handlers.gained(gained)
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._moving.add(task)
-        task.add_done_callback(self._moving.discard)
 
     async def _prepare(self, shards: Shards) -> None:
         done = False

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from thing_operator.core.background_tasks import BackgroundTasks
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey
 from thing_operator.device import offline_report
@@ -20,8 +21,6 @@ SUCCESSION_TIME: Final = timedelta(seconds=5)
 """How long the session of a deleted Thing is kept."""
 
 log = logging.getLogger(__name__)
-
-_Client = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +37,20 @@ class Succession:
     """Sessions whose Things are deleted, until a successor takes them or their time is over."""
 
     def __init__(self) -> None:
-        self._left: dict[_Client, _Left] = {}
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._left: dict[tuple[str, str], _Left] = {}
+        self._waiting = BackgroundTasks()
 
     def leave(self, key: ObjectKey, session: Session, spec: SessionSpec) -> None:
         """The Thing of this key is deleted."""
         left = _Left(key, session, spec)
-        self._left[_client(spec)] = left
-        task = asyncio.create_task(self._wait(left), name=f"session of {key}, which is deleted")
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+        self._left[spec.client] = left
+        self._waiting.start(self._wait(left), name=f"session of {key}, which is deleted")
 
     async def take(self, key: ObjectKey, spec: SessionSpec) -> Session | None:
         """The session that a Thing of this key has left, if it is up and the very one that is wanted. Any other of the
         same client id is ended first.
         """
-        left = self._left.pop(_client(spec), None)
+        left = self._left.pop(spec.client, None)
         if left is None:
             return None
         left.ended.set()
@@ -68,7 +65,7 @@ class Succession:
         """Whether a session that sees something new is without a Thing. One that was dropped does not come back: others
         may use the certificate by now.
         """
-        left = self._left.get(_client(session.spec))
+        left = self._left.get(session.spec.client)
         if left is None or left.session is not session:
             return False
         if not session.view.connected:
@@ -79,8 +76,8 @@ class Succession:
         with suppress(TimeoutError):
             async with asyncio.timeout(SUCCESSION_TIME.total_seconds()):
                 await left.ended.wait()
-        if self._left.get(_client(left.spec)) is left:
-            del self._left[_client(left.spec)]
+        if self._left.get(left.spec.client) is left:
+            del self._left[left.spec.client]
             await say_offline(left.session, left.spec)
             await left.session.close()
 
@@ -92,8 +89,3 @@ async def say_offline(session: Session, spec: SessionSpec) -> None:
             await session.update(reported=offline_report())
         except ThingOperatorError as error:
             log.info("%s could not say that it goes offline: %s", spec.thing_name, error.message)
-
-
-def _client(spec: SessionSpec) -> _Client:
-    """What only one session at a time may have; one broker may have several ports."""
-    return spec.endpoint.host.lower(), spec.thing_name
