@@ -4,16 +4,16 @@ from contextlib import suppress
 from dataclasses import replace
 
 from thing_operator.api.thing import ThingSpec
+from thing_operator.connections.presence import has_presence
+from thing_operator.connections.sessions import SessionManager
+from thing_operator.connections.shared_claims import SharedClaims
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.finalizer import ShadowFinalizer
-from thing_operator.things.presence import has_presence
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.runtime import ThingRuntime
-from thing_operator.things.sessions import SessionManager
-from thing_operator.things.shared_claims import SharedClaims
 from thing_operator.twin.conditions import accepted_generation
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import Resolution, ResolvedThing

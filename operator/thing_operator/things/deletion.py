@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from thing_operator.api.names import THINGS
 from thing_operator.config import EndpointSettings
+from thing_operator.connections.sessions import SessionManager
 from thing_operator.core.errors import UserError
 from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.snapshot import ObjectSnapshot
@@ -13,7 +14,6 @@ from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.registry import ThingRegistry
 from thing_operator.things.runtime import ThingRuntime
-from thing_operator.things.sessions import SessionManager
 from thing_operator.twin.ending import Ending, ending_of, left_as_it_is
 from thing_operator.twin.resolved import Resolution, ResolvedThing, resolve
 

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from thing_operator.connections.claims import ThingClaims
+from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.core.clock import Clock
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import SessionView
-from thing_operator.things.claims import ThingClaims
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.runtime import ThingRuntime
-from thing_operator.things.session_slot import SessionSlot
 from thing_operator.things.shadow_sync import SyncOutcome
 from thing_operator.twin.judging import problems_of_spec
 from thing_operator.twin.observation import Observation

@@ -4,6 +4,7 @@ from collections.abc import Callable, Container, Iterator
 from datetime import datetime
 
 from thing_operator.config import EndpointSettings
+from thing_operator.connections.claims import ThingClaims
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.informing.cache import ObjectCache
@@ -13,7 +14,6 @@ from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Session
 from thing_operator.sharding.hashing import shard_of
 from thing_operator.things.arrivals import Arrivals
-from thing_operator.things.claims import ThingClaims
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
 

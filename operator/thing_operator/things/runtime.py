@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.core.clock import Clock
 from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.device import Acknowledgements
 from thing_operator.things.devices import DeviceSlot
 from thing_operator.things.mirror import Mirror
-from thing_operator.things.session_slot import SessionSlot
 from thing_operator.things.shadow_sync import RequestState
 from thing_operator.twin.condition_counts import ConditionSet
 from thing_operator.twin.gates import RetryGates

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from thing_operator.connections.sessions import SessionManager
+from thing_operator.connections.shared_claims import SharedClaims
 from thing_operator.core.resource import ObjectKey
 from thing_operator.things.connect import Connect
 from thing_operator.things.deletion import ThingDeletion
@@ -14,8 +16,6 @@ from thing_operator.things.reconciler import Stages, ThingReconciler
 from thing_operator.things.registry import ThingRegistry
 from thing_operator.things.runtime import Runtimes
 from thing_operator.things.services import ThingServices
-from thing_operator.things.sessions import SessionManager
-from thing_operator.things.shared_claims import SharedClaims
 from thing_operator.things.sync import Sync
 
 

@@ -16,7 +16,7 @@ QUICK = """
 import datetime
 from thing_operator.core import backoff
 from thing_operator.kube import login
-from thing_operator.things import session_slot
+from thing_operator.connections import session_slot
 from thing_operator.twin import requeue
 delay, most = backoff.Backoff.delay, datetime.timedelta(seconds=3)
 backoff.Backoff.delay = lambda self, failures: min(delay(self, failures), most)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.core.reasons import Reason
-from thing_operator.things.session_slot import SessionSlot
 from thing_operator.twin.problem import Problem
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

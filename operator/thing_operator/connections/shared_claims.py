@@ -13,6 +13,8 @@ from typing import Final, Self
 
 from thing_operator.api.thing import ThingStatus
 from thing_operator.config import Settings
+from thing_operator.connections.claims import ThingClaims, duplicate_problem
+from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.core.clock import Clock
 from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.core.resource import ObjectKey
@@ -20,8 +22,6 @@ from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.sharding.duties import Duties
 from thing_operator.sharding.rivals import Rivals
-from thing_operator.things.claims import ThingClaims, duplicate_problem
-from thing_operator.things.session_slot import SessionSlot
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import ResolvedThing
 

@@ -5,6 +5,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from thing_operator.connections.credentials import (
+    CaNotFoundError,
+    CaStore,
+    SecretNotFoundError,
+    ThingIdentity,
+    read_identity,
+)
+from thing_operator.connections.presence import offline_will
+from thing_operator.connections.session_slot import SessionSlot
+from thing_operator.connections.succession import Succession, say_offline
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
 from thing_operator.core.resource import ObjectKey
@@ -13,16 +23,6 @@ from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
-from thing_operator.things.credentials import (
-    CaNotFoundError,
-    CaStore,
-    SecretNotFoundError,
-    ThingIdentity,
-    read_identity,
-)
-from thing_operator.things.presence import offline_will
-from thing_operator.things.session_slot import SessionSlot
-from thing_operator.things.succession import Succession, say_offline
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import ResolvedThing
 

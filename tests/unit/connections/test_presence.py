@@ -5,7 +5,7 @@ import json
 import pytest
 
 from thing_operator.api.thing import ThingSpec
-from thing_operator.things.presence import has_presence, offline_will
+from thing_operator.connections.presence import has_presence, offline_will
 
 
 @pytest.mark.parametrize(

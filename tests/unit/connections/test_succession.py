@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.support.fakes import ServiceSession
 
+from thing_operator.connections.presence import offline_will
+from thing_operator.connections.succession import SUCCESSION_TIME, Succession
 from thing_operator.core.resource import ObjectKey
 from thing_operator.session import Endpoint, Identity, SessionSpec
-from thing_operator.things.presence import offline_will
-from thing_operator.things.succession import SUCCESSION_TIME, Succession
 
 KEY = ObjectKey("ns", "t")
 IDENTITY = Identity(certificate_pem=b"c", private_key_pem=b"k", fingerprint="f")

@@ -12,14 +12,14 @@ from tests.support.clock import START, FakeClock
 
 from thing_operator.api.thing import ThingStatus
 from thing_operator.config import EndpointSettings
+from thing_operator.connections.claims import ThingClaims
+from thing_operator.connections.session_slot import SessionSlot
+from thing_operator.connections.shared_claims import SharedClaims
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import ApiUnavailableError, InvalidObjectError
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.sharding.rivals import Rivals
-from thing_operator.things.claims import ThingClaims
-from thing_operator.things.session_slot import SessionSlot
-from thing_operator.things.shared_claims import SharedClaims
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import resolve
 

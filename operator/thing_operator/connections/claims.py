@@ -6,13 +6,13 @@ from datetime import timedelta
 from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.thing import ThingStatus
 from thing_operator.config import EndpointSettings
+from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.core.clock import Clock
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.ports import Enqueue
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session import Endpoint
-from thing_operator.things.session_slot import SessionSlot
 from thing_operator.twin.claims import Addressing, Claims, Rank, ThingClaim, decide
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import ResolvedThing

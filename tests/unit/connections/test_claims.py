@@ -9,11 +9,11 @@ from tests.support.fakes import ServiceSession
 
 from thing_operator.api.thing import ThingStatus
 from thing_operator.config import EndpointSettings
+from thing_operator.connections.claims import ThingClaims
+from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.things.claims import ThingClaims
-from thing_operator.things.session_slot import SessionSlot
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import ResolvedThing
 

@@ -9,18 +9,18 @@ from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock
 from tests.support.pki import NOT_BEFORE, SECOND, Authority, ec_pair
 
-from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
-from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.credentials import CaBundle, CredentialsError
-from thing_operator.kube.errors import NotFoundError
-from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
-from thing_operator.things.credentials import (
+from thing_operator.connections.credentials import (
     CaNotFoundError,
     CaStore,
     CaTooLargeError,
     SecretNotFoundError,
     read_identity,
 )
+from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.credentials import CaBundle, CredentialsError
+from thing_operator.kube.errors import NotFoundError
+from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.twin.resolved import ResolvedThing
 
 PEM = Authority.new().pem

@@ -10,6 +10,9 @@ from tests.support.clock import FakeClock
 from tests.support.fakes import ServiceSession
 from tests.support.pki import Authority, ec_pair
 
+from thing_operator.connections.credentials import CaNotFoundError
+from thing_operator.connections.session_slot import SessionSlot
+from thing_operator.connections.sessions import SessionManager
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.resource import ObjectKey, Resource
@@ -17,9 +20,6 @@ from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.things.credentials import CaNotFoundError
-from thing_operator.things.session_slot import SessionSlot
-from thing_operator.things.sessions import SessionManager
 from thing_operator.twin.resolved import ResolvedThing
 
 THING = ObjectSnapshot(

@@ -1,0 +1,1 @@
+"""What a Thing is connected by: its credentials, its claim to the thing, and its session."""
