@@ -19,14 +19,14 @@ from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, sim
 from tests.simulation.shadow_update import ShadowUpdate
 from tests.simulation.weather import BrokerWeather
 
-from thing_operator.session import SessionSpec
-from thing_operator.session.errors import (
+from thing_operator.mqtt.errors import (
     ConnectError,
     EndpointUnreachableError,
     NotAuthorizedError,
     SessionLostError,
 )
-from thing_operator.session.ports import Listener
+from thing_operator.mqtt.ports import Listener
+from thing_operator.session import SessionSpec
 from thing_operator_local.cloud.shadow_service import (
     ShadowAnswer,
     ShadowOptions,
@@ -43,7 +43,7 @@ Observer = Callable[[str, SessionSpec, SimulatedProcess], None]
 
 @dataclass(eq=False)
 class Connection:
-    """One connection as the broker and the session have it: a :class:`~thing_operator.session.ports.Transport`."""
+    """One connection as the broker and the session have it: a :class:`~thing_operator.mqtt.ports.Transport`."""
 
     broker: "BrokerModel"
     spec: SessionSpec

@@ -20,9 +20,9 @@ from thing_operator.informing.informer import Informer
 from thing_operator.kube.contact import Contact
 from thing_operator.kube.ports import ApiClient
 from thing_operator.leadership.identity import HolderIdentity
+from thing_operator.mqtt.ports import Connector
 from thing_operator.observability.checks import CheckResult
 from thing_operator.observability.metrics import Metrics
-from thing_operator.session.ports import Connector
 from thing_operator.watching.kopf_session import KopfSession
 from thing_operator.watching.object_stream import ObjectStream
 

@@ -20,9 +20,9 @@ from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.kube.ports import ApiClient
 from thing_operator.leadership.leadership import Leadership
+from thing_operator.mqtt.ports import Connector
 from thing_operator.observability.metrics import Metrics, Snapshot
 from thing_operator.session import Hub
-from thing_operator.session.ports import Connector
 
 _STOP_TIMEOUT = timedelta(seconds=8)
 """SIGTERM ends the process in under 10 s with 1,000 sessions."""

@@ -1,22 +1,15 @@
 """The MQTT sessions of things: one hub, one session per thing."""
 
-from thing_operator.session.errors import (
+from thing_operator.mqtt.errors import (
     EndpointUnreachableError,
     NotAuthorizedError,
-    RejectedError,
-    RequestTimeoutError,
     SessionLostError,
     TlsFailedError,
 )
+from thing_operator.mqtt.model import Endpoint, Identity, SessionSpec, Will
+from thing_operator.session.errors import RejectedError, RequestTimeoutError
 from thing_operator.session.hub import Hub
-from thing_operator.session.model import (
-    Endpoint,
-    Identity,
-    Phase,
-    SessionSpec,
-    SessionView,
-    Will,
-)
+from thing_operator.session.model import Phase, SessionView
 from thing_operator.session.session import Session
 
 __all__ = [

@@ -3,15 +3,26 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from thing_operator.session.keep_alive import choose_keep_alive
+from thing_operator.mqtt.keep_alive import choose_keep_alive
 from thing_operator.session.link import Link
 
 if TYPE_CHECKING:
     from thing_operator.core.backoff import Backoff
+    from thing_operator.mqtt.errors import ConnectError
+    from thing_operator.mqtt.model import SessionSpec
+    from thing_operator.mqtt.ports import Transport
     from thing_operator.session.context import SessionContext
-    from thing_operator.session.errors import ConnectError
-    from thing_operator.session.model import SessionSpec
-    from thing_operator.session.ports import Transport
+
+
+MayConnect = Callable[[float | None], bool]
+"""Whether a CONNECT may be sent now. It is given when the other side ended the last connection (seconds of the loop's
+clock), None when none was ended so: another process may have been given the thing, and this one not know it yet.
+"""
+
+
+def always(_dropped_at: float | None) -> bool:
+    """Of a session that no other process may have."""
+    return True
 
 
 class ConnectWithheldError(Exception):

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
     from thing_operator.config import SessionSettings
     from thing_operator.core.memory_budget import MemoryBudget
+    from thing_operator.mqtt.model import Endpoint, SessionSpec
+    from thing_operator.mqtt.ports import Connector
     from thing_operator.observability.observers import SessionObserver
-    from thing_operator.session.model import Endpoint, Now, SessionSpec
+    from thing_operator.session.model import Now
     from thing_operator.session.pacing import EndpointGate
-    from thing_operator.session.ports import Connector
     from thing_operator.session.reconnect import ReconnectPolicy
 
 

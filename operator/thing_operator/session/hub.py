@@ -14,16 +14,17 @@ from weakref import WeakValueDictionary
 from thing_operator.config import read_proxy
 from thing_operator.core.memory_budget import MemoryBudget
 from thing_operator.core.rate_limit import Sharers, alone
+from thing_operator.mqtt.keep_alive import KeepAliveTicker
+from thing_operator.mqtt.model import Endpoint, SessionSpec
+from thing_operator.mqtt.ports import Connector
+from thing_operator.mqtt.transport import PahoConnector
 from thing_operator.observability.observers import SessionObserver
 from thing_operator.session.context import SessionContext
-from thing_operator.session.keep_alive import KeepAliveTicker
-from thing_operator.session.model import Endpoint, Now, SessionSpec
+from thing_operator.session.model import Now
 from thing_operator.session.pacing import EndpointGate
-from thing_operator.session.ports import Connector
 from thing_operator.session.reconnect import ReconnectPolicy
 from thing_operator.session.requests import token_source
 from thing_operator.session.session import Session
-from thing_operator.session.transport import PahoConnector
 
 if TYPE_CHECKING:
     from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings

@@ -4,11 +4,12 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from thing_operator.core.memory_budget import Held, Holding, MemoryBudget, MemoryBudgetExceededError
-from thing_operator.session.diagnosis import explain_malformed, explain_too_large
-from thing_operator.session.errors import MessagesRefusedError
+from thing_operator.mqtt.diagnosis import explain_too_large
+from thing_operator.mqtt.errors import MessagesRefusedError
+from thing_operator.session.diagnosis import explain_malformed
 
 if TYPE_CHECKING:
-    from thing_operator.session.model import SessionSpec
+    from thing_operator.mqtt.model import SessionSpec
     from thing_operator.shadow.documents import ShadowDocument
 
 _log = logging.getLogger(__name__)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from thing_operator.mqtt.errors import ConnectError, SessionLostError
 from thing_operator.session.diagnosis import explain_denied_filters, explain_silent_shadow
 from thing_operator.session.errors import (
-    ConnectError,
     RejectedError,
     RequestTimeoutError,
     RetryableRejectedError,
-    SessionLostError,
     rejection,
 )
 from thing_operator.session.requests import PendingRequests, RequestKind, Waiting
@@ -34,10 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from thing_operator.core.backoff import Backoff
+    from thing_operator.mqtt.model import SessionSpec
+    from thing_operator.mqtt.ports import Transport
     from thing_operator.observability.observers import SessionObserver
     from thing_operator.session.intake import Intake
-    from thing_operator.session.model import SessionSpec
-    from thing_operator.session.ports import Transport
     from thing_operator.shadow.documents import ShadowDocument
 
 _log = logging.getLogger(__name__)

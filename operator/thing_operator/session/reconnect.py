@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING, Final, Self
 
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.distance import Distance
-from thing_operator.session.diagnosis import explain_undelivered
-from thing_operator.session.errors import (
+from thing_operator.mqtt.errors import (
     ConnectError,
     EndpointUnreachableError,
     MessagesRefusedError,
     NotAuthorizedError,
     SessionLostError,
-    ShadowSilentError,
     TakenOverError,
     TlsFailedError,
 )
+from thing_operator.session.diagnosis import explain_undelivered
+from thing_operator.session.errors import ShadowSilentError
 from thing_operator.session.requests import RequestKind
 
 if TYPE_CHECKING:
     import random
 
     from thing_operator.config import SessionSettings
-    from thing_operator.session.model import SessionSpec
+    from thing_operator.mqtt.model import SessionSpec
 
 REPETITIONS: Final = 3
 """So many drops in a row that look alike are a pattern."""

@@ -11,7 +11,7 @@ from thing_operator.core.futures import resolve_future
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from thing_operator.session.errors import ConnectError
+    from thing_operator.mqtt.errors import ConnectError
 
 
 class RequestKind(StrEnum):

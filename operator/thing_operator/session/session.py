@@ -27,17 +27,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thing_operator.core.reasons import Reason
-from thing_operator.session.connecting import ConnectWithheldError, new_link, open_transport, wait_until
-from thing_operator.session.errors import (
-    CONNECT_ERRORS,
-    ConnectError,
-    NotAuthorizedError,
-    RejectedError,
-    SessionLostError,
+from thing_operator.mqtt.errors import CONNECT_ERRORS, ConnectError, NotAuthorizedError, SessionLostError
+from thing_operator.mqtt.model import SessionSpec
+from thing_operator.session.connecting import (
+    ConnectWithheldError,
+    MayConnect,
+    always,
+    new_link,
+    open_transport,
+    wait_until,
 )
+from thing_operator.session.errors import RejectedError
 from thing_operator.session.link import Link
-from thing_operator.session.model import Phase, SessionFailure, SessionSpec, SessionView
-from thing_operator.session.ports import MayConnect, always
+from thing_operator.session.model import Phase, SessionFailure, SessionView
 from thing_operator.session.reconnect import ReconnectState
 from thing_operator.session.requests import RequestKind
 from thing_operator.shadow.documents import Accepted
@@ -326,8 +328,6 @@ class Session:
             self._show(pending_identity_error=SessionFailure(error.reason, error.message))
         else:
             self._show(phase=Phase.WAITING, connected=False, reason=error.reason, message=error.message)
-
-    # Called by links
 
     def _changed(self, link: Link) -> None:
         if link is not self._link:

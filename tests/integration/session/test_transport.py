@@ -31,6 +31,7 @@ from tests.support.polling import until
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
 from thing_operator.core.descriptors import RESERVED
+from thing_operator.mqtt.dialing import Dialer
 from thing_operator.session import (
     Hub,
     Phase,
@@ -40,7 +41,6 @@ from thing_operator.session import (
     SessionSpec,
     Will,
 )
-from thing_operator.session.dialing import Dialer
 from thing_operator.shadow.documents import EMPTY_DOCUMENT
 
 MOST_BLOCKS = 184
@@ -97,7 +97,7 @@ async def test_many_packets_in_one_tls_record(recorder: Recorder, tmp_path: Path
 async def test_what_is_more_than_a_session_may_have_is_left_to_tcp_and_nothing_is_lost(
     recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thing_operator.session.transport._PACKETS_PER_SECOND", 50)
+    monkeypatch.setattr("thing_operator.mqtt.transport._PACKETS_PER_SECOND", 50)
     loop = asyncio.get_running_loop()
     async with scripted_server(recorder.authority, tmp_path) as server:
         session = recorder.open(recorder.spec(server.port))
@@ -112,7 +112,7 @@ async def test_what_is_more_than_a_session_may_have_is_left_to_tcp_and_nothing_i
 async def test_a_flood_ends_with_its_session(
     recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thing_operator.session.transport._PACKETS_PER_SECOND", 10)
+    monkeypatch.setattr("thing_operator.mqtt.transport._PACKETS_PER_SECOND", 10)
     async with scripted_server(recorder.authority, tmp_path) as server:
         session = recorder.open(recorder.spec(server.port))
         await until(lambda: session.view.connected)
@@ -156,7 +156,7 @@ async def test_alpn_on_443(authority: Authority, tmp_path: Path, monkeypatch: py
             assert plain.selected_alpn_protocol() is None
             assert plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             plain.close()
-            monkeypatch.setattr("thing_operator.session.tls._MQTT_ALPN_PORT", server.port)
+            monkeypatch.setattr("thing_operator.mqtt.tls._MQTT_ALPN_PORT", server.port)
             special = await dialer.dial(spec, timeout=timedelta(seconds=5))
             assert special.selected_alpn_protocol() == "x-amzn-mqtt-ca"
             special.close()

@@ -12,10 +12,10 @@ from tests.support.clock import FakeClock, loop_time
 
 from thing_operator.config import PacingSettings, SessionSettings, ShadowSettings
 from thing_operator.core.memory_budget import MemoryBudget
+from thing_operator.mqtt.errors import ConnectError, SessionLostError
+from thing_operator.mqtt.ports import Listener
 from thing_operator.observability.observers import SessionObserver
 from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
-from thing_operator.session.errors import ConnectError, SessionLostError
-from thing_operator.session.ports import Listener
 
 now = FakeClock(loop_time).now
 """A wall clock that follows the loop's."""

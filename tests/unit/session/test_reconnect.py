@@ -10,15 +10,15 @@ from tests.support.extremes import Highest, Lowest
 from tests.unit.session.fakes import spec
 
 from thing_operator.config import SessionSettings
-from thing_operator.session.errors import (
+from thing_operator.mqtt.errors import (
     ConnectError,
     EndpointUnreachableError,
     NotAuthorizedError,
     SessionLostError,
-    ShadowSilentError,
     TakenOverError,
     TlsFailedError,
 )
+from thing_operator.session.errors import ShadowSilentError
 from thing_operator.session.reconnect import (
     QUICK_BASE,
     QUICK_SECONDS,

@@ -2,7 +2,7 @@
 
 paho runs by its external-loop interface: the event loop watches the socket, a ticker runs the keep-alive
 clock, and there is neither a paho thread nor a paho reconnect. Its ``connect()`` would block for DNS, TCP and
-TLS, so it is handed a socket that :mod:`~thing_operator.session.dialing` has connected already. Each
+TLS, so it is handed a socket that :mod:`~thing_operator.mqtt.dialing` has connected already. Each
 connection has its own client object: no message of an old connection can be sent again on a new one.
 """
 
@@ -17,23 +17,23 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from thing_operator.core.futures import resolve_future
 from thing_operator.core.rate_limit import TokenBucket
-from thing_operator.session.diagnosis import (
+from thing_operator.mqtt.diagnosis import (
     explain_end,
     explain_refusal,
     explain_silence,
     explain_tls_error,
     explain_too_large,
 )
-from thing_operator.session.dialing import Dialer
-from thing_operator.session.errors import ConnectError, SessionLostError
-from thing_operator.session.ports import Connector, Listener, Transport
+from thing_operator.mqtt.dialing import Dialer
+from thing_operator.mqtt.errors import ConnectError, SessionLostError
+from thing_operator.mqtt.ports import Connector, Listener, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from thing_operator.mqtt.keep_alive import KeepAliveTicker
+    from thing_operator.mqtt.model import SessionSpec
     from thing_operator.proxy import ProxyRoute
-    from thing_operator.session.keep_alive import KeepAliveTicker
-    from thing_operator.session.model import SessionSpec
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ _PAUSE_SECONDS: Final = 0.1
 
 
 class PahoConnector(Connector):
-    """TLS by :class:`~thing_operator.session.dialing.Dialer`, MQTT by paho."""
+    """TLS by :class:`~thing_operator.mqtt.dialing.Dialer`, MQTT by paho."""
 
     def __init__(
         self, keep_alives: "KeepAliveTicker", *, message_limit: int, proxy: "ProxyRoute | None" = None

@@ -19,12 +19,12 @@ from aiohappyeyeballs import start_connection
 from thing_operator.core.addresses import is_public
 from thing_operator.core.descriptors import is_reserved
 from thing_operator.core.futures import resolve_future
+from thing_operator.mqtt.diagnosis import explain_dial_error, explain_no_tls, explain_private
+from thing_operator.mqtt.errors import EndpointUnreachableError
+from thing_operator.mqtt.model import SessionSpec
+from thing_operator.mqtt.tls import TlsContexts
 from thing_operator.network.resolver import Addresses, Resolver
 from thing_operator.proxy import ProxyFailedError, ProxyRoute, first_address, open_tunnel
-from thing_operator.session.diagnosis import explain_dial_error, explain_no_tls, explain_private
-from thing_operator.session.errors import EndpointUnreachableError
-from thing_operator.session.model import SessionSpec
-from thing_operator.session.tls import TlsContexts
 
 _SECOND_FAMILY_AFTER: Final = 0.25
 _UNACKED_MS: Final = 30_000

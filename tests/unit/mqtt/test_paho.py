@@ -8,7 +8,7 @@ from pathlib import Path
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from thing_operator.session import transport
+from thing_operator.mqtt import transport
 
 PRIVATE = {
     "_create_socket": "(self) -> 'SocketLike'",

@@ -21,9 +21,9 @@ from tests.support.polling import until
 
 from thing_operator.core.tls import client_context
 from thing_operator.credentials import CaBundle
-from thing_operator.session.errors import TlsFailedError
-from thing_operator.session.model import Endpoint, Identity
-from thing_operator.session.tls import TlsContexts
+from thing_operator.mqtt.errors import TlsFailedError
+from thing_operator.mqtt.model import Endpoint, Identity
+from thing_operator.mqtt.tls import TlsContexts
 
 ROOT = Authority.new("root")
 TRUSTED = CaBundle.of(ROOT.pem)
@@ -268,7 +268,7 @@ async def test_contexts_are_made_once_beside_the_loop_and_go_with_their_ca(
         made_by.append(threading.current_thread().name)
         return client_context(authorities)
 
-    monkeypatch.setattr("thing_operator.session.tls.client_context", recording)
+    monkeypatch.setattr("thing_operator.mqtt.tls.client_context", recording)
     contexts, identity = TlsContexts(), identity_of("EC P-256")
     for number in range(100):
         bundle = CaBundle.of(f"# {number}\n{ROOT.pem}")

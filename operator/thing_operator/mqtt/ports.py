@@ -1,27 +1,15 @@
-"""What a session needs of others: a connector that makes transports, which call a listener, and leave to connect."""
+"""What a connection needs of others: a connector that makes transports, which call a listener."""
 
 import ssl
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from thing_operator.session.errors import ConnectError
+from thing_operator.mqtt.errors import ConnectError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thing_operator.session.model import SessionSpec
-
-
-MayConnect = Callable[[float | None], bool]
-"""Whether a CONNECT may be sent now. It is given when the other side ended the last connection (seconds of the loop's
-clock), None when none was ended so: another process may have been given the thing, and this one not know it yet.
-"""
-
-
-def always(_dropped_at: float | None) -> bool:
-    """Of a session that no other process may have."""
-    return True
+    from thing_operator.mqtt.model import SessionSpec
 
 
 class Listener(Protocol):

@@ -25,12 +25,12 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from thing_operator.core.tls import client_context, load_identity
 from thing_operator.credentials import CaBundle
-from thing_operator.session.errors import TlsFailedError
+from thing_operator.mqtt.errors import TlsFailedError
 
 if TYPE_CHECKING:
     import socket
 
-    from thing_operator.session.model import Endpoint, Identity
+    from thing_operator.mqtt.model import Endpoint, Identity
 
 _MQTT_ALPN_PORT = 443
 _MQTT_ALPN = "x-amzn-mqtt-ca"
@@ -56,7 +56,7 @@ _Shared = tuple[bool, x509.ObjectIdentifier]
 @cache
 def amazon_roots() -> CaBundle:
     """The shipped Amazon roots."""
-    folder = files("thing_operator.session") / "roots"
+    folder = files("thing_operator.mqtt") / "roots"
     return CaBundle.of("".join((folder / name).read_text(encoding="ascii") for name in _ROOTS))
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from thing_operator.session.keep_alive import KeepAliveTicker, choose_keep_alive
+from thing_operator.mqtt.keep_alive import KeepAliveTicker, choose_keep_alive
 
 
 @dataclass(eq=False)

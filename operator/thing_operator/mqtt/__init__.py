@@ -1,0 +1,1 @@
+"""One MQTT connection of a thing: dialing, TLS, keep-alive, paho."""
