@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from tests.bench import goals
 from tests.bench import replicas as several
 from tests.bench.batches import batch_import
 from tests.bench.cloud import measure_cloud
@@ -124,7 +125,7 @@ def replicas_command(  # noqa: PLR0917 - typer makes options out of arguments
     size: Annotated[int, typer.Option("--things", min=10, help="number of Things")] = 1000,
     replicas: Annotated[int, typer.Option(min=2, help="number of replicas")] = 3,
     clouds: Annotated[int, typer.Option(min=1, help="number of brokers, to which Things are spread")] = 1,
-    phases: Annotated[str, typer.Option(help="phases, comma between them")] = ",".join(several.PHASES),
+    phases: Annotated[str, typer.Option(help="phases, comma between them")] = ",".join(several.USUAL_PHASES),
     away: Annotated[float, typer.Option(help="seconds for which the API server is away")] = 300,
     against: Annotated[
         str, typer.Option(help="an earlier commit whose one replica is upgraded beside it; none when empty")
@@ -132,7 +133,7 @@ def replicas_command(  # noqa: PLR0917 - typer makes options out of arguments
     directory: Annotated[Path | None, typer.Option("--dir", help="keep state and logs here")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
 ) -> None:
-    """What a move, an upgrade and the loss of a replica cost each session."""
+    """What a move, an upgrade and the loss of a replica cost each session, beside what they are to cost."""
     console = Console(stderr=True)
     options = several.ReplicaOptions(
         things=size, replicas=replicas, clouds=clouds, phases=several.phases_of(phases), away=away
@@ -144,10 +145,13 @@ def replicas_command(  # noqa: PLR0917 - typer makes options out of arguments
         prepare(product)
         with _folder(directory, size) as folder:
             before = several.measure_one(folder, product, options, reporter=reporter, announce=announce)
-        found |= {f"one_replica_before_{key}": value for key, value in before.items()}
+        found |= {f"{goals.BEFORE}{key}": value for key, value in before.items()}
     with _folder(directory, size) as folder:
         found |= several.measure(folder, options, reporter=reporter, announce=announce)
-    _show(found, json_file)
+    found = goals.with_ratios(found)
+    _save(found, json_file)
+    for name, value, goal in goals.rows(found):
+        Console().print(f"{name:48} {value:>12}  {goal}".rstrip(), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -181,9 +185,13 @@ def plot(
         typer.echo(str(file))
 
 
-def _show(found: dict[str, Any], json_file: Path | None) -> None:
+def _save(found: dict[str, Any], json_file: Path | None) -> None:
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def _show(found: dict[str, Any], json_file: Path | None) -> None:
+    _save(found, json_file)
     for key, value in found.items():
         shown = "-" if value is None else f"{value:,.2f}"
         Console().print(f"{key:44} {shown:>12}", highlight=False)

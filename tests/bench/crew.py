@@ -17,13 +17,20 @@ from tests.support.ports import reserved_ports
 from tests.support.session_story import Gap, SessionStory
 from tests.support.thing_objects import make_objects, raised_budgets
 
+from thing_operator.sharding.leases import MAP_ANNOTATION
+from thing_operator.sharding.member import name_of
+from thing_operator.sharding.shard_map import ShardMap
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.cloud.session_log import SessionEvent, event_of
 from thing_operator_local.errors import LocalError
 
 _TIMEOUT = 1800.0
+_DRAIN = 90.0
+_DRAINED_PER_SECOND = 50
+"""Of Things, at the least."""
 _PAGE = 1000
+_GROUP = "bench"
 SHARDS = 257
 """256 of Things and the one of all ThingBatches."""
 
@@ -100,6 +107,9 @@ class Crew:
         self._settings = raised_budgets(size) | dict(settings or {})
         self._shares = shares
         self._started = 0
+        self._drain = max(_DRAIN, size / _DRAINED_PER_SECOND)
+        self.grace = self._drain + 60
+        """Seconds after SIGTERM in which a replica has given all it has."""
 
     def start(self, name: str | None = None) -> CrewMember:
         """Start one more, or one of that name again."""
@@ -111,7 +121,8 @@ class Crew:
         if self._shares:
             settings |= {
                 "THING_OPERATOR_LEASE__IDENTITY": name,
-                "THING_OPERATOR_SHARDING__GROUP": "bench",
+                "THING_OPERATOR_SHARDING__GROUP": _GROUP,
+                "THING_OPERATOR_SHARDING__DRAIN_TIMEOUT": f"{self._drain:.0f}s",
                 "THING_OPERATOR_SHARDING__NAMESPACE": self.sites[0].namespace,
             }
         program = self.world.operator(namespace=namespaces, settings=settings, name=name)
@@ -193,6 +204,13 @@ class Crew:
         """All sessions that were away since :meth:`begin`, and are back."""
         return [gap for story in self.stories for gap in story.gaps]
 
+    def shards_of(self, replica: CrewMember) -> frozenset[int]:
+        """The shards that are a replica's by the map, whichever its process is, or was."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{self.sites[0].namespace}/leases/{_GROUP}-shards"
+        found = json.loads(self.world.plane.get(path))["metadata"]["annotations"][MAP_ANNOTATION]
+        holders = ShardMap.parse(found).holders
+        return frozenset(shard for shard, holder in enumerate(holders) if name_of(holder) == replica.name)
+
     def versions(self) -> dict[str, str]:
         """The resourceVersion of each Thing by its uid: who has it unchanged was not written."""
         return {
@@ -202,9 +220,11 @@ class Crew:
         }
 
     def events(self) -> int:
-        """How many Events there are of the Things."""
+        """How many Events there were of the Things: one that came again counts as often."""
         return sum(
-            1 for site in self.sites for _ in self._pages(f"/api/v1/namespaces/{site.namespace}/events")
+            body.get("count") or 1
+            for site in self.sites
+            for body in self._pages(f"/api/v1/namespaces/{site.namespace}/events")
         )
 
     def _pages(self, path: str) -> Iterator[Any]:

@@ -3,7 +3,6 @@
 Figures end in their unit. ``gap``: from the end of a session's connection to the first SUBSCRIBE of the next one.
 """
 
-import json
 import os
 import signal
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from tests.bench.audit import AuditLog
 from tests.bench.crew import Crew, CrewMember, make_sites
 from tests.bench.load import percentile
 from tests.bench.product import Product
@@ -26,9 +26,12 @@ Json = dict[str, Any]
 Announce = Callable[[str], None]
 
 _MIB = 1 << 20
-_GRACE = 600.0
-PHASES = ("rest", "move", "upgrade", "kill", "restart", "stop", "away")
-"""In this order; each leaves all sessions up and shared evenly."""
+_QUIET = 5.0
+PHASES = ("rest", "move", "upgrade", "alone", "replace", "kill", "restart", "stop", "away")
+"""In this order; each leaves all sessions up and shared evenly. ``alone``: the upgrade of one that is alone, which has
+to carry all Things; ``replace``: of one among several, which ``upgrade`` does with each of them.
+"""
+USUAL_PHASES = tuple(phase for phase in PHASES if phase != "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class ReplicaOptions:
     things: int
     replicas: int
     clouds: int = 1
-    phases: frozenset[str] = frozenset(PHASES)
-    rest: float = 20.0
+    phases: frozenset[str] = frozenset(USUAL_PHASES)
+    rest: float = 60.0
     stop: float = 25.0
     away: float = 300.0
 
@@ -65,8 +68,11 @@ def measure(folder: Path, options: ReplicaOptions, *, reporter: Reporter, announ
 def measure_one(
     folder: Path, product: Product, options: ReplicaOptions, *, reporter: Reporter, announce: Announce
 ) -> Json:
-    """The upgrade of one replica of another commit, which knows of no others: the old one ends, the new begins."""
-    with World(folder, reporter=reporter, product=product, clouds=options.clouds) as world:
+    """The upgrade of one replica of another commit, which knows of no others: the old one ends, the new begins.
+
+    At one broker, since it may know of no others either.
+    """
+    with World(folder, reporter=reporter, product=product) as world:
         crew = _crew(world, options, announce=announce, shares=False)
         try:
             announce("one replica of the earlier commit")
@@ -111,7 +117,9 @@ def _life(crew: Crew, options: ReplicaOptions, *, announce: Announce) -> Json:
     phases: dict[str, Callable[[], Json]] = {
         "rest": lambda: _rest(crew, options.rest),
         "move": lambda: _move(crew),
-        "upgrade": lambda: _upgrades(crew),
+        "upgrade": lambda: _upgrade_all(crew),
+        "alone": lambda: _alone(crew),
+        "replace": lambda: _replace_one(crew),
         "kill": lambda: _kill(crew),
         "restart": lambda: _restart(crew),
         "stop": lambda: _stop(crew, options.stop),
@@ -128,12 +136,13 @@ def _life(crew: Crew, options: ReplicaOptions, *, announce: Announce) -> Json:
 
 def _rest(crew: Crew, seconds: float) -> Json:
     """Nothing happens: what the replicas write, and the memory that each has."""
-    began = datetime.now(UTC)
+    audit = AuditLog(crew.world.plane.audit_log)
+    while audit.writes().keys() - {"leases"}:  # Events of the start come ten a second
+        time.sleep(_QUIET)
     time.sleep(seconds)
-    writes = _writes(crew.world, since=began)
     rss = _rss(crew.replicas)
     return {
-        "api_writes_per_s_per_replica": writes / seconds / len(crew.replicas),
+        "api_writes_per_s_per_replica": audit.writes().total() / seconds / len(crew.replicas),
         "rss_mib_max": max(rss),
         "rss_kib_per_own_thing": 1024 * (max(rss) - 85) / (crew.size / len(crew.replicas)),
     }
@@ -147,30 +156,43 @@ def _move(crew: Crew) -> Json:
         crew.until_up()
     moved = sum(story.connects.total() for story in crew.stories)
     figures |= {"share": moved / crew.size}
-    crew.end(another, grace=_GRACE)
+    crew.end(another, grace=crew.grace)
     return figures
 
 
-def _upgrades(crew: Crew) -> Json:
-    """Of all replicas, one by one; then of one that is alone, and as many again as there were."""
-    count = len(crew.replicas)
+def _upgrade_all(crew: Crew) -> Json:
+    """Of all replicas, one by one."""
     with _undisturbed(crew) as figures:
-        _upgrade(crew)
+        _upgrade(crew, crew.replicas)
+    return figures
+
+
+def _replace_one(crew: Crew) -> Json:
+    """Of one replica among several."""
+    with _undisturbed(crew) as figures:
+        _upgrade(crew, crew.replicas[:1])
+    return figures
+
+
+def _alone(crew: Crew) -> Json:
+    """Of one replica that has all Things; as many as there were share them again afterwards."""
+    count = len(crew.replicas)
     for each in crew.replicas[1:]:
-        crew.end(each, grace=_GRACE)
+        crew.end(each, grace=crew.grace)
     crew.until_up()
-    with _undisturbed(crew) as alone:
-        _upgrade(crew)
+    with _undisturbed(crew) as figures:
+        _upgrade(crew, crew.replicas)
     while len(crew.replicas) < count:
         crew.start()
-    return figures | {f"of_one_{key}": value for key, value in alone.items()}
+    return figures
 
 
-def _upgrade(crew: Crew) -> None:
-    for old in tuple(crew.replicas):
+def _upgrade(crew: Crew, replicas: Sequence[CrewMember]) -> None:
+    """As a Deployment does it with maxSurge 1: one more is there, then an old one gets SIGTERM, and so on."""
+    for old in tuple(replicas):
         new = crew.start()
         crew.until(lambda: _is_member(new), "the new one is a member")  # noqa: B023
-        crew.end(old, grace=_GRACE)
+        crew.end(old, grace=crew.grace)
     crew.until_up()
 
 
@@ -202,17 +224,38 @@ def _kill(crew: Crew) -> Json:
     crew.begin()
     at = datetime.now(UTC)
     crew.end(killed, grace=0)
-    crew.until(lambda: _are_back(crew), "all are back", pause=0.2)
-    back = [
-        (gap.began - at).total_seconds() + gap.seconds for gap in crew.gaps()
-    ]  # from the kill, not from what the broker noticed
+    claimed = _claims(crew, killed, at)
+    back = _back(crew, at)
     crew.start()
     return {
         "share": len(back) / crew.size,
+        "claimed_s_p50": percentile(claimed, 0.5),
+        "claimed_s_p99": percentile(claimed, 0.99),
         "back_s_p50": percentile(back, 0.5),
         "back_s_p99": percentile(back, 0.99),
         "back_s_max": max(back, default=None),
     }
+
+
+def _claims(crew: Crew, killed: CrewMember, at: datetime) -> list[float]:
+    """When each of its shards was another one's, in seconds from ``at``."""
+    left, claimed = crew.shards_of(killed), list[float]()
+
+    def all_are() -> bool:
+        nonlocal left
+        still = crew.shards_of(killed)
+        claimed.extend([(datetime.now(UTC) - at).total_seconds()] * len(left - still))
+        left &= still
+        return not left
+
+    crew.until(all_are, "its shards are claimed", pause=0.05)
+    return claimed
+
+
+def _back(crew: Crew, at: datetime) -> list[float]:
+    """When each session that was lost was served again, in seconds from ``at`` and not from what the broker noticed."""
+    crew.until(lambda: _are_back(crew), "all are back", pause=0.2)
+    return [(gap.began - at).total_seconds() + gap.seconds for gap in crew.gaps()]
 
 
 def _are_back(crew: Crew) -> bool:
@@ -227,8 +270,7 @@ def _restart(crew: Crew) -> Json:
     at = datetime.now(UTC)
     crew.end(killed, grace=0)
     crew.start(killed.name)
-    crew.until(lambda: _are_back(crew), "all are back", pause=0.2)
-    back = [(gap.began - at).total_seconds() + gap.seconds for gap in crew.gaps()]
+    back = _back(crew, at)
     return {
         "moves_per_thing": sum(story.connects.total() for story in crew.stories) / crew.size,
         "first_s": min(back, default=None),
@@ -247,7 +289,8 @@ def _stop(crew: Crew, seconds: float) -> Json:
     crew.until(lambda: stopped.scrape().get(("fencings_total", "them"), 0) > 0, "it knows of it", pause=0.05)
     connects = _connects(stopped) - before
     figures = _gaps(crew)
-    return {"zombie_connects": connects, "takeovers": crew.stories[0].ends["takenOver"], **figures}
+    takeovers = sum(story.ends["takenOver"] for story in crew.stories)
+    return {"zombie_connects": connects, "takeovers": takeovers, **figures}
 
 
 def _connects(replica: CrewMember) -> float:
@@ -257,6 +300,7 @@ def _connects(replica: CrewMember) -> float:
 def _away(crew: Crew, seconds: float) -> Json:
     """The API server answers nobody."""
     crew.begin()
+    fencings = _fencings(crew)
     pid = crew.world.plane.processes["kube-apiserver"].pid
     os.killpg(pid, signal.SIGSTOP)
     try:
@@ -268,8 +312,12 @@ def _away(crew: Crew, seconds: float) -> Json:
     return {
         "seconds": seconds,
         "sessions_ended": sum(story.ends.total() for story in stories),
-        "fencings": sum(each.scrape().get(("fencings_total", "us"), 0) for each in crew.replicas),
+        "fencings": _fencings(crew) - fencings,
     }
+
+
+def _fencings(crew: Crew) -> float:
+    return sum(each.scrape().get(("fencings_total", "us"), 0) for each in crew.replicas)
 
 
 # --- figures of a phase
@@ -286,16 +334,3 @@ def _gaps(crew: Crew) -> Json:
 
 def _rss(replicas: Sequence[CrewMember]) -> list[float]:
     return [each.program.meter.read().rss / _MIB for each in replicas]
-
-
-def _writes(world: World, *, since: datetime) -> int:
-    """Requests of the replicas that change something, by the audit log."""
-    count = 0
-    with world.plane.audit_log.open(encoding="utf-8") as log:
-        for line in log:
-            event = json.loads(line)
-            begun = datetime.fromisoformat(event["requestReceivedTimestamp"])
-            writes = event["verb"] in {"create", "update", "patch", "delete"}
-            agent = event.get("userAgent", "")
-            count += writes and begun >= since and agent.startswith("Python/")  # aiohttp's own
-    return count
