@@ -228,7 +228,8 @@ class LeaseSettings(SettingsGroup):
     duration: PositiveDuration = Field(
         default=timedelta(seconds=10),
         description="so long after its last renewal another operator takes a Lease; a fifth of it is the time between "
-        "two renewals. Several Leases last longer, so that they cost no more writes than one",
+        "two renewals. Several Leases last longer, so that they cost no more writes than one, and so does one that the "
+        "replicas of a release have together: 15 times, up to 150s",
     )
     namespace: Namespace = Field(
         default="kube-system",

@@ -22,6 +22,8 @@ _LONGEST_GRACE: Final = timedelta(seconds=5)
 _RENEWALS: Final = 5
 """How often a Lease is renewed in the time that it lasts."""
 _LONGEST_INTERVAL: Final = timedelta(seconds=30)
+_OF_REPLICAS: Final = 15
+"""As so many Leases one of several replicas counts: each has one of its own besides, and is missed by that."""
 _DENIED_PAUSE: Final = timedelta(seconds=10)
 _ON_TIME: Final = 0.9
 """Of an interval: a timer that fires a little early must not cost a whole one."""
@@ -59,8 +61,12 @@ class Terms:
         return self.duration / _RENEWALS
 
     def interval(self, leases: int) -> timedelta:
-        """How often each of so many is renewed: many together cost no more writes than one."""
+        """How often each of so many is looked at: many together cost no more requests than one."""
         return max(self.tick, min(self.tick * leases, _LONGEST_INTERVAL))
+
+    def renewal(self, leases: int) -> timedelta:
+        """How often each of so many is renewed."""
+        return self.interval(leases if self.rank is None else max(leases, _OF_REPLICAS))
 
     @property
     def patience(self) -> float:
@@ -108,8 +114,10 @@ class Claim:
 
     def is_confirmed(self, now: float) -> bool:
         """Whether it is ours, and nobody can have taken it since the last renewal; or not for us to have."""
-        fresh = now - self._renewed_at < self._terms.duration.total_seconds()
-        return bool(self.denied) or (self.is_mine and fresh)
+        if self.denied:
+            return True
+        lease = self.lease
+        return self.is_mine and lease is not None and now - self._renewed_at < lease.duration.total_seconds()
 
     def see(self, lease: Lease | None, *, now: float) -> None:
         """It was looked at, or the watch has shown it; None: it is absent."""
@@ -149,12 +157,15 @@ class Claim:
 
     def wants_write(self, now: float, *, interval: timedelta, defends: bool) -> bool:
         """Whether to make, renew or take it. ``defends``: we had its namespace, without a break, before who has it."""
-        if self.is_mine:
-            return now - self._written_at >= interval.total_seconds() * self._terms.patience
+        lease = self.lease
+        if self.is_mine and lease is not None:
+            # It was written by one with fewer Leases, perhaps, or before there were replicas.
+            pause = min(interval, lease.duration / _RENEWALS)
+            return now - self._written_at >= pause.total_seconds() * self._terms.patience
         other = self.other(now)
         if other is not None:
             return self.take_over or self._defends(other, defends=defends)
-        return self.lease is not None or self.kind is not ClaimKind.LOCAL
+        return lease is not None or self.kind is not ClaimKind.LOCAL
 
     def body(self, *, now: datetime, interval: timedelta) -> dict[str, Any]:
         """What to write then; ``now`` by the time of day, for people."""

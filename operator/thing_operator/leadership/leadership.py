@@ -1,7 +1,7 @@
 """Keeping the Leases of an operator: renewing its own, watching those of others, and saying what it may run.
 
-A Lease is renewed five times in the time that it lasts, and who waits for one looks at it as often: a look that is
-not answered starts its time again. A watch only makes both quicker.
+A Lease is renewed five times in the time that it lasts, and who waits for one looks at it as often or more often: a
+look that is not answered starts its time again. A watch only makes both quicker.
 """
 
 import asyncio
@@ -213,7 +213,7 @@ class Leadership:
             await self._look(claim)
         elif not claim.is_mine:
             return
-        interval = self._terms.interval(sum(each.is_mine or each is claim for each in self.claims()))
+        interval = self._terms.renewal(sum(each.is_mine or each is claim for each in self.claims()))
         asked_at = self._clock.monotonic()
         if self._is_out_of_place(claim) or not claim.wants_write(
             asked_at, interval=interval, defends=self._defends()

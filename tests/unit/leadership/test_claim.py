@@ -47,3 +47,20 @@ def test_the_renewal_of_another_replica_confirms_it_for_all(rank: int | None, co
     claim.see(replace(LEASE, version="9"), now=109.0)
     assert claim.is_confirmed(111.0) is counts
     assert not claim.is_confirmed(119.0), "that was late by up to an interval"
+
+
+def test_what_replicas_have_together_is_renewed_rarely_and_looked_at_as_often_as_any() -> None:
+    terms = [claim_of(rank)._terms for rank in (None, 0)]
+    assert [each.renewal(1).total_seconds() for each in terms] == [2, 30]
+    assert [each.interval(1).total_seconds() for each in terms] == [2, 2]
+
+
+def test_a_lease_is_renewed_by_what_it_lasts_and_vouched_for_as_long() -> None:
+    """As written by an earlier version, or before there were more Leases to be renewed."""
+    claim, rarely = claim_of(0), timedelta(seconds=30)
+    assert claim.wants_write(102.0, interval=rarely, defends=False)
+    claim.written(replace(LEASE, version="8", duration=5 * rarely), asked_at=102.0, now=102.1)
+    assert not claim.wants_write(120.0, interval=rarely, defends=False)
+    assert claim.wants_write(132.0, interval=rarely, defends=False)
+    assert claim.is_confirmed(251.0)
+    assert not claim.is_confirmed(253.0)

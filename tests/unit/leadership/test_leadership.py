@@ -103,6 +103,17 @@ def scenario(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
 
 
 @scenario
+async def test_many_leases_are_vouched_for_all_the_time_though_they_are_renewed_rarely() -> None:
+    store = LeaseStore()
+    many = tuple(f"team-{number}" for number in range(10))
+    one = Contender(store, "one", many)
+    async with started(one):
+        for _ in range(100):
+            await asyncio.sleep(1)
+            assert all(one.leadership.may_write(each) for each in many)
+
+
+@scenario
 async def test_the_second_waits_until_the_first_ends() -> None:
     store = LeaseStore()
     one, two = Contender(store, "one", LIST), Contender(store, "two", LIST)
@@ -344,6 +355,7 @@ async def test_many_leases_cost_no_more_writes_than_one() -> None:
     store = LeaseStore()
     many = Contender(store, "one", tuple(f"n{number}" for number in range(10)))
     async with started(many):
+        await asyncio.sleep(20)  # the first that was taken has lasted as long as one alone
         begin = store.writes
         await asyncio.sleep(600)
         assert store.writes - begin <= 0.55 * 600
