@@ -63,3 +63,7 @@ class SomeShards:
     def members(self) -> int:
         """As the test says."""
         return self.replicas
+
+    def connecting(self) -> int:
+        """As many as there are."""
+        return self.replicas

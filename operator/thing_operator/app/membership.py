@@ -1,5 +1,7 @@
 """The membership of this process in its group of replicas, put together from its settings."""
 
+import random
+
 from thing_operator.config import Settings
 from thing_operator.core.clock import BootClock, Clock
 from thing_operator.kube.ports import ApiClient
@@ -35,4 +37,11 @@ def make_membership(client: ApiClient, *, settings: Settings, clock: Clock) -> M
         duration=sharding.lease_duration,
         pod_uid=sharding.pod_uid,
     )
-    return Membership(client, group, Member(own, fellows, timing), clock=BootClock(), session_clock=clock)
+    return Membership(
+        client,
+        group,
+        Member(own, fellows, timing),
+        clock=BootClock(),
+        session_clock=clock,
+        rng=random.Random(),  # noqa: S311 - jitter, not secrets
+    )

@@ -96,10 +96,8 @@ class Moves:
 
     def has_room(self) -> bool:
         """Whether so few of our Things wait for their connection that more may come."""
-        members = max(1, self._duties.members())
-        rate = (
-            min(self._pacing.connects_per_second, self._pacing.subscriptions_per_second / _FILTERS) / members
-        )
+        pacing, connecting = self._pacing, max(1, self._duties.connecting())
+        rate = min(pacing.connects_per_second, pacing.subscriptions_per_second / _FILTERS) / connecting
         limit = max(1.0, min(_MOST_ARRIVING, rate * _ROOM_SECONDS))
         return self._controllers.registry.arrivals.count(within=_ARRIVING_SECONDS) < limit
 

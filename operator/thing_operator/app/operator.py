@@ -58,7 +58,7 @@ class Operator:
             pacing=settings.pacing,
             shadow=settings.shadow,
             budget=self.budget,
-            sharers=duties.members,
+            sharers=duties.connecting,
             observer=metrics,
             now=self._clock.now,
             connector=connector,

@@ -43,6 +43,10 @@ class Duties:
         """How many replicas take part, this one included."""
         return self._holdings.members()
 
+    def connecting(self) -> int:
+        """How many of them make sessions by now, this one included."""
+        return self._holdings.connecting()
+
     def of_thing(self, key: ObjectKey, uid: str) -> Duty:
         """What is to be done for the Thing of this uid."""
         if self._scopes.runs(key.namespace) and shard_of(uid) in self.preparing:

@@ -6,6 +6,7 @@ The Lease is renewed by a task of its own, which waits for nothing else. What is
 
 import asyncio
 import logging
+import random
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _STOOD_STILL: Final = 3
 """So many intervals late, this process has stood still: what it saw before says nothing."""
+_SPREAD: Final = 0.1
+"""Of an interval: so much later, at most, it renews by chance: who started together does not write together."""
 _PREPARE_PAUSE: Final = 1.0
 _DRAIN_PAUSE: Final = 0.02
 _START_MARGIN: Final = 3.0
@@ -42,7 +45,14 @@ class Membership:
     """
 
     def __init__(
-        self, client: ApiClient, group: Group, member: Member, *, clock: Clock, session_clock: Clock
+        self,
+        client: ApiClient,
+        group: Group,
+        member: Member,
+        *,
+        clock: Clock,
+        session_clock: Clock,
+        rng: random.Random,
     ) -> None:
         self.member = member
         self.moves: Counter[tuple[str, str]] = Counter()
@@ -52,6 +62,9 @@ class Membership:
         self.group = group
         self._clock = clock
         self._session_clock = session_clock
+        self._rng = rng
+        self._claimed: Shards = frozenset()
+        """What came without having been asked for, until the operator knows of it."""
         self._timing = member.timing
         self._leases = GroupLeases(client, group, member, clock=clock, patience=self._timing.duration / 2)
         self._handlers = Handlers()
@@ -91,6 +104,10 @@ class Membership:
     def members(self) -> int:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""
         return self.member.count()
+
+    def connecting(self) -> int:
+        """See :class:`~thing_operator.sharding.ports.Holdings`."""
+        return self.member.connecting(self._clock.monotonic())
 
     def rank(self) -> int:
         """How many members come before this one, where one of them is to do what all may do."""
@@ -197,7 +214,7 @@ class Membership:
                 log.exception("the Lease of this replica could not be renewed")
             self._renew_now.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._timing.interval):
+                async with asyncio.timeout(self._timing.interval * (1 + _SPREAD * self._rng.random())):
                     await self._renew_now.wait()
                     self.member.own.hurry()
 
@@ -263,6 +280,7 @@ class Membership:
             new.held_by(self.member.own.identity) - ours,
             ours - self.member.held - self.member.giving,
         )
+        self._claimed |= claimed
         self.moves["in", "claimed"] += len(claimed)
         self.moves["out", "given"] += len(given)
 
@@ -285,6 +303,7 @@ class Membership:
         member, handlers = self.member, self._handlers
         if lost := member.take_lost():
             handlers.lost(lost)
+        self.moves["out", "lost"] = member.times_lost
         if fenced := member.own.times_fenced - self.fencings["them"]:
             self.fencings["them"] += fenced
             log.warning("this replica was fenced by another one, and joins again as %s", member.own.identity)
@@ -293,7 +312,9 @@ class Membership:
         if shards := member.give_up() if member.is_too_new else member.to_give(self._clock.monotonic()):
             self._moving.start(self._give(shards), name="give shards")
         if gained := member.take_gained():
+            self.moves["in", "asked"] += len(gained - self._claimed)
             handlers.gained(gained)
+        self._claimed &= member.held - member.announced
 
     async def _prepare(self, shards: Shards) -> None:
         done = False

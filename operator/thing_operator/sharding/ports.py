@@ -40,6 +40,9 @@ class Holdings(Protocol):
     def members(self) -> int:
         """How many members take shards: 1 at least. What all of them may do together is divided by it."""
 
+    def connecting(self) -> int:
+        """How many of them make sessions by now, this one included: what all may connect together is divided by it."""
+
 
 async def _nothing(_shards: frozenset[int]) -> None:
     return
@@ -91,5 +94,9 @@ class Alone:
         return ALL_SHARDS
 
     def members(self) -> int:
+        """This one process."""
+        return 1
+
+    def connecting(self) -> int:
         """This one process."""
         return 1

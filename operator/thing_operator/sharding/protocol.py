@@ -16,6 +16,8 @@ from thing_operator.sharding.plan import plan
 from thing_operator.sharding.shard_map import MapError, ShardMap
 
 _ASKED_AT_A_TIME: Final = 2
+_CONNECTING_SECONDS: Final = 15.0
+"""So long after it has asked for a shard or got one, a member is taken to have sessions to make."""
 
 Shards = frozenset[int]
 _NONE: Final[Shards] = frozenset()
@@ -61,9 +63,14 @@ class Member:
         self._allowed = _NONE
         self._preparing = _NONE
         self._prepared = _NONE
-        self._announced = _NONE
+        self.announced = _NONE
+        """Of what is ours, what the operator knows of."""
         self._lost = _NONE
+        self.times_lost = 0
+        """How many shards have been taken by others, without this member having given them."""
         self._unclear_since = self._nobody_since = nan
+        self._grew_at: dict[str, float] = {}
+        """When each member was last seen to ask for a shard, or to have got one."""
 
     # --- what it says
 
@@ -86,6 +93,13 @@ class Member:
     def count(self) -> int:
         """How many members take shards, this one included."""
         return len(self.fellows.takers() | {self.own.identity})
+
+    def connecting(self, now: float) -> int:
+        """How many members make sessions, this one included: those whose shards become more. Where that is not why
+        this one makes some, as when a broker was restarted, all do.
+        """
+        growing = {name for name, at in self._grew_at.items() if now - at <= _CONNECTING_SECONDS}
+        return len(growing & self.fellows.members()) if self.own.identity in growing else self.count()
 
     def others(self) -> frozenset[str]:
         """The other members that take shards."""
@@ -114,7 +128,7 @@ class Member:
         """The map was read or shown; what comes late and is older changes nothing."""
         if self.map_seen is not None and found.version <= self.map_seen.version:
             return
-        self.map_seen = found
+        before, self.map_seen = self.map, found
         self.map, self.trouble, self.is_too_new = None, "", False
         if found.text is not None:
             try:
@@ -123,6 +137,9 @@ class Member:
                 self.trouble, self.is_too_new = str(error), error.is_newer
         self._unclear_since = _since(self._unclear_since, now, is_so=self.map is None or self.map.is_lost)
         if self.map is not None:
+            known = self.map.names()
+            self._grew_at = {name: at for name, at in self._grew_at.items() if name in known}
+            self._grew_at |= dict.fromkeys(self.map.growing(before), now)
             self._compare(self.map)
 
     def _compare(self, shard_map: ShardMap) -> None:
@@ -137,13 +154,14 @@ class Member:
 
     def _lose(self, shards: Shards) -> None:
         if shards:
+            self.times_lost += len(shards & (self.held | self.giving))
             self.held, self.giving, self._given = (
                 self.held - shards,
                 self.giving - shards,
                 self._given - shards,
             )
             self._prepared, self._preparing = self._prepared - shards, self._preparing - shards
-            self._announced -= shards
+            self.announced -= shards
             self._lost |= shards
 
     # --- what the operator does
@@ -175,13 +193,13 @@ class Member:
         """What is held by now is listed without anybody asking for it."""
         self.has_begun = True
         self._prepared |= self.held
-        self._announced |= self.held
+        self.announced |= self.held
         self._lost = _NONE
 
     def take_gained(self) -> Shards:
         """What has become ours and is prepared, once."""
-        found = (self.held & self._prepared) - self._announced
-        self._announced |= found
+        found = (self.held & self._prepared) - self.announced
+        self.announced |= found
         return found
 
     def take_lost(self) -> Shards:
@@ -216,7 +234,7 @@ class Member:
     def _begin_to_give(self, shards: Shards) -> Shards:
         self.held -= shards
         self._prepared -= shards
-        self._announced -= shards
+        self.announced -= shards
         self.giving |= shards
         return shards
 

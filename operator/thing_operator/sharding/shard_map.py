@@ -96,6 +96,14 @@ class ShardMap:
             if slot.holder == member and slot.asker not in {"", member}
         )
 
+    def growing(self, before: "ShardMap | None") -> frozenset[str]:
+        """Who asks for a shard, or has one that another one, or nobody, had ``before``, where that is known."""
+        was = before.slots if before else self.slots
+        got = {
+            slot.holder for slot, former in zip(self.slots, was, strict=True) if slot.holder != former.holder
+        }
+        return frozenset((got | {slot.asker for slot in self.slots}) - {""})
+
     def names(self) -> frozenset[str]:
         """Everybody who is in it."""
         return frozenset(name for slot in self.slots for name in (slot.holder, slot.asker) if name)

@@ -57,7 +57,7 @@ def test_a_batch_goes_by_the_shard_of_all_batches(
 def test_what_is_not_certain_is_run_but_neither_written_nor_connected() -> None:
     scopes, holdings = Ours(), SomeShards(replicas=3)
     duties = Duties(scopes, holdings)
-    assert duties.members() == 3
+    assert duties.members() == duties.connecting() == 3
     assert duties.may_write_thing(KEY, UID)
     assert duties.may_connect(KEY, UID, 17.5)
     assert holdings.asked == [17.5]

@@ -1,6 +1,7 @@
 """Members of one group and their shards: who holds what, after whatever happens."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -41,7 +42,12 @@ class Replica:
         )
         self.member = Member(own, fellows, TIMING)
         self.membership = Membership(
-            self.link, GROUP, self.member, clock=self.clock, session_clock=self.clock
+            self.link,
+            GROUP,
+            self.member,
+            clock=self.clock,
+            session_clock=self.clock,
+            rng=random.Random(name),
         )
         self.sessions: set[int] = set()
         self.prepared: set[int] = set()
@@ -160,6 +166,24 @@ async def test_a_newcomer_gets_its_share_after_the_calm_and_not_before() -> None
         check_each_shard_is_served_once(one, two)
         assert two.log.count("prepare") == 1, "all of it is listed at once"
         assert two.membership.members() == one.membership.members() == 2
+        assert two.membership.moves["in", "asked"] == one.membership.moves["out", "given"] == 128
+        assert one.membership.moves["in", "claimed"] == 257
+
+
+@scenario
+async def test_who_alone_gets_shards_has_the_budget_of_connects_for_itself() -> None:
+    store = LeaseStore()
+    one, two, three = (Replica(store, name) for name in ("one", "two", "three"))
+    async with started(one, two):
+        assert [each.membership.connecting() for each in (one, two)] == [2, 2], "both claim"
+        async with started(three):
+            await until(lambda: len(three.sessions) > 10)
+            assert [each.membership.connecting() for each in (one, two, three)] == [3, 3, 1]
+            await until(lambda: len(three.sessions) == 85)
+            await asyncio.sleep(16)
+            assert [each.membership.connecting() for each in (one, two, three)] == [3, 3, 3]
+        await until(lambda: sum(sizes(one, two)) == 257)
+        assert [each.membership.connecting() for each in (one, two)] == [2, 2]
 
 
 @scenario
@@ -213,7 +237,7 @@ async def test_a_zombie_connects_nobody_and_joins_again() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
     async with started(one, two):
-        one.link.up = False
+        one.link.up, share = False, len(one.held)
         await asyncio.sleep(9)
         assert not one.membership.may_connect("any", dropped_at=None)
         assert one.sessions, "sessions live on: nobody may have taken them"
@@ -221,7 +245,9 @@ async def test_a_zombie_connects_nobody_and_joins_again() -> None:
         one.link.up = True
         await until(lambda: not one.sessions, timeout=4)
         assert one.membership.fencings["them"] == 1
+        assert one.membership.moves["out", "lost"] == share
         await until(lambda: sizes(one, two) == [128, 129])
+        assert one.membership.moves["in", "asked"] == 128
         check_each_shard_is_served_once(one, two)
 
 
@@ -343,3 +369,16 @@ async def test_to_a_map_of_a_later_version_it_leaves_everything() -> None:
         await asyncio.sleep(30)
         assert (one.held, one.member.asked) == (frozenset(), frozenset())
         assert store.objects[MAP]["metadata"]["annotations"] == {MAP_ANNOTATION: '{"v": 2}'}
+
+
+@scenario
+async def test_what_is_left_of_one_that_has_ended_is_removed_after_a_while() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one, two):
+        await one.kill()
+        await until(lambda: len(two.sessions) == 257)
+        await asyncio.sleep(90)
+        assert GROUP.key("one") in store.objects, "somebody may look for it"
+        await until(lambda: GROUP.key("one") not in store.objects, timeout=15)
+        assert two.membership.fencings["us"] == 1

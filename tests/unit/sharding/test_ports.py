@@ -14,7 +14,7 @@ def test_who_is_alone_holds_everything() -> None:
     assert alone.may_write("uid")
     assert alone.may_write_batches()
     assert alone.share() == ALL_SHARDS
-    assert alone.members() == 1
+    assert alone.members() == alone.connecting() == 1
 
 
 def test_by_default_nothing_is_done_when_shards_move() -> None:
