@@ -63,5 +63,9 @@ async def read_leases(client: ApiClient, namespace: str | None) -> list[dict[str
     try:
         return await client.list(LEASES, namespace=namespace, label_selector=GROUP_LABEL)
     except ForbiddenError as error:
-        where = "in all namespaces: name the release's with -n" if namespace is None else f"in {namespace}"
+        where = (
+            "in all namespaces: name the release's with -n"
+            if namespace is None
+            else f"in namespace {namespace}"
+        )
         raise ForbiddenError(f"you may not list Leases {where} ({error.message})") from None
