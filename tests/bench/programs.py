@@ -21,7 +21,7 @@ import psutil
 from tests.support import bare_mqtt
 from tests.support.bare_api import THINGS, Api, for_each
 
-from thing_operator.session.link import filters_of
+from thing_operator.session.shadow_channel import filters_of
 from thing_operator.shadow.topics import ShadowTopics
 
 Json = dict[str, Any]

@@ -77,6 +77,26 @@ class Connection:
         finally:
             self._ends.remove(future)
 
+    async def unsubscribe(self, filters: Sequence[str]) -> None:
+        """UNSUBSCRIBE and its UNSUBACK."""
+        future: asyncio.Future[None] = self.broker.loop.create_future()
+
+        def confirmed() -> None:
+            self.received += 1
+            if not future.done():
+                future.set_result(None)
+
+        def arrive() -> None:
+            self.filters.difference_update(filters)
+            self._down(confirmed)
+
+        self._ends.append(future)
+        self._up(arrive)
+        try:
+            await future
+        finally:
+            self._ends.remove(future)
+
     def publish(self, topic: str, payload: bytes) -> None:
         """QoS 1: the broker has it a moment later, unless the connection is dead by then."""
         if self.listener is None:

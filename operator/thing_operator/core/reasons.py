@@ -75,6 +75,10 @@ class Reason(StrEnum):
     CA_TOO_LARGE = "CaTooLarge"
     MEMORY_BUDGET_EXCEEDED = "MemoryBudgetExceeded"
 
+    # A networked child and its parent
+    PARENT_NOT_READY = "ParentNotReady"
+    PARENT_FULL = "ParentFull"
+
     # The API server: ``kube.errors`` maps all of its answers to these and to Retrying
     FORBIDDEN = "Forbidden"
     API_SERVER_REFUSED = "ApiServerRefused"

@@ -33,6 +33,9 @@ class Transport(Protocol):
     async def subscribe(self, filters: "Sequence[str]") -> "Sequence[int]":
         """One SUBSCRIBE with QoS 1; the return code of each filter. Raises SessionLostError."""
 
+    async def unsubscribe(self, filters: "Sequence[str]") -> None:
+        """One UNSUBSCRIBE, and wait for its UNSUBACK. Raises SessionLostError."""
+
     def publish(self, topic: str, payload: bytes) -> None:
         """QoS 1, not retained. Raises SessionLostError."""
 

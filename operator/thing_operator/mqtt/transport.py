@@ -168,13 +168,13 @@ class PahoTransport(Transport):
 
     __slots__ = (
         "_client",
+        "_confirmed",
         "_connack",
         "_descriptor",
         "_keep_alives",
         "_listener",
         "_loop",
         "_message_limit",
-        "_pubacks",
         "_sock",
         "_spec",
         "_subacks",
@@ -199,13 +199,13 @@ class PahoTransport(Transport):
         self._message_limit = message_limit
         self._connack: asyncio.Future[None] | None = None
         self._subacks: dict[int, asyncio.Future[list[int]]] = {}
-        self._pubacks: dict[int, asyncio.Future[None]] = {}
+        self._confirmed: dict[int, asyncio.Future[None]] = {}
         self.received = 0
         client = self._client = _Client(sock, spec.thing_name, limit=message_limit, deliver=self._on_message)
         client.max_queued_messages_set(_MAX_UNACKNOWLEDGED)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
-        client.on_publish = self._on_publish
+        client.on_publish = client.on_unsubscribe = self._on_confirmed
         client.on_disconnect = self._on_disconnect
         client.on_socket_register_write = self._on_want_write
         client.on_socket_close = self._on_socket_close
@@ -233,16 +233,26 @@ class PahoTransport(Transport):
         finally:
             self._subacks.pop(message_id, None)
 
+    async def unsubscribe(self, filters: "Sequence[str]") -> None:
+        result, message_id = self._client.unsubscribe(list(filters))
+        if result != MQTTErrorCode.MQTT_ERR_SUCCESS or message_id is None:
+            raise self._lost()
+        answer = self._confirmed[message_id] = self._loop.create_future()
+        try:
+            await answer
+        finally:
+            self._confirmed.pop(message_id, None)
+
     def publish(self, topic: str, payload: bytes) -> None:
         self._publish(topic, payload)
 
     async def publish_confirmed(self, topic: str, payload: bytes) -> None:
         message_id = self._publish(topic, payload)
-        answer = self._pubacks[message_id] = self._loop.create_future()
+        answer = self._confirmed[message_id] = self._loop.create_future()
         try:
             await answer
         finally:
-            self._pubacks.pop(message_id, None)
+            self._confirmed.pop(message_id, None)
 
     def _publish(self, topic: str, payload: bytes) -> int:
         sent = self._client.publish(topic, payload, qos=_QOS)
@@ -339,8 +349,8 @@ class PahoTransport(Transport):
         if answer is not None:
             resolve_future(answer, [code.value for code in codes])
 
-    def _on_publish(self, _client: paho.Client, _data: object, mid: int, *_: object) -> None:
-        answer = self._pubacks.get(mid)
+    def _on_confirmed(self, _client: paho.Client, _data: object, mid: int, *_: object) -> None:
+        answer = self._confirmed.get(mid)
         if answer is not None:
             resolve_future(answer)
 
@@ -375,7 +385,7 @@ class PahoTransport(Transport):
         return explain_refusal(spec=self._spec, code=self._client.connack_code or None)
 
     def _fail_waiters(self, error: ConnectError) -> None:
-        waiting: list[asyncio.Future[Any]] = [*self._subacks.values(), *self._pubacks.values()]
+        waiting: list[asyncio.Future[Any]] = [*self._subacks.values(), *self._confirmed.values()]
         for answer in waiting:
             resolve_future(answer, error)
 

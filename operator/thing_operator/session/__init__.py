@@ -7,12 +7,16 @@ from thing_operator.mqtt.errors import (
     TlsFailedError,
 )
 from thing_operator.mqtt.model import Endpoint, Identity, SessionSpec, Will
+from thing_operator.session.child import ChildSession
+from thing_operator.session.children import open_child
 from thing_operator.session.errors import RejectedError, RequestTimeoutError
 from thing_operator.session.hub import Hub
 from thing_operator.session.model import Phase, SessionView
 from thing_operator.session.session import Session
+from thing_operator.session.shadow_session import ShadowSession
 
 __all__ = [
+    "ChildSession",
     "Endpoint",
     "EndpointUnreachableError",
     "Hub",
@@ -25,6 +29,8 @@ __all__ = [
     "SessionLostError",
     "SessionSpec",
     "SessionView",
+    "ShadowSession",
     "TlsFailedError",
     "Will",
+    "open_child",
 ]

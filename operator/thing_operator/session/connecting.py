@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from thing_operator.mqtt.model import SessionSpec
     from thing_operator.mqtt.ports import Transport
     from thing_operator.session.context import SessionContext
+    from thing_operator.session.shadow_channel import ShadowChannel
 
 
 MayConnect = Callable[[float | None], bool]
@@ -43,7 +44,7 @@ def new_link(
     spec: "SessionSpec",
     context: "SessionContext",
     *,
-    on_change: Callable[[Link], None],
+    on_change: "Callable[[ShadowChannel], None]",
     on_end: "Callable[[Link, ConnectError], ConnectError]",
 ) -> Link:
     """A link that is not connected yet."""

@@ -42,3 +42,21 @@ def explain_malformed(*, spec: SessionSpec, count: int) -> MessagesRefusedError:
         f"{count} messages within a minute on the shadow topics of {spec.thing_name} were none of the shadow service: "
         f"find out who publishes there on {spec.endpoint.host}; the operator's log says what is wrong with them"
     )
+
+
+def explain_forbidden_child(*, spec: SessionSpec) -> NotAuthorizedError:
+    """The connection of the parent has ended whenever the shadow of this child was asked for; ``spec`` has its name."""
+    return NotAuthorizedError(
+        f"{spec.endpoint.host} ends the connection of its parent at the topics of {spec.thing_name}: the policy of "
+        f"certificate {spec.identity.fingerprint} must allow iot:Subscribe, iot:Receive and iot:Publish on the shadow "
+        "topics of networked things; it is tried again after some minutes"
+    )
+
+
+def explain_full_parent(*, spec: SessionSpec, room: int, wildcard: bool) -> str:
+    """Older children have the ``room`` that there is on the connection of the parent, whose ``spec`` it is."""
+    more = "" if wildcard else ", or have session.topicFilters set to wildcard, by which more fit"
+    return (
+        f"thing {spec.thing_name} can carry {room} networked children, since AWS IoT allows 50 subscriptions on a "
+        f"connection, and there are so many older ones: make it a child of another thing{more}"
+    )

@@ -1,97 +1,64 @@
-"""One MQTT connection of a thing, from its CONNACK to its end: subscribe, ask, listen."""
+"""One MQTT connection of a thing, from its CONNACK to its end, and the channels that share it."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from thing_operator.mqtt.errors import ConnectError, SessionLostError
-from thing_operator.session.diagnosis import explain_denied_filters, explain_silent_shadow
-from thing_operator.session.errors import (
-    RejectedError,
-    RequestTimeoutError,
-    RetryableRejectedError,
-    rejection,
-)
-from thing_operator.session.requests import PendingRequests, RequestKind, Waiting
-from thing_operator.session.tracking import DocumentTracker
-from thing_operator.shadow.documents import EMPTY_DOCUMENT, Accepted
-from thing_operator.shadow.messages import (
-    MalformedMessageError,
-    decode_accepted,
-    decode_delete_accepted,
-    decode_documents,
-    decode_get_accepted,
-    decode_rejected,
-    encode_delete,
-    encode_get,
-)
-from thing_operator.shadow.topics import ShadowTopics
+from thing_operator.session.diagnosis import explain_denied_filters
+from thing_operator.session.requests import RequestKind
+from thing_operator.session.shadow_channel import ShadowChannel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from thing_operator.core.backoff import Backoff
     from thing_operator.mqtt.model import SessionSpec
     from thing_operator.mqtt.ports import Transport
     from thing_operator.observability.observers import SessionObserver
     from thing_operator.session.intake import Intake
-    from thing_operator.shadow.documents import ShadowDocument
-
-_log = logging.getLogger(__name__)
-
-_QUIET_GETS: Final = 2
-"""So many unanswered reads in a row end a connection."""
+    from thing_operator.session.model import SessionView
 
 _FAILED: Final = 0x80
-_NOT_FOUND: Final = 404
+
+_SLOTS: Final = 10
+"""Requests that wait for an answer at a time: AWS allows so many on one connection.
+
+Source: docs/background/aws-iot-shadow.md#limits.
+"""
 
 
-def filters_of(topics: ShadowTopics, *, wildcard: bool = False) -> list[str]:
-    """What a session subscribes to: no ``delta``, as ``documents`` says more. At most 8 fit one SUBSCRIBE.
+class Follower(Protocol):
+    """Who uses the links of a session besides itself."""
 
-    The three filters with a wildcard bring the very same messages as the seven without; a policy that names
-    each topic filter denies them.
-    """
-    if wildcard:
-        return [f"{topics.prefix}/+/accepted", f"{topics.prefix}/+/rejected", topics.update_documents]
-    return [
-        topics.update_accepted,
-        topics.update_rejected,
-        topics.update_documents,
-        topics.get_accepted,
-        topics.get_rejected,
-        topics.delete_accepted,
-        topics.delete_rejected,
-    ]
+    def follow(self, view: "SessionView", link: "Link | None") -> None:
+        """The session shows this, and has this link, None for none."""
 
 
 class Link:
-    """Speaks with the shadow service over one transport and keeps the document it has seen.
+    """One connection: the channel of the thing's own shadow, and those of others that joined it.
 
-    ``on_change`` is called when the document changed, ``on_end`` once when the connection ended by itself: it
-    returns what that means, given the ends before it, and this error goes to all who wait for an answer.
+    ``on_change`` is called when the document of the thing's own shadow changed, ``on_end`` once when the connection
+    ended by itself: it returns what that means, given the ends before it, and this error goes to all who wait for an
+    answer.
     """
 
     __slots__ = (
-        "_intake",
-        "_observer",
-        "_on_change",
         "_on_end",
-        "_read_lock",
-        "_requests",
-        "_rereading",
+        "_others",
         "_subscribing",
-        "_timeout",
-        "_topics",
-        "_wildcard",
         "ended",
+        "observer",
+        "shadow",
+        "slots",
         "spec",
         "superseded",
-        "tracker",
+        "suspects",
+        "timeout",
+        "tokens",
         "transport",
         "unanswered",
+        "wildcard",
     )  # fmt: skip
 
     def __init__(
@@ -103,114 +70,63 @@ class Link:
         wildcard: bool,
         intake: "Intake",
         observer: "SessionObserver",
-        on_change: Callable[["Link"], None],
+        on_change: Callable[[ShadowChannel], None],
         on_end: Callable[["Link", ConnectError], ConnectError],
     ) -> None:
         self.spec = spec
+        self.tokens, self.timeout, self.wildcard, self.observer = tokens, timeout, wildcard, observer
+        self.slots = asyncio.Semaphore(_SLOTS)
         self.transport: Transport | None = None
-        self.tracker = DocumentTracker()
         self.ended: ConnectError | None = None
         self.superseded = False
         """A new connection of the same client id is about to take this one over: its end is no failure."""
         self.unanswered: RequestKind | None = None
-        """What waited for an answer when the connection ended."""
-        self._topics = ShadowTopics(spec.thing_name)
-        self._wildcard = wildcard
-        self._requests = PendingRequests(tokens)
-        self._timeout = timeout
-        self._intake = intake
-        self._observer = observer
-        self._on_change = on_change
+        """What the thing's own shadow was asked and had not answered when the connection ended."""
+        self.suspects: tuple[ShadowChannel, ...] = ()
+        """The channels of others that waited for an answer then."""
+        self.shadow = ShadowChannel(
+            self, spec, intake=intake, on_change=on_change, on_trouble=self._on_trouble
+        )
+        self._others: dict[str, ShadowChannel] | None = None
+        """By the prefix of their topics; made for the first of them: few connections have any."""
+        self._subscribing: ShadowChannel | None = None
         self._on_end = on_end
-        self._subscribing = False
-        self._read_lock = asyncio.Lock()
-        self._rereading: asyncio.Task[None] | None = None
-
-    @property
-    def filters(self) -> list[str]:
-        """What it subscribes to."""
-        return filters_of(self._topics, wildcard=self._wildcard)
 
     async def subscribe(self, *, timeout: timedelta) -> None:
-        """One SUBSCRIBE for all filters. Raises NotAuthorizedError for a refused one, SessionLostError."""
-        filters = self.filters
-        self._subscribing = True
+        """One SUBSCRIBE for the thing's own shadow. Raises NotAuthorizedError for a refused one, SessionLostError."""
+        await self._subscribe(self.shadow, timeout=timeout)
+
+    async def join(self, channel: ShadowChannel, *, timeout: timedelta) -> None:
+        """Subscribe for a channel of another shadow, which gets its messages from now on.
+
+        Raises as :meth:`subscribe`.
+        """
+        self._others = self._others or {}
+        self._others[channel.prefix] = channel
+        await self._subscribe(channel, timeout=timeout)
+
+    async def leave(self, channel: ShadowChannel, *, timeout: timedelta) -> None:
+        """End a channel that joined, and UNSUBSCRIBE. Raises SessionLostError."""
+        if self._others is None or self._others.pop(channel.prefix, None) is None:
+            return
+        channel.end(SessionLostError(f"the shadow of {channel.spec.thing_name} is not followed any more"))
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                codes = await self._up().subscribe(filters)
+                await self.up().unsubscribe(channel.filters)
         except TimeoutError:
-            raise SessionLostError(f"{self.spec.endpoint.host} did not answer SUBSCRIBE in time") from None
-        finally:
-            self._subscribing = False
-        if len(codes) != len(filters):
-            raise SessionLostError(f"{self.spec.endpoint.host} answered SUBSCRIBE for other filters")
-        denied = [name for name, code in zip(filters, codes, strict=True) if code >= _FAILED]
-        if denied:
-            raise explain_denied_filters(spec=self.spec, filters=denied)
+            raise SessionLostError(f"{self.spec.endpoint.host} did not answer UNSUBSCRIBE in time") from None
 
-    async def read(self) -> None:
-        """Have the tracker hold the truth. Raises RejectedError, RequestTimeoutError, SessionLostError."""
-        async with self._read_lock:
-            self.tracker.asking()
-            try:
-                answer = await self._ask(RequestKind.GET, self._topics.get, encode_get)
-            except RejectedError as error:
-                if error.code != _NOT_FOUND:
-                    raise
-                answer = EMPTY_DOCUMENT
-            self.tracker.on_read(answer)
-        self._keep(self.tracker.document)
-        self._up()
+    def up(self) -> "Transport":
+        """What to publish by. Raises SessionLostError when it has ended."""
+        if self.ended is not None or self.transport is None:
+            raise SessionLostError(f"there is no connection to {self.spec.endpoint.host}")
+        return self.transport
 
-    async def read_through(self, backoff: "Backoff") -> None:
-        """Read until it succeeded and nothing newer is known to be missing.
-
-        Raises RejectedError (not the retryable ones) and SessionLostError.
-        """
-        quiet = failures = 0
-        while True:
-            try:
-                await self.read()
-            except RequestTimeoutError:
-                quiet += 1
-                if quiet >= _QUIET_GETS:
-                    raise explain_silent_shadow(spec=self.spec, seconds=self._timeout) from None
-            except RetryableRejectedError:
-                quiet = 0
-            else:
-                if not self.tracker.must_read:
-                    return
-            failures += 1
-            await asyncio.sleep(backoff.delay(failures).total_seconds())
-
-    async def update(self, encode: Callable[[str], bytes]) -> Accepted:
-        """``encode`` makes the body from a clientToken. Raises as :meth:`read`."""
-        answer = await self._ask(RequestKind.UPDATE, self._topics.update, encode)
-        assert isinstance(answer, Accepted)  # noqa: S101 - only on_update_accepted resolves this kind
-        return answer
-
-    async def delete(self) -> None:
-        """Delete the shadow; 404 is fine. Raises as :meth:`read`."""
-        try:
-            await self._ask(RequestKind.DELETE, self._topics.delete, encode_delete)
-        except RejectedError as error:
-            if error.code != _NOT_FOUND:
-                raise
-
-    async def deliver(self, topic: str, payload: bytes) -> None:
-        """Publish and wait for the PUBACK: nothing else answers. Raises RequestTimeoutError, SessionLostError."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._up().publish_confirmed(topic, payload)
-        except TimeoutError:
-            raise RequestTimeoutError(
-                f"{self.spec.endpoint.host} did not confirm a message in {self._timeout:g} s"
-            ) from None
-
-    def reread(self, backoff: "Backoff") -> None:
-        """Read in the background, once however often asked."""
-        if self._rereading is None or self._rereading.done():
-            self._rereading = asyncio.create_task(self._reread(backoff))
+    def end(self, error: ConnectError) -> None:
+        """End it, since it is of no use any more: as if the other side had."""
+        if self.transport is not None:
+            self.transport.drop()
+        self.on_end(error)
 
     def drop(self) -> None:
         """Close without DISCONNECT; ``on_end`` is not called."""
@@ -227,159 +143,49 @@ class Link:
     # Listener
 
     def on_message(self, topic: str, payload: bytes) -> None:
-        """Whatever arrives: ours, others', late, doubled or malformed."""
-        handler = _HANDLERS.get(topic.removeprefix(f"{self._topics.prefix}/"))
-        if handler is None:
-            return
-        before = self.tracker.document
-        try:
-            handler(self, payload)
-        except MalformedMessageError as error:
-            self._refuse(topic, str(error))
-            return
-        except Exception as error:  # noqa: BLE001 - logged
-            # Whom the policy allows may publish anything there: one such message must not end the connection.
-            self._refuse(topic, f"{type(error).__name__} in the operator")
-            return
-        if self.tracker.document is not before:
-            self._keep(self.tracker.document)
-        if self.tracker.document is not before or self.tracker.must_read:
-            self._on_change(self)
+        """Whatever arrives, for whichever channel it is."""
+        channel = None
+        if self._others:
+            channel = self._others.get("/".join(topic.split("/", 4)[:4]))
+        (channel or self.shadow).on_message(topic, payload)
 
     def on_end(self, error: ConnectError) -> None:
         """The connection ended by itself."""
-        if self.ended is None:
-            self.unanswered = RequestKind.SUBSCRIBE if self._subscribing else self._requests.oldest
-            self._stop(self._on_end(self, error))
-
-    def _refuse(self, topic: str, why: str) -> None:
-        error = self._intake.refuse(topic, why, now=asyncio.get_running_loop().time())
-        if error is not None:
-            self._end(error)
-
-    def _keep(self, document: "ShadowDocument | None") -> None:
-        """Ends the connection where there is no room for it."""
-        error = self._intake.keep(document) if document is not None else None
-        if error is not None:
-            self._end(error)
-
-    def _end(self, error: ConnectError) -> None:
-        if self.transport is not None:
-            self.transport.drop()
-        self.on_end(error)
-
-    # Messages
-
-    def _on_update_accepted(self, payload: bytes) -> None:
-        accepted = decode_accepted(payload)
-        self.tracker.on_accepted(accepted)
-        self._requests.resolve(RequestKind.UPDATE, accepted.client_token, accepted)
-
-    def _on_documents(self, payload: bytes) -> None:
-        self.tracker.on_documents(decode_documents(payload).current)
-
-    def _on_get_accepted(self, payload: bytes) -> None:
-        got = decode_get_accepted(payload)
-        self._requests.resolve(RequestKind.GET, got.client_token, got.document)
-
-    def _on_delete_accepted(self, payload: bytes) -> None:
-        deleted = decode_delete_accepted(payload)
-        self.tracker.on_deleted(deleted.version)
-        self._requests.resolve(RequestKind.DELETE, deleted.client_token, deleted)
-
-    def _on_update_rejected(self, payload: bytes) -> None:
-        self._reject(RequestKind.UPDATE, payload)
-
-    def _on_get_rejected(self, payload: bytes) -> None:
-        self._reject(RequestKind.GET, payload)
-
-    def _on_delete_rejected(self, payload: bytes) -> None:
-        self._reject(RequestKind.DELETE, payload)
-
-    def _reject(self, kind: RequestKind, payload: bytes) -> None:
-        refusal = decode_rejected(payload)
-        token = refusal.client_token
-        if (
-            token is None
-            and kind is RequestKind.GET
-            and refusal.code == _NOT_FOUND
-            and self.tracker.document is None
-        ):
-            # AWS was seen to leave the token out here, and that there is no shadow is true for all who ask.
-            token = self._requests.the_only(kind)
-        self._requests.resolve(kind, token, rejection(code=refusal.code, message=refusal.message))
+        if self.ended is not None:
+            return
+        waiting = [each for each in self._channels() if each.unanswered or each is self._subscribing]
+        self.suspects = tuple(each for each in waiting if each is not self.shadow)
+        if self.shadow in waiting:
+            is_subscribing = self._subscribing is self.shadow
+            self.unanswered = RequestKind.SUBSCRIBE if is_subscribing else self.shadow.unanswered
+        self._stop(self._on_end(self, error))
 
     # Inside
 
-    async def _ask(self, kind: RequestKind, topic: str, encode: Callable[[str], bytes]) -> Any:
-        transport = self._up()
-        loop = asyncio.get_running_loop()
-        began, received = loop.time(), transport.received
-        waiting = self._requests.open(kind)
-        result = "lost"
+    def _on_trouble(self, _channel: ShadowChannel, error: ConnectError) -> None:
+        self.end(error)
+
+    async def _subscribe(self, channel: ShadowChannel, *, timeout: timedelta) -> None:
+        filters = channel.filters
+        self._subscribing = channel
         try:
-            transport.publish(topic, encode(waiting.token))
-            async with asyncio.timeout(self._timeout):
-                answer = await waiting.answer
-            result = "accepted"
+            async with asyncio.timeout(timeout.total_seconds()):
+                codes = await self.up().subscribe(filters)
         except TimeoutError:
-            result = "timeout"
-            raise self._not_in_time(waiting, silent=transport.received == received) from None
-        except RejectedError as error:
-            result = str(error.code)
-            raise
-        else:
-            return answer
+            raise SessionLostError(f"{self.spec.endpoint.host} did not answer SUBSCRIBE in time") from None
         finally:
-            self._requests.close(waiting)
-            self._observer.request(kind=kind, result=result, latency=loop.time() - began)
-            # It has the error whose traceback has this frame: a cycle for each rejection.
-            del waiting
+            self._subscribing = None
+        if len(codes) != len(filters):
+            raise SessionLostError(f"{self.spec.endpoint.host} answered SUBSCRIBE for other filters")
+        denied = [name for name, code in zip(filters, codes, strict=True) if code >= _FAILED]
+        if denied:
+            raise explain_denied_filters(spec=channel.spec, filters=denied)
 
-    def _not_in_time(self, waiting: Waiting, *, silent: bool) -> RequestTimeoutError | SessionLostError:
-        self._requests.close(waiting)
-        if silent:
-            # Not even the PUBACK: the other side vanished without a word.
-            lost = SessionLostError(f"{self.spec.endpoint.host} does not answer any more; connecting again")
-            self._end(lost)
-            return lost
-        return RequestTimeoutError(
-            f"the shadow service did not answer a {waiting.kind} in {self._timeout:g} s"
-        )
-
-    async def _reread(self, backoff: "Backoff") -> None:
-        try:
-            await self.read_through(backoff)
-        except SessionLostError as error:
-            if self.ended is None:
-                self._rereading = None
-                self._end(error)
-        except RejectedError as error:
-            _log.warning("the shadow of %s cannot be read again: %s", self.spec.thing_name, error.message)
-        else:
-            self._on_change(self)
-
-    def _up(self) -> "Transport":
-        if self.ended is not None or self.transport is None:
-            raise SessionLostError(f"there is no connection to {self.spec.endpoint.host}")
-        return self.transport
+    def _channels(self) -> list[ShadowChannel]:
+        return [self.shadow, *(self._others or {}).values()]
 
     def _stop(self, error: ConnectError | None = None) -> None:
-        self._intake.end()
         if self.ended is None:
             self.ended = error or SessionLostError(f"the connection to {self.spec.endpoint.host} was closed")
-            if self._rereading is not None:
-                self._rereading.cancel()
-            self._requests.fail_all(self.ended)
-
-
-_HANDLERS: Final[dict[str, Callable[[Link, bytes], None]]] = {
-    "update/accepted": Link._on_update_accepted,
-    "update/rejected": Link._on_update_rejected,
-    "update/documents": Link._on_documents,
-    "get/accepted": Link._on_get_accepted,
-    "get/rejected": Link._on_get_rejected,
-    "delete/accepted": Link._on_delete_accepted,
-    "delete/rejected": Link._on_delete_rejected,
-}
-"""By what follows the prefix of the shadow's topics."""
+        for channel in self._channels():
+            channel.end(self.ended)

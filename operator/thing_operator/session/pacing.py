@@ -21,9 +21,10 @@ _SHORTEST_SLEEP: Final = 0.001
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
-    """One session that is to connect."""
+    """One session that is to connect, or to subscribe to more."""
 
     tenant: str
+    connects: bool
     filters: int
     turn: "asyncio.Future[None]"
 
@@ -49,9 +50,16 @@ class EndpointGate:
 
         Both are reserved before connecting, so that no session sits connected and unsubscribed.
         """
+        return await self._admit(tenant, connects=True, filters=filters)
+
+    async def admit_filters(self, *, filters: int, tenant: str = "") -> None:
+        """Wait for one SUBSCRIBE on a connection that is up."""
+        await self._admit(tenant, connects=False, filters=filters)
+
+    async def _admit(self, tenant: str, *, connects: bool, filters: int) -> float:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        waiter = _Waiter(tenant, filters, loop.create_future())
+        waiter = _Waiter(tenant, connects, filters, loop.create_future())
         self._waiting.put(waiter, next(self._order))
         if self._timer is None:
             self._serve()
@@ -81,7 +89,8 @@ class EndpointGate:
                 return
             waiter = self._waiting.pop()
             if waiter is not None:
-                connects.reserve(now)
+                if waiter.connects:
+                    connects.reserve(now)
                 filters.reserve(now, waiter.filters)
                 resolve_future(waiter.turn)
 

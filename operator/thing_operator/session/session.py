@@ -22,8 +22,6 @@ broker lets the new one in; while the new one fails, ``pending_identity_error`` 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thing_operator.core.reasons import Reason
@@ -38,32 +36,25 @@ from thing_operator.session.connecting import (
     wait_until,
 )
 from thing_operator.session.errors import RejectedError
-from thing_operator.session.link import Link
+from thing_operator.session.link import Follower, Link
 from thing_operator.session.model import Phase, SessionFailure, SessionView
 from thing_operator.session.reconnect import ReconnectState
 from thing_operator.session.requests import RequestKind
-from thing_operator.shadow.documents import Accepted
-from thing_operator.shadow.messages import UNSET, Unset, encode_update
-from thing_operator.shadow.topics import backdate_topic
+from thing_operator.session.shadow_channel import ShadowChannel
+from thing_operator.session.shadow_session import ShadowSession
 
 if TYPE_CHECKING:
-    from thing_operator.core.json_values import JsonObject
     from thing_operator.session.context import SessionContext
-    from thing_operator.shadow.documents import ShadowDocument
 
 _log = logging.getLogger(__name__)
 
 
-class Session:
+class Session(ShadowSession):
     """The MQTT session of one thing. Made by ``Hub.open``; lives on the event loop until ``close``."""
 
     __slots__ = (
-        "_context",
         "_gate",
         "_link",
-        "_loop",
-        "_notified",
-        "_on_change",
         "_on_close",
         "_ready_at",
         "_reconnect",
@@ -72,8 +63,7 @@ class Session:
         "_spec",
         "_step",
         "_task",
-        "_view",
-        "_writing",
+        "follower",
         "may_connect",
     )
 
@@ -85,85 +75,42 @@ class Session:
         context: "SessionContext",
         on_close: Callable[["Session"], None],
     ) -> None:
+        super().__init__(SessionView.at_first(spec), on_change, context=context)
         self._spec = spec
         self.may_connect: MayConnect = always
         """Asked before each CONNECT; whoever opened the session may set another one."""
-        self._on_change = on_change
+        self.follower: Follower | None = None
+        """Its networked children; None while there is none."""
         self._on_close = on_close
-        self._context = context
-        self._loop = asyncio.get_running_loop()
         self._reconnect = ReconnectState(context.reconnect, spec.client)
         self._link: Link | None = None
         self._ready_at = self._retry_at = 0.0
-        self._writing = asyncio.Lock()
         self._step: asyncio.Task[None] | None = None
         self._sleeping = False
-        self._notified = True
-        self._view = SessionView.at_first(spec)
         self._task: asyncio.Task[None] | None = None
         self._begin()
 
     @property
     def spec(self) -> SessionSpec:
-        """What the session is to be; while a replaced spec takes over, ``view`` shows what is in use."""
+        """See :class:`ShadowSession`."""
         return self._spec
 
     @property
-    def view(self) -> SessionView:
-        """What the session shows now; replaced whole at each change, never changed."""
-        return self._view
-
-    @property
     def in_use(self) -> SessionSpec | None:
-        """What the connection that is up was made of; None while there is none."""
+        """See :class:`ShadowSession`."""
         return self._link.spec if self._link is not None else None
 
-    async def update(
-        self,
-        *,
-        desired: "JsonObject | Unset | None" = UNSET,
-        reported: "JsonObject | Unset | None" = UNSET,
-        timestamp_ms: int | None = None,
-    ) -> Accepted:
-        """Change the shadow; None removes a section. One update at a time, the others wait their turn.
+    @property
+    def _channel(self) -> ShadowChannel | None:
+        return self._link.shadow if self._link is not None else None
 
-        When it returns, ``view.document`` holds the change unless an earlier change was missed, in which case
-        the shadow is being read again. Raises RejectedError with its retry decision, RequestTimeoutError, or why
-        the connection ended (SessionLostError, NotAuthorizedError when it does so whenever this is asked): then
-        it may have happened, and ``refresh`` shows.
-        """
-        encode = partial(encode_update, desired=desired, reported=reported, timestamp_ms=timestamp_ms)
-        async with self._writing:
-            answer = await self._up().update(lambda token: encode(client_token=token))
-            self._reconnect.answered(RequestKind.UPDATE)
-            return answer
+    def _answered(self, kind: RequestKind) -> None:
+        self._reconnect.answered(kind)
 
-    async def backdate(self, *, reported: "JsonObject", timestamp_ms: int) -> None:
-        """Report what was the case at ``timestamp_ms`` (since 1970): into MIC's history only, the shadow stays.
-
-        When it returns, the broker has it. Raises RequestTimeoutError or SessionLostError: then it may have it.
-        Source: docs/background/mic.md#topics-of-a-thing.
-        """
-        topic = backdate_topic(self._spec.thing_name)
-        await self._up().deliver(topic, encode_update(reported=reported, timestamp_ms=timestamp_ms))
-
-    async def refresh(self) -> "ShadowDocument":
-        """Read the shadow; ``view.document`` is what is returned (EMPTY_DOCUMENT when there is none).
-
-        Raises as :meth:`update`.
-        """
-        link = self._up()
-        await link.read()
-        self._reconnect.answered(RequestKind.GET)
-        self._changed(link)
-        assert link.tracker.document is not None  # noqa: S101 - read() has set it
-        return link.tracker.document
-
-    async def delete_shadow(self) -> None:
-        """Delete the shadow; that there is none is fine. Raises as :meth:`update`."""
-        async with self._writing:
-            await self._up().delete()
-            self._reconnect.answered(RequestKind.DELETE)
+    def attach(self, follower: Follower) -> None:
+        """Have this use the session's links, too."""
+        self.follower = follower
+        follower.follow(self._view, self._link)
 
     def replace(self, spec: SessionSpec) -> None:
         """Use another identity, endpoint or will from now on; the thing name stays.
@@ -258,7 +205,7 @@ class Session:
         self._progress(Phase.CONNECTING, fingerprint=spec.identity.fingerprint)
         gate = self._gate = self._context.gate(spec.endpoint)
         link = new_link(spec, self._context, on_change=self._changed, on_end=self._ended)
-        filters = len(link.filters)
+        filters = len(link.shadow.filters)
         self._context.observer.pacing_wait(await gate.admit(filters=filters, tenant=spec.namespace))
         if self._view.since is None:
             self._show(since=self._context.now())
@@ -301,7 +248,7 @@ class Session:
         self._reconnect.answered(RequestKind.SUBSCRIBE)
         self._progress(Phase.READING)
         try:
-            await link.read_through(self._context.reconnect.quick)
+            await link.shadow.read_through(self._context.reconnect.quick)
         except RejectedError as error:
             raise NotAuthorizedError(
                 f"the shadow of {link.spec.thing_name} may not be read ({error.code}): check the policy of "
@@ -317,7 +264,7 @@ class Session:
             connected=True,
             reason=Reason.CONNECTED,
             message=f"connected to {link.spec.endpoint.host}",
-            document=link.tracker.document,
+            document=link.shadow.tracker.document,
             pending_identity_error=None,
         )
 
@@ -329,13 +276,7 @@ class Session:
         else:
             self._show(phase=Phase.WAITING, connected=False, reason=error.reason, message=error.message)
 
-    def _changed(self, link: Link) -> None:
-        if link is not self._link:
-            return
-        if link.tracker.must_read:
-            link.reread(self._context.reconnect.quick)
-        if link.tracker.document is not self._view.document:
-            self._show(document=link.tracker.document)
+    # Called by links
 
     def _ended(self, link: Link, error: ConnectError) -> ConnectError:
         if not link.superseded:
@@ -347,7 +288,9 @@ class Session:
             self._progress(Phase.CONNECTING)
             return error
         ready_for = self._loop.time() - self._ready_at
-        error = self._reconnect.explain(error, link.spec, unanswered=link.unanswered, ready_for=ready_for)
+        # A drop at the topics of a child is no takeover, and says nothing of the thing's own topics.
+        unanswered = link.unanswered or (RequestKind.SUBSCRIBE if link.suspects else None)
+        error = self._reconnect.explain(error, link.spec, unanswered=unanswered, ready_for=ready_for)
         self._retry_at = self._reconnect.next_try(error, now=self._loop.time())
         self._context.observer.disconnected(error.reason)
         self._show(
@@ -361,11 +304,6 @@ class Session:
         self._wake(even_from_connecting=False)
         return error
 
-    def _up(self) -> Link:
-        if self._link is None:
-            raise SessionLostError(f"the session of {self._spec.thing_name} is not connected")
-        return self._link
-
     # The view
 
     def _progress(self, phase: Phase, **changes: Any) -> None:
@@ -377,22 +315,9 @@ class Session:
             self._show(phase=phase, connected=False, **changes)
 
     def _show(self, **changes: Any) -> None:
-        view = replace(self._view, **changes)
-        if view == self._view:
-            return
-        if view.connected != self._view.connected:
-            view = replace(view, since=self._context.now())
-        before, self._view = self._view, view
-        if replace(before, phase=view.phase, since=view.since) == view:
-            return  # a step on the way: whoever wants to know looks
-        if self._notified:
-            self._notified = False
-            self._loop.call_soon(self._notify)
-
-    def _notify(self) -> None:
-        if self._view.phase is not Phase.CLOSED:
-            self._notified = True
-            self._on_change(self)
+        super()._show(**changes)
+        if self.follower is not None:
+            self.follower.follow(self._view, self._link)
 
 
 class _InterruptedStep(Exception):  # noqa: N818 - never leaves this module

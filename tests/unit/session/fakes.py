@@ -29,6 +29,11 @@ class Sent:
     body: dict[str, Any]
     at: float
 
+    @property
+    def thing(self) -> str:
+        """Whose shadow it is for."""
+        return self.topic.split("/")[2]
+
 
 @dataclass(eq=False)
 class FakeTransport:
@@ -42,6 +47,7 @@ class FakeTransport:
     received: int = 0
     sent: list[Sent] = field(default_factory=list)
     subscribed: list[list[str]] = field(default_factory=list)
+    unsubscribed: list[list[str]] = field(default_factory=list)
     ending: str | None = None
     """How the session ended it: close or drop."""
     _suback: "asyncio.Future[Sequence[int]] | None" = None
@@ -55,6 +61,10 @@ class FakeTransport:
             self._suback.set_result(codes)
         self.received += 1
         return await self._suback
+
+    async def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Confirmed at once."""
+        self.unsubscribed.append(list(filters))
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Recorded; the broker's ``on_publish`` answers in the next turn of the loop."""
@@ -84,12 +94,12 @@ class FakeTransport:
 
     # For tests
 
-    def deliver(self, name: str, body: Any) -> None:
-        """A PUBLISH on a topic of this thing's shadow."""
+    def deliver(self, name: str, body: Any, *, thing: str | None = None) -> None:
+        """A PUBLISH on a topic of this thing's shadow, or of another one's."""
         if self.listener is not None:
             self.received += 1
             payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.listener.on_message(f"$aws/things/{self.spec.thing_name}/shadow/{name}", payload)
+            self.listener.on_message(f"$aws/things/{thing or self.spec.thing_name}/shadow/{name}", payload)
 
     def kick(self, error: ConnectError | None = None) -> None:
         """The broker ends it."""
@@ -116,7 +126,8 @@ def answer_get_404(transport: FakeTransport, sent: Sent) -> None:
     """As a shadow service that has nothing."""
     if sent.topic.endswith("/get"):
         token = sent.body.get("clientToken")
-        transport.deliver("get/rejected", {"code": 404, "message": "No shadow", "clientToken": token})
+        body = {"code": 404, "message": "No shadow", "clientToken": token}
+        transport.deliver("get/rejected", body, thing=sent.thing)
 
 
 def silence(_transport: FakeTransport, _sent: Sent) -> None:

@@ -72,7 +72,7 @@ async def test_what_the_operator_itself_cannot_use_has_no_traceback(
     async with hub(broker) as the_hub:
         session = the_hub.open(spec(), lambda _: None)
         await until(lambda: session.view.connected)
-        monkeypatch.setattr("thing_operator.session.link.decode_rejected", lambda _payload: 1 / 0)
+        monkeypatch.setattr("thing_operator.session.shadow_channel.decode_rejected", lambda _payload: 1 / 0)
         with caplog.at_level(logging.WARNING):
             broker.last.deliver("update/rejected", {})
             broker.last.deliver("update/rejected", {})
