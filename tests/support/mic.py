@@ -135,7 +135,7 @@ class Parts:
         )
         parts = (
             MicSearches(registry, shadows, observations),
-            MicThings(registry, shadows, user=account.user_name),
+            MicThings(registry, shadows, user=account.user_name, forget=shadows.forget),
             MicThingTypes(store, registry),
         )
         api = MicApi(account, batches, parts, random=random, clock_ms=clock.epoch_ms)

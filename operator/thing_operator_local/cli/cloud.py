@@ -11,10 +11,12 @@ from rich.console import Console
 from thing_operator_local.cli.batch import batch
 from thing_operator_local.cli.device import desire, report, shadow, things
 from thing_operator_local.cli.env import env
+from thing_operator_local.cli.jobs import app as jobs
 
 app = typer.Typer(help="A local stand-in for MIC and AWS IoT Core.", no_args_is_help=True)
 for command in (batch, things, shadow, report, desire, env):
     app.command()(command)
+app.add_typer(jobs, name="jobs")
 
 Port = Annotated[
     int | None, typer.Option(min=1, max=65535, help="without it the port of the last run, or a free one")

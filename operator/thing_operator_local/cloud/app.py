@@ -1,4 +1,4 @@
-"""The local cloud as one process: broker, shadow service, MIC API and data plane, in one folder."""
+"""The local cloud as one process: broker, shadow service, jobs, MIC API and data plane, in one folder."""
 
 import asyncio
 import json
@@ -18,6 +18,9 @@ from thing_operator_local.cloud.batches import Batches
 from thing_operator_local.cloud.broker import PUBLISHES_PER_SECOND, Broker
 from thing_operator_local.cloud.control import ControlDoor
 from thing_operator_local.cloud.dataplane import DataPlane
+from thing_operator_local.cloud.job_service import JobService
+from thing_operator_local.cloud.jobs import Jobs
+from thing_operator_local.cloud.jobs_door import JobsDoor
 from thing_operator_local.cloud.keys import CloudKeys
 from thing_operator_local.cloud.layout import CloudLayout, write_json
 from thing_operator_local.cloud.mic_api import MicApi
@@ -30,7 +33,7 @@ from thing_operator_local.cloud.refusals import REFUSALS, note_refusals
 from thing_operator_local.cloud.registry import Registry
 from thing_operator_local.cloud.running import announced
 from thing_operator_local.cloud.seeded_random import SeededRandom
-from thing_operator_local.cloud.service_link import ServiceLink
+from thing_operator_local.cloud.service_link import Message, ServiceLink
 from thing_operator_local.cloud.shadow_service import ShadowOptions, ShadowService
 from thing_operator_local.cloud.shadows import IN_FLIGHT, Shadows
 from thing_operator_local.cloud.store import Store
@@ -130,6 +133,9 @@ class _Cloud:
         self._observations = Observations(layout.observations)
         stack.callback(self._observations.close)
         self._shadows = self._new_shadows()
+        self._jobs = Jobs(
+            JobService(time.time), store=self._store, registry=self._registry, publish=self._link.publish
+        )
         self._broker_up = asyncio.Lock()
         """Held by who starts the broker or talks to it: a certificate that is made meanwhile waits."""
 
@@ -166,6 +172,7 @@ class _Cloud:
         )
         http_port = await self._start_mic_api(account, http_port)
         await self._start_control()
+        await self._start_jobs()
         ports = {"mqtt": self._broker.port, "http": http_port, "dataPlane": data_port}
         write_json(self._layout.ports, ports)
         host = self._options.address.host
@@ -196,7 +203,20 @@ class _Cloud:
         identities = self._registry.identities()
         await asyncio.to_thread(self._broker.start, port=port, identities=identities)
         self._registry.announce = self._announce
-        await self._link.connect(self._options.address.host, self._broker.port, self._shadows.handle_messages)
+        await self._link.connect(self._options.address.host, self._broker.port, self._handle_messages)
+
+    def _handle_messages(self, messages: list[Message]) -> None:
+        if others := self._jobs.handle_messages(messages):
+            self._shadows.handle_messages(others)
+
+    def _forget(self, thing: str) -> None:
+        """It is deleted."""
+        self._shadows.forget(thing)
+        self._jobs.forget(thing)
+
+    async def _start_jobs(self) -> None:
+        task = asyncio.create_task(self._jobs.run(), name="time-outs of jobs")
+        self._stack.callback(task.cancel)
 
     async def _restart_broker(self) -> None:
         async with self._broker_up:
@@ -211,6 +231,7 @@ class _Cloud:
     async def _start_data_plane(self) -> int:
         plane = DataPlane(
             self._shadows,
+            self._jobs,
             self._registry,
             publish=self._broker.publish,
             service_fingerprint=self._pki.service.fingerprint,
@@ -232,7 +253,7 @@ class _Cloud:
         self._stack.push_async_callback(batches.stop)
         parts = (
             MicSearches(self._registry, self._shadows, self._observations),
-            MicThings(self._registry, self._shadows, user=account.user_name),
+            MicThings(self._registry, self._shadows, user=account.user_name, forget=self._forget),
             MicThingTypes(self._store, self._registry),
         )
         api = MicApi(
@@ -248,7 +269,7 @@ class _Cloud:
         return api.port
 
     async def _start_control(self) -> None:
-        door = ControlDoor(self._shadows, self._broker, self._restart_broker)
+        door = ControlDoor(self._shadows, self._broker, self._restart_broker, parts=(JobsDoor(self._jobs),))
         port = await self._listen(door.application(), 0, None, address=LOOPBACK)
         write_json(self._layout.control, {"port": port, "token": door.token})
         self._stack.callback(self._layout.control.unlink, missing_ok=True)

@@ -6,7 +6,7 @@
 import hmac
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -44,16 +44,29 @@ class BrokerControl(Protocol):
         """Turn new connections away, or let their handshakes wait."""
 
 
+class DoorPart(Protocol):
+    """Further paths behind the door."""
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """All of its paths."""
+
+
 class ControlDoor:
     """The server's side of the door: HTTP on loopback, with a token."""
 
     def __init__(
-        self, shadows: Shadows, broker: BrokerControl, restart_broker: Callable[[], Awaitable[None]]
+        self,
+        shadows: Shadows,
+        broker: BrokerControl,
+        restart_broker: Callable[[], Awaitable[None]],
+        *,
+        parts: Sequence[DoorPart] = (),
     ) -> None:
         self.token = secrets.token_urlsafe(24)
         self._shadows = shadows
         self._broker = broker
         self._restart_broker = restart_broker
+        self._parts = parts
 
     def application(self) -> web.Application:
         """To be served on loopback."""
@@ -67,6 +80,8 @@ class ControlDoor:
         app.router.add_post("/kick/{client}", self._kick)
         app.router.add_put("/gate", self._gate)
         app.router.add_post("/broker/restart", self._restart)
+        for part in self._parts:
+            part.add_routes(app.router)
         return app
 
     @web.middleware
@@ -198,6 +213,42 @@ class CloudControl:
     def restart_broker(self) -> None:
         """All connections end, sessions are forgotten, the port stays. Returns when it listens again."""
         self._call("POST", "/broker/restart")
+
+    def create_job(
+        self,
+        job_id: str,
+        document: Any = None,
+        *,
+        things: Sequence[str] = (),
+        timeout_minutes: int | None = None,
+    ) -> dict[str, Any]:
+        """A job for these things, without names for all; returns its id and things."""
+        body = {"targets": list(things), "document": document or {}, "timeoutMinutes": timeout_minutes}
+        made: dict[str, Any] = self._call("PUT", f"/jobs/{quote(job_id, safe='')}", body)
+        return made
+
+    def cancel_job(self, job_id: str, *, force: bool = False) -> dict[str, Any]:
+        """Cancel what of a job is queued, with ``force`` also what is in progress; returns the job."""
+        found: dict[str, Any] = self._call("PUT", f"/jobs/{quote(job_id, safe='')}/cancel", {"force": force})
+        return found
+
+    def delete_job(self, job_id: str) -> None:
+        """Forget a job and its executions, whatever they are at."""
+        self._call("DELETE", f"/jobs/{quote(job_id, safe='')}")
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """A job with all its executions."""
+        found: dict[str, Any] = self._call("GET", f"/jobs/{quote(job_id, safe='')}")
+        return found
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All jobs, with how many things are at what."""
+        found: list[dict[str, Any]] = self._call("GET", "/jobs")
+        return found
+
+    def lose_job_answers(self, count: int) -> None:
+        """Carry out the next requests about jobs that come over MQTT, and lose their answers."""
+        self._call("POST", "/job-answers/lose", {"count": count})
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         try:

@@ -1,17 +1,21 @@
-"""AWS's REST data plane for shadows and messages, over mutual TLS with a thing's certificate.
+"""AWS's REST data plane for shadows, jobs and messages, over mutual TLS with a thing's certificate.
 
-Source: docs/background/aws-iot-shadow.md#rest.
+Source: docs/background/aws-iot-shadow.md#rest and docs/background/aws-iot-jobs.md#rest.
 """
 
 import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 
 from thing_operator_local.cloud.broker import PublishRefusedError
+from thing_operator_local.cloud.job_requests import JobOperation, JobRequest
+from thing_operator_local.cloud.jobs import Jobs
+from thing_operator_local.cloud.json_text import dump
 from thing_operator_local.cloud.registry import Registry
 from thing_operator_local.cloud.seeded_random import SeededRandom
 from thing_operator_local.cloud.shadow_service import ShadowRequest
@@ -44,9 +48,21 @@ _OPERATIONS: Final = {
     "DELETE": ShadowOperation.DELETE,
 }
 _HERE: Final = (
-    "GET, POST and DELETE /things/{thing}/shadow, GET /api/things/shadow/ListNamedShadowsForThing/{thing} "
+    "GET, POST and DELETE /things/{thing}/shadow, GET /api/things/shadow/ListNamedShadowsForThing/{thing}, "
+    "GET /things/{thing}/jobs, PUT /things/{thing}/jobs/$next, GET and POST /things/{thing}/jobs/{job} "
     "and POST /topics/{topic}"
 )
+_JOB_REFUSALS: Final = {
+    "ResourceNotFound": (404, "ResourceNotFoundException"),
+    "TerminalStateReached": (410, "TerminalStateException"),
+    "InvalidStateTransition": (409, "InvalidStateTransitionException"),
+    "VersionMismatch": (409, "InvalidStateTransitionException"),
+}
+"""What boto3's ``iot-jobs-data`` client makes its typed exceptions of; all else is an invalid request."""
+_JOB_QUERY: Final[dict[str, Callable[[str], int | bool]]] = {
+    "executionNumber": int,
+    "includeJobDocument": lambda text: text == "true",
+}
 _MAX_PAYLOAD: Final = 128 * 1024
 _PAGE: Final = 25
 _MAX_PAGE: Final = 100
@@ -72,6 +88,7 @@ class DataPlane:
     def __init__(
         self,
         shadows: Shadows,
+        jobs: Jobs,
         registry: Registry,
         *,
         publish: Publish,
@@ -80,6 +97,7 @@ class DataPlane:
         clock: Callable[[], float],
     ) -> None:
         self._shadows = shadows
+        self._jobs = jobs
         self._registry = registry
         self._publish = publish
         self._service = service_fingerprint
@@ -92,6 +110,11 @@ class DataPlane:
         app.router.add_get("/api/things/shadow/ListNamedShadowsForThing/{thing}", self._list_named)
         for method in _OPERATIONS:
             app.router.add_route(method, "/things/{thing}/shadow", self._shadow)
+        jobs = "/things/{thing}/jobs"
+        app.router.add_get(jobs, partial(self._job, JobOperation.GET_PENDING))
+        app.router.add_put(f"{jobs}/$next", partial(self._job, JobOperation.START_NEXT))
+        app.router.add_get(f"{jobs}/{{job}}", partial(self._job, JobOperation.DESCRIBE))
+        app.router.add_post(f"{jobs}/{{job}}", partial(self._job, JobOperation.UPDATE))
         app.router.add_post("/topics/{topic:.+}", self._message)
         return app
 
@@ -119,6 +142,32 @@ class DataPlane:
         body: dict[str, Any] = {"results": names[start : start + size], "timestamp": int(self._clock())}
         if start + size < len(names):
             body["nextToken"] = str(start + size)
+        return web.json_response(body)
+
+    async def _job(self, operation: JobOperation, request: web.Request) -> web.Response:
+        """As over MQTT, but that a document is a text here, and that nobody else gets to see the answer."""
+        thing = self._authorized_thing(request)
+        payload = await request.read()
+        if operation is JobOperation.DESCRIBE:
+            try:
+                asked = {
+                    name: read(request.query[name])
+                    for name, read in _JOB_QUERY.items()
+                    if name in request.query
+                }
+            except ValueError:
+                raise web.HTTPBadRequest(text="executionNumber must be a number") from None
+            payload = dump(asked)
+        answer = self._jobs.handle_rest(
+            JobRequest(thing, operation, request.match_info.get("job", ""), payload)
+        )
+        body = json.loads(answer.payload)
+        if answer.code is not None:
+            status, kind = _JOB_REFUSALS.get(answer.code, (400, "InvalidRequestException"))
+            return _error(status, body["message"], request["id"], kind=kind)
+        for place in (body, body.get("execution", {})):
+            if "jobDocument" in place:
+                place["jobDocument"] = json.dumps(place["jobDocument"])
         return web.json_response(body)
 
     async def _message(self, request: web.Request) -> web.Response:
@@ -175,9 +224,9 @@ class DataPlane:
         return answer
 
 
-def _error(status: int, message: str, request_id: str) -> web.Response:
+def _error(status: int, message: str, request_id: str, *, kind: str | None = None) -> web.Response:
     return web.json_response(
         {"message": message, "traceId": request_id},
         status=status,
-        headers={"x-amzn-errortype": _ERROR_TYPES.get(status, "InternalFailureException")},
+        headers={"x-amzn-errortype": kind or _ERROR_TYPES.get(status, "InternalFailureException")},
     )

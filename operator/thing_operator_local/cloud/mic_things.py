@@ -1,6 +1,7 @@
 """MIC's things: one at a time, with their certificates (docs/background/mic.md#other-calls)."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -24,12 +25,18 @@ Json = dict[str, Any]
 
 
 class MicThings:
-    """``/things``: make, read and delete one, download and replace its certificate. ``user`` makes them."""
+    """``/things``: make, read and delete one, download and replace its certificate. ``user`` makes them.
 
-    def __init__(self, registry: Registry, shadows: Shadows, *, user: str) -> None:
+    ``forget`` gets the name of each thing that is deleted.
+    """
+
+    def __init__(
+        self, registry: Registry, shadows: Shadows, *, user: str, forget: Callable[[str], None]
+    ) -> None:
         self._registry = registry
         self._shadows = shadows
         self._user = user
+        self._forget = forget
 
     def add_routes(self, router: web.UrlDispatcher, prefix: str) -> None:
         """Its paths below ``prefix``."""
@@ -80,9 +87,9 @@ class MicThings:
         return web.json_response(thing_body(thing, self._shadows.document(thing.name)))
 
     async def _delete(self, request: web.Request) -> web.Response:
-        """Returns nothing. Its networked children, its shadows and its sessions end with it."""
+        """Returns nothing. Its networked children, shadows, jobs and sessions end with it."""
         for name in await self._registry.remove(self._thing(request).name):
-            self._shadows.forget(name)
+            self._forget(name)
         return web.json_response({})
 
     async def _download_certificate(self, request: web.Request) -> web.Response:

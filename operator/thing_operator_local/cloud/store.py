@@ -16,6 +16,9 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS thing_types (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    thing TEXT NOT NULL, job TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (thing, job)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shadows (
     thing TEXT NOT NULL, shadow TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (thing, shadow)
 ) WITHOUT ROWID;
@@ -89,6 +92,18 @@ class Store:
         self._connection.execute(
             "INSERT OR REPLACE INTO thing_types VALUES (?, ?)", (type_id, json.dumps(body))
         )
+
+    def jobs(self) -> Iterator[Json]:
+        """What :meth:`put_job` kept."""
+        return self._bodies("SELECT body FROM jobs")
+
+    def put_job(self, thing: str, job_id: str, body: Json | None) -> None:
+        """Keep a thing's execution of a job, or the job itself, which has no thing; None: keep it no longer."""
+        if body is None:
+            self._connection.execute("DELETE FROM jobs WHERE thing = ? AND job = ?", (thing, job_id))
+        else:
+            row = (thing, job_id, json.dumps(body))
+            self._connection.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)", row)
 
     def batches(self) -> Iterator[Json]:
         """What :meth:`put_batch` kept."""

@@ -142,6 +142,128 @@ def shadow_client_v2(info, thing, certificate, key):
     connection.disconnect().result(WITHIN)
 
 
+def jobs_client(info, thing, certificate, key):
+    """awsiotsdk's IotJobsClient on its MQTT 3.1.1 connection: two jobs, first and second, wait for the thing."""
+    from awscrt.mqtt import QoS
+    from awsiot import iotjobs
+
+    connection = connected(info, thing, certificate, key)
+    client = iotjobs.IotJobsClient(connection)
+    seen, next_ones = queue.Queue(), queue.Queue()
+
+    def subscribe(call, request, put=seen.put):
+        call(request=request, qos=QoS.AT_LEAST_ONCE, callback=put)[0].result(WITHIN)
+
+    subscribe(
+        client.subscribe_to_next_job_execution_changed_events,
+        iotjobs.NextJobExecutionChangedSubscriptionRequest(thing_name=thing),
+        next_ones.put,
+    )
+    start = iotjobs.StartNextPendingJobExecutionSubscriptionRequest(thing_name=thing)
+    subscribe(client.subscribe_to_start_next_pending_job_execution_accepted, start)
+    update = iotjobs.UpdateJobExecutionSubscriptionRequest(thing_name=thing, job_id="+")
+    subscribe(client.subscribe_to_update_job_execution_accepted, update)
+    subscribe(client.subscribe_to_update_job_execution_rejected, update)
+    pending = iotjobs.GetPendingJobExecutionsSubscriptionRequest(thing_name=thing)
+    subscribe(client.subscribe_to_get_pending_job_executions_accepted, pending)
+
+    def ask(publish, request):
+        publish(request, QoS.AT_LEAST_ONCE)
+        return seen.get(timeout=WITHIN)
+
+    def end(job_id, version):
+        request = iotjobs.UpdateJobExecutionRequest(
+            thing_name=thing,
+            job_id=job_id,
+            status=iotjobs.JobStatus.SUCCEEDED,
+            status_details={"took": "1 s"},
+            expected_version=version,
+        )
+        return ask(client.publish_update_job_execution, request)
+
+    found = ask(
+        client.publish_get_pending_job_executions, iotjobs.GetPendingJobExecutionsRequest(thing_name=thing)
+    )
+    assert [each.job_id.rpartition("-")[2] for each in found.queued_jobs] == ["first", "second"]
+    request = iotjobs.StartNextPendingJobExecutionRequest(thing_name=thing, step_timeout_in_minutes=5)
+    started = ask(client.publish_start_next_pending_job_execution, request).execution
+    assert (started.status, started.job_document) == (iotjobs.JobStatus.IN_PROGRESS, {"do": "it"})
+    refused = end(started.job_id, 7)
+    assert refused.code == iotjobs.RejectedErrorCode.VERSION_MISMATCH
+    assert refused.execution_state.version_number == started.version_number
+    assert isinstance(end(started.job_id, started.version_number), iotjobs.UpdateJobExecutionResponse)
+    assert next_ones.get(timeout=WITHIN).execution.job_id.endswith("second")
+    refused = end(started.job_id, started.version_number)
+    assert refused.code == iotjobs.RejectedErrorCode.INVALID_STATE_TRANSITION
+    assert refused.execution_state.status == iotjobs.JobStatus.SUCCEEDED
+    connection.disconnect().result(WITHIN)
+
+
+def jobs_client_v2(info, thing, certificate, key):
+    """awsiotsdk's IotJobsClientV2: request and response by token, on the MQTT 3.1.1 connection."""
+    from awscrt.mqtt_request_response import ClientOptions
+    from awsiot import V2ServiceException, iotjobs
+
+    connection = connected(info, thing, certificate, key)
+    client = iotjobs.IotJobsClientV2(connection, ClientOptions(8, 2, WITHIN))
+    described = client.describe_job_execution(
+        iotjobs.DescribeJobExecutionRequest(thing_name=thing, job_id="$next")
+    ).result(WITHIN)
+    assert described.execution.status == iotjobs.JobStatus.QUEUED
+    started = client.start_next_pending_job_execution(
+        iotjobs.StartNextPendingJobExecutionRequest(thing_name=thing)
+    ).result(WITHIN)
+    assert started.execution.job_id == described.execution.job_id
+    ended = iotjobs.UpdateJobExecutionRequest(
+        thing_name=thing, job_id=started.execution.job_id, status=iotjobs.JobStatus.FAILED
+    )
+    client.update_job_execution(ended).result(WITHIN)
+    refused = client.update_job_execution(ended).exception(WITHIN)
+    assert isinstance(refused, V2ServiceException)
+    assert refused.modeled_error.code == iotjobs.RejectedErrorCode.INVALID_STATE_TRANSITION
+    missing = iotjobs.DescribeJobExecutionRequest(thing_name=thing, job_id="none")
+    refused = client.describe_job_execution(missing).exception(WITHIN)
+    assert refused.modeled_error.code == iotjobs.RejectedErrorCode.RESOURCE_NOT_FOUND
+    connection.disconnect().result(WITHIN)
+
+
+def boto3_iot_jobs_data(info, thing, certificate, key):
+    """Its typed exceptions come of ``x-amzn-errortype``."""
+    import boto3
+    from botocore.config import Config
+
+    client = boto3.client(
+        "iot-jobs-data",
+        region_name="eu-west-1",
+        endpoint_url=info["dataPlane"],
+        verify=info["ca"],
+        aws_access_key_id="none",
+        aws_secret_access_key="none",
+        config=Config(client_cert=(certificate, key), retries={"max_attempts": 0}),
+    )
+    errors = client.exceptions
+
+    def expect(error, call, **arguments):
+        try:
+            call(**arguments)
+        except error:
+            return
+        raise AssertionError(f"no {error.__name__}")
+
+    assert len(client.get_pending_job_executions(thingName=thing)["queuedJobs"]) == 2
+    started = client.start_next_pending_job_execution(thingName=thing, statusDetails={"a": "b"})["execution"]
+    assert (started["status"], json.loads(started["jobDocument"])) == ("IN_PROGRESS", {"do": "it"})
+    job = {"thingName": thing, "jobId": started["jobId"]}
+    assert client.describe_job_execution(**job, includeJobDocument=False)["execution"]["versionNumber"] == 2
+    expect(errors.InvalidRequestException, client.update_job_execution, **job, status="CANCELED")
+    state = client.update_job_execution(**job, status="SUCCEEDED", includeJobExecutionState=True)
+    assert state["executionState"]["versionNumber"] == 3
+    expect(errors.TerminalStateException, client.describe_job_execution, **job)
+    expect(errors.InvalidStateTransitionException, client.update_job_execution, **job, status="FAILED")
+    expect(errors.ResourceNotFoundException, client.describe_job_execution, thingName=thing, jobId="none")
+    expect(errors.ClientError, client.get_pending_job_executions, thingName=OTHER)
+
+
 def mqtt_5(info, thing, certificate, key):
     """awscrt's MQTT 5 client is refused, and learns the reason."""
     from awscrt.mqtt5 import ConnectReasonCode

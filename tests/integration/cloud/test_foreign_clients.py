@@ -22,6 +22,7 @@ from tests.support.polling import eventually
 from tests.support.ports import reserved_ports
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.ports import LOOPBACK
 from thing_operator_local.processes import ChildProcess
@@ -67,6 +68,15 @@ def files(things: Things, tmp_path: Path) -> Identity:
 def test_clients_for_python(cloud: LocalCloud, files: Identity, foreign: Foreign, client: str) -> None:
     """With -S nothing of the product's environment is in the way: boto3 and the Kubernetes client disagree."""
     folder = fetched(foreign)
+    info = CloudLayout(cloud.folder).info
+    run([sys.executable, "-S", PYTHON, client, info, *files], {"PYTHONPATH": folder})
+
+
+@pytest.mark.parametrize("client", ["jobs_client", "jobs_client_v2", "boto3_iot_jobs_data"])
+def test_awss_clients_of_jobs(cloud: LocalCloud, control: CloudControl, files: Identity, client: str) -> None:
+    folder = fetched(AWS)
+    for each in ("first", "second"):
+        control.create_job(f"{files[0]}-{each}", {"do": "it"}, things=[files[0]])
     info = CloudLayout(cloud.folder).info
     run([sys.executable, "-S", PYTHON, client, info, *files], {"PYTHONPATH": folder})
 

@@ -264,10 +264,10 @@ func (d *dialect) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 // sees a will on a $aws topic.
 func (d *dialect) OnPublished(cl *mqtt.Client, pk packets.Packet) {
 	switch {
-	case isShadowRequest(pk.TopicName) || isMIC(pk.TopicName):
+	case isShadowRequest(pk.TopicName) || isMIC(pk.TopicName) || isJobRequest(pk.TopicName):
 		d.hand(pk)
 	case isJob(pk.TopicName):
-		note(cl, fmt.Sprintf("published to %q: nothing answers, the local cloud has no jobs service", pk.TopicName))
+		note(cl, fmt.Sprintf("published to %q: nothing answers, it is no request of AWS IoT Jobs", pk.TopicName))
 	}
 }
 

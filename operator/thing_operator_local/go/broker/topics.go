@@ -98,6 +98,20 @@ func isJob(topic string) bool {
 	return len(levels) > 4 && levels[0] == "$aws" && levels[1] == "things" && levels[3] == "jobs"
 }
 
+// isJobRequest finds what the jobs service answers: get and start-next, and get and update of one job.
+func isJobRequest(topic string) bool {
+	if !isJob(topic) {
+		return false
+	}
+	switch levels := strings.Split(topic, "/")[4:]; len(levels) {
+	case 1:
+		return levels[0] == "get" || levels[0] == "start-next"
+	case 2:
+		return levels[1] == "get" || levels[1] == "update"
+	}
+	return false
+}
+
 // isShadowRequest finds what the shadow service answers: update, get and delete, not its own answers.
 func isShadowRequest(topic string) bool {
 	rest, found := strings.CutPrefix(topic, "$aws/things/")

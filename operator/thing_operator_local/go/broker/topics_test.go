@@ -107,6 +107,27 @@ func TestWhichTopicsAreRequestsOfTheShadowService(t *testing.T) {
 	}
 }
 
+func TestWhatTheJobsServiceAnswers(t *testing.T) {
+	cases := map[string]bool{
+		"$aws/things/t/jobs/get":                 true,
+		"$aws/things/t/jobs/start-next":          true,
+		"$aws/things/t/jobs/$next/get":           true,
+		"$aws/things/t/jobs/j-1/get":             true,
+		"$aws/things/t/jobs/j-1/update":          true,
+		"$aws/things/t/jobs/notify-next":         false,
+		"$aws/things/t/jobs/get/accepted":        false,
+		"$aws/things/t/jobs/start-next/rejected": false,
+		"$aws/things/t/jobs/j-1/update/accepted": false,
+		"$aws/things/t/shadow/get":               false,
+		"tcxn/things/t/jobs/get":                 false,
+	}
+	for topic, want := range cases {
+		if got := isJobRequest(topic); got != want {
+			t.Errorf("isJobRequest(%q) = %v", topic, got)
+		}
+	}
+}
+
 func TestWhichTopicsAreMICs(t *testing.T) {
 	cases := map[string]bool{
 		"tcxn/things/t/shadow/update":          true,
