@@ -1,4 +1,4 @@
-"""Write (or, with ``--check``, compare) what is generated in docs: kinds, settings, metrics, reasons."""
+"""Write (or, with ``--check``, compare) what is generated in docs: kinds, settings, metrics, reasons, the bridge."""
 
 import inspect
 import json
@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from thing_operator.api import names
 from thing_operator.api.crds import all_crds
+from thing_operator.bridge.openapi import document
 from thing_operator.config import Settings
 from thing_operator.core.reason_table import Carrier, Explanation, explanations
 from thing_operator.core.reasons import EventType, Reason
@@ -83,6 +84,7 @@ def pages() -> dict[Path, str]:
     return {
         **fields,
         FOLDER / "metrics.md": _metrics_page(),
+        FOLDER / "bridge-openapi.json": json.dumps(document(), indent=2) + "\n",
         FOLDER / "settings.md": _settings_page(),
         FOLDER / "conditions.md": _filled_in(FOLDER / "conditions.md", _reason_tables()),
         DOCS / "troubleshooting.md": _filled_in(

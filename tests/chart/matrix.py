@@ -60,6 +60,10 @@ MATRIX: dict[str, Json] = {
         "replicas": 3,
         "config": {"sharding": {"leaseDuration": "6s", "renewInterval": "1500ms"}},
     },
+    "bridge": {
+        "config": {"bridge": {"port": 8090}},
+        "networkPolicy": {"enabled": True, "bridgeFrom": [{"namespaceSelector": {}}]},
+    },
     "openshift": {
         "openshift": True,
         "hostUsers": False,

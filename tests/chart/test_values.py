@@ -135,7 +135,7 @@ COUNTED: list[tuple[str, Any, str, int]] = [
 ELSEWHERE = {"config", "endpointCa.configMapName", "endpointCa.secretName", "endpointCa.key", "crds.keep"}
 ELSEWHERE |= {"proxyPassword.secretName", "proxyPassword.key", "networkPolicy.proxyCidrs"}
 ELSEWHERE |= {"rbac.batches", "rbac.protectedNamespaces", "rbac.namespaceDeletion", "rbac.aggregateToView"}
-ELSEWHERE |= {"rbac.aggregateToEdit", "extraObjects", "openshift"}
+ELSEWHERE |= {"rbac.aggregateToEdit", "extraObjects", "openshift", "networkPolicy.bridgeFrom"}
 
 
 def found_at(body: Any, path: str) -> Any:

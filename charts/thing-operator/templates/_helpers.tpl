@@ -149,6 +149,10 @@ takes one CONNECT and as many subscriptions as it has filters.
 {{- dig "health" "port" 8080 .Values.config | int }}
 {{- end }}
 
+{{- define "thing-operator.bridgePort" -}}
+{{- dig "bridge" "port" 0 .Values.config | int }}
+{{- end }}
+
 {{- define "thing-operator.hasEndpointCa" -}}
 {{- if or .Values.endpointCa.configMapName .Values.endpointCa.secretName }}true{{ end -}}
 {{- end }}

@@ -2,7 +2,7 @@
 
 from thing_operator import __version__
 from thing_operator.config import Settings
-from thing_operator.config.settings import ListenSettings
+from thing_operator.config.listening import ListenSettings
 from thing_operator.core.words import counted
 
 NO_BROKER = (
@@ -16,9 +16,10 @@ def where_lines(settings: Settings, *, server: str, origin: str) -> tuple[str, s
     whose = f"namespaces {', '.join(namespaces)}" if namespaces else "all namespaces"
     endpoint = settings.endpoint
     broker = f"broker {endpoint.host}:{endpoint.port}" if endpoint.host else "no broker"
+    bridge = f", bridge {_port(settings.bridge)}" if settings.bridge.port else ""
     return (
         f"thing-operator {__version__}: cluster {server} ({origin}), {whose}",
-        f"{broker}; health checks {_port(settings.health)}, metrics {_port(settings.metrics)}",
+        f"{broker}; health checks {_port(settings.health)}, metrics {_port(settings.metrics)}{bridge}",
     )
 
 

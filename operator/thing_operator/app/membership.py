@@ -2,7 +2,7 @@
 
 import random
 
-from thing_operator.config import Settings
+from thing_operator.config import BridgeSettings, Settings
 from thing_operator.core.clock import BootClock, Clock
 from thing_operator.kube.ports import ApiClient
 from thing_operator.leadership.identity import own_identity, process_runs
@@ -36,6 +36,7 @@ def make_membership(client: ApiClient, *, settings: Settings, clock: Clock) -> M
         namespace=sharding.namespace or settings.lease.namespace,
         duration=sharding.lease_duration,
         pod_uid=sharding.pod_uid,
+        bridge=_bridge_address(settings.bridge),
     )
     return Membership(
         client,
@@ -45,3 +46,11 @@ def make_membership(client: ApiClient, *, settings: Settings, clock: Clock) -> M
         session_clock=clock,
         rng=random.Random(),  # noqa: S311 - jitter, not secrets
     )
+
+
+def _bridge_address(settings: BridgeSettings) -> str | None:
+    """Where the other members reach the bridge; None where they cannot."""
+    address = settings.advertised_address
+    if not settings.port or address is None:
+        return None
+    return f"http://[{address}]:{settings.port}" if ":" in address else f"http://{address}:{settings.port}"

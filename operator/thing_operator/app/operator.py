@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Self
+from typing import Protocol, Self
 
 from thing_operator.app.controllers import Controllers
 from thing_operator.app.leases import callbacks_of
@@ -28,6 +28,17 @@ _STOP_TIMEOUT = timedelta(seconds=8)
 """SIGTERM ends the process in under 10 s with 1,000 sessions."""
 
 
+class RunningBridge(Protocol):
+    """The bridge, as far as the operator has to do with it."""
+
+    @property
+    def streams(self) -> int:
+        """How many streams of events are open."""
+
+    async def stop(self) -> None:
+        """End it: once the other replicas have what was this one's, and before anything else ends."""
+
+
 class Operator:
     """Owns every part of the running operator; an async context manager.
 
@@ -35,6 +46,9 @@ class Operator:
     tests bring their own. ``on_kopf_start`` is called each time that kopf has begun, and has taken the process' signals
     over.
     """
+
+    bridge: RunningBridge | None = None
+    """Whoever has begun one beside the operator sets it; it ends with the operator."""
 
     def __init__(
         self,
@@ -156,6 +170,8 @@ class Operator:
         if self.supervisor.check().ok:
             await self.replica.drain(self._settings.sharding.drain_timeout)
         end = self._clock.monotonic() + _STOP_TIMEOUT.total_seconds()
+        if self.bridge is not None:
+            await self.bridge.stop()
         self.supervisor.stop_watching()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
@@ -195,6 +211,7 @@ class Operator:
             shards=self.replica.figures(),
             memory_budget=self.budget.total,
             memory_held=self.budget.used,
+            bridge_streams=self.bridge.streams if self.bridge else None,
             api_silence=self.leadership.contact.silence.total_seconds(),
             now=self._clock.now().timestamp(),
         )

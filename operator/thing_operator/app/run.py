@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from thing_operator.app.announcement import NO_BROKER, found_line, where_lines
+from thing_operator.app.bridge import BridgePort
 from thing_operator.app.leases import lease_checks, make_leadership
 from thing_operator.app.membership import make_membership
 from thing_operator.app.operator import Operator
@@ -42,11 +43,10 @@ async def run_operator(
     ``take_over``: from an operator that runs the same namespaces now.
     Raises TaskDiedError when a part of the operator has ended that must not.
     """
-    _tune_gc()
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    descriptors.raise_limit()
+    _tune_process()
     clock = SystemClock()
     async with TelemetryServer(settings=settings, clock=clock) as telemetry:
+        port = BridgePort(settings.bridge)
         awake = BootClock()
         contact = Contact(patience=settings.spec_max_age, clock=awake)
         client = await KubeClient.connect(
@@ -76,6 +76,7 @@ async def run_operator(
             _observe(operator, telemetry)
             async with operator:
                 _say_what(operator)
+                await port.open(operator, client=client, observer=telemetry.metrics, clock=clock)
                 await operator.supervisor.ended.wait()
             operator.supervisor.raise_for_dead()
         finally:
@@ -120,6 +121,12 @@ def _observe(operator: Operator, telemetry: TelemetryServer) -> None:
         | {"intentLog": log_check(operator.controllers.intents)}
         | operator.replica.checks(),
     )
+
+
+def _tune_process() -> None:
+    _tune_gc()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    descriptors.raise_limit()
 
 
 def _tune_gc() -> None:

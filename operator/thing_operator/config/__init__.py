@@ -1,5 +1,6 @@
 """The operator's settings."""
 
+from thing_operator.config.listening import BridgeSettings
 from thing_operator.config.loading import SettingsError, load_settings, read_ca_file, read_proxy
 from thing_operator.config.settings import (
     BatchSettings,
@@ -13,6 +14,7 @@ from thing_operator.config.settings import (
 
 __all__ = [
     "BatchSettings",
+    "BridgeSettings",
     "DeviceSettings",
     "EndpointSettings",
     "PacingSettings",

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from thing_operator.config.listening import BridgeSettings, HealthSettings, MetricsSettings
 from thing_operator.config.setting_types import (
     BrokerPatterns,
     DurationFromZero,
@@ -19,13 +20,11 @@ from thing_operator.config.setting_types import (
     HostPatterns,
     HttpsUrl,
     KeepAlive,
-    ListenAddress,
     MetadataPrefixes,
     Name,
     Namespace,
     Namespaces,
     NoProxy,
-    Port,
     PositiveDuration,
     ProxyUrl,
     SettingsGroup,
@@ -194,34 +193,6 @@ class DeviceSettings(SettingsGroup):
     )
 
 
-_LISTEN_PORT = "port to listen on; 0 turns it off"
-
-
-class ListenSettings(SettingsGroup):
-    """A port that the operator listens on, and at which address."""
-
-    address: ListenAddress | None = Field(
-        default=None, description="IP address to listen on; all of the machine's if absent"
-    )
-    port: Port
-
-
-class HealthSettings(ListenSettings):
-    """Where the probes are answered: ``/healthz``, ``/startupz`` and ``/readyz``."""
-
-    port: Port = Field(default=8080, description=_LISTEN_PORT)
-
-
-class MetricsSettings(ListenSettings):
-    """Where Prometheus finds the metrics, and how many series there are."""
-
-    port: Port = Field(default=9090, description=_LISTEN_PORT)
-    per_thing: bool = Field(
-        default=False,
-        description="also a series for each condition of each Thing, four for every Thing",
-    )
-
-
 class LeaseSettings(SettingsGroup):
     """The Leases by which two operators do not run the same Things."""
 
@@ -339,6 +310,7 @@ class Settings(BaseSettings):
     sharding: ShardingSettings = ShardingSettings()
     metrics: MetricsSettings = MetricsSettings()
     health: HealthSettings = HealthSettings()
+    bridge: BridgeSettings = BridgeSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

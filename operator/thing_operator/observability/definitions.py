@@ -205,6 +205,21 @@ CERTIFICATES_ENDING: Final = Gauge(
     "certificates_ending", "Certificates in use that end within so many days.", ("days",)
 )
 
+BRIDGE_REQUESTS: Final = Count(
+    "bridge_requests",
+    "Requests to the bridge: ok, refused by another replica, slow, left before its end, or why it was refused.",
+    ("operation", "result"),
+)
+BRIDGE_LATENCIES: Final = Durations(
+    "bridge_request_seconds",
+    "From the head of a request to the bridge until its answer, where that was ok; streams of events are left out.",
+    ("operation",),
+)
+BRIDGE_STREAMS: Final = Gauge("bridge_streams", "Streams of events that are open; absent without a bridge.")
+BRIDGE_STREAMS_DROPPED: Final = Count(
+    "bridge_streams_dropped", "Streams of events that were ended since their readers were too slow."
+)
+
 METRIC_LABELS: Final = {
     definition.full_name: definition.labels
     for definition in (
@@ -247,6 +262,10 @@ METRIC_LABELS: Final = {
         MEMORY_HELD,
         CERTIFICATE_FIRST_END,
         CERTIFICATES_ENDING,
+        BRIDGE_REQUESTS,
+        BRIDGE_LATENCIES,
+        BRIDGE_STREAMS,
+        BRIDGE_STREAMS_DROPPED,
     )
 }
 """The labels of each metric, by its name in Prometheus."""

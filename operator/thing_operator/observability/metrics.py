@@ -22,6 +22,7 @@ from thing_operator.core.reasons import Reason
 from thing_operator.observability import definitions
 from thing_operator.observability.definitions import Gauge, Total
 from thing_operator.observability.observers import (
+    BridgeObserver,
     LogObserver,
     SessionObserver,
     ThingObserver,
@@ -79,11 +80,15 @@ class Snapshot:
     """Things that wait for another one, by where that one is."""
     certificate_ends: tuple[float, ...] = ()
     """End of validity of each certificate in use, epoch seconds."""
+    bridge_streams: int | None = None
+    """Streams that are open; None without a bridge."""
     now: float = 0.0
     """Epoch seconds."""
 
 
-class Metrics(SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchObserver, Collector):
+class Metrics(
+    SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchObserver, BridgeObserver, Collector
+):
     """Observes sessions, the status writer, Events and the event loop."""
 
     def __init__(self, *, version: str) -> None:
@@ -112,6 +117,9 @@ class Metrics(SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchO
         self._syncs = definitions.SYNCS.in_registry(registry)
         self._move_gaps = definitions.MOVE_GAPS.in_registry(registry)
         self._samples_dropped = definitions.SAMPLES_DROPPED.in_registry(registry)
+        self._bridge_requests = definitions.BRIDGE_REQUESTS.in_registry(registry)
+        self._bridge_latencies = definitions.BRIDGE_LATENCIES.in_registry(registry)
+        self._streams_dropped = definitions.BRIDGE_STREAMS_DROPPED.in_registry(registry)
         self._lag = definitions.LOOP_LAG.in_registry(registry)
         registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -191,6 +199,18 @@ class Metrics(SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchO
         """A watch has shown an event of an object that this replica keeps, or of another one's."""
         (self._own_events if own else self._foreign_events).inc()
 
+    # The bridge's observer
+
+    def bridge_request(self, *, operation: str, result: str, seconds: float) -> None:
+        """A request was answered after so many seconds."""
+        self._bridge_requests.labels(operation, result).inc()
+        if result == "ok" and operation != "events":
+            self._bridge_latencies.labels(operation).observe(seconds)
+
+    def stream_dropped(self) -> None:
+        """A stream was ended since its reader was too slow."""
+        self._streams_dropped.inc()
+
     # Others
 
     def reconciled(self, *, queue: str, good: bool, seconds: float) -> None:
@@ -231,6 +251,8 @@ class Metrics(SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchO
         yield _family(
             definitions.MEMORY_HELD, (((kind,), held) for kind, held in snapshot.memory_held.items())
         )
+        streams = snapshot.bridge_streams
+        yield _family(definitions.BRIDGE_STREAMS, [] if streams is None else [((), streams)])
         ends = snapshot.certificate_ends
         yield _family(definitions.CERTIFICATE_FIRST_END, [((), min(ends))] if ends else [])
         left = [end - snapshot.now for end in ends]

@@ -70,3 +70,13 @@ class WatchObserver:
 
     def watch_event(self, *, own: bool) -> None:
         """An event came; ``own``: of an object that this replica keeps."""
+
+
+class BridgeObserver:
+    """What the bridge is asked for."""
+
+    def bridge_request(self, *, operation: str, result: str, seconds: float) -> None:
+        """A request was answered (``ok``, or the reason of the refusal), after so long; a stream once it has ended."""
+
+    def stream_dropped(self) -> None:
+        """A reader took nothing of what it was sent, and its stream was ended."""

@@ -42,17 +42,8 @@ class HttpThread:
 
         Raises ToolError, which names ``setting``, when nobody can listen there.
         """
-        if port == 0:
-            return
-        try:
-            self._sites.append((app, _listening_socket(address, port)))
-        except OSError as error:
-            where = f"port {port}" if address is None else f"{address} port {port}"
-            raise ToolError(
-                f"{setting}.port: {where} cannot be listened on ({in_words(error)}): stop what listens there, or set "
-                f"{setting}.port to another one, or to 0 to do without",
-                reason=ToolReason.INVALID_SETTINGS,
-            ) from None
+        if port:
+            self._sites.append((app, listening_socket(setting=setting, address=address, port=port)))
 
     async def __aenter__(self) -> Self:
         if self._sites:
@@ -122,7 +113,23 @@ async def _listen(runner: web.AppRunner, sock: socket.socket) -> asyncio.Server:
     return await loop.create_server(connection, sock=sock, backlog=PORT_BACKLOG)
 
 
-def _listening_socket(address: str | None, port: int) -> socket.socket:
+def listening_socket(*, setting: str, address: str | None, port: int) -> socket.socket:
+    """A socket that listens on a port. ``address`` None: all of this machine's.
+
+    Raises ToolError, which names ``setting``, when nobody can listen there.
+    """
+    try:
+        return _socket(address, port)
+    except OSError as error:
+        where = f"port {port}" if address is None else f"{address} port {port}"
+        raise ToolError(
+            f"{setting}.port: {where} cannot be listened on ({in_words(error)}): stop what listens there, or set "
+            f"{setting}.port to another one, or to 0 to do without",
+            reason=ToolReason.INVALID_SETTINGS,
+        ) from None
+
+
+def _socket(address: str | None, port: int) -> socket.socket:
     if address is not None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         return socket.create_server((address, port), family=family)

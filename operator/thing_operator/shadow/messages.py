@@ -161,13 +161,13 @@ def _decode(payload: bytes) -> JsonObject:
         raise MalformedMessageError("not JSON") from None
     if not isinstance(body, dict):
         raise MalformedMessageError("not a JSON object")
-    if _is_deeper(body, DEPTH_LIMIT):
+    if is_deeper(body, DEPTH_LIMIT):
         raise MalformedMessageError(f"nested deeper than {DEPTH_LIMIT} levels")
     return body
 
 
-def _is_deeper(value: JsonValue, levels: int) -> bool:
-    """Level by level, since what is nested without end must not be walked by recursion."""
+def is_deeper(value: JsonValue, levels: int) -> bool:
+    """Whether there are more levels. Level by level: what is nested without end must not be walked by recursion."""
     level: list[JsonValue] = [value]
     for _ in range(levels):
         level = [

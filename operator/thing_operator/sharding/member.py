@@ -15,6 +15,9 @@ GROUP_LABEL: Final = f"{GROUP}/group"
 TAKES_ANNOTATION: Final = f"{GROUP}/takes"
 """``0`` on the Lease of a member that is to end: it takes no shard, and gives what it has."""
 
+BRIDGE_ANNOTATION: Final = f"{GROUP}/bridge"
+"""Where the other members reach this one's bridge, ``http://address:port``; absent where they cannot."""
+
 _REMEMBERED: Final = 10
 """For so many durations the Lease of a member that has ended is left: somebody may look for it."""
 
@@ -29,11 +32,13 @@ class MemberLease(Lease):
     uid: str
     renewed: str
     takes: bool
+    bridge: str | None = None
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:
         """A member's Lease from its JSON; what is absent is empty."""
         lease, metadata = Lease.of(body), body["metadata"]
+        annotations = metadata.get("annotations") or {}
         return cls(
             holder=lease.holder,
             duration=lease.duration,
@@ -43,7 +48,8 @@ class MemberLease(Lease):
             taken_over=lease.taken_over,
             uid=str(metadata.get("uid", "")),
             renewed=(body.get("spec") or {}).get("renewTime") or "",
-            takes=(metadata.get("annotations") or {}).get(TAKES_ANNOTATION) != "0",
+            takes=annotations.get(TAKES_ANNOTATION) != "0",
+            bridge=annotations.get(BRIDGE_ANNOTATION),
         )
 
 
@@ -51,13 +57,14 @@ class MemberLease(Lease):
 class Group:
     """What the members of a group have in common: its name, the namespace of its Leases, and how long one lasts.
 
-    ``pod_uid``: of the pod of this process, so that its Lease is deleted with the pod.
+    ``pod_uid``: of the pod of this process, so that its Lease is deleted with the pod. ``bridge``: where its bridge is.
     """
 
     name: str
     namespace: str
     duration: timedelta
     pod_uid: str | None = None
+    bridge: str | None = None
 
     @property
     def text(self) -> str:
@@ -78,8 +85,11 @@ class Group:
     ) -> dict[str, Any]:
         """What a member writes to have its Lease, or to keep it; ``now`` by the time of day, for people."""
         body = self._body(name, holder=holder, now=now, former=former)
-        if not takes:
-            body["metadata"]["annotations"] = {TAKES_ANNOTATION: "0"}
+        annotations = {} if takes else {TAKES_ANNOTATION: "0"}
+        if self.bridge is not None:
+            annotations[BRIDGE_ANNOTATION] = self.bridge
+        if annotations:
+            body["metadata"]["annotations"] = annotations
         if self.pod_uid is not None:
             pod = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": self.pod_uid}
             body["metadata"]["ownerReferences"] = [pod]

@@ -109,6 +109,10 @@ class Membership:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""
         return self.member.connecting(self._clock.monotonic())
 
+    def bridge_of(self, uid: str) -> str | None:
+        """Where the bridge of another member is that holds an object; None: nobody else is known to hold it."""
+        return self.member.bridge_of(shard_of(uid))
+
     def rank(self) -> int:
         """How many members come before this one, where one of them is to do what all may do."""
         me = self.member.own.identity

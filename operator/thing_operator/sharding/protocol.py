@@ -10,7 +10,7 @@ from math import isnan, nan
 from typing import Final
 
 from thing_operator.sharding.hashing import ALL_SHARDS
-from thing_operator.sharding.member import Fellows, MemberLease
+from thing_operator.sharding.member import Fellows, MemberLease, name_of
 from thing_operator.sharding.own_lease import OwnLease, Timing
 from thing_operator.sharding.plan import plan
 from thing_operator.sharding.shard_map import MapError, ShardMap
@@ -89,6 +89,12 @@ class Member:
     def share(self) -> Shards:
         """What is to be watched."""
         return ALL_SHARDS if self.own.denied else self.held | self.giving | self._prepared | self._preparing
+
+    def bridge_of(self, shard: int) -> str | None:
+        """Where the bridge of the shard's holder is; None: not known, or the holder is this member."""
+        holder = self.map.slots[shard].holder if self.map else ""
+        lease = self.fellows.lease(name_of(holder)) if holder and holder != self.own.identity else None
+        return lease.bridge if lease is not None and lease.holder == holder else None
 
     def count(self) -> int:
         """How many members take shards, this one included."""

@@ -127,6 +127,7 @@ class ThingReconciler:
             self._enqueue_after(key, timedelta(0))
             return
         snapshot, thing = found
+        self._registry.on_change(key)
         session = thing.connection.session
         if session is not None and session.view.connected:
             self._registry.arrivals.connected(key)

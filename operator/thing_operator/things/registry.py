@@ -41,6 +41,8 @@ class ThingRegistry:
         self.claims = ThingClaims(settings, enqueue=enqueue, clock=clock)
         self.counts = ConditionCounts()
         self.arrivals = Arrivals(observer=observer, clock=clock)
+        self.on_change: Callable[[ObjectKey], None] = lambda _key: None
+        """Called when the session of a Thing sees something new, and when there is nothing of the Thing any more."""
 
     def uids(self, key: ObjectKey) -> tuple[str | None, str | None]:
         """Of the runtime under this key, and of the object that the watch shows; None where there is none."""
@@ -87,6 +89,7 @@ class ThingRegistry:
         self.arrivals.forget(key)
         if thing is not None:
             self.counts.leave(thing.published)
+            self.on_change(key)
         return thing
 
     def release(self, key: ObjectKey) -> None:

@@ -1,0 +1,45 @@
+"""The bridge of this operator: made when the settings ask for one, ended when the operator is."""
+
+from typing import TYPE_CHECKING
+
+from thing_operator.app.operator import Operator
+from thing_operator.bridge.bridge import Bridge
+from thing_operator.bridge.desk import Desk
+from thing_operator.config import BridgeSettings
+from thing_operator.core.clock import Clock
+from thing_operator.kube.ports import ApiClient
+from thing_operator.observability.observers import BridgeObserver
+from thing_operator.observability.server import listening_socket
+
+if TYPE_CHECKING:
+    import socket
+
+
+class BridgePort:
+    """The bridge's port: taken at the start, and answered on once the operator has begun."""
+
+    def __init__(self, settings: BridgeSettings) -> None:
+        """Raises ToolError when nobody can listen there."""
+        self._settings = settings
+        self._sock: socket.socket | None = None
+        if settings.port:
+            self._sock = listening_socket(setting="bridge", address=settings.address, port=settings.port)
+
+    async def open(
+        self, operator: Operator, *, client: ApiClient, observer: BridgeObserver, clock: Clock
+    ) -> None:
+        """Answer from now on until the operator ends; nothing without a port, or when it is about to end."""
+        if self._sock is None or operator.supervisor.ended.is_set():
+            return
+        controllers, membership = operator.controllers, operator.replica.membership
+        operator.bridge = bridge = Bridge(
+            self._settings,
+            sock=self._sock,
+            client=client,
+            desk=Desk(controllers.registry, controllers.duties),
+            bridge_of=membership.bridge_of if membership else lambda _uid: None,
+            observer=observer,
+            clock=clock,
+        )
+        controllers.registry.on_change = bridge.followers.notice
+        await bridge.start()

@@ -1,0 +1,57 @@
+"""The Things of this process, as the bridge sees them: their sessions, or why there is none."""
+
+from typing import Final
+
+from thing_operator.api.conditions import ConditionType
+from thing_operator.bridge.problems import cannot_speak
+from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey
+from thing_operator.session import Session
+from thing_operator.shadow.documents import ShadowDocument
+from thing_operator.sharding.duties import Duties, Duty
+from thing_operator.things.registry import ThingRegistry
+from thing_operator.things.runtime import ThingRuntime
+
+_DESCRIBE: Final = "its conditions say why"
+
+
+class Desk:
+    """Finds the session by which a Thing is spoken for."""
+
+    def __init__(self, registry: ThingRegistry, duties: Duties) -> None:
+        self._registry = registry
+        self._duties = duties
+
+    def session(self, key: ObjectKey) -> Session | None:
+        """The session of a Thing, up and with its shadow; None: it is no Thing of this process.
+
+        Raises BridgeError, with the Thing's own reason, where it is one without such a session.
+        """
+        found = self._registry.find(key)
+        if found is None or self._duties.of_thing(key, found[0].uid) is not Duty.RUN:
+            return None
+        thing = found[1]
+        session = thing.connection.writable
+        if session is None or not session.view.connected:
+            reason, message = _why(thing)
+            raise cannot_speak(key, reason=reason, message=message)
+        return session
+
+    def document(self, key: ObjectKey) -> ShadowDocument | None:
+        """The shadow as it was seen last; None: of a Thing that is not here, or has no session any more."""
+        found = self._registry.find(key)
+        if found is None or self._duties.of_thing(key, found[0].uid) is not Duty.RUN:
+            return None
+        session = found[1].connection.writable
+        return session.view.document if session is not None else None
+
+
+def _why(thing: ThingRuntime) -> tuple[str, str]:
+    slot = thing.connection
+    if slot.credentials_problem is not None:
+        return slot.credentials_problem.reason, slot.credentials_problem.message
+    if slot.session is not None and not slot.session.view.connected:
+        return slot.session.view.reason, slot.session.view.message
+    not_so = {kind: reason for kind, status, reason in thing.published or () if status != "True"}
+    reason = not_so.get(ConditionType.CONNECTED) or not_so.get(ConditionType.READY) or Reason.NOT_SEEN
+    return reason, _DESCRIBE

@@ -1,0 +1,116 @@
+"""The bodies of requests and answers, as models: from them comes the OpenAPI document, too. Pure."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from thing_operator.bridge.problems import BridgeProblem, invalid
+from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.json_values import JsonObject
+from thing_operator.shadow.documents import ShadowDocument
+from thing_operator.shadow.messages import DEPTH_LIMIT, is_deeper
+from thing_operator.shadow.validation import InvalidDocumentError, check_section
+
+BODY_LIMIT: Final = 8 * 1024
+"""Bytes of a request's body: as much as a shadow takes."""
+_YEAR_2100_MS: Final = 4_102_444_800_000
+
+
+class Report(BaseModel):
+    """What a thing reports: merged into the shadow's reported section as one update."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reported: dict[str, Any] = Field(
+        description="keys with their values; null removes a key, a key that is absent stays as it is"
+    )
+    timestamp: Annotated[int, Field(ge=0, le=_YEAR_2100_MS, strict=True)] | None = Field(
+        default=None,
+        description="when this was the case, in milliseconds since 1970, for MIC's history; now if absent",
+    )
+
+
+class ReportAccepted(BaseModel):
+    """The shadow service has accepted the report."""
+
+    version: int = Field(description="of the shadow with the report in it")
+
+
+class Shadow(BaseModel):
+    """A shadow at one version."""
+
+    version: int = Field(description="which write of the shadow it is; 0: there is no shadow")
+    timestamp: int = Field(description="when it was written last, in seconds since 1970; 0: not known")
+    desired: dict[str, Any] = Field(description="what the thing is to be")
+    reported: dict[str, Any] = Field(description="what the thing last said that it is")
+    delta: dict[str, Any] = Field(description="what is desired and not reported")
+
+
+class Delta(BaseModel):
+    """What is desired and not reported, at one version of the shadow."""
+
+    version: int = Field(description="of the shadow")
+    delta: dict[str, Any] = Field(description="empty: nothing is left to be done")
+
+
+class Reset(BaseModel):
+    """Versions of the shadow were missed: the document that comes next is the whole truth."""
+
+    since: int = Field(description="the version that the reader had")
+    version: int = Field(description="the version that comes next")
+
+
+class RefusalBody(BaseModel):
+    """Why a request was not carried out."""
+
+    reason: str = Field(description="one word, for programs")
+    message: str = Field(description="what is wrong")
+    remedy: str = Field(description="what to do about it")
+
+
+def read_report(body: bytes) -> Report:
+    """The report in a body. Raises BridgeError, which names the field."""
+    try:
+        value = decode(body)
+    except ValueError:
+        raise invalid(
+            "the body is not JSON", remedy='send an object such as {"reported": {"t": 1}}'
+        ) from None
+    if is_deeper(value, DEPTH_LIMIT):
+        raise invalid(f"the body is nested deeper than {DEPTH_LIMIT} levels")
+    try:
+        report = Report.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise invalid(
+            f"{where}: {first['msg']}", remedy='send an object such as {"reported": {"t": 1}}'
+        ) from None
+    if not report.reported:
+        raise invalid("reported: it is empty", remedy="name a key and its value")
+    try:
+        check_section(report.reported, name="reported", document_limit=BODY_LIMIT, null_keys=True)
+    except InvalidDocumentError as error:
+        raise invalid(error.message) from None
+    return report
+
+
+def shadow_body(document: ShadowDocument) -> bytes:
+    """A :class:`Shadow` as JSON."""
+    return encode(shadow_of(document))
+
+
+def shadow_of(document: ShadowDocument) -> JsonObject:
+    """The members of a :class:`Shadow`."""
+    return {
+        "version": document.version,
+        "timestamp": document.updated_time or document.timestamp,
+        "desired": document.desired,
+        "reported": document.reported,
+        "delta": document.delta,
+    }
+
+
+def refusal_body(problem: BridgeProblem) -> bytes:
+    """A :class:`RefusalBody` as JSON."""
+    return encode({"reason": problem.reason, "message": problem.message, "remedy": problem.remedy})

@@ -1,0 +1,87 @@
+"""Who a caller is and what the caller may do, as the API server is asked and as it answers. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from thing_operator.api import names
+from thing_operator.core.resource import ObjectKey, Resource
+
+TOKEN_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview")
+ACCESS_REVIEWS: Final = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview")
+SUBRESOURCE: Final = "bridge"
+"""Of Things, which only Roles know: nothing is served under it."""
+_SCHEME: Final = "bearer"
+_LONGEST: Final = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a token is of, as the API server says."""
+
+    name: str
+    uid: str
+    groups: tuple[str, ...]
+    extra: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def bearer_token(header: str | None) -> str | None:
+    """The token of an Authorization header; None when there is none."""
+    scheme, _, token = (header or "").partition(" ")
+    token = token.strip()
+    is_token = token.isascii() and token.isprintable() and " " not in token and 0 < len(token) <= _LONGEST
+    return token if scheme.lower() == _SCHEME and is_token else None
+
+
+def token_review(token: str, audience: str) -> dict[str, Any]:
+    """The question whose a token is, if it is for this audience."""
+    return _body(TOKEN_REVIEWS, {"token": token, "audiences": [audience]})
+
+
+def caller_in(answer: Mapping[str, Any], audience: str) -> Caller | None:
+    """Who it is by the API server's answer; None: nobody, or the token is for others.
+
+    An answer without audiences is one of a server that knows none, and counts as no.
+    """
+    status = answer.get("status") or {}
+    user = status.get("user") or {}
+    if status.get("authenticated") is not True or audience not in (status.get("audiences") or ()):
+        return None
+    if not user.get("username"):
+        return None
+    extra = user.get("extra") or {}
+    return Caller(
+        name=str(user["username"]),
+        uid=str(user.get("uid") or ""),
+        groups=tuple(user.get("groups") or ()),
+        extra=tuple((name, tuple(values)) for name, values in sorted(extra.items())),
+    )
+
+
+def access_review(caller: Caller, key: ObjectKey, verb: str) -> dict[str, Any]:
+    """The question whether a caller may do this with a Thing's bridge."""
+    attributes = {
+        "group": names.GROUP,
+        "resource": names.THINGS.plural,
+        "subresource": SUBRESOURCE,
+        "namespace": key.namespace,
+        "name": key.name,
+        "verb": verb,
+    }
+    spec = {
+        "user": caller.name,
+        "uid": caller.uid,
+        "groups": list(caller.groups),
+        "extra": {name: list(values) for name, values in caller.extra},
+        "resourceAttributes": attributes,
+    }
+    return _body(ACCESS_REVIEWS, spec)
+
+
+def is_allowed(answer: Mapping[str, Any]) -> bool:
+    """Whether the API server says yes, and nothing else."""
+    return (answer.get("status") or {}).get("allowed") is True
+
+
+def _body(resource: Resource, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": resource.api_version, "kind": resource.kind, "spec": spec}

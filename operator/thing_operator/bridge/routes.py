@@ -1,0 +1,74 @@
+"""What a request asks for, by its method and path. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from thing_operator.bridge.problems import BridgeError, BridgeReason, unknown_path
+from thing_operator.core.resource import ObjectKey
+
+_LABEL: Final = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_NAME: Final = rf"(?=[^/]{{1,253}}(?:/|$)){_LABEL}(?:\.{_LABEL})*"
+_THING: Final = re.compile(
+    rf"/v1/namespaces/(?P<namespace>{_LABEL})/things/(?P<name>{_NAME})/(?P<what>shadow|reported|events)"
+)
+
+
+class BridgeOperation(StrEnum):
+    """What there is to be asked for; also a label of the metrics."""
+
+    SHADOW = "shadow"
+    REPORT = "report"
+    EVENTS = "events"
+    OPENAPI = "openapi"
+
+
+OPENAPI_PATH: Final = "/openapi.json"
+
+METHODS: Final[Mapping[BridgeOperation, str]] = {
+    BridgeOperation.SHADOW: "GET",
+    BridgeOperation.REPORT: "POST",
+    BridgeOperation.EVENTS: "GET",
+    BridgeOperation.OPENAPI: "GET",
+}
+
+VERBS: Final[Mapping[BridgeOperation, str]] = {
+    BridgeOperation.SHADOW: "get",
+    BridgeOperation.REPORT: "update",
+    BridgeOperation.EVENTS: "watch",
+}
+"""Which verb on ``things/bridge`` an operation takes."""
+
+_OPERATIONS: Final = {
+    "shadow": BridgeOperation.SHADOW,
+    "reported": BridgeOperation.REPORT,
+    "events": BridgeOperation.EVENTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An operation on a Thing."""
+
+    operation: BridgeOperation
+    key: ObjectKey
+
+
+def route_of(method: str, path: str) -> Route | None:
+    """What is asked for; None: the OpenAPI document. Raises BridgeError for what there is not. ``path`` as it came."""
+    found = None if path == OPENAPI_PATH else _THING.fullmatch(path)
+    if found is None and path != OPENAPI_PATH:
+        raise unknown_path(path)
+    operation = BridgeOperation.OPENAPI if found is None else _OPERATIONS[found["what"]]
+    if method != METHODS[operation]:
+        raise BridgeError.of(
+            405,
+            BridgeReason.METHOD_NOT_ALLOWED,
+            f"{path} takes {METHODS[operation]}, not {method[:20]}",
+            remedy="see /openapi.json",
+        )
+    if found is None:
+        return None
+    return Route(operation, ObjectKey(found["namespace"], found["name"]))

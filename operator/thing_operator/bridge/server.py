@@ -1,0 +1,95 @@
+"""The bridge's port: connections, how many there may be, and when they end.
+
+Whoever reaches the port may open connections. There is room for the streams and some hundreds more; of those on which
+no caller with a right has asked for anything the oldest makes room, and where there is none the new one is closed.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from thing_operator.bridge.messages import BODY_LIMIT
+from thing_operator.core.descriptors import is_reserved
+
+if TYPE_CHECKING:
+    from weakref import WeakSet
+
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_IDLE_SECONDS: Final = 30.0
+"""For the first whole head of a request to come, and between two requests."""
+_HEADERS: Final = 48
+_LINE_BYTES: Final = 4096
+_FIELD_BYTES: Final = 8190
+"""A header with a token is a kibibyte or two."""
+_BESIDE_STREAMS: Final = 512
+_BACKLOG: Final = 256
+_SHUTDOWN_SECONDS: Final = 1.0
+
+
+class BridgeServer:
+    """Serves one listening socket on the event loop, where the sessions are."""
+
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        sock: socket.socket,
+        streams: int,
+        known: "WeakSet[asyncio.Transport]",
+    ) -> None:
+        """``known``: the connections on which somebody with a right has asked, which are not closed for others."""
+        self._answer = answer
+        self._sock = sock
+        self._most = streams + _BESIDE_STREAMS
+        self._known = known
+        self._http: web.Server | None = None
+        self._listening: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Accept connections from now on."""
+        self._http = web.Server(
+            self._answer,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=_IDLE_SECONDS,
+            lingering_time=_SHUTDOWN_SECONDS,
+            max_headers=_HEADERS,
+            max_line_size=_LINE_BYTES,
+            max_field_size=_FIELD_BYTES,
+            read_bufsize=2 * BODY_LIMIT,
+            auto_decompress=False,
+        )
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(self._connection, sock=self._sock, backlog=_BACKLOG)
+
+    async def stop(self) -> None:
+        """Accept no more, and end what is open."""
+        if self._listening is None or self._http is None:
+            self._sock.close()
+            return
+        self._listening.close()
+        self._http.pre_shutdown()
+        await self._http.shutdown(_SHUTDOWN_SECONDS)
+
+    def _connection(self) -> web.RequestHandler:
+        assert self._http is not None  # noqa: S101 - started
+        made = self._http()
+        # Not at once: it counts only when it is connected.
+        asyncio.get_running_loop().call_soon(self._make_room, made)
+        return made
+
+    def _make_room(self, newest: web.RequestHandler) -> None:
+        assert self._http is not None  # noqa: S101 - started
+        transport = newest.transport
+        if transport is None:
+            return
+        there = self._http.connections
+        if is_reserved(transport.get_extra_info("socket").fileno()):
+            newest.force_close()
+        elif len(there) > self._most:
+            oldest = next((each for each in there if each.transport not in self._known), newest)
+            oldest.force_close()

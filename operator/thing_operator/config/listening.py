@@ -1,0 +1,67 @@
+"""The settings of the ports that the operator listens on."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from thing_operator.config.setting_types import ListenAddress, Port, SettingsGroup
+
+_LISTEN_PORT = "port to listen on; 0 turns it off"
+
+
+class ListenSettings(SettingsGroup):
+    """A port that the operator listens on, and at which address."""
+
+    address: ListenAddress | None = Field(
+        default=None, description="IP address to listen on; all of the machine's if absent"
+    )
+    port: Port
+
+
+class HealthSettings(ListenSettings):
+    """Where the probes are answered: ``/healthz``, ``/startupz`` and ``/readyz``."""
+
+    port: Port = Field(default=8080, description=_LISTEN_PORT)
+
+
+class MetricsSettings(ListenSettings):
+    """Where Prometheus finds the metrics, and how many series there are."""
+
+    port: Port = Field(default=9090, description=_LISTEN_PORT)
+    per_thing: bool = Field(
+        default=False,
+        description="also a series for each condition of each Thing, four for every Thing",
+    )
+
+
+class BridgeSettings(ListenSettings):
+    """Where workloads read shadows, report and listen over HTTP; the limits are those of each replica."""
+
+    port: Port = Field(default=0, description=_LISTEN_PORT)
+    advertised_address: ListenAddress | None = Field(
+        default=None,
+        description="IP address at which the other replicas reach this one's bridge, such as the pod's; without it "
+        "they cannot pass requests on to it",
+    )
+    audience: Annotated[str, Field(pattern=r"^[!-~]{1,253}$")] = Field(
+        default="thing-operator-bridge",
+        description="audience that a caller's token must be for; none of the API server's",
+    )
+    requests_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=1000, description="requests of all callers"
+    )
+    caller_requests_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=100, description="requests of one service account"
+    )
+    thing_reports_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=10, description="reports for one Thing, from all callers; AWS takes 20 requests a second"
+    )
+    waiting_reports: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=16, description="reports for one Thing that may wait for the shadow service's answer"
+    )
+    streams: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=1000, description="streams of events that may be open"
+    )
+    streams_per_caller: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=100, description="streams of events of one service account"
+    )

@@ -1,0 +1,84 @@
+"""Bodies of reports: what is taken, and what of a wrong one is named."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thing_operator.bridge.messages import Report, read_report, shadow_body
+from thing_operator.bridge.problems import BridgeError
+from thing_operator.shadow.documents import ShadowDocument
+
+
+def refusal(body: bytes) -> str:
+    with pytest.raises(BridgeError) as caught:
+        read_report(body)
+    assert caught.value.problem.status == 400
+    assert caught.value.problem.remedy
+    return caught.value.problem.message
+
+
+def test_a_report_has_values_and_perhaps_a_time() -> None:
+    assert read_report(b'{"reported": {"t": 1.5}}') == Report(reported={"t": 1.5})
+    assert read_report(b'{"reported": {"t": null}, "timestamp": 1700000000000}') == Report(
+        reported={"t": None}, timestamp=1700000000000
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b'{"reported": {"t": NaN}}', "not JSON"),
+        (b"[]", "the body"),
+        (b"{}", "reported"),
+        (b'{"reported": {}}', "reported"),
+        (b'{"reported": [1]}', "reported"),
+        (b'{"reported": {"t": 1}, "desired": {}}', "desired"),
+        (b'{"reported": {"t": 1}, "timestamp": "now"}', "timestamp"),
+        (b'{"reported": {"t": 1}, "timestamp": 1.5}', "timestamp"),
+        (b'{"reported": {"t": 1}, "timestamp": -1}', "timestamp"),
+        (b'{"reported": {"t": 1}, "timestamp": 5000000000000}', "timestamp"),
+        (b'{"reported": {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}}', "reported/a/b"),
+        (b'{"reported": {"a": [null]}}', "reported/a/0"),
+        (b'{"reported": {"a": "\\ud800"}}', "reported/a"),
+    ],
+)
+def test_a_wrong_report_is_refused_by_the_name_of_its_field(body: bytes, named: str) -> None:
+    assert named in refusal(body)
+
+
+@pytest.mark.parametrize("levels", [40, 900, 2000])
+def test_arrays_in_arrays_end_somewhere(levels: int) -> None:
+    assert refusal(b'{"reported": {"a": ' + b"[" * levels + b"]" * levels + b"}}")
+
+
+@given(
+    st.binary(max_size=200)
+    | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(repr).map(str.encode)
+)
+def test_whatever_comes_is_taken_or_refused(body: bytes) -> None:
+    with suppress(BridgeError):
+        assert read_report(body).reported
+
+
+def test_a_shadow_is_shown_whole() -> None:
+    document = ShadowDocument(
+        desired={"a": 1, "b": 2},
+        reported={"a": 1},
+        reported_metadata={"a": {"timestamp": 1_700_000_000}},
+        version=7,
+        timestamp=5,
+    )
+    expected: dict[str, Any] = {
+        "version": 7,
+        "timestamp": 1_700_000_000,
+        "desired": {"a": 1, "b": 2},
+        "reported": {"a": 1},
+        "delta": {"b": 2},
+    }
+    assert json.loads(shadow_body(document)) == expected
