@@ -1,5 +1,5 @@
 """``python -m thing_operator``."""
 
-from thing_operator.cli import main
+from thing_operator.cli.main import main
 
 main()

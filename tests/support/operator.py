@@ -25,7 +25,7 @@ from thing_operator_local.processes import ChildProcess
 
 Json = dict[str, Any]
 
-_MAIN = "from thing_operator.cli import main; main()"
+_MAIN = "from thing_operator.cli.main import main; main()"
 
 
 class OperatorProcess:

@@ -1,5 +1,1 @@
-"""The command line, thing-operator."""
-
-from thing_operator.cli.main import main
-
-__all__ = ["main"]
+"""The command line, thing-operator; ``main`` has all of it, ``plugin`` what kubectl offers as ``kubectl thing``."""

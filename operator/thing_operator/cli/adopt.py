@@ -1,7 +1,6 @@
 """``thing-operator adopt``: things that exist become Things in files for Git, and nothing of them changes."""
 
 import asyncio
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, check_host, namespace_of
-from thing_operator.cli.batch import Output, refuse
+from thing_operator.cli.output import Output, emit, refuse
 from thing_operator.cli.tables import in_cell, table_console, table_of
 from thing_operator.config import load_settings, read_ca_file
 from thing_operator.core.errors import ThingOperatorError, ToolError
@@ -202,10 +201,10 @@ def _report(adoptions: "Sequence[Adoption]", folders: "OutputFolders", *, form: 
     rows = [_row(each) for each in adoptions]
     counts = Counter(each.result for each in adoptions)
     attention = sum(each.needs_attention for each in adoptions)
-    if form is Output.JSON:
+    if form is not Output.TABLE:
         result = {"total": len(rows), "needAttention": attention, "output": str(folders.things)}
         result |= {each.lower(): count for each, count in sorted(counts.items())}
-        typer.echo(json.dumps(result | {"things": rows}, indent=2))
+        emit(result | {"things": rows}, form)
     else:
         words = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
         title = f"{len(rows)} things: {words}; {attention} need attention"

@@ -1,21 +1,17 @@
 """``thing-operator batch``: batch zips from a terminal."""
 
-import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
+from thing_operator.cli.output import Output, emit, refuse
 from thing_operator.cli.tables import in_cell, table_console, table_of
 from thing_operator.core.error_words import in_words
-from thing_operator.core.printable import printable
-from thing_operator.core.reasons import Reason, ToolReason
+from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
 from thing_operator.credentials.names import secret_name
 
@@ -23,16 +19,8 @@ app = typer.Typer(help="Batch zips: have MIC make them, look into them, import t
 
 _STDIN = Path("-")
 _EXIT_UNUSABLE = 1
-_EXIT_REFUSED = 2
 _SHORT = 12
 """Digits of a fingerprint in the table; JSON has them all."""
-
-
-class Output(StrEnum):
-    """How a command shows its result: for people, or as JSON for programs."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 @app.callback()
@@ -67,9 +55,9 @@ def inspect(
         refuse(f"{file}: {error.message}", reason=error.reason, output=output)
     rows = [_row(entry) for entry in entries]
     unusable = sum(entry.credentials is None for entry in entries)
-    if output is Output.JSON:
+    if output is not Output.TABLE:
         result = {"total": len(rows), "usable": len(rows) - unusable, "unusable": unusable, "things": rows}
-        typer.echo(json.dumps(result, indent=2))
+        emit(result, output)
     else:
         _print_table(rows, title=f"{len(rows) - unusable} of {len(rows)} things usable")
     raise typer.Exit(_EXIT_UNUSABLE if unusable else 0)
@@ -117,15 +105,6 @@ def _print_table(rows: Iterable[dict[str, Any]], *, title: str) -> None:
         # Text, since a folder may be called [red] or worse.
         table.add_row(*(in_cell(cell) for cell in cells), style="" if row["result"] == "Usable" else "red")
     table_console().print(table)
-
-
-def refuse(message: str, *, reason: Reason | ToolReason, output: Output) -> NoReturn:
-    """Say why nothing was done, and exit with code 2."""
-    if output is Output.JSON:
-        typer.echo(json.dumps({"error": {"reason": reason, "message": message}}, indent=2))
-    error = Text.assemble(("error:", "bold red"), " ", printable(message))
-    Console(stderr=True, highlight=False).print(error, soft_wrap=True)
-    raise typer.Exit(_EXIT_REFUSED)
 
 
 def _time(moment: datetime) -> str:

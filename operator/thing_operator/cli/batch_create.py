@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from thing_operator.cli.arguments import check_host
-from thing_operator.cli.batch import Output, refuse
+from thing_operator.cli.output import Output, refuse
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.files import check_target, write_private

@@ -1,7 +1,6 @@
 """``thing-operator batch import``: a zip becomes source Secrets and a ThingBatch."""
 
 import asyncio
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, check_name, namespace_of
-from thing_operator.cli.batch import Output, read_file, refuse
+from thing_operator.cli.batch import read_file
+from thing_operator.cli.output import Output, emit, refuse
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.object_names import OBJECT_NAME_LENGTH
@@ -82,8 +82,8 @@ def import_batch(
         **uploaded,
         "unusable": unusable,
     }
-    if output is Output.JSON:
-        typer.echo(json.dumps(result, indent=2))
+    if output is not Output.TABLE:
+        emit(result, output)
     else:
         _report(result, cluster)
     raise typer.Exit(_EXIT_UNUSABLE if unusable else 0)

@@ -1,6 +1,5 @@
 """``thing-operator check``: Things and ThingBatches in files, for a pull request and without a cluster."""
 
-import json
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from thing_operator.cli.batch import Output, refuse
+from thing_operator.cli.output import Output, emit, refuse
 from thing_operator.core.errors import ToolError
 from thing_operator.core.printable import printable
 from thing_operator.core.words import counted
@@ -50,8 +49,8 @@ def check(paths: Paths, config: Config = None, output: Form = Output.TABLE) -> N
         report = _checked(paths, config)
     except ToolError as error:
         refuse(error.message, reason=error.reason, output=output)
-    if output is Output.JSON:
-        typer.echo(json.dumps(_result(report), indent=2))
+    if output is not Output.TABLE:
+        emit(_result(report), output)
     else:
         _print(report)
     raise typer.Exit(_EXIT_WRONG if report.diagnostics else 0)

@@ -7,10 +7,9 @@ from importlib.util import find_spec
 from typing import Any, Final, NoReturn
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
-from thing_operator.cli.help_text import presentable
+from thing_operator.cli.help_text import PresentableGroup
 from thing_operator.cli.probe import probe
 from thing_operator.core.errors import ToolError
 
@@ -19,7 +18,7 @@ _NAMES: Final = ("cloud", "cluster", "demo")
 _ANY_ARGUMENTS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
-class GroupWithLocal(TyperGroup):
+class GroupWithLocal(PresentableGroup):
     """The root of the command line, with the stand-in's commands beside the operator's own."""
 
     _expected: tuple[type[Exception], ...] = ()
@@ -29,19 +28,10 @@ class GroupWithLocal(TyperGroup):
         """The names in the order of ``--help``."""
         return [*super().list_commands(ctx), *_NAMES]
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Show what ``--help`` of the root shows."""
-        presentable(self, ctx)
-        super().format_help(ctx, formatter)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A command by its name, None when there is no such command."""
-        found = self._command(ctx, cmd_name)
-        return found and presentable(found, ctx)
-
-    def _command(self, ctx: Any, cmd_name: str) -> Any:
+    def find_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command by its name, the stand-in's too."""
         if cmd_name not in _NAMES:
-            return super().get_command(ctx, cmd_name)
+            return super().find_command(ctx, cmd_name)
         if find_spec(_PACKAGE) is None:
             return _missing(cmd_name)
         from thing_operator_local.cli import app  # noqa: PLC0415

@@ -1,11 +1,8 @@
 """The root of the command line: one module per command group, put together here."""
 
-import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from thing_operator import __version__
 from thing_operator.cli.adopt import HELP as ADOPT_HELP
@@ -14,14 +11,13 @@ from thing_operator.cli.batch_group import app as batch_app
 from thing_operator.cli.check import check
 from thing_operator.cli.crds import crds
 from thing_operator.cli.local import GroupWithLocal
+from thing_operator.cli.plugin.command import app as thing_app
 from thing_operator.cli.probe import probe
 from thing_operator.cli.run import HELP as RUN_HELP
 from thing_operator.cli.run import run
+from thing_operator.cli.running import run_to_the_end
 from thing_operator.cli.shards import shards
 from thing_operator.cli.status import status
-from thing_operator.core.error_words import in_words
-from thing_operator.core.errors import ThingOperatorError, ToolError
-from thing_operator.core.printable import printable
 
 app = typer.Typer(
     name="thing-operator",
@@ -38,6 +34,7 @@ app.command()(check)
 app.command()(crds)
 app.command()(probe)
 app.add_typer(batch_app, name="batch")
+app.add_typer(thing_app, name="thing")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -68,23 +65,5 @@ def root(
 
 
 def main() -> None:
-    """Entry point of the console script and of ``python -m thing_operator``.
-
-    An error of ours, and a file that cannot be used, is one message and exit 1: it says what is wrong and what to do,
-    a traceback would not.
-    """
-    try:
-        app()
-    except (ThingOperatorError, ToolError) as error:
-        _end(error.message)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        _end(f"{error.filename}: {in_words(error)}: name another path, or see to the rights on it")
-
-
-def _end(message: str) -> NoReturn:
-    # A list, as of wrong settings, has its lines; any other line break is of others' words, and is shown as a code.
-    shown = "\n  ".join(map(printable, message.split("\n  ")))
-    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(shown)}", soft_wrap=True)
-    sys.exit(1)
+    """Entry point of the console script and of ``python -m thing_operator``."""
+    run_to_the_end(app)

@@ -1,6 +1,5 @@
 """``thing-operator probe``: what the documentation leaves open, asked of a real endpoint."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from thing_operator.cli.arguments import check_host
-from thing_operator.cli.batch import Output
+from thing_operator.cli.output import Output, emit
 from thing_operator.cli.tables import in_cell, table_console, table_of
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
@@ -81,8 +80,8 @@ def probe(
     )
     with Console(stderr=True).status("asking"):
         answers = list(ask(target, write=write))
-    if output is Output.JSON:
-        typer.echo(json.dumps([asdict(answer) for answer in answers], indent=2))
+    if output is not Output.TABLE:
+        emit([asdict(answer) for answer in answers], output)
         return
     _print_table(answers)
 

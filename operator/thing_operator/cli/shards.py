@@ -1,26 +1,21 @@
 """``thing-operator shards``: which replica of a release runs which Things, and what none of them runs."""
 
 import asyncio
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, namespace_of
-from thing_operator.cli.batch import Output, refuse
-from thing_operator.cli.tables import in_cell, table_console, table_of
+from thing_operator.cli.output import Output, emit, refuse
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
-from thing_operator.core.words import age, counted
 
 if TYPE_CHECKING:
     from thing_operator.inspection.model import GroupView
 
 _EXIT_NOT_WHOLE = 1
-_STYLES = {"Alive": "green", "Leaving": "yellow", "Silent": "red"}
 
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="the releases in all namespaces")]
 Form = Annotated[Output, typer.Option("--output", "-o", help="form of the result")]
@@ -56,8 +51,8 @@ def shards(
         groups = asyncio.run(_read(place, kubeconfig=kubeconfig, context=context))
     except (ThingOperatorError, ToolError) as error:
         refuse(error.message, reason=error.reason, output=output)
-    if output is Output.JSON:
-        typer.echo(json.dumps([each.to_wire() for each in groups], indent=2))
+    if output is not Output.TABLE:
+        emit([each.to_wire() for each in groups], output)
     else:
         _print(groups, place, now=datetime.now(UTC))
     raise typer.Exit(0 if groups and all(each.is_whole for each in groups) else _EXIT_NOT_WHOLE)
@@ -75,32 +70,10 @@ async def _read(
 
 
 def _print(groups: "tuple[GroupView, ...]", namespace: str | None, *, now: datetime) -> None:
-    console = table_console()
+    from thing_operator.cli.views import print_group  # noqa: PLC0415 - see _read
+
     if not groups:
         where = "any namespace" if namespace is None else f"namespace {namespace}"
-        console.print(Text(f"No release with replicas in {where}: name the one of its pods with --namespace"))
+        typer.echo(f"No release with replicas in {where}: name the one of its pods with --namespace")
     for group in groups:
-        _print_group(group, now=now)
-
-
-def _print_group(group: "GroupView", *, now: datetime) -> None:
-    console = table_console()
-    title = Text(f"{group.namespace}/{group.name}: ", style="bold")
-    members = counted(len(group.members), "replica")
-    console.print(title + Text(f"{members}, {group.held} of {group.shards} shards run"))
-    if group.trouble:
-        console.print(Text(group.trouble, style="red"))
-    if group.orphans:
-        console.print(Text(f"run by nobody: {group.orphans}", style="red"))
-    table = table_of("replica", "state", "renewed", "shards", "asks", "gives", "which")
-    for member in group.members:
-        table.add_row(
-            in_cell(member.name),
-            Text(member.health, style=_STYLES[member.health]),
-            f"{age(now - member.renewed)} ago" if member.renewed else "-",
-            str(member.held),
-            str(member.asks or ""),
-            str(member.gives or ""),
-            member.shards,
-        )
-    console.print(table)
+        print_group(group, now=now)

@@ -1,41 +1,47 @@
 """From Things as the API server has them to what is said of them. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
 from thing_operator.api.thing import Selection, ThingSpec, ThingStatus
-from thing_operator.core.json_values import JsonObject, JsonValue
 from thing_operator.core.reasons import Reason
+from thing_operator.inspection.bodies import is_true, is_within, spec_of, status_of, value_at
 from thing_operator.inspection.model import (
+    Body,
     ChainLink,
     FleetView,
     LinkHealth,
     ReasonCount,
     ThingProblem,
+    ThingRow,
     ThingView,
     ValueRow,
 )
-from thing_operator.shadow.pointers import get, leaves, to_pointer
-
-Body = Mapping[str, Any]
+from thing_operator.shadow.pointers import leaves, to_pointer
 
 _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 _HEALTHS: Final = {"True": LinkHealth.GOOD, "False": LinkHealth.FAILED}
+_RANKS: Final = {
+    LinkHealth.FAILED: 0,
+    LinkHealth.UNKNOWN: 1,
+    LinkHealth.WAITING: 2,
+    LinkHealth.GOOD: 3,
+}
 _NO_FAILURE: Final = frozenset({Reason.SUSPENDED, Reason.PENDING, Reason.CONNECTING, Reason.DELTA_PENDING})
 """Reasons of a False that pass by themselves, or that somebody has asked for."""
 
 
 def view_of(body: Body) -> ThingView:
     """One Thing, from its Secret to its device."""
-    meta, spec, status = body["metadata"], _spec(body), _status(body)
+    meta, spec, status = body["metadata"], spec_of(body), status_of(body)
     return ThingView(
         namespace=meta["namespace"],
         name=meta["name"],
         thing_name=status.thing_name or spec.thing_name or meta["name"],
-        is_ready=_is_true(status, ConditionType.READY),
+        is_ready=is_true(status, ConditionType.READY),
         chain=tuple(_chain(status, generation=meta.get("generation", 0))),
         values=tuple(_values(spec, status)),
         notes=tuple(_notes(spec, status)),
@@ -47,7 +53,7 @@ def fleet_of(bodies: Iterable[Body]) -> FleetView:
     groups: dict[tuple[str, str], list[ThingProblem]] = defaultdict(list)
     statuses = []
     for body in bodies:
-        status = _status(body)
+        status = status_of(body)
         statuses.append(status)
         ready = find_condition(status.conditions, ConditionType.READY) or _not_seen()
         found = ThingProblem(
@@ -73,6 +79,56 @@ def fleet_of(bodies: Iterable[Body]) -> FleetView:
     )
 
 
+def rows_of(bodies: Iterable[Body]) -> tuple[ThingRow, ...]:
+    """Many Things as a table: what is wrong comes first, the longest time before the others, and then by name."""
+    return in_order(map(row_of, bodies))
+
+
+def in_order(rows: Iterable[ThingRow]) -> tuple[ThingRow, ...]:
+    """The same of rows that are there."""
+    return tuple(sorted(rows, key=lambda row: (_RANKS[row.health], _since(row), row.namespace, row.name)))
+
+
+def health_of(condition: Condition | None) -> LinkHealth:
+    """How what a condition is about is doing; unknown without one."""
+    if condition is None:
+        return LinkHealth.UNKNOWN
+    health = _HEALTHS.get(condition.status, LinkHealth.UNKNOWN)
+    if health is LinkHealth.FAILED and condition.reason in _NO_FAILURE:
+        return LinkHealth.WAITING
+    return health
+
+
+def row_of(body: Body) -> ThingRow:
+    """One Thing as a line among others."""
+    spec, status = spec_of(body), status_of(body)
+    ready = find_condition(status.conditions, ConditionType.READY) or _not_seen()
+    return ThingRow(
+        namespace=body["metadata"]["namespace"],
+        name=body["metadata"]["name"],
+        thing_name=status.thing_name or spec.thing_name or body["metadata"]["name"],
+        health=health_of(ready),
+        ready=ready.status,
+        reason=ready.reason,
+        message=ready.message,
+        connected=_said(status, ConditionType.CONNECTED),
+        in_sync=_said(status, ConditionType.IN_SYNC),
+        pending=status.shadow.pending_count if status.shadow else 0,
+        since=_time(body, ready),
+        reported_time=status.shadow.reported_time if status.shadow else None,
+    )
+
+
+def _said(status: ThingStatus, kind: ConditionType) -> str:
+    found = find_condition(status.conditions, kind)
+    return found.status if found else "Unknown"
+
+
+def _since(row: ThingRow) -> datetime:
+    """By time where something is wrong; else all are alike."""
+    return row.since if row.health is not LinkHealth.GOOD else _BEGINNING
+
+
 def _chain(status: ThingStatus, *, generation: int) -> Iterator[ChainLink]:
     """Each link by its condition; what is good is said in facts, and what is not in the condition's words."""
     yield _link("Secret", status, ConditionType.CREDENTIALS_VALID, _certificate_words(status))
@@ -94,9 +150,7 @@ def _link(name: str, status: ThingStatus, kind: ConditionType, good: str) -> Cha
     condition = find_condition(status.conditions, kind)
     if condition is None:
         return ChainLink(name=name, health=LinkHealth.UNKNOWN, reason=Reason.UNKNOWN, message="not known yet")
-    health = _HEALTHS.get(condition.status, LinkHealth.UNKNOWN)
-    if health is LinkHealth.FAILED and condition.reason in _NO_FAILURE:
-        health = LinkHealth.WAITING
+    health = health_of(condition)
     is_plain = health is LinkHealth.GOOD and condition.reason != Reason.EXPIRES_SOON
     since = condition.last_transition_time
     return ChainLink(
@@ -132,11 +186,11 @@ def _values(spec: ThingSpec, status: ThingStatus) -> Iterator[ValueRow]:
     in_sync = find_condition(status.conditions, ConditionType.IN_SYNC)
     desired = {path: value for path, value in leaves(spec.desired or {}) if value is not None}
     others = {
-        path: value for path, value in leaves(delta) if path not in desired and not _is_within(path, desired)
+        path: value for path, value in leaves(delta) if path not in desired and not is_within(path, desired)
     }
     for path, value in (desired | others).items():
-        found = _at(reported, path)
-        is_pending = path in others or _at(delta, path) is not None
+        found = value_at(reported, path)
+        is_pending = path in others or value_at(delta, path) is not None
         yield ValueRow(
             pointer=to_pointer(path),
             desired=value,
@@ -144,10 +198,6 @@ def _values(spec: ThingSpec, status: ThingStatus) -> Iterator[ValueRow]:
             is_reported=found is not None,
             pending_since=in_sync.last_transition_time if is_pending and in_sync else None,
         )
-
-
-def _is_within(path: tuple[str, ...], desired: Mapping[tuple[str, ...], JsonValue]) -> bool:
-    return any(path[: len(each)] == each for each in desired)
 
 
 def _notes(spec: ThingSpec, status: ThingStatus) -> Iterator[str]:
@@ -158,29 +208,8 @@ def _notes(spec: ThingSpec, status: ThingStatus) -> Iterator[str]:
         yield "nothing of the shadow is in the status yet"
 
 
-def _at(section: JsonObject, path: tuple[str, ...]) -> JsonValue:
-    """The value there, None where there is none: a shadow has no null."""
-    try:
-        return get(section, path)
-    except KeyError:
-        return None
-
-
-def _spec(body: Body) -> ThingSpec:
-    return ThingSpec.model_validate(body.get("spec") or {})
-
-
-def _status(body: Body) -> ThingStatus:
-    return ThingStatus.model_validate(body.get("status") or {})
-
-
-def _is_true(status: ThingStatus, kind: ConditionType) -> bool:
-    found = find_condition(status.conditions, kind)
-    return found is not None and found.status == "True"
-
-
 def _count(statuses: Iterable[ThingStatus], kind: ConditionType) -> int:
-    return sum(_is_true(each, kind) for each in statuses)
+    return sum(is_true(each, kind) for each in statuses)
 
 
 def _not_seen() -> Condition:

@@ -1,16 +1,14 @@
 """From the Leases of replicas to what is said of them: who is there, who runs what, what nobody runs. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from thing_operator.inspection.model import GroupView, MemberHealth, MemberView
+from thing_operator.inspection.model import Body, GroupView, MemberHealth, MemberView
 from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, ranges
 from thing_operator.sharding.leases import MAP_ANNOTATION
 from thing_operator.sharding.member import GROUP_LABEL, MemberLease
 from thing_operator.sharding.shard_map import MapError, ShardMap
-
-Body = Mapping[str, Any]
 
 _MAP_SUFFIX: Final = "-shards"
 

@@ -48,14 +48,24 @@ async def read_things(client: ApiClient, namespace: str | None) -> list[dict[str
     """The Things of a namespace, None for all. Raises ToolError without our CRDs, and errors of ``kube.errors``."""
     try:
         return await client.list(THINGS, namespace=namespace)
-    except NotFoundError:
-        raise ToolError(
-            f"the cluster does not know the kind Thing: {INSTALL_CRDS}",
-            reason=ToolReason.CRDS_MISSING,
-        ) from None
-    except ForbiddenError as error:
-        where = "in all namespaces: name one with -n" if namespace is None else f"in namespace {namespace}"
-        raise ForbiddenError(f"you may not list Things {where} ({error.message})") from None
+    except (NotFoundError, ForbiddenError) as error:
+        raise refused(error, namespace) from None
+
+
+async def read_names(namespace: str, *, kubeconfig: Path | None, kube_context: str | None) -> list[str]:
+    """The names of the Things of a namespace. Raises LoginError, and errors of ``kube.errors``."""
+    async with connected(kubeconfig=kubeconfig, kube_context=kube_context) as client:
+        found = await client.list(THINGS, namespace=namespace, metadata_only=True)
+    return [each["metadata"]["name"] for each in found]
+
+
+def refused(error: NotFoundError | ForbiddenError, namespace: str | None) -> ToolError | ForbiddenError:
+    """What a person is to see where Things cannot be listed in a namespace, None for all."""
+    if isinstance(error, NotFoundError):
+        message = f"the cluster does not know the kind Thing: {INSTALL_CRDS}"
+        return ToolError(message, reason=ToolReason.CRDS_MISSING)
+    where = "in all namespaces: name one with -n" if namespace is None else f"in namespace {namespace}"
+    return ForbiddenError(f"you may not list Things {where} ({error.message})")
 
 
 async def read_leases(client: ApiClient, namespace: str | None) -> list[dict[str, Any]]:

@@ -2,6 +2,9 @@
 
 Tokens, certificates and CAs are renewed on disk or by a plugin while the operator runs. They are read again when they
 are due, and when the API server refuses them. kopf asks through our client.
+
+``kubernetes`` is loaded for a pod's login and for OIDC alone: it takes a fifth of a second, for which nobody waits who
+asks by kubectl.
 """
 
 import asyncio
@@ -16,9 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, incluster_config
-from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.error_words import in_words
@@ -146,6 +146,8 @@ async def read_login(kubeconfig: Path | None, *, kube_context: str | None = None
 def current_namespace(kubeconfig: Path | None, *, kube_context: str | None = None) -> str:
     """The namespace of that login, as kubectl has it: the context's, or the pod's own. Raises LoginError."""
     if _is_in_pod(kubeconfig, kube_context):
+        from kubernetes.aio.config import incluster_config  # noqa: PLC0415 - see the module's docstring
+
         file = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
         return _file(str(file), "the pod's service account").decode().strip()
     return read_access(kubeconfig_files(kubeconfig, os.environ), context=kube_context).namespace
@@ -157,6 +159,9 @@ def _is_in_pod(kubeconfig: Path | None, kube_context: str | None) -> bool:
 
 
 def _of_the_pod() -> Login:
+    from kubernetes.aio.client import Configuration  # noqa: PLC0415 - see the module's docstring
+    from kubernetes.aio.config import ConfigException, incluster_config  # noqa: PLC0415
+
     found = Configuration()
     loader = incluster_config.InClusterConfigLoader(  # type: ignore[no-untyped-call]
         token_filename=incluster_config.SERVICE_TOKEN_FILENAME,
@@ -224,6 +229,10 @@ async def _authorization(user: dict[str, Any], where: str) -> tuple[tuple[str, s
 
 async def _oidc(user: dict[str, Any], where: str) -> str:
     """The header by ``kubernetes.aio``, which gets a new token when the one in the file has ended."""
+    from kubernetes.aio.client import Configuration  # noqa: PLC0415 - see the module's docstring
+    from kubernetes.aio.config import ConfigException  # noqa: PLC0415
+    from kubernetes.aio.config.kube_config import KubeConfigLoader  # noqa: PLC0415
+
     entry = {"cluster": "x", "user": "x"}
     config = {
         "contexts": [{"name": "x", "context": entry}],

@@ -10,7 +10,7 @@ import pytest
 from tests.support.cloud import Things
 from tests.support.devices import Device
 
-from thing_operator.cli import main
+from thing_operator.cli.main import main
 from thing_operator.credentials import read_batch
 from thing_operator_local.cloud.client import CloudRefusedError, LocalCloud, MicSession
 from thing_operator_local.errors import LocalError

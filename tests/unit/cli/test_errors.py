@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.words import pythons_words_in
 
-from thing_operator.cli import main
+from thing_operator.cli.main import main
 
 NO_SERVER = "https://127.0.0.1:1"
 

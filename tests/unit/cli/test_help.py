@@ -40,12 +40,16 @@ def shown(*path: str) -> str:
 
 
 def examples_of(text: str) -> list[list[str]]:
-    """The words after ``thing-operator`` of each example; what it is combined with is left out."""
+    """The words after ``thing-operator`` of each example; what it is combined with is left out.
+
+    What is written as ``kubectl thing`` is ``thing-operator thing``.
+    """
     _, _, below = text.partition("Examples")
     lines = [line.strip() for line in below.splitlines()[1:]]
     found = "\n".join(lines[: lines.index("")]).replace("\\\n", "").splitlines()
     pieces = [piece.strip() for line in found for piece in re.split(r"[;|]|\$\(|\)", line)]
-    return [shlex.split(piece)[1:] for piece in pieces if piece.startswith("thing-operator ")]
+    own = [re.sub(r"^kubectl thing ", "thing-operator thing ", piece) for piece in pieces]
+    return [shlex.split(piece)[1:] for piece in own if piece.startswith("thing-operator ")]
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -1,48 +1,14 @@
 """What is said of Things as the API server has them."""
 
-from typing import Any
-
 import pytest
+from tests.unit.inspection.objects import SHADOW, Json, body, condition, not_seen
 
-from thing_operator.api.crds import NOT_SEEN_STATUS
-from thing_operator.inspection.deciding import fleet_of, view_of
+from thing_operator.inspection.deciding import fleet_of, rows_of, view_of
 from thing_operator.inspection.model import LinkHealth, ThingView, ValueRow
-
-Json = dict[str, Any]
-GOOD = {"Ready": "Accepted", "CredentialsValid": "Valid", "Connected": "Connected", "InSync": "Converged"}
-
-
-def condition(kind: str, status: str, reason: str, *, hour: int = 10) -> Json:
-    message = f"the message of {reason}"
-    time = f"2026-11-01T{hour:02}:00:00Z"
-    return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": time}
-
-
-def body(
-    *conditions: Json, name: str = "freezer-1", spec: Json | None = None, generation: int = 3, **status: Any
-) -> Json:
-    """A Thing whose conditions are good, but for those that are given."""
-    given = {each["type"]: each for each in conditions}
-    found = [given.get(kind) or condition(kind, "True", reason) for kind, reason in GOOD.items()]
-    meta = {
-        "name": name,
-        "namespace": "plant",
-        "generation": generation,
-        "creationTimestamp": "2026-11-01T00:00:00Z",
-    }
-    seen = {"observedGeneration": 3, "conditions": found} | status
-    return {"metadata": meta, "spec": spec or {}, "status": seen}
-
-
-def not_seen(name: str) -> Json:
-    return body(name=name) | {"status": NOT_SEEN_STATUS}
 
 
 def healths(view: ThingView) -> list[LinkHealth]:
     return [link.health for link in view.chain]
-
-
-SHADOW = {"version": 7, "bytes": 340, "reported": {"setpoint": -18}}
 
 
 def test_a_thing_that_is_well_is_said_in_facts() -> None:
@@ -177,3 +143,21 @@ def test_what_nobody_has_seen_is_a_problem_since_it_was_created() -> None:
 def test_the_json_form_keeps_what_people_have_named() -> None:
     row = ValueRow(pointer="/a", desired={"snake_case": None, "b": 1})
     assert row.to_wire() == {"pointer": "/a", "desired": {"snake_case": None, "b": 1}, "isReported": False}
+
+
+def test_a_table_of_many_has_what_is_wrong_first_and_the_oldest_of_that() -> None:
+    rows = rows_of(
+        [
+            body(name="good", shadow=SHADOW | {"pendingCount": 2, "reportedTime": "2026-11-01T09:00:00Z"}),
+            body(condition("Ready", "False", "Suspended", hour=1), name="asleep"),
+            body(condition("Ready", "False", "Expired", hour=11), name="late"),
+            body(condition("Ready", "False", "Expired", hour=8), name="early"),
+            not_seen("new"),
+            body(name="also-good") | {"status": {}},
+        ]
+    )
+    assert [row.name for row in rows] == ["early", "late", "also-good", "new", "asleep", "good"]
+    good = rows[-1]
+    assert (good.ready, good.connected, good.in_sync, good.pending) == ("True", "True", "True", 2)
+    assert str(good.reported_time) == "2026-11-01 09:00:00+00:00"
+    assert (rows[2].connected, rows[2].reason) == ("Unknown", "NotSeen")
