@@ -78,6 +78,7 @@ check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files
 	$(BIN)/thing-operator crds --check crds
 	$(BIN)/python tools/chart.py --check
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python -m tools.monitoring --check
 	$(BIN)/python -m tools.pictures --check
 	$(BIN)/python -m tools.house
 
@@ -88,6 +89,7 @@ crds: $(STAMP) ## regenerate crds/, docs/reference/ and the drawings from models
 	$(BIN)/thing-operator crds --output-dir crds
 	$(BIN)/python tools/chart.py
 	$(BIN)/python tools/reference.py
+	$(BIN)/python -m tools.monitoring
 	$(BIN)/python -m tools.pictures
 
 docs: $(STAMP) ## build the documentation site into site/, with every link and anchor checked

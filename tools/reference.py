@@ -43,7 +43,7 @@ _METRICS_HEAD = """<!-- Generated from thing_operator/observability/definitions.
 On `metrics.port` (9090) at `/metrics`. None has a label per Thing unless `metrics.perThing` asks for it,
 which makes forty thousand series of ten thousand Things: what one Thing is about is in its status and Events.
 Beside these there are `process_*` and `python_*`. What to alert on is in
-[operating](../operations/operating.md).
+[alerts](../operations/alerts.md).
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |

@@ -2,7 +2,12 @@
 
 from tests.chart.rendering import Json
 
+MONITORED: Json = {
+    "prometheusRule": {"enabled": True, "ruleLabels": {"team": "cold-chain"}},
+    "grafanaDashboards": {"enabled": True, "annotations": {"grafana_folder": "IoT"}},
+}
 EVERYTHING: Json = {
+    **MONITORED,
     "commonLabels": {"team": "cold-chain"},
     "commonAnnotations": {"example.com/owner": "me"},
     "config": {"endpoint": {"host": "b.example", "port": 8884}, "session": {"proxy": "http://u@p:3128"}},

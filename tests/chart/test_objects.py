@@ -105,7 +105,7 @@ def namespaces(control_plane: ControlPlane) -> None:
     )
     for name in ("ns", "team-a", "team-b"):
         control_plane.kubectl("create", "namespace", name)
-    for crd in ("servicemonitors", "podmonitors"):
+    for crd in ("servicemonitors", "podmonitors", "prometheusrules"):
         control_plane.kubectl(
             "wait", "--for=condition=Established", f"crd/{crd}.monitoring.coreos.com", "--timeout=30s"
         )

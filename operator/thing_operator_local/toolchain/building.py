@@ -46,6 +46,9 @@ class GoModule:
     gcflags: tuple[str, ...] = ()
     """The compiler's flags by pattern of packages: "k8s.io/client-go/...=-l"; the last that matches counts."""
 
+    tags: tuple[str, ...] = ()
+    """Build tags, by which a program leaves parts out."""
+
 
 def build_binaries(
     module: GoModule, programs: Sequence[GoProgram], *, reporter: Reporter, cache: Path | None = None
@@ -107,6 +110,7 @@ def _build(
     # Nothing is written beside the sources, which may lie in a read-only installation.
     flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={module.ldflags}"]
     flags += [f"-gcflags={each}" for each in module.gcflags]
+    flags += [f"-tags={','.join(module.tags)}"] if module.tags else []
     command = [str(go), "build", *flags, "-o", f"{output}{os.sep}", *(each.package for each in missing)]
     log = work / "build.log"
     with (
@@ -144,7 +148,8 @@ def needed_go(folder: Path) -> str:
 
 def _entry(module: GoModule, program: GoProgram, *, cache: Path) -> CacheEntry:
     digest = hashlib.sha256()
-    for part in (program.package, module.ldflags, *module.gcflags, platform.system(), platform.machine()):
+    flags = (module.ldflags, *module.gcflags, *module.tags)
+    for part in (program.package, *flags, platform.system(), platform.machine()):
         digest.update(part.encode() + b"\0")
     for path in sorted(module.folder.rglob("*")):
         if path.is_file() and not path.name.endswith("_test.go"):

@@ -33,6 +33,7 @@ class _Source:
     title: str
     duration: str
     gcflags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,15 @@ _QUICK = replace(_PLANE, duration="about 4 minutes on two cores", gcflags=("all=
 _HELM = _Source("helm", "helm.sh/helm/v4", "Helm", "about 2 minutes")
 _HELM_3 = _Source("helm3", "helm.sh/helm/v3", "Helm", "half a minute after Helm 4")
 _SCANNERS = _Source("scanners", "github.com/zegl/kube-score", "the scanners, kube-score", "a minute")
+# Without the clients of twenty clouds, where it could look for what to scrape.
+_PROMETHEUS = _Source(
+    "prometheus",
+    "github.com/prometheus/prometheus",
+    "Prometheus",
+    "3 minutes",
+    gcflags=("all=-N -l",),
+    tags=("remove_all_sd",),
+)
 _ETCD = "go.etcd.io/etcd/server/v3"
 
 _TOOLS = (
@@ -96,6 +106,9 @@ _TOOLS = (
     ),
     _Tool(GoProgram("kube-score", f"{_SCANNERS.pin}/cmd/kube-score"), _SCANNERS, None),
     _Tool(GoProgram("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"), _SCANNERS, None),
+    # One on PATH may be of any age, and what it takes for a query is what the tests are about.
+    _Tool(GoProgram("prometheus", f"{_PROMETHEUS.pin}/cmd/prometheus"), _PROMETHEUS, None),
+    _Tool(GoProgram("promtool", f"{_PROMETHEUS.pin}/cmd/promtool"), _PROMETHEUS, None),
 )
 
 _BROKER = GoProgram("broker", ".")
@@ -108,12 +121,13 @@ _BROKER_MODULE = GoModule(
 CONTROL_PLANE = ("etcd", "kube-apiserver", "controllers", "kubectl")
 HELM = ("helm", "helm3")
 SCANNERS = ("kube-score", "kubeconform")
+PROMETHEUS = ("prometheus", "promtool")
 
 
 def locate_binaries(
     names: Iterable[str], *, reporter: Reporter, cache: Path | None = None, quick: bool = False
 ) -> dict[str, Path]:
-    """The path of each program in ``names`` (of CONTROL_PLANE, HELM and SCANNERS), built when it is nowhere.
+    """The path of each program in ``names`` (of CONTROL_PLANE, HELM, SCANNERS, PROMETHEUS), built when it is nowhere.
 
     A copy in KUBEBUILDER_ASSETS or on PATH counts when it says that it is of the right minor version. ``quick``: where
     the control plane has to be built, it is built without optimisation, under a key of its own, and without kubectl
@@ -122,7 +136,7 @@ def locate_binaries(
     """
     wanted = [tool for tool in _TOOLS if tool.program.name in set(names)]
     found = _all_installed(wanted, reporter=reporter)
-    for source in (_PLANE, _HELM, _HELM_3, _SCANNERS):
+    for source in (_PLANE, _HELM, _HELM_3, _SCANNERS, _PROMETHEUS):
         of_source = [tool.program for tool in wanted if tool.source == source]
         if quick and source is _PLANE:
             found = cached_binaries(_module(source), of_source, cache=cache) | found
@@ -212,6 +226,7 @@ def _module(source: _Source) -> GoModule:
         duration=source.duration,
         ldflags=flags,
         gcflags=source.gcflags,
+        tags=source.tags,
     )
 
 
