@@ -48,6 +48,11 @@ class FairQueue(Generic[K, R]):
         """The rank of every key, in no order."""
         return chain.from_iterable(keys.ranks() for keys in self._groups.values())
 
+    def first_rank(self, group: str) -> R | None:
+        """The lowest rank of a group's keys, None when it has none."""
+        first = self._groups[group].first() if group in self._groups else None
+        return first[1] if first else None
+
     def put(self, key: K, rank: R) -> None:
         """Add a key, or give it another rank."""
         group = self._group_of(key)

@@ -1,4 +1,9 @@
-"""Which object's status is written next: those that are due, by namespace in turn, the urgent first. Pure."""
+"""Which object's status is written next: those that are due, by namespace in turn, the urgent first. Pure.
+
+Of those that can wait, the one goes first whose status was written longest ago: the first change of a quiet object is
+not held up by others that change all the time, and each of these has its turn. Nor do they take all places: what is
+urgent finds one at once, and an API server that is not busy with what could have waited.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,37 +13,67 @@ from thing_operator.core.keyed_heap import KeyedHeap
 from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.status_entry import StatusEntry
 
+_PLACES: Final = 10
+"""Writes under way at a time."""
+_OF_THE_REST: Final = 6
+"""Of them that can wait."""
+_BESIDE_URGENT: Final = 2
+"""The same while urgent ones are under way, or due."""
 _URGENT_TURNS: Final = 8.0
 """An urgent status goes ahead of so many turns of its namespace: at once, and no namespace before others for ever."""
 
 
 class StatusQueue:
-    """The objects whose statuses wait. Times are seconds of one monotonic clock."""
+    """The objects whose statuses wait, and those that are being written. Times are seconds of one monotonic clock."""
 
     def __init__(self) -> None:
         self._waiting: KeyedHeap[ObjectRef, float] = KeyedHeap()
         """By the time at which they are due."""
         self._due: FairQueue[ObjectRef, tuple[bool, float]] = FairQueue(_namespace_of, head_start=_head_start)
-        """Those that are due, by namespace in turn; in each the urgent first, then by the time of the change."""
+        """Those that are due, by namespace in turn; in each the urgent first, by the time of the change."""
+        self._urgent_due: set[ObjectRef] = set()
+        self._under_way: set[ObjectRef] = set()
+        self._urgent_under_way: set[ObjectRef] = set()
+        """A part of them."""
 
     @property
-    def has_due(self) -> bool:
-        """Whether there is one to be written now."""
-        return bool(self._due)
+    def has_turn(self) -> bool:
+        """Whether there is one to be written now, and a place for it."""
+        if len(self._under_way) >= _PLACES:
+            return False
+        return bool(self._urgent_due if self._is_for_urgent else self._due)
+
+    @property
+    def _is_for_urgent(self) -> bool:
+        """Whether the places that are left are for the urgent alone."""
+        is_busy = self._urgent_due or self._urgent_under_way
+        rest = len(self._under_way) - len(self._urgent_under_way)
+        return rest >= (_BESIDE_URGENT if is_busy else _OF_THE_REST)
 
     def put(self, ref: ObjectRef, *, due_at: float) -> None:
         """Have it wait until then, wherever it was before."""
-        self._due.discard(ref)
+        self._take_from_due(ref)
         self._waiting.put(ref, due_at)
 
     def discard(self, ref: ObjectRef) -> None:
         """Remove it if it is there."""
         self._waiting.discard(ref)
-        self._due.discard(ref)
+        self._take_from_due(ref)
 
     def pop(self) -> ObjectRef | None:
-        """Take the one whose turn it is, None when none is due."""
-        return self._due.pop()
+        """Take the one whose turn it is, None when there is none; it has a place until :meth:`done`."""
+        ref = self._due.pop(self._has_urgent) if self._is_for_urgent else self._due.pop()
+        if ref is not None:
+            self._under_way.add(ref)
+            if ref in self._urgent_due:
+                self._urgent_due.discard(ref)
+                self._urgent_under_way.add(ref)
+        return ref
+
+    def done(self, ref: ObjectRef) -> None:
+        """The write of it has ended."""
+        self._under_way.discard(ref)
+        self._urgent_under_way.discard(ref)
 
     def collect(self, entries: Mapping[ObjectRef, StatusEntry], *, now: float) -> float | None:
         """Line up what has become due by ``now``. Seconds until more will, if any."""
@@ -48,8 +83,18 @@ class StatusQueue:
                 return due_at - now
             entry = entries[ref]
             self._waiting.discard(ref)
-            self._due.put(ref, (not entry.urgent, entry.changed_at))
+            self._due.put(ref, (not entry.urgent, entry.changed_at if entry.urgent else entry.last_write))
+            if entry.urgent:
+                self._urgent_due.add(ref)
         return None
+
+    def _take_from_due(self, ref: ObjectRef) -> None:
+        self._due.discard(ref)
+        self._urgent_due.discard(ref)
+
+    def _has_urgent(self, namespace: str) -> bool:
+        first = self._due.first_rank(namespace)
+        return first is not None and not first[0]
 
 
 def _namespace_of(ref: ObjectRef) -> str:

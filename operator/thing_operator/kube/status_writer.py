@@ -41,8 +41,6 @@ Status = Mapping[str, Any]
 Reduce = Callable[[Status, Status, str], Status]
 """The status to be written instead, of the one held, of one that was refused for its content, and of why it was."""
 
-_PARALLEL = 10
-
 
 class StatusWriter:
     """Writes the statuses of any number of objects; for one event loop. Status entries say what becomes of each.
@@ -264,7 +262,7 @@ class StatusWriter:
         while True:
             self._wake_up.clear()
             pause = self._collect_due()
-            if not self._queue.has_due or len(self._writing) >= _PARALLEL:
+            if not self._queue.has_turn:
                 # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the event.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
@@ -292,6 +290,7 @@ class StatusWriter:
             log.exception("the status of %s cannot be written", ref.key)
         finally:
             del self._writing[ref]
+            self._queue.done(ref)
             if entry.desired is not None and self._entries.get(ref) is entry:
                 self._schedule(ref, entry)
             self._wake_up.set()

@@ -98,6 +98,7 @@ def test_what_is_urgent_goes_first_and_a_flood_of_it_not_for_ever() -> None:
 
 def test_a_group_that_may_not_go_keeps_its_turn() -> None:
     queue = queue_of(("a", 0), ("b", 0), ("b", 1))
+    assert (queue.first_rank("b"), queue.first_rank("c")) == (0, None)
     assert queue.pop(lambda group: group != "a") == ("b", 0)
     assert queue.pop(lambda group: group == "c") is None
     assert served(queue) == ["a", "b"]

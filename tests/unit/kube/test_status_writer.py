@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
@@ -266,6 +267,39 @@ async def test_the_budget_is_spent_on_the_urgent_first_and_then_on_the_oldest() 
     await setup.writer.stop()
     assert 5 <= setup.client.written_at[-1] - setup.client.written_at[0] < 5.1
     assert [key.name for key, _ in setup.client.written] == ["t5", "t0", "t1", "t2", "t3", "t4"]
+
+
+async def test_the_first_change_of_a_quiet_object_goes_before_the_repeats_of_others() -> None:
+    setup = WriterOnFake(rate=10)
+    await setup.writer.start()
+    restless = [f"t{number}" for number in range(30)]
+    for value in range(3):
+        for name in restless:
+            setup.writer.enqueue(object_ref(name), {"n": value}, urgent=False, min_interval=NOW)
+        await until(lambda value=value: len(setup.values()) >= 30 * value + 10)  # type: ignore[misc]
+    setup.writer.enqueue(object_ref("quiet"), {"n": 0}, urgent=False, min_interval=NOW)
+    written = len(setup.values())
+    await until(lambda: "quiet" in [key.name for key, _ in setup.client.written[written:]])
+    await setup.writer.stop()
+    assert [key.name for key, _ in setup.client.written].index("quiet") <= written + 1
+    counts = Counter(key.name for key, _ in setup.client.written[:written])
+    assert max(counts.values()) - min(counts.values()) <= 1, "each in turn"
+
+
+async def test_what_can_wait_leaves_places_to_what_is_urgent(setup: WriterOnFake) -> None:
+    setup.client.open.clear()
+    for number in range(30):
+        setup.writer.enqueue(object_ref(f"r{number}"), {"n": 0}, urgent=False, min_interval=NOW)
+    await a_moment_later()
+    assert setup.client.flying == 6
+    for number in range(30):
+        setup.writer.enqueue(object_ref(f"u{number}"), {"n": 0}, urgent=True, min_interval=NOW)
+    await a_moment_later()
+    assert setup.client.flying == 10
+    setup.client.open.set()
+    await until(lambda: len(setup.values()) == 60)
+    names = [key.name for key, _ in setup.client.written]
+    assert names.index("u29") < 45, "ahead of most that can wait"
 
 
 @pytest.mark.parametrize("urgent", [False, True])
