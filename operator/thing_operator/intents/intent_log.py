@@ -95,9 +95,10 @@ class IntentLog:
 
     def remembered(self, ref: ObjectRef, status: EncodedStatus) -> ManagedPaths:
         """What stands in a log of this Thing, provided that the API server holds ``status``."""
-        found = NO_MANAGED_PATHS
-        for kept in (self._durable.get(ref.uid), self._found.get(ref.uid)):
-            if kept is not None and kept.intent.stands(decode(status)):
+        entries = [each for table in (self._durable, self._found) if (each := table.get(ref.uid)) is not None]
+        found, decoded = NO_MANAGED_PATHS, decode(status) if entries else {}
+        for kept in entries:
+            if kept.intent.stands(decoded):
                 found = found.joined(kept.intent.managed)
         return found
 

@@ -30,7 +30,3 @@ class ParsedStatuses(Generic[Status]):
     def current(self, ref: ObjectRef) -> Status:
         """What the API server holds; the model's defaults of an object that is not known."""
         return self._parse(self._writer.current(ref))
-
-    def candidates(self, ref: ObjectRef) -> tuple[Status, ...]:
-        """All that the API server may hold until the next write through: current, in flight and queued."""
-        return tuple(map(self._parse, self._writer.candidates(ref)))

@@ -162,6 +162,10 @@ class StatusWriter:
         status = encode(decode(self._entry(ref).latest) | part)
         self._enqueue(ref, status, urgent=False, min_interval=min_interval, patience=None)
 
+    def withdraw(self, ref: ObjectRef) -> None:
+        """Write nothing of what is queued of this object."""
+        self._withdraw(ref, self._entry(ref))
+
     async def write_through(self, ref: ObjectRef, status: Status, *, if_version: str | None = None) -> None:
         """Have the API server hold this status before returning, in place of what is queued.
 

@@ -79,20 +79,17 @@ class ThingMemory:
         self._persisted_at = self._clock.monotonic()
         self._persisting += 1
         try:
-            status = build_status(observe())
-            if not (has_company and await self._log(ref, status, managed, generation)):
-                await self._writer.write_through(ref, status.to_wire())
+            if not (has_company and await self._log(ref, managed, generation)):
+                await self._writer.write_through(ref, build_status(observe()).to_wire())
         finally:
             self._persisting -= 1
 
-    async def _log(self, ref: ObjectRef, status: ThingStatus, managed: ManagedPaths, generation: int) -> bool:
+    async def _log(self, ref: ObjectRef, managed: ManagedPaths, generation: int) -> bool:
         """Have the log hold it; False when it does not, or when nobody knows which status is the Thing's."""
         if not self._intents.is_usable or self._writer.is_in_doubt(ref):
             return False
-        # In place of what is queued, which does not say it: whatever is written from now on does.
-        self._writer.enqueue(
-            ref, status.to_wire(), urgent=False, min_interval=timedelta(0), patience=PATIENCE
-        )
+        # What is queued may remember otherwise, and would make the intent void: what comes of this follows anyway.
+        self._writer.withdraw(ref)
         before = decode(self._writer.current(ref))
         intent = Intent.beside(before, managed, namespace=ref.key.namespace, generation=generation)
         return await self._intents.record(ref, intent)
@@ -100,10 +97,8 @@ class ThingMemory:
     def _certain(self, ref: ObjectRef) -> ManagedPaths:
         """What the API server holds for certain: what is in every status that it may hold by now, or in the log."""
         candidates = [
-            ManagedPaths.of(parsed).joined(self._intents.remembered(ref, encoded))
-            for parsed, encoded in zip(
-                self._statuses.candidates(ref), self._writer.candidates(ref), strict=True
-            )
+            ManagedPaths.of_json(decode(status)).joined(self._intents.remembered(ref, status))
+            for status in self._writer.candidates(ref)
         ]
         return ManagedPaths(
             desired=_common(managed.desired for managed in candidates),
