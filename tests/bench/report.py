@@ -91,6 +91,7 @@ _ROWS = (
     ("operator memory in all", "operator_rss_mib", "MiB"),
     ("idle CPU", "idle_cpu_percent", "% of a core"),
     ("API writes, apply to Ready", "writes_to_ready_per_thing", "a Thing"),
+    ("beside them, of the log of intents", "log_writes_to_ready_per_thing", "a Thing"),
     ("API writes, operator restart", "writes_on_restart", "in all"),
     ("API writes, broker restart", "writes_on_bounce", "in all"),
     ("spec to accepted, one by one, p50", "accepted_ms_p50_alone", "ms"),

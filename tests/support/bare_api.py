@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -21,6 +22,7 @@ T = TypeVar("T")
 THINGS = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{{namespace}}/things"
 SECRETS = "/api/v1/namespaces/{namespace}/secrets"
 _PARALLEL = 16
+_WRITE = re.compile('verb="(POST|PUT|PATCH|APPLY|DELETE)"')
 USER_AGENT = "bench"
 """Tells the bench's requests from the operator's in the audit log."""
 
@@ -59,6 +61,14 @@ class Api:
             if not answer.ok:
                 raise RuntimeError(f"{method} {path}: {answer.status} {found.get('message')}")
             return found
+
+    async def writes(self, resource: str) -> int:
+        """How often the API server was asked to write objects of a kind, by whomever, refusals included."""
+        async with self._session.get(f"{self._server}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        asked = [line for line in lines if line.startswith("apiserver_request_total{")]
+        counted = [line for line in asked if f'resource="{resource}"' in line and _WRITE.search(line)]
+        return sum(int(float(line.rpartition(" ")[2])) for line in counted)
 
     async def watch(self, path: str, *, version: str) -> AsyncIterator[Json]:
         """Events after ``version``, for at most an hour."""

@@ -41,6 +41,7 @@ FIGURES = (
     Figure("empty_rss_mib", Part.START, "of it with no Thing", "MiB"),
     Figure("empty_cpu_s", Part.START, "operator CPU of its own start", "s"),
     Figure("writes_to_ready_per_thing", Part.START, "API writes, apply to Ready", "a Thing"),
+    Figure("log_writes_to_ready_per_thing", Part.START, "beside them, of the log of intents", "a Thing"),
     Figure("accepted_ms_p50", Part.LATENCY, "spec to accepted, p50", "ms"),
     Figure("accepted_ms_p99", Part.LATENCY, "spec to accepted, p99", "ms"),
     Figure("status_ms_p50", Part.LATENCY, "report to status, p50", "ms"),
