@@ -13,10 +13,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode
 
 from thing_operator.core.futures import resolve_future
-from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.mqtt.diagnosis import (
     explain_end,
     explain_refusal,
@@ -26,10 +25,11 @@ from thing_operator.mqtt.diagnosis import (
 )
 from thing_operator.mqtt.dialing import Dialer
 from thing_operator.mqtt.errors import ConnectError, SessionLostError
+from thing_operator.mqtt.paho_client import PahoClient
 from thing_operator.mqtt.ports import Connector, Listener, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from thing_operator.mqtt.keep_alive import KeepAliveTicker
     from thing_operator.mqtt.model import SessionSpec
@@ -39,14 +39,6 @@ _log = logging.getLogger(__name__)
 
 _QOS: Final = 1
 _MAX_UNACKNOWLEDGED: Final = 20
-_CONNACK: Final = b"\x20\x02"
-"""How it begins; a byte of flags and the return code follow."""
-_READ_SIZE: Final = 4096
-"""Bytes: more than most messages have, and little enough to be made for each read."""
-_PACKETS_PER_SECOND: Final = 100.0
-"""What AWS lets through on one connection (docs/background/aws-iot-shadow.md#limits); so many may come at once, too."""
-_PAUSE_SECONDS: Final = 0.1
-"""A pause is longer by this than it had to be, so that it is worth it."""
 
 
 class PahoConnector(Connector):
@@ -89,80 +81,6 @@ class PahoConnector(Connector):
         self._dialer.close()
 
 
-class _Client(paho.Client):
-    """paho on a socket that is connected already, keeping the error that ended it."""
-
-    def __init__(
-        self,
-        sock: ssl.SSLSocket,
-        client_id: str,
-        *,
-        limit: int,
-        deliver: "Callable[[str, bytes], None]",
-    ) -> None:
-        super().__init__(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            clean_session=True,
-            protocol=paho.MQTTv311,
-            reconnect_on_failure=False,
-        )
-        self._given = sock
-        self._limit = limit
-        self._deliver = deliver
-        self._arrived = b""
-        self._pace = TokenBucket(_PACKETS_PER_SECOND, _PACKETS_PER_SECOND)
-        self.connack_code: int | None = None
-        """Of the broker's answer to CONNECT, 0 where it was none: paho says nothing of a 1, and ends."""
-        self.error: OSError | None = None
-        self.is_too_large = False
-        """Whether it was ended for a packet beyond the limit."""
-
-    @property
-    def has_more(self) -> bool:
-        """Whether something has arrived that no packet was made of yet and that makes the socket readable no more."""
-        return bool(self._arrived) or self._given.pending() > 0
-
-    def pause(self, now: float) -> float:
-        """Seconds for which nothing is to be read, since more has arrived than one session may have; 0 for none."""
-        wait = self._pace.wait(now)
-        return wait + _PAUSE_SECONDS if wait > 0 else 0.0
-
-    def _create_socket(self) -> ssl.SSLSocket:
-        return self._given
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        """paho asks byte by byte, each would be a read of the socket; then for all that a packet announces at once."""
-        if bufsize > self._limit:
-            self.is_too_large = True
-            raise ConnectionAbortedError("more is announced than is taken")
-        if not self._arrived:
-            self._arrived = self._receive(max(bufsize, _READ_SIZE))
-            if self.connack_code is None:
-                is_connack = self._arrived.startswith(_CONNACK) and len(self._arrived) > len(_CONNACK) + 1
-                self.connack_code = self._arrived[len(_CONNACK) + 1] if is_connack else 0
-        data, self._arrived = self._arrived[:bufsize], self._arrived[bufsize:]
-        return data
-
-    def _receive(self, bufsize: int) -> bytes:
-        try:
-            return super()._sock_recv(bufsize)
-        except BlockingIOError:
-            raise
-        except OSError as error:
-            self.error = error
-            raise
-
-    def _packet_handle(self) -> MQTTErrorCode:
-        """Whatever a packet is, it counts."""
-        self._pace.reserve(asyncio.get_running_loop().time())
-        return super()._packet_handle()
-
-    def _handle_on_message(self, message: paho.MQTTMessage) -> None:
-        """paho looks for callbacks by topic, in closures that refer to themselves: garbage for each message."""
-        self._deliver(message.topic, bytes(message.payload))
-
-
 class PahoTransport(Transport):
     """One paho client on one TLS socket, driven by the event loop."""
 
@@ -201,7 +119,9 @@ class PahoTransport(Transport):
         self._subacks: dict[int, asyncio.Future[list[int]]] = {}
         self._confirmed: dict[int, asyncio.Future[None]] = {}
         self.received = 0
-        client = self._client = _Client(sock, spec.thing_name, limit=message_limit, deliver=self._on_message)
+        client = self._client = PahoClient(
+            sock, spec.thing_name, limit=message_limit, deliver=self._on_message
+        )
         client.max_queued_messages_set(_MAX_UNACKNOWLEDGED)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe

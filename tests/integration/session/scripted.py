@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.support.pki import Authority
 
-CONNECT, PUBLISH, SUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 8, 12, 14
+CONNECT, PUBLISH, PUBACK, SUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 4, 8, 12, 14
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,11 @@ def packet(first: int, body: bytes) -> bytes:
             return bytes([first]) + size + body
 
 
-def publish(topic: str, payload: Any) -> bytes:
-    """A PUBLISH with QoS 0."""
-    name = topic.encode()
-    return packet(0x30, struct.pack("!H", len(name)) + name + json.dumps(payload).encode())
+def publish(topic: str, payload: Any, *, mid: int = 0) -> bytes:
+    """A PUBLISH with QoS 0, or with QoS 1 and this packet identifier."""
+    name, number = topic.encode(), struct.pack("!H", mid) if mid else b""
+    body = struct.pack("!H", len(name)) + name + number + json.dumps(payload).encode()
+    return packet(0x32 if mid else 0x30, body)
 
 
 CONNACK_OK = packet(0x20, b"\x00\x00")

@@ -8,12 +8,16 @@ from pathlib import Path
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from thing_operator.mqtt import transport
+from thing_operator.mqtt import paho_client, transport
+from thing_operator.mqtt.paho_client import PahoClient
 
 PRIVATE = {
     "_create_socket": "(self) -> 'SocketLike'",
     "_handle_on_message": "(self, message: 'MQTTMessage') -> 'None'",
     "_packet_handle": "(self) -> 'MQTTErrorCode'",
+    "_packet_queue": "(self, command: 'int', packet: 'bytes | bytearray', mid: 'int', qos: 'int', "
+    "info: 'MQTTMessageInfo | None' = None) -> 'MQTTErrorCode'",
+    "_send_puback": "(self, mid: 'int') -> 'MQTTErrorCode'",
     "_sock_close": "(self) -> 'None'",
     "_sock_recv": "(self, bufsize: 'int') -> 'bytes'",
 }
@@ -21,6 +25,8 @@ PRIVATE = {
 
 ``connect`` takes its socket from ``_create_socket``; every byte is read by ``_sock_recv``; each PUBLISH that arrives
 ends in ``_handle_on_message``; each packet is taken by ``_packet_handle``; ``_sock_close`` closes without DISCONNECT.
+``_send_puback`` acknowledges, and what is to be sent goes by ``_packet_queue``, which looks at no more of it than its
+length.
 """
 
 
@@ -41,6 +47,16 @@ def test_what_we_override_is_what_paho_calls() -> None:
         "_create_socket": {"reconnect"},
         "_handle_on_message": {"_handle_publish", "_handle_pubrel"},
         "_packet_handle": {"_packet_read"},
+        "_packet_queue": {
+            "_send_command_with_mid",
+            "_send_connect",
+            "_send_disconnect",
+            "_send_publish",
+            "_send_simple_command",
+            "_send_subscribe",
+            "_send_unsubscribe",
+        },
+        "_send_puback": {"_handle_publish", "ack"},
         "_sock_recv": {"_packet_read"},
     }
 
@@ -48,9 +64,11 @@ def test_what_we_override_is_what_paho_calls() -> None:
 def test_our_own_names_are_no_names_of_paho() -> None:
     theirs = paho.Client(CallbackAPIVersion.VERSION2)
     with socket.socket() as sock:
-        ours = transport._Client(sock, "t1", limit=1024, deliver=print)  # type: ignore[arg-type]
+        ours = PahoClient(sock, "t1", limit=1024, deliver=print)  # type: ignore[arg-type]
     added = vars(ours).keys() - vars(theirs).keys()
     assert added == {
+        "_acknowledgements",
+        "_acknowledging",
         "_arrived",
         "_deliver",
         "_given",
@@ -61,19 +79,22 @@ def test_our_own_names_are_no_names_of_paho() -> None:
         "is_too_large",
     }, "one of ours is an attribute of paho, too"
     assert not {name for name in added if hasattr(paho.Client, name)}
-    methods = {name for name in vars(transport._Client) if not name.startswith("__")}
+    methods = {name for name in vars(PahoClient) if not name.startswith("__")}
     assert {name for name in methods if hasattr(theirs, name)} == _overridden()
 
 
 def _overridden() -> set[str]:
-    return {name for name in vars(transport._Client) if _is_private(name) and hasattr(paho.Client, name)}
+    return {name for name in vars(PahoClient) if _is_private(name) and hasattr(paho.Client, name)}
 
 
 def _called() -> set[str]:
     """Private attributes of ``self._client`` and of ``super()``."""
-    tree = ast.parse(Path(inspect.getfile(transport)).read_text(encoding="utf-8"))
+    trees = (
+        ast.parse(Path(inspect.getfile(module)).read_text(encoding="utf-8"))
+        for module in (paho_client, transport)
+    )
     found = set()
-    for node in ast.walk(tree):
+    for node in (each for tree in trees for each in ast.walk(tree)):
         match node:
             case ast.Attribute(
                 value=ast.Attribute(attr="_client") | ast.Call(func=ast.Name("super")), attr=name
