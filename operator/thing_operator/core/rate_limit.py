@@ -118,6 +118,10 @@ class RateLimiter:
             if urgent:
                 self._urgent.remove(me)
 
+    def try_acquire(self) -> bool:
+        """Take one token if it is there and nothing urgent waits for it; whether it was."""
+        return self._try_acquire(None)
+
     def refund(self) -> None:
         """Give a token back that was not needed."""
         self._bucket.refund()

@@ -13,6 +13,8 @@ from thing_operator.core.keyed_heap import KeyedHeap
 from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.status_entry import StatusEntry
 
+NEVER: Final = float("inf")
+
 _PLACES: Final = 10
 """Writes under way at a time."""
 _OF_THE_REST: Final = 6
@@ -75,18 +77,18 @@ class StatusQueue:
         self._under_way.discard(ref)
         self._urgent_under_way.discard(ref)
 
-    def collect(self, entries: Mapping[ObjectRef, StatusEntry], *, now: float) -> float | None:
-        """Line up what has become due by ``now``. Seconds until more will, if any."""
+    def collect(self, entries: Mapping[ObjectRef, StatusEntry], *, now: float) -> float:
+        """Line up what has become due by ``now``; returns when more will be, NEVER if nothing waits."""
         while first := self._waiting.first():
             ref, due_at = first
             if due_at > now:
-                return due_at - now
+                return due_at
             entry = entries[ref]
             self._waiting.discard(ref)
             self._due.put(ref, (not entry.urgent, entry.changed_at if entry.urgent else entry.last_write))
             if entry.urgent:
                 self._urgent_due.add(ref)
-        return None
+        return NEVER
 
     def _take_from_due(self, ref: ObjectRef) -> None:
         self._due.discard(ref)

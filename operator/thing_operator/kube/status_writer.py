@@ -7,14 +7,13 @@ by namespace in turn, and never loses the last value.
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from thing_operator.core.backoff import Backoff, Jitter, rechecks
+from thing_operator.core.backoff import Backoff, rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
@@ -31,7 +30,7 @@ from thing_operator.kube.errors import (
 from thing_operator.kube.ports import ApiClient, Body
 from thing_operator.kube.status_entry import NOTHING, Encoded, StatusEntry
 from thing_operator.kube.status_patch import OutdatedError, read, status_patch
-from thing_operator.kube.status_queue import StatusQueue
+from thing_operator.kube.status_queue import NEVER, StatusQueue
 from thing_operator.observability.observers import WriteObserver
 
 log = logging.getLogger(__name__)
@@ -83,13 +82,10 @@ class StatusWriter:
         self._queue = StatusQueue()
         self._writing: dict[ObjectRef, asyncio.Task[None]] = {}
         self._wake_up = asyncio.Event()
+        self._wakes_at = NEVER
+        """When the task looks again for what is due, unless it is woken up."""
         self._task: asyncio.Task[None] | None = None
         self._log_limit = LogLimit(clock=clock)
-
-    @staticmethod
-    def default_retry(rng: random.Random) -> Backoff:
-        """How long a write that failed waits: from a second up to a minute, objects that failed together apart."""
-        return Backoff(timedelta(seconds=1), timedelta(minutes=1), rng, Jitter.EQUAL)
 
     # --- what is known
 
@@ -135,9 +131,9 @@ class StatusWriter:
 
     def drop(self, ref: ObjectRef) -> None:
         """Forget an object that is deleted; nothing more is written of it."""
-        entry = self._entries.pop(ref, None)
-        if entry is not None:
-            self._withdraw(ref, entry)
+        if ref in self._entries:
+            self.withdraw(ref)
+            del self._entries[ref]
 
     # --- writing
 
@@ -164,7 +160,8 @@ class StatusWriter:
 
     def withdraw(self, ref: ObjectRef) -> None:
         """Write nothing of what is queued of this object."""
-        self._withdraw(ref, self._entry(ref))
+        self._queue.discard(ref)
+        self._entry(ref).withdraw()
 
     async def write_through(self, ref: ObjectRef, status: Status, *, if_version: str | None = None) -> None:
         """Have the API server hold this status before returning, in place of what is queued.
@@ -174,7 +171,7 @@ class StatusWriter:
         """
         entry = self._entry(ref)
         async with entry.lock:
-            self._withdraw(ref, entry)
+            self.withdraw(ref)
             await self._limiter.acquire(urgent=True)
             try:
                 await self._send(ref, entry, encode(status), if_version=if_version)
@@ -202,7 +199,7 @@ class StatusWriter:
         for ref in asked:
             entry = self._entries[ref]
             if entry.refused is not None:
-                self._withdraw(ref, entry)
+                self.withdraw(ref)
             elif entry.desired is not None:
                 entry.hurry()
                 self._schedule(ref, entry)
@@ -222,11 +219,11 @@ class StatusWriter:
 
     async def stop(self) -> None:
         """End; what is queued is lost (see :meth:`flush`). Idempotent."""
-        tasks = [*self._writing.values(), *([self._task] if self._task else [])]
-        for task in tasks:
-            task.cancel()
+        task, self._task = self._task, None
+        tasks = [*self._writing.values(), *([task] if task else [])]
+        for each in tasks:
+            each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._task = None
 
     # --- the queue
 
@@ -252,37 +249,48 @@ class StatusWriter:
             self._queue.discard(ref)
             self._observer.suppressed()
 
-    def _withdraw(self, ref: ObjectRef, entry: StatusEntry) -> None:
-        self._queue.discard(ref)
-        entry.withdraw()
-
     def _schedule(self, ref: ObjectRef, entry: StatusEntry) -> None:
         """Line the object up for its turn; one that is being written lines up again when that is done."""
         if ref not in self._writing:
             self._queue.put(ref, due_at=entry.due_at)
-            self._wake_up.set()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Begin what may begin now, here: most of the time that is all, and the task need not wake up for it."""
+        if self._task is not None:
+            due_at = self._begin_due()
+            if self._queue.has_turn or due_at < self._wakes_at:
+                self._wake_up.set()
 
     async def _run(self) -> None:
         while True:
             self._wake_up.clear()
-            pause = self._collect_due()
-            if not self._queue.has_turn:
-                # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the event.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._wake_up.wait()
+            due_at = self._begin_due()
+            if self._queue.has_turn:
+                await self._limiter.acquire()
+                # The limiter may have taken its time: the choice is made afresh, and the token is not lost.
+                self._queue.collect(self._entries, now=self._clock.monotonic())
+                if not self._begin_next():
+                    self._limiter.refund()
                 continue
-            await self._limiter.acquire()
-            # The limiter may have taken its time: the choice is made afresh, and the token is not lost.
-            self._collect_due()
-            ref = self._queue.pop()
-            if ref is None:
-                self._limiter.refund()
-                continue
-            self._writing[ref] = asyncio.create_task(self._write(ref, self._entries[ref]))
+            # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the event.
+            self._wakes_at = due_at
+            with suppress(TimeoutError):
+                async with asyncio.timeout(due_at - self._clock.monotonic() if due_at < NEVER else None):
+                    await self._wake_up.wait()
 
-    def _collect_due(self) -> float | None:
-        return self._queue.collect(self._entries, now=self._clock.monotonic())
+    def _begin_due(self) -> float:
+        """Begin what is due, as far as there are places and tokens for it; returns when more will be due."""
+        due_at = self._queue.collect(self._entries, now=self._clock.monotonic())
+        while self._queue.has_turn and self._limiter.try_acquire():
+            self._begin_next()
+        return due_at
+
+    def _begin_next(self) -> bool:
+        ref = self._queue.pop()
+        if ref is not None:
+            self._writing[ref] = asyncio.create_task(self._write(ref, self._entries[ref]))
+        return ref is not None
 
     # --- one write
 
@@ -296,8 +304,8 @@ class StatusWriter:
             del self._writing[ref]
             self._queue.done(ref)
             if entry.desired is not None and self._entries.get(ref) is entry:
-                self._schedule(ref, entry)
-            self._wake_up.set()
+                self._queue.put(ref, due_at=entry.due_at)
+            self._go_on()
 
     async def _write_queued(self, ref: ObjectRef, entry: StatusEntry) -> None:
         status, urgent = entry.withdraw()
@@ -387,6 +395,6 @@ class StatusWriter:
         self._observer.written()
 
     def _outdated(self, ref: ObjectRef, entry: StatusEntry, body: Body) -> None:
-        self._withdraw(ref, entry)
+        self.withdraw(ref)
         entry.read_again(encode(body.get("status") or {}), guard=body["metadata"]["resourceVersion"])
         self._on_outdated(ref, body)

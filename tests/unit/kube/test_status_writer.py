@@ -345,7 +345,6 @@ async def test_after_many_lost_answers_nothing_counts_as_held(setup: WriterOnFak
     setup.writer.seed(object_ref(), {"managed": 0})
     for number in range(1, 8):
         setup.client.lost = [ApiUnavailableError("the answer is lost")]
-        setup.writer.enqueue(object_ref(), {"managed": number}, urgent=True, min_interval=NOW)
         with pytest.raises(ApiUnavailableError):
             await setup.writer.write_through(object_ref(), {"managed": number})
     possible = setup.candidates()
