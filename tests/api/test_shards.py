@@ -14,7 +14,6 @@ from tests.support.watching import CountedEvents
 
 from thing_operator.api.names import API_VERSION, THING_KIND, THINGS
 from thing_operator.app.watched_shards import WatchedShards, share_of
-from thing_operator.core.backoff import rewrites
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.json_bytes import decode
 from thing_operator.core.resource import ObjectKey
@@ -56,7 +55,7 @@ class WatchingReplica:
         writer = StatusWriter(
             client,
             writes_per_second=1,
-            retry=rewrites(random.Random(1)),
+            retry=StatusWriter.default_retry(random.Random(1)),
             clock=clock,
             on_deleted=lambda _ref: None,
         )

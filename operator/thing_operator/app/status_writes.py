@@ -7,7 +7,6 @@ from uuid import uuid4
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.api.status import reduced_status
 from thing_operator.config import Settings
-from thing_operator.core.backoff import rewrites
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectRef
 from thing_operator.informing.cache import ObjectCache
@@ -48,7 +47,7 @@ def make_status_writer(
         client,
         writes_per_second=writes_per_second,
         clock=clock,
-        retry=rewrites(rng),
+        retry=StatusWriter.default_retry(rng),
         on_deleted=on_deleted,
         on_outdated=on_outdated,
         on_refused=instead_of,

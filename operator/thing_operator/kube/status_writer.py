@@ -7,13 +7,14 @@ by namespace in turn, and never loses the last value.
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from thing_operator.core.backoff import Backoff, rechecks
+from thing_operator.core.backoff import Backoff, Jitter, rechecks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
@@ -46,8 +47,7 @@ class StatusWriter:
 
     ``writes_per_second`` bounds all writes together, ``retry`` says how long one that failed waits; one that is
     refused waits for minutes, unless another status is desired. ``on_deleted`` is called with an object that a
-    write finds deleted, or recreated under the same name.
-    ``on_refused`` gives what is to be written in place of a status that is refused; None: nothing.
+    write finds deleted, or recreated under the same name, ``on_refused`` gives what to write in place of a refused one.
     """
 
     def __init__(
@@ -86,6 +86,11 @@ class StatusWriter:
         """When the task looks again for what is due, unless it is woken up."""
         self._task: asyncio.Task[None] | None = None
         self._log_limit = LogLimit(clock=clock)
+
+    @staticmethod
+    def default_retry(rng: random.Random) -> Backoff:
+        """How long a write that failed waits: from a second up to a minute, objects that failed together apart."""
+        return Backoff(timedelta(seconds=1), timedelta(minutes=1), rng, Jitter.EQUAL)
 
     # --- what is known
 
@@ -182,8 +187,7 @@ class StatusWriter:
 
     async def wait_in_flight(self, ref: ObjectRef) -> None:
         """Wait for the queued write of this object that is under way, if one is."""
-        task = self._writing.get(ref)
-        if task is not None:
+        if (task := self._writing.get(ref)) is not None:
             await asyncio.wait((task,))
 
     async def start(self) -> asyncio.Task[None]:
@@ -228,10 +232,7 @@ class StatusWriter:
     # --- the queue
 
     def _entry(self, ref: ObjectRef) -> StatusEntry:
-        entry = self._entries.get(ref)
-        if entry is None:
-            entry = self._entries[ref] = StatusEntry()
-        return entry
+        return self._entries.get(ref) or self._entries.setdefault(ref, StatusEntry())
 
     def _enqueue(
         self,
@@ -287,8 +288,7 @@ class StatusWriter:
         return due_at
 
     def _begin_next(self) -> bool:
-        ref = self._queue.pop()
-        if ref is not None:
+        if (ref := self._queue.pop()) is not None:
             self._writing[ref] = asyncio.create_task(self._write(ref, self._entries[ref]))
         return ref is not None
 

@@ -10,7 +10,6 @@ from tests.support.sharded_server import ShardedServer, thing
 
 from thing_operator.api.names import THINGS
 from thing_operator.app.watched_shards import WatchedShards, share_of
-from thing_operator.core.backoff import rewrites
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import EVERYTHING
@@ -47,7 +46,7 @@ class WatchedScene:
         writer = StatusWriter(
             self.server,
             writes_per_second=1,
-            retry=rewrites(random.Random(1)),
+            retry=StatusWriter.default_retry(random.Random(1)),
             clock=clock,
             on_deleted=lambda _ref: None,
         )

@@ -15,7 +15,6 @@ from tests.support.clock import FakeClock
 from tests.support.loop import run_virtual
 
 from thing_operator.api.names import THINGS
-from thing_operator.core.backoff import rewrites
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.history import SET_BACK_AFTER, StaleListError
@@ -124,7 +123,7 @@ class InformerScene:
         writer = StatusWriter(
             self.server,
             writes_per_second=1,
-            retry=rewrites(random.Random(1)),
+            retry=StatusWriter.default_retry(random.Random(1)),
             clock=self.clock,
             on_deleted=lambda _ref: None,
         )

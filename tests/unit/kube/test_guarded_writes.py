@@ -11,7 +11,6 @@ from tests.support.clock import FakeClock, loop_time
 from tests.support.fakes import object_ref
 from tests.support.polling import until
 
-from thing_operator.core.backoff import rewrites
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.kube.errors import ApiUnavailableError, ConflictError, NotFoundError
@@ -72,7 +71,7 @@ class Guarded:
         self.writer = StatusWriter(
             self.server,
             writes_per_second=1000,
-            retry=rewrites(random.Random(1)),
+            retry=StatusWriter.default_retry(random.Random(1)),
             clock=FakeClock(loop_time),
             on_deleted=self.deleted.append,
             on_outdated=lambda ref, body: self.outdated.append((ref, body)),

@@ -24,7 +24,7 @@ from tests.support.polling import until
 from thing_operator.api.names import THINGS
 from thing_operator.api.status import reduced_status
 from thing_operator.config import Settings
-from thing_operator.core.backoff import RECHECK, rewrites
+from thing_operator.core.backoff import RECHECK
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.memory_budget import MemoryBudget
@@ -114,7 +114,7 @@ class ThingScene(FakeClient):
         self.writer = StatusWriter(
             self,
             writes_per_second=1000,
-            retry=rewrites(rng),
+            retry=StatusWriter.default_retry(rng),
             clock=self.clock,
             on_deleted=lambda _ref: None,
             on_refused=lambda held, refused, why: reduced_status(held, refused, why, now=self.clock.now()),

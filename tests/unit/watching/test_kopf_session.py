@@ -15,7 +15,6 @@ from tests.support.api_server import connect
 from tests.support.polling import until
 
 from thing_operator.api.names import BATCHES, THINGS
-from thing_operator.core.backoff import rewrites
 from thing_operator.core.clock import SystemClock
 from thing_operator.core.errors import INSTALL_CRDS
 from thing_operator.core.resource import Resource
@@ -148,7 +147,7 @@ class Followed:
         writer = StatusWriter(
             client,
             writes_per_second=1,
-            retry=rewrites(random.Random(1)),
+            retry=StatusWriter.default_retry(random.Random(1)),
             clock=SystemClock(),
             on_deleted=lambda _ref: None,
         )

@@ -12,7 +12,6 @@ from tests.support.sharded_server import ShardedServer, added, bookmark, thing
 from tests.support.watching import CountedEvents
 
 from thing_operator.api.names import THINGS
-from thing_operator.core.backoff import rewrites
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey
 from thing_operator.informing.cache import ObjectCache
@@ -46,7 +45,7 @@ class ShardedScene:
             writer=StatusWriter(
                 self.server,
                 writes_per_second=1,
-                retry=rewrites(random.Random(1)),
+                retry=StatusWriter.default_retry(random.Random(1)),
                 clock=clock,
                 on_deleted=lambda _ref: None,
             ),
