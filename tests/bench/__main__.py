@@ -19,6 +19,7 @@ from rich.console import Console
 from tests.bench import goals
 from tests.bench import replicas as several
 from tests.bench.batches import batch_import
+from tests.bench.bridge import bridge
 from tests.bench.cloud import measure_cloud
 from tests.bench.comparison.checkout import install_commit, prepare, resolve_commit
 from tests.bench.comparison.command import compare
@@ -117,6 +118,31 @@ def tenants_command(
         found = asyncio.run(
             tenants(world, good=good, hostile=hostile, seconds=seconds, announce=announcer(console))
         )
+    _show(found, json_file)
+
+
+@app.command("bridge")
+def bridge_command(  # noqa: PLR0917 - typer makes options out of arguments
+    size: Annotated[int, typer.Option("--things", min=10, help="number of Things in each part")] = 200,
+    callers: Annotated[int, typer.Option(min=1, help="number of service accounts")] = 50,
+    rate: Annotated[int, typer.Option(min=1, help="reports a second")] = 500,
+    streams: Annotated[int, typer.Option(min=1, help="streams of events")] = 1000,
+    seconds: Annotated[float, typer.Option(help="how long each part is")] = 20,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """What the bridge carries, and what a report by it costs."""
+    console = Console(stderr=True)
+    with _folder(None, size) as folder, World(folder, reporter=reporter_for(console)) as world:
+        measured = bridge(
+            world,
+            size=size,
+            callers=callers,
+            rate=rate,
+            streams=streams,
+            seconds=seconds,
+            announce=announcer(console),
+        )
+        found = asyncio.run(measured)
     _show(found, json_file)
 
 

@@ -20,7 +20,7 @@ async def simulation(world: World, *, size: int, every: int, seconds: float) -> 
     """
     things = await asyncio.to_thread(world.make_things, size, lambda _done: None)
     log = CloudLayout(world.cloud.folder).observations
-    async with fleet(world, things, namespace=_NAMESPACE, spec=_simulated(every)) as simulated:
+    async with fleet(world, things, namespace=_NAMESPACE, spec=simulated_spec(every)) as simulated:
         simulated.start({})
         await simulated.until_ready()
         # One whole period, so that everybody is at it.
@@ -39,7 +39,8 @@ async def simulation(world: World, *, size: int, every: int, seconds: float) -> 
     }
 
 
-def _simulated(every: int) -> dict[str, Any]:
+def simulated_spec(every: int) -> dict[str, Any]:
+    """A Thing that reports by itself, once in so many seconds."""
     signal = {"path": "/temperature", "every": f"{every}s", "randomWalk": {"start": 4, "step": 1}}
     return {"device": {"simulate": [signal], "connectionStatus": True}}
 
