@@ -39,7 +39,7 @@ _MIB = 1 << 20
 
 
 @dataclass
-class Answers:
+class Acceptances:
     """Milliseconds from when a report was due until its acceptance, and what else came back."""
 
     accepted: list[float] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Callers:
     url: str
     tokens: Sequence[str]
 
-    async def report(self, caller: int, name: str, value: int, due: float, answers: Answers) -> None:
+    async def report(self, caller: int, name: str, value: int, due: float, answers: Acceptances) -> None:
         """One report; ``due`` in monotonic seconds."""
         body = {"reported": {"temperature": value}}
         async with self.http.post(
@@ -172,9 +172,9 @@ async def _reports(measured: Fleet, called: Callers, *, rate: int, seconds: floa
     }
 
 
-async def _send(measured: Fleet, called: Callers, *, rate: int, seconds: float) -> Answers:
+async def _send(measured: Fleet, called: Callers, *, rate: int, seconds: float) -> Acceptances:
     """At a steady rate, whether or not the answers come."""
-    answers, began = Answers(), time.monotonic()
+    answers, began = Acceptances(), time.monotonic()
     names, callers = itertools.cycle(measured.names), itertools.cycle(range(len(called.tokens)))
     async with asyncio.TaskGroup() as group:
         for number in range(round(rate * seconds)):

@@ -115,6 +115,8 @@ class InstalledOperator(OperatorProcess):
         if "value" in variable:
             return str(variable["value"])
         where, _, field = variable["valueFrom"]["fieldRef"]["fieldPath"].partition(".")
+        if field == "podIP":  # a network plugin's
+            return LOOPBACK
         return str(self._made[where][field])
 
     def _make_pod(self) -> Json:

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.integration.installed import CHART, ROOT, InstalledOperator, may, run_helm, settings_for
+from tests.support.bridge import AUDIENCE, Caller
 from tests.support.cloud import Things
 from tests.support.operator import Json, Workspace
 from tests.support.polling import eventually
+from tests.support.ports import reserved_ports
 
 from thing_operator.api.crds import NOT_SEEN_STATUS
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
@@ -37,6 +39,11 @@ RIGHTS = {
     "events": {"create", "patch"},
     # Those named thing-operator.io alone.
     "leases.coordination.k8s.io": {"get", "list", "watch", "create", "update", "delete"},
+}
+# With a bridge.
+BRIDGE_RIGHTS = {
+    "tokenreviews.authentication.k8s.io": {"create"},
+    "subjectaccessreviews.authorization.k8s.io": {"create"},
 }
 # In the namespace that it runs in.
 RIGHTS_AT_HOME = {"configmaps": {"list", "create", "update", "delete"}}
@@ -287,6 +294,36 @@ def test_in_two_namespaces_only_by_helm_3(
 
 
 @pytest.mark.timeout(300)
+def test_with_a_bridge(
+    helm: Path, plane: ControlPlane, cloud: LocalCloud, things: Things, installed: InstalledOperator
+) -> None:
+    """Its two rights are the operator's with a port alone, and the chart's role lets a program in."""
+    values = values_for(cloud, namespaces=["team-a"])
+    (port,) = reserved_ports(1)
+    values["config"]["bridge"] = {"port": port}
+    run_helm(helm, plane, "install", *RELEASE, values=values)
+    installed.start()
+    team = workspace_in("team-a", installed, plane, cloud)
+    [thing] = things(1)
+    team.store_credentials(thing)
+    team.apply_thing(thing, {"endpoint": {"caSecretName": "broker-ca"}})
+    team.kubectl("create", "secret", "generic", "broker-ca", f"--from-file=ca.crt={cloud.info.ca}")
+    wait_until_ready(team, {thing.name: thing})
+    team.kubectl("create", "serviceaccount", "twin")
+    token = team.kubectl("create", "token", "twin", f"--audience={AUDIENCE}").strip()
+    twin = Caller(port, token, "team-a")
+    assert twin.report(thing.name, {"a": 1}).status == 403
+    role = ("--clusterrole=thing-operator-bridge", "--serviceaccount=team-a:twin")
+    team.kubectl("create", "rolebinding", "twin", *role)
+    eventually(lambda: twin.report(thing.name, {"a": 1}).status == 200, "the role counts", timeout=30)
+    assert team.reported(thing) == {"a": 1}
+    for review in BRIDGE_RIGHTS:
+        assert installed.may("create", review)
+    installed.stop()
+    run_helm(helm, plane, "uninstall", "thing-operator", f"--namespace={OPERATOR_NAMESPACE}")
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("scope", ["cluster", "namespaced"])
 def test_with_kubectl_apply_k(
     plane: ControlPlane, cloud: LocalCloud, things: Things, tmp_path: Path, scope: str
@@ -333,7 +370,7 @@ def test_every_right_is_used(plane: ControlPlane) -> None:
         if operator and not event["userAgent"].startswith("kubectl") and "objectRef" in event:
             assert event["responseStatus"]["code"] != 403, json.dumps(event)
             used.add((resource_of(event["objectRef"]), event["verb"]))
-    granted = all_of(RIGHTS, RIGHTS_AT_HOME)
+    granted = all_of(RIGHTS, RIGHTS_AT_HOME, BRIDGE_RIGHTS)
     assert used <= granted
     assert granted - used <= {
         # An apply that makes the object: the API server asks for create, too, and logs it as patch.

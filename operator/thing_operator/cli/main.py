@@ -11,7 +11,7 @@ from thing_operator.cli.batch_group import app as batch_app
 from thing_operator.cli.check import check
 from thing_operator.cli.crds import crds
 from thing_operator.cli.local import GroupWithLocal
-from thing_operator.cli.plugin.command import app as thing_app
+from thing_operator.cli.plugin.group import app as thing_app
 from thing_operator.cli.probe import probe
 from thing_operator.cli.run import HELP as RUN_HELP
 from thing_operator.cli.run import run

@@ -7,3 +7,4 @@ from thing_operator.core.resource import Resource
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 CONFIG_MAPS: Final = Resource("", "v1", "configmaps", "ConfigMap")
 EVENTS: Final = Resource("", "v1", "events", "Event")
+PODS: Final = Resource("", "v1", "pods", "Pod")

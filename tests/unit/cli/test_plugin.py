@@ -12,7 +12,7 @@ from tests.unit.inspection.objects import body, condition
 from typer.testing import CliRunner
 
 from thing_operator.cli import views
-from thing_operator.cli.plugin.command import app
+from thing_operator.cli.plugin.group import app
 from thing_operator.inspection.deciding import rows_of, view_of
 from thing_operator.inspection.diff import diff_of
 from thing_operator.inspection.explain import ThingContext, explain

@@ -1,4 +1,4 @@
-"""The commands of ``kubectl thing``, put together; they are also ``thing-operator thing``."""
+"""The commands of ``kubectl thing`` that look at Things once."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -9,8 +9,6 @@ from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace
 from thing_operator.cli.help_text import PresentableGroup
 from thing_operator.cli.output import Output, emit
 from thing_operator.cli.plugin.cluster import AllNamespaces, Form, Name, OptionalName, ViewedCluster
-from thing_operator.cli.plugin.watching import watch
-from thing_operator.cli.shards import shards
 from thing_operator.cli.status import status
 
 _EXIT_NOT_GOOD = 1
@@ -18,7 +16,7 @@ _EXIT_NOT_GOOD = 1
 app = typer.Typer(
     name="thing",
     cls=PresentableGroup,
-    help="Look at Things: what differs, why, and what to do. It changes nothing.",
+    help="Look at Things: what differs, why, and what to do. Nothing but report changes anything.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -174,7 +172,3 @@ def tree(
         print_tree(found)
     is_good = is_healthy(found.roots) and bool(found.roots or not name)
     raise typer.Exit(0 if is_good else _EXIT_NOT_GOOD)
-
-
-app.command()(watch)
-app.command(help=(shards.__doc__ or "").replace("thing-operator shards", "kubectl thing shards"))(shards)

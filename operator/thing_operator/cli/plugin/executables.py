@@ -8,7 +8,7 @@ import sys
 
 from typer.completion import get_completion_inspect_parameters
 
-from thing_operator.cli.plugin.command import app
+from thing_operator.cli.plugin.group import app
 from thing_operator.cli.running import run_to_the_end
 
 _PROGRAM = "kubectl-thing"

@@ -1,0 +1,62 @@
+"""``kubectl thing report``: a value in a thing's name, by the bridge."""
+
+from typing import Annotated
+
+import typer
+
+from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace
+from thing_operator.cli.output import Output, emit
+from thing_operator.cli.plugin.cluster import Form, Name, ViewedCluster
+
+Values = Annotated[
+    list[str], typer.Argument(metavar="KEY=VALUE", help="value: JSON, or else text; key: or a JSON Pointer")
+]
+ServiceAccount = Annotated[
+    str, typer.Option("--service-account", help="of the Thing's namespace, as which to report")
+]
+OperatorNamespace = Annotated[str, typer.Option("--operator-namespace", help="where the operator's pods are")]
+Audience = Annotated[str, typer.Option("--audience", help="the operator's setting bridge.audience")]
+
+
+def report(
+    name: Name,
+    values: Values,
+    service_account: ServiceAccount = "twin",
+    operator_namespace: OperatorNamespace = "thing-operator",
+    audience: Audience = "thing-operator-bridge",
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: KubeContext = None,
+    output: Form = Output.TABLE,
+) -> None:
+    """Report values for a thing, as its program does by the bridge: through a pod's port, with a token for ten minutes.
+
+    It takes the rights to list pods and to create pods/portforward where the operator is, and to create
+    serviceaccounts/token for the service account, which must have the right to update things/bridge.
+
+    Exit codes:
+      0  the shadow service has accepted the report
+      2  it was refused, or there is no bridge
+
+    Examples:
+      kubectl thing report freezer-1 temperature=4.5 door=open
+      kubectl thing report freezer-1 /limits/max=8 --service-account twin --namespace plant
+    """
+    from thing_operator.core.resource import ObjectKey  # noqa: PLC0415 - see ViewedCluster
+    from thing_operator.reporting.reporting import report as send  # noqa: PLC0415
+    from thing_operator.reporting.values import reported_of  # noqa: PLC0415
+
+    version = ViewedCluster(namespace, kubeconfig, context, output).ask_here(
+        lambda client, place: send(
+            client,
+            ObjectKey(place, name),
+            reported_of(values),
+            service_account=service_account,
+            audience=audience,
+            operator_namespace=operator_namespace,
+        )
+    )
+    if output is not Output.TABLE:
+        emit({"version": version}, output)
+    else:
+        typer.echo(f"accepted: version {version} of the shadow has it")

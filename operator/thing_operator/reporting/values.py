@@ -1,0 +1,70 @@
+"""What a person writes as ``key=value``, which pod has a bridge, and what it has answered. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from thing_operator.core.errors import ToolError
+from thing_operator.core.json_bytes import parse_exactly
+from thing_operator.core.json_values import JsonObject, JsonValue
+from thing_operator.core.reasons import ToolReason
+from thing_operator.core.resource import ObjectKey
+from thing_operator.shadow.pointers import from_pointer, put
+
+BRIDGE_PORT: Final = "bridge"
+"""The name of the port in the chart's pods."""
+
+
+def reported_of(texts: Sequence[str]) -> JsonObject:
+    """``temperature=4.5`` or ``/door/locked=true``: a value is JSON where it can be, else text; null removes a key.
+
+    Raises ToolError.
+    """
+    found: JsonObject = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ToolError(
+                f"{text!r} is no report: write key=value, such as temperature=4.5 or /door/locked=true",
+                reason=ToolReason.INVALID_ARGUMENTS,
+            )
+        put(found, from_pointer(key) if key.startswith("/") else (key,), _value(value))
+    return found
+
+
+def _value(text: str) -> JsonValue:
+    try:
+        found: JsonValue = parse_exactly(text)
+    except ValueError:
+        return text
+    return found
+
+
+def bridge_pod(pods: Iterable[Mapping[str, Any]]) -> tuple[ObjectKey, int] | None:
+    """A pod that is ready and has a bridge, and its port; None when there is none."""
+    for pod in pods:
+        if pod["metadata"].get("deletionTimestamp") or not _is_ready(pod):
+            continue
+        for container in pod["spec"]["containers"]:
+            for port in container.get("ports") or ():
+                if port.get("name") == BRIDGE_PORT:
+                    key = ObjectKey(pod["metadata"]["namespace"], pod["metadata"]["name"])
+                    return key, int(port["containerPort"])
+    return None
+
+
+def _is_ready(pod: Mapping[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
+
+
+def version_in(status: int, body: bytes) -> int:
+    """The version of the shadow with the report in it. Raises ToolError, in the bridge's words, for a refusal."""
+    try:
+        found = json.loads(body)
+        if status == 200:
+            return int(found["version"])
+        message = f"{found['reason']}: {found['message']}: {found['remedy']}"
+    except (ValueError, KeyError, TypeError):
+        message = f"what answers at the pod's port is no bridge ({status})"
+    raise ToolError(message)
