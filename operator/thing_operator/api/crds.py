@@ -8,6 +8,7 @@ import yaml
 
 from thing_operator.api import names
 from thing_operator.api.conditions import Condition, ConditionType
+from thing_operator.api.model import rules
 from thing_operator.api.schema import structural_schema
 from thing_operator.api.status import ObjectStatus
 from thing_operator.api.thing import ThingSpec, ThingStatus
@@ -31,6 +32,49 @@ NOT_SEEN_STATUS = ObjectStatus(
 ).to_wire()
 """The status with which the API server creates an object."""
 
+
+def _unchanged(name: str) -> str:
+    """The rule that a field has the value with which the object was created, or is still absent."""
+    return f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || self.{name} == oldSelf.{name})"
+
+
+_PRESENCE = "has(self.device) && has(self.device.connectionStatus) && self.device.connectionStatus"
+
+_SPEC_RULES = (
+    (
+        _unchanged("thingName"),
+        "thingName is immutable and may not be added or removed later: make another Thing",
+    ),
+    (
+        _unchanged("parentRef"),
+        "parentRef is immutable and may not be added or removed later: make another Thing",
+    ),
+    (
+        "!has(self.parentRef) || !(has(self.credentials) || has(self.endpoint))",
+        "a networked child has the credentials and the endpoint of its parent: leave credentials and endpoint out",
+    ),
+    (
+        "!has(self.parentRef) || !has(self.thingName) || !self.thingName.contains('__')",
+        "with parentRef, thingName is the child's own part of the name and may not contain two underscores in a row",
+    ),
+    (
+        f"!has(self.parentRef) || !({_PRESENCE})",
+        "a networked child has no connection of its own: set device.connectionStatus of its parent",
+    ),
+)
+"""CEL rules of a Thing's spec, and what their messages are."""
+
+_THING_RULES = (
+    (
+        f"has(self.spec.thingName) || self.metadata.name.matches('{names.THING_NAME_PATTERN}')",
+        "metadata.name is not a legal thing name (letters, digits, ':', '_', '-', at most 128): set spec.thingName",
+    ),
+    (
+        "!has(self.spec.parentRef) || self.spec.parentRef.name != self.metadata.name",
+        "a Thing cannot be its own parent: name another Thing in spec.parentRef",
+    ),
+)
+
 _HEADER = "# Generated from operator/thing_operator/api by `make crds`; do not edit.\n"
 
 
@@ -53,19 +97,7 @@ class _PlainDumper(yaml.SafeDumper):
 
 
 def _thing() -> Crd:
-    spec = structural_schema(ThingSpec)
-    spec.setdefault("x-kubernetes-validations", []).append(
-        {
-            "rule": "has(self.thingName) == has(oldSelf.thingName) && "
-            "(!has(self.thingName) || self.thingName == oldSelf.thingName)",
-            "message": "thingName is immutable and may not be added or removed later: make another Thing",
-        }
-    )
-    root_rule = {
-        "rule": f"has(self.spec.thingName) || self.metadata.name.matches('{names.THING_NAME_PATTERN}')",
-        "message": "metadata.name is not a legal thing name (letters, digits, ':', '_', '-', at most 128): "
-        "set spec.thingName",
-    }
+    spec = structural_schema(ThingSpec) | rules(*_SPEC_RULES)
     return _crd(
         kind=names.THING_KIND,
         plural=names.THING_PLURAL,
@@ -75,7 +107,7 @@ def _thing() -> Crd:
             "shows its device shadow and what keeps it from the desired state.",
             spec=spec,
             status=structural_schema(ThingStatus),
-            rules=[root_rule],
+            rules=rules(*_THING_RULES),
         ),
         columns=[
             _condition_column("READY", "Ready"),
@@ -86,11 +118,12 @@ def _thing() -> Crd:
             _column("REPORTED", "date", ".status.shadow.reportedTime"),
             _column("AGE", "date", ".metadata.creationTimestamp"),
             _column("THING", "string", ".status.thingName", wide=True),
+            _column("PARENT", "string", ".spec.parentRef.name", wide=True),
             _column("VERSION", "integer", ".status.shadow.version", wide=True),
             _column("ACCEPTED", "date", ".status.acceptedTime", wide=True),
             _condition_column("MESSAGE", "Ready", field="message", wide=True),
         ],
-        selectable_fields=[".spec.thingName"],
+        selectable_fields=[".spec.thingName", ".spec.parentRef.name"],
     )
 
 
@@ -133,7 +166,7 @@ def _schema(
     *,
     spec: dict[str, Any],
     status: dict[str, Any],
-    rules: list[dict[str, str]] | None = None,
+    rules: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     schema: dict[str, Any] = {
         "type": "object",
@@ -148,7 +181,7 @@ def _schema(
             "status": status | {"default": NOT_SEEN_STATUS, "x-kubernetes-map-type": "atomic"},
         },
     }
-    return schema | ({"x-kubernetes-validations": rules} if rules else {})
+    return schema | (rules or {})
 
 
 def _crd(

@@ -232,6 +232,15 @@ class ThingBehaviour(ApiModel):
     )
 
 
+class ParentRef(ApiModel):
+    """The Thing on whose connection a networked child is spoken for."""
+
+    name: ObjectName = Field(
+        description="Name of the Thing, in the same namespace, that has the credentials and the session. It must not "
+        "have a parent itself."
+    )
+
+
 class ThingSpec(ThingBehaviour):
     """Desired state of a Thing: credentials, broker, desired values of its shadow, what it reports as a device."""
 
@@ -239,7 +248,13 @@ class ThingSpec(ThingBehaviour):
         default=None,
         description="Name of the thing in MIC: the name of its folder in the batch zip, and its MQTT client "
         "id. 1 to 128 letters, digits, colons, underscores and hyphens. Quote it, since YAML reads 00001721 "
-        "as a number. Immutable. Default: metadata.name.",
+        "as a number. Immutable. Default: metadata.name. With parentRef: the child's own part of the name, which "
+        "follows that of its parent and two underscores, and has no two underscores itself.",
+    )
+    parent_ref: ParentRef | None = Field(
+        default=None,
+        description="Makes the Thing a networked child: it has no credentials and no session of its own, and its "
+        "shadow, <parent>__<child>, is read and written on the connection of its parent. Immutable.",
     )
     credentials: CredentialsSpec | None = Field(
         default=None,

@@ -22,7 +22,7 @@ from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.core.work_queue import WorkQueue
 from thing_operator.intents.intent_log import IntentLog
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.sharding.hashing import BATCHES, shard_of
+from thing_operator.sharding.hashing import BATCHES
 from thing_operator.sharding.ports import Handlers
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class Moves:
         return [each.key for each in self._things(shards)]
 
     def _things(self, shards: frozenset[int]) -> Iterator[ObjectSnapshot]:
-        return (each for each in self._controllers.things.cache if shard_of(each.uid) in shards)
+        return (each for each in self._controllers.things.cache if self._duties.shard(each.uid) in shards)
 
     def _refs(self, shards: frozenset[int]) -> list[ObjectRef]:
         """What may have a status to be written."""

@@ -6,7 +6,7 @@ from thing_operator.api.conditions import ConditionType
 from thing_operator.bridge.problems import cannot_speak
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.session import Session
+from thing_operator.session import ShadowSession
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.sharding.duties import Duties, Duty
 from thing_operator.things.registry import ThingRegistry
@@ -22,7 +22,7 @@ class Desk:
         self._registry = registry
         self._duties = duties
 
-    def session(self, key: ObjectKey) -> Session | None:
+    def session(self, key: ObjectKey) -> ShadowSession | None:
         """The session of a Thing, up and with its shadow; None: it is no Thing of this process.
 
         Raises BridgeError, with the Thing's own reason, where it is one without such a session.

@@ -18,7 +18,7 @@ from thing_operator.bridge.reviews import bearer_token
 from thing_operator.bridge.routes import METHODS, VERBS, BridgeOperation, Route
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import encode
-from thing_operator.session import Session
+from thing_operator.session import ShadowSession
 
 if TYPE_CHECKING:
     from weakref import WeakSet
@@ -74,7 +74,7 @@ class Operations:
         address = await self.holders.address(route.key)
         return await self.forwarder.pass_on(request, address, body)
 
-    async def _report(self, session: Session, route: Route, body: bytes) -> web.Response:
+    async def _report(self, session: ShadowSession, route: Route, body: bytes) -> web.Response:
         report = read_report(body)
         self.limits.admit_report(route.key)
         try:

@@ -1,7 +1,7 @@
 """Texts in, diagnostics out: every object of ours in them, each for itself and against the others. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -13,6 +13,7 @@ from thing_operator.check.documents import Document, UnreadableDocumentError, re
 from thing_operator.check.objects import CheckedObject, check_object, is_ours
 from thing_operator.config import EndpointSettings
 from thing_operator.core.errors import UserError
+from thing_operator.shadow.topics import child_thing_name
 from thing_operator.twin.resolved import EndpointNotConfiguredError, resolve_thing
 
 _LISTS: Final = ("List", f"{names.THING_KIND}List", f"{names.BATCH_KIND}List")
@@ -96,7 +97,7 @@ def _parts(document: Document) -> Iterator[Document]:
 
 def _endpoint(found: CheckedObject, limits: CheckLimits) -> Iterator[Flaw]:
     """Whether the operator of that configuration connects to the broker."""
-    if limits.endpoint is None or not isinstance(found.spec, ThingSpec):
+    if limits.endpoint is None or not isinstance(found.spec, ThingSpec) or found.spec.parent_ref is not None:
         return
     try:
         resolve_thing(name=found.name, spec=found.spec, settings=limits.endpoint)
@@ -105,8 +106,13 @@ def _endpoint(found: CheckedObject, limits: CheckLimits) -> Iterator[Flaw]:
         yield Flaw(place, error.message)
 
 
-def _rivals(placed: Iterable[_Placed]) -> Iterator[Diagnostic]:
-    """One object in two places, and two Things for one thing."""
+def _rivals(placed: Sequence[_Placed]) -> Iterator[Diagnostic]:
+    """One object in two places, two Things for one thing, and children of children."""
+    parents = {
+        (one.found.namespace, one.found.name): one.found.spec
+        for one in placed
+        if isinstance(one.found.spec, ThingSpec)
+    }
     objects: dict[tuple[str, str, str], _Placed] = {}
     things: dict[tuple[str, int, str], _Placed] = {}
     for one in placed:
@@ -118,14 +124,30 @@ def _rivals(placed: Iterable[_Placed]) -> Iterator[Diagnostic]:
             )
             yield one.diagnostic(flaw)
         elif isinstance(found.spec, ThingSpec) and found.name:
-            first = things.setdefault(_thing(found.name, found.spec), one)
+            parent = _parent_of(found, parents)
+            if parent is not None and parent.parent_ref is not None:
+                words = f"it is a networked child of {parent.parent_ref.name} itself, and cannot be a parent"
+                yield one.diagnostic(Flaw.at(("spec", "parentRef", "name"), words))
+                continue
+            first = things.setdefault(_thing(found, found.spec, parent), one)
             if first is not one:
                 words = f"{first.found} at {first.line} is for the same thing, and only one of the two can be Ready"
                 yield one.diagnostic(Flaw.at(("spec", "thingName"), words))
 
 
-def _thing(name: str, spec: ThingSpec) -> tuple[str, int, str]:
-    """One thing name at one broker; without a host of its own, at the operator's."""
-    host = spec.endpoint.host if spec.endpoint else None
-    port = spec.endpoint.port if spec.endpoint else None
-    return ((host or "").lower(), port or 0, spec.thing_name or name)
+def _parent_of(found: CheckedObject, things: Mapping[tuple[str, str], ThingSpec]) -> ThingSpec | None:
+    """The parent of a networked child, where that is in the files, too."""
+    if not isinstance(found.spec, ThingSpec) or found.spec.parent_ref is None:
+        return None
+    return things.get((found.namespace, found.spec.parent_ref.name))
+
+
+def _thing(found: CheckedObject, spec: ThingSpec, parent: ThingSpec | None) -> tuple[str, int, str]:
+    """One thing name at one broker; without a host of its own, at the operator's. A child is at its parent's."""
+    name, endpoint = spec.thing_name or found.name, spec.endpoint
+    if spec.parent_ref is not None:
+        of_parent = (parent.thing_name if parent else None) or spec.parent_ref.name
+        name, endpoint = child_thing_name(of_parent, name), parent.endpoint if parent else None
+    host = endpoint.host if endpoint else None
+    port = endpoint.port if endpoint else None
+    return ((host or "").lower(), port or 0, name)

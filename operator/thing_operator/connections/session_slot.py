@@ -7,7 +7,7 @@ from typing import Any, Final
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials import Credentials
-from thing_operator.session import Session, SessionSpec, SessionView
+from thing_operator.session import SessionSpec, SessionView, ShadowSession
 from thing_operator.twin.claims import TrackRecord
 from thing_operator.twin.problem import Problem
 
@@ -34,7 +34,7 @@ class Rivalry:
 class SessionSlot:
     """The session of one Thing and what it is made of. Written by ``sessions`` and nowhere else."""
 
-    session: Session | None = None
+    session: ShadowSession | None = None
     spec: SessionSpec | None = None
     prepared: SessionSpec | None = None
     """What a session can be made of without reading anything; None when it would have to be read."""
@@ -74,11 +74,11 @@ class SessionSlot:
         return is_amiss and read_since >= _READ_AGAIN
 
     @property
-    def writable(self) -> Session | None:
+    def writable(self) -> ShadowSession | None:
         """The session as far as anything may be sent by it: not with a key whose Secret is deleted."""
         return self.session if self.ends_at is None else None
 
-    def withdraw(self) -> tuple[Session | None, SessionSpec | None]:
+    def withdraw(self) -> tuple[ShadowSession | None, SessionSpec | None]:
         """Take the session and what it is made of out of the slot."""
         session, spec = self.session, self.spec
         self.session, self.spec, self.prepared = None, None, None

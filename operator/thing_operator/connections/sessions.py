@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import cast
 
+from thing_operator.connections.children import ChildSessions, SessionOf
 from thing_operator.connections.credentials import (
     CaNotFoundError,
     CaStore,
@@ -12,9 +14,8 @@ from thing_operator.connections.credentials import (
     ThingIdentity,
     read_identity,
 )
-from thing_operator.connections.presence import offline_will
 from thing_operator.connections.session_slot import SessionSlot
-from thing_operator.connections.succession import Succession, say_offline
+from thing_operator.connections.succession import Succession, offline_will, say_offline
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
 from thing_operator.core.resource import ObjectKey
@@ -22,7 +23,7 @@ from thing_operator.credentials import CaBundle, CredentialsError
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.session import Endpoint, Hub, Identity, Session, SessionSpec
+from thing_operator.session import ChildSession, Endpoint, Hub, Identity, Session, SessionSpec
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import ResolvedThing
 
@@ -44,11 +45,13 @@ class SessionManager:
         may_connect: Callable[[ObjectKey, str, float | None], bool],
         without_secret: timedelta,
         on_session_change: Callable[[ObjectKey], None],
+        session_of: SessionOf,
         clock: Clock,
     ) -> None:
         """``secrets_seen``: the newest resource version that is known of the Secrets in a namespace.
         ``may_connect``: whether the object of this key and uid may be connected, and when the other side ended its
-        last connection. ``without_secret``: how long a session lives on without its Secret.
+        last connection. ``without_secret``: how long a session lives on without its Secret. ``session_of``: that of
+        the parent of a networked child.
         """
         self._client = client
         self._hub = hub
@@ -61,6 +64,7 @@ class SessionManager:
         self._on_session_change = on_session_change
         self._clock = clock
         self._succession = Succession()
+        self.children = ChildSessions(session_of, on_session_change=on_session_change)
 
     async def identify(
         self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing
@@ -108,16 +112,12 @@ class SessionManager:
         problem_ends_at = error.ends_at if isinstance(error, CredentialsError) else None
         slot.credentials_problem = Problem(error.reason, message, stalled=not waits, ends_at=problem_ends_at)
 
-    async def prepare(
-        self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing, *, presence: bool
-    ) -> None:
+    async def prepare(self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing) -> None:
         """As :meth:`identify`, and keep what a session can be made of at once."""
         identity = await self.identify(snapshot, slot, resolved)
         if identity is not None:
             namespace = snapshot.key.namespace
-            slot.prepared = self._session_spec(
-                namespace, resolved, identity, presence=presence, now_in_use=None
-            )
+            slot.prepared = self._session_spec(namespace, resolved, identity, now_in_use=None)
 
     async def ensure(
         self,
@@ -125,16 +125,12 @@ class SessionManager:
         slot: SessionSlot,
         resolved: ResolvedThing,
         identity: ThingIdentity | None,
-        *,
-        presence: bool,
     ) -> None:
         """Have the session that ``resolved`` asks for under way, with the ``identity`` that :meth:`identify` gave;
         without one a running session goes on with what it has, and another is made of what was prepared.
-
-        ``presence``: its last will says that the thing is offline.
         """
         namespace, before = snapshot.key.namespace, slot.spec or slot.prepared
-        spec = self._session_spec(namespace, resolved, identity, presence=presence, now_in_use=before)
+        spec = self._session_spec(namespace, resolved, identity, now_in_use=before)
         slot.prepared = None
         if spec is None:
             return
@@ -142,11 +138,12 @@ class SessionManager:
             return
         rotates = slot.spec is not None and slot.spec.thing_name == spec.thing_name
         if slot.session is not None and rotates:
-            slot.session.replace(spec)
+            cast("Session", slot.session).replace(spec)
         else:
             slot.last_view = None
-            slot.session = await self._succession.take(snapshot.key, spec) or self._open(snapshot.key, spec)
-            slot.session.may_connect = partial(self._may_connect, snapshot.key, snapshot.uid)
+            session = await self._succession.take(snapshot.key, spec) or self._open(snapshot.key, spec)
+            session.may_connect = partial(self._may_connect, snapshot.key, snapshot.uid)
+            slot.session = session
         slot.spec = spec
 
     async def close(self, slot: SessionSlot, *, report_offline: bool) -> None:
@@ -162,8 +159,10 @@ class SessionManager:
     def leave(self, key: ObjectKey, slot: SessionSlot) -> None:
         """The Thing of this key is deleted: its session is kept for a moment, for one of the same name."""
         session, spec = slot.withdraw()
-        if session is not None and spec is not None:
-            self._succession.leave(key, session, spec)
+        if isinstance(session, ChildSession):
+            self._succession.end(key, session)
+        elif session is not None and spec is not None:
+            self._succession.leave(key, cast("Session", session), spec)
 
     def _open(self, key: ObjectKey, spec: SessionSpec) -> Session:
         def changed(session: Session) -> None:
@@ -178,11 +177,10 @@ class SessionManager:
         resolved: ResolvedThing,
         identity: ThingIdentity | None,
         *,
-        presence: bool,
         now_in_use: SessionSpec | None,
     ) -> SessionSpec | None:
         """The session as it is to be; without a new identity that of ``now_in_use``, None when there is none."""
-        will = offline_will(resolved.thing_name) if presence else None
+        will = offline_will(resolved.thing_name) if resolved.presence else None
         if identity is None:
             return replace(now_in_use, will=will) if now_in_use is not None else None
         credentials = identity.credentials

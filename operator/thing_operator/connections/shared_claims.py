@@ -68,7 +68,8 @@ class SharedClaims:
         """
         problem = self._claims.claim(snapshot, slot, resolved, before=before)
         rivalry, now = slot.rivalry, self._clock.now()
-        if problem is not None or self._members() <= 1:
+        # A child is where its parent is, and so are all others for the same thing.
+        if problem is not None or self._members() <= 1 or resolved.parent is not None:
             rivalry.holder = None
         elif self._is_due(slot, before, now):
             rivalry.holder = await self._rivals.holder_before(snapshot, thing_name=resolved.thing_name)

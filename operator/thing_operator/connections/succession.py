@@ -15,7 +15,9 @@ from thing_operator.core.background_tasks import BackgroundTasks
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey
 from thing_operator.device import offline_report
-from thing_operator.session import Session, SessionSpec
+from thing_operator.session import Session, SessionSpec, ShadowSession, Will
+from thing_operator.shadow.messages import encode_update
+from thing_operator.shadow.topics import will_topic
 
 SUCCESSION_TIME: Final = timedelta(seconds=5)
 """How long the session of a deleted Thing is kept."""
@@ -45,6 +47,10 @@ class Succession:
         left = _Left(key, session, spec)
         self._left[spec.client] = left
         self._waiting.start(self._wait(left), name=f"session of {key}, which is deleted")
+
+    def end(self, key: ObjectKey, session: ShadowSession) -> None:
+        """The Thing of this key is deleted, and nothing is gained by keeping its session: a child's costs nothing."""
+        self._waiting.start(session.close(), name=f"session of {key}, which is deleted")
 
     async def take(self, key: ObjectKey, spec: SessionSpec) -> Session | None:
         """The session that a Thing of this key has left, if it is up and the very one that is wanted. Any other of the
@@ -82,7 +88,12 @@ class Succession:
             await left.session.close()
 
 
-async def say_offline(session: Session, spec: SessionSpec) -> None:
+def offline_will(thing_name: str) -> Will:
+    """The last will that reports the thing as offline (``spec.device.connectionStatus``)."""
+    return Will(topic=will_topic(thing_name), payload=encode_update(reported=offline_report()))
+
+
+async def say_offline(session: ShadowSession, spec: SessionSpec) -> None:
     """Before a session ends on purpose: a thing that reports presence says that it is offline. Never raises."""
     if spec.will is not None and session.view.connected:
         try:

@@ -76,7 +76,9 @@ class Reason(StrEnum):
     MEMORY_BUDGET_EXCEEDED = "MemoryBudgetExceeded"
 
     # A networked child and its parent
+    PARENT_MISSING = "ParentMissing"
     PARENT_NOT_READY = "ParentNotReady"
+    PARENT_IS_CHILD = "ParentIsChild"
     PARENT_FULL = "ParentFull"
 
     # The API server: ``kube.errors`` maps all of its answers to these and to Retrying

@@ -34,7 +34,7 @@ class SampleBuffer:
         """Keep a sample; the oldest goes when there are too many, and whatever is too old beside this one."""
         self._samples.append(sample)
         oldest = sample.timestamp_ms - self._max_age_ms
-        while len(self._samples) > self._limit or self._samples[0].timestamp_ms < oldest:
+        while self._samples and (len(self._samples) > self._limit or self._samples[0].timestamp_ms < oldest):
             self._samples.pop(0)
             self._dropped += 1
 

@@ -26,6 +26,12 @@ class ObjectCache:
         self._holdings: dict[ObjectKey, Holding] = {}
         self._snapshots: dict[ObjectKey, ObjectSnapshot] = {}
         self._secrets_of: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
+        self._children: dict[ObjectKey, set[ObjectKey]] = {}
+        """By parent, whether that is there or not."""
+        self._parents: dict[str, ObjectKey] = {}
+        """Of what belongs to another object, by its uid."""
+        self._last_uids: dict[ObjectKey, str] = {}
+        """Of deleted objects that others belong to."""
         self._referrers_of: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
 
     def __iter__(self) -> Iterator[ObjectSnapshot]:
@@ -43,7 +49,31 @@ class ObjectCache:
         snapshot = self._within_budget(snapshot)
         before = self._snapshots.get(snapshot.key)
         self._snapshots[snapshot.key] = snapshot
+        self._last_uids.pop(snapshot.key, None)
+        if (parent := snapshot.parent_key) is not None:
+            self._children.setdefault(parent, set()).add(snapshot.key)
+            self._parents[snapshot.uid] = parent
         return before != snapshot
+
+    def children(self, key: ObjectKey) -> list[ObjectKey]:
+        """The objects that belong to this one, whether it is there or not."""
+        return sorted(self._children.get(key, ()))
+
+    def owner_uid(self, uid: str) -> str:
+        """The uid by which an object is divided among replicas: its own, or that of the one that it belongs to.
+
+        Of one that was deleted before our eyes it is still that one's: somebody has to say so. Of one that was never
+        seen it is the object's own.
+        """
+        parent = self._parents.get(uid)
+        if parent is None:
+            return uid
+        found = self._snapshots.get(parent)
+        return found.uid if found is not None else self._last_uids.get(parent, uid)
+
+    def forget_owner(self, key: ObjectKey) -> None:
+        """An object that was deleted before our eyes is there again, in another replica."""
+        self._last_uids.pop(key, None)
 
     def _within_budget(self, snapshot: ObjectSnapshot) -> ObjectSnapshot:
         size, holding = len(snapshot.spec), self._holdings.pop(snapshot.key, None)
@@ -65,8 +95,24 @@ class ObjectCache:
 
     def remove(self, key: ObjectKey) -> None:
         """Forget an object that is deleted."""
-        self._snapshots.pop(key, None)
+        snapshot = self._snapshots.get(key)
+        self.drop(key)
+        if snapshot is not None and key in self._children:
+            self._last_uids[key] = snapshot.uid
+
+    def drop(self, key: ObjectKey) -> None:
+        """Forget an object that is another replica's from now on."""
+        snapshot = self._snapshots.pop(key, None)
         self._holdings.pop(key, None)
+        parent = snapshot.parent_key if snapshot is not None else None
+        if snapshot is None or parent is None:
+            return
+        self._parents.pop(snapshot.uid, None)
+        children = self._children[parent]
+        children.discard(key)
+        if not children:
+            del self._children[parent]
+            self._last_uids.pop(parent, None)
 
     def index_secrets(self, key: ObjectKey, secrets: Iterable[ObjectKey]) -> None:
         """Note which Secrets an object refers to; none takes it from the index."""

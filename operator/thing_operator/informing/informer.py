@@ -55,7 +55,7 @@ class Informer:
 
     def on_event(self, change: str | None, body: Mapping[str, Any]) -> None:
         """A watch event: ADDED, MODIFIED or DELETED, or None for an object of a list."""
-        if not self.share().has(shard_key(body)):
+        if not self.share().keeps(shard_key(body)):
             return  # any more: it has waited its turn
         snapshot = ObjectSnapshot.from_body(body)
         if change == "DELETED":
@@ -112,7 +112,8 @@ class Informer:
             # Missed is what was there already: by its version, or where that says nothing, when it was asked.
             comparable = kept.version is not None and number is not None
             was_there = not is_older(number, kept.version) if comparable else kept.uid in before
-            if was_there and kept.uid not in listed and share.has(shard_key_of(kept)):
+            # By its own uid, which is what the API server goes by where it sends a share only.
+            if was_there and kept.uid not in listed and share.has(kept.uid):
                 self._remove(kept)
         history.take_list(number, request)
         return version
@@ -133,8 +134,9 @@ class Informer:
     def drop(self, part: Share) -> None:
         """Forget the objects that do not belong to the share any more, without a word to anybody."""
         for kept in self.cache:
-            if part.has(shard_key_of(kept)):
-                self.cache.remove(kept.key)
+            key = shard_key_of(kept)
+            if key is not None and part.has(key):
+                self.cache.drop(kept.key)
                 self._writer.drop(self._ref(kept))
 
     def selector(self, share: Share) -> str:
@@ -164,10 +166,10 @@ class Informer:
 
     def _take(self, page: Mapping[str, Any], share: Share, request: ListRequest) -> list[str]:
         """Take the objects of a page that still belong to our share; returns the uids of all that are in ``share``."""
-        bodies = [body for body in page["items"] if share.has(shard_key(body))]
+        bodies = [body for body in page["items"] if share.keeps(shard_key(body))]
         now = self.share()
         for body in bodies:
-            if now is share or now.has(shard_key(body)):
+            if now is share or now.keeps(shard_key(body)):
                 self._put(ObjectSnapshot.from_body(body), body, request=request)
         return [body["metadata"]["uid"] for body in bodies]
 

@@ -32,6 +32,12 @@ class SpecTooLargeError(InvalidSpecError):
     reason = Reason.SPEC_TOO_LARGE
 
 
+def parent_of(body: Mapping[str, Any]) -> str:
+    """What an object says in ``spec.parentRef``: the name of the one that it belongs to, empty for none."""
+    reference = (body.get("spec") or {}).get("parentRef") or {}
+    return str(reference.get("name") or "")
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectSnapshot:
     """One object as the watch showed it last.
@@ -49,6 +55,8 @@ class ObjectSnapshot:
     deleting_since: datetime | None
     finalizers: tuple[str, ...]
     spec: bytes
+    parent: str = ""
+    """The name of the object, of the same kind and namespace, that it belongs to; empty where it belongs to none."""
     version: int | None = field(default=None, compare=False)
     left_out: int = 0
     shut_out: str = field(default="", compare=False)
@@ -68,6 +76,7 @@ class ObjectSnapshot:
             deleting_since=datetime.fromisoformat(deleted) if deleted else None,
             finalizers=tuple(meta.get("finalizers", ())),
             spec=spec if is_kept else b"",
+            parent=parent_of(body),
             version=version_number(meta["resourceVersion"]),
             left_out=0 if is_kept else len(spec),
         )
@@ -88,6 +97,11 @@ class ObjectSnapshot:
             first = error.errors(include_url=False)[0]
             field = ".".join(("spec", *(str(part) for part in first["loc"])))
             raise InvalidSpecError(f"{field}: {first['msg']}: correct it and apply again") from None
+
+    @property
+    def parent_key(self) -> ObjectKey | None:
+        """The key of the object that it belongs to."""
+        return ObjectKey(self.key.namespace, self.parent) if self.parent else None
 
     @property
     def created_at(self) -> datetime:

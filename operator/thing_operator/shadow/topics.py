@@ -9,10 +9,18 @@ from enum import StrEnum
 
 THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
+CHILD_MARK = "__"
+"""Between the name of a parent and that of its networked child (docs/background/mic.md#networked-things)."""
+
 
 def is_thing_name(name: str) -> bool:
     """Whether AWS IoT takes it as the name of a thing."""
     return THING_NAME.fullmatch(name) is not None
+
+
+def child_thing_name(parent: str, child: str) -> str:
+    """The whole name of a networked child: what its topics have."""
+    return f"{parent}{CHILD_MARK}{child}"
 
 
 class Operation(StrEnum):

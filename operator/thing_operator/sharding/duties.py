@@ -2,6 +2,7 @@
 this replica of the operator does, or another one. Pure but for what it asks.
 """
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
@@ -32,11 +33,17 @@ class Scopes(Protocol):
 
 
 class Duties:
-    """Answers for each object. ``preparing``: the shards that this process will have, or has and is not ready for."""
+    """Answers for each object. ``preparing``: the shards that this process will have, or has and is not ready for.
 
-    def __init__(self, scopes: Scopes, holdings: Holdings) -> None:
+    ``owner_uid`` gives the uid by which the object of a uid is divided: that of its parent for a networked child.
+    """
+
+    def __init__(
+        self, scopes: Scopes, holdings: Holdings, *, owner_uid: Callable[[str], str] = lambda uid: uid
+    ) -> None:
         self._scopes = scopes
         self._holdings = holdings
+        self.owner_uid = owner_uid
         self.preparing: frozenset[int] = frozenset()
 
     def members(self) -> int:
@@ -47,19 +54,23 @@ class Duties:
         """How many of them make sessions by now, this one included."""
         return self._holdings.connecting()
 
+    def shard(self, uid: str) -> int:
+        """The shard that the Thing of this uid is in."""
+        return shard_of(self.owner_uid(uid))
+
     def of_thing(self, key: ObjectKey, uid: str) -> Duty:
         """What is to be done for the Thing of this uid."""
-        if self._scopes.runs(key.namespace) and shard_of(uid) in self.preparing:
+        if self._scopes.runs(key.namespace) and self.shard(uid) in self.preparing:
             return Duty.PREPARE
         return Duty.RUN if self.runs_thing(key.namespace, uid) else Duty.NONE
 
     def runs_thing(self, namespace: str, uid: str) -> bool:
         """Whether the Thing of this uid is this process's, ready for it or not yet."""
-        return self._scopes.runs(namespace) and self._holdings.holds(uid)
+        return self._scopes.runs(namespace) and self._holdings.holds(self.owner_uid(uid))
 
     def runs_elsewhere(self, key: ObjectKey, uid: str) -> bool:
         """Whether the Thing of this key and uid is another replica's of this operator."""
-        return self._scopes.runs(key.namespace) and not self._holdings.holds(uid)
+        return self._scopes.runs(key.namespace) and not self._holdings.holds(self.owner_uid(uid))
 
     def runs_batch(self, key: ObjectKey) -> bool:
         """Whether a ThingBatch is this process's to reconcile."""
@@ -71,7 +82,7 @@ class Duties:
 
     def may_write_thing(self, key: ObjectKey, uid: str) -> bool:
         """Whether the status of a Thing may be written."""
-        return self._scopes.may_write(key.namespace) and self._holdings.may_write(uid)
+        return self._scopes.may_write(key.namespace) and self._holdings.may_write(self.owner_uid(uid))
 
     def may_write_batch(self, key: ObjectKey) -> bool:
         """Whether the status of a ThingBatch may be written, or things be ordered for it."""

@@ -3,8 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 
-from thing_operator.api.thing import ThingSpec
-from thing_operator.connections.presence import has_presence
+from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.connections.sessions import SessionManager
 from thing_operator.connections.shared_claims import SharedClaims
 from thing_operator.core.clock import Clock
@@ -19,7 +18,14 @@ from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import Resolution, ResolvedThing
 
 _ENDS_SESSION = frozenset(
-    {Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_ALLOWED, Reason.ENDPOINT_NOT_CONFIGURED}
+    {
+        Reason.DUPLICATE_THING,
+        Reason.ENDPOINT_NOT_ALLOWED,
+        Reason.ENDPOINT_NOT_CONFIGURED,
+        Reason.PARENT_MISSING,
+        Reason.PARENT_NOT_READY,
+        Reason.PARENT_IS_CHILD,
+    }
 )
 
 
@@ -46,7 +52,7 @@ class Connect:
 
         Raises what is worth another try with backoff: trouble with the API server.
         """
-        is_suspended = resolution.spec is not None and resolution.spec.suspend
+        is_suspended = resolution.is_suspended
         if is_suspended:
             await self.end(thing, report_offline=True)
             self._claims.withdraw(snapshot.key)
@@ -58,7 +64,7 @@ class Connect:
             return resolution
         self._expect_acceptance(snapshot, thing)
         try:
-            problem = await self.open_session(snapshot, thing, spec, resolved)
+            problem = await self.open_session(snapshot, thing, resolved)
         except UserError as error:
             return replace(resolution, problem=Problem.of(error))
         if problem is not None:
@@ -66,7 +72,7 @@ class Connect:
         return resolution
 
     async def open_session(
-        self, snapshot: ObjectSnapshot, thing: ThingRuntime, spec: ThingSpec, resolved: ResolvedThing
+        self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolved: ResolvedThing
     ) -> Problem | None:
         """Claim the thing with the credentials that there are, and have the session under way; returns the problem when
         another Thing holds it.
@@ -75,6 +81,8 @@ class Connect:
         answers.
         """
         slot = thing.connection
+        if resolved.parent is not None:
+            return await self._open_child(snapshot, slot, resolved)
         try:
             identity = await self._sessions.identify(snapshot, slot, resolved)
             if slot.ends_at is not None and slot.ends_at <= self._clock.now():
@@ -87,19 +95,32 @@ class Connect:
         before = self._publisher.previous(snapshot)
         problem = await self._claims.claim(snapshot, slot, resolved, before=before)
         if problem is None:
-            await self._sessions.ensure(snapshot, slot, resolved, identity, presence=has_presence(spec))
+            await self._sessions.ensure(snapshot, slot, resolved, identity)
+        return problem
+
+    async def _open_child(
+        self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing
+    ) -> Problem | None:
+        """The same of a networked child, on its parent's session; also returns the problem when there is none."""
+        children = self._sessions.children
+        problem = children.problem(snapshot, resolved)
+        if problem is None:
+            before = self._publisher.previous(snapshot)
+            problem = await self._claims.claim(snapshot, slot, resolved, before=before)
+        if problem is None:
+            await children.ensure(snapshot, slot, resolved)
         return problem
 
     async def prepare(self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolution: Resolution) -> None:
         """Read what the session of a Thing needs that will be this process's, if it is to have one. Whatever goes wrong
         is said when it is.
         """
-        spec, resolved = resolution.spec, resolution.resolved
-        if resolution.problem is None and spec is not None and resolved is not None and not spec.suspend:
+        resolved = resolution.resolved
+        if resolution.problem is not None or resolved is None or resolution.is_suspended:
+            return
+        if resolved.parent is None:
             with suppress(ThingOperatorError):
-                await self._sessions.prepare(
-                    snapshot, thing.connection, resolved, presence=has_presence(spec)
-                )
+                await self._sessions.prepare(snapshot, thing.connection, resolved)
 
     async def end(self, thing: ThingRuntime, *, report_offline: bool) -> None:
         """End the device and the session; ``report_offline``: a thing that reports presence says it is offline."""

@@ -4,7 +4,6 @@ from contextlib import suppress
 from datetime import timedelta
 
 from thing_operator.api.names import THINGS
-from thing_operator.config import EndpointSettings
 from thing_operator.connections.sessions import SessionManager
 from thing_operator.core.errors import UserError
 from thing_operator.core.resource import ObjectKey, ObjectRef
@@ -15,7 +14,7 @@ from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.registry import ThingRegistry
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.twin.ending import Ending, ending_of, left_as_it_is
-from thing_operator.twin.resolved import Resolution, ResolvedThing, resolve
+from thing_operator.twin.resolved import Resolution, ResolvedThing
 
 
 class ThingDeletion:
@@ -29,14 +28,12 @@ class ThingDeletion:
         sessions: SessionManager,
         finalizer: ShadowFinalizer,
         publisher: StatusPublisher,
-        settings: EndpointSettings,
     ) -> None:
         self._registry = registry
         self._connect = connect
         self._sessions = sessions
         self._finalizer = finalizer
         self._publisher = publisher
-        self._settings = settings
 
     async def reconcile(self, snapshot: ObjectSnapshot, thing: ThingRuntime) -> timedelta | None:
         """A Thing being deleted: without our finalizer only its session ends, with it the shadow is cleaned up.
@@ -47,16 +44,20 @@ class ThingDeletion:
             self._leave(snapshot.key, thing)
             self._registry.claims.withdraw(snapshot.key)
             return None
-        resolution = resolve(snapshot, settings=self._settings)
+        resolution = self._registry.resolve(snapshot)
         spec, managed = resolution.spec, self._publisher.managed(snapshot)
-        is_suspended = spec is not None and bool(spec.suspend)
-        if is_suspended:
+        if resolution.is_suspended:
             await self._connect.end(thing, report_offline=True)
             self._registry.claims.withdraw(snapshot.key)
         is_run_by_another = self._is_run_by_another(snapshot, thing, resolution.resolved)
-        ending = ending_of(spec, managed, is_run_by_another=is_run_by_another)
+        is_suspended = resolution.is_suspended
+        ending = ending_of(spec, managed, is_suspended=is_suspended, is_run_by_another=is_run_by_another)
         if spec is not None and ending is not Ending.WORK:
-            left = left_as_it_is(spec, managed) if ending is Ending.HANDS_OFF else None
+            left = (
+                left_as_it_is(spec, managed, is_suspended=is_suspended)
+                if ending is Ending.HANDS_OFF
+                else None
+            )
             await self._finalizer.release(snapshot, left=left)
             return None
         await self._have_session(snapshot, thing, resolution)
@@ -105,4 +106,4 @@ class ThingDeletion:
     ) -> None:
         if resolution.spec is not None and resolution.resolved is not None:
             with suppress(UserError):  # then there is no session, and the time runs out
-                await self._connect.open_session(snapshot, thing, resolution.spec, resolution.resolved)
+                await self._connect.open_session(snapshot, thing, resolution.resolved)

@@ -12,7 +12,7 @@ from thing_operator.device import DeviceProgram, compile_device
 from thing_operator.kube.ports import Enqueue, RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.observability.observers import ThingObserver
-from thing_operator.session import Session
+from thing_operator.session import ShadowSession
 from thing_operator.things.virtual_device import VirtualDevice
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import ResolvedThing
@@ -76,7 +76,7 @@ class DeviceManager:
         slot: DeviceSlot,
         resolved: ResolvedThing,
         *,
-        session: Callable[[], Session | None],
+        session: Callable[[], ShadowSession | None],
     ) -> None:
         """Have the device follow the slot's program; one is made when there is something to simulate.
 
@@ -86,14 +86,19 @@ class DeviceManager:
         if program is None:
             return
         if slot.device is None and program.signals:
-            slot.device = self._new_device(snapshot, session)
+            # What a child had to report while its parent was away is not delivered: MIC has no place for it.
+            keeps_history = resolved.parent is None
+            slot.device = self._new_device(snapshot, session, keeps_history=keeps_history)
         if slot.device is not None:
             slot.device.run(program, thing_name=resolved.thing_name, created=snapshot.created_at)
 
-    def _new_device(self, snapshot: ObjectSnapshot, session: Callable[[], Session | None]) -> VirtualDevice:
+    def _new_device(
+        self, snapshot: ObjectSnapshot, session: Callable[[], ShadowSession | None], *, keeps_history: bool
+    ) -> VirtualDevice:
+        settings = self._settings if keeps_history else self._settings.model_copy(update={"buffer_limit": 0})
         return VirtualDevice(
             session=session,
-            settings=self._settings,
+            settings=settings,
             clock=self._clock,
             on_problem=lambda: self._enqueue(snapshot.key),
             on_dropped=lambda count: self._dropped(snapshot, count),

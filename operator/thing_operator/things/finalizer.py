@@ -16,7 +16,7 @@ from thing_operator.core.reasons import Reason
 from thing_operator.kube.finalizer import Finalizer
 from thing_operator.kube.ports import ApiClient, RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.session import Session
+from thing_operator.session import ShadowSession
 from thing_operator.shadow.messages import UNSET, Unset
 from thing_operator.shadow.planning import DesiredPolicy, plan_section
 from thing_operator.twin.ending import needs_finalizer
@@ -61,7 +61,7 @@ class ShadowFinalizer:
         snapshot: ObjectSnapshot,
         *,
         policy: DeletionPolicy | None,
-        session: Session | None,
+        session: ShadowSession | None,
         managed: ManagedPaths,
     ) -> timedelta | None:
         """Do the work if it can be done now; returns when to try again, None when the Thing is released."""
@@ -99,7 +99,7 @@ class ShadowFinalizer:
         return since + self._timeout - self._clock.now()
 
     async def _work(
-        self, policy: DeletionPolicy | None, *, session: Session, managed: ManagedPaths
+        self, policy: DeletionPolicy | None, *, session: ShadowSession, managed: ManagedPaths
     ) -> tuple[Reason, str] | None:
         """What was done to the shadow, for an Event."""
         if policy is DeletionPolicy.DELETE:

@@ -12,7 +12,7 @@ from thing_operator.api.thing import MirrorSpec, ShadowStatus
 from thing_operator.core.json_values import json_equal
 from thing_operator.device import DeviceProgram
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.session import Session, SessionView
+from thing_operator.session import SessionView, ShadowSession
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.merging import difference
 from thing_operator.things.publisher import StatusPublisher
@@ -99,7 +99,7 @@ class Mirror:
 
 
 def mirror_report(
-    snapshot: ObjectSnapshot, mirror: Mirror, session: Session | None, publisher: StatusPublisher
+    snapshot: ObjectSnapshot, mirror: Mirror, session: ShadowSession | None, publisher: StatusPublisher
 ) -> bool:
     """Bring what a session reports into status; False when that needs a reconcile of its own."""
     if mirror.note_change():

@@ -58,6 +58,7 @@ class Observe:
             device_problem=thing.device.problem,
             accepted=outcome.accepted,
             drift=outcome.drift,
+            suspended_by=resolution.suspended_by,
             managed=outcome.managed,
             disconnect_grace=self._disconnect_grace,
         )

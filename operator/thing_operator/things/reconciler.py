@@ -8,20 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from thing_operator.config import EndpointSettings
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.ports import EnqueueAfter
 from thing_operator.sharding.duties import Duties, Duty
 from thing_operator.things.connect import Connect
 from thing_operator.things.deletion import ThingDeletion
+from thing_operator.things.families import Families
 from thing_operator.things.mirror import mirror_only, mirror_report
 from thing_operator.things.observe import Observe
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.registry import ThingRegistry
 from thing_operator.things.sync import Sync
 from thing_operator.twin.requeue import requeue_after
-from thing_operator.twin.resolved import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,8 @@ class ThingReconciler:
         stages: Stages,
         *,
         registry: ThingRegistry,
+        families: Families,
         duties: Duties,
-        settings: EndpointSettings,
         enqueue_after: EnqueueAfter,
         recheck_in: Callable[[], timedelta],
         clock: Clock,
@@ -53,7 +52,7 @@ class ThingReconciler:
         self._stages = stages
         self._registry = registry
         self._duties = duties
-        self._settings = settings
+        self._families = families
         self._enqueue_after = enqueue_after
         self._recheck_in = recheck_in
         self._clock = clock
@@ -79,13 +78,18 @@ class ThingReconciler:
         found = self._registry.enter(key)
         if found is not None and found[0].deleting_since is None:
             snapshot, thing = found
-            resolution = resolve(snapshot, settings=self._settings)
-            await self._stages.connect.prepare(snapshot, thing, resolution)
+            await self._stages.connect.prepare(snapshot, thing, self._registry.resolve(snapshot))
 
     async def _run(self, key: ObjectKey) -> timedelta | None:
-        stages, found = self._stages, self._registry.enter(key)
+        stages, wait = self._stages, await self._families.wait(key)
+        if wait is not None:
+            if wait.is_elsewhere:
+                await stages.deletion.stand_down(key)
+            return wait.after
+        found = self._registry.enter(key)
         if found is None:
             await stages.deletion.forget(key)
+            self._families.inform(key)
             return None
         snapshot, thing = found
         steady = None
@@ -94,7 +98,7 @@ class ThingReconciler:
         try:
             if snapshot.deleting_since is not None:
                 return await stages.deletion.reconcile(snapshot, thing)
-            resolution = resolve(snapshot, settings=self._settings)
+            resolution = self._registry.resolve(snapshot)
             resolution = await stages.connect.run(snapshot, thing, resolution)
             outcome = await stages.sync.run(snapshot, thing, resolution)
             observation = stages.observe.run(snapshot, thing, resolution, outcome)
@@ -108,6 +112,7 @@ class ThingReconciler:
                 recheck_in=self._recheck_in(),
             )
         finally:
+            self._families.inform(key)
             if thing.mirror.finish(steady):
                 self._enqueue_after(key, thing.pause(self._clock.monotonic()))
 

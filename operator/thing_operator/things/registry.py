@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Iterator
 from datetime import datetime
+from typing import cast
 
 from thing_operator.config import EndpointSettings
 from thing_operator.connections.claims import ThingClaims
@@ -11,17 +12,17 @@ from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.ports import Enqueue
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.observability.observers import ThingObserver
-from thing_operator.session import Session
-from thing_operator.sharding.hashing import shard_of
+from thing_operator.session import ChildSession, Session
 from thing_operator.things.arrivals import Arrivals
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
+from thing_operator.twin.resolved import Resolution, resolve
 
 
 class ThingRegistry:
     """Answers who is there, and has whoever is concerned by a change enqueued.
 
-    ``new_runtime`` makes the runtime of an object by its uid.
+    ``new_runtime`` makes the runtime of an object by its uid, ``shard`` says which shard it is in.
     """
 
     def __init__(
@@ -31,12 +32,15 @@ class ThingRegistry:
         settings: EndpointSettings,
         enqueue: Enqueue,
         new_runtime: Callable[[str], ThingRuntime],
+        shard: Callable[[str], int],
         observer: ThingObserver,
         clock: Clock,
     ) -> None:
         self._cache = cache
+        self._settings = settings
         self._enqueue = enqueue
         self._new_runtime = new_runtime
+        self._shard = shard
         self._runtimes: dict[ObjectKey, ThingRuntime] = {}
         self.claims = ThingClaims(settings, enqueue=enqueue, clock=clock)
         self.counts = ConditionCounts()
@@ -49,14 +53,24 @@ class ThingRegistry:
         snapshot, thing = self._cache.get(key), self._runtimes.get(key)
         return thing.uid if thing else None, snapshot.uid if snapshot else None
 
+    def resolve(self, snapshot: ObjectSnapshot) -> Resolution:
+        """What the spec of a Thing comes to, its parent known."""
+        return resolve(snapshot, settings=self._settings, find=self._cache.get)
+
+    def session_of(self, key: ObjectKey) -> Session | None:
+        """The session of a Thing that has one of its own."""
+        thing = self._runtimes.get(key)
+        session = thing.connection.session if thing is not None else None
+        return None if session is None or isinstance(session, ChildSession) else cast("Session", session)
+
     def keys_in(self, shards: Container[int]) -> list[ObjectKey]:
         """The Things of these shards of which there is anything in this process."""
-        return [key for key, thing in self._runtimes.items() if shard_of(thing.uid) in shards]
+        return [key for key, thing in self._runtimes.items() if self._shard(thing.uid) in shards]
 
     def sessions_in(self, shards: Container[int]) -> list[Session]:
         """Their sessions, as far as they have any."""
-        slots = (self._runtimes[key].connection for key in self.keys_in(shards))
-        return [slot.session for slot in slots if slot.session is not None]
+        sessions = (self.session_of(key) for key in self.keys_in(shards))
+        return [session for session in sessions if session is not None]
 
     def expect(self, key: ObjectKey) -> None:
         """This Thing has come from another replica: its session is awaited, unless it is up by now."""
@@ -64,6 +78,10 @@ class ThingRegistry:
         session = thing.connection.session if thing else None
         if session is None or not session.view.connected:
             self.arrivals.expect(key)
+
+    def runtime(self, key: ObjectKey) -> ThingRuntime | None:
+        """The runtime under this key, of whichever object."""
+        return self._runtimes.get(key)
 
     def find(self, key: ObjectKey) -> tuple[ObjectSnapshot, ThingRuntime] | None:
         """The Thing as the watch shows it and its runtime; None unless both are of the very same object."""

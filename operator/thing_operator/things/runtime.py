@@ -9,6 +9,7 @@ from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.core.clock import Clock
 from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.device import Acknowledgements
+from thing_operator.session import Session
 from thing_operator.things.devices import DeviceSlot
 from thing_operator.things.mirror import Mirror
 from thing_operator.things.shadow_sync import RequestState
@@ -31,6 +32,8 @@ class ThingRuntime:
     mirror: Mirror = field(default_factory=Mirror)
     pace: TokenBucket = field(default_factory=lambda: TokenBucket(*_PACE))
     """Of its reconciles: while something is amiss each message of the session asks for one."""
+    shown_to_children: tuple[int, Session | None] | None = None
+    """The generation, and the session, with which its networked children were enqueued last; None while it has none."""
     published: ConditionSet | None = None
     """The conditions that Events were recorded of and that are counted; None before the first reconcile."""
 

@@ -14,7 +14,9 @@ from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Hub
 from thing_operator.sharding.duties import Duties
+from thing_operator.things.families import Families
 from thing_operator.things.memory import ThingMemory
+from thing_operator.things.registry import ThingRegistry
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +45,14 @@ class ThingServices:
     def memory(self) -> ThingMemory:
         """What Things remember of their own writes; one for all of them."""
         return ThingMemory(writer=self.writer, intents=self.intents, clock=self.clock)
+
+    def families(self, registry: ThingRegistry) -> Families:
+        """The parents and children among the Things; one for all of them."""
+        return Families(
+            registry,
+            cache=self.cache,
+            client=self.client,
+            members=self.duties.members,
+            enqueue=self.enqueue,
+            clock=self.clock,
+        )

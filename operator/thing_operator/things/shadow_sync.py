@@ -10,7 +10,7 @@ from thing_operator.core.errors import Retry, ThingOperatorError, TransientError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.retry_gate import RetryGate
 from thing_operator.device import Acknowledgements, DeviceProgram
-from thing_operator.session import RejectedError, Session
+from thing_operator.session import RejectedError, ShadowSession
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.messages import UNSET
 from thing_operator.shadow.validation import InvalidDocumentError
@@ -108,7 +108,7 @@ PersistManagedPaths = Callable[[ManagedPaths], Awaitable[None]]
 
 
 async def sync_shadow(
-    session: Session | None,
+    session: ShadowSession | None,
     requests: RequestState,
     desired: DesiredState,
     *,
@@ -172,11 +172,11 @@ def _plan(
     )
 
 
-def _if_ready(session: Session | None) -> Session | None:
+def _if_ready(session: ShadowSession | None) -> ShadowSession | None:
     return session if session is not None and session.view.connected else None
 
 
-async def _current_document(session: Session | None, requests: RequestState) -> ShadowDocument | None:
+async def _current_document(session: ShadowSession | None, requests: RequestState) -> ShadowDocument | None:
     """The document to plan on; read again after a lost answer, None while it is not known."""
     if session is None:
         return None
@@ -208,7 +208,7 @@ def _pause(
     return requests.gate.wait() or None
 
 
-async def _send(session: Session, update: ShadowUpdate) -> None:
+async def _send(session: ShadowSession, update: ShadowUpdate) -> None:
     answer = await session.update(
         desired=UNSET if update.desired is None else update.desired,
         reported=UNSET if update.reported is None else update.reported,

@@ -54,7 +54,7 @@ class Sync:
         spec, resolved = resolution.spec, resolution.resolved
         before = self._publisher.managed(snapshot)
         unchanged = SyncOutcome(before, blocking_problem=resolution.problem)
-        if resolution.problem is not None or spec is None or resolved is None or spec.suspend:
+        if resolution.problem is not None or spec is None or resolved is None or resolution.is_suspended:
             return unchanged
 
         async def persist(managed: ManagedPaths) -> None:

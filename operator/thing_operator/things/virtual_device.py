@@ -15,7 +15,7 @@ from thing_operator.core.errors import Retry, ThingOperatorError
 from thing_operator.core.json_values import JsonObject, JsonValue
 from thing_operator.device import NO_DEVICE, DeviceProgram, Sample, SampleBuffer, TickSchedule, align_tick
 from thing_operator.device.signals import Signal
-from thing_operator.session import RejectedError, Session
+from thing_operator.session import RejectedError, ShadowSession
 from thing_operator.shadow.pointers import Path, get, put
 from thing_operator.twin.problem import Problem
 
@@ -55,7 +55,7 @@ class VirtualDevice:
     def __init__(
         self,
         *,
-        session: Callable[[], Session | None],
+        session: Callable[[], ShadowSession | None],
         settings: DeviceSettings,
         clock: Clock,
         on_problem: Callable[[], None],
@@ -149,7 +149,7 @@ class VirtualDevice:
         else:
             self._report = self._start(self._send(session, sample, kept))
 
-    async def _send(self, session: Session, sample: Sample, kept: Sample) -> None:
+    async def _send(self, session: ShadowSession, sample: Sample, kept: Sample) -> None:
         try:
             await session.update(reported=sample.reported, timestamp_ms=sample.timestamp_ms)
         except RejectedError as error:
@@ -188,7 +188,7 @@ class VirtualDevice:
         if len(self._buffer) and session is not None and not busy:
             self._delivery = self._start(self._deliver(session))
 
-    async def _deliver(self, session: Session) -> None:
+    async def _deliver(self, session: ShadowSession) -> None:
         dropped = self._buffer.take_dropped()
         try:
             while (sample := self._buffer.first) is not None:
@@ -208,7 +208,7 @@ class VirtualDevice:
 
     # --- small things
 
-    def _up(self) -> Session | None:
+    def _up(self) -> ShadowSession | None:
         session = self._session()
         return session if session is not None and session.view.connected else None
 

@@ -43,7 +43,7 @@ def wire_things(services: ThingServices) -> Things:
     def on_session_change(key: ObjectKey) -> None:
         reconciler.on_session_change(key)
 
-    finalizer, sessions = _finalizer(services), _sessions(services, on_session_change=on_session_change)
+    finalizer, sessions = _finalizer(services), _sessions(services, registry, on_session_change)
     claims = _shared_claims(services, registry)
     connect = Connect(claims=claims, sessions=sessions, finalizer=finalizer, publisher=publisher, clock=clock)
     observe = Observe(
@@ -64,14 +64,13 @@ def wire_things(services: ThingServices) -> Things:
             sessions=sessions,
             finalizer=finalizer,
             publisher=publisher,
-            settings=settings.endpoint,
         ),
     )
     reconciler = ThingReconciler(
         stages,
         registry=registry,
+        families=services.families(registry),
         duties=services.duties,
-        settings=settings.endpoint,
         enqueue_after=services.enqueue_after,
         recheck_in=runtimes.gates.recheck_in,
         clock=clock,
@@ -85,6 +84,7 @@ def _registry(services: ThingServices, runtimes: Runtimes) -> ThingRegistry:
         settings=services.settings.endpoint,
         enqueue=services.enqueue,
         new_runtime=runtimes.new,
+        shard=services.duties.shard,
         observer=services.observer,
         clock=services.clock,
     )
@@ -109,7 +109,9 @@ def _finalizer(services: ThingServices) -> ShadowFinalizer:
     )
 
 
-def _sessions(services: ThingServices, *, on_session_change: Callable[[ObjectKey], None]) -> SessionManager:
+def _sessions(
+    services: ThingServices, registry: ThingRegistry, on_session_change: Callable[[ObjectKey], None]
+) -> SessionManager:
     return SessionManager(
         client=services.client,
         hub=services.hub,
@@ -119,6 +121,7 @@ def _sessions(services: ThingServices, *, on_session_change: Callable[[ObjectKey
         may_connect=services.duties.may_connect,
         without_secret=services.settings.session.without_secret,
         on_session_change=on_session_change,
+        session_of=registry.session_of,
         clock=services.clock,
     )
 

@@ -36,7 +36,9 @@ _EVENT_WORTHY = frozenset({ConditionType.READY, ConditionType.CREDENTIALS_VALID,
 _NO_EVENT = frozenset({Reason.PENDING, Reason.CONNECTING, Reason.UNKNOWN})
 
 _OF_THE_SPEC = frozenset({Reason.INVALID_DESIRED, Reason.INVALID_DEVICE})
-_STALLING_SESSION_REASONS = frozenset({Reason.NOT_AUTHORIZED})
+_STALLING_SESSION_REASONS = frozenset({Reason.NOT_AUTHORIZED, Reason.PARENT_FULL})
+_NO_PARENT = frozenset({Reason.PARENT_MISSING, Reason.PARENT_NOT_READY})
+"""A networked child is not Ready without a parent that could connect, whatever was accepted before."""
 # Not the phase: a session keeps its reason over the next tries, so that retrying does not write status.
 _UNDER_WAY = frozenset({Reason.CONNECTING, Reason.CONNECTED})
 
@@ -110,7 +112,7 @@ def _ready(observation: Observation) -> Finding:
     if observation.suspended:
         return _before_suspension(observation, ConditionType.READY, Reason.SUSPENDED)
     problem = _first_problem(observation)
-    if problem and (problem.stalled or not was_accepted(observation)):
+    if problem and (problem.stalled or _is_orphan(observation) or not was_accepted(observation)):
         return _ready_is("False", problem.reason, problem.message + _left_out(observation.spec))
     if observation.accepted or was_accepted(observation):
         return _accepted(observation)
@@ -169,12 +171,34 @@ def _first_problem(observation: Observation) -> Problem | None:
         of_the_spec.append(request)
     credentials = _credentials_problem(observation)
     others = (_rotation_problem(observation.session), request, observation.device_problem)
-    found = [observation.blocking_problem, *of_the_spec, credentials, *others, _session_problem(observation)]
+    found = [
+        _blocking_problem(observation),
+        *of_the_spec,
+        credentials,
+        *others,
+        _session_problem(observation),
+    ]
     first = next((each for each in found if each is not None), None)
     if first is None:
         return None
     further = [each.message for each in (*of_the_spec, credentials) if each and each.message != first.message]
     return replace(first, message="; also: ".join([first.message, *dict.fromkeys(further)]))
+
+
+def _is_orphan(observation: Observation) -> bool:
+    problem = observation.blocking_problem
+    return problem is not None and problem.reason in _NO_PARENT
+
+
+def _blocking_problem(observation: Observation) -> Problem | None:
+    """A parent may come later than its child, but not for ever."""
+    problem = observation.blocking_problem
+    if problem is None or problem.reason is not Reason.PARENT_MISSING:
+        return problem
+    before = find_condition(observation.previous.conditions, ConditionType.READY)
+    missing = before is not None and before.reason == Reason.PARENT_MISSING
+    overdue = before is not None and missing and observation.now >= before.last_transition_time + SECRET_GRACE
+    return replace(problem, stalled=overdue)
 
 
 def _credentials_problem(observation: Observation) -> Problem | None:
@@ -211,6 +235,12 @@ def _session_problem(observation: Observation) -> Problem | None:
 
 def _credentials_valid(observation: Observation) -> Finding:
     kind = ConditionType.CREDENTIALS_VALID
+    if observation.spec is not None and observation.spec.parent_ref is not None:
+        message = f"those of its parent, Thing {observation.spec.parent_ref.name}, are used: see there"
+        status: ConditionStatus = "Unknown" if observation.blocking_problem else "True"
+        return _finding(
+            kind, status, Reason.UNKNOWN if observation.blocking_problem else Reason.VALID, message
+        )
     if observation.credentials_problem is not None:
         problem = observation.credentials_problem
         return _finding(kind, "False", problem.reason, problem.message)
@@ -226,7 +256,8 @@ def _credentials_valid(observation: Observation) -> Finding:
 def _connected(observation: Observation) -> Finding:
     kind = ConditionType.CONNECTED
     if observation.suspended:
-        return _finding(kind, "False", Reason.SUSPENDED, "suspended: set spec.suspend to false")
+        whose = f" of its parent, Thing {observation.suspended_by}," if observation.suspended_by else ""
+        return _finding(kind, "False", Reason.SUSPENDED, f"suspended: set spec.suspend{whose} to false")
     if is_connected(observation):
         return _finding(kind, "True", Reason.CONNECTED, "the session is up")
     if observation.session is None:

@@ -24,7 +24,9 @@ def needs_finalizer(spec: ThingSpec) -> bool:
     return spec.deletion_policy in {DeletionPolicy.CLEAR, DeletionPolicy.DELETE}
 
 
-def ending_of(spec: ThingSpec | None, managed: ManagedPaths, *, is_run_by_another: bool) -> Ending:
+def ending_of(
+    spec: ThingSpec | None, managed: ManagedPaths, *, is_suspended: bool, is_run_by_another: bool
+) -> Ending:
     """``spec`` is None when it cannot be read: then the finalizer says that there was work to do.
 
     ``is_run_by_another``: another Thing has the session. A suspended one leaves it to whoever has the certificate, and
@@ -35,14 +37,14 @@ def ending_of(spec: ThingSpec | None, managed: ManagedPaths, *, is_run_by_anothe
     is_clean = spec.deletion_policy is DeletionPolicy.CLEAR and managed == ManagedPaths()
     if is_clean or not needs_finalizer(spec):
         return Ending.RELEASE
-    return Ending.HANDS_OFF if spec.suspend or is_run_by_another else Ending.WORK
+    return Ending.HANDS_OFF if is_suspended or is_run_by_another else Ending.WORK
 
 
-def left_as_it_is(spec: ThingSpec, managed: ManagedPaths) -> str:
+def left_as_it_is(spec: ThingSpec, managed: ManagedPaths, *, is_suspended: bool) -> str:
     """What the Event says of a shadow that was left, and what there is to do about it."""
     why = (
         "the Thing is suspended, and a session would end that of whoever uses its certificate"
-        if spec.suspend
+        if is_suspended
         else "another Thing runs it"
     )
     paths = [*managed.desired, *managed.reported]

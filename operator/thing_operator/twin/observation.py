@@ -49,6 +49,9 @@ class Observation:
     drift: tuple[str, ...] = ()
     """JSON Pointers whose value somebody else changed and that the policy leaves so."""
 
+    suspended_by: str | None = None
+    """Of a networked child: the name of its parent, where that is suspended."""
+
     managed: ManagedPaths = NO_MANAGED_PATHS
     disconnect_grace: timedelta = timedelta(0)
 
@@ -59,5 +62,5 @@ class Observation:
 
     @property
     def suspended(self) -> bool:
-        """Whether the user asked for no session."""
-        return self.spec is not None and bool(self.spec.suspend)
+        """Whether the user asked for no session, of this Thing or of its parent."""
+        return self.suspended_by is not None or (self.spec is not None and bool(self.spec.suspend))

@@ -67,6 +67,9 @@ def _after_problems(observation: Observation, *, retry_after: timedelta) -> list
     ]
     if credentials_problem is not None and not credentials_problem.stalled:
         moments.append(SECRET_GRACE)
+    blocking = observation.blocking_problem
+    if blocking is not None and blocking.reason is Reason.PARENT_MISSING:
+        moments.append(SECRET_GRACE)
     if any(problem and problem.reason in _UNWATCHED for problem in found):
         moments.append(_UNWATCHED_INTERVAL)
     if request_problem is not None and (not request_problem.stalled or request_problem.reason in _UNWATCHED):

@@ -1,6 +1,7 @@
 """Which thing, which broker, which Secret: the spec with the operator's defaults filled in. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from thing_operator.api.thing import CredentialsSpec, EndpointSpec, ThingSpec
@@ -8,8 +9,10 @@ from thing_operator.config import EndpointSettings
 from thing_operator.config.hosts import Reach, broker_reach
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
+from thing_operator.core.resource import ObjectKey
 from thing_operator.credentials.names import secret_name
-from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.kube.snapshot import InvalidSpecError, ObjectSnapshot
+from thing_operator.shadow.topics import child_thing_name, is_thing_name
 from thing_operator.twin.problem import Problem
 
 NOT_ALLOWED: Final = (
@@ -23,6 +26,12 @@ class EndpointNotConfiguredError(UserError):
     """Neither the Thing nor the operator names a broker."""
 
     reason = Reason.ENDPOINT_NOT_CONFIGURED
+
+
+class ParentIsChildError(UserError):
+    """The parent of a networked child is one itself."""
+
+    reason = Reason.PARENT_IS_CHILD
 
 
 class EndpointNotAllowedError(UserError):
@@ -43,6 +52,10 @@ class ResolvedThing:
     secret_name: str
     certificate_key: str | None
     private_key_key: str | None
+    parent: str | None = None
+    """Of a networked child: metadata.name of the Thing whose connection and credentials it uses."""
+    presence: bool = False
+    """Whether the thing reports that it is online, and its last will that it is not."""
     public_only: bool = False
     """The broker may only be at a public address: no list names the host itself."""
 
@@ -54,16 +67,69 @@ class Resolution:
     spec: ThingSpec | None = None
     resolved: ResolvedThing | None = None
     problem: Problem | None = None
+    suspended_by: str | None = None
+    """Of a networked child: metadata.name of its parent, where that is suspended."""
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the thing is to have no session, by its own spec or by that of its parent."""
+        return self.suspended_by is not None or (self.spec is not None and bool(self.spec.suspend))
 
 
-def resolve(snapshot: ObjectSnapshot, *, settings: EndpointSettings) -> Resolution:
-    """Parse the spec and fill in the defaults; never raises: what is wrong with it is in the result."""
+FindThing = Callable[[ObjectKey], ObjectSnapshot | None]
+"""The Thing of a key, None where there is none."""
+
+
+def resolve(
+    snapshot: ObjectSnapshot, *, settings: EndpointSettings, find: FindThing = lambda _key: None
+) -> Resolution:
+    """Parse the spec and fill in the defaults; never raises: what is wrong with it is in the result.
+
+    ``find`` gives the parent of a networked child, which is missing without it.
+    """
     spec: ThingSpec | None = None
     try:
         spec = snapshot.parse_spec(ThingSpec)
+        if spec.parent_ref is not None:
+            return _resolve_child(snapshot, spec, spec.parent_ref.name, settings=settings, find=find)
         return Resolution(spec, resolve_thing(name=snapshot.key.name, spec=spec, settings=settings))
     except UserError as error:
         return Resolution(spec, problem=Problem.of(error))
+
+
+def _resolve_child(
+    snapshot: ObjectSnapshot, spec: ThingSpec, name: str, *, settings: EndpointSettings, find: FindThing
+) -> Resolution:
+    """A networked child, with the parent of this name. Raises UserError for what is wrong with the child itself."""
+    parent = find(ObjectKey(snapshot.key.namespace, name))
+    if parent is None:
+        message = f"its parent, Thing {name}, is not in namespace {snapshot.key.namespace}: apply it there"
+        return Resolution(spec, problem=Problem(Reason.PARENT_MISSING, message, stalled=False))
+    if parent.parent:
+        raise ParentIsChildError(
+            f"its parent, Thing {name}, is a networked child itself: name the Thing that has the certificate, "
+            f"{parent.parent}, in spec.parentRef of another Thing"
+        )
+    try:
+        parent_spec = parent.parse_spec(ThingSpec)
+        resolved = resolve_thing(name=name, spec=parent_spec, settings=settings)
+    except UserError as error:
+        return Resolution(spec, problem=parent_not_ready(name, error.message))
+    thing_name = child_thing_name(resolved.thing_name, spec.thing_name or snapshot.key.name)
+    if not is_thing_name(thing_name):
+        raise InvalidSpecError(
+            f"the thing's whole name, {thing_name}, is none that AWS IoT takes (letters, digits, ':', '_', '-', at "
+            "most 128): make another Thing with a shorter spec.thingName"
+        )
+    suspended_by = name if parent_spec.suspend else None
+    return Resolution(
+        spec, replace(resolved, thing_name=thing_name, parent=name, presence=False), suspended_by=suspended_by
+    )
+
+
+def parent_not_ready(name: str, why: str) -> Problem:
+    """The parent of this name has no session for its child."""
+    return Problem(Reason.PARENT_NOT_READY, f"its parent, Thing {name}, has no session: {why}", stalled=False)
 
 
 def resolve_thing(*, name: str, spec: ThingSpec, settings: EndpointSettings) -> ResolvedThing:
@@ -87,6 +153,7 @@ def resolve_thing(*, name: str, spec: ThingSpec, settings: EndpointSettings) -> 
         secret_name=credentials.secret_name or secret_name(thing_name),
         certificate_key=credentials.certificate_key,
         private_key_key=credentials.private_key_key,
+        presence=spec.device is not None and bool(spec.device.connection_status),
         public_only=reach is Reach.PUBLIC,
     )
 

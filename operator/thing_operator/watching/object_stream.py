@@ -184,7 +184,7 @@ class ObjectStream:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
     def _is_foreign(self, key: str | None) -> bool:
-        """Whether an event is of another replica's object; None: that is not known yet."""
+        """Whether an event is of another replica's object; None: that is not known yet, or for none to say."""
         if key is None or self.informer.share().has(key):
             return False
         self._observer.watch_event(own=False)

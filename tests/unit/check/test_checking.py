@@ -196,6 +196,23 @@ def test_an_object_that_is_there_twice_is_found() -> None:
     assert "Thing freezer-1 is also at 0.yaml:1: apply keeps the last one only" in found
 
 
+def test_networked_children_are_checked_with_their_parents() -> None:
+    hub, door = (
+        thing({"thingName": "00000041"}, name="hub"),
+        thing({"parentRef": {"name": "hub"}}, name="door"),
+    )
+    assert messages(hub, door) == []
+    assert messages(door, thing({"parentRef": {"name": "elsewhere"}}, name="other")) == []
+    (found,) = messages(hub, door, thing({"parentRef": {"name": "door"}}, name="lock"))
+    assert found == "spec.parentRef.name: it is a networked child of hub itself, and cannot be a parent"
+    (found,) = messages(hub, door, thing({"thingName": "00000041__door"}, name="own"))
+    assert "is for the same thing" in found
+    (found,) = messages(thing({"parentRef": {"name": "hub"}, "credentials": {"secretName": "mine"}}))
+    assert "leave credentials and endpoint out" in found
+    limits = CheckLimits(endpoint=EndpointSettings(host="broker.example.com"))
+    assert messages(hub, door, limits=limits) == []
+
+
 def test_other_kinds_and_other_yaml_are_skipped() -> None:
     found = check("kind: ConfigMap\napiVersion: v1\n---\n- 1\n---\napiVersion: 5\n", "{{ template }}: [", "")
     assert (found.diagnostics, found.skipped) == ((), 4)

@@ -75,6 +75,7 @@ class SessionsOfOneThing:
             may_connect=lambda _key, _uid, _dropped_at: True,
             without_secret=timedelta(hours=1),
             on_session_change=lambda _key: None,
+            session_of=lambda _key: None,
             clock=self.clock,
         )
 
@@ -84,7 +85,7 @@ class SessionsOfOneThing:
 
     async def ensure(self, resolved: ResolvedThing = TARGET) -> None:
         identity = await self.sessions.identify(THING, self.slot, resolved)
-        await self.sessions.ensure(THING, self.slot, resolved, identity, presence=False)
+        await self.sessions.ensure(THING, self.slot, resolved, identity)
 
 
 async def test_credentials_are_read_once() -> None:

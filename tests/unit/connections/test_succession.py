@@ -1,14 +1,14 @@
 """A session outlives its Thing by a moment, for the same Thing again; and stands in nobody's way."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.fakes import ServiceSession
 
-from thing_operator.connections.presence import offline_will
-from thing_operator.connections.succession import SUCCESSION_TIME, Succession
+from thing_operator.connections.succession import SUCCESSION_TIME, Succession, offline_will
 from thing_operator.core.resource import ObjectKey
 from thing_operator.session import Endpoint, Identity, SessionSpec
 
@@ -117,3 +117,9 @@ async def test_a_shadow_service_that_refuses_does_not_keep_it() -> None:
     session.codes = [500]
     await time_passes()
     assert session.closed
+
+
+def test_the_will_goes_where_mic_listens_and_reports_offline() -> None:
+    will = offline_will("00000041")
+    assert will.topic == "tcxn/things/00000041/shadow/update"
+    assert json.loads(will.payload) == {"state": {"reported": {"tcxn": {"connection_status": 0}}}}

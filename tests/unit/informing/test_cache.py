@@ -6,6 +6,7 @@ import pytest
 
 from thing_operator.api.thing import ThingSpec
 from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
+from thing_operator.core.resource import ObjectKey
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.snapshot import SPEC_LIMIT, ObjectSnapshot, SpecTooLargeError
 
@@ -71,3 +72,68 @@ def test_room_that_is_made_is_used_when_the_object_is_shown_again() -> None:
     assert kept.parse_spec(ThingSpec).desired
     cache.remove(second.key)
     assert budget.used[Held.SPEC] == 0
+
+
+def member(name: str, uid: str, parent: str = "") -> ObjectSnapshot:
+    """An object that belongs to another one, or to none."""
+    metadata: dict[str, Any] = {
+        "namespace": "ns",
+        "name": name,
+        "uid": uid,
+        "generation": 1,
+        "resourceVersion": "1",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
+    return ObjectSnapshot.from_body(
+        {"metadata": metadata, "spec": {"parentRef": {"name": parent}} if parent else {}}
+    )
+
+
+class TestFamilies:
+    """Objects that belong to others are divided among replicas by the uids of those."""
+
+    def test_the_owner_is_the_parent_while_that_is_known(self) -> None:
+        cache = ObjectCache()
+        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
+        cache.put(door)
+        assert door.parent_key == hub.key
+        assert cache.owner_uid("door-1") == "door-1"
+        cache.put(hub)
+        assert cache.owner_uid("door-1") == cache.owner_uid("hub-1") == "hub-1"
+        assert cache.owner_uid("nobody") == "nobody"
+        assert cache.children(hub.key) == [door.key]
+        assert cache.children(door.key) == []
+
+    def test_a_parent_that_is_deleted_stays_the_owner_until_it_is_there_again(self) -> None:
+        cache = ObjectCache()
+        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
+        cache.put(hub)
+        cache.put(door)
+        cache.remove(hub.key)
+        assert cache.owner_uid("door-1") == "hub-1"
+        cache.forget_owner(hub.key)
+        assert cache.owner_uid("door-1") == "door-1"
+        cache.put(member("hub", "hub-2"))
+        assert cache.owner_uid("door-1") == "hub-2"
+
+    def test_a_parent_that_is_another_replicas_is_not(self) -> None:
+        cache = ObjectCache()
+        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
+        cache.put(hub)
+        cache.put(door)
+        cache.drop(hub.key)
+        assert cache.owner_uid("door-1") == "door-1"
+        assert cache.children(hub.key) == [door.key]
+
+    def test_nothing_is_kept_of_a_child_that_is_deleted(self) -> None:
+        cache = ObjectCache()
+        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
+        cache.put(hub)
+        cache.put(door)
+        cache.remove(hub.key)
+        cache.remove(door.key)
+        assert cache.children(hub.key) == []
+        assert cache.owner_uid("door-1") == "door-1"
+        cache.put(door)
+        assert cache.owner_uid("door-1") == "door-1"
+        cache.remove(ObjectKey("ns", "nobody"))

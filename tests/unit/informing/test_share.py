@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from thing_operator.core.json_bytes import encode
-from thing_operator.informing.share import shard_key, shard_key_in, shard_key_of
+from thing_operator.informing.share import Share, shard_key, shard_key_in, shard_key_of
 from thing_operator.kube.snapshot import ObjectSnapshot
 
 UID = "5c0ffee5-0000-4000-8000-00000000beef"
@@ -68,3 +68,24 @@ def test_the_uid_is_that_of_metadata(annotations: Any, labels: Any, spec: Any, s
 )
 def test_what_is_written_otherwise_is_left_to_who_decodes_it(line: bytes) -> None:
     assert shard_key_in(line) is None
+
+
+@pytest.mark.parametrize(
+    "parent", [{"parentRef": {"name": "hub"}}, {"desired": {"parentRef": {"name": "hub"}}}]
+)
+def test_what_belongs_to_another_object_is_everybodys(parent: dict[str, Any]) -> None:
+    metadata = {
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "generation": 1,
+        "name": "a",
+        "namespace": "ns",
+        "resourceVersion": "7",
+        "uid": UID,
+    }
+    body = {"metadata": metadata, "spec": parent}
+    nobodys = Share(lambda _uid: False)
+    is_child = "parentRef" in parent
+    # A key of that name anywhere is not seen at a glance: then the object is read.
+    assert shard_key_in(line_of(metadata, spec=parent, status={})) is None
+    assert nobodys.keeps(shard_key(body)) is is_child
+    assert nobodys.keeps(shard_key_of(ObjectSnapshot.from_body(body))) is is_child

@@ -71,3 +71,17 @@ def test_what_is_not_certain_is_run_but_neither_written_nor_connected() -> None:
     assert not duties.may_write_thing(KEY, UID)
     assert not duties.may_write_batch(KEY)
     assert not duties.may_connect(ObjectKey("theirs", "t"), UID, None)
+
+
+def test_a_networked_child_is_run_where_its_parent_is() -> None:
+    child = "11111111-0000-4000-8000-000000000000"
+    assert shard_of(child) != shard_of(UID)
+    duties = Duties(Ours(), SomeShards(frozenset({shard_of(UID)})))
+    assert duties.of_thing(KEY, child) is Duty.NONE
+    duties.owner_uid = {child: UID, UID: UID}.__getitem__
+    assert duties.of_thing(KEY, child) is Duty.RUN
+    assert duties.shard(child) == shard_of(UID)
+    assert duties.may_write_thing(KEY, child)
+    assert not duties.runs_elsewhere(KEY, child)
+    duties.preparing = frozenset({shard_of(UID)})
+    assert duties.of_thing(KEY, child) is Duty.PREPARE

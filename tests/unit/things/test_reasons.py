@@ -90,6 +90,15 @@ def without_a_session(reason: Reason) -> ThingCase:
     )
 
 
+def without_a_parent(reason: Reason) -> ThingCase:
+    """What keeps a networked child from any session, whatever was accepted before."""
+    spec = ThingSpec.model_validate({"parentRef": {"name": "hub"}})
+    found = {"blocking_problem": problem(reason, for_good=False), "spec": spec}
+    said = NOTHING | {"Ready": f"False/{reason}", "Reconciling": f"True/{reason}"}
+    orphan = seen(**WITHOUT_SESSION, **found)
+    return ThingCase(reason, orphan, said, orphan, said, [reason])
+
+
 def beside_a_session(reason: Reason, where: str, **fields: Any) -> ThingCase:
     """What is wrong with the desired state: the session has nothing to do with it."""
     found = fields | {where: problem(reason, for_good=True), "accepted": False}
@@ -130,8 +139,13 @@ def cases() -> Iterator[ThingCase]:
         *(Reason.FORBIDDEN, Reason.API_SERVER_REFUSED),
     ):
         yield bad_credentials(reason)
-    for reason in (Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_CONFIGURED, Reason.ENDPOINT_NOT_ALLOWED):
+    for reason in (
+        *(Reason.DUPLICATE_THING, Reason.ENDPOINT_NOT_CONFIGURED, Reason.ENDPOINT_NOT_ALLOWED),
+        Reason.PARENT_IS_CHILD,
+    ):
         yield without_a_session(reason)
+    for reason in (Reason.PARENT_MISSING, Reason.PARENT_NOT_READY):
+        yield without_a_parent(reason)
     yield beside_a_session(Reason.INVALID_SPEC, "blocking_problem", spec=None, resolved=None)
     yield beside_a_session(Reason.SPEC_TOO_LARGE, "blocking_problem", spec=None, resolved=None)
     yield beside_a_session(Reason.CA_NOT_FOUND, "blocking_problem")
@@ -163,20 +177,17 @@ def single_cases() -> Iterator[ThingCase]:
         HEALTH | said,
         ["SecretNotFound"],
     )
-    refused: dict[str, Any] = {
-        "connected": False,
-        "reason": Reason.NOT_AUTHORIZED,
-        "message": "check the policy",
-    }
-    said = stalled("NotAuthorized") | {"Connected": "False/NotAuthorized", "InSync": "Unknown/Unknown"}
-    yield ThingCase(
-        Reason.NOT_AUTHORIZED,
-        seen(accepted=False, now=LATER, session=session(**refused, document=None)),
-        HEALTH | said,
-        seen(accepted=False, now=LATER, session=session(**refused, document=SYNCED)),
-        HEALTH | said,
-        ["NotAuthorized"],
-    )
+    for reason in (Reason.NOT_AUTHORIZED, Reason.PARENT_FULL):
+        refused: dict[str, Any] = {"connected": False, "reason": reason, "message": "what to do"}
+        said = stalled(reason) | {"Connected": f"False/{reason}", "InSync": "Unknown/Unknown"}
+        yield ThingCase(
+            reason,
+            seen(accepted=False, now=LATER, session=session(**refused, document=None)),
+            HEALTH | said,
+            seen(accepted=False, now=LATER, session=session(**refused, document=SYNCED)),
+            HEALTH | said,
+            [reason],
+        )
     held_back = seen(
         accepted=False,
         session=session(document=SYNCED),

@@ -39,7 +39,7 @@ from thing_operator.kube.snapshot import SPEC_LIMIT
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import SessionView
-from thing_operator.things import reconciler
+from thing_operator.things import registry
 from thing_operator.things.services import ThingServices
 from thing_operator.things.wiring import wire_things
 
@@ -407,6 +407,10 @@ BESIDE_ANOTHER = {
     **dict.fromkeys((Reason.PENDING, Reason.PROGRESSING, Reason.UNKNOWN), "CONNECTING, in Ready and InSync"),
     Reason.INTERNAL_ERROR: "of a fault of the operator's own, in a test of its own below",
     Reason.REPORTED_TOO_LARGE: "none: all is well but for the size",
+    **dict.fromkeys(
+        (Reason.PARENT_MISSING, Reason.PARENT_NOT_READY, Reason.PARENT_IS_CHILD, Reason.PARENT_FULL),
+        "of a networked child: test_families.py",
+    ),
     Reason.RETRYING: "as SHADOW_UNAVAILABLE, of a shadow that others write at the same moment",
 }
 
@@ -483,7 +487,7 @@ async def test_a_thing_that_cannot_be_reconciled_says_so_and_is_tried_again(
             raise OverflowError("a value that nobody is to see")
 
         with monkeypatch.context() as patched:
-            patched.setattr(reconciler, "resolve", broken)
+            patched.setattr(registry, "resolve", broken)
             scene.submit({"desired": {"a": 2}})
             await until(lambda: scene.carries(Reason.INTERNAL_ERROR), timeout=60)
             said, writes, reconciles = scene.said(), scene.writes, scene.reconciles

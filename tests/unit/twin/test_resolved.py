@@ -1,5 +1,6 @@
 """Which broker and which Secret a Thing comes to, with the operator's defaults."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from thing_operator.twin.resolved import (
     NOT_ALLOWED,
     EndpointNotAllowedError,
     EndpointNotConfiguredError,
+    Resolution,
     ResolvedThing,
     resolve,
     resolve_thing,
@@ -105,3 +107,90 @@ def test_what_is_wrong_is_in_the_result(spec: bytes, reason: str, *, parsed: boo
     found = resolve(snapshot, settings=EndpointSettings.model_validate({"host": None}))
     assert found.problem is not None
     assert (found.problem.reason, found.spec is not None, found.resolved) == (reason, parsed, None)
+
+
+def thing(name: str, spec: dict[str, Any]) -> ObjectSnapshot:
+    """A Thing as the watch shows it."""
+    metadata = {
+        "namespace": "ns",
+        "name": name,
+        "uid": name,
+        "generation": 1,
+        "creationTimestamp": "2026-11-23T00:00:00Z",
+        "resourceVersion": "1",
+    }
+    return ObjectSnapshot.from_body({"metadata": metadata, "spec": spec})
+
+
+def child_of(parent: ObjectSnapshot | None, spec: dict[str, Any] | None = None) -> Resolution:
+    """What a child named door comes to."""
+    door = thing("door", {"parentRef": {"name": "hub"}} | (spec or {}))
+    return resolve(door, settings=SETTINGS, find=lambda key: parent if key.name == "hub" else None)
+
+
+def test_a_child_is_its_parents_thing_by_a_longer_name() -> None:
+    presence = {"device": {"connectionStatus": True}}
+    parent = thing("hub", {"thingName": "00000041", "credentials": {"secretName": "mine"}} | presence)
+    found = child_of(parent)
+    assert found.problem is None
+    assert not found.is_suspended
+    own = resolve(parent, settings=SETTINGS).resolved
+    assert own is not None
+    assert (own.parent, own.presence) == (None, True)
+    assert found.resolved == replace(own, thing_name="00000041__door", parent="hub", presence=False)
+    named = child_of(parent, {"thingName": "Door:1"}).resolved
+    assert named is not None
+    assert named.thing_name == "00000041__Door:1"
+
+
+@pytest.mark.parametrize(
+    ("parent", "reason", "words", "stalled"),
+    [
+        (None, "ParentMissing", "its parent, Thing hub, is not in namespace ns", False),
+        (
+            {"parentRef": {"name": "top"}},
+            "ParentIsChild",
+            "name the Thing that has the certificate, top",
+            True,
+        ),
+        (
+            {"endpoint": {"host": "evil.example"}},
+            "ParentNotReady",
+            "its parent, Thing hub, has no session",
+            False,
+        ),
+        ({"desired": 1}, "ParentNotReady", "spec.desired", False),
+        ({"thingName": "h" * 123}, "InvalidSpec", "at most 128", True),
+    ],
+)
+def test_what_is_wrong_with_a_parent_is_said_of_its_child(
+    parent: dict[str, Any] | None, reason: str, words: str, *, stalled: bool
+) -> None:
+    found = child_of(thing("hub", parent) if parent is not None else None)
+    assert found.problem is not None
+    assert (found.problem.reason, found.problem.stalled, found.resolved) == (reason, stalled, None)
+    assert words in found.problem.message
+
+
+@pytest.mark.parametrize(
+    ("child", "parent", "suspended_by"),
+    [
+        ({}, {"suspend": True}, "hub"),
+        ({"suspend": True}, {}, None),
+        ({"suspend": True}, {"suspend": True}, "hub"),
+    ],
+)
+def test_a_child_is_suspended_with_its_parent(
+    child: dict[str, Any], parent: dict[str, Any], suspended_by: str | None
+) -> None:
+    found = child_of(thing("hub", parent), child)
+    assert found.is_suspended
+    assert found.suspended_by == suspended_by
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [({}, False), ({"connectionStatus": False}, False), ({"connectionStatus": True}, True)],
+)
+def test_only_who_asks_for_presence_has_it(device: dict[str, Any], *, expected: bool) -> None:
+    assert resolved({"device": device}).presence is expected

@@ -1,0 +1,93 @@
+"""Parents and their networked children: who waits for whom, and who is enqueued when the other one changes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from thing_operator.api.names import THINGS
+from thing_operator.core.clock import Clock
+from thing_operator.core.rate_limit import TokenBucket
+from thing_operator.core.resource import ObjectKey
+from thing_operator.informing.cache import ObjectCache
+from thing_operator.kube.errors import NotFoundError
+from thing_operator.kube.ports import ApiClient, Enqueue
+from thing_operator.things.registry import ThingRegistry
+
+_LOOKS: Final = (20.0, 50.0)
+"""Parents that are asked for a second, and how many of them at once."""
+_UNTIL_LOOKED: Final = timedelta(seconds=2)
+_UNTIL_SEEN: Final = timedelta(seconds=1)
+_UNTIL_RECONCILED: Final = timedelta(seconds=10)
+_ELSEWHERE: Final = timedelta(minutes=10)
+"""A parent may be deleted while the replica that had it is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParentWait:
+    """A child is not reconciled now, but after this time. ``is_elsewhere``: another replica has its parent, and it."""
+
+    after: timedelta
+    is_elsewhere: bool = False
+
+
+class Families:
+    """Asked before the reconcile of each Thing, and told after it. ``members``: how many replicas there are."""
+
+    def __init__(
+        self,
+        registry: ThingRegistry,
+        *,
+        cache: ObjectCache,
+        client: ApiClient,
+        members: Callable[[], int],
+        enqueue: Enqueue,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._cache = cache
+        self._client = client
+        self._members = members
+        self._enqueue = enqueue
+        self._clock = clock
+        self._looks = TokenBucket(*_LOOKS)
+
+    async def wait(self, key: ObjectKey) -> ParentWait | None:
+        """Why a child is not to be reconciled now; None for what has no parent, or has one that is known, or an orphan.
+
+        A parent that is not in the cache is looked for: it may be on its way, or another replica's. Raises what the API
+        server answers.
+        """
+        snapshot = self._cache.get(key)
+        parent = snapshot.parent_key if snapshot is not None else None
+        if parent is None:
+            return None
+        if self._cache.get(parent) is not None:
+            runtime = self._registry.runtime(parent)
+            is_reconciled = runtime is not None and runtime.published is not None
+            return None if is_reconciled else ParentWait(_UNTIL_RECONCILED)
+        if not self._looks.try_take(self._clock.monotonic()):
+            return ParentWait(_UNTIL_LOOKED)
+        try:
+            await self._client.get(THINGS, parent)
+        except NotFoundError:
+            return None
+        if self._cache.get(parent) is not None:
+            return ParentWait(_UNTIL_SEEN)
+        self._cache.forget_owner(parent)
+        is_elsewhere = self._members() > 1
+        return ParentWait(_ELSEWHERE if is_elsewhere else _UNTIL_SEEN, is_elsewhere=is_elsewhere)
+
+    def inform(self, key: ObjectKey) -> None:
+        """A Thing was reconciled, or is deleted: its children are reconciled if that changes anything for them."""
+        children = self._cache.children(key)
+        if not children:
+            return
+        snapshot, runtime = self._cache.get(key), self._registry.runtime(key)
+        if snapshot is not None and runtime is not None:
+            state = (snapshot.generation, self._registry.session_of(key))
+            if state == runtime.shown_to_children:
+                return
+            runtime.shown_to_children = state
+        for child in children:
+            self._enqueue(child)
