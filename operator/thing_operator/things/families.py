@@ -32,7 +32,7 @@ class ParentWait:
 
 
 class Families:
-    """Asked before the reconcile of each Thing, and told after it. ``members``: how many replicas there are."""
+    """Asked before and after the reconcile of each Thing. ``members``: how many replicas there are."""
 
     def __init__(
         self,
