@@ -9,7 +9,7 @@ ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS build
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml hatch_build.py constraints.txt README.md LICENSE ./
 COPY operator/thing_operator operator/thing_operator
 # pip goes again when its work is done. Of the Kubernetes client the logins are used: what is generated of the API, a
 # class for each group and each type, is loaded on demand and never is, and takes 50 MB even as bytecode. The rest stays

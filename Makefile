@@ -17,7 +17,7 @@ PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench simulate test unit pythons integration check house crds docs fmt clean venv constraints chart release
+.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,9 @@ check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files
 	$(BIN)/python -m tools.monitoring --check
 	$(BIN)/python -m tools.pictures --check
 	$(BIN)/python -m tools.house
+
+console: $(STAMP) ## build the page of thing-operator console into the user's cache (needs Node.js 20 or newer)
+	$(BIN)/python operator/thing_operator/console/bundle.py
 
 house: $(STAMP) ## how liveable the code is: figures and their limits (ARGS=--help, --report, --json)
 	@$(BIN)/python -m tools.house $(ARGS)

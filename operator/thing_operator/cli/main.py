@@ -9,6 +9,7 @@ from thing_operator.cli.adopt import HELP as ADOPT_HELP
 from thing_operator.cli.adopt import adopt
 from thing_operator.cli.batch_group import app as batch_app
 from thing_operator.cli.check import check
+from thing_operator.cli.console import console
 from thing_operator.cli.crds import crds
 from thing_operator.cli.local import GroupWithLocal
 from thing_operator.cli.plugin.group import app as thing_app
@@ -30,6 +31,7 @@ app.command(help=RUN_HELP)(run)
 app.command(help=ADOPT_HELP)(adopt)
 app.command()(status)
 app.command()(shards)
+app.command()(console)
 app.command()(check)
 app.command()(crds)
 app.command()(probe)

@@ -23,6 +23,9 @@ from thing_operator.inspection.model import (
 from thing_operator.shadow.pointers import leaves, to_pointer
 
 _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
+NOT_SEEN_MESSAGE: Final = "no operator has seen this object"
+"""What is said of an object without a status."""
+
 _HEALTHS: Final = {"True": LinkHealth.GOOD, "False": LinkHealth.FAILED}
 _RANKS: Final = {
     LinkHealth.FAILED: 0,
@@ -30,8 +33,16 @@ _RANKS: Final = {
     LinkHealth.WAITING: 2,
     LinkHealth.GOOD: 3,
 }
-_NO_FAILURE: Final = frozenset({Reason.SUSPENDED, Reason.PENDING, Reason.CONNECTING, Reason.DELTA_PENDING})
+_NO_FAILURE: Final = frozenset(
+    {Reason.SUSPENDED, Reason.PENDING, Reason.CONNECTING, Reason.DELTA_PENDING, Reason.PROGRESSING}
+)
 """Reasons of a False that pass by themselves, or that somebody has asked for."""
+
+
+def health_by(status: str, reason: str) -> LinkHealth:
+    """What a condition of this status and reason comes to, of those that are True while all is well."""
+    health = _HEALTHS.get(status, LinkHealth.UNKNOWN)
+    return LinkHealth.WAITING if health is LinkHealth.FAILED and reason in _NO_FAILURE else health
 
 
 def view_of(body: Body) -> ThingView:
@@ -93,10 +104,7 @@ def health_of(condition: Condition | None) -> LinkHealth:
     """How what a condition is about is doing; unknown without one."""
     if condition is None:
         return LinkHealth.UNKNOWN
-    health = _HEALTHS.get(condition.status, LinkHealth.UNKNOWN)
-    if health is LinkHealth.FAILED and condition.reason in _NO_FAILURE:
-        return LinkHealth.WAITING
-    return health
+    return health_by(condition.status, condition.reason)
 
 
 def row_of(body: Body) -> ThingRow:
@@ -217,7 +225,7 @@ def _not_seen() -> Condition:
         type=ConditionType.READY,
         status="Unknown",
         reason=Reason.NOT_SEEN,
-        message="no operator has seen this object",
+        message=NOT_SEEN_MESSAGE,
         last_transition_time=_BEGINNING,
     )
 

@@ -216,13 +216,14 @@ class KubeClient:
         resource_version: str,
         metadata_only: bool = False,
         name: str | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         silence: timedelta = _WATCH_SILENCE,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Events after a resource version, until the server ends the watch. ExpiredError asks for a new list.
 
-        ApiUnavailableError says that it broke. See :meth:`watch_lines`.
+        ``query``: selectors. ApiUnavailableError says that it broke. See :meth:`watch_lines`.
         """
         path = resource.path(namespace)
         lines = self.watch_lines(
@@ -230,7 +231,7 @@ class KubeClient:
             namespace=namespace,
             resource_version=resource_version,
             metadata_only=metadata_only,
-            name=name,
+            query=({"fieldSelector": f"metadata.name={name}"} if name else {}) | dict(query or {}),
             timeout=timeout,
             silence=silence,
             on_open=on_open,
@@ -249,7 +250,7 @@ class KubeClient:
         namespace: str | None,
         resource_version: str,
         metadata_only: bool = False,
-        name: str | None = None,
+        query: Mapping[str, str] | None = None,
         shard_selector: str = "",
         timeout: timedelta = WATCH_TIMEOUT,
         silence: timedelta = _WATCH_SILENCE,
@@ -271,8 +272,8 @@ class KubeClient:
                 "resourceVersion": resource_version,
                 "timeoutSeconds": str(int(seconds)),
             }
-            | ({"fieldSelector": f"metadata.name={name}"} if name else {})
-            | ({"shardSelector": shard_selector} if shard_selector else {}),
+            | ({"shardSelector": shard_selector} if shard_selector else {})
+            | dict(query or {}),
             accept=(_METADATA_ONLY.format("") if metadata_only else JSON) + _UNMANAGED,
         )
         limits = aiohttp.ClientTimeout(total=seconds + 10, sock_connect=10, sock_read=silence.total_seconds())

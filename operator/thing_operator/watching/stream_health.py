@@ -33,7 +33,14 @@ _PATIENCE = timedelta(minutes=1)
 class StreamHealth:
     """Written by who lists and watches; read from the probes' thread, so of plain values."""
 
-    def __init__(self, resource: Resource, namespace: str | None, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        *,
+        clock: Clock,
+        longest_pause: timedelta = LONGEST_PAUSE,
+    ) -> None:
         self.resource = resource
         self.namespace = namespace
         where = f" in {namespace}" if namespace else ""
@@ -59,7 +66,7 @@ class StreamHealth:
         self._pause = timedelta(0)
         self._backoff = Backoff(
             FIRST_PAUSE,
-            LONGEST_PAUSE,
+            longest_pause,
             random.Random(),  # noqa: S311 - jitter
             Jitter.FULL_ABOVE_BASE,
         )

@@ -7,21 +7,37 @@ import asyncio
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.kube.errors import ExpiredError
 from thing_operator.kube.watch_events import BOOKMARK
-from thing_operator.watching.stream_health import StreamHealth
+from thing_operator.watching.stream_health import LONGEST_PAUSE, StreamHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from datetime import timedelta
 
     from thing_operator.core.clock import Clock
     from thing_operator.core.resource import Resource
-    from thing_operator.kube.ports import ApiClient, WatchEvent
+    from thing_operator.kube.ports import WatchEvent
 
 log = logging.getLogger(__name__)
+
+
+class Watchable(Protocol):
+    """What a watch asks of the API server's client, or of a part of it that a selector chooses."""
+
+    def watch(
+        self,
+        resource: "Resource",
+        *,
+        namespace: str | None,
+        resource_version: str,
+        metadata_only: bool = False,
+        on_open: "Callable[[], None]" = lambda: None,
+    ) -> "AsyncGenerator[WatchEvent, None]":
+        """See :meth:`thing_operator.kube.ports.ApiClient.watch`."""
 
 
 @dataclass(slots=True)
@@ -39,7 +55,7 @@ class Watch:
 
     def __init__(
         self,
-        client: "ApiClient",
+        client: Watchable,
         resource: "Resource",
         *,
         namespaces: tuple[str, ...],
@@ -48,15 +64,17 @@ class Watch:
         clock: "Clock",
         on_gap: "Callable[[], None] | None" = None,
         metadata_only: bool = False,
+        longest_pause: "timedelta" = LONGEST_PAUSE,
     ) -> None:
         """``begin`` gives the resource version to watch a namespace from (None: all of them).
 
-        ``on_gap`` is called after ``begin`` where events may have been missed.
+        ``on_gap`` is called after ``begin`` where events may have been missed. ``longest_pause``: between two tries.
         """
         self._client = client
         self._resource = resource
         self._streams = [
-            _Stream(StreamHealth(resource, namespace, clock=clock)) for namespace in namespaces or (None,)
+            _Stream(StreamHealth(resource, namespace, clock=clock, longest_pause=longest_pause))
+            for namespace in namespaces or (None,)
         ]
         self._begin = begin
         self._on_gap = on_gap

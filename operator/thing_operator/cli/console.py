@@ -1,0 +1,57 @@
+"""``thing-operator console``: the page of this machine that shows Things, batches and replicas, live."""
+
+import asyncio
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, namespace_of
+from thing_operator.core.errors import ToolError
+from thing_operator.core.reasons import ToolReason
+
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="the objects of all namespaces")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="of this machine; 0: any that is free")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="only say the link")]
+
+
+def console(
+    namespace: Namespace = None,
+    all_namespaces: AllNamespaces = False,
+    port: Port = 0,
+    no_browser: NoBrowser = False,
+    kubeconfig: Kubeconfig = None,
+    context: KubeContext = None,
+) -> None:
+    """Show Things, batches and replicas in a browser, live, until Ctrl-C. It reads with your rights and never writes.
+
+    The page is served to this machine alone, and to whoever has its link.
+
+    Exit codes:
+      0  it was ended by Ctrl-C
+      1  it could not start
+
+    Examples:
+      thing-operator console --namespace plant
+      thing-operator console --all-namespaces --no-browser --port 8001
+    """
+    if all_namespaces and namespace:
+        message = "--all-namespaces does not go with --namespace: leave it out"
+        raise ToolError(message, reason=ToolReason.INVALID_ARGUMENTS)
+    # Imported here: server and client take a second that no other command should wait for.
+    from thing_operator.console.browser import browser_page, open_browser  # noqa: PLC0415
+    from thing_operator.console.running import run_console  # noqa: PLC0415
+
+    place = None if all_namespaces else namespace_of(namespace, kubeconfig=kubeconfig, kube_context=context)
+    with ExitStack() as until_end:
+
+        def show(link: str) -> None:
+            where = "all namespaces" if place is None else f"namespace {place}"
+            typer.echo(f"The console of {where}, until Ctrl-C: {link}")
+            typer.echo("Whoever has this link sees on this machine what your kubeconfig may see.")
+            if not no_browser:
+                open_browser(until_end.enter_context(browser_page(link)))
+
+        asyncio.run(
+            run_console(kubeconfig=kubeconfig, kube_context=context, namespace=place, port=port, on_open=show)
+        )

@@ -1,0 +1,2 @@
+// esbuild takes them along; for the type checker they are nothing.
+declare module "*.css";
