@@ -94,13 +94,10 @@ def _crew(world: World, options: ReplicaOptions, *, announce: Announce, shares: 
     sites = make_sites(world, world.clouds, things=options.things, announce=announce)
     bundle = world.folder / "roots.pem"
     bundle.write_text("".join(cloud.info.ca.read_text(encoding="ascii") for cloud in world.clouds))
-    settings = {
-        "THING_OPERATOR_ENDPOINT__CA_FILE": str(bundle),
-    }
+    settings = {"THING_OPERATOR_ENDPOINT__CA_FILE": str(bundle)}
     if len(world.clouds) > 1:
-        settings["THING_OPERATOR_ENDPOINT__ALLOWED_HOSTS"] = f"{world.cloud.info.mqtt_host}:*"
-        # Each counts its things from the same number.
-        settings["THING_OPERATOR_ENDPOINT__ACCOUNT_PER_ADDRESS"] = "true"
+        hosts = ",".join(f"{cloud.info.mqtt_host}:*" for cloud in world.clouds)
+        settings["THING_OPERATOR_ENDPOINT__ALLOWED_HOSTS"] = hosts
     return Crew(world, sites, size=options.things, settings=settings, shares=shares)
 
 
@@ -136,9 +133,7 @@ def _life(crew: Crew, options: ReplicaOptions, *, announce: Announce) -> Json:
 
 def _rest(crew: Crew, seconds: float) -> Json:
     """Nothing happens: what the replicas write, and the memory that each has."""
-    audit = AuditLog(crew.world.plane.audit_log)
-    while audit.writes().keys() - {"leases"}:  # Events of the start come ten a second
-        time.sleep(_QUIET)
+    audit = _until_quiet(crew)
     time.sleep(seconds)
     rss = _rss(crew.replicas)
     return {
@@ -146,6 +141,14 @@ def _rest(crew: Crew, seconds: float) -> Json:
         "rss_mib_max": max(rss),
         "rss_kib_per_own_thing": 1024 * (max(rss) - 85) / (crew.size / len(crew.replicas)),
     }
+
+
+def _until_quiet(crew: Crew) -> AuditLog:
+    """Wait until nothing but Leases is written: Events come ten a second. Returns the log, read so far."""
+    audit = AuditLog(crew.world.plane.audit_log)
+    while audit.writes().keys() - {"leases"}:
+        time.sleep(_QUIET)
+    return audit
 
 
 def _move(crew: Crew) -> Json:
@@ -204,6 +207,7 @@ def _is_member(replica: CrewMember) -> bool:
 def _undisturbed(crew: Crew) -> Iterator[Json]:
     """Has gaps, moves and what ought not to be seen of a planned move in what it yields, at its end."""
     figures: Json = {}
+    _until_quiet(crew)
     versions, events = crew.versions(), crew.events()
     crew.begin()
     yield figures

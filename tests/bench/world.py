@@ -48,9 +48,11 @@ class World:
         self.plane = ControlPlane(
             folder / "control-plane", reporter=reporter, manifests=[product.crds], audit=audit
         )
-        self.clouds = [
-            LocalCloud(folder / ("cloud" if n == 1 else f"cloud-{n}"), reporter=reporter)
-            for n in range(1, clouds + 1)
+        self.clouds = [LocalCloud(folder / "cloud", reporter=reporter)]
+        self.clouds += [
+            # Each on an address of its own: the host is what tells two accounts apart.
+            LocalCloud(folder / f"cloud-{n}", reporter=reporter, listen=f"127.0.0.{n}")
+            for n in range(2, clouds + 1)
         ]
 
     def __enter__(self) -> Self:

@@ -22,7 +22,7 @@ from thing_operator_local.cloud.session_log import SessionEvent, read_session_lo
 from thing_operator_local.cloud.shadow_topics import CHILD_MARK
 from thing_operator_local.cloud.thing import CloudThing, ThingFiles, things_of_zip
 from thing_operator_local.errors import LocalError
-from thing_operator_local.ports import HOST
+from thing_operator_local.ports import HOST, LOOPBACK
 from thing_operator_local.processes import ChildProcess, StartedWithContext, wait_until
 from thing_operator_local.toolchain import Reporter
 
@@ -275,10 +275,15 @@ class CloudClient:
 class LocalCloud(CloudClient, StartedWithContext):
     """A cloud in a folder, run as a child process that never outlives this one. A context manager."""
 
-    def __init__(self, folder: Path, *, reporter: Reporter, seed: int | None = None) -> None:
-        """``seed`` makes the secrets, ids and tokens of a new folder the same each time."""
+    def __init__(
+        self, folder: Path, *, reporter: Reporter, seed: int | None = None, listen: str = LOOPBACK
+    ) -> None:
+        """``seed`` makes the secrets, ids and tokens of a new folder the same each time. ``listen``: an address of this
+        machine, which is its host name then.
+        """
         super().__init__(folder)
         self._seed = seed
+        self._listen = listen
         self._reporter = reporter
         self._process: ChildProcess | None = None
 
@@ -288,6 +293,7 @@ class LocalCloud(CloudClient, StartedWithContext):
         self._folder.mkdir(parents=True, exist_ok=True)
         layout.info.unlink(missing_ok=True)
         command = [sys.executable, "-m", "thing_operator_local", "cloud", "run", "--dir", str(self._folder)]
+        command += ["--listen", self._listen]
         if self._seed is not None:
             command += ["--seed", str(self._seed)]
         with self._reporter.step("starting the local cloud"):
