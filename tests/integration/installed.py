@@ -52,7 +52,7 @@ def settings_for(cloud: LocalCloud) -> Json:
 
 
 class InstalledOperator(OperatorProcess):
-    """The operator of one Deployment."""
+    """The operator of one Deployment, or one replica of it: ``settings`` are those that have to differ here."""
 
     def __init__(self, *, plane: ControlPlane, cloud: LocalCloud, namespace: str, folder: Path) -> None:
         super().__init__(plane=plane, cloud=cloud, namespace=namespace, folder=folder)
@@ -78,6 +78,7 @@ class InstalledOperator(OperatorProcess):
             "KUBECONFIG": str(self._kubeconfig),
             "TMPDIR": str(self._root / "tmp"),
         }
+        env |= self.settings
         return [self._moved(argument) for argument in container["args"]], env
 
     def stop(self, *, grace: float = 10) -> int | None:
@@ -90,6 +91,13 @@ class InstalledOperator(OperatorProcess):
                 "delete", "pod", name, namespace, "--grace-period=0", "--force", "--wait=false"
             )
         return code
+
+    def use_ports_of_its_own(self) -> None:
+        """Beside others of the same Deployment: each pod has an address of its own, and here there is one for all."""
+        self.settings |= {
+            "THING_OPERATOR_METRICS__PORT": str(self.metrics_port),
+            "THING_OPERATOR_HEALTH__PORT": str(self.health_port),
+        }
 
     def as_operator(self, *arguments: str) -> str:
         """kubectl with the rights of the operator; raises LocalError."""

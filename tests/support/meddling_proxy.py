@@ -69,6 +69,8 @@ class MeddlingProxy(StartedWithContext):
         self.kubeconfig = folder / "meddling-kubeconfig"
         self.asked: list[Asked] = []
         self.ca_pem = ""
+        self.server = plane.server
+        """The API server behind it; another one of the same control plane will do."""
         self._plane = plane
         self._folder = folder
         self._rules: list[Meddling] = []
@@ -308,7 +310,7 @@ class MeddlingProxy(StartedWithContext):
         if request.headers.get("Authorization", "").removeprefix("Bearer ") in self.administrators:
             session = self._as_admin
             headers = [(name, value) for name, value in headers if name.lower() != "authorization"]
-        url = yarl.URL(self._plane.server + request.raw_path, encoded=True)
+        url = yarl.URL(self.server + request.raw_path, encoded=True)
         data = await request.read()
         async with session.request(request.method, url, headers=headers, data=data or None) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}

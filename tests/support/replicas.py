@@ -14,12 +14,19 @@ from tests.support.operator import Json, OperatorProcess, Workspace
 from tests.support.polling import eventually
 from tests.support.session_story import SessionStory
 
+from thing_operator.sharding.leases import MAP_ANNOTATION
+from thing_operator.sharding.shard_map import ShardMap
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.ports import LOOPBACK
 
 SHARDS = 257
 """256 of Things and the one of all ThingBatches."""
+_GROUP = "release"
+MAP = f"{_GROUP}-shards"
+"""The Lease with the shard map."""
+
+PRESENCE: Json = {"device": {"connectionStatus": True}}
 
 SETTINGS = {
     "THING_OPERATOR_SHARDING__LEASE_DURATION": "4s",
@@ -46,7 +53,7 @@ class ReplicaProcess(OperatorProcess):
         self.name = name
         self.settings |= SETTINGS | {
             "THING_OPERATOR_LEASE__IDENTITY": name,
-            "THING_OPERATOR_SHARDING__GROUP": "release",
+            "THING_OPERATOR_SHARDING__GROUP": _GROUP,
             "THING_OPERATOR_SHARDING__NAMESPACE": namespace,
         }
 
@@ -61,6 +68,10 @@ class ReplicaProcess(OperatorProcess):
         with suppress(OSError):
             return int(self.scrape()["shards", "held"])
         return 0
+
+    def times_fenced(self) -> int:
+        """How often others have taken its Lease from it."""
+        return int(self.scrape().get(("fencings_total", "them"), 0))
 
     def connects(self) -> int:
         """How many sessions it has made since it was started."""
@@ -101,10 +112,10 @@ class Group(Workspace):
         return fresh[:count]
 
     def start_fleet(
-        self, things: Sequence[CloudThing], replicas: int, **settings: str
+        self, things: Sequence[CloudThing], replicas: int, *, spec: Json | None = None, **settings: str
     ) -> list[ReplicaProcess]:
         """Things, each with presence, that are all Ready, and so many replicas that share them evenly, sessions up."""
-        self.apply_things(things, desired={"v": 1}, device={"connectionStatus": True})
+        self.apply_things(things, desired={"v": 1}, **PRESENCE, **(spec or {}))
         started = self.start(replicas, **settings)
         self.await_all_ready()
         self.await_shared(started)
@@ -173,9 +184,34 @@ class Group(Workspace):
         found: SessionStory = eventually(up, "every session is up")
         return found
 
-    def warnings(self) -> list[Json]:
-        """Events of this namespace about its Things that are Warnings."""
-        return [each for each in self.list("events") if each["type"] == "Warning"]
+    def traces(self) -> dict[str, str]:
+        """What everything that has happened has left on Things and in Events about them, once all of it is written."""
+        said: dict[str, str] = {}
+
+        def is_all() -> bool:  # Events come ten a second
+            nonlocal said
+            before, said = (
+                said,
+                {each["metadata"]["name"]: str(each["count"]) for each in self.list("events")},
+            )
+            return said == before
+
+        eventually(is_all, "no Event comes any more", pause=1)
+        return self.versions() | said
+
+    # --- Leases
+
+    def leases(self) -> dict[str, Json]:
+        """Those in its namespace by their names."""
+        return {each["metadata"]["name"]: each for each in self.list("leases")}
+
+    def shard_map(self) -> ShardMap:
+        """As it is in its Lease now."""
+        return ShardMap.parse(self.leases()[MAP]["metadata"]["annotations"][MAP_ANNOTATION])
+
+    def write_map(self, text: str) -> None:
+        """Put something into the place of the shard map."""
+        self.kubectl("annotate", "lease", MAP, f"{MAP_ANNOTATION}={text}", "--overwrite")
 
 
 def now() -> datetime:

@@ -1,41 +1,25 @@
 """What is lost comes back elsewhere: replicas that are killed, stopped or cut off, and Leases that are meddled with."""
 
-import json
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
-from tests.integration.apiserver.trouble import await_reported
+from tests.integration.replicas.checks import await_desired, check_they_run
 from tests.support.cloud import Things
 from tests.support.meddling_proxy import MeddlingProxy
-from tests.support.operator import Json
 from tests.support.polling import eventually
-from tests.support.replicas import Group, ReplicaProcess, now
+from tests.support.replicas import MAP, PRESENCE, Group, ReplicaProcess, now
 
 from thing_operator_local.controlplane import ControlPlane
 
 COUNT = 30
+AWAY = 25
+"""Seconds: several Leases' durations."""
 LONG = "60s"
 """No test waits so long: what happens before has another cause than a Lease's end."""
-
-
-def check_they_run(group: Group, value: int) -> None:
-    """What is desired is sent, and presence is as it should be, whatever a will has said."""
-    group.apply_all(
-        [group.thing(each, desired={"v": value}, device={"connectionStatus": True}) for each in group.things]
-    )
-    group.await_all_ready()
-    for each in group.things:
-        assert group.desired(each) == {"v": value}
-        await_reported(group, each, {"tcxn": {"connection_status": 2}})
-
-
-def leases(group: Group) -> dict[str, Json]:
-    """Those in the group's namespace by their names."""
-    found = json.loads(group.kubectl("get", "leases", "--output=json"))["items"]
-    return {each["metadata"]["name"]: each for each in found}
 
 
 def test_a_killed_one_is_followed_when_its_lease_has_ended(group: Group, things: Things) -> None:
@@ -82,10 +66,10 @@ def test_a_stopped_one_wakes_up_and_connects_nothing(group: Group, things: Thing
     stopped.signal(signal.SIGSTOP)
     group.await_shared([other])
     story = group.await_up(began, connects=connects)
-    assert other.connects() == others + connects
+    eventually(lambda: other.connects() == others + connects, "it has made them and no others")
     before = group.versions()
     stopped.signal(signal.SIGCONT)
-    eventually(lambda: stopped.scrape()["fencings_total", "them"] == 1, "it knows that it was fenced")
+    eventually(lambda: stopped.times_fenced() == 1, "it knows that it was fenced")
     group.await_shared([stopped, other])
     story = group.await_up(began)
     # It has a half again by asking for it, and nothing was taken back from who had it meanwhile.
@@ -134,15 +118,42 @@ def test_without_an_api_server_nothing_ends(
     began = now()
     with api_server_away(control_plane):
         for each in replicas:
-            await_age(each, 3 * 4)
+            await_age(each, AWAY)
     group.await_shared(replicas)
     check_they_run(group, 2)
+    check_nothing_ended(group, began)
+
+
+def check_nothing_ended(group: Group, began: datetime) -> None:
     story = group.story(began)
     assert not story.connects
     assert not story.ends
     assert not any(
-        name[0] == "fencings_total" and value for each in replicas for name, value in each.scrape().items()
+        name[0] == "fencings_total" and value
+        for each in group.replicas
+        for name, value in each.scrape().items()
     )
+
+
+@pytest.mark.slow
+def test_while_the_api_server_refuses_everybody_nothing_ends_and_afterwards_no_change_is_lost(
+    proxy: MeddlingProxy, group: Group, things: Things
+) -> None:
+    for each in (group.replicas[0], group.make()):
+        each.settings["KUBECONFIG"] = str(proxy.kubeconfig)
+    replicas = group.start_fleet(things(COUNT), 2)
+    began = now()
+    refusal = proxy.reset("")
+    proxy.cut()
+    group.apply_all([group.thing(each, desired={"v": 2}, **PRESENCE) for each in group.things])
+    for each in replicas:
+        await_age(each, AWAY)
+    refusal.remove()
+    group.await_shared(replicas)
+    for thing in group.things:
+        await_desired(group, thing, 2)
+    check_nothing_ended(group, began)
+    check_they_run(group, 3)
 
 
 def await_age(replica: ReplicaProcess, seconds: float) -> None:
@@ -159,7 +170,7 @@ clock.SystemClock.now = clock.BootClock.now = lambda self: now(self) + datetime.
 """
     replicas = group.start_fleet(things(COUNT), 2)
     began = now()
-    renewed = {each.name: leases(group)[each.name]["spec"]["renewTime"] for each in replicas}
+    renewed = {each.name: group.leases()[each.name]["spec"]["renewTime"] for each in replicas}
     assert len({text[:13] for text in renewed.values()}) == 2, "they write different hours"
     for each in replicas:
         eventually(lambda: renewals(group, each.name, renewed[each.name]) > 0, "it renews")  # noqa: B023
@@ -167,7 +178,7 @@ clock.SystemClock.now = clock.BootClock.now = lambda self: now(self) + datetime.
 
 
 def renewals(group: Group, name: str, since: str) -> int:
-    return int(leases(group)[name]["spec"]["renewTime"] != since)
+    return int(group.leases()[name]["spec"]["renewTime"] != since)
 
 
 @pytest.mark.parametrize("how", ["deleted", "garbage"])
@@ -183,9 +194,35 @@ def test_a_map_that_is_meddled_with_ends_no_session(group: Group, things: Things
 
 
 def meddle(group: Group, how: str) -> None:
-    (name,) = (name for name in leases(group) if name.endswith("-shards"))
     if how == "deleted":
-        group.kubectl("delete", "lease", name)
-        return
-    (key,) = (key for key in leases(group)[name]["metadata"]["annotations"] if key.endswith("shards"))
-    group.kubectl("annotate", "lease", name, f"{key}=no JSON", "--overwrite")
+        group.kubectl("delete", "lease", MAP)
+    else:
+        group.write_map("no JSON")
+
+
+def test_to_a_map_of_a_later_version_all_is_left_until_there_is_another_one(
+    group: Group, things: Things
+) -> None:
+    replicas = group.start_fleet(things(COUNT), 2)
+    began = now()
+    group.write_map('{"v": 2}')
+    eventually(lambda: not group.story().up, "nobody runs anything")
+    story = group.story(began)
+    assert (set(story.ends), story.connects.total()) == ({"disconnect"}, 0)
+    group.kubectl("delete", "lease", MAP)
+    group.await_shared(replicas, even=False)
+    group.await_up(began, connects=COUNT)
+    check_they_run(group, 2)
+
+
+def test_who_is_edited_out_of_its_lease_begins_again_and_the_others_notice_nothing(
+    group: Group, things: Things
+) -> None:
+    edited, other = group.start_fleet(things(COUNT), 2)
+    share, began = edited.connects(), now()
+    group.kubectl("patch", "lease", edited.name, "--type=merge", '--patch={"spec":{"holderIdentity":"x"}}')
+    eventually(lambda: edited.times_fenced() == 1, "it knows that it has no Lease")
+    group.await_shared([edited, other])
+    story = group.await_up(began, connects=share)
+    assert not story.ends["takenOver"]
+    check_they_run(group, 2)

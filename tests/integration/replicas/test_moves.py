@@ -1,19 +1,16 @@
 """What is planned moves without a trace: one replica more, and an upgrade."""
 
+import signal
+
 import pytest
+from tests.integration.replicas.checks import await_desired, check_one_more, check_upgrade
 from tests.support.cloud import Things
-from tests.support.replicas import Group, now
-from tests.support.session_story import SessionStory
+from tests.support.polling import eventually
+from tests.support.replicas import PRESENCE, Group, now
+
+from thing_operator_local.cloud.client import CloudThing
 
 COUNT = 40
-
-
-def check_no_trace(group: Group, story: SessionStory, before: dict[str, str]) -> None:
-    """Nothing was written on a Thing, no will was sent, and each connection ended by its DISCONNECT."""
-    assert group.versions() == before
-    assert set(story.ends) <= {"disconnect"}
-    assert not story.wills
-    assert group.warnings() == []
 
 
 def test_three_share_and_each_session_is_made_once(group: Group, things: Things) -> None:
@@ -27,22 +24,38 @@ def test_three_share_and_each_session_is_made_once(group: Group, things: Things)
 
 
 def test_one_more_takes_its_share_and_nothing_else_moves(group: Group, things: Things) -> None:
-    replicas = group.start_fleet(things(COUNT), 2)
-    before, began = group.versions(), now()
-    replicas += group.start(1)
-    group.await_shared(replicas)
-    story = group.await_up(began)
-    assert replicas[-1].connects() == story.connects.total()
-    assert 0 < story.connects.total() < COUNT / 2
-    assert set(story.connects.values()) == {1}
-    check_no_trace(group, story, before)
+    check_one_more(group, things(COUNT))
 
 
 @pytest.mark.parametrize("size", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_an_upgrade_moves_each_thing_about_once(group: Group, things: Things, size: int) -> None:
-    replicas = group.start_fleet(things(COUNT), size)
-    before, began = group.versions(), now()
-    group.upgrade(replicas)
-    story = group.await_up(began, connects=COUNT)
-    assert COUNT <= story.connects.total() <= 1.1 * COUNT + 1
-    check_no_trace(group, story, before)
+    check_upgrade(group, things(COUNT), size)
+
+
+def fingerprint(group: Group, thing: CloudThing) -> str:
+    found: str = group.get(thing.name)["status"]["certificate"]["fingerprint"]
+    return found
+
+
+def test_what_happens_during_a_move_is_not_lost(group: Group, things: Things) -> None:
+    """Specs that change, a Secret with another certificate, and Things whose shadows are to be cleared."""
+    (old,) = group.start_fleet(things(COUNT), 1, spec={"deletionPolicy": "Clear"})
+    rotated, *changed = group.things[::2]
+    deleted = group.things[1::2]
+    before = fingerprint(group, rotated)
+    (new,) = group.start(1, PACING__CONNECTS_PER_SECOND="3")
+    eventually(new.is_ready, "the new one is ready")
+    old.signal(signal.SIGTERM)
+    eventually(lambda: new.connects() > 0, "the move has begun")
+    specs = [group.thing(each, desired={"v": 2}, deletionPolicy="Clear", **PRESENCE) for each in changed]
+    group.apply_all([*specs, group.secret(group.cloud.replace_certificate(rotated))])
+    group.kubectl("delete", "thing", *(each.name for each in deleted), "--wait=false")
+    assert old.held(), "it is under way"
+    assert old.stop(grace=60) == 0
+    for each in changed:
+        await_desired(group, each, 2)
+    eventually(lambda: fingerprint(group, rotated) != before, "it runs by the new certificate")
+    group.things = [rotated, *changed]
+    eventually(lambda: len(group.versions()) == len(group.things), "the deleted ones are released")
+    assert [group.desired(each) for each in deleted] == [{}] * len(deleted)
+    group.await_all_ready()

@@ -1,0 +1,54 @@
+"""What must be so of replicas that share Things, after whatever has happened."""
+
+from collections.abc import Sequence
+
+from tests.integration.apiserver.trouble import await_reported
+from tests.support.polling import eventually
+from tests.support.replicas import PRESENCE, Group, now
+from tests.support.session_story import SessionStory
+
+from thing_operator_local.cloud.client import CloudThing
+
+
+def check_they_run(group: Group, value: int) -> None:
+    """What is desired from now on is sent, and presence is as it should be, whatever a will has said."""
+    group.apply_all([group.thing(each, desired={"v": value}, **PRESENCE) for each in group.things])
+    group.await_all_ready()
+    for each in group.things:
+        assert group.desired(each) == {"v": value}
+        await_reported(group, each, {"tcxn": {"connection_status": 2}})
+
+
+def await_desired(group: Group, thing: CloudThing, value: int) -> None:
+    """Wait until it is sent."""
+    eventually(lambda: group.desired(thing) == {"v": value}, f"{thing.name} has {value}")
+
+
+def check_no_trace(group: Group, story: SessionStory, before: dict[str, str]) -> None:
+    """Nothing was written on a Thing or said of one, no will was sent, each connection ended by its DISCONNECT."""
+    assert set(story.ends) <= {"disconnect"}
+    assert not story.wills
+    assert group.traces() == before
+
+
+def check_one_more(group: Group, things: Sequence[CloudThing]) -> None:
+    """A third replica takes its share of the Things of two, and nothing else moves."""
+    replicas = group.start_fleet(things, 2)
+    before, began = group.traces(), now()
+    replicas += group.start(1)
+    group.await_shared(replicas)
+    story = group.await_up(began)
+    assert replicas[-1].connects() == story.connects.total()
+    assert 0 < story.connects.total() < len(things) / 2
+    assert set(story.connects.values()) == {1}
+    check_no_trace(group, story, before)
+
+
+def check_upgrade(group: Group, things: Sequence[CloudThing], size: int) -> None:
+    """So many replicas are upgraded, and each Thing moves about once."""
+    replicas = group.start_fleet(things, size)
+    before, began = group.traces(), now()
+    group.upgrade(replicas)
+    story = group.await_up(began, connects=len(things))
+    assert len(things) <= story.connects.total() <= 1.1 * len(things) + 1
+    check_no_trace(group, story, before)
