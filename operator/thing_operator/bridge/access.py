@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 _FRESH: Final = 10.0
 """Seconds: so long what the API server has said stands, and a right that was taken away is still there."""
+_STALE: Final = 20.0
+"""So long it is still given to whoever asks first, while the API server is asked again: nobody waits for that."""
 _KEPT: Final = 60.0
 """So long it stands while the API server does not answer."""
 _SIZE: Final = 4096
@@ -49,10 +51,10 @@ class CallerAccess:
         self._salt = os.urandom(16)
         self._turns = asyncio.Semaphore(_AT_A_TIME)
         self._callers: AnswerCache[bytes, tuple[Caller | None]] = AnswerCache(
-            fresh=_FRESH, kept=_KEPT, size=_SIZE, clock=clock
+            fresh=_FRESH, stale=_STALE, kept=_KEPT, size=_SIZE, clock=clock
         )
         self._rights: AnswerCache[tuple[Caller, ObjectKey, str], bool] = AnswerCache(
-            fresh=_FRESH, kept=_KEPT, size=2 * _SIZE, clock=clock
+            fresh=_FRESH, stale=_STALE, kept=_KEPT, size=2 * _SIZE, clock=clock
         )
 
     async def caller(self, token: str | None, *, address: str) -> Caller:
@@ -60,30 +62,32 @@ class CallerAccess:
         if token is None:
             raise _unauthenticated("there is no bearer token", audience=self._audience)
         digest = hashlib.blake2b(token.encode(), key=self._salt, digest_size=16).digest()
-        known = self._callers.fresh(digest)
-        if known is None:
+        is_new = not self._callers.has(digest)
+        if is_new:
             self._limits.admit_token(address)
-            known = await self._known(self._callers.get(digest, lambda: self._review_token(token)))
-            if known[0] is None:
+        (found,) = await self._known(self._callers.get(digest, lambda: self._review_token(token)))
+        if found is None:
+            if is_new:
                 self._limits.note_bad_token(address)
-        if known[0] is None:
             raise _unauthenticated("the token is not valid here", audience=self._audience)
-        return known[0]
+        return found
 
     async def require(self, caller: Caller, key: ObjectKey, verb: str) -> None:
         """Raises BridgeError unless the caller may do this with the Thing's bridge."""
+        # Of all Things of the namespace first: most callers may that, and it is one answer for all of them.
+        for place in (ObjectKey(key.namespace, ""), key):
+            if await self._may(caller, place, verb):
+                return
+        raise BridgeError.of(
+            403,
+            BridgeReason.FORBIDDEN,
+            f"{caller.name} may not {verb} things/bridge of {key}",
+            remedy="have a Role with this verb on things/bridge bound to it in that namespace",
+        )
+
+    async def _may(self, caller: Caller, key: ObjectKey, verb: str) -> bool:
         question = (caller, key, verb)
-        allowed = self._rights.fresh(question)
-        if allowed is None:
-            asked = self._rights.get(question, lambda: self._review_access(caller, key, verb))
-            allowed = await self._known(asked)
-        if not allowed:
-            raise BridgeError.of(
-                403,
-                BridgeReason.FORBIDDEN,
-                f"{caller.name} may not {verb} things/bridge of {key}",
-                remedy="have a Role with this verb on things/bridge bound to it in that namespace",
-            )
+        return await self._known(self._rights.get(question, lambda: self._review_access(caller, key, verb)))
 
     async def _review_token(self, token: str) -> tuple[Caller | None]:
         answer = await self._ask(TOKEN_REVIEWS, token_review(token, self._audience))

@@ -19,48 +19,51 @@ class _Kept(Generic[V]):
 
 
 class AnswerCache(Generic[K, V]):
-    """Answers by key, of which the oldest makes room.
+    """Answers by key, of which the oldest makes room. All times are seconds.
 
-    ``fresh``: for so many seconds an answer stands; ``kept``: so long where no new one can be had. Who asks for a key
-    that is being asked for waits for that answer.
+    ``fresh``: for so long an answer stands. ``stale``: for so long it is still given, while a new one is asked for.
+    ``kept``: for so long it is given where no new one can be had. Who asks for a key that is being asked for waits for
+    that answer.
     """
 
-    def __init__(self, *, fresh: float, kept: float, size: int, clock: Clock) -> None:
-        self._fresh, self._kept, self._size, self._clock = fresh, kept, size, clock
+    def __init__(self, *, fresh: float, stale: float, kept: float, size: int, clock: Clock) -> None:
+        self._fresh, self._stale, self._kept = fresh, stale, kept
+        self._size, self._clock = size, clock
         self._known: dict[K, _Kept[V]] = {}
         self._asking: dict[K, asyncio.Future[V]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def fresh(self, key: K) -> V | None:
-        """The answer that stands; None when there is none."""
+    def has(self, key: K) -> bool:
+        """Whether there is an answer for which nobody has to wait."""
         known = self._known.get(key)
-        if known is None or self._clock.monotonic() - known.at > self._fresh:
-            return None
-        return known.value
+        return known is not None and self._clock.monotonic() - known.at <= self._stale
 
     async def get(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
         """The answer that stands, or a new one. Raises what ``ask`` raises, unless there is one that is kept."""
         known, now = self._known.get(key), self._clock.monotonic()
         if known is not None and now - known.at <= self._fresh:
             return known.value
+        asking = self._ask(key, ask)
+        if known is not None and now - known.at <= self._stale:
+            return known.value
         try:
-            return await self._ask(key, ask)
+            # Who asked first may go away: the others wait on.
+            return await asyncio.shield(asking)
         except ThingOperatorError:
             if known is None or now - known.at > self._kept:
                 raise
             return known.value
 
-    async def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
+    def _ask(self, key: K, ask: Callable[[], Awaitable[V]]) -> "asyncio.Future[V]":
         asking = self._asking.get(key)
         if asking is None:
             asking = self._asking[key] = asyncio.ensure_future(self._learn(key, ask))
             asking.add_done_callback(lambda _: self._asking.pop(key, None))
             # Looked at here, since all who have asked may be away.
             asking.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # Who asked first may go away: the others wait on.
-        return await asyncio.shield(asking)
+        return asking
 
     async def _learn(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
         value = await ask()

@@ -14,6 +14,7 @@ from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.ports import ApiClient
 
 _FRESH: Final = 10.0
+_STALE: Final = 60.0
 _KEPT: Final = 600.0
 """Seconds: a Thing of another uid under the same name is rare, and its holder looks for itself."""
 _SIZE: Final = 16384
@@ -32,7 +33,7 @@ class Holders:
         self._client = client
         self._bridge_of = bridge_of
         self._uids: AnswerCache[ObjectKey, str] = AnswerCache(
-            fresh=_FRESH, kept=_KEPT, size=_SIZE, clock=clock
+            fresh=_FRESH, stale=_STALE, kept=_KEPT, size=_SIZE, clock=clock
         )
 
     async def address(self, key: ObjectKey) -> str:

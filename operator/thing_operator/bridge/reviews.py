@@ -59,7 +59,7 @@ def caller_in(answer: Mapping[str, Any], audience: str) -> Caller | None:
 
 
 def access_review(caller: Caller, key: ObjectKey, verb: str) -> dict[str, Any]:
-    """The question whether a caller may do this with a Thing's bridge."""
+    """The question whether a caller may do this with a Thing's bridge; without a name: with any of the namespace."""
     attributes = {
         "group": names.GROUP,
         "resource": names.THINGS.plural,

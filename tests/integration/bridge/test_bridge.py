@@ -20,7 +20,7 @@ from thing_operator_local.ports import LOOPBACK
 
 SHORT = """
 from thing_operator.bridge import access, event_stream, following
-access._FRESH = 0.5
+access._FRESH = access._STALE = 0.5
 event_stream.WRITE_SECONDS = 1.0
 following._COMMENT_SECONDS = 0.5
 following._CHECKED_SECONDS = 1.0

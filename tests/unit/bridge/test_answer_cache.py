@@ -33,18 +33,35 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def cache(clock: FakeClock) -> AnswerCache[str, int]:
-    return AnswerCache(fresh=10, kept=60, size=2, clock=clock)
+    return AnswerCache(fresh=10, stale=20, kept=60, size=2, clock=clock)
 
 
 async def test_an_answer_stands_for_a_while(cache: AnswerCache[str, int], clock: FakeClock) -> None:
     server = CountingServer()
-    assert cache.fresh("a") is None
+    assert not cache.has("a")
     assert await cache.get("a", server.ask) == 1
     clock.advance(10)
     assert await cache.get("a", server.ask) == 1
-    assert cache.fresh("a") == 1
-    clock.advance(0.1)
-    assert cache.fresh("a") is None
+    await asyncio.sleep(1)
+    assert server.asked == 1
+    clock.advance(10.1)
+    assert not cache.has("a")
+    assert await cache.get("a", server.ask) == 2
+
+
+async def test_a_new_answer_is_asked_for_before_anybody_has_to_wait(
+    cache: AnswerCache[str, int], clock: FakeClock
+) -> None:
+    server = CountingServer()
+    await cache.get("a", server.ask)
+    clock.advance(11)
+    assert cache.has("a")
+    assert [await cache.get("a", server.ask) for _ in range(3)] == [1, 1, 1]
+    await asyncio.sleep(1)
+    assert server.asked == 2
+    assert await cache.get("a", server.ask) == 2
+    clock.advance(11)
+    server.trouble = True
     assert await cache.get("a", server.ask) == 2
 
 
@@ -93,5 +110,4 @@ async def test_the_oldest_answer_makes_room(cache: AnswerCache[str, int]) -> Non
     for key in "abc":
         await cache.get(key, server.ask)
     assert len(cache) == 2
-    assert cache.fresh("a") is None
-    assert cache.fresh("c") == 3
+    assert [cache.has(key) for key in "abc"] == [False, True, True]
