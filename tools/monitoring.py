@@ -35,7 +35,7 @@ _HEAD = """<!-- Generated from charts/thing-operator/files/rules.yaml by `make c
 `prometheusRule.enabled` of the chart installs them for the Prometheus operator; elsewhere
 `charts/thing-operator/files/rules.yaml` is a file for `rule_files`. `prometheusRule.runbookUrl` is where you serve this
 page: each alert links its section. What the metrics are is in the [reference](../reference/metrics.md);
-`grafanaDashboards.enabled` installs dashboards of the fleet, the endpoint, the operator and its shards.
+`grafanaDashboards.enabled` installs dashboards of the fleet, the endpoint, the operator, its shards, and of values.
 
 """
 
@@ -126,7 +126,8 @@ def _dashboard(name: str, described: Json) -> Json:
 
 
 def _panel(panel: Json, kind: str) -> Json:
-    defaults: Json = {"unit": panel.get("unit", "short"), "min": 0}
+    # A temperature may be below zero; whatever the operator counts is not.
+    defaults: Json = {"unit": panel.get("unit", "short")} | ({} if panel.get("signed") else {"min": 0})
     if kind == "timeseries":
         stacking = {"mode": "normal" if panel.get("stack") else "none"}
         defaults["custom"] = {

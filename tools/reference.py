@@ -42,6 +42,8 @@ _METRICS_HEAD = """<!-- Generated from thing_operator/observability/definitions.
 
 On `metrics.port` (9090) at `/metrics`. None has a label per Thing unless `metrics.perThing` asks for it,
 which makes forty thousand series of ten thousand Things: what one Thing is about is in its status and Events.
+What [`spec.mirror.metrics`](../tasks/things.md#numbers-as-metrics) of Things asks for is beside them, as
+`thing_value_<name>_<unit>` with the labels `namespace` and `thing`.
 Beside these there are `process_*` and `python_*`. What to alert on is in
 [alerts](../operations/alerts.md).
 

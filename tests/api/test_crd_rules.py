@@ -28,6 +28,11 @@ def manifest(kind: str, spec: Json, *, name: str, namespace: str) -> str:
     )
 
 
+def metrics(*of: tuple[str, str, str]) -> Json:
+    asked = [{"pointer": pointer, "name": name, "unit": unit} for pointer, name, unit in of]
+    return {"mirror": {"metrics": asked}}
+
+
 def simulate(**how: Any) -> Json:
     return {"device": {"simulate": [{"path": "/t", "every": "1s"} | how]}}
 
@@ -51,6 +56,9 @@ ACCEPTED = [
     ),
     pytest.param("Thing", "t", {"mirror": {"reported": "Paths", "paths": ["/a~1b/c"]}}, id="mirror paths"),
     pytest.param("Thing", "t", {"mirror": {"minInterval": "1m30s"}}, id="mirror interval"),
+    pytest.param(
+        "Thing", "t", metrics(("/a", "x", "meters_per_second"), ("/b", "y", "counts")), id="metrics"
+    ),
     pytest.param(
         "Thing", "t", {"device": {"acknowledge": "Paths", "acknowledgePaths": ["/a"]}}, id="ack paths"
     ),
@@ -112,6 +120,19 @@ REFUSED = [
     ),
     pytest.param(
         "Thing", "t", {"mirror": {"reported": "Paths", "paths": ["/a", "/a"]}}, "Duplicate", id="twice"
+    ),
+    pytest.param("Thing", "t", metrics(("a", "x", "y")), "should match", id="a metric of no pointer"),
+    pytest.param("Thing", "t", metrics(("/a", "Temp", "y")), "should match", id="a metric's name"),
+    pytest.param("Thing", "t", metrics(("/a", "x", "°C")), "should match", id="a metric's unit"),
+    pytest.param("Thing", "t", metrics(("/a", "x", "rows_total")), "are reserved", id="a counter's unit"),
+    pytest.param(
+        "Thing", "t", metrics(("/a", "x", "y"), ("/b", "x", "z")), "Duplicate", id="a metric's name twice"
+    ),
+    pytest.param(
+        "Thing", "t", metrics(("/a", "x", "y_z"), ("/b", "x_y", "z")), "same name once", id="one gauge twice"
+    ),
+    pytest.param(
+        "Thing", "t", metrics(*((f"/{n}", f"n{n}", "u") for n in range(9))), "at most 8", id="nine metrics"
     ),
     pytest.param("Thing", "t", {"mirror": {"minInterval": "60"}}, NO_DURATION, id="interval"),
     pytest.param("Thing", "t", {"mirror": {"minInterval": "24h1s"}}, "at most 24h", id="long interval"),

@@ -21,7 +21,7 @@ RULES = FILES / "rules.yaml"
 DASHBOARDS = sorted((FILES / "dashboards").glob("*.json"))
 TARGET = 'namespace="ops", job="thing-operator", instance="{pod}:9090", pod="{pod}"'
 """The labels that Prometheus gives to all that it scrapes of a pod."""
-FROM_TARGETS = {"namespace", "job", "instance", "pod", "le"}
+FROM_TARGETS = {"namespace", "job", "instance", "pod", "le", "__name__"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ FENCED = 'thing_operator_fencings_total{by="us"}'
 MOVED = 'thing_operator_moves_total{direction="in", why="asked"}'
 REPAIRED = 'thing_operator_events_total{reason="DriftRepaired"}'
 
+ON_REQUEST = {"thing_operator_thing_condition"}
+"""Only with metrics.perThing."""
+
 CASES = {
     "ThingsStalled": Case({STALLED: "2x30"}, {STALLED: "0 0 2x10 0x20"}),
     "ThingBatchesStalled": Case({BATCH: "1x30"}, {BATCH: "0x30"}),
@@ -64,6 +67,10 @@ CASES = {
         {ANSWERS.format("accepted"): "0+600x30", ANSWERS.format("404"): "0+600x30"},
     ),
     "ThingTwoEnforcers": Case({REPAIRED: "0+60x60"}, {REPAIRED: "0+1x60"}, after="50m"),
+    "ThingValuesLeftOut": Case(
+        {'thing_operator_values{state="left_out"}': "3x30"},
+        {'thing_operator_values{state="shown"}': "9x30", 'thing_operator_values{state="left_out"}': "0x30"},
+    ),
     "ThingOperatorAbsent": Case({}, {'thing_operator_build_info{version="1"}': "1x30"}),
     "ThingStatusLags": Case(
         {'thing_operator_queue_oldest_seconds{queue="things"}': "61x30"},
@@ -168,7 +175,13 @@ def test_what_is_asked_for_is_there(query: str) -> None:
         label for inside in re.findall(r"\{([^}]*)\}", query) for label in re.findall(r"(\w+)\s*[=!]", inside)
     }
     used |= {label for inside in re.findall(r"by \(([^)]*)\)", query) for label in re.split(r",\s*", inside)}
+    labels |= {"thing"} if "thing_value_" in query else set()
     assert used - FROM_TARGETS <= labels
+
+
+def test_every_metric_is_on_a_dashboard() -> None:
+    shown = " ".join(query for _, query in panels())
+    assert [name for name in METRIC_LABELS.keys() - ON_REQUEST if name not in shown] == []
 
 
 def test_every_alert_has_a_case_and_what_a_person_needs() -> None:
@@ -210,7 +223,7 @@ def _on(pod: str, series: str) -> str:
 
 
 def test_a_dashboard_names_each_panel_once_and_fits_the_grid() -> None:
-    assert [file.stem for file in DASHBOARDS] == ["endpoint", "fleet", "operator", "shards"]
+    assert [file.stem for file in DASHBOARDS] == ["endpoint", "fleet", "operator", "shards", "values"]
     for file in DASHBOARDS:
         model = json.loads(file.read_text(encoding="utf-8"))
         assert model["uid"] == f"thing-operator-{file.stem}"

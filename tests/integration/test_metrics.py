@@ -69,6 +69,30 @@ def test_a_report_comes_into_status_without_a_reconcile(workspace: Workspace, th
     workspace.wait_for(thing.name, "InSync", "False")
 
 
+def test_numbers_of_reported_are_gauges_on_request(workspace: Workspace, things: Things) -> None:
+    (thing,) = things(1)
+    workspace.store_credentials(thing)
+    metrics = [
+        {"pointer": "/temperature", "name": "temperature", "unit": "celsius"},
+        {"pointer": "/door", "name": "door", "unit": "ratio"},
+    ]
+    workspace.apply_thing(thing, {"mirror": {"reported": "None", "metrics": metrics}})
+    workspace.wait_for(thing.name, "Connected")
+    workspace.cloud.update_shadow(thing, {"reported": {"temperature": 4.5, "door": "open"}})
+    series = ("thing_value_temperature_celsius", workspace.namespace, thing.name)
+    eventually(lambda: workspace.operator.scrape().get(series) == 4.5, "the number is a gauge")
+    workspace.wait_for(thing.name, "MetricsIncomplete", reason="NoNumber")
+    assert not [key for key in workspace.operator.scrape() if key[0] == "thing_value_door_ratio"]
+    workspace.cloud.update_shadow(thing, {"reported": {"temperature": -3, "door": 1}})
+    eventually(lambda: workspace.operator.scrape().get(series) == -3, "it follows what is reported")
+    eventually(
+        lambda: "MetricsIncomplete" not in str(workspace.get(thing.name)["status"]["conditions"]),
+        "nothing is left out any more",
+    )
+    workspace.kubectl("delete", "things", "--all")
+    eventually(lambda: series not in workspace.operator.scrape(), "it goes with its Thing")
+
+
 def test_each_thing_has_series_of_its_own_when_asked_for(workspace: Workspace, things: Things) -> None:
     workspace.operator.stop()
     workspace.operator.settings["THING_OPERATOR_METRICS__PER_THING"] = "true"

@@ -28,6 +28,7 @@ class ConditionType(StrEnum):
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     MIRROR_TRUNCATED = "MirrorTruncated"
+    METRICS_INCOMPLETE = "MetricsIncomplete"
 
 
 _ORDER = {kind: position for position, kind in enumerate(ConditionType)}

@@ -24,6 +24,7 @@ from thing_operator.api.model import (
 from thing_operator.api.names import THING_NAME_PATTERN
 from thing_operator.api.simulation import Simulation
 from thing_operator.api.status import ObjectStatus
+from thing_operator.api.value_metrics import MOST_OF_ONE_THING, ValueMetric
 from thing_operator.shadow.planning import DesiredPolicy
 
 
@@ -109,6 +110,20 @@ class MirrorSpec(ApiModel):
         description="Shortest time between two status writes that only carry new reported values, as a "
         "duration (5s, 30s, 5m, 1h30m), at most 24h. A new generation and a change of Ready do not wait for it. "
         "Default, and the shortest that counts: the operator's status.minInterval (2s).",
+    )
+    metrics: Annotated[tuple[ValueMetric, ...], Field(min_length=1, max_length=MOST_OF_ONE_THING)] | None = (
+        Field(
+            default=None,
+            description="Numbers of reported that the operator shows as Prometheus gauges, also if not in status. "
+            "1 to 8, with different names. All of the operator's are bounded by its metrics.maxValues.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+            | rules(
+                (
+                    "self.all(a, self.exists_one(b, a.name + '_' + a.unit == b.name + '_' + b.unit))",
+                    "two metrics have the same name once their units are added: choose another name for one",
+                )
+            ),
+        )
     )
 
 

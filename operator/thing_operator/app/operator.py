@@ -196,11 +196,14 @@ class Operator:
     def snapshot(self) -> Snapshot:
         """What the gauges of the metrics show."""
         registry, controllers = self.controllers.registry, self.controllers
+        values, values_in_all = registry.values(self._settings.metrics.max_values)
         return Snapshot(
             sessions=Counter(session.view.phase.value for session in self.hub),
             things=registry.counts.condition_keys(),
             batches=controllers.batch_conditions(),
             each_thing=self._each_thing() if self._settings.metrics.per_thing else (),
+            values=values,
+            values_in_all=values_in_all,
             queues={each.name: (each.queue.depth, each.queue.oldest_age) for each in controllers},
             pending_writes=controllers.writer.backlog,
             intents=len(controllers.intents),

@@ -32,6 +32,11 @@ class MetricsSettings(ListenSettings):
         default=False,
         description="also a series for each condition of each Thing, four for every Thing",
     )
+    max_values: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=10_000,
+        description="most values of Things that a replica shows as gauges (spec.mirror.metrics); beyond it "
+        "each namespace gets as many as any other. 0 shows none",
+    )
 
 
 class BridgeSettings(ListenSettings):

@@ -58,6 +58,9 @@ class Reason(StrEnum):
     # MirrorTruncated
     REPORTED_TOO_LARGE = "ReportedTooLarge"
 
+    # MetricsIncomplete
+    NO_NUMBER = "NoNumber"
+
     # Reconciling and Stalled
     RETRYING = "Retrying"
     INTERNAL_ERROR = "InternalError"

@@ -191,6 +191,13 @@ API_SILENCE: Final = Gauge(
     "Since the API server last answered; longer than specMaxAge, nothing is sent from specs and no drift is repaired.",
 )
 
+VALUES: Final = Gauge(
+    "values",
+    "Values of Things that spec.mirror.metrics asks for: shown as thing_value_<name>_<unit>; left_out, over"
+    " metrics.maxValues.",
+    ("state",),
+)
+
 MEMORY_BUDGET: Final = Gauge(
     "memory_budget_bytes", "memoryBudget, for all of thing_operator_memory_held_bytes."
 )
@@ -258,6 +265,7 @@ METRIC_LABELS: Final = {
         FENCINGS,
         MOVES,
         API_SILENCE,
+        VALUES,
         MEMORY_BUDGET,
         MEMORY_HELD,
         CERTIFICATE_FIRST_END,

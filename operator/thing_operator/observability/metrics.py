@@ -14,7 +14,7 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.metrics_core import InfoMetricFamily, Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from thing_operator.core.memory_budget import Held
@@ -76,6 +76,10 @@ class Snapshot:
     memory_budget: int = 0
     memory_held: Mapping[Held, int] = field(default_factory=dict)
     """Bytes by kind."""
+    values: Sequence[tuple[str, str, str, str, float]] = ()
+    """What Things want to have as gauges: name, help, namespace and name of the Thing, value."""
+    values_in_all: int = 0
+    """How many there are, those included that are over the bound."""
     duplicates: Mapping[str, int] = field(default_factory=dict)
     """Things that wait for another one, by where that one is."""
     certificate_ends: tuple[float, ...] = ()
@@ -253,6 +257,10 @@ class Metrics(
         )
         streams = snapshot.bridge_streams
         yield _family(definitions.BRIDGE_STREAMS, [] if streams is None else [((), streams)])
+        shown = len(snapshot.values)
+        states = {"shown": shown, "left_out": snapshot.values_in_all - shown}
+        yield _family(definitions.VALUES, (((state,), count) for state, count in states.items()))
+        yield from _value_families(snapshot.values)
         ends = snapshot.certificate_ends
         yield _family(definitions.CERTIFICATE_FIRST_END, [((), min(ends))] if ends else [])
         left = [end - snapshot.now for end in ends]
@@ -268,6 +276,16 @@ def _shard_families(shards: ShardFigures) -> Iterator[Metric]:
     yield _family(definitions.LEASE_RENEWED, [] if age is None else [((), age)])
     yield _family(definitions.FENCINGS, (((by,), count) for by, count in shards.fencings.items()))
     yield _family(definitions.MOVES, shards.moves.items())
+
+
+def _value_families(values: Iterable[tuple[str, str, str, str, float]]) -> Iterator[Metric]:
+    """A gauge for each name; its help is that of the first value."""
+    families: dict[str, GaugeMetricFamily] = {}
+    for name, text, namespace, thing, value in values:
+        if name not in families:
+            families[name] = GaugeMetricFamily(name, text, labels=("namespace", "thing"))
+        families[name].add_metric((namespace, thing), value)
+    yield from families.values()
 
 
 def _family(definition: Gauge | Total, values: Iterable[tuple[Sequence[str], float]]) -> Metric:

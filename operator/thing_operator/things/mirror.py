@@ -20,6 +20,7 @@ from thing_operator.things.shadow_sync import SyncOutcome
 from thing_operator.twin.mirrored import is_truncated
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.status import shadow_status
+from thing_operator.twin.value_metrics import MetricValue, no_numbers, values_of
 
 
 @dataclass(slots=True)
@@ -44,6 +45,8 @@ class MirrorOnly:
             return None
         if is_truncated(before, self.mirror) != is_truncated(now, self.mirror):
             return None
+        if no_numbers(before.reported, self.mirror) != no_numbers(now.reported, self.mirror):
+            return None
         return shadow_status(now, self.mirror)
 
 
@@ -67,14 +70,24 @@ class Mirror:
       +---- amiss --- finish ---- steady: MirrorOnly --> RECONCILING ...
     """
 
-    __slots__ = ("_state",)
+    __slots__ = ("_state", "values")
 
     def __init__(self) -> None:
         self._state: Busy | MirrorOnly = Busy.IDLE
+        self.values: tuple[MetricValue, ...] = ()
+        """What was reported last of that which ``spec.mirror.metrics`` asks for."""
 
     def begin(self) -> None:
         """A reconcile begins: reports are left to it."""
         self._state = Busy.RECONCILING
+
+    def observe(self, observation: Observation) -> None:
+        """A reconcile has seen what is reported; without a session, what was known stands."""
+        view = observation.session or observation.last_view
+        if view is not None and view.document is not None:
+            self.values = values_of(view.document.reported, observation.mirror)
+        elif observation.mirror is None or not observation.mirror.metrics:
+            self.values = ()
 
     def finish(self, steady: MirrorOnly | None) -> bool:
         """A reconcile ends in ``steady``, None when it failed or something is left to be done.
@@ -113,6 +126,8 @@ def mirror_report(
     if shadow is None or snapshot.generation != steady.generation:
         return False
     steady.view = session.view
+    if session.view.document is not None:
+        mirror.values = values_of(session.view.document.reported, steady.mirror)
     publisher.mirror(snapshot, shadow, steady.mirror)
     return True
 

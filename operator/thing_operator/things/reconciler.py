@@ -103,6 +103,7 @@ class ThingReconciler:
             outcome = await stages.sync.run(snapshot, thing, resolution)
             observation = stages.observe.run(snapshot, thing, resolution, outcome)
             thing.published = stages.publisher.publish(snapshot, observation, published=thing.published)
+            thing.mirror.observe(observation)
             steady = mirror_only(observation, outcome, program=thing.device.program)
             return requeue_after(
                 observation,

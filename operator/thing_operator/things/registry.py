@@ -17,6 +17,7 @@ from thing_operator.things.arrivals import Arrivals
 from thing_operator.things.runtime import ThingRuntime
 from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
 from thing_operator.twin.resolved import Resolution, resolve
+from thing_operator.twin.value_metrics import within
 
 
 class ThingRegistry:
@@ -136,6 +137,16 @@ class ThingRegistry:
         """When each certificate in use ends."""
         slots = (thing.connection for thing in self._runtimes.values() if thing.published is not None)
         return (slot.credentials.not_after for slot in slots if slot.credentials is not None)
+
+    def values(self, limit: int) -> tuple[list[tuple[str, str, str, str, float]], int]:
+        """What Things want to have as metrics, at most ``limit`` of it: name, help, namespace, Thing and value; and how
+        many there are in all.
+        """
+        found = {key: thing.mirror.values for key, thing in self._runtimes.items() if thing.mirror.values}
+        shown = [
+            (each.name, each.text, key.namespace, key.name, each.value) for key, each in within(found, limit)
+        ]
+        return shown, sum(map(len, found.values()))
 
     def condition_sets(self) -> Iterator[tuple[ObjectKey, ConditionSet]]:
         """The conditions of each Thing that was reconciled."""

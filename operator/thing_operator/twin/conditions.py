@@ -27,6 +27,7 @@ from thing_operator.shadow.pointers import leaves, to_pointer
 from thing_operator.twin.mirrored import MIRROR_LIMIT, is_truncated
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.problem import Problem
+from thing_operator.twin.value_metrics import no_numbers
 
 SECRET_GRACE = timedelta(minutes=5)
 """How long a missing Secret counts as late; after it a person must look."""
@@ -54,8 +55,7 @@ def thing_conditions(observation: Observation) -> tuple[Condition, ...]:
         findings.append(_finding(ConditionType.RECONCILING, "True", problem.reason, problem.message))
     elif ready.status != "True" and not observation.suspended:
         findings.append(_finding(ConditionType.RECONCILING, "True", Reason.PROGRESSING, ready.message))
-    if truncated := _mirror_truncated(observation):
-        findings.append(truncated)
+    findings += filter(None, (_mirror_truncated(observation), _metrics_incomplete(observation)))
     return update_conditions(
         observation.previous.conditions, findings, generation=observation.generation, now=observation.now
     )
@@ -310,6 +310,22 @@ def _mirror_truncated(observation: Observation) -> Finding | None:
         f"{MIRROR_LIMIT}: select less of it by spec.mirror"
     )
     return _finding(kind, "True", Reason.REPORTED_TOO_LARGE, message)
+
+
+def _metrics_incomplete(observation: Observation) -> Finding | None:
+    """Whether a value that is to be a metric is no number; None if all are."""
+    view = observation.session or observation.last_view
+    document, kind = view.document if view else None, ConditionType.METRICS_INCOMPLETE
+    if document is None:
+        before = find_condition(observation.previous.conditions, kind)
+        return _last(observation, kind, Reason.NO_NUMBER, "") if before else None
+    pointers = no_numbers(document.reported, observation.mirror)
+    if not pointers:
+        return None
+    message = (
+        f"what is reported at {', '.join(pointers)} is no number, and no metric: see spec.mirror.metrics"
+    )
+    return _finding(kind, "True", Reason.NO_NUMBER, message)
 
 
 def _drift_message(observation: Observation) -> str:

@@ -15,6 +15,7 @@ from thing_operator.config import EndpointSettings
 
 API = "thing-operator.io/v1alpha1"
 SIMULATED: dict[str, Any] = {"path": "/a", "every": "1s", "counter": {}}
+VALUE: dict[str, Any] = {"pointer": "/t", "name": "x", "unit": "celsius"}
 CLOUD = {"host": "h", "accountSecretName": "a", "thingType": "t", "domain": "root", "size": 1}
 
 
@@ -54,7 +55,12 @@ GOOD = {
             {"path": "/b", "every": "10s", "choice": [True, False]},
         ],
     },
-    "mirror": {"reported": "Paths", "paths": ["/t"], "minInterval": "30s"},
+    "mirror": {
+        "reported": "Paths",
+        "paths": ["/t"],
+        "minInterval": "30s",
+        "metrics": [{"pointer": "/t", "name": "temperature", "unit": "celsius", "help": "Of the freezer."}],
+    },
     "deletionPolicy": "Clear",
     "suspend": False,
 }
@@ -98,6 +104,18 @@ def test_what_is_right_has_no_problems() -> None:
         ),
         ({"device": {"simulate": [SIMULATED] * 2}}, "spec.device.simulate[1]: the same as [0]: keep one"),
         ({"mirror": {"reported": "Paths", "paths": ["/a", "/a"]}}, "spec.mirror.paths[1]: the same as [0]"),
+        (
+            {"mirror": {"metrics": [VALUE, VALUE | {"unit": "kelvin"}]}},
+            "spec.mirror.metrics[1]: the same as [0]",
+        ),
+        (
+            {"mirror": {"metrics": [VALUE | {"unit": "total"}]}},
+            "a unit is expected, such as celsius; total, info",
+        ),
+        (
+            {"mirror": {"metrics": [VALUE | {"unit": "u_v"}, VALUE | {"name": "x_u", "unit": "v"}]}},
+            "two metrics have the same name once their units are added",
+        ),
         ({"desired": {"a": None}}, "spec.desired/a: null counts as left out: take the key out, or write {}"),
         ({"device": {"reported": {"a": {"b/c": None}}}}, "spec.device.reported/a/b~1c: null counts as left "),
         ({"desired": {"a": [1, None]}}, "spec.desired/a/1 is null inside an array"),

@@ -42,6 +42,11 @@ def busy() -> Metrics:
         each_thing=[("ns", "t1", "Ready", "True")],
         queues={"things": (1, 0.5)},
         pending_writes=2,
+        values=[
+            ("thing_value_temperature_celsius", "First.", "a", "t1", 4.5),
+            ("thing_value_temperature_celsius", "Second.", "b", "t1", -1.0),
+        ],
+        values_in_all=5,
         memory_budget=1000,
         memory_held={Held.CA: 7},
         certificate_ends=(DAY, 20 * DAY, 400 * DAY),
@@ -88,6 +93,8 @@ def test_what_happens_is_counted() -> None:
         ("queue_depth", "things"): 1,
         ("queue_oldest_seconds", "things"): 0.5,
         ("status_writes_pending",): 2,
+        ("values", "shown"): 2,
+        ("values", "left_out"): 3,
         ("memory_budget_bytes",): 1000,
         ("memory_held_bytes", "ca"): 7,
         ("certificate_first_end_timestamp_seconds",): DAY,
@@ -109,6 +116,15 @@ def test_every_series_has_the_labels_of_the_reference() -> None:
             assert set(sample.labels) - {"le"} == set(METRIC_LABELS.get(name, ())), name
 
 
+def test_values_of_things_are_gauges_of_their_own() -> None:
+    text = generate_latest(busy().registry).decode()
+    assert text.count("# HELP thing_value_temperature_celsius First.\n") == 1
+    assert text.count("# TYPE thing_value_temperature_celsius gauge\n") == 1
+    found = samples(busy())
+    assert found["thing_value_temperature_celsius", "a", "t1"] == 4.5
+    assert found["thing_value_temperature_celsius", "b", "t1"] == -1.0
+
+
 CLOSED_LABELS: dict[str, AbstractSet[str]] = {
     "reason": set(Reason),
     "operation": {"get", "update", "delete"},
@@ -117,7 +133,7 @@ CLOSED_LABELS: dict[str, AbstractSet[str]] = {
     "phase": {"Connecting", "Subscribing", "Reading", "Ready", "Waiting", "Closed"},
     "condition": {"Ready", "CredentialsValid", "Connected", "InSync", "Reconciling", "Stalled"},
     "status": {"True", "False", "Unknown"},
-    "state": {"held", "waiting", "denied", "asked", "giving"},
+    "state": {"held", "waiting", "denied", "asked", "giving", "shown", "left_out"},
     "by": {"us", "them"},
     "direction": {"in", "out"},
     "why": {"asked", "claimed", "given", "lost"},

@@ -227,6 +227,38 @@ def test_a_report_to_a_steady_thing_goes_into_status_once() -> None:
     assert published.mirrored == [{"a": 1, "b": 2, "t": 1}]
 
 
+METRICS = MirrorSpec.model_validate({"metrics": [{"pointer": "/t", "name": "t", "unit": "celsius"}]})
+
+
+def values(mirror: Mirror) -> list[float]:
+    return [each.value for each in mirror.values]
+
+
+def test_a_report_moves_the_metrics_and_one_that_is_no_number_needs_a_reconcile() -> None:
+    published = Published(session(document=reported(SYNCED, t=1)))
+    mirror = Mirror()
+    mirror.begin()
+    mirror.observe(seen(session=published.view, spec=ThingSpec(mirror=METRICS)))
+    assert values(mirror) == [1.0]
+    mirror.finish(MirrorOnly(2, published.view, NO_DEVICE, mirror=METRICS))
+    published.view = replace(published.view, document=reported(SYNCED, t=2.5))
+    assert report(mirror, published)
+    assert values(mirror) == [2.5]
+    published.view = replace(published.view, document=reported(SYNCED, t="hot"))
+    assert not report(mirror, published)
+    mirror.observe(seen(session=published.view, spec=ThingSpec(mirror=METRICS)))
+    assert values(mirror) == []
+
+
+def test_without_a_session_the_metrics_stand_until_nobody_asks_for_them() -> None:
+    mirror = Mirror()
+    mirror.observe(seen(session=session(document=reported(SYNCED, t=1)), spec=ThingSpec(mirror=METRICS)))
+    mirror.observe(seen(session=None, spec=ThingSpec(mirror=METRICS)))
+    assert values(mirror) == [1.0]
+    mirror.observe(seen(session=None, spec=ThingSpec()))
+    assert values(mirror) == []
+
+
 def test_what_the_mirror_does_not_show_needs_a_reconcile() -> None:
     published = Published(session(document=SYNCED))
     mirror = steady(published.view)

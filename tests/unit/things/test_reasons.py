@@ -230,6 +230,13 @@ def single_cases() -> Iterator[ThingCase]:
     large = seen(session=session(document=replace(SYNCED, reported=SYNCED.reported | {"long": long})))
     said = {"MirrorTruncated": "True/ReportedTooLarge"}
     yield ThingCase(Reason.REPORTED_TOO_LARGE, large, HEALTH | said, large, HEALTH | said)
+    metric = {"metrics": [{"pointer": "/a", "name": "a", "unit": "volts"}]}
+    text = seen(
+        session=session(document=replace(SYNCED, reported=SYNCED.reported | {"a": "high"}, desired={})),
+        spec=ThingSpec.model_validate({"mirror": metric}),
+    )
+    said = {"MetricsIncomplete": "True/NoNumber"}
+    yield ThingCase(Reason.NO_NUMBER, text, HEALTH | said, text, HEALTH | said)
     bare = seen(**WITHOUT_SESSION)
     said = NOTHING | {"Reconciling": "True/Progressing"}
     restarted = HEALTH | {"Connected": "False/Pending"}

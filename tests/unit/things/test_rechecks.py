@@ -411,6 +411,7 @@ BESIDE_ANOTHER = {
         (Reason.PARENT_MISSING, Reason.PARENT_NOT_READY, Reason.PARENT_IS_CHILD, Reason.PARENT_FULL),
         "of a networked child: test_families.py",
     ),
+    Reason.NO_NUMBER: "none: all is well but for a metric",
     Reason.RETRYING: "as SHADOW_UNAVAILABLE, of a shadow that others write at the same moment",
 }
 
