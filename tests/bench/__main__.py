@@ -24,6 +24,7 @@ from tests.bench.cloud import measure_cloud
 from tests.bench.comparison.checkout import install_commit, prepare, resolve_commit
 from tests.bench.comparison.command import compare
 from tests.bench.output import announcer, machine, numbers
+from tests.bench.plugin import plugin
 from tests.bench.report import markdown, table, with_ratios
 from tests.bench.scenario import Options, measure
 from tests.bench.simulation import simulation
@@ -86,6 +87,18 @@ def simulate(
     console = Console(stderr=True)
     with _folder(None, size) as folder, World(folder, reporter=reporter_for(console)) as world:
         found = asyncio.run(simulation(world, size=size, every=every, seconds=seconds))
+    _show(found, json_file)
+
+
+@app.command("plugin")
+def plugin_command(
+    runs: Annotated[int, typer.Option(min=1, help="how often each command is run")] = 9,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """What somebody waits for who types kubectl thing."""
+    console = Console(stderr=True)
+    with _folder(None, runs) as folder, World(folder, reporter=reporter_for(console), clouds=0) as world:
+        found = plugin(world, runs=runs, announce=announcer(console))
     _show(found, json_file)
 
 
