@@ -1,4 +1,4 @@
-"""Which objects are there by which: ThingBatches, their Things, and the Secrets of these. Pure."""
+"""Which objects are there by which: ThingBatches, their Things, and the Secrets and children of these. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,12 +26,20 @@ def tree_of(
 ) -> ObjectTree:
     """All of a namespace. ``secrets`` is None where they may not be listed: then what the Things say of them counts."""
     known = None if secrets is None else {each["metadata"]["name"] for each in secrets}
+    bodies = {body["metadata"]["name"]: body for body in things}
+    networked: dict[str, list[TreeNode]] = defaultdict(list)
+    for body in bodies.values():
+        if (parent := _parent_of(body)) in bodies:
+            networked[parent].append(_thing(body, ()))
     members: dict[str, list[TreeNode]] = defaultdict(list)
     used = set()
-    for body in things:
+    for name, body in bodies.items():
+        if _parent_of(body) in bodies:
+            continue
         secret = secret_name_of(body)
         used.add(secret)
-        members[_batch_of(body)].append(_thing(body, secret, known))
+        below = (_secret(secret, status_of(body), known), *_sorted(networked[name]))
+        members[_batch_of(body)].append(_thing(body, () if _parent_of(body) else below))
     for body in secrets or ():
         name, batch = body["metadata"]["name"], _batch_of(body)
         if batch and name not in used:
@@ -86,7 +94,12 @@ def _batch(body: Body, children: tuple[TreeNode, ...]) -> TreeNode:
     )
 
 
-def _thing(body: Body, secret: str, known: set[str] | None) -> TreeNode:
+def _parent_of(body: Body) -> str:
+    """The Thing on whose session this one speaks; empty for one with a session of its own."""
+    return ((body.get("spec") or {}).get("parentRef") or {}).get("name") or ""
+
+
+def _thing(body: Body, children: tuple[TreeNode, ...]) -> TreeNode:
     status = status_of(body)
     ready = find_condition(status.conditions, ConditionType.READY)
     return TreeNode(
@@ -95,7 +108,7 @@ def _thing(body: Body, secret: str, known: set[str] | None) -> TreeNode:
         health=health_of(ready),
         reason=_reason(ready),
         message="" if ready and ready.status == "True" else (ready.message if ready else ""),
-        children=(_secret(secret, status, known),),
+        children=children,
     )
 
 

@@ -79,6 +79,19 @@ def test_a_name_leaves_what_it_belongs_to_and_what_belongs_to_it() -> None:
     assert is_healthy(branch_of(tree, "b").roots)
 
 
+def test_a_networked_thing_is_below_the_one_on_whose_session_it_speaks() -> None:
+    children = [
+        body(name=name, spec={"parentRef": {"name": parent}}) for name, parent in (("c", "b"), ("d", "x"))
+    ]
+    tree = tree_of("plant", batches=[], things=[*children, body(name="b")], secrets=None)
+    assert shown(tree) == [
+        "Thing b Good Accepted",
+        "  Secret thing-b Good Valid",
+        "  Thing c Good Accepted",
+        "Thing d Good Accepted",
+    ]
+
+
 def test_what_nobody_has_seen_is_unknown() -> None:
     bare = {"metadata": {"name": "new", "namespace": "plant"}}
     tree = tree_of("plant", batches=[{"metadata": {"name": "late"}}], things=[bare], secrets=None)
