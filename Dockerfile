@@ -9,15 +9,22 @@ ARG BASE_IMAGE=python:3.13-slim
 
 FROM ${BASE_IMAGE} AS build
 WORKDIR /src
-COPY pyproject.toml hatch_build.py constraints.txt README.md LICENSE ./
+COPY requirements requirements
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY operator/thing_operator operator/thing_operator
+# Nothing comes from the index without a hash that is known: not what is run, and not what builds the wheel.
+RUN python3 -m venv /opt/build \
+    && /opt/build/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.txt \
+    && /opt/build/bin/hatchling build --target wheel --directory /opt/wheel
 # pip goes again when its work is done. Of the Kubernetes client the logins are used: what is generated of the API, a
 # class for each group and each type, is loaded on demand and never is, and takes 50 MB even as bytecode. The rest stays
 # as bytecode only, as its sources are of no use in a traceback. The folder's name has Python's version in it, so that
 # WORKDIR cannot take the place of cd.
 # hadolint ignore=DL3003
 RUN python3 -m venv /opt/thing-operator \
-    && /opt/thing-operator/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt . \
+    && /opt/thing-operator/bin/pip install --no-cache-dir --no-compile --require-hashes \
+        --requirement requirements/image.txt \
+    && /opt/thing-operator/bin/pip install --no-cache-dir --no-compile --no-deps --no-index /opt/wheel/*.whl \
     && /opt/thing-operator/bin/pip uninstall --yes --quiet setuptools pip \
     && cd /opt/thing-operator/lib/python3*/site-packages \
     && rm -r kubernetes/client/api kubernetes/aio/client/api \

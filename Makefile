@@ -6,6 +6,10 @@ STAMP  := $(VENV)/.installed
 DEMO   := $(VENV)/.demo-installed
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 BENCH  := $(VENV)/.bench-installed
+RELEASE := $(VENV)/.release-installed
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command "make requirements" --constraint constraints.txt
+GRYPE  := v0.121.3
 ARGS   ?=
 # One process a core: each starts a control plane and a local cloud of its own, so tests of two processes never meet.
 # A file stays on one process: some tell one story (test_install.py).
@@ -17,7 +21,7 @@ PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release
+.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release publish version audit scan requirements
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,6 +78,7 @@ check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files
 	$(BIN)/codespell
 	$(BIN)/shellcheck .ci/run tools/*.sh tests/support/*.sh
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/thing-operator crds --check crds
 	$(BIN)/python tools/chart.py --check
@@ -106,8 +111,28 @@ fmt: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-release: $(STAMP) ## image, chart package and one manifest into dist/ (ARGS="--registry HOST/PATH"; docker or buildah)
+release: $(STAMP) ## image, chart, manifest and bill of materials into dist/ (ARGS="--registry HOST/PATH"; docker or buildah)
 	@$(BIN)/python -m tools.release $(ARGS)
+
+publish: $(STAMP) ## push image and chart of this version for both architectures, and sign them (docker buildx, cosign)
+	@$(BIN)/python -m tools.publish $(ARGS)
+
+version: $(STAMP) ## set the version everywhere (ARGS=0.2.0), or compare it with a tag (ARGS="--check v0.2.0")
+	@$(BIN)/python -m tools.version $(ARGS)
+
+audit: $(RELEASE) ## what the image is built from: hashes, versions, licences (ARGS=--online: advisories, too)
+	@$(BIN)/python -m tools.audit $(ARGS)
+
+scan: ## the image of `make release` against advisories, Debian's packages included (online; built by Go)
+	go run github.com/anchore/grype/cmd/grype@$(GRYPE) docker-archive:$(wildcard dist/*-image.tar) --fail-on high --only-fixed
+
+requirements: $(RELEASE) ## renew requirements/, the versions of constraints.txt with the hashes of every platform
+	$(COMPILE) --output-file requirements/image.txt pyproject.toml
+	echo hatchling | $(COMPILE) --output-file requirements/build.txt -
+
+$(RELEASE): $(STAMP)
+	@$(PIP) -e '.[release]'
+	@touch $@
 
 constraints: $(STAMP) ## renew constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable --all | grep -vE '^(pip|setuptools|wheel)==' > constraints.txt

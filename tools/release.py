@@ -1,22 +1,25 @@
-"""Make what a cluster needs of a release, into ``dist/``: image, chart and one manifest. ``make release`` calls it.
+"""Make what a cluster needs of a release, into ``dist/``: image, chart, one manifest, and what they are made of.
+
+``make release`` calls it.
 
 Nothing is pushed: the image is an archive that ``docker load`` and ``kind load image-archive`` take, the chart a
 package for ``helm push`` and ``helm install``, the manifest a file for ``kubectl apply --server-side``.
 """
 
 import argparse
-import json
+import hashlib
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
+from tools.bill_of_materials import write_bill
+from tools.image_archive import image_config
+from tools.version import section
 
 from thing_operator import __version__
 from thing_operator_local.controlplane import locate_binaries
@@ -99,14 +102,39 @@ class Release:
         """All objects for all namespaces, CRDs and namespace included."""
         return self.folder / "thing-operator.yaml"
 
+    @property
+    def bill(self) -> Path:
+        """The image's Python packages, as CycloneDX."""
+        return self.folder / f"thing-operator-{self.version}.cdx.json"
+
+    @property
+    def sums(self) -> Path:
+        """The SHA-256 of each of the other files, as ``sha256sum --check`` takes them."""
+        return self.folder / "SHA256SUMS"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is made but the sums, which name them."""
+        return self.image, self.chart, self.manifest, self.bill, self.notes
+
+    @property
+    def notes(self) -> Path:
+        """What the changelog says of this version."""
+        return self.folder / "NOTES.md"
+
     def make(self, builder: Builder, arguments: Mapping[str, str]) -> None:
-        """Make all three, and check them; ``arguments`` are the Dockerfile's. Ends the program with what is wrong."""
+        """Make all of them, and check them; ``arguments`` are the Dockerfile's. Ends the program with what is wrong."""
         programs = locate_binaries(("helm", "kubectl"), reporter=LineReporter(print))
         self.folder.mkdir(parents=True, exist_ok=True)
         _run(str(programs["helm"]), "package", str(CHART), f"--destination={self.folder}")
         self._write_manifest(programs["kubectl"])
-        builder.make(self.tag, {"VERSION": self.version, "REVISION": _revision(), **arguments})
+        builder.make(self.tag, {"VERSION": self.version, "REVISION": revision(), **arguments})
         builder.archive(self.tag, self.image)
+        write_bill(self.image, self.bill)
+        self.notes.write_text(section(self.version), encoding="utf-8")
+        self.sums.write_text(
+            "".join(f"{_sha256(file)}  {file.name}\n" for file in self.files), encoding="utf-8"
+        )
         if faults := [*self._chart_faults(programs["helm"]), *self._image_faults()]:
             sys.exit("\n".join(faults))
 
@@ -151,21 +179,22 @@ class Release:
         return [] if found == wanted else [f"{self.image.name}: it says {found}, and it should say {wanted}"]
 
 
-def image_config(archive: Path) -> tuple[str, dict[str, Any]]:
-    """Name and configuration of the one image in an archive."""
-    with tarfile.open(archive) as tar:
-
-        def read(name: str) -> Any:
-            if (file := tar.extractfile(name)) is None:
-                raise ValueError(f"{archive}: {name} is no file")
-            return json.load(file)
-
-        [image] = read("manifest.json")
-        return image["RepoTags"][0], read(image["Config"])["config"]
+def base_image() -> str:
+    """The base that the Dockerfile names."""
+    [name] = re.findall(
+        r"^ARG BASE_IMAGE=(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return str(name)
 
 
-def _revision() -> str:
+def revision() -> str:
+    """The commit that is checked out."""
     return _run("git", "-C", str(ROOT), "rev-parse", "HEAD").strip()
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _run(*command: str) -> str:

@@ -1,13 +1,17 @@
 """What `make release` makes, on a machine without a container engine: the image runs as a pod would run it."""
 
+import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 from tests.support.cloud import Things
 from tests.support.image import BuiltImage, ImageOperator, build_image
 from tests.support.operator import Workspace
+from tools.audit import IMAGE, pins
 
 from thing_operator import __version__
 from thing_operator_local.cloud.client import LocalCloud
@@ -53,6 +57,25 @@ def test_the_image_has_the_operator_and_little_else(image: BuiltImage) -> None:
     assert image.output("python3", "-c", code).strip() == "[]"
     kilobytes = int(image.output("du", "--summarize", "/opt/thing-operator").split()[0])
     assert kilobytes < MEGABYTES * 1024
+
+
+def test_the_bill_of_materials_is_what_is_in_the_image(image: BuiltImage) -> None:
+    bill = json.loads(image.release.bill.read_text(encoding="utf-8"))
+    named = {(canonicalize_name(part["name"]), part["version"]) for part in bill["components"]}
+    code = (
+        "from importlib.metadata import distributions as d; print(*{f'{p.name}=={p.version}' for p in d()})"
+    )
+    installed = [line.split("==") for line in image.output("python3", "-c", code).split()]
+    assert named == {(canonicalize_name(name), version) for name, version in installed}
+    pinned = {(name, version) for name, (version, _) in pins(IMAGE.read_text(encoding="utf-8")).items()}
+    assert named - pinned == {("thing-operator", __version__)}
+
+
+def test_the_sums_are_those_of_the_files(image: BuiltImage) -> None:
+    release = image.release
+    checked = ["sha256sum", "--check", "--strict", release.sums.name]
+    done = subprocess.run(checked, cwd=release.folder, check=True, capture_output=True, text=True)
+    assert len(done.stdout.splitlines()) == len(release.files)
 
 
 def test_a_thing_becomes_ready_by_the_image(in_image: Workspace, things: Things) -> None:

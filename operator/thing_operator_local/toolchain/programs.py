@@ -74,6 +74,7 @@ _PROMETHEUS = _Source(
     gcflags=("all=-N -l",),
     tags=("remove_all_sd",),
 )
+_ACTIONLINT = _Source("actionlint", "github.com/rhysd/actionlint", "actionlint", "ten seconds")
 _ETCD = "go.etcd.io/etcd/server/v3"
 
 _TOOLS = (
@@ -109,6 +110,7 @@ _TOOLS = (
     # One on PATH may be of any age, and what it takes for a query is what the tests are about.
     _Tool(GoProgram("prometheus", f"{_PROMETHEUS.pin}/cmd/prometheus"), _PROMETHEUS, None),
     _Tool(GoProgram("promtool", f"{_PROMETHEUS.pin}/cmd/promtool"), _PROMETHEUS, None),
+    _Tool(GoProgram("actionlint", f"{_ACTIONLINT.pin}/cmd/actionlint"), _ACTIONLINT, None),
 )
 
 _BROKER = GoProgram("broker", ".")
@@ -122,12 +124,13 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "controllers", "kubectl")
 HELM = ("helm", "helm3")
 SCANNERS = ("kube-score", "kubeconform")
 PROMETHEUS = ("prometheus", "promtool")
+ACTIONLINT = "actionlint"
 
 
 def locate_binaries(
     names: Iterable[str], *, reporter: Reporter, cache: Path | None = None, quick: bool = False
 ) -> dict[str, Path]:
-    """The path of each program in ``names`` (of CONTROL_PLANE, HELM, SCANNERS, PROMETHEUS), built when it is nowhere.
+    """The path of each program in ``names``, which are names of the tools above, built when it is nowhere.
 
     A copy in KUBEBUILDER_ASSETS or on PATH counts when it says that it is of the right minor version. ``quick``: where
     the control plane has to be built, it is built without optimisation, under a key of its own, and without kubectl
@@ -136,7 +139,7 @@ def locate_binaries(
     """
     wanted = [tool for tool in _TOOLS if tool.program.name in set(names)]
     found = _all_installed(wanted, reporter=reporter)
-    for source in (_PLANE, _HELM, _HELM_3, _SCANNERS, _PROMETHEUS):
+    for source in dict.fromkeys(tool.source for tool in wanted):
         of_source = [tool.program for tool in wanted if tool.source == source]
         if quick and source is _PLANE:
             found = cached_binaries(_module(source), of_source, cache=cache) | found
