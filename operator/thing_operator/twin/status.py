@@ -4,9 +4,10 @@ Nothing here ticks: the same findings give the same status, so that an operator 
 Things writes nothing.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from thing_operator.api.conditions import ConditionType, impaired_conditions
+from thing_operator.api.conditions import Condition, ConditionType, find_condition, impaired_conditions
 from thing_operator.api.thing import (
     CertificateStatus,
     EndpointStatus,
@@ -28,11 +29,11 @@ POINTER_LIMIT = 1024
 
 def build_status(observation: Observation) -> ThingStatus:
     """The status after a reconcile; parts that it could not look at keep their previous value."""
-    previous = observation.previous
+    previous, conditions = observation.previous, thing_conditions(observation)
     return ThingStatus(
         observed_generation=observation.generation,
-        conditions=thing_conditions(observation),
-        accepted_time=_accepted_time(observation),
+        conditions=conditions,
+        accepted_time=_accepted_time(observation, conditions),
         thing_name=observation.resolved.thing_name if observation.resolved else previous.thing_name,
         endpoint=(
             EndpointStatus(host=observation.resolved.host, port=observation.resolved.port)
@@ -71,9 +72,14 @@ def _waited_for(status: ThingStatus) -> list[tuple[str, str, str]]:
     return [(found.type, found.status, found.reason) for found in status.conditions if found.type not in slow]
 
 
-def _accepted_time(observation: Observation) -> datetime | None:
-    """Of the generation that was accepted last: a later reconcile of it, or a restart, moves nothing."""
-    is_new = observation.accepted and not was_accepted(observation)
+def _accepted_time(observation: Observation, conditions: Sequence[Condition]) -> datetime | None:
+    """Of the generation that was accepted last and became Ready: a later reconcile of it, or a restart, moves nothing.
+
+    Nor does one that finds the shadow as desired while something else keeps the Thing from Ready.
+    """
+    ready = find_condition(conditions, ConditionType.READY)
+    is_ready = ready is not None and ready.status == "True"
+    is_new = observation.accepted and is_ready and not was_accepted(observation)
     return observation.now.replace(microsecond=0) if is_new else observation.previous.accepted_time
 
 

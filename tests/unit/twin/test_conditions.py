@@ -235,6 +235,14 @@ def test_when_a_generation_was_accepted_stands_until_the_next_one_is() -> None:
     assert build_status(seen(now=later, previous=waiting, generation=3)).accepted_time == later
 
 
+def test_nothing_ticks_while_bad_credentials_keep_a_thing_from_ready() -> None:
+    """Its session goes on with the former ones, so the shadow is found as desired each time."""
+    bad = Problem(Reason.INVALID_PEM, "m", stalled=True)
+    first = build_status(seen(credentials_problem=bad, previous=build_status(seen())))
+    later = START + timedelta(minutes=10)
+    assert build_status(seen(now=later, credentials_problem=bad, previous=first)) == first
+
+
 def test_the_whole_status() -> None:
     status = build_status(seen(managed=ManagedPaths(desired=("/a", "/b")))).to_wire()
     conditions = status.pop("conditions")
