@@ -258,7 +258,8 @@ class Member:
         new = self._hand_over(
             new.given((shard for shard in self.held | self.giving if not new.slots[shard].holder), me)
         )
-        owners = [self.fellows.successor(holder) for holder in new.holders]
+        successors = {holder: self.fellows.successor(holder) for holder in set(new.holders)}
+        owners = [successors[holder] for holder in new.holders]
         takers = self.fellows.takers() - ({me} if self.is_draining else _NOBODY)
         planned = frozenset(shard for shard, member in enumerate(plan(owners, takers)) if member == me)
         heritage = frozenset(shard for shard, owner in enumerate(owners) if owner == me) - new.held_by(me)
@@ -308,8 +309,9 @@ class Member:
         self._wanted = frozenset(shard for shard in planned if owners[shard] in members - {me})
         self._allowed = frozenset(shard for shard in self._wanted if is_calm or owners[shard] not in takers)
         asked = shard_map.asked_by(me)
+        ended = shard_map.names() - members
         stale = (asked - self._wanted) | {
-            shard for shard in shard_map.held_by(me) if shard_map.slots[shard].asker not in members
+            shard for shard in shard_map.held_by(me) if shard_map.slots[shard].asker in ended
         }
         free = _ASKED_AT_A_TIME - len(asked & self._wanted) if has_room else 0
         may_ask = (self._allowed & self._prepared) - asked

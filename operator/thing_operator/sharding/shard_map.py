@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Final, Self
 
@@ -28,9 +29,11 @@ class Slot:
     asker: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ShardMap:
-    """All shards, the one of ThingBatches last."""
+    """All shards, the one of ThingBatches last. What follows from them is computed once: every member asks for it twice
+    a second.
+    """
 
     slots: tuple[Slot, ...] = (Slot(),) * len(ALL_SHARDS)
     is_lost: bool = False
@@ -75,18 +78,18 @@ class ShardMap:
         lost = {"lost": True} if self.is_lost else {}
         return encode({"v": _VERSION, "shards": SHARDS, **lost, "map": places}).decode()
 
-    @property
+    @cached_property
     def holders(self) -> tuple[str, ...]:
         """Who holds each shard."""
         return tuple(slot.holder for slot in self.slots)
 
     def held_by(self, member: str) -> frozenset[int]:
         """The shards that somebody holds."""
-        return frozenset(shard for shard, slot in enumerate(self.slots) if slot.holder == member)
+        return self._held.get(member, frozenset())
 
     def asked_by(self, member: str) -> frozenset[int]:
         """The shards that somebody asks for."""
-        return frozenset(shard for shard, slot in enumerate(self.slots) if slot.asker == member)
+        return self._asked.get(member, frozenset())
 
     def asked_of(self, member: str) -> frozenset[int]:
         """The shards that somebody holds and somebody else asks for."""
@@ -106,7 +109,15 @@ class ShardMap:
 
     def names(self) -> frozenset[str]:
         """Everybody who is in it."""
-        return frozenset(name for slot in self.slots for name in (slot.holder, slot.asker) if name)
+        return frozenset((self._held.keys() | self._asked.keys()) - {""})
+
+    @cached_property
+    def _held(self) -> Mapping[str, frozenset[int]]:
+        return _places(self.holders)
+
+    @cached_property
+    def _asked(self) -> Mapping[str, frozenset[int]]:
+        return _places(slot.asker for slot in self.slots)
 
     def given(self, shards: Iterable[int], member: str) -> "ShardMap":
         """The same with these shards held by ``member``, for whom nobody asks any more."""
@@ -120,6 +131,14 @@ class ShardMap:
         if not changes:
             return self
         return replace(self, slots=tuple(changes.get(shard, slot) for shard, slot in enumerate(self.slots)))
+
+
+def _places(names: Iterable[str]) -> Mapping[str, frozenset[int]]:
+    """The shards at which each name stands."""
+    found: dict[str, set[int]] = {}
+    for shard, name in enumerate(names):
+        found.setdefault(name, set()).add(shard)
+    return {name: frozenset(shards) for name, shards in found.items()}
 
 
 def _slot(value: Any) -> Slot:
