@@ -110,7 +110,7 @@ class Controllers:
             return await self._batches.reconcile(key)
         snapshot = self.batches.cache.get(key)
         if snapshot is not None:
-            self.writer.drop(ObjectRef(BATCHES, key, snapshot.uid))
+            self.writer.stand_back(ObjectRef(BATCHES, key, snapshot.uid))
         self._batches.forget(key)
         return None
 

@@ -55,7 +55,7 @@ def callbacks_of(controllers: Controllers, leadership: Leadership) -> Callbacks:
             for each in kept:
                 if not leadership.runs(each.key.namespace):
                     # What the status writer knows of it is older than what another operator has written.
-                    controllers.writer.drop(ObjectRef(informer.resource, each.key, each.uid))
+                    controllers.writer.stand_back(ObjectRef(informer.resource, each.key, each.uid))
             try:
                 await informer.relist_namespace(namespace)
             except UserError:

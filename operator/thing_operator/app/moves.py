@@ -90,7 +90,7 @@ class Moves:
         """They are another replica's, which has not waited for us: nothing more is written of them."""
         self._duties.preparing -= shards
         for ref in self._refs(shards):
-            self._controllers.writer.drop(ref)
+            self._controllers.writer.stand_back(ref)
         self._watched.drop(shards)
         self._tasks.start(self._end(shards), name="the end of lost shards")
 

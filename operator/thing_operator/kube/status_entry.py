@@ -24,6 +24,8 @@ Encoded = bytes
 """A status as JSON: a third of the memory of the objects, ten thousand times, and compared and sent as it is."""
 
 NOTHING: Encoded = b"{}"
+NOT_SHOWN = "1"
+"""A resourceVersion that no object has (0 would be any)."""
 _DOUBT_LIMIT = 4
 _PAUSE_AFTER_REFUSAL = 10.0
 """Seconds after a write, before another status is tried in place of one that was refused."""
@@ -103,6 +105,12 @@ class StatusEntry:
     def read_again(self, status: Encoded, *, guard: str) -> None:
         """What was listed is outdated, and nothing that was made of it was written: this is what there is."""
         self.held, self.guard, self.in_flight = status, guard, ()
+
+    def stood_back(self) -> "StatusEntry":
+        """The entry of an object that another process may write from now on: of what is shown the newest counts, and
+        the first write after that is made only if nothing newer is there.
+        """
+        return StatusEntry(held=self.held, guard=self.guard or NOT_SHOWN)
 
     def detect_foreign_write(self, status: Encoded, *, asked_at: float) -> bool:
         """Whether somebody else has written, by what a list of ``asked_at`` shows; the entry is in doubt then.

@@ -1,8 +1,7 @@
 """The one writer of every status: last value wins, little is written, and what matters goes first.
 
-Status writes are the scarcest resource of the whole system. The writer keeps what the API
-server holds, drops what would change nothing, spaces the writes of one object, spends a global budget
-by namespace in turn, and never loses the last value.
+Status writes are the scarcest resource. The writer keeps what the API server holds, drops what would change nothing,
+spaces the writes of one object, spends a global budget by namespace in turn, and never loses the last value.
 """
 
 import asyncio
@@ -139,6 +138,12 @@ class StatusWriter:
         if ref in self._entries:
             self.withdraw(ref)
             del self._entries[ref]
+
+    def stand_back(self, ref: ObjectRef) -> None:
+        """Leave an object to another process: write nothing of what is queued, and take what is shown from now on."""
+        if ref in self._entries:
+            self.withdraw(ref)
+            self._entries[ref] = self._entries[ref].stood_back()
 
     # --- writing
 
@@ -349,13 +354,8 @@ class StatusWriter:
         if isinstance(error, ThrottledError):
             # On top, not at least: all that were given the same time must not come back together.
             pause += error.retry_after
-        log.log(
-            self._log_limit.level((ref.key.namespace, type(error))),
-            "the status of %s was not written (%s); again in %.0f s",
-            ref.key,
-            error,
-            pause.total_seconds(),
-        )
+        level, seconds = self._log_limit.level((ref.key.namespace, type(error))), pause.total_seconds()
+        log.log(level, "the status of %s was not written (%s); again in %.0f s", ref.key, error, seconds)
         return self._clock.monotonic() + pause.total_seconds()
 
     async def _send(

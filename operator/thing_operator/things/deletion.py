@@ -77,7 +77,7 @@ class ThingDeletion:
         thing = self._registry.remove(key)
         if thing is None:
             return
-        self._publisher.drop(ObjectRef(THINGS, key, thing.uid))
+        self._publisher.stand_back(ObjectRef(THINGS, key, thing.uid))
         await self._connect.end(thing, report_offline=False)
         self._registry.claims.withdraw(key)
 

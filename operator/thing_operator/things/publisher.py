@@ -38,9 +38,9 @@ class StatusPublisher:
         self._record_event = record_event
         self._shortest_interval = min_interval
 
-    def drop(self, ref: ObjectRef) -> None:
-        """Write nothing more of a Thing, and forget what the API server holds."""
-        self._writer.drop(ref)
+    def stand_back(self, ref: ObjectRef) -> None:
+        """Write nothing more of a Thing: another process may, and what it writes counts."""
+        self._writer.stand_back(ref)
 
     def previous(self, snapshot: ObjectSnapshot) -> ThingStatus:
         """The status that the API server holds, as far as is known."""

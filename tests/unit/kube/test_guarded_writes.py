@@ -128,6 +128,31 @@ async def test_what_the_watch_shows_before_the_first_write_is_known(guarded: Gua
     assert guarded.held() == {"n": 1}, "who has written knows best"
 
 
+async def test_an_object_that_another_process_has_had_meanwhile_is_known_as_that_has_left_it(
+    guarded: Guarded,
+) -> None:
+    guarded.enqueue({"order": None})
+    await guarded.flush()
+    guarded.enqueue({"never": "written"})
+    guarded.writer.stand_back(REF)
+    await guarded.flush()
+    assert guarded.held() == guarded.server.status == {"order": None}
+    guarded.server.write({"order": "of the other process"})
+    guarded.enqueue({"order": None, "of": "what was known before"})
+    await guarded.flush()
+    assert guarded.server.status == guarded.held() == {"order": "of the other process"}
+    guarded.server.write({"order": "placed"})
+    guarded.see()
+    assert guarded.held() == {"order": "placed"}
+
+
+async def test_standing_back_from_what_is_not_known_is_nothing(guarded: Guarded) -> None:
+    guarded.writer.drop(REF)
+    guarded.writer.stand_back(REF)
+    assert guarded.writer.is_in_doubt(REF)
+    assert guarded.held() == {}
+
+
 async def test_a_status_made_of_what_is_outdated_is_not_written_and_the_object_is_read(
     guarded: Guarded,
 ) -> None:
