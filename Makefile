@@ -60,6 +60,10 @@ $(BENCH): $(STAMP)
 simulate: $(STAMP) ## the operator on models, by dice: troubles nobody thought of (ARGS="--seeds 200", "--replay SEED", "--cost")
 	@PYTHONPATH=operator:. $(BIN)/python -m tests.simulation $(ARGS)
 
+.PHONY: mutants
+mutants: $(STAMP) ## small wrong versions of the operator, each of which the simulation has to find (ARGS="--only WORD")
+	@PYTHONPATH=operator:. $(BIN)/python -m tests.simulation.mutants $(ARGS)
+
 test: check unit pythons integration ## everything CI runs
 
 unit: $(STAMP) ## the tests that need nothing but Python, and what they must cover (WORKERS=0: one after the other)

@@ -24,6 +24,7 @@ from thing_operator.kube.errors import (
     ThrottledError,
 )
 from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
+from thing_operator.kube.resources import CONFIG_MAPS
 from thing_operator.kube.watch_events import read_event
 
 Answer = TypeVar("Answer")
@@ -45,14 +46,21 @@ class ApiLink(FakeClient):
         weather: ApiWeather,
         contact: Contact,
         on_crossing: Callable[[SimulatedProcess], None],
+        on_status: Callable[[SimulatedProcess, Resource, ObjectKey, str], None],
+        on_doubt: Callable[[SimulatedProcess, str], None],
     ) -> None:
-        """``on_crossing`` is called whenever something goes out or comes back: a crash may be due."""
+        """``on_crossing`` is called whenever something goes out or comes back: a crash may be due. ``on_status`` is
+        called when a status is sent, with the uid of the object that it is for, and ``on_doubt`` when there was no
+        answer.
+        """
         self._model = model
         self._process = process
         self._dice = dice
         self._weather = weather
         self._contact = contact
         self._on_crossing = on_crossing
+        self._on_status = on_status
+        self._on_doubt = on_doubt
         self._loop = simulation_loop()
         self._versions: list[tuple[float, int]] = []
 
@@ -87,7 +95,8 @@ class ApiLink(FakeClient):
         self, resource: Resource, *, namespace: str | None, query: Mapping[str, str], metadata_only: bool
     ) -> AsyncGenerator[dict[str, Any], None]:
         def serve() -> Object:
-            at = self._lagging_version()
+            # What a process reads to know of another's end is read from the store itself.
+            at = self._model.version if resource == CONFIG_MAPS else self._lagging_version()
             items = self._model.listed(resource, namespace, at=at if at < self._model.version else None)
             found = [each for each in items if _selects(query, each)]
             if metadata_only:
@@ -105,13 +114,19 @@ class ApiLink(FakeClient):
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
     ) -> None:
+        uid = str(operations[0]["value"])
         if subresource == "status":
+            self._on_status(self._process, resource, key, uid)
             self._refuse_status()
-        await self._ask(
-            lambda: self._model.json_patch(
-                self._process.label, resource, key, operations, subresource=subresource
+        try:
+            await self._ask(
+                lambda: self._model.json_patch(
+                    self._process.label, resource, key, operations, subresource=subresource
+                )
             )
-        )
+        except ApiUnavailableError:
+            self._on_doubt(self._process, uid)
+            raise
 
     async def delete(
         self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None
@@ -240,13 +255,19 @@ class ApiLink(FakeClient):
 
 
 def _selects(query: Mapping[str, str], body: Object) -> bool:
-    selector = query.get("labelSelector")
-    if not selector:
-        return True
     labels = body["metadata"].get("labels") or {}
-    return all(
-        labels.get(term.partition("=")[0]) == term.partition("=")[2].lstrip("=")
+    fields = {
+        "metadata.name": body["metadata"]["name"],
+        "spec.thingName": (body.get("spec") or {}).get("thingName", ""),
+    }
+    return _matches(query.get("labelSelector"), labels) and _matches(query.get("fieldSelector"), fields)
+
+
+def _matches(selector: str | None, values: Mapping[str, str]) -> bool:
+    """Whether all terms hold: ``name=value``, or ``name`` for one that is there."""
+    return not selector or all(
+        values.get(term.partition("=")[0]) == term.partition("=")[2].lstrip("=")
         if "=" in term
-        else term in labels
+        else term in values
         for term in selector.split(",")
     )

@@ -207,6 +207,8 @@ class ApiModel:
         """PATCH: a JSON Patch; of the object without its status, or of the status alone."""
         known = self.get(resource, key)
         patched = _patched(known, operations)
+        if patched["metadata"]["resourceVersion"] != known["metadata"]["resourceVersion"]:
+            raise ConflictError("409 the object has been modified")
         new = dict(known)
         if subresource == "status":
             new["status"] = patched.get("status") or copy.deepcopy(NOT_SEEN)

@@ -35,6 +35,8 @@ from thing_operator_local.cloud.shadow_service import (
 )
 from thing_operator_local.cloud.shadow_topics import ShadowAddress, ShadowOperation, read_topic
 
+BROKER = "broker.simulation"
+"""Its host."""
 _UNACKED_SECONDS = 30.0
 
 Observer = Callable[[str, SessionSpec, SimulatedProcess], None]
@@ -191,6 +193,11 @@ class Connection:
         """The other side is no more, and its system says so."""
         self.end(None, clean=False)
 
+    @property
+    def is_left(self) -> bool:
+        """Whether the session is done with it; the broker may not know yet."""
+        return self.listener is None
+
     def _tell_end(self, error: ConnectError) -> None:
         for future in self._ends:
             if not future.done():
@@ -227,9 +234,13 @@ class BrokerModel:
         observer: Observer,
         on_update: Callable[[ShadowUpdate], None],
         on_sent: Callable[[SimulatedProcess, str, dict[str, Any]], None],
+        on_refused: Callable[[SimulatedProcess, str, dict[str, Any]], None],
+        on_takeover: "Callable[[Connection, SimulatedProcess], None]",
         on_crossing: Callable[[SimulatedProcess], None],
     ) -> None:
-        """``clock`` gives epoch seconds."""
+        """``clock`` gives epoch seconds. ``on_sent`` is called with what a session that is up sends for desired, and
+        ``on_takeover`` with a connection that a process ends by another one.
+        """
         self.loop: SimulationLoop = simulation_loop()
         self.dice = dice
         self.service = ShadowService(clock, ShadowOptions())
@@ -240,6 +251,8 @@ class BrokerModel:
         self._observer = observer
         self._on_update = on_update
         self._on_sent = on_sent
+        self._on_refused = on_refused
+        self._on_takeover = on_takeover
 
     def weather(self, process: SimulatedProcess) -> BrokerWeather:
         """How it is for a process; by its name, so it outlasts a restart."""
@@ -281,6 +294,7 @@ class BrokerModel:
         self.connections[spec.thing_name] = connection
         if older is not None:
             self._observer("TAKEOVER", older.spec, older.process)
+            self._on_takeover(older, process)
             older.end(SessionLostError("the broker closed the connection"), clean=False)
         try:
             await asyncio.sleep(self.delay(process))
@@ -338,7 +352,7 @@ class BrokerModel:
     def sent(self, connection: Connection, topic: str, payload: bytes) -> None:
         """A process publishes; a dead one does not."""
         desired = json.loads(payload).get("state", {}).get("desired") if topic.endswith("/update") else None
-        if isinstance(desired, dict) and not connection.process.dead:
+        if isinstance(desired, dict) and connection.up and not connection.process.dead:
             self._on_sent(connection.process, connection.spec.thing_name, desired)
 
     def on_publish(self, connection: Connection, topic: str, payload: bytes) -> None:
@@ -356,6 +370,8 @@ class BrokerModel:
     def _serve(self, request: ShadowRequest, process: SimulatedProcess) -> None:
         weather = self.weather(process)
         if refused := self._refused(request, weather):
+            state = json.loads(request.payload).get("state") or {}
+            self._on_refused(process, request.thing, state)
             self._publish(refused, weather)
             return
         if request.operation is ShadowOperation.UPDATE:

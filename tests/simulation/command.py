@@ -1,6 +1,7 @@
 """Runs seeds on all cores, and makes what fails smaller."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from multiprocessing import get_context
 from tests.simulation.plan import Plan, make_plan
 from tests.simulation.shrink import shrink
 from tests.simulation.simulation import Result, run_plan
+
+import thing_operator
 
 HASH_SEED = "0"
 """The order of a set of strings is the same in all runs."""
@@ -49,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--replay", type=int, metavar="SEED", help="one seed: its events made few, and its trace"
     )
+    parser.add_argument(
+        "--until-broken",
+        action="store_true",
+        help="one after the other, and no more once a rule is broken; as JSON",
+    )
     parser.add_argument("--cost", action="store_true", help="an hour of 20 Things: how long it takes")
     options = parser.parse_args(arguments)
     if os.environ.get("PYTHONHASHSEED") != HASH_SEED:
@@ -58,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _cost()
     if options.replay is not None:
         return _replay(make_plan(options.replay, seconds=options.seconds))
+    if options.until_broken:
+        return _run_until_broken(range(options.first, options.first + options.seeds), options.seconds)
     return _run_all(range(options.first, options.first + options.seeds), options.seconds)
 
 
@@ -78,6 +88,22 @@ def _run_all(seeds: Sequence[int], seconds: float) -> int:
     )
     print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
     return 1 if failed else 0
+
+
+def _run_until_broken(seeds: Sequence[int], seconds: float) -> int:
+    found: dict[str, str | int | None] = {
+        "seed": None,
+        "rule": "",
+        "words": "",
+        "source": thing_operator.__path__[0],
+    }
+    for seed in seeds:
+        violations = run_seed(seed, seconds).violations
+        if violations:
+            found |= {"seed": seed, "rule": violations[0].rule.name, "words": violations[0].words}
+            break
+    print(json.dumps(found))
+    return 0 if found["seed"] is None else 1
 
 
 def _replay(plan: Plan) -> int:

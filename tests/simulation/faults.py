@@ -5,10 +5,18 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.plan import Event
+from tests.simulation.sharing import HOME, MAP_KEY
+
+from thing_operator.core.resource import ObjectKey
+from thing_operator.intents.store import INTENTS_LABEL
+from thing_operator.kube.resources import CONFIG_MAPS
+from thing_operator.leadership.lease import LEASES
+from thing_operator.sharding.leases import MAP_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.simulation.api_model import Object
     from tests.simulation.simulation import Pod, Simulation
     from tests.simulation.weather import ApiWeather, BrokerWeather
 
@@ -37,13 +45,25 @@ _BROKER: dict[str, dict[str, Any]] = {
 }
 
 
+_SOMEBODY = "somebody"
+_SPOILED = "spoiled"
+
+
+_MIC: dict[str, dict[str, Any]] = {
+    "mic down": {"down": True},
+    "mic slow": {"slow": 40.0},
+    "mic loses requests": {"lose_request": 0.5},
+    "mic loses answers": {"lose_answer": 0.6},
+}
+
+
 class Faults:
     """Carries out the events that are faults."""
 
     def __init__(self, simulation: "Simulation") -> None:
         self._simulation = simulation
         self.actions: dict[str, Callable[[Event, random.Random], None]] = {
-            **dict.fromkeys((*_API, *_BROKER), self._change_weather),
+            **dict.fromkeys((*_API, *_BROKER, *_MIC), self._change_weather),
             "crash": self._crash,
             "restart": lambda event, _dice: self._replica(event).terminate(),
             "stop": self._stop,
@@ -53,17 +73,25 @@ class Faults:
             "half open": lambda event, _dice: simulation.broker.lose(f"t{event.thing}", silently=True),
             "intrude": lambda event, _dice: simulation.broker.intrude(f"t{event.thing}"),
             "clock": self._step_clock,
+            "lose map": lambda _event, _dice: self._delete(MAP_KEY),
+            "break map": self._break_map,
+            "delete member": lambda event, _dice: self._delete(ObjectKey(HOME, self._replica(event).name)),
+            "delete logs": self._delete_logs,
+            "break logs": self._break_logs,
         }
 
     def heal(self) -> None:
         """Everything is well again."""
         for replica in self._simulation.replicas:
-            for weather in (replica.api_weather, replica.broker_weather):
+            for weather in (replica.api_weather, replica.broker_weather, replica.mic_weather):
                 good = type(weather)()
                 for each in fields(weather):
                     if each.name != "break_watches":
                         setattr(weather, each.name, getattr(good, each.name))
             replica.resume()
+        for found in self._logs():
+            if found["data"]["log"] == _SPOILED:
+                self._simulation.api.delete(_SOMEBODY, CONFIG_MAPS, _key_of(found))
 
     def _replica(self, event: Event) -> "Pod":
         return self._simulation.replicas[event.replica % len(self._simulation.replicas)]
@@ -71,11 +99,14 @@ class Faults:
     def _change_weather(self, event: Event, _dice: random.Random) -> None:
         replica = self._replica(event)
         weather: ApiWeather | BrokerWeather = replica.api_weather
-        changes = _API.get(event.kind)
-        if changes is not None:
-            replica.without_api(event.seconds)
-        if changes is None:
-            weather, changes = replica.broker_weather, _BROKER[event.kind]
+        changes = (_API | _BROKER | _MIC)[event.kind]
+        if event.kind in _API:
+            replica.without_api(event.seconds, is_silent=event.kind in {"cut api", "api down"})
+        elif event.kind in _BROKER:
+            weather = replica.broker_weather
+            replica.without_broker(event.seconds)
+        else:
+            weather = replica.mic_weather
         for name, value in changes.items():
             setattr(weather, name, value)
             good = getattr(type(weather)(), name)
@@ -98,8 +129,47 @@ class Faults:
         for replica in self._simulation.replicas:
             replica.api_weather.break_watches += 1
 
+    def _delete(self, key: ObjectKey) -> None:
+        if self._simulation.api.find(LEASES, key) is not None:
+            self._simulation.api.delete(_SOMEBODY, LEASES, key)
+
+    def _break_map(self, _event: Event, _dice: random.Random) -> None:
+        if self._simulation.api.find(LEASES, MAP_KEY) is not None:
+            self._simulation.api.edit(
+                _SOMEBODY,
+                LEASES,
+                MAP_KEY,
+                lambda body: body["metadata"].update(annotations={MAP_ANNOTATION: _SPOILED}),
+            )
+
+    def _logs(self) -> "list[Object]":
+        found = self._simulation.api.listed(CONFIG_MAPS, HOME)
+        return [each for each in found if INTENTS_LABEL in each["metadata"]["labels"]]
+
+    def _delete_logs(self, _event: Event, _dice: random.Random) -> None:
+        for each in self._logs():
+            self._forget(each)
+            self._simulation.api.delete(_SOMEBODY, CONFIG_MAPS, _key_of(each))
+
+    def _break_logs(self, _event: Event, _dice: random.Random) -> None:
+        for each in self._logs():
+            self._forget(each)
+            self._simulation.api.edit(
+                _SOMEBODY, CONFIG_MAPS, _key_of(each), lambda body: body["data"].update(log=_SPOILED)
+            )
+
+    def _forget(self, log: "Object") -> None:
+        """What a log stood for, whoever has spoiled it has to answer for."""
+        for uid, life in self._simulation.invariants.lives.by_uid.items():
+            if uid in log["data"]["log"]:
+                life.forgotten = True
+
     def _step_clock(self, event: Event, dice: random.Random) -> None:
         replica = self._replica(event)
         replica.step = dice.choice((-3600.0, -30.0, 30.0, 3600.0))
         if replica.process is not None:
             replica.process.step = replica.step
+
+
+def _key_of(body: "Object") -> ObjectKey:
+    return ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"])

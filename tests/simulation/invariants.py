@@ -6,21 +6,32 @@ shadow service, when it connects, and what it logs.
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import combinations
 from typing import Any
 
 from tests.simulation.api_model import Write
-from tests.simulation.lives import Life, Lives, contains, edit_of, leaves, policy_of
+from tests.simulation.lives import Life, Lives, Path, contains, edit_of, leaves, policy_of
 from tests.simulation.loop import SimulatedProcess
 from tests.simulation.plan import FOREIGN
 from tests.simulation.shadow_update import ShadowUpdate
+from tests.simulation.sharing import HOME, SharedShards
 
-from thing_operator.api.names import FINALIZER, THINGS
+from thing_operator.api.names import BATCHES, FINALIZER, THINGS
 from thing_operator.core.json_bytes import encode
-from thing_operator.kube.resources import EVENTS
+from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.intents.store import INTENTS_LABEL
+from thing_operator.kube.resources import CONFIG_MAPS, EVENTS
 from thing_operator.leadership.lease import LEASES
+from thing_operator.sharding.hashing import BATCHES as BATCH_SHARD
+from thing_operator.sharding.hashing import shard_of
+
+_NOTICED = 700.0
+"""Seconds after which a change of a status by somebody else has been noticed: two comparisons with lists."""
+_SETTLED = 10.0
+"""Seconds after which every process has seen a status, but for those that the API server does not answer."""
 
 
 class Invariant(StrEnum):
@@ -30,16 +41,26 @@ class Invariant(StrEnum):
     NO_ORPHAN = "after quiet time no key is left in a shadow that a living Thing has set and desires no more"
     STATUS_TRUE = "after quiet time the status says what is the case"
     QUIET = "in quiet time nothing is written, sent or connected"
-    NO_WASTE = "a write that changes nothing follows only a write or a list that was in doubt"
+    NO_WASTE = "a status is written as it is only after a write without an answer, or somebody else's"
     IN_ORDER = "an older desired value never follows a newer one"
     FOREIGN_KEPT = "a key of others is never changed under Merge"
     OBSERVED = "under Observe nothing is sent to desired"
+    ONCE = "under Once nothing is sent of a generation that the status has long said to be accepted"
+    KEPT = "a key that every spec of a Thing desires is not removed"
+    CALM = "an update that is refused is not sent four times within three seconds"
+    CREDENTIALS = "after quiet time a session is connected with what its Secret has"
     ONE_SESSION = "a client id has one session; after quiet time nobody takes another one over"
     PATIENT = "a process does not CONNECT a client id again before the minimum has passed"
-    ONE_LEADER = "who can know that another one has the Lease does not CONNECT"
+    ONE_LEADER = "who can know that another one has the Lease does not CONNECT, and writes no status"
+    ONE_HOLDER = "no two replicas of a group take a shard for their own"
+    FENCED = (
+        "a replica connects a Thing, or writes its status, only while the map says that its shard is its own"
+    )
+    UNFOUGHT = "a replica ends the session of another one only if that one can know nothing of it"
     SECRET = "no private key is in any text"
     ACCEPTED = "Ready is True only of a generation that the shadow has had"
     OWN_OBJECTS = "of what is not its own the operator writes status and its finalizer only"
+    ONE_ORDER = "things are ordered of MIC once for a ThingBatch"
     ALIVE = "no part of the operator dies, and no error is unexpected"
     DELETED = "a Thing whose deletionPolicy cleans up is not released before its shadow is clean, or the time is over"
 
@@ -65,6 +86,10 @@ class Invariants:
     min_reconnect: float
     may_be_mistaken: Callable[[SimulatedProcess], bool]
     """Whether a process need not know who has the Leases."""
+    may_be_outdated: Callable[[SimulatedProcess], bool]
+    """Whether it need not even know that what it knows of specs may be old."""
+    shared: SharedShards | None = None
+    """Of replicas that share shards."""
     keys: list[str] = field(default_factory=list)
     """Pieces of private keys."""
     violations: list[Violation] = field(default_factory=list)
@@ -73,9 +98,15 @@ class Invariants:
     """By namespace, the process, by name, that the Lease there names."""
     held_until: dict[tuple[str, str], float] = field(default_factory=dict)
     """By the same two, when a process held it last."""
-    doubts: Counter[str] = field(default_factory=Counter)
-    """By uid, writes that may be made once more."""
+    _doubts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By process and uid, writes of a status that may be made once more."""
+    _touched: dict[str, float] = field(default_factory=dict)
+    """By uid, when somebody else has changed a status."""
+    batches: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """How many ThingBatches there ever were that ask for so many things of this type."""
+    _orders: Counter[tuple[str, int]] = field(default_factory=Counter)
     _connects: dict[tuple[str, int, str], float] = field(default_factory=dict)
+    _refused: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
     _secret: re.Pattern[str] | None = None
 
     def violate(self, rule: Invariant, words: str) -> None:
@@ -100,17 +131,29 @@ class Invariants:
             self._follow_lease(write, process)
         elif write.resource == THINGS:
             self._check_thing(write, process)
+        elif write.resource == BATCHES:
+            self._check_batch(write, process)
         elif write.resource == EVENTS:
             self._follow_event(write)
+        elif (
+            write.resource == CONFIG_MAPS
+            and INTENTS_LABEL in (write.after or write.before or {})["metadata"]["labels"]
+        ):
+            self.counts["log writes"] += 1
         else:
             self.violate(Invariant.OWN_OBJECTS, f"{write.verb} {write.resource.plural} {write.key}")
 
     def _follow_user(self, write: Write) -> None:
         life = self.lives.by_uid.get((write.before or {"metadata": {"uid": ""}})["metadata"]["uid"])
+        before, after = write.before or {}, write.after or {}
+        if life is not None and before.get("status") != after.get("status"):
+            self._touched[life.uid] = self.now()
         if life is not None and write.resource == THINGS and write.after is None:
             self._ended(life)
 
     def _follow_lease(self, write: Write, process: SimulatedProcess) -> None:
+        if self.shared is not None:
+            return
         before, after = (
             (each or {}).get("spec", {}).get("holderIdentity") for each in (write.before, write.after)
         )
@@ -138,11 +181,38 @@ class Invariants:
                 Invariant.OWN_OBJECTS, f"{process.label} changed more than the status of {write.key}"
             )
         if after is before:
-            self.counts["unchanged writes"] += 1
+            self._check_waste(life, process)
             return
         if after.get("status") != before.get("status"):
             self.counts["status writes"] += 1
             self._check_ready(life, after["status"], process)
+            self._note_ready(life, after["status"])
+
+    def _check_waste(self, life: Life, process: SimulatedProcess) -> None:
+        self.counts["unchanged writes"] += 1
+        self._doubts[process.label, life.uid] -= 1
+        was_touched = self.now() - self._touched.get(life.uid, -1e9) < _NOTICED
+        if self._doubts[process.label, life.uid] < 0 and not (was_touched or self.may_be_mistaken(process)):
+            self.violate(Invariant.NO_WASTE, f"{process.label} writes {life.tag} as it is")
+
+    def on_doubt(self, process: SimulatedProcess, uid: str) -> None:
+        """A process cannot know whether a status that it has sent was written."""
+        self._doubts[process.label, uid] += 1
+
+    def _check_batch(self, write: Write, process: SimulatedProcess) -> None:
+        before, after = write.before, write.after
+        if before is not None and after is not None and _without_ours(before) != _without_ours(after):
+            self.violate(
+                Invariant.OWN_OBJECTS, f"{process.label} changed more than the status of {write.key}"
+            )
+        self.counts["status writes" if after is not before else "unchanged writes"] += 1
+
+    def on_order(self, process: SimulatedProcess, wanted: tuple[str, int]) -> None:
+        """MIC has got an order for so many things of a type."""
+        self.counts["orders"] += 1
+        self._orders[wanted] += 1
+        if self._orders[wanted] > self.batches[wanted]:
+            self.violate(Invariant.ONE_ORDER, f"{process.label} orders {wanted[1]} {wanted[0]} once more")
 
     def _check_ready(self, life: Life, status: dict[str, Any], process: SimulatedProcess) -> None:
         ready = condition(status, "Ready")
@@ -157,6 +227,20 @@ class Invariants:
                 Invariant.ACCEPTED,
                 f"{process.label} says Ready of {life.tag}, generation {generation}, unaccepted: {ready}",
             )
+
+    def _note_ready(self, life: Life, status: dict[str, Any]) -> None:
+        ready = condition(status, "Ready")
+        if (ready.get("status"), ready.get("reason")) == ("True", "Accepted"):
+            life.ready_since.setdefault(int(ready["observedGeneration"]), self.now())
+
+    def on_status(self, process: SimulatedProcess, resource: Resource, key: ObjectKey, uid: str) -> None:
+        """A process sends a status, whatever becomes of it."""
+        if self.shared is None:
+            self._check_lease(process, key.namespace, f"writes {key}")
+            return
+        shard = BATCH_SHARD if resource == BATCHES else shard_of(uid)
+        if not self.shared.has(process, shard):
+            self.violate(Invariant.FENCED, f"{process.label} writes {key}")
 
     def _ended(self, life: Life) -> None:
         life.ended_at = self.now()
@@ -188,13 +272,31 @@ class Invariants:
         if "Exact" not in policies and any(key in desired for key in FOREIGN):
             self.violate(Invariant.FOREIGN_KEPT, f"{process.label} sent {desired} to {thing}")
         for path, value in leaves(desired):
+            if value is None and not any(life.may_lack(path) for life in lives):
+                self.violate(Invariant.KEPT, f"{process.label} removed {'/'.join(path)} of {thing}")
             found = edit_of(value)
-            if found is None:
-                continue
-            life, edit = self.lives.all[found[0]], found[1]
-            if edit < life.published.get(path, 0) and not self.may_be_mistaken(process):
-                self.violate(Invariant.IN_ORDER, f"{process.label} sent {value} to {thing} after a newer one")
-            life.published[path] = max(edit, life.published.get(path, 0))
+            if found is not None:
+                self._check_value(self.lives.all[found[0]], path, found[1], process)
+
+    def _check_value(self, life: Life, path: Path, edit: int, process: SimulatedProcess) -> None:
+        words = f"{process.label} sent {'/'.join(path)} of edit {edit} of {life.tag}"
+        if edit < life.published.get(path, 0) and not self.may_be_outdated(process):
+            self.violate(Invariant.IN_ORDER, f"{words} after a newer one")
+        is_wanted = not life.deleting and path in dict(leaves(life.spec.get("desired", {})))
+        if self.may_be_outdated(process) and not is_wanted:
+            life.forgotten = True  # by the operator that has the Lease by now
+        life.published[path] = max(edit, life.published.get(path, 0))
+        accepted = life.ready_since.get(life.generation)
+        is_settled = accepted is not None and self.now() - accepted > _SETTLED
+        if policy_of(life.spec) == "Once" and is_settled and not self.may_be_mistaken(process):
+            self.violate(Invariant.ONCE, words)
+
+    def on_refused(self, process: SimulatedProcess, thing: str, state: dict[str, Any]) -> None:
+        """The shadow service refuses an update of a process."""
+        times = self._refused.setdefault((process.label, thing, encode(state).decode()), [])
+        times.append(self.now())
+        if len(times) >= 4 and times[-1] - times[-4] < 3.0:
+            self.violate(Invariant.CALM, f"{process.label} sends {state} to {thing} again and again")
 
     # --- sessions
 
@@ -211,12 +313,25 @@ class Invariants:
                 Invariant.PATIENT, f"{process.label} {client_id} after {now - self._connects[who]:.1f} s"
             )
         self._connects[who] = now
-        place = namespace if namespace in self.holders else "kube-system"
+        if self.shared is None:
+            self._check_lease(process, namespace, f"connects {client_id}")
+            return
+        lives = [life for life in self.lives.of_thing(client_id) if life.key.namespace == namespace]
+        if not any(self.shared.has(process, shard_of(life.uid)) for life in lives):
+            self.violate(Invariant.FENCED, f"{process.label} connects {client_id}")
+
+    def _check_lease(self, process: SimulatedProcess, namespace: str, does: str) -> None:
+        place = namespace if namespace in self.holders else HOME
         holder, held = self.holders.get(place), self.held_until.get((place, process.name), -1e9)
-        if holder not in {None, process.name} and now - held > 1.0 and not self.may_be_mistaken(process):
-            self.violate(
-                Invariant.ONE_LEADER, f"{process.label} connects {client_id}, {holder} has the Lease"
-            )
+        is_other = holder not in {None, process.name}
+        if is_other and self.now() - held > 1.0 and not self.may_be_mistaken(process):
+            self.violate(Invariant.ONE_LEADER, f"{process.label} {does}, {holder} has the Lease")
+
+    def check_holders(self, shards: Sequence[tuple[SimulatedProcess, frozenset[int]]]) -> None:
+        """What each of the replicas that run takes for its own at one moment."""
+        for (one, ours), (other, theirs) in combinations(shards, 2):
+            if both := ours & theirs:
+                self.violate(Invariant.ONE_HOLDER, f"{one.label} and {other.label}: {sorted(both)[:5]}")
 
     # --- texts
 

@@ -33,7 +33,9 @@ class Life:
     timed_out: bool = False
     """It was released although its shadow had not been cleaned up, and an Event says so."""
     forgotten: bool = False
-    """Its status was lost (a restored backup): what it had set before is nobody's."""
+    """Its status, or a log that stood for it, was lost: what it had set before is nobody's."""
+    ready_since: dict[int, float] = field(default_factory=dict)
+    """By generation, when a status has first said Ready of it."""
     published: dict[Path, int] = field(default_factory=dict)
     """The newest edit that was sent of each path."""
 
@@ -51,6 +53,19 @@ class Life:
     def spec(self) -> dict[str, Any]:
         """The newest."""
         return self.specs[self.generation]
+
+    @property
+    def is_cleared(self) -> bool:
+        """Whether it is being deleted, and its keys are to be removed."""
+        return self.deleting and self.spec.get("deletionPolicy") == "Clear"
+
+    def may_lack(self, path: Path) -> bool:
+        """Whether a spec that was ever its own, and that anything is sent of, desires nothing at this path."""
+        return self.is_cleared or any(
+            policy_of(spec) != "Observe"
+            and not any(_meets(path, wanted) for wanted, _ in leaves(spec.get("desired", {})))
+            for spec in self.specs.values()
+        )
 
     @property
     def policies(self) -> set[str]:
@@ -76,6 +91,12 @@ def leaves(tree: object, path: Path = ()) -> Iterator[tuple[Path, Any]]:
             yield from leaves(value, (*path, key))
     else:
         yield path, tree
+
+
+def _meets(path: Path, other: Path) -> bool:
+    """Whether one is the other, or above it."""
+    length = min(len(path), len(other))
+    return path[:length] == other[:length]
 
 
 def contains(tree: object, wanted: object) -> bool:

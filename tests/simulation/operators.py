@@ -2,18 +2,23 @@
 
 import asyncio
 import contextvars
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, aclosing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
 import aiohttp
 from tests.simulation.loop import PROCESS, SimulatedProcess, simulation_loop
+from tests.simulation.mic_model import MicLink
 from tests.support.clock import ORIGIN, START
 
-from thing_operator.app import leases, watches
+from thing_operator.app import leases, membership, status_writes, watches
 from thing_operator.app.operator import Operator
+from thing_operator.app.replica import Replica
+from thing_operator.batches import source_wiring
 from thing_operator.config import Settings
 from thing_operator.core.json_bytes import decode
 from thing_operator.informing.informer import Informer
@@ -27,6 +32,7 @@ from thing_operator.watching.kopf_session import KopfSession
 from thing_operator.watching.object_stream import ObjectStream
 
 _KOPF_PAUSE = 0.1
+_HTTPS: contextvars.ContextVar[MicLink] = contextvars.ContextVar("_HTTPS")
 
 
 class ProcessClock:
@@ -88,12 +94,38 @@ class KopfStandIn:
         return True
 
 
-def _identity(name: str | None) -> HolderIdentity:
+def _identity(name: str | None = None) -> HolderIdentity:
     """As in a pod of this name; containers of one pod follow each other."""
     process = PROCESS.get()
     assert process is not None
-    assert name is not None
+    name = name or process.name
     return HolderIdentity(name, "pod", str(process.number))
+
+
+def _process_clock() -> ProcessClock:
+    process = PROCESS.get()
+    assert process is not None
+    return ProcessClock(process)
+
+
+@dataclass
+class RunningOperator:
+    """One operator that was started; ``operator`` None: it is about to be."""
+
+    context: contextvars.Context
+    operator: Operator | None = None
+
+    def terminate(self) -> None:
+        """Ask it to end, as SIGTERM does."""
+        if self.operator is not None:
+            self.context.run(self.operator.supervisor.ended.set)
+
+    def shards(self, now: float) -> frozenset[int]:
+        """What it takes for its own as a replica, and is certain of at this moment of the loop."""
+        shared = self.operator.replica.membership if self.operator is not None else None
+        if shared is None:
+            return frozenset()
+        return frozenset(shard for shard in shared.member.held if shared.member.may_act(shard, now))
 
 
 @contextmanager
@@ -104,6 +136,11 @@ def seams() -> Iterator[None]:
             (watches, "KopfRun", KopfStandIn),
             (watches, "kopf_registry", lambda streams: streams),
             (leases, "own_identity", _identity),
+            (membership, "own_identity", _identity),
+            (membership, "BootClock", _process_clock),
+            (status_writes, "own_identity", _identity),
+            (status_writes, "uuid4", lambda: uuid.uuid4()),  # noqa: PLW0108 - the door of seeded_random
+            (source_wiring, "HttpsClient", lambda **_: _HTTPS.get()),
         ):
             patches.enter_context(patch.object(module, name, replaced))
         yield
@@ -115,30 +152,31 @@ def start_process(
     settings: Settings,
     client_of: Callable[[Contact], ApiClient],
     connector: Connector,
+    https: MicLink,
     on_end: Callable[[SimulatedProcess, BaseException | None], None],
-) -> "Callable[[], None]":
-    """Start an operator; returns what asks it to end, as SIGTERM does. ``on_end`` is called when it has, killed or not
-    killed excepted.
-    """
+) -> RunningOperator:
+    """Start an operator. ``on_end`` is called when it has ended by itself."""
     context = contextvars.copy_context()
     context.run(PROCESS.set, process)
-    running: list[Operator] = []
+    context.run(_HTTPS.set, https)
+    running = RunningOperator(context)
 
     async def run() -> None:
         clock = ProcessClock(process)
         contact = Contact(patience=settings.spec_max_age, clock=clock)
         client = client_of(contact)
-        operator = Operator(
+        shared = membership.make_membership(client, settings=settings, clock=clock)
+        operator = running.operator = Operator(
             client=client,
             settings=settings,
             metrics=Metrics(version="simulation"),
             leadership=leases.make_leadership(
-                client, settings=settings, contact=contact, clock=clock, take_over=False
+                client, settings=settings, membership=shared, contact=contact, clock=clock, take_over=False
             ),
+            replica=Replica(shared),
             clock=clock,
             connector=connector,
         )
-        running.append(operator)
         async with operator:
             await operator.supervisor.ended.wait()
         operator.supervisor.raise_for_dead()
@@ -150,8 +188,4 @@ def start_process(
 
     task.add_done_callback(ended, context=contextvars.Context())
 
-    def terminate() -> None:
-        for operator in running:
-            context.run(operator.supervisor.ended.set)
-
-    return terminate
+    return running

@@ -4,6 +4,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from thing_operator.intents.log_text import LOG_LIMIT
+
 NAMESPACES = ("north", "south")
 PATHS = (("k0",), ("k1",), ("g", "k2"), ("g", "k3"), ("h", "i", "k4"))
 """Where specs desire something."""
@@ -39,6 +41,14 @@ class Plan:
     all_namespaces: bool
     seconds: float
     events: tuple[Event, ...]
+    is_group: bool = False
+    """Whether the replicas are one operator and share its shards; else each is an operator of its own."""
+    has_log: bool = False
+    """Whether there is a log of intents."""
+    has_batches: bool = False
+    """Whether users order things of MIC by ThingBatches."""
+    log_limit: int = LOG_LIMIT
+    """Bytes that it has room for."""
 
     def without(self, left_out: set[int]) -> "Plan":
         """This one without the events at these positions."""
@@ -59,6 +69,8 @@ EDITS = {
     "break secret": 2,
     "delete secret": 2,
     "device": 3,
+    "edit all": 6,
+    "let go": 2,
 }
 """What users do, and how often."""
 
@@ -96,6 +108,18 @@ FAULTS = {
 }
 """What goes wrong, and how often."""
 
+OF_GROUPS = {"lose map": 2, "break map": 1, "delete member": 2}
+"""What goes wrong besides where replicas share shards: somebody deletes or spoils what they have in common."""
+
+ORDERS = {"order": 8, "delete batch": 2}
+"""What users do besides where they order from MIC."""
+
+OF_MIC = {"mic down": 2, "mic slow": 2, "mic loses requests": 3, "mic loses answers": 4}
+"""What goes wrong there."""
+
+OF_LOGS = {"delete logs": 3, "break logs": 1}
+"""The same of logs of intents."""
+
 
 def make_plan(
     seed: int,
@@ -106,21 +130,38 @@ def make_plan(
     fault_every: float | None = None,
 ) -> Plan:
     """The plan of a seed. ``edit_every`` and ``fault_every`` in seconds, chosen by the dice when None."""
-    dice = random.Random(f"plan {seed}")
-    count = things or dice.choice((1, 2, 3, 5))
-    replicas = dice.choice((1, 1, 2))
+    dice, traits = random.Random(f"plan {seed}"), random.Random(f"traits {seed}")
+    is_group, has_log, has_batches = traits.random() < 0.3, traits.random() < 0.5, traits.random() < 0.3
+    count = things or (traits.choice((3, 5, 8)) if has_log else dice.choice((1, 2, 3, 5)))
+    replicas = traits.choice((2, 2, 3)) if is_group else dice.choice((1, 1, 2))
     edits = edit_every or dice.choice((2.0, 5.0, 15.0)) / 2
     faults = fault_every or dice.choice((10.0, 30.0, 60.0))
     events = [Event(dice.random(), "create", thing, dice.getrandbits(32)) for thing in range(count)]
+    users = EDITS | (ORDERS if has_batches else {})
     for at in _moments(dice, edits, seconds):
-        kinds = EDITS if dice.random() < 0.5 else WORLD
+        kinds = users if dice.random() < 0.5 else WORLD
         events.append(Event(at, _of(dice, kinds), dice.randrange(count), dice.getrandbits(32)))
+    of_some = ((OF_GROUPS, is_group), (OF_LOGS, has_log), (OF_MIC, has_batches))
+    kinds_of_fault = FAULTS | {
+        kind: often for kinds, is_so in of_some if is_so for kind, often in kinds.items()
+    }
     for at in _moments(dice, faults, seconds):
         lasts = dice.choice((1.0, 5.0, 20.0, 60.0, 150.0)) * dice.random()
-        kind, thing, replica = _of(dice, FAULTS), dice.randrange(count), dice.randrange(replicas)
+        kind, thing, replica = _of(dice, kinds_of_fault), dice.randrange(count), dice.randrange(replicas)
         events.append(Event(at, kind, thing, dice.getrandbits(32), lasts, replica))
     events.sort(key=lambda event: event.at)
-    return Plan(seed, count, replicas, dice.random() < 0.5, seconds, tuple(events))
+    return Plan(
+        seed,
+        count,
+        replicas,
+        dice.random() < 0.5,
+        seconds,
+        tuple(events),
+        is_group=is_group,
+        has_log=has_log,
+        has_batches=has_batches,
+        log_limit=traits.choice((LOG_LIMIT, LOG_LIMIT, 500)),
+    )
 
 
 def _moments(dice: random.Random, every: float, seconds: float) -> Iterator[float]:

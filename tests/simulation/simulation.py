@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from tests.simulation.api_link import ApiLink
 from tests.simulation.api_model import ApiModel, Write
@@ -17,11 +18,13 @@ from tests.simulation.faults import Faults
 from tests.simulation.invariants import Invariant, Invariants, Violation
 from tests.simulation.lives import Lives
 from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, run_simulation, simulation_loop
-from tests.simulation.operators import seams, start_process
+from tests.simulation.mic_model import MicLink, MicModel, MicOrder
+from tests.simulation.operators import RunningOperator, seams, start_process
 from tests.simulation.plan import NAMESPACES, Plan
 from tests.simulation.quiet import QuietCheck
 from tests.simulation.seeded_random import seeded_random
 from tests.simulation.shadow_update import ShadowUpdate
+from tests.simulation.sharing import GROUP, HOME, MAP_KEY, SharedShards
 from tests.simulation.users import Users
 from tests.simulation.weather import ApiWeather, BrokerWeather
 from tests.support.clock import ORIGIN, START
@@ -29,11 +32,14 @@ from tests.support.clock import ORIGIN, START
 from thing_operator.config import Settings
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import encode
+from thing_operator.intents import log_text
 from thing_operator.leadership.lease import LEASES
 from thing_operator.session import SessionSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.simulation.broker_model import Connection
 
 _RECOVERY = 1500.0
 """Seconds after the last fault within which everything has to be where it belongs: two rechecks of ten minutes."""
@@ -42,6 +48,10 @@ _QUIET = 400.0
 _RESTART = 3.0
 _ASKS_AGAIN = 45.0
 """Seconds after which a process asks for its Leases again at the latest: a request may have hung before."""
+_OUTDATED = 75.0
+"""Seconds without any answer after which a process sends nothing of specs any more: specMaxAge, and a little more."""
+_UNHEARD = 2000.0
+"""Seconds after which a broker has noticed that a connection is dead."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +72,31 @@ class Pod:
     def __init__(self, simulation: "Simulation", name: str) -> None:
         self.simulation = simulation
         self.name = name
-        self.api_weather = ApiWeather()
+        self.api_weather, self.mic_weather = ApiWeather(), ApiWeather()
         self.broker_weather = simulation.broker.weathers.setdefault(name, BrokerWeather())
         self.process: SimulatedProcess | None = None
         self.crash_in = 0
         """At the so-many-th request or answer from now the process is killed; 0: not."""
         self.step = 0.0
-        self.terminate: Callable[[], None] = lambda: None
+        self.running: RunningOperator | None = None
         self._number = 0
-        self._in_the_dark_until = 0.0
+        self._in_the_dark_until = self._silent_since = self._silent_until = self._unheard_until = 0.0
 
-    def without_api(self, seconds: float) -> None:
-        """For so long it may not know who has the Leases, and until it has asked again."""
-        until = self.simulation.loop.now + seconds + _ASKS_AGAIN
+    def without_api(self, seconds: float, *, is_silent: bool) -> None:
+        """For so long it may not know who has the Leases, and until it has asked again. ``is_silent``: there is no
+        answer at all, which it notices.
+        """
+        now = self.simulation.loop.now
+        until = now + seconds + _ASKS_AGAIN
         self._in_the_dark_until = max(self._in_the_dark_until, until)
+        if is_silent:
+            if now > self._silent_until:
+                self._silent_since = now
+            self._silent_until = max(self._silent_until, now + seconds)
+
+    def without_broker(self, seconds: float) -> None:
+        """For so long, and until the broker misses its keep-alive, its DISCONNECTs may not arrive."""
+        self._unheard_until = max(self._unheard_until, self.simulation.loop.now + seconds + _UNHEARD)
 
     @property
     def may_be_mistaken(self) -> bool:
@@ -83,13 +104,32 @@ class Pod:
         now, process = self.simulation.loop.now, self.process
         return now < self._in_the_dark_until or (process is not None and process.is_dazed(now))
 
+    @property
+    def may_be_outdated(self) -> bool:
+        """Whether it may send what it knows of a spec, though there is a newer one: another operator has the Leases,
+        and it has not been without an answer for so long that it must know that.
+        """
+        now = self.simulation.loop.now
+        return self.may_be_mistaken and not self._silent_since + _OUTDATED < now < self._silent_until
+
+    @property
+    def may_hold_on(self) -> bool:
+        """Whether the broker may still have a session of it that is another replica's by now."""
+        process, now = self.process, self.simulation.loop.now
+        return self.may_be_mistaken or now < self._unheard_until or (process is not None and process.stopped)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        if self.running is not None:
+            self.running.terminate()
+
     def start(self) -> None:
         """Begin the next process."""
         simulation, self._number = self.simulation, self._number + 1
         process = self.process = SimulatedProcess(self.name, self._number, step=self.step)
         simulation.processes[process.label] = process
         simulation.note(f"START {process.label}")
-        self.terminate = start_process(
+        self.running = start_process(
             process,
             settings=simulation.settings(self.name),
             client_of=lambda contact: ApiLink(
@@ -99,8 +139,17 @@ class Pod:
                 weather=self.api_weather,
                 contact=contact,
                 on_crossing=simulation.on_crossing,
+                on_status=simulation.invariants.on_status,
+                on_doubt=simulation.invariants.on_doubt,
             ),
             connector=simulation.broker,  # its sockets are none
+            https=MicLink(
+                simulation.mic,
+                process,
+                dice=simulation.dice,
+                weather=self.mic_weather,
+                on_crossing=simulation.on_crossing,
+            ),
             on_end=self._ended,
         )
 
@@ -126,6 +175,7 @@ class Pod:
         if self.process is not None:
             self.simulation.note(f"GO {self.process.label}")
             self.simulation.loop.resume_process(self.process)
+            self.without_api(0.0, is_silent=False)
 
     def _ended(self, process: SimulatedProcess, error: BaseException | None) -> None:
         if process.dead:
@@ -150,18 +200,29 @@ class Simulation:
         self.is_over = False
         self._settings = _settings(plan)
         reconnect = self._settings.session.min_reconnect_interval.total_seconds()
-        self.invariants = Invariants(
-            Lives(), now=self.now, min_reconnect=reconnect, may_be_mistaken=self._may_be_mistaken
-        )
         self.api = ApiModel(now=self.wall_clock, on_write=self._on_write)
+        self.invariants = Invariants(
+            Lives(),
+            now=self.now,
+            min_reconnect=reconnect,
+            may_be_mistaken=lambda process: self._is_any(process, lambda pod: pod.may_be_mistaken),
+            # Replicas of one group never send what is older: the broker has ended their sessions by then.
+            may_be_outdated=lambda process: (
+                not plan.is_group and self._is_any(process, lambda pod: pod.may_be_outdated)
+            ),
+            shared=SharedShards(self.api) if plan.is_group else None,
+        )
         self.broker = BrokerModel(
             dice=self.dice,
             clock=lambda: self.wall_clock().timestamp(),
             observer=self._on_connection,
             on_update=self._on_update,
             on_sent=self._on_sent,
+            on_refused=self.invariants.on_refused,
+            on_takeover=self._on_takeover,
             on_crossing=self.on_crossing,
         )
+        self.mic = MicModel(now=self.wall_clock, on_order=self._on_order)
         self.loop.set_exception_handler(self._on_unhandled)
         self.replicas = [Pod(self, f"pod-{number}") for number in range(plan.replicas)]
         self.users = Users(self.api, self.broker, self.invariants, together=not plan.all_namespaces)
@@ -200,11 +261,11 @@ class Simulation:
         for replica in self.replicas:
             replica.crash_in = 0
         self.faults.heal()
-        self.users.mend()
+        self.users.mend(self.dice)
         await asyncio.sleep(_RECOVERY)
         self.note("QUIET")
         before = self.invariants.counts.copy()
-        QuietCheck(self.api, self.broker, self.invariants).run()
+        QuietCheck(self.api, self.broker, self.invariants, self.users.left_broken).run()
         await asyncio.sleep(_QUIET)
         self._check_quiet(before)
         self.is_over = True
@@ -220,12 +281,20 @@ class Simulation:
 
     def _check_quiet(self, before: Counter[str]) -> None:
         after = self.invariants.counts
-        for kind in ("status writes", "unchanged writes", "own updates", "connect", "takeover", "events"):
+        for kind in (
+            "status writes",
+            "unchanged writes",
+            "own updates",
+            "connect",
+            "takeover",
+            "events",
+            "log writes",
+        ):
             if after[kind] != before[kind]:
                 self.invariants.violate(Invariant.QUIET, f"{after[kind] - before[kind]} more {kind}")
 
-    def _may_be_mistaken(self, process: SimulatedProcess) -> bool:
-        return any(each.process is process and each.may_be_mistaken for each in self.replicas)
+    def _is_any(self, process: SimulatedProcess, so: "Callable[[Pod], bool]") -> bool:
+        return any(each.process is process and so(each) for each in self.replicas)
 
     def on_crossing(self, process: SimulatedProcess) -> None:
         """Something goes out of a process, or comes in: the moment at which it may be killed."""
@@ -235,9 +304,19 @@ class Simulation:
             if not replica.crash_in:
                 replica.kill()
 
+    def _check_holders(self) -> None:
+        found = [
+            (each.process, each.running.shards(self.loop.now))
+            for each in self.replicas
+            if each.process and each.running and not (each.process.dead or each.process.stopped)
+        ]
+        self.invariants.check_holders(found)
+
     def _on_write(self, write: Write) -> None:
         process = self.processes.get(write.author)
-        if write.resource != LEASES or write.verb == "delete":
+        if write.key == MAP_KEY:
+            self.loop.outside(0, self._check_holders)
+        if write.resource != LEASES or write.verb == "delete" or write.key == MAP_KEY:
             content = hashlib.sha256(encode(write.after)).hexdigest()[:12] if write.after else "-"
             self.note(f"WRITE {write.author} {write.verb} {write.resource.plural} {write.key} {content}")
         self.invariants.on_write(write, process)
@@ -245,6 +324,10 @@ class Simulation:
     def _on_update(self, update: ShadowUpdate) -> None:
         self.note(f"UPDATE {update.author} {update.thing} {encode(update.state).decode()}")
         self.invariants.on_update(update)
+
+    def _on_order(self, process: SimulatedProcess, order: MicOrder) -> None:
+        self.note(f"ORDER {process.label} {order.size} {order.thing_type}")
+        self.invariants.on_order(process, (order.thing_type, order.size))
 
     def _on_sent(self, process: SimulatedProcess, thing: str, desired: dict[str, Any]) -> None:
         self.note(f"SEND {process.label} {thing} {encode(desired).decode()}")
@@ -256,13 +339,26 @@ class Simulation:
         )
         self.invariants.on_connection(what, spec.thing_name, spec.namespace, process)
 
+    def _on_takeover(self, older: "Connection", process: SimulatedProcess) -> None:
+        if not self.plan.is_group or older.process is process or older.process.dead or older.is_left:
+            return
+        is_shared = len(self.invariants.lives.of_thing(older.spec.thing_name)) > 1
+        if not is_shared and not self._is_any(older.process, lambda pod: pod.may_hold_on):
+            self.invariants.violate(
+                Invariant.UNFOUGHT, f"{process.label} from {older.process.label}: {older.spec.thing_name}"
+            )
+
 
 def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
     """Carry out a plan in this process, on a loop of its own."""
     gc.collect()
     gc.disable()
     try:
-        with seeded_random(random.Random(f"process {plan.seed}")), seams():
+        with (
+            seeded_random(random.Random(f"process {plan.seed}")),
+            seams(),
+            patch.object(log_text, "LOG_LIMIT", plan.log_limit),
+        ):
             simulation = run_simulation(_run(plan))
     finally:
         gc.enable()
@@ -310,4 +406,14 @@ def _settings(plan: Plan) -> Settings:
     values: dict[str, Any] = {"endpoint": {"host": "broker.simulation"}}
     if not plan.all_namespaces:
         values["namespaces"] = NAMESPACES
+    if plan.is_group:
+        # Three times as long as by default: an hour costs a third.
+        values["sharding"] = {
+            "group": GROUP,
+            "namespace": HOME,
+            "leaseDuration": "30s",
+            "renewInterval": "6s",
+        }
+    if plan.has_log:
+        values["status"] = {"intentLogNamespace": HOME}
     return Settings(**values)

@@ -10,14 +10,18 @@ from tests.simulation.broker_model import BrokerModel
 from tests.simulation.identities import identity
 from tests.simulation.invariants import Invariants
 from tests.simulation.lives import Life, edit_of, leaves, place
+from tests.simulation.mic_model import HOST
 from tests.simulation.plan import FOREIGN, NAMESPACES, PATHS, Event
 
-from thing_operator.api.names import API_VERSION, THING_KIND, THINGS
+from thing_operator.api.names import API_VERSION, BATCH_KIND, BATCHES, THING_KIND, THINGS
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.resources import SECRETS
 
 _POLICIES = ("Merge", "Merge", "Exact", "Once", "Observe")
 _ME = "user"
+_NO_PEM = "bm90IFBFTQ=="
+_THEIR_FINALIZER = "example.com/in-use"
+"""Of another controller."""
 
 
 class Users:
@@ -35,10 +39,15 @@ class Users:
         self._edits = 0
         self._identities: dict[str, int] = {}
         self._issued = 0
+        self._wanted = ("", 0)
+        self.left_broken: set[ObjectKey] = set()
+        """The Secrets that hold no credentials at the end."""
         self.actions: dict[str, Callable[[Event, random.Random], None]] = {
             "create": self._create,
             "duplicate": self._duplicate,
             "edit": self._edit,
+            "edit all": self._edit_all,
+            "let go": self._let_go,
             "remove": self._remove,
             "policy": self._policy,
             "suspend": self._suspend,
@@ -53,6 +62,8 @@ class Users:
             "foreign": self._foreign,
             "drift": self._drift,
             "delete shadow": self._delete_shadow,
+            "order": self._order,
+            "delete batch": self._delete_batch,
             "touch status": self._touch_status,
         }
 
@@ -82,7 +93,10 @@ class Users:
             place(spec["desired"], path, self._value(life))
         if dice.random() < 0.3:
             spec["desiredPolicy"] = dice.choice(_POLICIES)
-        body = {"apiVersion": API_VERSION, "kind": THING_KIND, "metadata": {"name": key.name}, "spec": spec}
+        metadata: Object = {"name": key.name}
+        if dice.random() < 0.15:
+            metadata["finalizers"] = [_THEIR_FINALIZER]
+        body = {"apiVersion": API_VERSION, "kind": THING_KIND, "metadata": metadata, "spec": spec}
         life.specs[1] = json.loads(json.dumps(spec))
         made = self._api.create(_ME, THINGS, key.namespace, body)
         life.uid = made["metadata"]["uid"]
@@ -90,10 +104,21 @@ class Users:
         self._note(life)
 
     def _edit(self, event: Event, dice: random.Random) -> None:
-        def change(life: Life, spec: Object) -> None:
-            place(spec.setdefault("desired", {}), dice.choice(PATHS), self._value(life))
+        self._change(event, dice, lambda life, spec: self._set_one(life, spec, dice))
 
-        self._change(event, dice, change)
+    def _edit_all(self, _event: Event, dice: random.Random) -> None:
+        """As a tool that applies everything at once."""
+        for life in list(self._lives.current.values()):
+            self._change_one(life, lambda life, spec: self._set_one(life, spec, dice))
+
+    def _set_one(self, life: Life, spec: Object, dice: random.Random) -> None:
+        place(spec.setdefault("desired", {}), dice.choice(PATHS), self._value(life))
+
+    def _let_go(self, event: Event, dice: random.Random) -> None:
+        """Another controller is done with a Thing."""
+        life = self._pick(event, dice)
+        if life is not None:
+            self._api.edit(_ME, THINGS, life.key, _without_their_finalizer)
 
     def _remove(self, event: Event, dice: random.Random) -> None:
         def change(_life: Life, spec: Object) -> None:
@@ -124,7 +149,11 @@ class Users:
     def _change(self, event: Event, dice: random.Random, change: Callable[[Life, Object], None]) -> None:
         """Edit the spec of one of the Things of a thing."""
         life = self._pick(event, dice)
-        if life is None or life.deleting:
+        if life is not None:
+            self._change_one(life, change)
+
+    def _change_one(self, life: Life, change: Callable[[Life, Object], None]) -> None:
+        if life.deleting:
             return
 
         def edit(body: Object) -> None:
@@ -193,10 +222,16 @@ class Users:
 
     # --- Secrets
 
-    def mend(self) -> None:
-        """Everybody who has a Thing has put a good Secret beside it."""
-        for life in self._lives.current.values():
-            self._have_secret(life.key, life.thing)
+    def mend(self, dice: random.Random) -> None:
+        """Nearly everybody who has a Thing has put a good Secret beside it."""
+        for life in list(self._lives.current.values()):
+            secret = _secret_key(life.key.namespace, life.thing)
+            found = self._api.find(SECRETS, secret)
+            if found is not None and found["data"]["tls.crt"] == _NO_PEM and dice.random() < 0.3:
+                self.left_broken.add(secret)
+            if secret not in self.left_broken:
+                self._have_secret(life.key, life.thing)
+            self._api.edit(_ME, THINGS, life.key, _without_their_finalizer)
 
     def _issue(self, thing: str) -> int:
         self._issued += 1
@@ -227,13 +262,47 @@ class Users:
 
     def _break_secret(self, event: Event, dice: random.Random) -> None:
         other = identity(10_000 + event.thing).secret_data
-        broken = dice.choice(({"tls.crt": "bm90IFBFTQ==", "tls.key": other["tls.key"]}, other))
+        broken = dice.choice(({"tls.crt": _NO_PEM, "tls.key": other["tls.key"]}, other))
         self._put_secret(dice.choice(NAMESPACES), _name(event.thing), broken)
 
     def _delete_secret(self, event: Event, dice: random.Random) -> None:
         key = _secret_key(dice.choice(NAMESPACES), _name(event.thing))
         if self._api.find(SECRETS, key) is not None:
             self._api.delete(_ME, SECRETS, key)
+
+    # --- batches
+
+    def _order(self, _event: Event, dice: random.Random) -> None:
+        """A ThingBatch; one in five asks for the same as another one."""
+        alike = self._invariants.batches and dice.random() < 0.2
+        if not alike:
+            self._wanted = (dice.choice(("lamp", "lock")), len(self._invariants.batches) + 1)
+        self._invariants.batches[self._wanted] += 1
+        namespace, number = dice.choice(NAMESPACES), sum(self._invariants.batches.values())
+        if self._api.find(SECRETS, ObjectKey(namespace, "mic")) is None:
+            account = {"userName": "c29tZWJvZHk=", "password": "cGFzc3dvcmQ="}
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mic"}, "data": account}
+            self._api.create(_ME, SECRETS, namespace, secret)
+        thing_type, size = self._wanted
+        source = {
+            "host": HOST,
+            "accountSecretName": "mic",
+            "thingType": thing_type,
+            "domain": "root",
+            "size": size,
+        }
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": BATCH_KIND,
+            "metadata": {"name": f"batch{number}"},
+            "spec": {"source": {"cloudApi": source}},
+        }
+        self._api.create(_ME, BATCHES, namespace, body)
+
+    def _delete_batch(self, _event: Event, dice: random.Random) -> None:
+        if found := self._api.listed(BATCHES):
+            metadata = dice.choice(found)["metadata"]
+            self._api.delete(_ME, BATCHES, ObjectKey(metadata["namespace"], metadata["name"]))
 
     # --- shadows
 
@@ -256,6 +325,11 @@ class Users:
 
     def _delete_shadow(self, event: Event, _dice: random.Random) -> None:
         self._broker.delete_shadow(_name(event.thing))
+
+
+def _without_their_finalizer(body: Object) -> None:
+    found = [each for each in body["metadata"].get("finalizers", ()) if each != _THEIR_FINALIZER]
+    body["metadata"]["finalizers"] = found
 
 
 def _name(thing: int) -> str:

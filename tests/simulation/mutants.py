@@ -1,0 +1,159 @@
+"""``make mutants``: small wrong versions of the operator, each of which the simulation has to find.
+
+A mutant is an exact change of one source file (``mutants.toml``), applied in a copy of the tree. The seeds run there
+one after the other until one breaks a rule. As many mutants as there are cores are tried at a time.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.command import HASH_SEED
+from tests.simulation.invariants import Invariant
+
+ROOT = Path(__file__).resolve().parents[2]
+LIST = Path(__file__).with_name("mutants.toml")
+_SOURCE = Path("operator/thing_operator")
+_COPIED = ("operator/thing_operator", "operator/thing_operator_local", "tests/simulation", "tests/support")
+_PAGE = Path("docs/reliability.md")
+_BEGIN, _END = "<!-- mutants: begin -->\n", "<!-- mutants: end -->\n"
+_PATIENCE = 1800.0
+"""Seconds for one mutant: one that never comes to an end is found, too."""
+
+
+class MutantError(Exception):
+    """A mutant that cannot be applied: the source has changed, and the mutant with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change: ``old`` is in ``file`` exactly once."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+    def applied(self, root: Path) -> str:
+        """The changed text of its file. Raises MutantError."""
+        path = root / _SOURCE / self.file
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if text.count(self.old) != 1 or self.old == self.new:
+            raise MutantError(f"{self.name}: its old text is {text.count(self.old)} times in {self.file}")
+        return text.replace(self.old, self.new)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a mutant. ``seed`` None: no seed has found it; ``rule``: the name of the one that it broke."""
+
+    mutant: Mutant
+    seed: int | None
+    rule: str = ""
+    words: str = ""
+
+
+def read_mutants(file: Path = LIST) -> list[Mutant]:
+    """All of them. Raises MutantError for two of one name."""
+    found = [Mutant(**each) for each in tomllib.loads(file.read_text(encoding="utf-8"))["mutant"]]
+    if len({each.name for each in found}) < len(found):
+        raise MutantError("two mutants have one name")
+    return found
+
+
+def try_mutant(mutant: Mutant, seeds: int) -> Verdict:
+    """Apply it in a copy, and run seeds from 1 on until one breaks a rule."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for each in _COPIED:
+            shutil.copytree(ROOT / each, root / each, symlinks=True)
+        (root / _SOURCE / mutant.file).write_text(mutant.applied(root), encoding="utf-8")
+        return _run(mutant, root, seeds)
+
+
+def _run(mutant: Mutant, root: Path, seeds: int) -> Verdict:
+    paths = os.pathsep.join((str(root / "operator"), str(root)))
+    environment = os.environ | {"PYTHONHASHSEED": HASH_SEED, "PYTHONPATH": paths}
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--until-broken"]
+    try:
+        done = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Verdict(mutant, 0, "ALIVE", "a seed never ends")
+    if done.returncode not in {0, 1} or not done.stdout:
+        raise MutantError(f"{mutant.name}: {done.stderr[-2000:]}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    if not found["source"].startswith(str(root)):
+        raise MutantError(f"{mutant.name}: it was not the copy that ran, but {found['source']}")
+    return Verdict(mutant, found["seed"], found["rule"], found["words"])
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """The table of docs/reliability.md."""
+    rows = [
+        f"| {each.mutant.name} | {Invariant[each.rule].value if each.rule else 'none'} | {each.seed or '-'} |"
+        for each in verdicts
+    ]
+    return "\n".join(
+        ("| what is wrong | the rule that it breaks | found by seed |", "| --- | --- | ---: |", *rows, "")
+    )
+
+
+def write_table(page: Path, text: str) -> None:
+    """Put the table in its place on a page."""
+    before = page.read_text(encoding="utf-8")
+    head, _, rest = before.partition(_BEGIN)
+    _, end, tail = rest.partition(_END)
+    if not end:
+        raise MutantError(f"{page.name} has no place for the table")
+    page.write_text(f"{head}{_BEGIN}\n{text}\n{_END}{tail}", encoding="utf-8")
+
+
+def _try_all(mutants: Sequence[Mutant], seeds: int, workers: int) -> Iterator[Verdict]:
+    with ThreadPoolExecutor(workers) as pool:
+        for verdict in pool.map(lambda each: try_mutant(each, seeds), mutants):
+            by = f"seed {verdict.seed}: {verdict.words}" if verdict.seed is not None else "NOT FOUND"
+            print(f"{verdict.mutant.name}: {by}", flush=True)
+            yield verdict
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when every mutant is found, and the code as it is breaks no rule."""
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many each is given (200)")
+    parser.add_argument("--only", metavar="WORD", default="", help="those whose name has this word")
+    parser.add_argument("--check", action="store_true", help="only whether all can be applied")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="how many at a time (one a core)"
+    )
+    options = parser.parse_args(arguments)
+    mutants = [each for each in read_mutants() if options.only in each.name]
+    for each in mutants:
+        each.applied(ROOT)
+    if options.check:
+        print(f"{len(mutants)} mutants can be applied")
+        return 0
+    verdicts = list(_try_all(mutants, options.seeds, options.workers))
+    missed = [each.mutant.name for each in verdicts if each.seed is None]
+    print(f"{len(verdicts) - len(missed)} of {len(verdicts)} mutants are found; not found: {missed}")
+    if options.write:
+        write_table(ROOT / _PAGE, table(verdicts))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except MutantError as error:
+        sys.exit(f"mutants: {error}")

@@ -1,0 +1,41 @@
+"""Which Things are whose by the shard map that the API server has: for the rules about replicas that share them."""
+
+from contextlib import suppress
+
+from tests.simulation.api_model import ApiModel
+from tests.simulation.loop import SimulatedProcess
+
+from thing_operator.core.resource import ObjectKey
+from thing_operator.leadership.lease import LEASES
+from thing_operator.sharding.leases import MAP_ANNOTATION
+from thing_operator.sharding.shard_map import MapError, ShardMap
+
+GROUP = "simulation"
+"""What the replicas of a simulation have in common."""
+HOME = "kube-system"
+"""Where they have their Leases."""
+MAP_KEY = ObjectKey(HOME, f"{GROUP}-shards")
+
+
+class SharedShards:
+    """Looks at the Leases of the group as they are at the moment."""
+
+    def __init__(self, api: ApiModel) -> None:
+        self._api = api
+        self._read: tuple[str, ShardMap] = ("", ShardMap())
+
+    def has(self, process: SimulatedProcess, shard: int) -> bool:
+        """Whether a process has this shard: the map says so, and nobody has fenced it."""
+        lease = self._api.find(LEASES, ObjectKey(HOME, process.name))
+        holder = (lease or {}).get("spec", {}).get("holderIdentity", "")
+        is_its_own = holder.partition("+")[0] == f"{process.name}_pod_{process.number}"
+        return bool(is_its_own and self._map().slots[shard].holder == holder)
+
+    def _map(self) -> ShardMap:
+        """As it was last when it could be read: one that somebody has spoiled gives nobody anything."""
+        found = self._api.find(LEASES, MAP_KEY)
+        text = ((found or {}).get("metadata", {}).get("annotations") or {}).get(MAP_ANNOTATION, "")
+        if text and text != self._read[0]:
+            with suppress(MapError):
+                self._read = (text, ShardMap.parse(text))
+        return self._read[1]
