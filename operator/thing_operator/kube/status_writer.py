@@ -82,7 +82,7 @@ class StatusWriter:
         self._writing: dict[ObjectRef, asyncio.Task[None]] = {}
         self._wake_up = asyncio.Event()
         self._wakes_at = NEVER
-        """When the task looks again for what is due, unless it is woken up."""
+        """When the task checks again for what is due, unless it is woken up."""
         self._task: asyncio.Task[None] | None = None
         self._log_limit = LogLimit(clock=clock)
 
