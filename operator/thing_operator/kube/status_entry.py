@@ -14,10 +14,12 @@ Drawn in docs/contributing/architecture.md#a-status-entry.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
-from thing_operator.core.json_bytes import decode
+from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.json_values import JsonValue, json_equal
 
 Encoded = bytes
@@ -41,6 +43,8 @@ class StatusEntry:
     """What it may hold instead: what is on its way, was sent and never answered, or was written by somebody else."""
     desired: Encoded | None = None
     """What waits to be written."""
+    news_to: Encoded | None = None
+    """What was held when ``desired`` was found to differ from it: while it is held, nobody compares again."""
     urgent: bool = False
     """Whether ``desired`` does not wait for the object's interval."""
     changed_at: float = 0.0
@@ -117,11 +121,20 @@ class StatusEntry:
 
         A list from before our last write says nothing, nor does one that a write of ours may have met.
         """
-        at_rest = not (self.lock.locked() or self.in_flight or self.desired is not None)
-        if not at_rest or self.held is None or self.last_write >= asked_at or same(self.held, status):
+        if not self.is_at_rest or self.held is None or self.last_write >= asked_at or same(self.held, status):
             return False
         self.in_flight = (status,)
         return True
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing waits to be written, or is on its way, or may have been."""
+        return self.desired is None and not self.in_flight and not self.lock.locked()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether what is desired is known to differ from what the API server holds for certain."""
+        return self.desired is not None and self.news_to is self.held and not self.in_flight
 
     @property
     def is_in_doubt(self) -> bool:
@@ -136,14 +149,16 @@ class StatusEntry:
         min_interval: timedelta,
         now: float,
         patience: timedelta | None = None,
+        is_news: bool = False,
     ) -> bool:
         """Desire this status from now on; False when the API server holds it, so that nothing is to be written.
 
-        ``patience`` None: what is queued waits as long as before.
+        ``patience`` None: what is queued waits as long as before. ``is_news``: it is known to differ from what is held.
         """
-        if not self.lock.locked() and self.holds(status):
+        if not is_news and not self.lock.locked() and self.holds(status):
             self.withdraw()
             return False
+        self.news_to = None if self.lock.locked() else self.held
         if self.refused is not None and not same(status, self.refused):
             # Soon, but a status that says no more than that another was refused is not written at every turn.
             self.refused, self.not_before = None, self.last_write + _PAUSE_AFTER_REFUSAL
@@ -155,6 +170,14 @@ class StatusEntry:
         if patience is not None:
             self.patience = patience.total_seconds()
         return True
+
+    def enqueue_part(self, part: Mapping[str, Any], *, min_interval: timedelta, now: float) -> bool:
+        """As :meth:`enqueue`, not urgent, of what was desired last with these fields in place of its own."""
+        before = decode(self.latest)
+        is_news = self.is_at_rest and any(before.get(name) != value for name, value in part.items())
+        return self.enqueue(
+            encode(before | part), urgent=False, min_interval=min_interval, now=now, is_news=is_news
+        )
 
     def hurry(self) -> None:
         """Have what is queued written at once, paused or not."""
@@ -191,7 +214,7 @@ class StatusEntry:
         self.failures += 1
         self.not_before = until
         if self.desired is None:
-            self.desired = status
+            self.desired, self.news_to = status, None
         self.urgent = self.urgent or urgent
 
     def is_new_refusal(self, status: Encoded) -> bool:
@@ -203,6 +226,7 @@ class StatusEntry:
         self.refused = status
         if self.desired is None:
             self.desired, self.urgent, self.not_before = status, urgent, until
+            self.news_to = None
 
 
 def same(one: Encoded, other: Encoded) -> bool:

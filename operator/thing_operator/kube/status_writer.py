@@ -161,12 +161,17 @@ class StatusWriter:
         The last value wins: one that is not urgent waits for it with ``patience``. Nothing is written when the API
         server holds it already.
         """
-        self._enqueue(ref, encode(status), urgent=urgent, min_interval=min_interval, patience=patience)
+        entry, now = self._entry(ref), self._clock.monotonic()
+        is_new = entry.enqueue(
+            encode(status), urgent=urgent, min_interval=min_interval, patience=patience, now=now
+        )
+        self._line_up(ref, entry, is_new=is_new)
 
     def patch(self, ref: ObjectRef, part: Status, *, min_interval: timedelta) -> None:
         """Have these fields of the status become so, and the others as they were desired last; not urgent."""
-        status = encode(decode(self._entry(ref).latest) | part)
-        self._enqueue(ref, status, urgent=False, min_interval=min_interval, patience=None)
+        entry = self._entry(ref)
+        is_new = entry.enqueue_part(part, min_interval=min_interval, now=self._clock.monotonic())
+        self._line_up(ref, entry, is_new=is_new)
 
     def withdraw(self, ref: ObjectRef) -> None:
         """Write nothing of what is queued of this object."""
@@ -239,17 +244,8 @@ class StatusWriter:
     def _entry(self, ref: ObjectRef) -> StatusEntry:
         return self._entries.get(ref) or self._entries.setdefault(ref, StatusEntry())
 
-    def _enqueue(
-        self,
-        ref: ObjectRef,
-        status: Encoded,
-        *,
-        urgent: bool,
-        min_interval: timedelta,
-        patience: timedelta | None,
-    ) -> None:
-        entry, now = self._entry(ref), self._clock.monotonic()
-        if entry.enqueue(status, urgent=urgent, min_interval=min_interval, patience=patience, now=now):
+    def _line_up(self, ref: ObjectRef, entry: StatusEntry, *, is_new: bool) -> None:
+        if is_new:
             self._schedule(ref, entry)
         else:
             self._queue.discard(ref)
@@ -313,8 +309,9 @@ class StatusWriter:
             self._go_on()
 
     async def _write_queued(self, ref: ObjectRef, entry: StatusEntry) -> None:
+        has_news = entry.has_news
         status, urgent = entry.withdraw()
-        if status is None or entry.holds(status):
+        if status is None or not (has_news or not entry.holds(status)):
             self._limiter.refund()
             if status is not None:
                 self._observer.suppressed()

@@ -172,3 +172,32 @@ def test_a_list_shows_what_somebody_else_wrote_and_only_to_who_is_at_rest() -> N
 
 def test_of_an_object_that_is_not_known_nobody_else_has_written() -> None:
     assert not entry(None).detect_foreign_write(B, asked_at=1)
+
+
+def test_what_differs_from_what_is_held_is_not_compared_again_as_long_as_that_is_held() -> None:
+    made = StatusEntry()
+    made.seed(b'{"kept":1,"part":1}')
+    assert made.enqueue_part({"part": 2}, min_interval=timedelta(0), now=1)
+    had_news = made.has_news
+    made.read_again(b'{"kept":1,"part":2}', guard="1")
+    assert (had_news, made.has_news) == (True, False)
+    assert made.holds(made.desired or NOTHING)
+
+
+def test_a_part_that_is_taken_back_while_it_waits_is_not_written() -> None:
+    made = StatusEntry()
+    made.seed(b'{"kept":1,"part":1}')
+    assert made.enqueue_part({"part": 2}, min_interval=timedelta(0), now=1)
+    assert not made.enqueue_part({"part": 1}, min_interval=timedelta(0), now=2)
+    assert made.desired is None
+    assert not made.enqueue_part({"part": 1.0}, min_interval=timedelta(0), now=3), "equal as JSON"
+
+
+def test_what_was_not_taken_is_compared_when_it_is_tried_again() -> None:
+    made = StatusEntry()
+    made.seed(A)
+    made.enqueue(B, urgent=False, min_interval=timedelta(0), now=1)
+    status, _ = made.withdraw()
+    assert status is not None
+    made.postpone(status, urgent=False, until=2)
+    assert not made.has_news
