@@ -111,7 +111,8 @@ class KubeClient:
     ) -> dict[str, Any]:
         """One object as the API server has it. Raises NotFoundError, and the others of ``kube.errors``."""
         query = {"resourceVersion": not_before} if not_before else None
-        return await self._json(Request("GET", resource.path(key.namespace, key.name), query=query))
+        path = resource.path(key.namespace, key.name)
+        return await self._json(Request("GET", path, query=query, accept=JSON + _UNMANAGED))
 
     async def list(
         self,
@@ -176,7 +177,7 @@ class KubeClient:
             body=operations,
             content_type="application/json-patch+json",
             # The watch shows what became of it; of the answer nothing is looked at.
-            accept=_METADATA_ONLY.format(""),
+            accept=_METADATA_ONLY.format("") + _UNMANAGED,
         )
         await self._content(request)
 

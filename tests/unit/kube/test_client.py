@@ -15,6 +15,7 @@ from tests.support.api_server import EXPIRED, connect
 from tests.support.words import pythons_words_in
 
 from thing_operator.core.page_size import PAGE_BYTES
+from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import (
     ApiUnavailableError,
@@ -69,6 +70,7 @@ def secrets() -> Secrets:
 async def client(secrets: Secrets, tmp_path: Path) -> AsyncIterator[KubeClient]:
     app = web.Application()
     app.router.add_get("/api/v1/secrets", secrets.handle)
+    app.router.add_route("*", "/api/v1/namespaces/ns/secrets/s", secrets.handle)
     server = TestServer(app)
     await server.start_server(shutdown_timeout=0.1)
     connected = await connect(server, tmp_path)
@@ -107,9 +109,11 @@ async def test_a_watch_is_read_until_the_server_ends_it(client: KubeClient, secr
 async def test_who_owns_which_field_is_not_asked_for(client: KubeClient, secrets: Secrets) -> None:
     await client.list(SECRETS)
     await client.list(SECRETS, metadata_only=True)
+    await client.get(SECRETS, ObjectKey("ns", "s"))
+    await client.json_patch(SECRETS, ObjectKey("ns", "s"), [])
     secrets.watch(ADDED, end=regular)
     await read(client)
-    assert len(secrets.asked) == 3
+    assert len(secrets.asked) == 5
     assert all("drop=metadata.managedFields" in request.headers["Accept"] for request in secrets.asked)
 
 
