@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from thing_operator.mqtt.errors import SessionLostError
 from thing_operator.session.model import Phase, SessionView
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from thing_operator.session.context import SessionContext
     from thing_operator.session.shadow_channel import ShadowChannel
     from thing_operator.shadow.documents import ShadowDocument
+
+_STEPS: Final = frozenset({"phase", "since"})
+"""What of a view changes on the way to something."""
 
 
 class ShadowSession:
@@ -133,13 +136,13 @@ class ShadowSession:
             self._show(document=channel.tracker.document)
 
     def _show(self, **changes: Any) -> None:
-        view = replace(self._view, **changes)
-        if view == self._view:
+        changed = {name for name, value in changes.items() if value != getattr(self._view, name)}
+        if not changed:
             return
-        if view.connected != self._view.connected:
-            view = replace(view, since=self._context.now())
-        before, self._view = self._view, view
-        if replace(before, phase=view.phase, since=view.since) == view:
+        if "connected" in changed:
+            changes["since"] = self._context.now()
+        self._view = replace(self._view, **changes)
+        if changed <= _STEPS:
             return  # a step on the way: whoever wants to know looks
         if self._notified:
             self._notified = False
