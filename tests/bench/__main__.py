@@ -214,11 +214,14 @@ def plot(
     results: Annotated[Path, typer.Argument(help="what --json wrote", exists=True)],
     to: Annotated[Path, typer.Option(help="folder of the pictures")] = Path("docs/pictures"),
 ) -> None:
-    """The table of docs/contributing/benchmarks.md, and its pictures as SVG."""
+    """The table of docs/contributing/benchmarks.md, and its pictures as SVG; of a comparison old and new in one."""
     # Imported here: matplotlib takes a second that no measurement should wait for.
-    from tests.bench.plots import draw_all
+    from tests.bench.plots import draw_all, draw_comparison
 
     found = json.loads(results.read_text(encoding="utf-8"))
+    if "old" in found:
+        typer.echo(str(draw_comparison(found, to)))
+        return
     typer.echo(markdown(found["sizes"]))
     for file in draw_all(found, to):
         typer.echo(str(file))
