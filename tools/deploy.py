@@ -26,6 +26,9 @@ _DROPPED = re.compile(
     re.MULTILINE,
 )
 
+_BRIDGE_PORT = 8090
+"""That of the component for kustomize, whose patch names it, too."""
+
 _BASE = {
     "serviceaccount.yaml": "serviceaccount.yaml",
     "rbac/users.yaml": "users.yaml",
@@ -46,6 +49,10 @@ def generated(helm: Path) -> dict[Path, str]:
     files[overlays / "cluster" / "rbac.yaml"] = f"{parts['rbac/operator.yaml']}---\n{admission}"
     namespaced = _render(helm, f"--set=namespaces={{{_NAME}}},rbac.namespaceDeletion=false")
     files[overlays / "namespaced" / "rbac.yaml"] = namespaced["rbac/operator.yaml"]
+    bridged = _render(helm, f"--set=config.bridge.port={_BRIDGE_PORT}")
+    bridge = ROOT / "deploy" / "kustomize" / "bridge"
+    files[bridge / "rbac.yaml"] = bridged["rbac/bridge.yaml"]
+    files[bridge / "service.yaml"] = bridged["service.yaml"].removeprefix(parts["service.yaml"]).lstrip("-\n")
     return {path: _HEADER + text for path, text in files.items()}
 
 

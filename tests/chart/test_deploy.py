@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.rendering import ROOT, Json, of_kind
+from tests.chart.rendering import ROOT, Helm, Json, of_kind
 from tests.support.controlplane import Kubectl
 from tools.deploy import generated
 
@@ -71,6 +71,29 @@ def test_openshift_chooses_the_users(kubectl: Kubectl, tmp_path: Path) -> None:
     write(tmp_path, resources=[from_here(tmp_path, overlay)], components=[from_here(tmp_path, component)])
     pod = of_kind(build(kubectl, tmp_path), "Deployment")[0]["spec"]["template"]["spec"]
     assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def test_the_bridge_is_a_component_that_says_what_the_chart_does(
+    kubectl: Kubectl, chart: Helm, tmp_path: Path
+) -> None:
+    overlay, component = ROOT / "deploy" / "overlays" / "cluster", ROOT / "deploy" / "kustomize" / "bridge"
+    write(tmp_path, resources=[from_here(tmp_path, overlay)], components=[from_here(tmp_path, component)])
+    built = build(kubectl, tmp_path)
+    by_chart = chart.objects({"config": {"bridge": {"port": 8090}}})
+    ours, theirs = (of_kind(each, "Deployment")[0]["spec"]["template"]["spec"] for each in (built, by_chart))
+    assert ours["containers"][0]["ports"] == theirs["containers"][0]["ports"]
+    added = [each["name"] for each in ours["containers"][0]["env"] if "BRIDGE" in each["name"]]
+    assert (
+        added == [each["name"] for each in theirs["containers"][0]["env"] if "BRIDGE" in each["name"]] != []
+    )
+    services = {body["metadata"]["name"]: body["spec"]["ports"] for body in of_kind(built, "Service")}
+    assert services["thing-operator-bridge"][0]["port"] == 8090
+    roles = {body["metadata"]["name"]: body["rules"] for body in of_kind(built, "ClusterRole")}
+    assert {"thing-operator-bridge", "thing-operator-bridge-reviews"} <= roles.keys()
+    [binding] = [
+        body for body in of_kind(built, "ClusterRoleBinding") if "bridge" in body["metadata"]["name"]
+    ]
+    assert binding["subjects"][0]["namespace"] == "thing-operator"
 
 
 def references(schema: Json, path: str = "spec") -> Iterator[tuple[str, str]]:

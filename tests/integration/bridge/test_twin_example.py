@@ -1,5 +1,6 @@
 """deploy/examples/twin as a user would have it: built by kustomize, its pod's program run as the pod says."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ def example(idle_workspace: Workspace, kubectl: Kubectl, things: Things) -> tupl
     idle_workspace.store_credentials(thing)
     for body in objects.values():
         idle_workspace.kubectl(
-            "apply", "--server-side", "--validate=strict", "--filename=-", stdin=yaml.safe_dump(body)
+            "apply", "--server-side", "--validate=strict", "--filename=-", stdin=json.dumps(body)
         )
     idle_workspace.wait_for("freezer-9", "Ready")
     return idle_workspace, objects
