@@ -23,6 +23,7 @@ from tests.bench.bridge import bridge
 from tests.bench.cloud import measure_cloud
 from tests.bench.comparison.checkout import install_commit, prepare, resolve_commit
 from tests.bench.comparison.command import compare
+from tests.bench.console import console_page
 from tests.bench.output import announcer, machine, numbers
 from tests.bench.plugin import plugin
 from tests.bench.report import markdown, table, with_ratios
@@ -156,6 +157,18 @@ def bridge_command(  # noqa: PLR0917 - typer makes options out of arguments
             announce=announcer(console),
         )
         found = asyncio.run(measured)
+    _show(found, json_file)
+
+
+@app.command("console")
+def console_command(
+    size: Annotated[int, typer.Option("--things", min=10, help="number of Things")] = 10000,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """How soon the console's page shows a fleet, and a change of it, in Chromium."""
+    console = Console(stderr=True)
+    with _folder(None, size) as folder:
+        found = console_page(folder, size=size, announce=announcer(console))
     _show(found, json_file)
 
 

@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.integration.console.shown import Shown
+from tests.integration.console.shown import Shown, enter
 from tests.support import console_fleet as objects
 from tests.support.console import Console
 
@@ -31,7 +31,7 @@ def three(cluster: Shown) -> None:
 
 
 def open_fleet(page: Any, console: Console) -> None:
-    page.goto(console.link)
+    enter(page, console)
     page.get_by_role("grid", name="Things").wait_for()
 
 
@@ -150,7 +150,7 @@ def test_a_batch_and_the_replicas(page: Any, console: Console, cluster: Shown) -
     batch = objects.batch("zips", namespace=cluster.namespace)
     batch["status"] = objects.batch_status(total=10, imported=4, failures={"00000007": "no key"}, since=NOW)
     cluster.put(batch, *objects.leases(namespace=cluster.namespace, group="release", members=2))
-    page.goto(console.link)
+    enter(page, console)
     page.get_by_role("link", name="Batches 1").click()
     shows(page, ".batch", "4 of 10 imported")
     shows(page, ".batch tbody tr", "no key")

@@ -2,7 +2,7 @@
 import { batches, batchesRevision, sources, things } from "./live";
 import { count } from "./format";
 import type { BatchLine } from "./model";
-import { Age, Nothing, Progress, State } from "./parts";
+import { Age, Nothing, Progress, State, Table } from "./parts";
 
 const SOURCES: Record<string, string> = { secrets: "Secrets", url: "URL", cloudApi: "ordered from MIC" };
 
@@ -50,7 +50,7 @@ function Batch({ batch }: { batch: BatchLine }) {
       )}
       <p class="wrap">{batch.message}</p>
       {batch.failures.length > 0 && (
-        <table>
+        <Table name="Failures">
           <thead>
             <tr>
               <th scope="col">Not imported</th>
@@ -69,7 +69,7 @@ function Batch({ batch }: { batch: BatchLine }) {
               </tr>
             ))}
           </tbody>
-        </table>
+        </Table>
       )}
     </section>
   );

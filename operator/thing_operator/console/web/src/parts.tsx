@@ -48,3 +48,12 @@ export function Progress({ done, failed, total, label }: { done: number; failed:
     </div>
   );
 }
+
+/** A table that scrolls sideways where it has no room, also by the keyboard. */
+export function Table({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div class="sideways" role="region" aria-label={name} tabIndex={0}>
+      <table class={name.toLowerCase()}>{children}</table>
+    </div>
+  );
+}

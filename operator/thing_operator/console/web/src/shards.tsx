@@ -1,7 +1,7 @@
 // The replicas of each release: who is there, and which shards each of them runs.
 import { groups, sources } from "./live";
 import type { Group, Health, Member } from "./model";
-import { Age, Nothing, State } from "./parts";
+import { Age, Nothing, State, Table } from "./parts";
 
 const HEALTHS: Record<Member["health"], Health> = { Alive: "Good", Leaving: "Waiting", Silent: "Failed" };
 
@@ -31,7 +31,7 @@ function GroupPanel({ group }: { group: Group }) {
       <ReplicaBar group={group} />
       {group.trouble && <Nothing>{group.trouble}</Nothing>}
       {group.orphans && <Nothing>Run by nobody: {group.orphans}</Nothing>}
-      <table>
+      <Table name="Replicas">
         <thead>
           <tr>
             <th scope="col">Replica</th>
@@ -64,7 +64,7 @@ function GroupPanel({ group }: { group: Group }) {
             </tr>
           ))}
         </tbody>
-      </table>
+      </Table>
     </section>
   );
 }

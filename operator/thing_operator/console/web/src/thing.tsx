@@ -5,7 +5,7 @@ import { age, day, moment } from "./format";
 import { History } from "./history";
 import { followThing, now } from "./live";
 import type { EventLine, ThingDetail, ValueLine } from "./model";
-import { Age, Nothing, Panel, State } from "./parts";
+import { Age, Nothing, Panel, State, Table } from "./parts";
 import { fleetPath } from "./route";
 import { Timeline } from "./timeline";
 
@@ -63,7 +63,7 @@ function Chain({ detail }: { detail: ThingDetail }) {
 
 function Conditions({ detail }: { detail: ThingDetail }) {
   return (
-    <table>
+    <Table name="Conditions">
       <thead>
         <tr>
           <th scope="col">Condition</th>
@@ -90,7 +90,7 @@ function Conditions({ detail }: { detail: ThingDetail }) {
           </tr>
         ))}
       </tbody>
-    </table>
+    </Table>
   );
 }
 
@@ -100,7 +100,7 @@ function Value({ text, absent = "–" }: { text: string | null; absent?: string 
 
 function Values({ values, shown, onToggle }: { values: readonly ValueLine[]; shown: ReadonlySet<string>; onToggle: (pointer: string) => void }) {
   return (
-    <table class="values">
+    <Table name="Values">
       <thead>
         <tr>
           <th scope="col">Path</th>
@@ -137,7 +137,7 @@ function Values({ values, shown, onToggle }: { values: readonly ValueLine[]; sho
           </tr>
         ))}
       </tbody>
-    </table>
+    </Table>
   );
 }
 
@@ -198,7 +198,7 @@ function Events({ events }: { events: Seen["events"] }) {
   if (events.trouble) return <Nothing>{events.trouble}</Nothing>;
   if (!events.lines.length) return <Nothing>None: the API server keeps Events for an hour</Nothing>;
   return (
-    <table>
+    <Table name="Events">
       <thead>
         <tr>
           <th scope="col">Last</th>
@@ -221,7 +221,7 @@ function Events({ events }: { events: Seen["events"] }) {
           </tr>
         ))}
       </tbody>
-    </table>
+    </Table>
   );
 }
 
