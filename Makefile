@@ -21,7 +21,7 @@ PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release publish version audit scan requirements
+.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release publish version audit scan requirements krew
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -137,6 +137,9 @@ requirements: $(RELEASE) ## renew requirements/, the versions of constraints.txt
 $(RELEASE): $(STAMP)
 	@$(PIP) -e '.[release]'
 	@touch $@
+
+krew: $(STAMP) ## kubectl thing for krew, archive and manifest, into dist/ (ARGS="--url URL --homepage URL")
+	@$(BIN)/python -m tools.krew $(ARGS)
 
 constraints: $(STAMP) ## renew constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable --all | grep -vE '^(pip|setuptools|wheel)==' > constraints.txt

@@ -98,7 +98,7 @@ def plugin_command(
 ) -> None:
     """What somebody waits for who types kubectl thing."""
     console = Console(stderr=True)
-    with _folder(None, runs) as folder, World(folder, reporter=reporter_for(console), clouds=0) as world:
+    with _folder(None, runs) as folder, World(folder, reporter=reporter_for(console)) as world:
         found = plugin(world, runs=runs, announce=announcer(console))
     _show(found, json_file)
 

@@ -75,6 +75,7 @@ _PROMETHEUS = _Source(
     tags=("remove_all_sd",),
 )
 _ACTIONLINT = _Source("actionlint", "github.com/rhysd/actionlint", "actionlint", "ten seconds")
+_KREW = _Source("krew", "sigs.k8s.io/krew", "krew", "a minute", gcflags=("all=-N -l",))
 _ETCD = "go.etcd.io/etcd/server/v3"
 
 _TOOLS = (
@@ -107,6 +108,7 @@ _TOOLS = (
     ),
     _Tool(GoProgram("kube-score", f"{_SCANNERS.pin}/cmd/kube-score"), _SCANNERS, None),
     _Tool(GoProgram("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"), _SCANNERS, None),
+    _Tool(GoProgram("validate-krew-manifest", f"{_KREW.pin}/cmd/validate-krew-manifest"), _KREW, None),
     # One on PATH may be of any age, and what it takes for a query is what the tests are about.
     _Tool(GoProgram("prometheus", f"{_PROMETHEUS.pin}/cmd/prometheus"), _PROMETHEUS, None),
     _Tool(GoProgram("promtool", f"{_PROMETHEUS.pin}/cmd/promtool"), _PROMETHEUS, None),
@@ -125,6 +127,7 @@ HELM = ("helm", "helm3")
 SCANNERS = ("kube-score", "kubeconform")
 PROMETHEUS = ("prometheus", "promtool")
 ACTIONLINT = "actionlint"
+KREW = "validate-krew-manifest"
 
 
 def locate_binaries(
