@@ -146,8 +146,7 @@ def _rest(crew: Crew, seconds: float) -> Json:
 def _until_quiet(crew: Crew) -> AuditLog:
     """Wait until nothing but Leases is written: Events come ten a second. Returns the log, read so far."""
     audit = AuditLog(crew.world.plane.audit_log)
-    while audit.writes().keys() - {"leases"}:
-        time.sleep(_QUIET)
+    crew.until(lambda: not audit.writes().keys() - {"leases"}, "nothing is written", pause=_QUIET)
     return audit
 
 
