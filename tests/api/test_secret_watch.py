@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import tracemalloc
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
@@ -81,6 +81,7 @@ class CountingClient(ForwardingClient):
         resource_version: str,
         metadata_only: bool = False,
         name: str | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:

@@ -146,6 +146,7 @@ class ApiLink(FakeClient):
         resource_version: str,
         metadata_only: bool = False,
         name: str | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:

@@ -59,6 +59,7 @@ class FakeClient(ApiClient):
         resource_version: str,
         metadata_only: bool = False,
         name: str | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
@@ -145,6 +146,7 @@ class ForwardingClient(ApiClient):
         resource_version: str,
         metadata_only: bool = False,
         name: str | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
@@ -155,6 +157,7 @@ class ForwardingClient(ApiClient):
             resource_version=resource_version,
             metadata_only=metadata_only,
             name=name,
+            query=query,
             timeout=timeout,
             on_open=on_open,
         )

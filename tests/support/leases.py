@@ -138,6 +138,7 @@ class LeaseLink(FakeClient):
         resource_version: str,
         metadata_only: bool = False,
         name: str | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from thing_operator.api.names import THINGS
 from thing_operator.app.controllers import Controllers
 from thing_operator.app.probes import Progress
 from thing_operator.config import Settings
@@ -18,6 +17,7 @@ from thing_operator.kube.ports import ApiClient
 from thing_operator.observability.observers import WatchObserver
 from thing_operator.watching.kopf_handlers import kopf_registry
 from thing_operator.watching.kopf_run import KopfRun
+from thing_operator.watching.member_watch import MemberWatch
 from thing_operator.watching.object_stream import ObjectStream
 from thing_operator.watching.secret_watch import SecretWatch
 from thing_operator.watching.stream_health import StreamHealth, wait_for_answers
@@ -38,6 +38,7 @@ class Watches:
         clock: Clock,
         on_kopf_start: Callable[[], None],
     ) -> None:
+        self._kind = controllers.things.informer.resource
         self._streams = {
             informer.resource.path(namespace): ObjectStream(
                 client, informer, StreamHealth(informer.resource, namespace, clock=clock), observer=observer
@@ -51,6 +52,9 @@ class Watches:
             on_secret=controllers.on_secret_change,
             on_resync=controllers.on_secrets_resync,
             clock=clock,
+        )
+        self._members = MemberWatch(
+            client, controllers.things.informer, namespaces=settings.namespaces, clock=clock
         )
         self.kopf = KopfRun(
             kopf_registry(self._streams),
@@ -69,17 +73,18 @@ class Watches:
     @property
     def of_things(self) -> list[ObjectStream]:
         """The lists and watches of Things."""
-        return [stream for stream in self._streams.values() if stream.health.resource == THINGS]
+        return [stream for stream in self._streams.values() if stream.health.resource == self._kind]
 
     def start(self) -> Iterator["asyncio.Task[None]"]:
         """Begin to watch; the tasks live until they are cancelled."""
         yield asyncio.create_task(self._secrets.run(), name="secret watch")
+        yield asyncio.create_task(self._members.run(), name="watch of networked children")
         yield asyncio.create_task(self.kopf.run(), name="kopf")
         yield asyncio.create_task(self._resync_forever(), name="resync")
 
     def things_unseen_for(self, namespace: str) -> timedelta:
         """For how long no watch has shown the Things of a namespace; 0 while one does. Asked by every reconcile."""
-        stream = self._streams.get(THINGS.path(namespace)) or self._streams.get(THINGS.path(None))
+        stream = self._streams.get(self._kind.path(namespace)) or self._streams.get(self._kind.path(None))
         return stream.health.broken_for if stream else timedelta(0)
 
     def secrets_seen(self, namespace: str) -> str | None:
@@ -93,7 +98,7 @@ class Watches:
         """
         objects = [stream.health for stream in self._streams.values()]
         await wait_for_answers([*objects, *self._secrets.healths])
-        if all(each.is_unknown for each in objects if each.resource == THINGS):
+        if all(each.is_unknown for each in objects if each.resource == self._kind):
             raise ToolError(
                 f"the cluster does not know Things: {INSTALL_CRDS}",
                 reason=ToolReason.CRDS_MISSING,

@@ -118,6 +118,27 @@ class Informer:
         history.take_list(number, request)
         return version
 
+    async def list_members(self, namespace: str | None, selector: str) -> str:
+        """Take what is listed of the objects that belong to others, which ``selector`` picks by a field, and drop what
+        is not; returns the version to watch from. Raises what the API server answers.
+        """
+        request = self._histories[namespace].request_list(lambda _uid: False, now=self._clock.monotonic())
+        before, listed, version = {each.uid for each in self._in(namespace)}, set[str](), ""
+        query = {"limit": _PAGE, "fieldSelector": selector}
+        pages = self._client.pages(self.resource, namespace=namespace, query=query, metadata_only=False)
+        async with aclosing(pages):
+            async for page in pages:
+                version = _version_of(page)
+                listed.update(self._take(page, self.share(), request))
+        for kept in self._in(namespace):
+            if (
+                kept.parent
+                and kept.uid in before - listed
+                and is_older(kept.version, version_number(version))
+            ):
+                self._remove(kept)
+        return version
+
     async def list_part(self, namespace: str | None, part: Share) -> None:
         """Take what is listed of objects that belong to the share from now on: all others stay as they are.
 

@@ -94,12 +94,13 @@ class ApiClient(Protocol):
         resource_version: str,
         metadata_only: bool = False,
         name: str | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Events after a resource version, until the API server ends the watch. ExpiredError asks for a new list.
 
-        ``name``: of the objects of this name alone.
+        ``name``: of the objects of this name alone; ``query``: selectors.
 
         ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
         """

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from thing_operator.api.names import THINGS
+from thing_operator.connections.succession import SUCCESSION_TIME
 from thing_operator.core.clock import Clock
 from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.core.resource import ObjectKey
@@ -51,6 +52,8 @@ class Families:
         self._enqueue = enqueue
         self._clock = clock
         self._looks = TokenBucket(*_LOOKS)
+        self._deleted: dict[ObjectKey, float] = {}
+        """When parents were deleted whose sessions may still be up."""
 
     async def wait(self, key: ObjectKey) -> ParentWait | None:
         """Why a child is not to be reconciled now; None for what has no parent, or has one that is known, or an orphan.
@@ -66,6 +69,14 @@ class Families:
             runtime = self._registry.runtime(parent)
             is_reconciled = runtime is not None and runtime.published is not None
             return None if is_reconciled else ParentWait(_UNTIL_RECONCILED)
+        left = (
+            self._deleted.get(parent, float("-inf"))
+            + SUCCESSION_TIME.total_seconds()
+            - self._clock.monotonic()
+        )
+        if left > 0 and snapshot is not None and snapshot.deleting_since is None:
+            # Its parent's session is kept for so long: for a parent of the same name, or to clean up by.
+            return ParentWait(timedelta(seconds=left))
         if not self._looks.try_take(self._clock.monotonic()):
             return ParentWait(_UNTIL_LOOKED)
         try:
@@ -84,6 +95,12 @@ class Families:
         if not children:
             return
         snapshot, runtime = self._cache.get(key), self._registry.runtime(key)
+        now = self._clock.monotonic()
+        self._deleted = {
+            each: at for each, at in self._deleted.items() if now < at + SUCCESSION_TIME.total_seconds()
+        }
+        if snapshot is None:
+            self._deleted[key] = now
         if snapshot is not None and runtime is not None:
             state = (snapshot.generation, self._registry.session_of(key))
             if state == runtime.shown_to_children:

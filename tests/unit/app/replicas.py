@@ -23,7 +23,7 @@ from thing_operator.app.watched_shards import WatchedShards
 from thing_operator.config import Settings
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.errors import ConflictError
+from thing_operator.kube.errors import ConflictError, NotFoundError
 from thing_operator.kube.ports import Body, Operations
 from thing_operator.kube.resources import EVENTS, SECRETS
 from thing_operator.observability.metrics import Metrics
@@ -55,8 +55,8 @@ class CloudInMemory:
         self.broker = fakes.FakeBroker(on_publish=self._answer)
 
     def _answer(self, transport: fakes.FakeTransport, sent: fakes.Sent) -> None:
-        thing, operation = transport.spec.thing_name, ShadowOperation(sent.topic.rpartition("/")[2])
-        request = ShadowRequest(thing, None, operation, json.dumps(sent.body).encode())
+        operation = ShadowOperation(sent.topic.rpartition("/")[2])
+        request = ShadowRequest(sent.thing, None, operation, json.dumps(sent.body).encode())
         self._publish(transport, self.shadows.handle(request))
 
     def report(self, thing: str, reported: Any) -> None:
@@ -64,7 +64,7 @@ class CloudInMemory:
         payload = json.dumps({"state": {"reported": reported}}).encode()
         answer = self.shadows.handle(ShadowRequest(thing, None, ShadowOperation.UPDATE, payload))
         for transport in self.broker.transports:
-            if transport.spec.thing_name == thing:
+            if transport.spec.thing_name == thing.partition("__")[0]:
                 self._publish(transport, answer)
 
     def reported(self, thing: str) -> Any:
@@ -81,7 +81,8 @@ class CloudInMemory:
 
     def _publish(self, transport: fakes.FakeTransport, answer: ShadowAnswer) -> None:
         for each in answer.publications:
-            transport.deliver(each.topic.partition("/shadow/")[2], each.payload)
+            thing, _, name = each.topic.removeprefix("$aws/things/").partition("/shadow/")
+            transport.deliver(name, each.payload, thing=thing)
 
     def connects(self, thing: str) -> int:
         """How often a thing was connected."""
@@ -140,6 +141,8 @@ class ThingsApi(FakeClient):
             await asyncio.sleep(self.secret_takes)
             return self._secret
         assert resource == THINGS
+        if key.name not in self.things:
+            raise NotFoundError(f"{key} is not there")
         return self.things[key.name]
 
     async def json_patch(
@@ -179,7 +182,9 @@ class ReplicaInMemory:
             secrets_seen=lambda _namespace: None,
             clock=FakeClock(loop_time),
         )
-        self.moves = Moves(self.controllers, WatchedShards(self.holdings), pacing=SETTINGS.pacing)
+        watched = WatchedShards(self.holdings)
+        self.moves = Moves(self.controllers, watched, pacing=SETTINGS.pacing)
+        self.share = watched.share
 
     async def list(self) -> None:
         """Take the Things as the API server has them."""

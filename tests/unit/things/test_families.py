@@ -61,8 +61,8 @@ class Scene(FakeClient):
             raise NotFoundError("no such Thing")
         return {}
 
-    def show(self, key: ObjectKey, parent: str = "", *, generation: int = 1) -> None:
-        metadata = {
+    def show(self, key: ObjectKey, parent: str = "", *, generation: int = 1, deleting: bool = False) -> None:
+        metadata: dict[str, Any] = {
             "namespace": key.namespace,
             "name": key.name,
             "uid": f"{key.name}-uid",
@@ -70,6 +70,8 @@ class Scene(FakeClient):
             "resourceVersion": "1",
             "creationTimestamp": "2026-01-01T00:00:00Z",
         }
+        if deleting:
+            metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
         spec = {"parentRef": {"name": parent}} if parent else {}
         self.cache.put(ObjectSnapshot.from_body({"metadata": metadata, "spec": spec}))
 
@@ -117,6 +119,20 @@ async def test_children_are_enqueued_when_their_parent_has_another_session_or_sp
     scene.families.inform(HUB)
     scene.families.inform(DOOR)
     assert scene.enqueued == []
+
+
+async def test_a_child_outlives_its_parent_as_long_as_that_session_does() -> None:
+    scene = Scene()
+    scene.show(DOOR, "hub")
+    scene.exists = False
+    scene.families.inform(HUB)
+    assert scene.enqueued == [DOOR]
+    assert await scene.families.wait(DOOR) == ParentWait(timedelta(seconds=5))
+    scene.clock.advance(5)
+    assert await scene.families.wait(DOOR) is None
+    scene.families.inform(HUB)
+    scene.show(DOOR, "hub", deleting=True)
+    assert await scene.families.wait(DOOR) is None
 
 
 async def test_an_orphan_is_reconciled() -> None:

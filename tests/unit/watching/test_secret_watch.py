@@ -48,6 +48,7 @@ class ScriptedApi(FakeClient):
         resource_version: str,
         metadata_only: bool = False,
         name: str | None = None,
+        query: Mapping[str, str] | None = None,
         timeout: timedelta = WATCH_TIMEOUT,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
