@@ -29,6 +29,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     MIRROR_TRUNCATED = "MirrorTruncated"
     METRICS_INCOMPLETE = "MetricsIncomplete"
+    JOBS_UNAVAILABLE = "JobsUnavailable"
 
 
 _ORDER = {kind: position for position, kind in enumerate(ConditionType)}

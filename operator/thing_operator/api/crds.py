@@ -39,6 +39,7 @@ def _unchanged(name: str) -> str:
 
 
 _PRESENCE = "has(self.device) && has(self.device.connectionStatus) && self.device.connectionStatus"
+_JOBS = "has(self.device) && has(self.device.jobs) && self.device.jobs != 'Ignore'"
 
 _SPEC_RULES = (
     (
@@ -60,6 +61,10 @@ _SPEC_RULES = (
     (
         f"!has(self.parentRef) || !({_PRESENCE})",
         "a networked child has no connection of its own: set device.connectionStatus of its parent",
+    ),
+    (
+        f"!has(self.parentRef) || !({_JOBS})",
+        "jobs are for the thing with the certificate, and a networked child has none: set device.jobs of its parent",
     ),
 )
 """CEL rules of a Thing's spec, and what their messages are."""

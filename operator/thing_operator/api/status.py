@@ -25,7 +25,8 @@ class ObjectStatus(ApiModel):
     conditions: tuple[Condition, ...] = Field(
         default=(),
         description="Conditions by type: Ready, and for a Thing CredentialsValid, Connected and InSync; "
-        "Reconciling, Stalled, MirrorTruncated and MetricsIncomplete are present only while they are True.",
+        "Reconciling, Stalled, MirrorTruncated, MetricsIncomplete and JobsUnavailable are present only while they "
+        "are True.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from thing_operator.api.jobs import JOB_RULES, JobFields, LastJob
 from thing_operator.api.model import (
     FREE_JSON,
     ApiModel,
@@ -138,8 +139,8 @@ class LocationSpec(ApiModel):
     )
 
 
-class DeviceSpec(ApiModel):
-    """What the operator reports as the device. Absent: it reports nothing."""
+class DeviceSpec(JobFields):
+    """What the operator does as the device: reports, answers, jobs. Absent: nothing."""
 
     reported: JsonObject | None = Field(
         default=None,
@@ -210,8 +211,8 @@ class ThingBehaviour(ApiModel):
     )
     device: DeviceSpec | None = Field(
         default=None,
-        description="What the operator reports as the device: fixed values, answers to deltas, online or "
-        "offline, simulated values. Absent: it reports nothing.",
+        description="What the operator does as the device: fixed values, answers to deltas, online or "
+        "offline, simulated values, jobs. Absent: nothing.",
         json_schema_extra=rules(
             (
                 "has(self.acknowledgePaths) == (has(self.acknowledge) && self.acknowledge == 'Paths')",
@@ -221,6 +222,7 @@ class ThingBehaviour(ApiModel):
                 "!has(self.acknowledgeDelay) || (has(self.acknowledge) && self.acknowledge != 'None')",
                 "acknowledgeDelay goes with acknowledge: All or Paths",
             ),
+            *JOB_RULES,
         ),
     )
     mirror: MirrorSpec | None = Field(
@@ -364,6 +366,9 @@ class ThingStatus(ObjectStatus):
         default=None, description="The certificate that the session uses, or used last."
     )
     shadow: ShadowStatus | None = Field(default=None, description="The device shadow as last read.")
+    last_job: LastJob | None = Field(
+        default=None, description="The job that the thing had last, while spec.device.jobs is not Ignore."
+    )
     managed_paths: tuple[str, ...] | None = Field(
         default=None,
         description="JSON Pointers of the values that the operator has set, or is about to set, in the "

@@ -29,6 +29,8 @@ class Held(StrEnum):
     """Batch zips and what is unpacked of them, while they are imported."""
     SHADOW = "shadow"
     """Shadow documents of sessions."""
+    JOB = "job"
+    """Documents of jobs, while the twin's own program is at them."""
 
 
 class MemoryBudgetExceededError(UserError):

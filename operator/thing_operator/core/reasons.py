@@ -61,6 +61,9 @@ class Reason(StrEnum):
     # MetricsIncomplete
     NO_NUMBER = "NoNumber"
 
+    # JobsUnavailable
+    JOBS_UNAVAILABLE = "JobsUnavailable"
+
     # Reconciling and Stalled
     RETRYING = "Retrying"
     INTERNAL_ERROR = "InternalError"
@@ -93,6 +96,10 @@ class Reason(StrEnum):
     # Events of a Thing that no condition carries
     DRIFT_REPAIRED = "DriftRepaired"
     SAMPLES_DROPPED = "SamplesDropped"
+    JOB_STARTED = "JobStarted"
+    JOB_SUCCEEDED = "JobSucceeded"
+    JOB_FAILED = "JobFailed"
+    JOB_CANCELED = "JobCanceled"
     SHADOW_CLEARED = "ShadowCleared"
     SHADOW_DELETED = "ShadowDeleted"
     SHADOW_RETAINED = "ShadowRetained"
@@ -138,6 +145,9 @@ _NORMAL = frozenset(
         Reason.CONNECTING,
         Reason.CONVERGED,
         Reason.PROGRESSING,
+        Reason.JOB_STARTED,
+        Reason.JOB_SUCCEEDED,
+        Reason.JOB_CANCELED,
         Reason.SHADOW_CLEARED,
         Reason.SHADOW_DELETED,
         Reason.IMPORTED,

@@ -143,6 +143,12 @@ SAMPLES_DROPPED: Final = Count(
     "samples_dropped", "Simulated values of the time without a connection that will never be delivered."
 )
 
+JOBS: Final = Count(
+    "jobs",
+    "Jobs of Things by what has become of them: InProgress when they were started, and how they ended.",
+    ("state",),
+)
+
 WATCH_EVENTS: Final = Count(
     "watch_events",
     "Events of the watches of Things and ThingBatches: own, or foreign, which are of other replicas' Things and are"
@@ -252,6 +258,7 @@ METRIC_LABELS: Final = {
         SYNCS,
         MOVE_GAPS,
         SAMPLES_DROPPED,
+        JOBS,
         WATCH_EVENTS,
         RECONCILES,
         QUEUE_DEPTH,

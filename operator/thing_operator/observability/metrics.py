@@ -124,6 +124,7 @@ class Metrics(
         self._bridge_requests = definitions.BRIDGE_REQUESTS.in_registry(registry)
         self._bridge_latencies = definitions.BRIDGE_LATENCIES.in_registry(registry)
         self._streams_dropped = definitions.BRIDGE_STREAMS_DROPPED.in_registry(registry)
+        self._jobs = definitions.JOBS.in_registry(registry)
         self._lag = definitions.LOOP_LAG.in_registry(registry)
         registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -196,6 +197,10 @@ class Metrics(
     def samples_dropped(self, count: int) -> None:
         """Simulated values of a Thing were dropped for want of a connection."""
         self._samples_dropped.inc(count)
+
+    def job(self, state: str) -> None:
+        """A job was started, or has ended so."""
+        self._jobs.labels(state).inc()
 
     # The watches' observer
 

@@ -64,6 +64,9 @@ class ThingObserver:
     def samples_dropped(self, count: int) -> None:
         """So many simulated values of the time without a connection will never be delivered."""
 
+    def job(self, state: str) -> None:
+        """A job was started, or has ended so."""
+
 
 class WatchObserver:
     """What the watches of Things and ThingBatches show."""

@@ -12,6 +12,7 @@ from thing_operator.session.children import open_child
 from thing_operator.session.errors import RejectedError, RequestTimeoutError
 from thing_operator.session.hub import Hub
 from thing_operator.session.model import Phase, SessionView
+from thing_operator.session.service_channel import Service, ServiceLine, open_service
 from thing_operator.session.session import Session
 from thing_operator.session.shadow_session import ShadowSession
 
@@ -25,6 +26,8 @@ __all__ = [
     "Phase",
     "RejectedError",
     "RequestTimeoutError",
+    "Service",
+    "ServiceLine",
     "Session",
     "SessionLostError",
     "SessionSpec",
@@ -33,4 +36,5 @@ __all__ = [
     "TlsFailedError",
     "Will",
     "open_child",
+    "open_service",
 ]

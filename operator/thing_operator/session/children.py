@@ -18,20 +18,18 @@ from thing_operator.mqtt.errors import NotAuthorizedError, SessionLostError
 from thing_operator.session.child import ChildSession
 from thing_operator.session.diagnosis import explain_forbidden_child, explain_full_parent
 from thing_operator.session.errors import RejectedError
-from thing_operator.session.link import Follower
+from thing_operator.session.link import SUBSCRIPTIONS, Follower
 from thing_operator.session.session import Session
 
 if TYPE_CHECKING:
     from thing_operator.core.errors import ThingOperatorError
     from thing_operator.session.context import SessionContext
-    from thing_operator.session.link import Link
+    from thing_operator.session.link import Channel, Link
     from thing_operator.session.model import SessionView
     from thing_operator.session.shadow_channel import ShadowChannel
 
 _log = logging.getLogger(__name__)
 
-SUBSCRIPTIONS: Final = 50
-"""Of one connection (docs/background/aws-iot-shadow.md#mqtt-dialect)."""
 _STRIKES: Final = 3
 """So many connections in a row that ended while a child waited make it one that may be forbidden."""
 _FIRST_PAUSE: Final = timedelta(minutes=1)
@@ -46,8 +44,8 @@ def open_child(
 
     ``thing_name`` is its whole name. There is room for so many children: those of the lowest ``rank`` have it.
     """
-    children = parent.follower
-    if not isinstance(children, Children):
+    children = next((each for each in parent.followers if isinstance(each, Children)), None)
+    if children is None:
         children = Children(parent.context, parent.view)
         parent.attach(children)
     child = ChildSession(thing_name, parent, on_change, rank=rank, on_close=children.remove)
@@ -64,6 +62,7 @@ class Children(Follower):
         self._members: list[ChildSession] = []
         self._view = view
         self._link: Link | None = None
+        self._reserved = 0
         self._leaving: list[ShadowChannel] = []
         self._caution = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, context.rng, Jitter.EQUAL)
         self._forbidden = 0
@@ -92,6 +91,9 @@ class Children(Follower):
         """The session shows this, and has this link, None for none."""
         before, self._view = self._view, view
         if link is self._link:
+            if link is not None and link.reserved != self._reserved:
+                self._reserved = link.reserved
+                self._begin()
             if link is None and (before.reason, before.message) != (view.reason, view.message):
                 self._wait()
             return
@@ -108,7 +110,7 @@ class Children(Follower):
     def room(self, link: "Link") -> int:
         """How many of them fit a connection."""
         own = link.shadow.filters
-        return (SUBSCRIPTIONS - len(own)) // len(own)
+        return (SUBSCRIPTIONS - len(own) - link.reserved) // len(own)
 
     def _next(self, link: "Link") -> Coroutine[Any, Any, None] | None:
         """What to do next on the connection; None for nothing, or for a later time."""
@@ -136,7 +138,7 @@ class Children(Follower):
                 self._leaving.append(channel)
             child.has_no_room(explain_full_parent(spec=child.parent.spec, room=room, wildcard=wildcard))
 
-    def _suspect(self, channels: "Collection[ShadowChannel]") -> None:
+    def _suspect(self, channels: "Collection[Channel]") -> None:
         """The connection has ended while these waited for an answer."""
         names = {channel.spec.thing_name for channel in channels}
         for child in self._members:

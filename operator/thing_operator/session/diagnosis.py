@@ -44,6 +44,15 @@ def explain_malformed(*, spec: SessionSpec, count: int) -> MessagesRefusedError:
     )
 
 
+def explain_forbidden_service(*, spec: SessionSpec, prefix: str) -> str:
+    """Connections have ended whenever another service than the shadow was asked, on topics below ``prefix``."""
+    return (
+        f"{spec.endpoint.host} ends the connection whenever {prefix} is asked for: the policy of certificate "
+        f"{spec.identity.fingerprint} must allow iot:Subscribe, iot:Receive and iot:Publish on the topics below it; "
+        "it is not tried again with this certificate"
+    )
+
+
 def explain_forbidden_child(*, spec: SessionSpec) -> NotAuthorizedError:
     """The connection of the parent has ended whenever the shadow of this child was asked for; ``spec`` has its name."""
     return NotAuthorizedError(

@@ -28,6 +28,34 @@ Source: docs/background/aws-iot-shadow.md#limits.
 """
 
 
+SUBSCRIPTIONS: Final = 50
+"""Of one connection (docs/background/aws-iot-shadow.md#mqtt-dialect)."""
+
+
+class Channel(Protocol):
+    """What shares a connection: a shadow, or another service of the thing."""
+
+    spec: "SessionSpec"
+
+    @property
+    def prefix(self) -> str:
+        """What all of its topics begin with: four levels, without a slash at the end."""
+
+    @property
+    def filters(self) -> list[str]:
+        """What it subscribes to."""
+
+    @property
+    def unanswered(self) -> RequestKind | None:
+        """The kind of the request that waits longest, None when all are answered."""
+
+    def on_message(self, topic: str, payload: bytes) -> None:
+        """Something has come on one of its topics."""
+
+    def end(self, error: ConnectError) -> None:
+        """Nothing comes any more."""
+
+
 class Follower(Protocol):
     """Who uses the links of a session besides itself."""
 
@@ -49,6 +77,7 @@ class Link:
         "_subscribing",
         "ended",
         "observer",
+        "reserved",
         "shadow",
         "slots",
         "spec",
@@ -82,22 +111,29 @@ class Link:
         """A new connection of the same client id is about to take this one over: its end is no failure."""
         self.unanswered: RequestKind | None = None
         """What the thing's own shadow was asked and had not answered when the connection ended."""
-        self.suspects: tuple[ShadowChannel, ...] = ()
+        self.suspects: tuple[Channel, ...] = ()
         """The channels of others that waited for an answer then."""
         self.shadow = ShadowChannel(
             self, spec, intake=intake, on_change=on_change, on_trouble=self._on_trouble
         )
-        self._others: dict[str, ShadowChannel] | None = None
+        self._others: dict[str, Channel] | None = None
         """By the prefix of their topics; made for the first of them: few connections have any."""
-        self._subscribing: ShadowChannel | None = None
+        self._subscribing: Channel | None = None
+        self.reserved = 0
+        """Subscriptions that are kept for a service: children have the rest."""
         self._on_end = on_end
 
     async def subscribe(self, *, timeout: timedelta) -> None:
         """One SUBSCRIBE for the thing's own shadow. Raises NotAuthorizedError for a refused one, SessionLostError."""
         await self._subscribe(self.shadow, timeout=timeout)
 
-    async def join(self, channel: ShadowChannel, *, timeout: timedelta) -> None:
-        """Subscribe for a channel of another shadow, which gets its messages from now on.
+    @property
+    def subscriptions(self) -> int:
+        """How many topic filters it is subscribed to."""
+        return sum(len(channel.filters) for channel in self._channels())
+
+    async def join(self, channel: Channel, *, timeout: timedelta) -> None:
+        """Subscribe for another channel, which gets its messages from now on.
 
         Raises as :meth:`subscribe`.
         """
@@ -144,7 +180,7 @@ class Link:
 
     def on_message(self, topic: str, payload: bytes) -> None:
         """Whatever arrives, for whichever channel it is."""
-        channel = None
+        channel: Channel | None = None
         if self._others:
             channel = self._others.get("/".join(topic.split("/", 4)[:4]))
         (channel or self.shadow).on_message(topic, payload)
@@ -165,7 +201,7 @@ class Link:
     def _on_trouble(self, _channel: ShadowChannel, error: ConnectError) -> None:
         self.end(error)
 
-    async def _subscribe(self, channel: ShadowChannel, *, timeout: timedelta) -> None:
+    async def _subscribe(self, channel: Channel, *, timeout: timedelta) -> None:
         filters = channel.filters
         self._subscribing = channel
         try:
@@ -181,7 +217,7 @@ class Link:
         if denied:
             raise explain_denied_filters(spec=channel.spec, filters=denied)
 
-    def _channels(self) -> list[ShadowChannel]:
+    def _channels(self) -> list[Channel]:
         return [self.shadow, *(self._others or {}).values()]
 
     def _stop(self, error: ConnectError | None = None) -> None:

@@ -21,6 +21,8 @@ class RequestKind(StrEnum):
     GET = "get"
     UPDATE = "update"
     DELETE = "delete"
+    OTHER = "other"
+    """Of another service than the shadow's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class Session(ShadowSession):
         "_spec",
         "_step",
         "_task",
-        "follower",
+        "followers",
         "may_connect",
     )
 
@@ -79,8 +79,8 @@ class Session(ShadowSession):
         self._spec = spec
         self.may_connect: MayConnect = always
         """Asked before each CONNECT; whoever opened the session may set another one."""
-        self.follower: Follower | None = None
-        """Its networked children; None while there is none."""
+        self.followers: tuple[Follower, ...] = ()
+        """Who else uses its links: its networked children, its jobs."""
         self._on_close = on_close
         self._reconnect = ReconnectState(context.reconnect, spec.client)
         self._link: Link | None = None
@@ -109,8 +109,13 @@ class Session(ShadowSession):
 
     def attach(self, follower: Follower) -> None:
         """Have this use the session's links, too."""
-        self.follower = follower
-        follower.follow(self._view, self._link)
+        # First, since those that were there may have to make room for it.
+        self.followers = (follower, *self.followers)
+        self._lead()
+
+    def detach(self, follower: Follower) -> None:
+        """This uses them no more; that it does not is fine."""
+        self.followers = tuple(each for each in self.followers if each is not follower)
 
     def replace(self, spec: SessionSpec) -> None:
         """Use another identity, endpoint or will from now on; the thing name stays.
@@ -288,7 +293,7 @@ class Session(ShadowSession):
             self._progress(Phase.CONNECTING)
             return error
         ready_for = self._loop.time() - self._ready_at
-        # A drop at the topics of a child is no takeover, and says nothing of the thing's own topics.
+        # A drop at the topics of others is no takeover, and says nothing of the thing's own topics.
         unanswered = link.unanswered or (RequestKind.SUBSCRIBE if link.suspects else None)
         error = self._reconnect.explain(error, link.spec, unanswered=unanswered, ready_for=ready_for)
         self._retry_at = self._reconnect.next_try(error, now=self._loop.time())
@@ -316,8 +321,11 @@ class Session(ShadowSession):
 
     def _show(self, **changes: Any) -> None:
         super()._show(**changes)
-        if self.follower is not None:
-            self.follower.follow(self._view, self._link)
+        self._lead()
+
+    def _lead(self) -> None:
+        for follower in self.followers:
+            follower.follow(self._view, self._link)
 
 
 class _InterruptedStep(Exception):  # noqa: N818 - never leaves this module

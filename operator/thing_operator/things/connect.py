@@ -123,8 +123,9 @@ class Connect:
                 await self._sessions.prepare(snapshot, thing.connection, resolved)
 
     async def end(self, thing: ThingRuntime, *, report_offline: bool) -> None:
-        """End the device and the session; ``report_offline``: a thing that reports presence says it is offline."""
+        """End device, jobs and session; ``report_offline``: a thing that reports presence says it is offline."""
         thing.device.stop()
+        thing.jobs.stop()
         await self._sessions.close(thing.connection, report_offline=report_offline)
 
     async def _with_finalizer(self, snapshot: ObjectSnapshot, resolution: Resolution) -> Resolution:

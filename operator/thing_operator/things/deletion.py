@@ -62,6 +62,7 @@ class ThingDeletion:
             return None
         await self._have_session(snapshot, thing, resolution)
         thing.device.stop()
+        thing.jobs.stop()
         again = await self._finalizer.finish(
             snapshot,
             policy=spec.deletion_policy if spec else None,
@@ -91,6 +92,7 @@ class ThingDeletion:
     def _leave(self, key: ObjectKey, thing: ThingRuntime) -> None:
         """Nothing is simulated any more; the session ends unless the Thing is created again at once."""
         thing.device.stop()
+        thing.jobs.stop()
         self._sessions.leave(key, thing.connection)
 
     def _is_run_by_another(

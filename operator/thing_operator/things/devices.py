@@ -13,6 +13,7 @@ from thing_operator.kube.ports import Enqueue, RecordEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import ShadowSession
+from thing_operator.things.jobs import JobsManager
 from thing_operator.things.virtual_device import VirtualDevice
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import ResolvedThing
@@ -59,12 +60,14 @@ class DeviceManager:
         self,
         *,
         settings: DeviceSettings,
+        jobs: JobsManager,
         enqueue: Enqueue,
         record_event: RecordEvent,
         observer: ThingObserver,
         clock: Clock,
     ) -> None:
         self._settings = settings
+        self.run_jobs = jobs.run
         self._enqueue = enqueue
         self._record_event = record_event
         self._observer = observer

@@ -56,6 +56,8 @@ class Observe:
             session_ends_at=slot.ends_at,
             request_problem=outcome.problem,
             device_problem=thing.device.problem,
+            job=thing.jobs.record,
+            jobs_problem=thing.jobs.problem,
             accepted=outcome.accepted,
             drift=outcome.drift,
             suspended_by=resolution.suspended_by,

@@ -14,7 +14,7 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import ChildSession, Session
 from thing_operator.things.arrivals import Arrivals
-from thing_operator.things.runtime import ThingRuntime
+from thing_operator.things.runtime import JobListeners, ThingRuntime
 from thing_operator.twin.condition_counts import ConditionCounts, ConditionSet
 from thing_operator.twin.resolved import Resolution, resolve
 from thing_operator.twin.value_metrics import within
@@ -46,6 +46,8 @@ class ThingRegistry:
         self.claims = ThingClaims(settings, enqueue=enqueue, clock=clock)
         self.counts = ConditionCounts()
         self.arrivals = Arrivals(observer=observer, clock=clock)
+        self.job_listeners: JobListeners = []
+        """Who is notified of jobs of Things with ``spec.device.jobs: Bridge``."""
         self.on_change: Callable[[ObjectKey], None] = lambda _key: None
         """Called when the session of a Thing sees something new, and when there is nothing of the Thing any more."""
 

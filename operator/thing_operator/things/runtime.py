@@ -3,18 +3,22 @@
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.core.clock import Clock
 from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.device import Acknowledgements
+from thing_operator.jobs.ports import JobListener
 from thing_operator.session import Session
 from thing_operator.things.devices import DeviceSlot
+from thing_operator.things.jobs import JobsSlot
 from thing_operator.things.mirror import Mirror
 from thing_operator.things.shadow_sync import RequestState
 from thing_operator.twin.condition_counts import ConditionSet
 from thing_operator.twin.gates import RetryGates
+
+JobListeners: TypeAlias = list[JobListener]
 
 _PACE: Final = (4.0, 8.0)
 """Reconciles a second of one Thing for changes of its session, and how many of them may come at once."""
@@ -29,6 +33,7 @@ class ThingRuntime:
     requests: RequestState
     connection: SessionSlot = field(default_factory=SessionSlot)
     device: DeviceSlot = field(default_factory=DeviceSlot)
+    jobs: JobsSlot = field(default_factory=JobsSlot)
     mirror: Mirror = field(default_factory=Mirror)
     pace: TokenBucket = field(default_factory=lambda: TokenBucket(*_PACE))
     """Of its reconciles: while something is amiss each message of the session asks for one."""

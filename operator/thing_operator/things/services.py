@@ -15,6 +15,7 @@ from thing_operator.observability.observers import ThingObserver
 from thing_operator.session import Hub
 from thing_operator.sharding.duties import Duties
 from thing_operator.things.families import Families
+from thing_operator.things.jobs import JobsManager
 from thing_operator.things.memory import ThingMemory
 from thing_operator.things.registry import ThingRegistry
 
@@ -41,6 +42,18 @@ class ThingServices:
     duties: Duties
     clock: Clock
     rng: random.Random
+
+    def jobs(self, registry: ThingRegistry) -> JobsManager:
+        """What gives Things their jobs; one for all of them."""
+        return JobsManager(
+            listeners=registry.job_listeners,
+            budget=self.hub.budget,
+            enqueue=self.enqueue,
+            record_event=self.record_event,
+            observer=self.observer,
+            clock=self.clock,
+            rng=self.rng,
+        )
 
     def memory(self) -> ThingMemory:
         """What Things remember of their own writes; one for all of them."""

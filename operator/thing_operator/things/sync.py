@@ -57,6 +57,8 @@ class Sync:
         if resolution.problem is not None or spec is None or resolved is None or resolution.is_suspended:
             return unchanged
 
+        self._devices.run_jobs(snapshot, thing.jobs, resolution, previous, thing.connection.session)
+
         async def persist(managed: ManagedPaths) -> None:
             await self._publisher.persist(
                 snapshot,

@@ -55,7 +55,7 @@ def wire_things(services: ThingServices) -> Things:
     )
     stages = Stages(
         connect=connect,
-        sync=_sync(services, observe=observe, publisher=publisher),
+        sync=_sync(services, registry=registry, observe=observe, publisher=publisher),
         observe=observe,
         publisher=publisher,
         deletion=ThingDeletion(
@@ -126,10 +126,13 @@ def _sessions(
     )
 
 
-def _sync(services: ThingServices, *, observe: Observe, publisher: StatusPublisher) -> Sync:
+def _sync(
+    services: ThingServices, *, registry: ThingRegistry, observe: Observe, publisher: StatusPublisher
+) -> Sync:
     return Sync(
         devices=DeviceManager(
             settings=services.settings.device,
+            jobs=services.jobs(registry),
             enqueue=services.enqueue,
             record_event=services.record_event,
             observer=services.observer,

@@ -33,7 +33,14 @@ SECRET_GRACE = timedelta(minutes=5)
 """How long a missing Secret counts as late; after it a person must look."""
 _EXPIRY_WARNING = timedelta(days=30)
 
-_EVENT_WORTHY = frozenset({ConditionType.READY, ConditionType.CREDENTIALS_VALID, ConditionType.CONNECTED})
+_EVENT_WORTHY = frozenset(
+    {
+        ConditionType.READY,
+        ConditionType.CREDENTIALS_VALID,
+        ConditionType.CONNECTED,
+        ConditionType.JOBS_UNAVAILABLE,
+    }
+)
 _NO_EVENT = frozenset({Reason.PENDING, Reason.CONNECTING, Reason.UNKNOWN})
 
 _OF_THE_SPEC = frozenset({Reason.INVALID_DESIRED, Reason.INVALID_DEVICE})
@@ -55,7 +62,12 @@ def thing_conditions(observation: Observation) -> tuple[Condition, ...]:
         findings.append(_finding(ConditionType.RECONCILING, "True", problem.reason, problem.message))
     elif ready.status != "True" and not observation.suspended:
         findings.append(_finding(ConditionType.RECONCILING, "True", Reason.PROGRESSING, ready.message))
-    findings += filter(None, (_mirror_truncated(observation), _metrics_incomplete(observation)))
+    abnormal = (
+        _mirror_truncated(observation),
+        _metrics_incomplete(observation),
+        _jobs_unavailable(observation),
+    )
+    findings += filter(None, abnormal)
     return update_conditions(
         observation.previous.conditions, findings, generation=observation.generation, now=observation.now
     )
@@ -326,6 +338,13 @@ def _metrics_incomplete(observation: Observation) -> Finding | None:
         f"what is reported at {', '.join(pointers)} is no number, and no metric: see spec.mirror.metrics"
     )
     return _finding(kind, "True", Reason.NO_NUMBER, message)
+
+
+def _jobs_unavailable(observation: Observation) -> Finding | None:
+    """Whether jobs are not looked at though they are to be; None if they are, or are not to be."""
+    if observation.jobs_problem is None:
+        return None
+    return _finding(ConditionType.JOBS_UNAVAILABLE, "True", Reason.JOBS_UNAVAILABLE, observation.jobs_problem)
 
 
 def _drift_message(observation: Observation) -> str:

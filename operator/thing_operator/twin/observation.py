@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from thing_operator.api.thing import MirrorSpec, ThingSpec, ThingStatus
 from thing_operator.credentials import Credentials
+from thing_operator.jobs.record import JobRecord
 from thing_operator.session import SessionView
 from thing_operator.twin.managed_paths import NO_MANAGED_PATHS, ManagedPaths
 from thing_operator.twin.problem import Problem
@@ -53,6 +54,12 @@ class Observation:
     """Of a networked child: the name of its parent, where that is suspended."""
 
     managed: ManagedPaths = NO_MANAGED_PATHS
+    job: JobRecord | None = None
+    """The job that the thing had last, as far as it was looked at."""
+
+    jobs_problem: str | None = None
+    """Why jobs are not looked at though they are to be."""
+
     disconnect_grace: timedelta = timedelta(0)
 
     @property

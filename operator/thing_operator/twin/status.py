@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition, impaired_conditions
+from thing_operator.api.jobs import LastJob
 from thing_operator.api.thing import (
     CertificateStatus,
     EndpointStatus,
@@ -17,8 +18,10 @@ from thing_operator.api.thing import (
 )
 from thing_operator.core.error_words import broken_message
 from thing_operator.core.reasons import Reason
+from thing_operator.jobs.program import NO_JOBS, jobs_program
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.twin.conditions import thing_conditions, was_accepted
+from thing_operator.twin.last_job import last_job
 from thing_operator.twin.mirrored import MIRROR_LIMIT, fits, mirrored
 from thing_operator.twin.observation import Observation
 
@@ -42,6 +45,7 @@ def build_status(observation: Observation) -> ThingStatus:
         ),
         certificate=_certificate(observation),
         shadow=_shadow(observation),
+        last_job=_last_job(observation),
         managed_paths=observation.managed.desired or None,
         managed_reported_paths=observation.managed.reported or None,
     )
@@ -92,6 +96,13 @@ def _certificate(observation: Observation) -> CertificateStatus | None:
         not_before=observation.credentials.not_before,
         not_after=observation.credentials.not_after,
     )
+
+
+def _last_job(observation: Observation) -> LastJob | None:
+    """That of before where none was seen yet; where jobs are not looked at, nobody knows what has become of it."""
+    if observation.spec is not None and jobs_program(observation.spec) == NO_JOBS:
+        return None
+    return last_job(observation.job) if observation.job is not None else observation.previous.last_job
 
 
 def _shadow(observation: Observation) -> ShadowStatus | None:

@@ -159,7 +159,7 @@ class JobService:
     # --- time-outs
 
     def expire(self) -> list[Publication]:
-        """Time out what is due."""
+        """Time out the executions that are due."""
         now = self._clock()
         every = (each for found in self._executions.values() for each in found.values())
         late = [each for each in every if each.deadline is not None and each.deadline <= now]

@@ -37,7 +37,7 @@ def test_an_ordinary_namespace_finds_room_beside_many_greedy_ones() -> None:
 def test_what_is_used_is_shown_by_kind() -> None:
     budget = MemoryBudget(TOTAL)
     ca, zips = budget.hold(Held.CA, "ns", 100), budget.hold(Held.ZIP, "ns", 20)
-    assert budget.used == {Held.SPEC: 0, Held.CA: 100, Held.ZIP: 20, Held.SHADOW: 0}
+    assert budget.used == {Held.SPEC: 0, Held.CA: 100, Held.ZIP: 20, Held.SHADOW: 0, Held.JOB: 0}
     ca.resize(30)
     zips.release()
     zips.release()

@@ -237,6 +237,11 @@ def single_cases() -> Iterator[ThingCase]:
     )
     said = {"MetricsIncomplete": "True/NoNumber"}
     yield ThingCase(Reason.NO_NUMBER, text, HEALTH | said, text, HEALTH | said)
+    without = seen(session=session(document=SYNCED), jobs_problem="the broker does not allow it")
+    said = {"JobsUnavailable": "True/JobsUnavailable"}
+    yield ThingCase(
+        Reason.JOBS_UNAVAILABLE, without, HEALTH | said, without, HEALTH | said, ["JobsUnavailable"]
+    )
     bare = seen(**WITHOUT_SESSION)
     said = NOTHING | {"Reconciling": "True/Progressing"}
     restarted = HEALTH | {"Connected": "False/Pending"}

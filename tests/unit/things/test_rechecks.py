@@ -407,6 +407,7 @@ BESIDE_ANOTHER = {
     **dict.fromkeys((Reason.PENDING, Reason.PROGRESSING, Reason.UNKNOWN), "CONNECTING, in Ready and InSync"),
     Reason.INTERNAL_ERROR: "of a fault of the operator's own, in a test of its own below",
     Reason.REPORTED_TOO_LARGE: "none: all is well but for the size",
+    Reason.JOBS_UNAVAILABLE: "none: all is well but for jobs",
     **dict.fromkeys(
         (Reason.PARENT_MISSING, Reason.PARENT_NOT_READY, Reason.PARENT_IS_CHILD, Reason.PARENT_FULL),
         "of a networked child: test_families.py",
