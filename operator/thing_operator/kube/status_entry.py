@@ -43,7 +43,7 @@ class StatusEntry:
     """What it may hold instead: what is on its way, was sent and never answered, or was written by somebody else."""
     desired: Encoded | None = None
     """What waits to be written."""
-    news_to: Encoded | None = None
+    differs_from: Encoded | None = None
     """What was held when ``desired`` was found to differ from it: while it is held, nobody compares again."""
     urgent: bool = False
     """Whether ``desired`` does not wait for the object's interval."""
@@ -132,9 +132,9 @@ class StatusEntry:
         return self.desired is None and not self.in_flight and not self.lock.locked()
 
     @property
-    def has_news(self) -> bool:
+    def differs(self) -> bool:
         """Whether what is desired is known to differ from what the API server holds for certain."""
-        return self.desired is not None and self.news_to is self.held and not self.in_flight
+        return self.desired is not None and self.differs_from is self.held and not self.in_flight
 
     @property
     def is_in_doubt(self) -> bool:
@@ -149,16 +149,16 @@ class StatusEntry:
         min_interval: timedelta,
         now: float,
         patience: timedelta | None = None,
-        is_news: bool = False,
+        differs: bool = False,
     ) -> bool:
         """Desire this status from now on; False when the API server holds it, so that nothing is to be written.
 
-        ``patience`` None: what is queued waits as long as before. ``is_news``: it is known to differ from what is held.
+        ``patience`` None: what is queued waits as long as before. ``differs``: it is known to differ from what is held.
         """
-        if not is_news and not self.lock.locked() and self.holds(status):
+        if not differs and not self.lock.locked() and self.holds(status):
             self.withdraw()
             return False
-        self.news_to = None if self.lock.locked() else self.held
+        self.differs_from = None if self.lock.locked() or self.in_flight else self.held
         if self.refused is not None and not same(status, self.refused):
             # Soon, but a status that says no more than that another was refused is not written at every turn.
             self.refused, self.not_before = None, self.last_write + _PAUSE_AFTER_REFUSAL
@@ -174,9 +174,9 @@ class StatusEntry:
     def enqueue_part(self, part: Mapping[str, Any], *, min_interval: timedelta, now: float) -> bool:
         """As :meth:`enqueue`, not urgent, of what was desired last with these fields in place of its own."""
         before = decode(self.latest)
-        is_news = self.is_at_rest and any(before.get(name) != value for name, value in part.items())
+        differs = self.is_at_rest and any(before.get(name) != value for name, value in part.items())
         return self.enqueue(
-            encode(before | part), urgent=False, min_interval=min_interval, now=now, is_news=is_news
+            encode(before | part), urgent=False, min_interval=min_interval, now=now, differs=differs
         )
 
     def hurry(self) -> None:
@@ -214,7 +214,7 @@ class StatusEntry:
         self.failures += 1
         self.not_before = until
         if self.desired is None:
-            self.desired, self.news_to = status, None
+            self.desired, self.differs_from = status, None
         self.urgent = self.urgent or urgent
 
     def is_new_refusal(self, status: Encoded) -> bool:
@@ -226,7 +226,7 @@ class StatusEntry:
         self.refused = status
         if self.desired is None:
             self.desired, self.urgent, self.not_before = status, urgent, until
-            self.news_to = None
+            self.differs_from = None
 
 
 def same(one: Encoded, other: Encoded) -> bool:

@@ -309,9 +309,9 @@ class StatusWriter:
             self._go_on()
 
     async def _write_queued(self, ref: ObjectRef, entry: StatusEntry) -> None:
-        has_news = entry.has_news
+        differs = entry.differs
         status, urgent = entry.withdraw()
-        if status is None or not (has_news or not entry.holds(status)):
+        if status is None or not (differs or not entry.holds(status)):
             self._limiter.refund()
             if status is not None:
                 self._observer.suppressed()

@@ -178,9 +178,9 @@ def test_what_differs_from_what_is_held_is_not_compared_again_as_long_as_that_is
     made = StatusEntry()
     made.seed(b'{"kept":1,"part":1}')
     assert made.enqueue_part({"part": 2}, min_interval=timedelta(0), now=1)
-    had_news = made.has_news
+    differed = made.differs
     made.read_again(b'{"kept":1,"part":2}', guard="1")
-    assert (had_news, made.has_news) == (True, False)
+    assert (differed, made.differs) == (True, False)
     assert made.holds(made.desired or NOTHING)
 
 
@@ -200,4 +200,4 @@ def test_what_was_not_taken_is_compared_when_it_is_tried_again() -> None:
     status, _ = made.withdraw()
     assert status is not None
     made.postpone(status, urgent=False, until=2)
-    assert not made.has_news
+    assert not made.differs
