@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -18,6 +18,15 @@ from tests.simulation.simulation import Result, run_plan
 
 import thing_operator
 
+WORLDS: dict[str, Callable[[Plan], bool]] = {
+    "any": lambda _plan: True,
+    "alone": lambda plan: not plan.is_group,
+    "group": lambda plan: plan.is_group,
+    "log": lambda plan: plan.has_log and not plan.is_group,
+    "log of a group": lambda plan: plan.has_log and plan.is_group,
+    "orders": lambda plan: plan.has_batches,
+}
+"""What a seed may be about: a mutant is looked for where it can show."""
 HASH_SEED = "0"
 """The order of a set of strings is the same in all runs."""
 
@@ -57,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="one after the other, and no more once a rule is broken; as JSON",
     )
+    parser.add_argument("--worlds", choices=WORLDS, default="any", help="seeds with such a world only")
     parser.add_argument("--cost", action="store_true", help="an hour of 20 Things: how long it takes")
     options = parser.parse_args(arguments)
     if os.environ.get("PYTHONHASHSEED") != HASH_SEED:
@@ -67,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.replay is not None:
         return _replay(make_plan(options.replay, seconds=options.seconds))
     if options.until_broken:
-        return _run_until_broken(range(options.first, options.first + options.seeds), options.seconds)
+        seeds = range(options.first, options.first + options.seeds)
+        return _run_until_broken(seeds, options.seconds, WORLDS[options.worlds])
     return _run_all(range(options.first, options.first + options.seeds), options.seconds)
 
 
@@ -90,15 +101,15 @@ def _run_all(seeds: Sequence[int], seconds: float) -> int:
     return 1 if failed else 0
 
 
-def _run_until_broken(seeds: Sequence[int], seconds: float) -> int:
+def _run_until_broken(seeds: Sequence[int], seconds: float, is_wanted: Callable[[Plan], bool]) -> int:
     found: dict[str, str | int | None] = {
         "seed": None,
         "rule": "",
         "words": "",
         "source": thing_operator.__path__[0],
     }
-    for seed in seeds:
-        violations = run_seed(seed, seconds).violations
+    for plan in filter(is_wanted, (make_plan(seed, seconds=seconds) for seed in seeds)):
+        seed, violations = plan.seed, run_plan(plan, stops_early=True).violations
         if violations:
             found |= {"seed": seed, "rule": violations[0].rule.name, "words": violations[0].words}
             break

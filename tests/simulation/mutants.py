@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,8 @@ class Mutant:
     file: str
     old: str
     new: str
+    worlds: str = "alone"
+    """In which worlds it can show: of ``tests.simulation.command.WORLDS``."""
 
     def applied(self, root: Path) -> str:
         """The changed text of its file. Raises MutantError."""
@@ -84,6 +86,7 @@ def _run(mutant: Mutant, root: Path, seeds: int) -> Verdict:
     paths = os.pathsep.join((str(root / "operator"), str(root)))
     environment = os.environ | {"PYTHONHASHSEED": HASH_SEED, "PYTHONPATH": paths}
     command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--until-broken"]
+    command += ["--worlds", mutant.worlds]
     try:
         done = subprocess.run(
             command, cwd=root, env=environment, capture_output=True, text=True, timeout=_PATIENCE, check=False
@@ -119,12 +122,16 @@ def write_table(page: Path, text: str) -> None:
     page.write_text(f"{head}{_BEGIN}\n{text}\n{_END}{tail}", encoding="utf-8")
 
 
-def _try_all(mutants: Sequence[Mutant], seeds: int, workers: int) -> Iterator[Verdict]:
+def _try_all(mutants: Sequence[Mutant], seeds: int, workers: int) -> list[Verdict]:
+    def try_one(mutant: Mutant) -> Verdict:
+        verdict = try_mutant(mutant, seeds)
+        found = f"seed {verdict.seed} breaks {verdict.rule}: {verdict.words}"
+        by = found if verdict.seed is not None else "NOT FOUND"
+        print(f"{mutant.name}: {by}", flush=True)
+        return verdict
+
     with ThreadPoolExecutor(workers) as pool:
-        for verdict in pool.map(lambda each: try_mutant(each, seeds), mutants):
-            by = f"seed {verdict.seed}: {verdict.words}" if verdict.seed is not None else "NOT FOUND"
-            print(f"{verdict.mutant.name}: {by}", flush=True)
-            yield verdict
+        return list(pool.map(try_one, mutants))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -144,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.check:
         print(f"{len(mutants)} mutants can be applied")
         return 0
-    verdicts = list(_try_all(mutants, options.seeds, options.workers))
+    verdicts = _try_all(mutants, options.seeds, options.workers)
     missed = [each.mutant.name for each in verdicts if each.seed is None]
     print(f"{len(verdicts) - len(missed)} of {len(verdicts)} mutants are found; not found: {missed}")
     if options.write:

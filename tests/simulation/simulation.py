@@ -6,6 +6,7 @@ import hashlib
 import logging
 import random
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,9 @@ _RECOVERY = 1500.0
 """Seconds after the last fault within which everything has to be where it belongs: two rechecks of ten minutes."""
 _QUIET = 400.0
 """Seconds after that in which nothing may happen any more."""
+_LOOKS_EVERY = 10.0
+_MOMENT = 1e-6
+"""Less than that does not move the loop's clock."""
 _RESTART = 3.0
 _ASKS_AGAIN = 45.0
 """Seconds after which a process asks for its Leases again at the latest: a request may have hung before."""
@@ -52,6 +56,10 @@ _OUTDATED = 75.0
 """Seconds without any answer after which a process sends nothing of specs any more: specMaxAge, and a little more."""
 _UNHEARD = 2000.0
 """Seconds after which a broker has noticed that a connection is dead."""
+
+
+class _BrokenError(Exception):
+    """A rule is broken, and no more is wanted."""
 
 
 @dataclass(frozen=True)
@@ -191,8 +199,10 @@ class Pod:
 class Simulation:
     """The world of one plan."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, stops_early: bool) -> None:
+        """``stops_early``: when a rule is broken."""
         self.plan = plan
+        self._stops_early = stops_early
         self.loop: SimulationLoop = simulation_loop()
         self.dice = random.Random(f"world {plan.seed}")
         self.trace: list[str] = []
@@ -250,29 +260,40 @@ class Simulation:
         """Carry out the plan, wait, and look."""
         for replica in self.replicas:
             replica.start()
-        actions = self.users.actions | self.faults.actions
-        for event in self.plan.events:
-            await asyncio.sleep(max(0.0, event.at - self.now()))
-            self.note(f"EVENT {event}")
-            self.invariants.counts["events of the plan"] += 1
-            actions[event.kind](event, random.Random(event.dice))
-        await asyncio.sleep(max(0.0, self.plan.seconds - self.now()))
-        self.note("HEAL")
-        for replica in self.replicas:
-            replica.crash_in = 0
-        self.faults.heal()
-        self.users.mend(self.dice)
-        await asyncio.sleep(_RECOVERY)
-        self.note("QUIET")
-        before = self.invariants.counts.copy()
-        QuietCheck(self.api, self.broker, self.invariants, self.users.left_broken).run()
-        await asyncio.sleep(_QUIET)
-        self._check_quiet(before)
+        with suppress(_BrokenError):
+            await self._carry_out()
         self.is_over = True
         for process in self.processes.values():
             if not process.dead:
                 self.loop.kill(process)
         await asyncio.sleep(1)
+
+    async def _carry_out(self) -> None:
+        actions = self.users.actions | self.faults.actions
+        for event in self.plan.events:
+            await self._until(event.at)
+            self.note(f"EVENT {event}")
+            self.invariants.counts["events of the plan"] += 1
+            actions[event.kind](event, random.Random(event.dice))
+        await self._until(self.plan.seconds)
+        self.note("HEAL")
+        for replica in self.replicas:
+            replica.crash_in = 0
+        self.faults.heal()
+        self.users.mend(self.dice)
+        await self._until(self.now() + _RECOVERY)
+        self.note("QUIET")
+        before = self.invariants.counts.copy()
+        QuietCheck(self.api, self.broker, self.invariants, self.users.left_broken).run()
+        await self._until(self.now() + _QUIET)
+        self._check_quiet(before)
+
+    async def _until(self, moment: float) -> None:
+        """Let it be so many seconds since the beginning."""
+        while (left := moment - self.now()) > _MOMENT:
+            await asyncio.sleep(min(left, _LOOKS_EVERY) if self._stops_early else left)
+            if self._stops_early and self.invariants.violations:
+                raise _BrokenError
 
     def _on_unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -349,8 +370,8 @@ class Simulation:
             )
 
 
-def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
-    """Carry out a plan in this process, on a loop of its own."""
+def run_plan(plan: Plan, *, keep_trace: bool = False, stops_early: bool = False) -> Result:
+    """Carry out a plan in this process, on a loop of its own; ``stops_early``: until a rule is broken."""
     gc.collect()
     gc.disable()
     try:
@@ -359,7 +380,7 @@ def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
             seams(),
             patch.object(log_text, "LOG_LIMIT", plan.log_limit),
         ):
-            simulation = run_simulation(_run(plan))
+            simulation = run_simulation(_run(plan, stops_early=stops_early))
     finally:
         gc.enable()
     digest = hashlib.sha256("\n".join(simulation.trace).encode()).hexdigest()
@@ -373,8 +394,8 @@ def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
     )
 
 
-async def _run(plan: Plan) -> Simulation:
-    simulation = Simulation(plan)
+async def _run(plan: Plan, *, stops_early: bool) -> Simulation:
+    simulation = Simulation(plan, stops_early=stops_early)
     handler = _LogReader(simulation)
     logger = logging.getLogger("thing_operator")
     before = (logger.level, logger.propagate)
