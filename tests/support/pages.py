@@ -24,7 +24,15 @@ SHIM = ROOT / "tests" / "support" / "dry_run.sh"
 SHIMMED = ("docker", "kind", "minikube", "helm", "kubectl", "make", "mosquitto_sub", "thing-operator")
 _PARTS = (
     *("charts", "deploy", "crds", "operator/thing_operator", "operator/thing_operator_local"),
-    *("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "Dockerfile", "Makefile"),
+    *(
+        "pyproject.toml",
+        "hatch_build.py",
+        "constraints.txt",
+        "README.md",
+        "LICENSE",
+        "Dockerfile",
+        "Makefile",
+    ),
 )
 _COMMENT = re.compile(r"<!-- (?P<kind>first|until|not run): (?P<text>.*?) -->", re.DOTALL)
 
