@@ -42,4 +42,5 @@ class BridgePort:
             clock=clock,
         )
         controllers.registry.on_change = bridge.followers.notice
+        controllers.registry.job_listeners.append(bridge.followers)
         await bridge.start()

@@ -3,11 +3,14 @@
 from typing import Final
 
 from thing_operator.api.conditions import ConditionType
+from thing_operator.api.jobs import JobHandling
+from thing_operator.bridge.events import ThingState
+from thing_operator.bridge.messages import job_of
 from thing_operator.bridge.problems import cannot_speak
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
+from thing_operator.jobs.ports import JobDesk
 from thing_operator.session import ShadowSession
-from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.sharding.duties import Duties, Duty
 from thing_operator.things.registry import ThingRegistry
 from thing_operator.things.runtime import ThingRuntime
@@ -37,13 +40,22 @@ class Desk:
             raise cannot_speak(key, reason=reason, message=message)
         return session
 
-    def document(self, key: ObjectKey) -> ShadowDocument | None:
-        """The shadow as it was seen last; None: of a Thing that is not here, or has no session any more."""
+    def state(self, key: ObjectKey) -> ThingState | None:
+        """What there is to be read; None: of a Thing that is not here, or has no session any more."""
         found = self._registry.find(key)
         if found is None or self._duties.of_thing(key, found[0].uid) is not Duty.RUN:
             return None
-        session = found[1].connection.writable
-        return session.view.document if session is not None else None
+        session, jobs = found[1].connection.writable, self.jobs(key)
+        if session is None or session.view.document is None:
+            return None
+        current = jobs.current if jobs is not None else None
+        return ThingState(session.view.document, job_of(current) if current is not None else None)
+
+    def jobs(self, key: ObjectKey) -> JobDesk | None:
+        """The jobs of a Thing that are its own program's to do; None: of a Thing whose spec says something else."""
+        found = self._registry.find(key)
+        jobs = found[1].jobs.jobs if found is not None else None
+        return jobs if jobs is not None and jobs.handling is JobHandling.BRIDGE else None
 
 
 def _why(thing: ThingRuntime) -> tuple[str, str]:

@@ -27,19 +27,29 @@ class EventKind(StrEnum):
 
     DOCUMENT = "document"
     DELTA = "delta"
+    JOB = "job"
     RESET = "reset"
 
 
-CHOICES: Final = frozenset({EventKind.DOCUMENT, EventKind.DELTA})
+CHOICES: Final = frozenset({EventKind.DOCUMENT, EventKind.DELTA, EventKind.JOB})
 """What a reader may ask for; ``reset`` comes with any of them."""
 
 
 @dataclass(frozen=True, slots=True)
+class ThingState:
+    """What there is to be read of a Thing: its shadow, and the job that is its program's to do."""
+
+    document: ShadowDocument
+    job: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
-    """What a reader has: the version of the shadow, and its delta; None: not known."""
+    """What a reader has: the version of the shadow, its delta and the job; None: not known, or none."""
 
     version: int | None = None
     delta: JsonObject | None = None
+    job: JsonObject | None = None
 
     @classmethod
     def at_first(cls, last_event_id: str | None) -> "Position":
@@ -53,9 +63,9 @@ class Position:
             raise invalid("Last-Event-ID: it is no version of a shadow", remedy="leave the header out")
         return cls(int(last_event_id), None)
 
-    def after(self, document: ShadowDocument) -> "Position":
-        """Of a reader that was sent what it lacked of this document."""
-        return Position(document.version, document.delta)
+    def after(self, state: ThingState) -> "Position":
+        """Of a reader that was sent what it lacked of this."""
+        return Position(state.document.version, state.document.delta, state.job)
 
 
 def chosen(kinds: Collection[str]) -> frozenset[EventKind]:
@@ -69,11 +79,18 @@ def chosen(kinds: Collection[str]) -> frozenset[EventKind]:
     return frozenset(map(EventKind, names)) or CHOICES
 
 
-def changes(before: Position, document: ShadowDocument, kinds: Collection[EventKind]) -> Iterator[bytes]:
-    """The events that bring a reader from there to this document; none when it has it.
+def changes(before: Position, state: ThingState, kinds: Collection[EventKind]) -> Iterator[bytes]:
+    """The events that bring a reader from there to this; none when it has it.
 
-    The last one of a version has its id, so that a reader that comes back with it lacks nothing.
+    The last one of a version has its id, so that a reader that comes back with it lacks nothing. A job has none: it
+    is sent again to whoever comes back.
     """
+    yield from _of_shadow(before, state.document, kinds)
+    if EventKind.JOB in kinds and not json_equal(before.job, state.job):
+        yield frame(EventKind.JOB, {"job": state.job})
+
+
+def _of_shadow(before: Position, document: ShadowDocument, kinds: Collection[EventKind]) -> Iterator[bytes]:
     if document.version == before.version:
         return
     events: list[tuple[EventKind, JsonObject]] = []

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from thing_operator.core.resource import ObjectKey
+from thing_operator.jobs.messages import JobExecution
 
 
 class Followers:
@@ -32,6 +33,10 @@ class Followers:
         """There is something new of this Thing's session, or nothing of the Thing any more."""
         for changed in self._of.get(key, ()):
             changed.set()
+
+    def job_changed(self, thing: ObjectKey, _execution: JobExecution | None) -> None:
+        """As a :class:`~thing_operator.jobs.ports.JobListener`: whoever follows looks at the job that there is now."""
+        self.notice(thing)
 
     def end(self) -> None:
         """Wake all: they are to end."""

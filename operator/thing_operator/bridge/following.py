@@ -52,12 +52,12 @@ class Following:
             checked_at = _now()
             while not self._followers.is_ending:
                 changed.clear()
-                document = self._desk.document(asking.key)
-                if document is None:
+                state = self._desk.state(asking.key)
+                if state is None:
                     break
-                if events := b"".join(changes(position, document, kinds)):
+                if events := b"".join(changes(position, state, kinds)):
                     await stream.send(events)
-                position = position.after(document)
+                position = position.after(state)
                 if not await _woken(changed):
                     await stream.send(KEEP_ALIVE)
                 if _now() - checked_at >= _CHECKED_SECONDS:

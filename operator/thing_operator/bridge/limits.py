@@ -79,7 +79,7 @@ class CallerLimits:
             raise too_many("of all callers", setting="bridge.requestsPerSecond", retry_after=wait)
 
     def admit_report(self, key: ObjectKey) -> None:
-        """One report for this Thing."""
+        """One report for this Thing, or word of a job."""
         if wait := self._things.take(key, self._clock.monotonic()):
             raise too_many("for this Thing", setting="bridge.thingReportsPerSecond", retry_after=wait)
 

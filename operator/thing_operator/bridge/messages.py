@@ -1,12 +1,15 @@
 """The bodies of requests and answers, as models: from them comes the OpenAPI document, too. Pure."""
 
-from typing import Annotated, Any, Final
+from enum import StrEnum
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
 from thing_operator.bridge.problems import BridgeProblem, invalid
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.json_values import JsonObject
+from thing_operator.jobs.messages import JobExecution
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.messages import DEPTH_LIMIT, is_deeper
 from thing_operator.shadow.validation import InvalidDocumentError, check_section
@@ -60,6 +63,51 @@ class Reset(BaseModel):
     version: int = Field(description="the version that comes next")
 
 
+class JobWord(StrEnum):
+    """What the twin's program says of a job, in AWS's words."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    REJECTED = "REJECTED"
+
+
+class JobUpdate(BaseModel):
+    """What becomes of a job: it is started or goes on (IN_PROGRESS), or ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+    status: JobWord = Field(description="IN_PROGRESS, SUCCEEDED, FAILED or REJECTED")
+    details: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
+        default=None, max_length=10, description="statusDetails from now on; as they were if absent"
+    )
+    step_timeout_minutes: Annotated[int, Field(ge=1, le=10080, strict=True)] | None = Field(
+        default=None, description="so long until the next update must come"
+    )
+
+
+class JobAccepted(BaseModel):
+    """AWS IoT Jobs has accepted what the twin's program says of the job."""
+
+    status: JobWord = Field(description="that the job has now")
+
+
+class Job(BaseModel):
+    """A job that waits for the twin's program, or is in progress."""
+
+    id: str = Field(description="of the job")
+    number: int = Field(description="of its execution: a job that is retried has several")
+    status: str = Field(description="QUEUED or IN_PROGRESS")
+    details: dict[str, str] = Field(description="statusDetails as they are")
+    document: Any = Field(description="what is to be done")
+
+
+class JobEvent(BaseModel):
+    """The job that is the thing's next or present one."""
+
+    job: Job | None = Field(description="null: there is none")
+
+
 class RefusalBody(BaseModel):
     """Why a request was not carried out."""
 
@@ -68,24 +116,33 @@ class RefusalBody(BaseModel):
     remedy: str = Field(description="what to do about it")
 
 
-def read_report(body: bytes) -> Report:
-    """The report in a body. Raises BridgeError, which names the field."""
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _read(body: bytes, model: type[Model], *, example: str) -> Model:
+    remedy = f"send an object such as {example}"
     try:
         value = decode(body)
     except ValueError:
-        raise invalid(
-            "the body is not JSON", remedy='send an object such as {"reported": {"t": 1}}'
-        ) from None
+        raise invalid("the body is not JSON", remedy=remedy) from None
     if is_deeper(value, DEPTH_LIMIT):
         raise invalid(f"the body is nested deeper than {DEPTH_LIMIT} levels")
     try:
-        report = Report.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the body"
-        raise invalid(
-            f"{where}: {first['msg']}", remedy='send an object such as {"reported": {"t": 1}}'
-        ) from None
+        raise invalid(f"{where}: {first['msg']}", remedy=remedy) from None
+
+
+def read_job_update(body: bytes) -> JobUpdate:
+    """What becomes of a job, by a body. Raises BridgeError, which names the field."""
+    return _read(body, JobUpdate, example='{"status": "SUCCEEDED"}')
+
+
+def read_report(body: bytes) -> Report:
+    """The report in a body. Raises BridgeError, which names the field."""
+    report = _read(body, Report, example='{"reported": {"t": 1}}')
     if not report.reported:
         raise invalid("reported: it is empty", remedy="name a key and its value")
     try:
@@ -108,6 +165,17 @@ def shadow_of(document: ShadowDocument) -> JsonObject:
         "desired": document.desired,
         "reported": document.reported,
         "delta": document.delta,
+    }
+
+
+def job_of(execution: JobExecution) -> JsonObject:
+    """The members of a :class:`Job`."""
+    return {
+        "id": execution.key.job_id,
+        "number": execution.key.number,
+        "status": str(execution.status),
+        "details": dict(execution.details),
+        "document": execution.document,
     }
 
 

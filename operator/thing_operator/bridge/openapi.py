@@ -1,5 +1,6 @@
 """The OpenAPI document of the bridge, made from its models. Pure."""
 
+import re
 from functools import cache
 from typing import Any, Final
 
@@ -8,30 +9,65 @@ from pydantic.json_schema import models_json_schema
 
 from thing_operator import __version__
 from thing_operator.bridge.events import CHOICES, EventKind
-from thing_operator.bridge.messages import Delta, RefusalBody, Report, ReportAccepted, Reset, Shadow
+from thing_operator.bridge.messages import (
+    Delta,
+    JobAccepted,
+    JobEvent,
+    JobUpdate,
+    RefusalBody,
+    Report,
+    ReportAccepted,
+    Reset,
+    Shadow,
+)
 from thing_operator.bridge.routes import METHODS, OPENAPI_PATH, VERBS, BridgeOperation
 from thing_operator.core.json_bytes import encode
 
 _REFS: Final = "#/components/schemas/{model}"
-_MODELS: Final = (Report, ReportAccepted, Shadow, Delta, Reset, RefusalBody)
+_MODELS: Final = (
+    JobAccepted,
+    JobEvent,
+    JobUpdate,
+    Report,
+    ReportAccepted,
+    Shadow,
+    Delta,
+    Reset,
+    RefusalBody,
+)
+_THING_PATH: Final = "/v1/namespaces/{namespace}/things/{name}"
 _PLACES: Final = {
     BridgeOperation.SHADOW: "shadow",
     BridgeOperation.REPORT: "reported",
     BridgeOperation.EVENTS: "events",
+    BridgeOperation.JOB: "jobs/{job}",
 }
 _TEXTS: Final = {
     BridgeOperation.SHADOW: "The shadow as the operator has seen it last.",
     BridgeOperation.REPORT: "Report: merged into the shadow's reported section as one update, and answered once "
     "the shadow service has accepted it.",
-    BridgeOperation.EVENTS: f"Server-sent events, until the connection ends: {EventKind.DOCUMENT} (a Shadow) and "
-    f"{EventKind.DELTA} (a Delta) as they change, {EventKind.RESET} (a Reset) where versions were missed. The id of an "
+    BridgeOperation.JOB: "Say what becomes of a job of a Thing whose spec.device.jobs is Bridge; answered once AWS IoT "
+    "Jobs has accepted it.",
+    BridgeOperation.EVENTS: "Server-sent events, until the connection ends: "
+    f"{EventKind.DOCUMENT} (a Shadow) and {EventKind.DELTA} (a Delta) as they change, {EventKind.JOB} (a JobEvent) "
+    f"when there is another job, or it changes, {EventKind.RESET} (a Reset) where versions were missed. The id of an "
     "event is the version of the shadow.",
+}
+_BODIES: Final[dict[BridgeOperation, type[BaseModel]]] = {
+    BridgeOperation.REPORT: Report,
+    BridgeOperation.JOB: JobUpdate,
+}
+_ANSWERS: Final[dict[BridgeOperation, type[BaseModel]]] = {
+    BridgeOperation.SHADOW: Shadow,
+    BridgeOperation.REPORT: ReportAccepted,
+    BridgeOperation.JOB: JobAccepted,
 }
 _REFUSALS: Final = {
     "400": "the request is wrong",
     "401": "no token, or none for this audience",
     "403": "the caller lacks the right on things/bridge",
     "404": "no such Thing",
+    "409": "the job does not become that: it is another's turn, has ended, or is not this program's to do",
     "408": "the body did not come in time",
     "413": "the body is too large",
     "415": "the body is no plain JSON",
@@ -57,8 +93,8 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "thing-operator bridge", "version": __version__},
         "paths": {
-            f"/v1/namespaces/{{namespace}}/things/{{name}}/{place}": {
-                "parameters": [_path_parameter("namespace"), _path_parameter("name")],
+            f"{_THING_PATH}/{place}": {
+                "parameters": list(map(_path_parameter, re.findall(r"{(\w+)}", f"{_THING_PATH}/{place}"))),
                 METHODS[operation].lower(): _operation(operation),
             }
             for operation, place in _PLACES.items()
@@ -86,8 +122,8 @@ def _operation(operation: BridgeOperation) -> dict[str, Any]:
         "responses": {"200": _success(operation)}
         | {status: _content(text, RefusalBody) for status, text in _REFUSALS.items()},
     }
-    if operation is BridgeOperation.REPORT:
-        found["requestBody"] = {"required": True} | _content("the report", Report)
+    if (body := _BODIES.get(operation)) is not None:
+        found["requestBody"] = {"required": True} | _content("what is sent", body)
     if operation is BridgeOperation.EVENTS:
         found["parameters"] = [
             {
@@ -110,9 +146,7 @@ def _operation(operation: BridgeOperation) -> dict[str, Any]:
 def _success(operation: BridgeOperation) -> dict[str, Any]:
     if operation is BridgeOperation.EVENTS:
         return {"description": "the events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
-    if operation is BridgeOperation.REPORT:
-        return _content("accepted", ReportAccepted)
-    return _content("the shadow", Shadow)
+    return _content("done", _ANSWERS[operation])
 
 
 def _content(description: str, model: type[BaseModel]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from thing_operator.bridge.desk import Desk
 from thing_operator.bridge.following import Asking, Following
 from thing_operator.bridge.forwarding import FORWARDED, Forwarder
 from thing_operator.bridge.holders import Holders
+from thing_operator.bridge.job_orders import order
 from thing_operator.bridge.limits import CallerLimits
 from thing_operator.bridge.messages import BODY_LIMIT, read_report, shadow_body
 from thing_operator.bridge.problems import BridgeError, BridgeReason, invalid, not_here, of_session
@@ -62,6 +63,10 @@ class Operations:
                 return await self.following.run(request, asking)
         if session is None:
             return await self._pass_on(request, route, body)
+        if route.operation is BridgeOperation.JOB:
+            self.limits.admit_report(route.key)
+            answer = await order(self.desk.jobs(route.key), route.job, body)
+            return web.Response(body=answer, content_type=JSON)
         if route.operation is BridgeOperation.REPORT:
             return await self._report(session, route, body)
         document = session.view.document

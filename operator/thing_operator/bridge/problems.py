@@ -19,6 +19,7 @@ class BridgeReason(StrEnum):
     UNAUTHENTICATED = "Unauthenticated"
     FORBIDDEN = "Forbidden"
     NOT_FOUND = "NotFound"
+    CONFLICT = "Conflict"
     METHOD_NOT_ALLOWED = "MethodNotAllowed"
     TOO_SLOW = "TooSlow"
     TOO_LARGE = "TooLarge"
@@ -151,4 +152,15 @@ def not_here(key: ObjectKey) -> BridgeError:
         f"no replica is known to run Thing {key} now",
         remedy="try again: it was just created, or moves to another replica",
         retry_after=1,
+    )
+
+
+def of_job(message: str, *, again: bool) -> BridgeError:
+    """A job has not become what was asked for; ``again``: it may at another try."""
+    return BridgeError.of(
+        503 if again else 409,
+        BridgeReason.CONFLICT,
+        message,
+        remedy="look at the job's latest event" + (", then try again" if again else ""),
+        retry_after=1 if again else None,
     )

@@ -11,8 +11,10 @@ from thing_operator.core.resource import ObjectKey
 
 _LABEL: Final = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _NAME: Final = rf"(?=[^/]{{1,253}}(?:/|$)){_LABEL}(?:\.{_LABEL})*"
+_JOB: Final = r"[A-Za-z0-9_-]{1,64}"
 _THING: Final = re.compile(
-    rf"/v1/namespaces/(?P<namespace>{_LABEL})/things/(?P<name>{_NAME})/(?P<what>shadow|reported|events)"
+    rf"/v1/namespaces/(?P<namespace>{_LABEL})/things/(?P<name>{_NAME})/"
+    rf"(?P<what>shadow|reported|events|jobs/(?P<job>{_JOB}))"
 )
 
 
@@ -22,6 +24,7 @@ class BridgeOperation(StrEnum):
     SHADOW = "shadow"
     REPORT = "report"
     EVENTS = "events"
+    JOB = "job"
     OPENAPI = "openapi"
 
 
@@ -31,6 +34,7 @@ METHODS: Final[Mapping[BridgeOperation, str]] = {
     BridgeOperation.SHADOW: "GET",
     BridgeOperation.REPORT: "POST",
     BridgeOperation.EVENTS: "GET",
+    BridgeOperation.JOB: "POST",
     BridgeOperation.OPENAPI: "GET",
 }
 
@@ -38,6 +42,7 @@ VERBS: Final[Mapping[BridgeOperation, str]] = {
     BridgeOperation.SHADOW: "get",
     BridgeOperation.REPORT: "update",
     BridgeOperation.EVENTS: "watch",
+    BridgeOperation.JOB: "update",
 }
 """Which verb on ``things/bridge`` an operation takes."""
 
@@ -45,15 +50,17 @@ _OPERATIONS: Final = {
     "shadow": BridgeOperation.SHADOW,
     "reported": BridgeOperation.REPORT,
     "events": BridgeOperation.EVENTS,
+    "jobs": BridgeOperation.JOB,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An operation on a Thing."""
+    """An operation on a Thing; ``job`` is the id of a job where it is about one."""
 
     operation: BridgeOperation
     key: ObjectKey
+    job: str = ""
 
 
 def route_of(method: str, path: str) -> Route | None:
@@ -61,7 +68,7 @@ def route_of(method: str, path: str) -> Route | None:
     found = None if path == OPENAPI_PATH else _THING.fullmatch(path)
     if found is None and path != OPENAPI_PATH:
         raise unknown_path(path)
-    operation = BridgeOperation.OPENAPI if found is None else _OPERATIONS[found["what"]]
+    operation = BridgeOperation.OPENAPI if found is None else _OPERATIONS[found["what"].partition("/")[0]]
     if method != METHODS[operation]:
         raise BridgeError.of(
             405,
@@ -71,4 +78,4 @@ def route_of(method: str, path: str) -> Route | None:
         )
     if found is None:
         return None
-    return Route(operation, ObjectKey(found["namespace"], found["name"]))
+    return Route(operation, ObjectKey(found["namespace"], found["name"]), found["job"] or "")

@@ -16,6 +16,7 @@ from tests.support.polling import eventually
 from tests.support.ports import reserved_ports
 
 from thing_operator_local.cloud.client import CloudThing
+from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.ports import LOOPBACK
 
 SHORT = """
@@ -230,3 +231,31 @@ def test_connections_that_ask_nothing_make_room(bridged: Workspace, kubectl: Kub
         assert [each.recv(1) for each in idle[:50]] == [b""] * 50
         assert twin.report(thing.name, {"a": 1}).status == 200
         assert next(kind for kind, data, _ in events if data.get("reported") == {"a": 1}) == "document"
+
+
+def test_a_twin_does_the_jobs_of_its_thing(
+    bridged: Workspace, kubectl: Kubectl, things: Things, control: CloudControl
+) -> None:
+    thing = apply_ready(bridged, things, {"device": {"jobs": "Bridge"}})
+    twin = caller_of(bridged, kubectl)
+    job = f"fw-{thing.name}"
+
+    def say(status: str, **more: object) -> int:
+        return twin.ask("POST", f"{thing.name}/jobs/{job}", {"status": status, **more}).status
+
+    with twin.events(thing.name, kinds="job") as events:
+        control.create_job(job, {"url": "https://example.com/fw"}, things=[thing.name])
+        kind, data, _ = next(events)
+        assert (kind, data["job"]["id"], data["job"]["status"]) == ("job", job, "QUEUED")
+        assert data["job"]["document"] == {"url": "https://example.com/fw"}
+        assert say("IN_PROGRESS", details={"step": "1"}) == 200
+        started = next(data["job"] for _, data, _ in events if data["job"]["status"] == "IN_PROGRESS")
+        assert started["details"] == {"step": "1"}
+        assert say("SUCCEEDED") == 200
+        assert next(data["job"] for _, data, _ in events if data["job"] is None) is None
+    [execution] = control.job(job)["executions"]
+    assert execution["status"] == "SUCCEEDED"
+    assert say("FAILED") == 409
+    bridged.patch(thing.name, {"device": {"jobs": "Ignore"}})
+    bridged.wait_for(thing.name, "Ready")
+    eventually(lambda: say("SUCCEEDED") == 409, "jobs are not the program's any more")

@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thing_operator.bridge.events import CHOICES, EventKind, Position, changes, chosen
+from thing_operator.bridge.events import CHOICES, EventKind, Position, ThingState, changes, chosen
 from thing_operator.bridge.problems import BridgeError
 from thing_operator.shadow.documents import ShadowDocument
 
 FRESH = Position.at_first(None)
 
 
-def shadow(version: int, *, desired: int = 1, reported: int = 1) -> ShadowDocument:
-    return ShadowDocument(desired={"a": desired}, reported={"a": reported}, version=version)
+def shadow(version: int, *, desired: int = 1, reported: int = 1, job: str | None = None) -> ThingState:
+    document = ShadowDocument(desired={"a": desired}, reported={"a": reported}, version=version)
+    return ThingState(document, {"id": job} if job is not None else None)
 
 
 def read(text: bytes) -> list[tuple[str, Any, str | None]]:
@@ -28,7 +29,7 @@ def read(text: bytes) -> list[tuple[str, Any, str | None]]:
     return found
 
 
-def kinds_of(before: Position, document: ShadowDocument, kinds: Any = CHOICES) -> list[str]:
+def kinds_of(before: Position, document: ThingState, kinds: Any = CHOICES) -> list[str]:
     return [kind for kind, _, _ in read(b"".join(changes(before, document, kinds)))]
 
 
@@ -71,9 +72,20 @@ def test_a_reader_of_deltas_alone() -> None:
     assert kinds_of(position, shadow(6), {EventKind.DELTA}) == ["reset", "delta"]
 
 
+def test_a_job_comes_when_it_changes_and_again_to_who_comes_back() -> None:
+    events = read(b"".join(changes(FRESH, shadow(3, job="update"), CHOICES)))
+    assert events[-1] == ("job", {"job": {"id": "update"}}, None)
+    position = FRESH.after(shadow(3, job="update"))
+    assert kinds_of(position, shadow(3, job="update")) == []
+    assert kinds_of(position, shadow(4, job="update")) == ["document"]
+    assert read(b"".join(changes(position, shadow(3), CHOICES))) == [("job", {"job": None}, None)]
+    assert kinds_of(Position.at_first("3"), shadow(3, job="update")) == ["job"]
+    assert kinds_of(Position.at_first("3"), shadow(3, job="update"), {EventKind.DELTA}) == []
+
+
 def test_kinds_are_chosen_by_name() -> None:
     assert chosen(()) == CHOICES
-    assert chosen(("delta", "document")) == CHOICES
+    assert chosen(("delta", "document", "job")) == CHOICES
     assert chosen(("delta,",)) == {EventKind.DELTA}
     for wrong in ("reset", "Delta", "x" * 100):
         with pytest.raises(BridgeError) as caught:
@@ -94,15 +106,15 @@ def test_whoever_reads_all_has_the_newest_document_and_its_delta(steps: list[tup
     version = 1
     for skip, desired, reported in steps:
         version += skip
-        document = shadow(version, desired=desired if skip else 1, reported=reported if skip else 1)
+        state = shadow(version, desired=desired if skip else 1, reported=reported if skip else 1)
         if seen is not None and seen["version"] == version:
             continue
-        for kind, data, _ in read(b"".join(changes(position, document, CHOICES))):
+        for kind, data, _ in read(b"".join(changes(position, state, CHOICES))):
             if kind == "document":
                 seen = data
             elif kind == "delta":
                 delta = data["delta"]
-        position = position.after(document)
+        position = position.after(state)
         assert seen is not None
-        assert seen["version"] == document.version
-        assert delta == document.delta
+        assert seen["version"] == state.document.version
+        assert delta == state.document.delta

@@ -11,6 +11,9 @@ async def test_followers_of_one_thing_are_woken() -> None:
     with followers.follow(ONE) as first, followers.follow(ONE) as second, followers.follow(OTHER) as third:
         followers.notice(ONE)
         assert [first.is_set(), second.is_set(), third.is_set()] == [True, True, False]
+        followers.job_changed(OTHER, None)
+        assert third.is_set()
+        third.clear()
         followers.end()
         assert third.is_set()
         assert followers.is_ending

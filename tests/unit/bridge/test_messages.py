@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thing_operator.bridge.messages import Report, read_report, shadow_body
+from thing_operator.bridge.messages import (
+    JobUpdate,
+    JobWord,
+    Report,
+    job_of,
+    read_job_update,
+    read_report,
+    shadow_body,
+)
 from thing_operator.bridge.problems import BridgeError
+from thing_operator.jobs.messages import ExecutionKey, JobExecution, JobStatus
 from thing_operator.shadow.documents import ShadowDocument
 
 
@@ -64,6 +73,39 @@ def test_arrays_in_arrays_end_somewhere(levels: int) -> None:
 def test_whatever_comes_is_taken_or_refused(body: bytes) -> None:
     with suppress(BridgeError):
         assert read_report(body).reported
+
+
+def test_what_becomes_of_a_job() -> None:
+    assert read_job_update(b'{"status": "SUCCEEDED"}') == JobUpdate(status=JobWord.SUCCEEDED)
+    found = read_job_update(b'{"status": "IN_PROGRESS", "details": {"step": "2"}, "stepTimeoutMinutes": 5}')
+    assert (found.details, found.step_timeout_minutes) == ({"step": "2"}, 5)
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"{}", "status"),
+        (b'{"status": "QUEUED"}', "status"),
+        (b'{"status": "FAILED", "details": {"a": 1}}', "details"),
+        (b'{"status": "FAILED", "stepTimeoutMinutes": 0}', "stepTimeoutMinutes"),
+        (b'{"status": "FAILED", "more": 1}', "more"),
+    ],
+)
+def test_a_wrong_word_of_a_job_is_refused_by_its_field(body: bytes, named: str) -> None:
+    with pytest.raises(BridgeError) as caught:
+        read_job_update(body)
+    assert named in caught.value.problem.message
+
+
+def test_a_job_is_shown_with_what_is_to_be_done() -> None:
+    execution = JobExecution(ExecutionKey("fw", 2), JobStatus.QUEUED, 1, document={"url": "x"})
+    assert job_of(execution) == {
+        "id": "fw",
+        "number": 2,
+        "status": "QUEUED",
+        "details": {},
+        "document": {"url": "x"},
+    }
 
 
 def test_a_shadow_is_shown_whole() -> None:

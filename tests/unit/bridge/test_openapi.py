@@ -10,7 +10,7 @@ from thing_operator.bridge.routes import METHODS, BridgeOperation, route_of
 def test_every_operation_is_in_it_under_a_path_that_is_served() -> None:
     found = {}
     for path, item in document()["paths"].items():
-        concrete = path.replace("{namespace}", "cold").replace("{name}", "freezer-1")
+        concrete = path.replace("{namespace}", "cold").replace("{name}", "freezer-1").replace("{job}", "j")
         for method in item.keys() - {"parameters"}:
             route = route_of(method.upper(), concrete)
             found[route.operation if route else BridgeOperation.OPENAPI] = method.upper()

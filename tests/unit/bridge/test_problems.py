@@ -5,7 +5,7 @@ import json
 import pytest
 
 from thing_operator.bridge.messages import refusal_body
-from thing_operator.bridge.problems import BridgeProblem, cannot_speak, of_session
+from thing_operator.bridge.problems import BridgeProblem, cannot_speak, of_job, of_session
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey
 from thing_operator.session import RejectedError, SessionLostError
@@ -49,3 +49,9 @@ def test_what_cannot_be_done_names_the_thing_and_where_to_look() -> None:
     assert "kubectl describe thing freezer-1 --namespace cold" in problem.remedy
     body = json.loads(refusal_body(problem))
     assert body == {"reason": "Suspended", "message": problem.message, "remedy": problem.remedy}
+
+
+def test_a_job_that_does_not_become_what_was_asked_for() -> None:
+    assert of_job("it has ended", again=False).problem.status == 409
+    again = of_job("it is being changed", again=True).problem
+    assert (again.status, "Retry-After" in again.headers) == (503, True)

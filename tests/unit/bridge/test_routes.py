@@ -22,6 +22,14 @@ def test_operations_of_a_thing(method: str, path: str, operation: BridgeOperatio
     assert route_of(method, f"{THING}/{path}") == Route(operation, KEY)
 
 
+def test_a_job_is_named_by_its_id() -> None:
+    assert route_of("POST", f"{THING}/jobs/fw-1_2") == Route(BridgeOperation.JOB, KEY, "fw-1_2")
+    for wrong in ("jobs", "jobs/", "jobs/a/b", "jobs/$next", f"jobs/{'a' * 65}"):
+        with pytest.raises(BridgeError) as caught:
+            route_of("POST", f"{THING}/{wrong}")
+        assert caught.value.problem.status == 404
+
+
 def test_a_name_may_have_dots_and_253_characters() -> None:
     name = ".".join(["a" * 62] * 4)
     found = route_of("GET", f"/v1/namespaces/cold/things/{name}/shadow")
