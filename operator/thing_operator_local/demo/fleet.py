@@ -1,14 +1,17 @@
 """The story of a fleet that lives by itself: ``make demo ARGS="--fleet 50"``."""
 
 from importlib.resources import files
+from typing import Final
 
 import yaml
 
 from thing_operator_local.demo.story import DemoStep, is_true, merge_patch
-from thing_operator_local.demo.world import DemoWorld, Json
+from thing_operator_local.demo.world import DemoWorld, Json, new_object
 
 _COLDER = -22
 _ONLINE = 2
+_CHILDREN: Final[dict[str, Json]] = {"door": {"locked": True}, "probe": {"every": 30}}
+"""What the networked children are to be, by name."""
 
 
 def fleet_manifest() -> Json:
@@ -61,6 +64,21 @@ def _is_offline(world: DemoWorld) -> bool:
     return bool(world.shadow(thing_name)["reported"]["tcxn"]["connection_status"] == 0)
 
 
+def _add_children(world: DemoWorld) -> None:
+    parent, device = {"name": _first(world)}, {"acknowledge": "All"}
+    world.apply(
+        *(
+            new_object("Thing", name, {"parentRef": parent, "desired": desired, "device": device})
+            for name, desired in _CHILDREN.items()
+        )
+    )
+
+
+def _children_are_in_step(world: DemoWorld) -> bool:
+    things = [world.thing(name) for name in _CHILDREN]
+    return all(is_true(thing, "Ready") and is_true(thing, "InSync") for thing in things)
+
+
 FLEET_STEPS = (
     DemoStep(
         title="a batch of freezers arrives, with a template for their Things",
@@ -91,5 +109,12 @@ FLEET_STEPS = (
         act=_suspend,
         outcome="it has reported that it is offline, and App Board shows it so",
         check=_is_offline,
+    ),
+    DemoStep(
+        title="the first one gets two networked children, on its connection",
+        command=lambda world: f"kubectl apply -f networked-children.yaml  # with parentRef: {_first(world)}",
+        act=_add_children,
+        outcome="door and probe are Ready without a certificate of their own, and in step",
+        check=_children_are_in_step,
     ),
 )

@@ -69,11 +69,13 @@ class DemoWorld:
         file.touch(mode=0o600)
         file.write_bytes(data)
         self.kubectl("create", "secret", "generic", f"{BATCH}-zip", f"--from-file=batch.zip={file}")
-        self.apply(_object("ThingBatch", BATCH, spec))
+        self.apply(new_object("ThingBatch", BATCH, spec))
 
     def apply_things(self, desired: Json) -> None:
         """One Thing per thing of the batch, as somebody would keep them in Git."""
-        self.apply(*(_object("Thing", name, {"thingName": name, "desired": desired}) for name in self.things))
+        self.apply(
+            *(new_object("Thing", name, {"thingName": name, "desired": desired}) for name in self.things)
+        )
 
     def apply(self, *objects: Json) -> None:
         """Apply objects with one ``kubectl apply``."""
@@ -142,7 +144,8 @@ def _start_cloud(cloud: LocalCloud, size: int) -> Callable[[], bytes]:
     return lambda: session.wait_for_batch(batch)
 
 
-def _object(kind: str, name: str, spec: Json) -> Json:
+def new_object(kind: str, name: str, spec: Json) -> Json:
+    """An object of the operator's in the demo's namespace."""
     return {
         "apiVersion": "thing-operator.io/v1alpha1",
         "kind": kind,
