@@ -21,7 +21,7 @@ PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release publish version audit scan requirements krew
+.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release publish version audit scan requirements krew mutants
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,7 +60,6 @@ $(BENCH): $(STAMP)
 simulate: $(STAMP) ## the operator on models, by dice: troubles nobody thought of (ARGS="--seeds 200", "--replay SEED", "--cost")
 	@PYTHONPATH=operator:. $(BIN)/python -m tests.simulation $(ARGS)
 
-.PHONY: mutants
 mutants: $(STAMP) ## small wrong versions of the operator, each of which the simulation has to find (ARGS="--only WORD")
 	@PYTHONPATH=operator:. $(BIN)/python -m tests.simulation.mutants $(ARGS)
 
