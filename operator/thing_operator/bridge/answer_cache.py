@@ -36,7 +36,9 @@ class AnswerCache(Generic[K, V]):
         return len(self._known)
 
     def has(self, key: K) -> bool:
-        """Whether there is an answer for which nobody has to wait."""
+        """Whether there is an answer for which nobody has to wait, or one is on its way."""
+        if key in self._asking:
+            return True
         known = self._known.get(key)
         return known is not None and self._clock.monotonic() - known.at <= self._stale
 

@@ -1,5 +1,6 @@
 """Asking the API server for callers and rights: cached for seconds, and a no where it cannot be asked."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -135,6 +136,14 @@ async def test_many_bad_tokens_are_not_all_reviewed(access: CallerAccess, review
     assert found == {401, 429}
     assert 15 <= len(reviewer.asked) <= 25
     assert await ask(access, None) == 401
+
+
+async def test_a_thousand_requests_at_once_with_one_token_are_one_review(
+    access: CallerAccess, reviewer: Reviewer
+) -> None:
+    """As when all streams of a program come back after a restart."""
+    assert set(await asyncio.gather(*(ask(access) for _ in range(1000)))) == {200}
+    assert reviewer.asked == [TOKEN_REVIEWS, ACCESS_REVIEWS, ACCESS_REVIEWS]
 
 
 async def test_no_token_is_kept(access: CallerAccess, reviewer: Reviewer) -> None:
