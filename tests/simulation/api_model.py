@@ -264,7 +264,7 @@ class ApiModel:
         if new.get("spec") != known.get("spec") and asked.resource in {THINGS, BATCHES}:
             meta["generation"] = known["metadata"]["generation"] + 1
         if "deletionTimestamp" in meta and "finalizers" not in meta:
-            return self._remove(asked, new)
+            return self._remove(asked, known)  # its last event has the finalizer that was taken off
         return self._store(asked, known, new)
 
     def _store(self, asked: Target, before: Object | None, new: Object) -> Object:
