@@ -370,15 +370,12 @@ class JobsAgent:
     # --- small things
 
     def _end(self, status: JobStatus, now: float, *, progress: int | None = None) -> None:
-        record = self.record
         self._current = None
         self._times_out_at = None
         self._sight = _Sight.KEPT
         self._must_ask = True
         self._refuse_order(f"the job has ended: {status}")
-        if record is not None and record.is_open:
-            record = record if progress is None else replace(record, progress=progress)
-            self.record = record.ended(status, at=now)
+        self.record = self.record and self.record.ended(status, at=now, progress=progress)
 
     def _note(self, record: JobRecord) -> None:
         before = self.record

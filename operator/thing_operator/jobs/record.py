@@ -41,9 +41,10 @@ class JobRecord:
         """Whether something may still become of it."""
         return not self.status.is_terminal
 
-    def ended(self, status: JobStatus, *, at: float) -> Self:
-        """The same execution, ended so."""
-        return replace(self, status=status, ended_at=int(at), message="")
+    def ended(self, status: JobStatus, *, at: float, progress: int | None) -> Self:
+        """The same execution, ended so; ``progress`` None leaves that as it was."""
+        progress = self.progress if progress is None else progress
+        return replace(self, status=status, ended_at=int(at), progress=progress, message="")
 
 
 def progress_in(details: Mapping[str, str]) -> int | None:

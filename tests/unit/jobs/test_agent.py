@@ -328,6 +328,17 @@ class TestTrouble:
             theatre.ask()
         assert theatre.sent[-1][0] == "start-next"
 
+    def test_a_notification_of_the_job_in_progress_asks_nothing(self) -> None:
+        theatre = connected(SLOW)
+        theatre.create()
+        theatre.deliver()
+        sent = len(theatre.sent)
+        execution = {"jobId": "j1", "executionNumber": 1, "versionNumber": 2, "status": "IN_PROGRESS"}
+        payload = encode({"execution": execution})
+        theatre.agent.receive(f"$aws/things/{THING}/jobs/notify-next", payload, theatre.now)
+        theatre.ask()
+        assert len(theatre.sent) == sent
+
     def test_answers_for_others_do_nothing(self) -> None:
         theatre = Theatre(SUCCEED)
         theatre.connect()
