@@ -89,6 +89,8 @@ CASES: list[tuple[str, Any, str, str, Any]] = [
     ("networkPolicy.extraEgress", [RULE], "NetworkPolicy", "spec.egress.3", RULE),
     ("networkPolicy.extraIngress", [RULE], "NetworkPolicy", "spec.ingress.1", RULE),
     ("networkPolicy.dnsTo", [PEER], "NetworkPolicy", "spec.egress.0.to", [PEER]),
+    ("prometheusRule.labels", {"release": "p"}, "PrometheusRule", "metadata.labels.release", "p"),
+    ("prometheusRule.ruleLabels", {"team": "t"}, "PrometheusRule", "spec.groups.0.rules.0.labels.team", "t"),
     *(
         case
         for value, kind, endpoint in (
@@ -124,6 +126,8 @@ COUNTED: list[tuple[str, Any, str, int]] = [
     ("networkPolicy.enabled", True, "NetworkPolicy", 2),
     ("serviceMonitor.enabled", True, "ServiceMonitor", 1),
     ("podMonitor.enabled", True, "PodMonitor", 1),
+    ("prometheusRule.enabled", True, "PrometheusRule", 1),
+    ("grafanaDashboards.enabled", True, "ConfigMap", 6),
     ("tests.enabled", False, "Pod", 0),
     ("namespaces", ["a", "b"], "Role", 3),
     ("namespaces", ["a", "b"], "RoleBinding", 3),
@@ -135,6 +139,7 @@ COUNTED: list[tuple[str, Any, str, int]] = [
 ELSEWHERE = {"config", "endpointCa.configMapName", "endpointCa.secretName", "endpointCa.key", "crds.keep"}
 ELSEWHERE |= {"proxyPassword.secretName", "proxyPassword.key", "networkPolicy.proxyCidrs"}
 ELSEWHERE |= {"rbac.batches", "rbac.protectedNamespaces", "rbac.namespaceDeletion", "rbac.aggregateToView"}
+ELSEWHERE |= {"prometheusRule.runbookUrl", "grafanaDashboards.labels", "grafanaDashboards.annotations"}
 ELSEWHERE |= {"rbac.aggregateToEdit", "extraObjects", "openshift", "networkPolicy.bridgeFrom"}
 
 
@@ -154,7 +159,7 @@ def with_switch(path: str, value: Any) -> Json:
     """The value, and what it is a value of switched on."""
     values = nested(path, value)
     head = path.partition(".")[0]
-    if head in {"podDisruptionBudget", "networkPolicy", "serviceMonitor", "podMonitor"}:
+    if head in {"podDisruptionBudget", "networkPolicy", "serviceMonitor", "podMonitor", "prometheusRule"}:
         values[head].setdefault("enabled", True)
     return values
 
@@ -169,6 +174,16 @@ def test_value(chart: Helm, case: tuple[str, Any, str, str, Any]) -> None:
 @pytest.mark.parametrize(("path", "value", "kind", "count"), COUNTED)
 def test_value_makes_objects(chart: Helm, path: str, value: Any, kind: str, count: int) -> None:
     assert len(of_kind(chart.objects(nested(path, value)), kind)) == count
+
+
+def test_dashboards_have_the_labels_and_annotations_that_are_given(chart: Helm) -> None:
+    given = {"labels": {"dashboards": "iot"}, "annotations": {"folder": "IoT"}}
+    bodies = of_kind(chart.objects({"grafanaDashboards": {"enabled": True, **given}}), "ConfigMap")
+    dashboards = [body["metadata"] for body in bodies if "-dashboard-" in body["metadata"]["name"]]
+    assert len(dashboards) == 5
+    for about in dashboards:
+        assert about["labels"]["dashboards"] == "iot"
+        assert about["annotations"]["folder"] == "IoT"
 
 
 def test_every_value_has_a_case() -> None:

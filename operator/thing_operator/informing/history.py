@@ -6,6 +6,7 @@ which is the newer (``kube.versions``), those of different objects of a kind inc
 age, what arrives later counts as newer.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -69,14 +70,14 @@ class History:
         """Whether an object that is not kept was deleted after what is shown of it.
 
         ``request``: of the list that shows it, None for a watch. A list that was asked for later is believed: it may
-        have been a wrong 404 that said so.
+        have been a wrong 404 that said so, and what was another's meanwhile is not kept and yet there.
         """
-        deleted_at = self._deleted.get(uid)
-        if request is not None:
-            return deleted_at is not None and deleted_at >= request.asked_at
-        return deleted_at is not None or (
-            version is not None
-            and any(version <= each.version and each.request.covers(uid) for each in self._lists)
+        deleted_at, since = self._deleted.get(uid), -math.inf if request is None else request.asked_at
+        if deleted_at is not None and deleted_at >= since:
+            return True
+        return version is not None and any(
+            version <= each.version and each.request.asked_at >= since and each.request.covers(uid)
+            for each in self._lists
         )
 
     def request_list(self, covers: Callable[[str], bool], *, now: float) -> ListRequest:

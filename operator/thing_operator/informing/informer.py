@@ -140,16 +140,21 @@ class Informer:
         return version
 
     async def list_part(self, namespace: str | None, part: Share) -> None:
-        """Take what is listed of objects that belong to the share from now on: all others stay as they are.
+        """Take what is listed of objects that belong to the share from now on, and drop what is not: all others stay.
 
         The watch is to go on from where it was before. Raises what the API server answers, and StaleListError.
         """
         history, number = self._histories[namespace], None
-        request = history.request_list(part.has, now=self._clock.monotonic())
+        request, listed = history.request_list(part.has, now=self._clock.monotonic()), set[str]()
         async for page in self._pages(namespace, part):
             number = version_number(_version_of(page))
             history.admits(number, request)
-            self._take(page, part, request)
+            listed.update(self._take(page, part, request))
+        # One that was deleted while it was another's is kept where a list from before then has arrived meanwhile.
+        for kept in self._in(namespace):
+            older = kept.version is not None and number is not None and not is_older(number, kept.version)
+            if older and kept.uid not in listed and part.has(kept.uid):
+                self._remove(kept)
         history.take_part(number, request)
 
     def drop(self, part: Share) -> None:

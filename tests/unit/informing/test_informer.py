@@ -361,6 +361,8 @@ _WATCH_BEHIND_THE_LIST_OF_A_PART = "shrink write delete grow arrive arrive watch
 _LIST_NEWER_THAN_THAT_OF_A_PART = "shrink list grow arrive1 write arrive arrive arrive watch"
 _BACK_DURING_A_LIST = "write watch list arrive shrink grow arrive1 arrive1 arrive"
 _HANDLED_WHEN_IT_IS_ANOTHERS = "write watch shrink handle"
+_DELETED_WHILE_IT_WAS_ANOTHERS = "write2 list arrive shrink2 delete2 grow2"
+_DELETED_AND_AN_OLDER_LIST_LAST = "write2 list arrive shrink2 delete2 grow2 arrive1 arrive1 arrive"
 
 
 @given(steps("grow", "shrink", "grow", "shrink", "404"))
@@ -368,6 +370,8 @@ _HANDLED_WHEN_IT_IS_ANOTHERS = "write watch shrink handle"
 @example(moves(_LIST_NEWER_THAN_THAT_OF_A_PART))
 @example(moves(_BACK_DURING_A_LIST))
 @example(moves(_HANDLED_WHEN_IT_IS_ANOTHERS))
+@example(moves(_DELETED_WHILE_IT_WAS_ANOTHERS))
+@example(moves(_DELETED_AND_AN_OLDER_LIST_LAST))
 @settings(max_examples=300)
 def test_a_share_that_grows_and_shrinks_has_its_own_objects_in_their_newest_state(
     script: list[tuple[str, int]],
