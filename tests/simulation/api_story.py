@@ -1,6 +1,6 @@
 """One story for any API client: what the operator asks, step by step, and what each step comes to.
 
-Told to the model and to a real API server, it has to be the same story.
+Asked of the model and to a real API server, it has to be the same story.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _LAST = "last"
 _PATIENCE = 30.0
 
 
-class Story:
+class ApiStory:
     """Notes what becomes of each step, in words that are the same for every server."""
 
     def __init__(self, client: ApiClient, namespace: str) -> None:
@@ -75,7 +75,7 @@ def shown(body: dict[str, Any]) -> str:
 
 async def tell(client: ApiClient, namespace: str) -> list[str]:
     """The whole story, in an empty namespace."""
-    story = Story(client, namespace)
+    story = ApiStory(client, namespace)
     beginning = [
         page async for page in client.pages(THINGS, namespace=namespace, query={}, metadata_only=False)
     ][-1]["metadata"]["resourceVersion"]
@@ -88,7 +88,7 @@ async def tell(client: ApiClient, namespace: str) -> list[str]:
     return story.lines
 
 
-async def _of_things(story: Story) -> None:
+async def _of_things(story: ApiStory) -> None:
     client, thing = story.client, _thing("thing", {"desired": {"a": 1}})
     made = await story.step("create", client.create(THINGS, story.namespace, thing))
     first, uid = made["metadata"]["resourceVersion"], made["metadata"]["uid"]
@@ -111,7 +111,7 @@ async def _of_things(story: Story) -> None:
     await story.step("  read", client.get(THINGS, story.key("thing")))
 
 
-async def _of_deletion(story: Story) -> None:
+async def _of_deletion(story: ApiStory) -> None:
     client = story.client
 
     def finalizers(before: list[str] | None, after: list[str]) -> Operations:
@@ -139,7 +139,7 @@ async def _of_deletion(story: Story) -> None:
     await story.step("  read", client.get(THINGS, story.key("thing")))
 
 
-async def _of_leases(story: Story) -> None:
+async def _of_leases(story: ApiStory) -> None:
     client, key = story.client, story.key("lease")
 
     async def put(words: str, holder: str, version: str | None) -> dict[str, Any] | None:
@@ -165,7 +165,7 @@ async def _of_leases(story: Story) -> None:
     # A real server takes a PUT of a Lease that was deleted, with the version that it had. The model refuses it.
 
 
-async def _of_config_maps(story: Story) -> None:
+async def _of_config_maps(story: ApiStory) -> None:
     client, key = story.client, story.key("log")
 
     def log(text: str, version: str | None = None) -> dict[str, Any]:
@@ -184,7 +184,7 @@ async def _of_config_maps(story: Story) -> None:
         await story.step(f"list of {selector}", found)
 
 
-async def _of_lists(story: Story) -> None:
+async def _of_lists(story: ApiStory) -> None:
     client = story.client
     await client.create(THINGS, story.namespace, _thing("named", {"thingName": "other"}))
     for query in ({}, {"fieldSelector": "metadata.name=named"}, {"fieldSelector": "spec.thingName=other"}):
@@ -192,7 +192,7 @@ async def _of_lists(story: Story) -> None:
         story.lines.append(f"list {query}: {[shown(each) async for page in pages for each in page['items']]}")
 
 
-async def _of_watches(story: Story, beginning: str) -> None:
+async def _of_watches(story: ApiStory, beginning: str) -> None:
     """All that has happened to Things, as a watch from the beginning shows it."""
     client = story.client
     await client.create(THINGS, story.namespace, _thing(_LAST, {}))
@@ -218,7 +218,7 @@ def _thing(name: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_status(
-    story: Story, name: str, number: int, *, uid: str, guard: str | None = None, version: str | None = None
+    story: ApiStory, name: str, number: int, *, uid: str, guard: str | None = None, version: str | None = None
 ) -> Awaitable[None]:
     status = {"observedGeneration": number, "endpoint": {"host": "broker", "port": 8883}}
     tests = [{"op": "test", "path": "/metadata/uid", "value": uid}]
@@ -229,6 +229,6 @@ def _write_status(
 
 
 def _patch(
-    story: Story, name: str, operations: Operations, subresource: str | None = None
+    story: ApiStory, name: str, operations: Operations, subresource: str | None = None
 ) -> Awaitable[None]:
     return story.client.json_patch(THINGS, story.key(name), operations, subresource=subresource)

@@ -30,7 +30,7 @@ from thing_operator.sharding.hashing import shard_of
 
 _NOTICED = 700.0
 """Seconds after which a change of a status by somebody else has been noticed: two comparisons with lists."""
-_SETTLED = 10.0
+_STEADY = 10.0
 """Seconds after which every process has seen a status, but for those that the API server does not answer."""
 
 
@@ -287,8 +287,8 @@ class Invariants:
             life.forgotten = True  # by the operator that has the Lease by now
         life.published[path] = max(edit, life.published.get(path, 0))
         accepted = life.ready_since.get(life.generation)
-        is_settled = accepted is not None and self.now() - accepted > _SETTLED
-        if policy_of(life.spec) == "Once" and is_settled and not self.may_be_mistaken(process):
+        is_steady = accepted is not None and self.now() - accepted > _STEADY
+        if policy_of(life.spec) == "Once" and is_steady and not self.may_be_mistaken(process):
             self.violate(Invariant.ONCE, words)
 
     def on_refused(self, process: SimulatedProcess, thing: str, state: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ class Mutant:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Trial:
     """What became of a mutant. ``seed`` None: no seed has found it; ``rule``: the name of the one that it broke."""
 
     mutant: Mutant
@@ -72,7 +72,7 @@ def read_mutants(file: Path = LIST) -> list[Mutant]:
     return found
 
 
-def try_mutant(mutant: Mutant, seeds: int) -> Verdict:
+def try_mutant(mutant: Mutant, seeds: int) -> Trial:
     """Apply it in a copy, and run seeds from 1 on until one breaks a rule."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -82,7 +82,7 @@ def try_mutant(mutant: Mutant, seeds: int) -> Verdict:
         return _run(mutant, root, seeds)
 
 
-def _run(mutant: Mutant, root: Path, seeds: int) -> Verdict:
+def _run(mutant: Mutant, root: Path, seeds: int) -> Trial:
     paths = os.pathsep.join((str(root / "operator"), str(root)))
     environment = os.environ | {"PYTHONHASHSEED": HASH_SEED, "PYTHONPATH": paths}
     command = [sys.executable, "-m", "tests.simulation", "--seeds", str(seeds), "--until-broken"]
@@ -92,20 +92,20 @@ def _run(mutant: Mutant, root: Path, seeds: int) -> Verdict:
             command, cwd=root, env=environment, capture_output=True, text=True, timeout=_PATIENCE, check=False
         )
     except subprocess.TimeoutExpired:
-        return Verdict(mutant, 0, "ALIVE", "a seed never ends")
+        return Trial(mutant, 0, "ALIVE", "a seed never ends")
     if done.returncode not in {0, 1} or not done.stdout:
         raise MutantError(f"{mutant.name}: {done.stderr[-2000:]}")
     found = json.loads(done.stdout.splitlines()[-1])
     if not found["source"].startswith(str(root)):
         raise MutantError(f"{mutant.name}: it was not the copy that ran, but {found['source']}")
-    return Verdict(mutant, found["seed"], found["rule"], found["words"])
+    return Trial(mutant, found["seed"], found["rule"], found["words"])
 
 
-def table(verdicts: Sequence[Verdict]) -> str:
+def table(trials: Sequence[Trial]) -> str:
     """The table of docs/reliability.md."""
     rows = [
         f"| {each.mutant.name} | {Invariant[each.rule].value if each.rule else 'none'} | {each.seed or '-'} |"
-        for each in verdicts
+        for each in trials
     ]
     return "\n".join(
         ("| what is wrong | the rule that it breaks | found by seed |", "| --- | --- | ---: |", *rows, "")
@@ -122,13 +122,13 @@ def write_table(page: Path, text: str) -> None:
     page.write_text(f"{head}{_BEGIN}\n{text}\n{_END}{tail}", encoding="utf-8")
 
 
-def _try_all(mutants: Sequence[Mutant], seeds: int, workers: int) -> list[Verdict]:
-    def try_one(mutant: Mutant) -> Verdict:
-        verdict = try_mutant(mutant, seeds)
-        found = f"seed {verdict.seed} breaks {verdict.rule}: {verdict.words}"
-        by = found if verdict.seed is not None else "NOT FOUND"
+def _try_all(mutants: Sequence[Mutant], seeds: int, workers: int) -> list[Trial]:
+    def try_one(mutant: Mutant) -> Trial:
+        trial = try_mutant(mutant, seeds)
+        found = f"seed {trial.seed} breaks {trial.rule}: {trial.words}"
+        by = found if trial.seed is not None else "NOT FOUND"
         print(f"{mutant.name}: {by}", flush=True)
-        return verdict
+        return trial
 
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(try_one, mutants))
@@ -151,11 +151,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.check:
         print(f"{len(mutants)} mutants can be applied")
         return 0
-    verdicts = _try_all(mutants, options.seeds, options.workers)
-    missed = [each.mutant.name for each in verdicts if each.seed is None]
-    print(f"{len(verdicts) - len(missed)} of {len(verdicts)} mutants are found; not found: {missed}")
+    trials = _try_all(mutants, options.seeds, options.workers)
+    missed = [each.mutant.name for each in trials if each.seed is None]
+    print(f"{len(trials) - len(missed)} of {len(trials)} mutants are found; not found: {missed}")
     if options.write:
-        write_table(ROOT / _PAGE, table(verdicts))
+        write_table(ROOT / _PAGE, table(trials))
     return 1 if missed else 0
 
 

@@ -109,7 +109,7 @@ def _process_clock() -> ProcessClock:
 
 
 @dataclass
-class RunningOperator:
+class LiveOperator:
     """One operator that was started; ``operator`` None: it is about to be."""
 
     context: contextvars.Context
@@ -154,12 +154,12 @@ def start_process(
     connector: Connector,
     https: MicLink,
     on_end: Callable[[SimulatedProcess, BaseException | None], None],
-) -> RunningOperator:
+) -> LiveOperator:
     """Start an operator. ``on_end`` is called when it has ended by itself."""
     context = contextvars.copy_context()
     context.run(PROCESS.set, process)
     context.run(_HTTPS.set, https)
-    running = RunningOperator(context)
+    running = LiveOperator(context)
 
     async def run() -> None:
         clock = ProcessClock(process)

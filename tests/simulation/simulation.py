@@ -20,7 +20,7 @@ from tests.simulation.invariants import Invariant, Invariants, Violation
 from tests.simulation.lives import Lives
 from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, run_simulation, simulation_loop
 from tests.simulation.mic_model import MicLink, MicModel, MicOrder
-from tests.simulation.operators import RunningOperator, seams, start_process
+from tests.simulation.operators import LiveOperator, seams, start_process
 from tests.simulation.plan import NAMESPACES, Plan
 from tests.simulation.quiet import QuietCheck
 from tests.simulation.seeded_random import seeded_random
@@ -86,7 +86,7 @@ class Pod:
         self.crash_in = 0
         """At the so-many-th request or answer from now the process is killed; 0: not."""
         self.step = 0.0
-        self.running: RunningOperator | None = None
+        self.running: LiveOperator | None = None
         self._number = 0
         self._in_the_dark_until = self._silent_since = self._silent_until = self._unheard_until = 0.0
 

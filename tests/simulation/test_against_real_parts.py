@@ -21,7 +21,7 @@ from thing_operator_local.controlplane import ControlPlane
 _PATIENCE = timedelta(minutes=1)
 
 
-async def _told_by_the_model(namespace: str) -> list[str]:
+async def _story_of_the_model(namespace: str) -> list[str]:
     process = SimulatedProcess("pod", 1)
     clock, model = ProcessClock(process), ApiModel(now=lambda: START, on_write=lambda _write: None)
     link = ApiLink(
@@ -37,7 +37,7 @@ async def _told_by_the_model(namespace: str) -> list[str]:
     return await tell(link, namespace)
 
 
-async def _told_by_the_server(plane: ControlPlane, namespace: str) -> list[str]:
+async def _story_of_the_server(plane: ControlPlane, namespace: str) -> list[str]:
     clock = SystemClock()
     contact = Contact(patience=_PATIENCE, clock=clock)
     client = await KubeClient.connect(
@@ -52,5 +52,5 @@ async def _told_by_the_server(plane: ControlPlane, namespace: str) -> list[str]:
 @pytest.mark.timeout(120)
 def test_the_model_of_the_api_server(control_plane: ControlPlane, namespace: str) -> None:
     """Answers, versions and events, of all that the operator asks."""
-    real = asyncio.run(_told_by_the_server(control_plane, namespace))
-    assert run_simulation(_told_by_the_model(namespace)) == real
+    real = asyncio.run(_story_of_the_server(control_plane, namespace))
+    assert run_simulation(_story_of_the_model(namespace)) == real

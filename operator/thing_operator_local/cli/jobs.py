@@ -27,10 +27,12 @@ def create(
         typer.Argument(metavar="KEY=VALUE", help="what is to be done; a dot goes one level down"),
     ] = None,
     thing: Annotated[
-        list[str] | None, typer.Option(help="name of a thing; may be given again; all things without it")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="name of a thing; may be given again; all things without it"),
     ] = None,
     timeout_minutes: Annotated[
-        int | None, typer.Option(min=1, max=10080, help="from the start on one thing to its time-out")
+        int | None,
+        typer.Option(metavar="MINUTES", min=1, max=10080, help="from the start on one thing to its time-out"),
     ] = None,
     directory: RunningFolder = None,
 ) -> None:

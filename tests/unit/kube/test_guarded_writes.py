@@ -146,7 +146,7 @@ async def test_an_object_that_another_process_has_had_meanwhile_is_known_as_that
     assert guarded.held() == {"order": "placed"}
 
 
-async def test_standing_back_from_what_is_not_known_is_nothing(guarded: Guarded) -> None:
+async def test_to_stand_back_from_what_is_not_known_is_nothing(guarded: Guarded) -> None:
     guarded.writer.drop(REF)
     guarded.writer.stand_back(REF)
     assert guarded.writer.is_in_doubt(REF)
