@@ -120,14 +120,14 @@ def mirror_report(
     steady = mirror.steady()
     if steady is None or session is None:
         return False
-    if session.view is steady.view:
+    view = session.view
+    if view is steady.view:
         return True
-    shadow = steady.mirrored(session.view)
-    if shadow is None or snapshot.generation != steady.generation:
+    shadow = steady.mirrored(view)
+    if shadow is None or view.document is None or snapshot.generation != steady.generation:
         return False
-    steady.view = session.view
-    if session.view.document is not None:
-        mirror.values = values_of(session.view.document.reported, steady.mirror)
+    steady.view = view
+    mirror.values = values_of(view.document.reported, steady.mirror)
     publisher.mirror(snapshot, shadow, steady.mirror)
     return True
 

@@ -293,6 +293,14 @@ def test_what_a_lease_says_of_a_member() -> None:
     assert GROUP.text == "iot/fleet"
 
 
+def test_where_a_members_bridge_is_stands_on_its_lease() -> None:
+    group = replace(GROUP, bridge="http://10.0.0.7:8081")
+    body = group.held_body("a", holder="a_pod_1", now=START, former=None, takes=True)
+    assert MemberLease.of(body).bridge == "http://10.0.0.7:8081"
+    plain = GROUP.held_body("a", holder="a_pod_1", now=START, former=None, takes=True)
+    assert MemberLease.of(plain).bridge is None
+
+
 def lone_member() -> tuple[Member, MemberLease]:
     """A member that joined at second 100, and its Lease."""
     fellows = Fellows(duration=TIMING.duration)
@@ -339,3 +347,17 @@ def test_what_has_no_sessions_while_draining_stays_for_whoever_asks_next() -> No
     assert new is not None
     assert (new.slots[3].holder, new.slots[3].asker) == (me, "")
     assert member.giving == {3}
+
+
+def test_the_bridge_of_a_shard_is_its_holders_while_that_has_its_lease() -> None:
+    member, lease = lone_member()
+    rival = replace(lease, holder="b_pod_1", uid="b", version="8", bridge="http://10.0.0.8:8081")
+    assert member.bridge_of(3) is None, "there is no map"
+    shard_map = ShardMap().given(ALL_SHARDS, lease.holder).given((3,), rival.holder)
+    member.see_map(MapSighting(9, shard_map.text, exists=True), now=100)
+    assert member.bridge_of(3) is None, "its holder's Lease was not seen"
+    member.see("b", rival, now=100, in_order=True)
+    assert member.bridge_of(3) == "http://10.0.0.8:8081"
+    assert member.bridge_of(4) is None, "its holder is this member"
+    member.see("b", replace(rival, holder="b_pod_2", version="10"), now=101, in_order=True)
+    assert member.bridge_of(3) is None, "its holder has ended, and another has its Lease"
