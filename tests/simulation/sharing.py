@@ -25,11 +25,18 @@ class SharedShards:
         self._read: tuple[str, ShardMap] = ("", ShardMap())
 
     def has(self, process: SimulatedProcess, shard: int) -> bool:
-        """Whether a process has this shard: the map says so, and nobody has fenced it."""
+        """Whether a process has this shard: the map says so, and nobody has fenced it.
+
+        What somebody deletes it may do without for a while: nobody takes its shards before its Lease would have
+        ended, and a deleted map comes back as a lost one, into which each writes what it holds.
+        """
+        shard_map, identity = self._map(), f"{process.name}_pod_{process.number}"
+        named = shard_map.slots[shard].holder
         lease = self._api.find(LEASES, ObjectKey(HOME, process.name))
-        holder = (lease or {}).get("spec", {}).get("holderIdentity", "")
-        is_its_own = holder.partition("+")[0] == f"{process.name}_pod_{process.number}"
-        return bool(is_its_own and self._map().slots[shard].holder == holder)
+        holder = named if lease is None else lease["spec"].get("holderIdentity", "")
+        if shard_map.is_lost and not named:
+            return lease is None or holder.partition("+")[0] == identity
+        return named == holder and holder.partition("+")[0] == identity
 
     def _map(self) -> ShardMap:
         """As it was last when it could be read: one that somebody has spoiled gives nobody anything."""

@@ -4,7 +4,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import pytest
@@ -186,13 +186,14 @@ def test_a_stream_ends_with_its_thing(bridged: Workspace, kubectl: Kubectl, thin
 def test_a_reader_that_does_not_read_is_left(bridged: Workspace, kubectl: Kubectl, things: Things) -> None:
     thing = apply_ready(bridged, things)
     twin = caller_of(bridged, kubectl)
-    unread = twin.open_unread(thing.name)
-    for number in range(400):
-        twin.report(thing.name, {"text": str(number) * (3000 // len(str(number)))})
-        if bridged.operator.scrape().get(("bridge_streams_dropped_total",), 0):
-            break
-    eventually(lambda: bridged.operator.scrape()["bridge_streams_dropped_total",] == 1, "dropped", timeout=30)
-    unread.close()
+    with closing(twin.open_unread(thing.name)):
+        for number in range(400):
+            twin.report(thing.name, {"text": str(number) * (3000 // len(str(number)))})
+            if bridged.operator.scrape().get(("bridge_streams_dropped_total",), 0):
+                break
+        eventually(
+            lambda: bridged.operator.scrape()["bridge_streams_dropped_total",] == 1, "dropped", timeout=30
+        )
     eventually(lambda: bridged.operator.scrape()["bridge_streams",] == 0, "no stream is left")
     assert twin.shadow(thing.name).status == 200
 
