@@ -200,7 +200,7 @@ def _chain_lines(chain: Iterable[ChainLink], *, now: datetime) -> Iterable[Text]
         words = printable(link.message) if said_by == link.name else f"see {said_by}"
         # Text throughout, since a key or a message may hold [red] or worse.
         yield Text.assemble(
-            (f"{mark} ", style), f"{link.name:<8}", (link.reason, "bold"), f"{since}: {words}"
+            (f"{mark} ", style), f"{link.name:<9}", (link.reason, "bold"), f"{since}: {words}"
         )
 
 

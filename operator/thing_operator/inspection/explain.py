@@ -88,7 +88,7 @@ def _operator(body: Body, status: ThingStatus, groups: Sequence[GroupView] | Non
     """Whether one runs this Thing: by its status, and by the Leases where these may be seen."""
     ready = find_condition(status.conditions, ConditionType.READY)
     alive = sum(each.health is not MemberHealth.SILENT for group in groups or () for each in group.members)
-    words = "" if groups is None else f"; {counted(alive, 'replica')} alive"
+    words = "" if not groups else f"; {counted(alive, 'replica')} alive"
     if ready is None or ready.reason == Reason.NOT_SEEN:
         return _link(
             "operator", LinkHealth.FAILED, Reason.NOT_SEEN, f"no operator has seen this object{words}"
