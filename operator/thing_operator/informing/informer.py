@@ -6,6 +6,7 @@ Nothing older than what is known is taken, whichever way it comes (``informing.h
 import logging
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from typing import Any
 
@@ -108,13 +109,7 @@ class Informer:
             if not history.admits(number, request):
                 return version
             listed.update(self._take(page, share, request))
-        for kept in self._in(namespace):
-            # Missed is what was there already: by its version, or where that says nothing, when it was asked.
-            comparable = kept.version is not None and number is not None
-            was_there = not is_older(number, kept.version) if comparable else kept.uid in before
-            # By its own uid, which is what the API server goes by where it sends a share only.
-            if was_there and kept.uid not in listed and share.has(kept.uid):
-                self._remove(kept)
+        self._remove_unlisted(namespace, listed, number, request, before=before)
         history.take_list(number, request)
         return version
 
@@ -151,10 +146,7 @@ class Informer:
             history.admits(number, request)
             listed.update(self._take(page, part, request))
         # One that was deleted while it was another's is kept where a list from before then has arrived meanwhile.
-        for kept in self._in(namespace):
-            older = kept.version is not None and number is not None and not is_older(number, kept.version)
-            if older and kept.uid not in listed and part.has(kept.uid):
-                self._remove(kept)
+        self._remove_unlisted(namespace, listed, number, request)
         history.take_part(number, request)
 
     def drop(self, part: Share) -> None:
@@ -198,6 +190,24 @@ class Informer:
             if now is share or now.keeps(shard_key(body)):
                 self._put(ObjectSnapshot.from_body(body), body, request=request)
         return [body["metadata"]["uid"] for body in bodies]
+
+    def _remove_unlisted(
+        self,
+        namespace: str | None,
+        listed: AbstractSet[str],
+        number: int | None,
+        request: ListRequest,
+        *,
+        before: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """Remove what a list of this version covers and does not show; ``before``: the uids kept when it was asked."""
+        for kept in self._in(namespace):
+            # Missed is what was there already: by its version, or where that says nothing, when it was asked.
+            comparable = kept.version is not None and number is not None
+            was_there = not is_older(number, kept.version) if comparable else kept.uid in before
+            # By its own uid, which is what the API server goes by where it sends a share only.
+            if was_there and kept.uid not in listed and request.covers(kept.uid):
+                self._remove(kept)
 
     def _restart(self, namespace: str | None, request: ListRequest) -> tuple[History, ListRequest]:
         """Begin again with an API server that was set back; the list asked for then is the first thing known."""
