@@ -97,7 +97,7 @@ def test_it_says_what_differs_why_and_what_to_do(
     workspace.wait_for("freezer", "Ready", "False", reason="SecretNotFound")
     done = viewer.thing("explain", "freezer")
     assert done.returncode == 1, done.stderr
-    assert "✗ Secret  SecretNotFound" in done.stdout
+    assert "✗ Secret   SecretNotFound" in done.stdout
     assert "next step: Import the batch there" in done.stdout
     assert "you may not list Secrets here" in done.stdout
     assert "you may not list Leases" in done.stdout

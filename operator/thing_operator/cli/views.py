@@ -192,15 +192,17 @@ def _title(view: ThingView | ThingDiff | ThingExplanation) -> Text:
 
 def _chain_lines(chain: Iterable[ChainLink], *, now: datetime) -> Iterable[Text]:
     """A line for each link; what one has said already, the next ones refer to."""
+    links = tuple(chain)
+    width = max((len(link.name) for link in links), default=0) + 1
     first: dict[str, str] = {}
-    for link in chain:
+    for link in links:
         mark, style = _MARKS[link.health]
         since = f" (for {age(now - link.since)})" if link.since else ""
         said_by = first.setdefault(link.message, link.name)
         words = printable(link.message) if said_by == link.name else f"see {said_by}"
         # Text throughout, since a key or a message may hold [red] or worse.
         yield Text.assemble(
-            (f"{mark} ", style), f"{link.name:<9}", (link.reason, "bold"), f"{since}: {words}"
+            (f"{mark} ", style), f"{link.name:<{width}}", (link.reason, "bold"), f"{since}: {words}"
         )
 
 
