@@ -27,8 +27,10 @@ from thing_operator.sharding.ports import Handlers
 
 log = logging.getLogger(__name__)
 
-_PREPARE_SECONDS: Final = 10.0
-"""What was not read by then is read when the Thing is ours."""
+_PREPARED_AT_A_TIME: Final = 20
+"""So many Things: others' moves wait for them in the queue."""
+_PREPARE_SECONDS: Final = 5.0
+"""For so many. What was not read by then, and all after it, is read when the Thing is ours."""
 _FLUSH_TIME: Final = timedelta(seconds=1)
 _LOG_PAUSE: Final = 1.0
 _END_SECONDS: Final = 2.0
@@ -38,19 +40,32 @@ _FILTERS: Final = 7
 """Of one session, at most."""
 _ROOM_SECONDS: Final = 0.25
 """So much of a second's connects may wait when more are asked for."""
-_MOST_ARRIVING: Final = 50
+_MOST_ARRIVING: Final = 25
 """A process makes few hundred connections a second, whatever the broker takes."""
 
 
 class Moves:
     """Lists, connects, ends and forgets the objects of shards."""
 
-    def __init__(self, controllers: Controllers, watched: WatchedShards, *, pacing: PacingSettings) -> None:
+    def __init__(
+        self,
+        controllers: Controllers,
+        watched: WatchedShards,
+        *,
+        pacing: PacingSettings,
+        on_room: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_room`` is called when more Things may come, after too many have waited."""
         self._watched = watched
         self._controllers = controllers
         self._duties = controllers.duties
         self._pacing = pacing
+        self._on_room = on_room
+        self._is_full = False
+        self._sizes: dict[int, int] = {}
+        self._prepares = asyncio.Lock()
         self._tasks = BackgroundTasks()
+        controllers.registry.arrivals.on_fewer = self._look_for_room
 
     def handlers(self) -> Handlers:
         """All of it, for the membership."""
@@ -59,14 +74,25 @@ class Moves:
             gained=self.gained,
             give=self.give,
             lost=self.lost,
-            has_room=self.has_room,
+            room=self.room,
+            size=self.size,
         )
 
     async def prepare(self, shards: frozenset[int]) -> None:
         """These will be ours: they are listed, and their credentials read."""
         self._duties.preparing |= shards
         await self._watched.prepare(shards)
-        await _run(self._controllers.things.queue, self._seen(shards), seconds=_PREPARE_SECONDS)
+        keys = list[ObjectKey]()
+        sizes = dict.fromkeys(shards, 0)
+        for each in self._things(shards):
+            keys.append(each.key)
+            sizes[self._duties.shard(each.uid)] += 1
+        self._sizes |= sizes
+        async with self._prepares:
+            for begin in range(0, len(keys), _PREPARED_AT_A_TIME):
+                some = keys[begin : begin + _PREPARED_AT_A_TIME]
+                if not await _run(self._controllers.things.queue, some, seconds=_PREPARE_SECONDS):
+                    return
 
     def gained(self, shards: frozenset[int]) -> None:
         """They are ours: from the moment on when it is known what their last holder was about to send."""
@@ -94,12 +120,22 @@ class Moves:
         self._watched.drop(shards)
         self._tasks.start(self._end(shards), name="the end of lost shards")
 
-    def has_room(self) -> bool:
-        """Whether so few of our Things wait for their connection that more may come."""
+    def size(self, shard: int) -> int:
+        """How many Things the shard had when it was prepared."""
+        return self._sizes.get(shard, 0)
+
+    def room(self) -> int:
+        """How many Things more may wait for their connection; none or fewer: too many do."""
         pacing, connecting = self._pacing, max(1, self._duties.connecting())
         rate = min(pacing.connects_per_second, pacing.subscriptions_per_second / _FILTERS) / connecting
-        limit = max(1.0, min(_MOST_ARRIVING, rate * _ROOM_SECONDS))
-        return self._controllers.registry.arrivals.count(within=_ARRIVING_SECONDS) < limit
+        limit = max(1, min(_MOST_ARRIVING, round(rate * _ROOM_SECONDS)))
+        found = limit - self._controllers.registry.arrivals.count(within=_ARRIVING_SECONDS)
+        self._is_full = found <= 0
+        return found
+
+    def _look_for_room(self) -> None:
+        if self._is_full and self.room() > 0:
+            self._on_room()
 
     async def _begin(self, shards: frozenset[int]) -> None:
         await recover_intents(self._controllers.intents, lambda _namespace: True)
@@ -150,7 +186,10 @@ async def recover_intents(intents: IntentLog, covers: Callable[[str], bool]) -> 
             await asyncio.sleep(_LOG_PAUSE)
 
 
-async def _run(queue: WorkQueue[ObjectKey], keys: Iterable[ObjectKey], *, seconds: float) -> None:
+async def _run(queue: WorkQueue[ObjectKey], keys: Iterable[ObjectKey], *, seconds: float) -> bool:
+    """Whether all have run within so many seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await queue.run(keys)
+            return True
+    return False

@@ -36,7 +36,8 @@ class Replica:
         """Join the others. What is held by the time that this returns is to be listed; the tasks must not end."""
         if self.membership is None:
             return ()
-        return await self.membership.start(Moves(controllers, self.watched, pacing=pacing).handlers())
+        moves = Moves(controllers, self.watched, pacing=pacing, on_room=self.membership.look)
+        return await self.membership.start(moves.handlers())
 
     async def drain(self, timeout: timedelta) -> None:
         """Have the others take what is held, for so long at most."""

@@ -203,6 +203,10 @@ class Membership:
             self.member.begin()
             self._has_begun.set()
 
+    def look(self) -> None:
+        """Decide anew what to ask for: there is room for more."""
+        self._leases.changed.set()
+
     def _hurry(self) -> None:
         self._renew_now.set()
         self._leases.changed.set()
@@ -276,7 +280,8 @@ class Membership:
             self._move()
 
     def _next_map(self) -> ShardMap | None:
-        return self.member.next_map(self._clock.monotonic(), has_room=self._handlers.has_room())
+        handlers = self._handlers
+        return self.member.next_map(self._clock.monotonic(), room=handlers.room(), size=handlers.size)
 
     def _count(self, new: ShardMap, ours: Shards) -> None:
         """After a write of ours was taken."""

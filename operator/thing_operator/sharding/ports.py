@@ -62,8 +62,10 @@ class Handlers:
     """End their sessions with DISCONNECT, flush their statuses, forget them. Then they are another member's."""
     lost: Callable[[frozenset[int]], None] = lambda _shards: None
     """They are not ours any more, or not to be prepared any longer: close without a word, drop pending statuses."""
-    has_room: Callable[[], bool] = lambda: True
-    """Whether so few of our Things wait for their CONNECT that more may come."""
+    room: Callable[[], int] = lambda: 1
+    """So many Things more may wait for their CONNECT; none or fewer: too many do already."""
+    size: Callable[[int], int] = lambda _shard: 0
+    """How many Things a shard has that was prepared, as of then."""
 
 
 class Alone:

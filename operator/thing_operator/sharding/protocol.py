@@ -4,7 +4,7 @@ A shard's holder changes by the holder alone, or after the holder has ended or w
 of a living member asks for it, and who has it gives it. There is no leader: each member computes the same plan.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from typing import Final
@@ -15,7 +15,8 @@ from thing_operator.sharding.own_lease import OwnLease, Timing
 from thing_operator.sharding.plan import plan
 from thing_operator.sharding.shard_map import MapError, ShardMap
 
-_ASKED_AT_A_TIME: Final = 2
+_ASKED_AT_A_TIME: Final = 16
+"""However few Things they have."""
 _CONNECTING_SECONDS: Final = 15.0
 """So long after it has asked for a shard or got one, a member is taken to have sessions to make."""
 
@@ -246,10 +247,12 @@ class Member:
 
     # --- what it writes
 
-    def next_map(self, now: float, *, has_room: bool = True) -> ShardMap | None:
+    def next_map(
+        self, now: float, *, room: int = 1, size: Callable[[int], int] = lambda _shard: 0
+    ) -> ShardMap | None:
         """What is to be in the map instead of what is there; None: nothing else.
 
-        ``has_room``: whether so few of our Things wait for their CONNECT that more may come.
+        ``room``: so many Things more may come; ``size``: how many a shard has that was prepared.
         """
         if self.own.denied or self.is_too_new or not self.own.is_fresh(now):
             return None
@@ -264,7 +267,8 @@ class Member:
         planned = frozenset(shard for shard, member in enumerate(plan(owners, takers)) if member == me)
         heritage = frozenset(shard for shard, owner in enumerate(owners) if owner == me) - new.held_by(me)
         new = new.given(heritage | self._orphans(new, owners, planned, now), me)
-        new = self._ask(new, owners, planned, now, has_room=has_room)
+        self._want(owners, planned, now)
+        new = self._ask(new, room=room, size=size)
         if new.is_lost and self._is_clear(now):
             new = replace(new, is_lost=False)
         return None if new == self.map else new
@@ -297,26 +301,37 @@ class Member:
         """Whether whoever holds what a lost map said has had time to write it."""
         return now - self._unclear_since >= self.timing.duration
 
-    def _ask(
-        self, shard_map: ShardMap, owners: Sequence[str], planned: Shards, now: float, *, has_room: bool
-    ) -> ShardMap:
-        """Ask for what others have and is ours by the plan: two shards at a time, when the members have stood still.
-
-        Of who is about to end it is asked for at once. Nobody asks any more for what is not wanted, or has ended.
+    def _want(self, owners: Sequence[str], planned: Shards, now: float) -> None:
+        """What others have and is ours by the plan: to be asked for when the members have stood still, but of who is
+        about to end at once.
         """
-        me, members, takers = self.own.identity, self.fellows.members(), self.fellows.takers()
+        members, takers = self.fellows.members() - {self.own.identity}, self.fellows.takers()
         is_calm = now - self.fellows.changed_at >= self.timing.calm
-        self._wanted = frozenset(shard for shard in planned if owners[shard] in members - {me})
+        self._wanted = frozenset(shard for shard in planned if owners[shard] in members)
         self._allowed = frozenset(shard for shard in self._wanted if is_calm or owners[shard] not in takers)
+
+    def _ask(self, shard_map: ShardMap, *, room: int, size: Callable[[int], int]) -> ShardMap:
+        """Ask for one shard after the other, while there is room beside what was asked for: whoever is given up waits
+        for whoever came before.
+
+        Nobody asks any more for what is not wanted, or has ended.
+        """
+        me, members = self.own.identity, self.fellows.members()
         asked = shard_map.asked_by(me)
         ended = shard_map.names() - members
         stale = (asked - self._wanted) | {
             shard for shard in shard_map.held_by(me) if shard_map.slots[shard].asker in ended
         }
-        free = _ASKED_AT_A_TIME - len(asked & self._wanted) if has_room else 0
-        may_ask = (self._allowed & self._prepared) - asked
-        more = [shard for shard in sorted(may_ask) if shard_map.slots[shard].asker not in members]
-        return shard_map.asking(stale, "").asking(more[: max(0, free)], me)
+        under_way = asked & self._wanted
+        room -= sum(map(size, under_way))
+        more = list[int]()
+        for shard in sorted((self._allowed & self._prepared) - asked):
+            if room <= 0 or len(under_way) + len(more) >= _ASKED_AT_A_TIME:
+                break
+            if shard_map.slots[shard].asker not in members:
+                more.append(shard)
+                room -= size(shard)
+        return shard_map.asking(stale, "").asking(more, me)
 
 
 def _since(former: float, now: float, *, is_so: bool) -> float:

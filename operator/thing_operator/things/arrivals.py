@@ -1,5 +1,7 @@
 """Things that were another replica's a moment ago, until they are connected here."""
 
+from collections.abc import Callable
+
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
 from thing_operator.observability.observers import ThingObserver
@@ -12,6 +14,8 @@ class Arrivals:
         self._observer = observer
         self._clock = clock
         self._since: dict[ObjectKey, float] = {}
+        self.on_fewer: Callable[[], None] = lambda: None
+        """Called when one is awaited no more."""
 
     def expect(self, key: ObjectKey) -> None:
         """This Thing is ours from now on."""
@@ -22,10 +26,12 @@ class Arrivals:
         since = self._since.pop(key, None)
         if since is not None:
             self._observer.moved(self._clock.monotonic() - since)
+            self.on_fewer()
 
     def forget(self, key: ObjectKey) -> None:
-        """The Thing is deleted, or another replica's."""
-        self._since.pop(key, None)
+        """The Thing is deleted, another replica's, or not to connect."""
+        if self._since.pop(key, None) is not None:
+            self.on_fewer()
 
     def count(self, *, within: float) -> int:
         """How many have come in so many seconds and are not connected. Those of before are forgotten: not every Thing

@@ -100,6 +100,8 @@ class ThingReconciler:
                 return await stages.deletion.reconcile(snapshot, thing)
             resolution = self._registry.resolve(snapshot)
             resolution = await stages.connect.run(snapshot, thing, resolution)
+            if thing.connection.session is None:
+                self._registry.arrivals.forget(key)
             outcome = await stages.sync.run(snapshot, thing, resolution)
             observation = stages.observe.run(snapshot, thing, resolution, outcome)
             thing.published = stages.publisher.publish(snapshot, observation, published=thing.published)

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -183,7 +183,10 @@ class ReplicaInMemory:
             clock=FakeClock(loop_time),
         )
         watched = WatchedShards(self.holdings)
-        self.moves = Moves(self.controllers, watched, pacing=SETTINGS.pacing)
+        self.on_room: Callable[[], None] = lambda: None
+        self.moves = Moves(
+            self.controllers, watched, pacing=SETTINGS.pacing, on_room=lambda: self.on_room()
+        )
         self.share = watched.share
 
     async def list(self) -> None:

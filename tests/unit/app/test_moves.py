@@ -88,6 +88,25 @@ async def test_what_was_prepared_is_not_read_when_it_is_to_connect(
         assert api.secret_reads == len(NAMES)
 
 
+async def test_what_is_ours_does_not_wait_for_all_that_is_prepared(
+    api: ThingsApi, cloud: CloudInMemory
+) -> None:
+    for number in range(200):
+        api.submit(f"more-{number}", desired={"a": 1})
+    async with replica(api, cloud, held=NOBODY) as taker:
+        await taker.moves.prepare(ONE)
+        api.secret_takes = 1.0
+        others = asyncio.create_task(taker.moves.prepare(ALL_SHARDS - ONE))
+        await until(lambda: api.secret_reads > 1)
+        taker.gain(ONE)
+        await until(partial(is_connected, taker))
+        assert api.secret_reads < 100
+        await others
+        assert api.secret_reads == len(api.things)
+        sizes = sum(taker.moves.size(shard) for shard in ALL_SHARDS)
+        assert sizes == len(api.things)
+
+
 async def test_what_is_prepared_is_read_again_when_its_secret_changes(
     api: ThingsApi, cloud: CloudInMemory
 ) -> None:
@@ -239,11 +258,14 @@ async def test_there_is_room_for_more_until_too_many_wait_for_their_connection(
 ) -> None:
     cloud.broker.dial_seconds = 2.0
     async with replica(api, cloud, held=NOBODY) as taker:
-        assert taker.moves.has_room()
+        calls = list[int]()
+        taker.on_room = lambda: calls.append(len(taker.connected()))
+        before = taker.moves.room()
         taker.gain(ALL_SHARDS)
-        assert not taker.moves.has_room()
+        assert taker.moves.room() == before - len(NAMES) <= 0
         await until(lambda: taker.connected() == set(NAMES))
-        assert taker.moves.has_room()
+        assert taker.moves.room() == before
+        assert calls == [len(NAMES) - before + 1], "once, as soon as there is room"
 
 
 async def test_things_that_cannot_connect_do_not_keep_others_away(
@@ -252,9 +274,10 @@ async def test_things_that_cannot_connect_do_not_keep_others_away(
     for name in NAMES:
         api.submit(name, desired={"a": 1}, suspend=True)
     async with replica(api, cloud, held=NOBODY) as taker:
+        before = taker.moves.room()
         taker.gain(ALL_SHARDS)
-        assert not taker.moves.has_room()
-        await until(taker.moves.has_room, timeout=10)
+        assert taker.moves.room() < before
+        await until(lambda: taker.moves.room() == before, timeout=1)
 
 
 async def test_one_deleted_while_it_moves_is_deleted_at_both(api: ThingsApi, cloud: CloudInMemory) -> None:

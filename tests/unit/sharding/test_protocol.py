@@ -349,6 +349,37 @@ def test_what_has_no_sessions_while_draining_stays_for_whoever_asks_next() -> No
     assert member.giving == {3}
 
 
+@pytest.mark.parametrize(
+    ("room", "size", "asked", "expected"),
+    [
+        (25, 0, (), 16),
+        (25, 1, (), 16),
+        (25, 10, (), 3),
+        (25, 39, (), 1),
+        (1, 390, (), 1),
+        (0, 0, (), 0),
+        (-14, 39, (), 0),
+        (25, 39, (0,), 0),
+        (25, 10, (0, 1), 1),
+        (25, 0, tuple(range(15)), 1),
+    ],
+)
+def test_so_much_is_asked_for_that_nothing_waits_long(
+    room: int, size: int, asked: tuple[int, ...], expected: int
+) -> None:
+    member, lease = lone_member()
+    rival = replace(lease, holder="b_pod_1", uid="b", version="8", takes=False)
+    member.see("b", rival, now=100, in_order=True)
+    shard_map = ShardMap().given(ALL_SHARDS, rival.holder).asking(asked, lease.holder)
+    member.see_map(MapSighting(9, shard_map.text, exists=True), now=100)
+    member.next_map(100)
+    member.prepared(member.to_prepare(), done=True)
+    new = member.next_map(100, room=room, size=lambda _shard: size)
+    found = (new or shard_map).asked_by(lease.holder)
+    assert found >= set(asked)
+    assert len(found) == len(asked) + expected
+
+
 def test_the_bridge_of_a_shard_is_its_holders_while_that_has_its_lease() -> None:
     member, lease = lone_member()
     rival = replace(lease, holder="b_pod_1", uid="b", version="8", bridge="http://10.0.0.8:8081")
