@@ -22,8 +22,8 @@ class Rivalry:
 
     holder: ObjectKey | None = None
     """The one that this Thing waits for."""
-    looked_at: datetime = _LONG_AGO
-    """When it was found."""
+    look_at: datetime = _LONG_AGO
+    """When it is to be looked for again."""
     quick_drops: int = 0
     """Of the session, when it was last looked for others."""
     has_looked: bool = False

@@ -16,7 +16,7 @@ from thing_operator.config import Settings
 from thing_operator.connections.claims import ThingClaims, duplicate_problem
 from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.core.clock import Clock
-from thing_operator.core.rate_limit import TokenBucket
+from thing_operator.core.rate_limit import SharedBucket
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
@@ -27,10 +27,14 @@ from thing_operator.twin.resolved import ResolvedThing
 
 _AGAIN: Final = timedelta(minutes=1)
 """Nobody reports here that the other Thing is deleted or suspended."""
-_FIRST_CONNECTS: Final = (5.0, 20.0)
-"""Looks a second for Things that were never connected, and how many of them at once: each costs the API server a look
-at every Thing.
+_LATER: Final = timedelta(seconds=10)
+"""When many Things wait like that."""
+_LISTS_PER_SECOND: Final = 4.0
+"""Of all members together, for Things that were never connected, and again for all others: each list has the API server
+go through all Things of its namespace. So of many Things that are new, or that one broker drops, few are held against
+others.
 """
+_LISTS_AT_ONCE: Final = 40.0
 
 
 class SharedClaims:
@@ -43,7 +47,10 @@ class SharedClaims:
         self._rivals = rivals
         self._members = members
         self._clock = clock
-        self._first_looks = TokenBucket(*_FIRST_CONNECTS)
+        self._first_lists, self._lists = (
+            SharedBucket(_LISTS_PER_SECOND, burst=lambda _share: _LISTS_AT_ONCE, sharers=members)
+            for _ in range(2)
+        )
 
     @classmethod
     def over_replicas(
@@ -73,28 +80,42 @@ class SharedClaims:
             rivalry.holder = None
         elif self._is_due(slot, before, now):
             rivalry.holder = await self._rivals.holder_before(snapshot, thing_name=resolved.thing_name)
-            rivalry.looked_at = now
+            rivalry.look_at = now + _AGAIN
         self._claims.wait_elsewhere(snapshot.key, rivalry.holder, resolved.thing_name)
         if rivalry.holder is None:
             return problem
-        return replace(
-            duplicate_problem(snapshot.key, rivalry.holder, resolved), ends_at=rivalry.looked_at + _AGAIN
-        )
+        return replace(duplicate_problem(snapshot.key, rivalry.holder, resolved), ends_at=rivalry.look_at)
 
     def withdraw(self, key: ObjectKey) -> None:
         """Give up the claim of a Thing that is to have no session; who waited for it is enqueued."""
         self._claims.withdraw(key)
 
     def _is_due(self, slot: SessionSlot, before: ThingStatus, now: datetime) -> bool:
-        """Whether there is reason to look for Things of other replicas. Each reason counts once."""
+        """Whether there is reason to look for Things of other replicas, and it may be done now. Each reason counts
+        once.
+        """
         rivalry, session = slot.rivalry, slot.session
         if rivalry.holder is not None:
-            return now >= rivalry.looked_at + _AGAIN
+            is_due = now >= rivalry.look_at
+            if is_due and not self._may_look(self._lists):
+                rivalry.look_at, is_due = now + _LATER, False
+            return is_due
         if session is not None:
-            drops, known = session.view.quick_drops, rivalry.quick_drops
+            drops = session.view.quick_drops
+            is_news = drops not in {0, rivalry.quick_drops}
+            if is_news and not self._may_look(self._lists):
+                return False
             rivalry.quick_drops = drops
-            return drops > 0 and drops != known
+            return is_news
         # Of a Thing that was connected once there is a shadow in its status.
         is_first = before.shadow is None and not rivalry.has_looked
         rivalry.has_looked = True
-        return is_first and self._first_looks.try_take(self._clock.monotonic())
+        return is_first and self._may_look(self._first_lists)
+
+    def _may_look(self, lists: SharedBucket) -> bool:
+        now = self._clock.monotonic()
+        bucket = lists.at(now)
+        if not bucket.try_take(now):
+            return False
+        bucket.reserve(now, self._rivals.lists - 1)
+        return True

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -19,6 +19,9 @@ from thing_operator.twin.claims import Addressing
 from thing_operator.twin.rivals import Rival, holder_before
 
 log = logging.getLogger(__name__)
+
+_SELECTORS: Final = ("spec.thingName={}", "metadata.name={},spec.thingName=")
+"""Of the Things for things of a name."""
 
 
 class Rivals:
@@ -42,6 +45,8 @@ class Rivals:
         self._namespaces = tuple(namespaces) or (None,)
         self._runs_elsewhere = runs_elsewhere
         self._clock = clock
+        self.lists = len(_SELECTORS) * len(self._namespaces)
+        """So many requests has the API server for one thing."""
 
     async def holder_before(self, snapshot: ObjectSnapshot, *, thing_name: str) -> ObjectKey | None:
         """The Thing of another replica that this one, which is for a thing of this name, has to wait for.
@@ -79,11 +84,10 @@ class Rivals:
 
     async def _named(self, thing_name: str) -> AsyncIterator[Mapping[str, Any]]:
         """The Things for things of this name, as the API server has them."""
-        for selector in (f"spec.thingName={thing_name}", f"metadata.name={thing_name},spec.thingName="):
+        for selector in _SELECTORS:
+            query = {"fieldSelector": selector.format(thing_name)}
             for namespace in self._namespaces:
-                pages = self._client.pages(
-                    THINGS, namespace=namespace, query={"fieldSelector": selector}, metadata_only=False
-                )
+                pages = self._client.pages(THINGS, namespace=namespace, query=query, metadata_only=False)
                 async with aclosing(pages):
                     async for page in pages:
                         for body in page["items"]:

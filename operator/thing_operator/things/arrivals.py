@@ -10,12 +10,14 @@ from thing_operator.observability.observers import ThingObserver
 class Arrivals:
     """How many there are, and how long each took."""
 
-    def __init__(self, *, observer: ThingObserver, clock: Clock) -> None:
+    def __init__(
+        self, *, observer: ThingObserver, clock: Clock, on_fewer: Callable[[], None] = lambda: None
+    ) -> None:
+        """``on_fewer`` is called when one is awaited no more; it may be exchanged."""
         self._observer = observer
         self._clock = clock
         self._since: dict[ObjectKey, float] = {}
-        self.on_fewer: Callable[[], None] = lambda: None
-        """Called when one is awaited no more."""
+        self.on_fewer = on_fewer
 
     def expect(self, key: ObjectKey) -> None:
         """This Thing is ours from now on."""

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -183,9 +183,13 @@ class ReplicaInMemory:
             clock=FakeClock(loop_time),
         )
         watched = WatchedShards(self.holdings)
-        self.on_room: Callable[[], None] = lambda: None
+        self.room_at: list[int] = []
+        """How many were connected whenever there was room for more."""
         self.moves = Moves(
-            self.controllers, watched, pacing=SETTINGS.pacing, on_room=lambda: self.on_room()
+            self.controllers,
+            watched,
+            pacing=SETTINGS.pacing,
+            on_room=lambda: self.room_at.append(len(self.connected())),
         )
         self.share = watched.share
 

@@ -258,14 +258,12 @@ async def test_there_is_room_for_more_until_too_many_wait_for_their_connection(
 ) -> None:
     cloud.broker.dial_seconds = 2.0
     async with replica(api, cloud, held=NOBODY) as taker:
-        calls = list[int]()
-        taker.on_room = lambda: calls.append(len(taker.connected()))
         before = taker.moves.room()
         taker.gain(ALL_SHARDS)
         assert taker.moves.room() == before - len(NAMES) <= 0
         await until(lambda: taker.connected() == set(NAMES))
         assert taker.moves.room() == before
-        assert calls == [len(NAMES) - before + 1], "once, as soon as there is room"
+        assert taker.room_at == [len(NAMES) - before + 1], "once, as soon as there is room"
 
 
 async def test_things_that_cannot_connect_do_not_keep_others_away(

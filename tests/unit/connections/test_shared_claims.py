@@ -182,6 +182,42 @@ async def test_a_start_with_many_new_things_does_not_wait_for_looks(scene: Share
     assert 0 < len(scene.client.asked) <= 2 * 20
 
 
+async def test_what_looks_cost_does_not_grow_with_things_namespaces_or_members() -> None:
+    scene = SharedScene(namespaces=("a", "b", "c", "d"))
+    scene.members = 4
+    scene.client.bodies = [body(OWN)]
+    for _ in range(1000):
+        scene.slot = SessionSlot()
+        assert await scene.claim() is None
+        scene.clock.advance(0.1)
+    assert len(scene.client.asked) <= 40 + 100 * 4 / 4 + 8
+
+
+async def test_of_many_quick_drops_each_is_looked_into_when_there_is_time(scene: SharedScene) -> None:
+    """A broker that drops all its sessions is no reason to list all Things for each of them."""
+    scene.client.bodies = [body(OWN)]
+    slots = [SessionSlot() for _ in range(50)]
+    for seconds in range(100):
+        for scene.slot in slots:
+            scene.connect(quick_drops=1)
+            assert await scene.claim() is None
+        if not seconds:
+            assert len(scene.client.asked) == 40
+        scene.clock.advance(1)
+    assert len(scene.client.asked) == 2 * len(slots)
+
+
+async def test_of_many_duplicates_each_is_looked_into_when_there_is_time(scene: SharedScene) -> None:
+    slots = [SessionSlot() for _ in range(50)]
+    for scene.slot in slots:
+        scene.slot.rivalry.holder = OTHER
+        problem = await scene.claim()
+        assert problem is not None
+        assert problem.ends_at is not None
+        assert problem.ends_at > scene.clock.now(), "it is not reconciled without end"
+    assert len(scene.client.asked) == 40
+
+
 async def test_one_that_was_connected_before_a_restart_is_not_looked_into(scene: SharedScene) -> None:
     scene.connect()
     scene.slot.session = None
