@@ -21,7 +21,7 @@ PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release publish version audit scan requirements krew mutants
+.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release publish version audit scan requirements krew mutants chaos upgrade
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,12 @@ simulate: $(STAMP) ## the operator on models, by dice: troubles nobody thought o
 
 mutants: $(STAMP) ## small wrong versions of the operator, each of which the simulation has to find (ARGS="--only WORD")
 	@PYTHONPATH=operator:. $(BIN)/python -m tests.simulation.mutants $(ARGS)
+
+chaos: $(STAMP) ## replicas on real parts, and dice for what goes wrong (ARGS="--minutes 20", "--hours 2 --gentle", --help)
+	@PYTHONPATH=operator:. $(BIN)/python -m tests.chaos $(ARGS)
+
+upgrade: $(BENCH) ## from an earlier commit and its CRDs to this one and back (ARGS="--against COMMIT")
+	@$(BIN)/python -m tests.bench upgrade $(ARGS)
 
 test: check unit pythons integration ## everything CI runs
 

@@ -24,13 +24,15 @@ from tests.bench.cloud import measure_cloud
 from tests.bench.comparison.checkout import install_commit, prepare, resolve_commit
 from tests.bench.comparison.command import compare
 from tests.bench.console import console_page
-from tests.bench.output import announcer, machine, numbers
+from tests.bench.output import machine, numbers
 from tests.bench.plugin import plugin
 from tests.bench.report import markdown, table, with_ratios
 from tests.bench.scenario import Options, measure
 from tests.bench.simulation import simulation
 from tests.bench.tenants import tenants
+from tests.bench.upgrade import measure_upgrade
 from tests.bench.world import World
+from tests.support.chronicle import announcer
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator_local.cloud.client import LocalCloud
@@ -204,6 +206,28 @@ def replicas_command(  # noqa: PLR0917 - typer makes options out of arguments
     _save(found, json_file)
     for name, value, goal in goals.rows(found):
         Console().print(f"{name:48} {value:>12}  {goal}".rstrip(), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def upgrade(
+    against: Annotated[str, typer.Option(help="the earlier commit: a hash, a branch or a tag")],
+    size: Annotated[int, typer.Option("--things", min=5, help="number of Things")] = 200,
+    shares: Annotated[
+        bool, typer.Option(help="it knows of replicas: one follows the other while both run")
+    ] = False,
+    directory: Annotated[Path | None, typer.Option("--dir", help="keep state and logs here")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here")] = None,
+) -> None:
+    """From an earlier commit and its CRDs to this checkout, back and up again: what is lost, and for how long."""
+    console = Console(stderr=True)
+    announce, reporter = announcer(console), reporter_for(console)
+    product = install_commit(resolve_commit(against), reporter=reporter)
+    prepare(product)
+    with _folder(directory, size) as folder:
+        found = measure_upgrade(
+            folder, product, things=size, shares=shares, reporter=reporter, announce=announce
+        )
+    _show(found, json_file)
 
 
 @app.command()

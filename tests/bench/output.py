@@ -2,11 +2,8 @@
 
 import os
 import platform
-from collections.abc import Callable
-from datetime import UTC, datetime
 
 import typer
-from rich.console import Console
 
 
 def numbers(text: str) -> list[int]:
@@ -18,16 +15,6 @@ def numbers(text: str) -> list[int]:
     if not found or min(found) < 1:
         raise typer.BadParameter("numbers above 0 with a comma between them are expected, such as 100,1000")
     return found
-
-
-def announcer(console: Console) -> Callable[[str], None]:
-    """Prints what is being done, with the time before it."""
-
-    def announce(text: str) -> None:
-        line = f"{datetime.now(UTC):%H:%M:%S} {text}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-    return announce
 
 
 def machine() -> dict[str, object]:

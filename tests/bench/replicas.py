@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from tests.bench.audit import AuditLog
 from tests.bench.crew import Crew, CrewMember, make_sites
 from tests.bench.load import percentile
 from tests.bench.product import Product
 from tests.bench.world import World
+from tests.support.audit import AuditLog
 
 from thing_operator_local.toolchain import Reporter
 

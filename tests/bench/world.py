@@ -42,7 +42,8 @@ class World:
     ) -> None:
         self.folder = folder
         self.reporter = reporter
-        self._product = product
+        self.product = product
+        """What :meth:`operator` runs from now on."""
         self._priority = _REAL_TIME if undisturbed else ()
         self._running = ExitStack()
         self.plane = ControlPlane(
@@ -100,14 +101,14 @@ class World:
             "THING_OPERATOR_HEALTH__PORT": "0",
             "THING_OPERATOR_LOG__LEVEL": "warning",
         }
-        if (self._product.sources / "thing_operator" / "intents").is_dir():  # an older one does not know it
+        if (self.product.sources / "thing_operator" / "intents").is_dir():  # an older one does not know it
             env["THING_OPERATOR_STATUS__INTENT_LOG_NAMESPACE"] = namespace.partition(",")[0]
         return Program(
-            [*self._priority, *self._product.command(namespace)],
+            [*self._priority, *self.product.command(namespace)],
             name=name,
             log=self.folder / f"{name}-{namespace.partition(',')[0]}.log",
             env=env | dict(settings),
-            cwd=self._product.root,
+            cwd=self.product.root,
         )
 
     def program(self, name: str, config: Mapping[str, Any]) -> "Program":

@@ -412,6 +412,11 @@ class BrokerModel:
             )
         return answer
 
+    def fingerprint(self, thing: str) -> str | None:
+        """Of the certificate that a thing is connected with; None when it is not."""
+        connection = self.connections.get(thing)
+        return None if connection is None else connection.spec.identity.fingerprint
+
     def state(self, thing: str) -> dict[str, Any]:
         """Desired and reported as they are."""
         document = self.service.document(ShadowAddress(thing))

@@ -86,6 +86,10 @@ class Observer(asyncio.Protocol):
         self._transport.abort()
         await self._closed.wait()
 
+    async def closed(self) -> None:
+        """Wait until the connection has ended."""
+        await self._closed.wait()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set()
 

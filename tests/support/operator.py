@@ -45,6 +45,10 @@ class OperatorProcess:
         self.settings: dict[str, str] = {}
         self.prelude = ""
         """Python that runs in the process before the operator does, to have its timers short."""
+        self.prefix: list[str] = []
+        """What its command line begins with: the command that it is run by."""
+        self.host = LOOPBACK
+        """Where its ports are reached."""
 
     def start(self) -> None:
         arguments, env = self.invocation()
@@ -54,7 +58,7 @@ class OperatorProcess:
             if self.prelude:
                 pytest.skip("the timers of the image's operator cannot be made short")
             command, env = _in_image(Path(root), arguments, env)
-        self._process = ChildProcess(command, name="operator", log=self.log, env=env)
+        self._process = ChildProcess([*self.prefix, *command], name="operator", log=self.log, env=env)
 
     def invocation(self) -> tuple[list[str], dict[str, str]]:
         """Arguments and whole environment."""
@@ -90,7 +94,7 @@ class OperatorProcess:
 
     def scrape(self) -> dict[tuple[str, ...], float]:
         """Its metrics: values by name without the prefix, and label values in the order of the labels' names."""
-        return scrape(self.metrics_port)
+        return scrape(self.metrics_port, host=self.host)
 
     def signal(self, number: signal.Signals) -> None:
         """To the operator, and to the guard in front of it."""
@@ -98,9 +102,9 @@ class OperatorProcess:
         self._process.signal(number)
 
 
-def scrape(port: int) -> dict[tuple[str, ...], float]:
+def scrape(port: int, *, host: str = LOOPBACK) -> dict[tuple[str, ...], float]:
     """The metrics of an operator's port; see :meth:`OperatorProcess.scrape`."""
-    with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=60) as answer:
+    with urlopen(f"http://{host}:{port}/metrics", timeout=60) as answer:
         text = answer.read().decode()
     return {
         (sample.name.removeprefix("thing_operator_"), *sample.labels.values()): sample.value

@@ -18,7 +18,6 @@ from thing_operator.sharding.leases import MAP_ANNOTATION
 from thing_operator.sharding.shard_map import ShardMap
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
-from thing_operator_local.ports import LOOPBACK
 
 SHARDS = 257
 """256 of Things and the one of all ThingBatches."""
@@ -59,7 +58,8 @@ class ReplicaProcess(OperatorProcess):
 
     def is_ready(self) -> bool:
         """What its readiness probe says."""
-        with suppress(OSError), urlopen(f"http://{LOOPBACK}:{self.health_port}/readyz", timeout=5) as answer:
+        url = f"http://{self.host}:{self.health_port}/readyz"
+        with suppress(OSError), urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)
         return False
 

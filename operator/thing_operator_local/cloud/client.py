@@ -9,7 +9,7 @@ import json
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -276,14 +276,21 @@ class LocalCloud(CloudClient, StartedWithContext):
     """A cloud in a folder, run as a child process that never outlives this one. A context manager."""
 
     def __init__(
-        self, folder: Path, *, reporter: Reporter, seed: int | None = None, listen: str = LOOPBACK
+        self,
+        folder: Path,
+        *,
+        reporter: Reporter,
+        seed: int | None = None,
+        listen: str = LOOPBACK,
+        hostnames: Sequence[str] = (),
     ) -> None:
         """``seed`` makes the secrets, ids and tokens of a new folder the same each time. ``listen``: an address of this
-        machine, which is its host name then.
+        machine, which is its host name then. ``hostnames``: further names for its certificates.
         """
         super().__init__(folder)
         self._seed = seed
         self._listen = listen
+        self._hostnames = hostnames
         self._reporter = reporter
         self._process: ChildProcess | None = None
 
@@ -293,7 +300,7 @@ class LocalCloud(CloudClient, StartedWithContext):
         self._folder.mkdir(parents=True, exist_ok=True)
         layout.info.unlink(missing_ok=True)
         command = [sys.executable, "-m", "thing_operator_local", "cloud", "run", "--dir", str(self._folder)]
-        command += ["--listen", self._listen]
+        command += ["--listen", self._listen, *(f"--hostname={name}" for name in self._hostnames)]
         if self._seed is not None:
             command += ["--seed", str(self._seed)]
         with self._reporter.step("starting the local cloud"):

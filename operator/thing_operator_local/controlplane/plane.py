@@ -65,6 +65,8 @@ class ControlPlane(StartedWithContext):
         self._binaries = binaries or {}
         self._running = ExitStack()
         self._processes: dict[str, ChildProcess] = {}
+        self._apiservers: dict[str, tuple[int, Mapping[str, bool], bool]] = {}
+        """Port, feature gates and whether it has an audit log, by the name of the process."""
 
     @property
     def processes(self) -> Mapping[str, ChildProcess]:
@@ -114,10 +116,16 @@ class ControlPlane(StartedWithContext):
         """End all processes, in three seconds at most. Idempotent."""
         self._running.close()
 
-    def restart_apiserver(self) -> None:
-        """End kube-apiserver without warning and start it again on its port; returns when it works."""
-        self._processes[_API_SERVER].stop(grace=0)
-        self._run_apiserver(_API_SERVER, self._port, self._gates, audit=self._audit)
+    def restart_apiserver(self, name: str = _API_SERVER) -> None:
+        """End a kube-apiserver without warning and start it again on its port; returns when it works."""
+        port, gates, audit = self._apiservers[name]
+        self._processes[name].stop(grace=0)
+        self._run_apiserver(name, port, gates, audit=audit)
+
+    def restart_etcd(self) -> None:
+        """End etcd without warning, if it runs, and start it again with its data; returns when it runs."""
+        self._processes["etcd"].stop(grace=0)
+        self._run("etcd", commands.etcd(self._binaries["etcd"]))
 
     def add_apiserver(self, *, feature_gates: Mapping[str, bool] | None = None) -> Path:
         """Start one more kube-apiserver on the same etcd, as a control plane of several machines has them.
@@ -203,6 +211,7 @@ class ControlPlane(StartedWithContext):
                     raise
             else:
                 break
+        self._apiservers[name] = (chosen, gates, audit)
         return chosen
 
     def _run_apiserver(self, name: str, port: int, gates: Mapping[str, bool], *, audit: bool) -> None:

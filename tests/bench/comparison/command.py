@@ -14,8 +14,9 @@ from tests.bench.comparison.figures import Figure, Part, chosen
 from tests.bench.comparison.report import as_json, table
 from tests.bench.comparison.run import Conditions
 from tests.bench.comparison.turns import Runs, Turns
-from tests.bench.output import announcer, machine, numbers
+from tests.bench.output import machine, numbers
 from tests.bench.product import CHECKOUT
+from tests.support.chronicle import announcer
 
 from thing_operator_local.toolchain import reporter_for
 

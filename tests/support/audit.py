@@ -1,8 +1,10 @@
-"""What the operators have written, by the API server's audit log."""
+"""What was written, and by whom, by the API server's audit log."""
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 _WRITES = frozenset({"create", "update", "patch", "delete"})
 _OPERATOR = "Python/"
@@ -18,7 +20,14 @@ class AuditLog:
 
     def writes(self) -> Counter[str]:
         """How many requests have changed something since the last call, by the resource."""
-        found = Counter[str]()
+        return Counter(
+            event["objectRef"]["resource"]
+            for event in self.events()
+            if event.get("userAgent", "").startswith(_OPERATOR)
+        )
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The requests to change something since the last call, by whomever, as audit.k8s.io/v1 has them."""
         with self._path.open("rb") as log:
             log.seek(self._read)
             for line in log:
@@ -26,6 +35,5 @@ class AuditLog:
                     break
                 self._read += len(line)
                 event = json.loads(line)
-                if event["verb"] in _WRITES and event.get("userAgent", "").startswith(_OPERATOR):
-                    found[event["objectRef"]["resource"]] += 1
-        return found
+                if event["verb"] in _WRITES:
+                    yield event
