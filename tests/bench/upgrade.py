@@ -41,7 +41,7 @@ class LostError(UserError):
 
 
 @dataclass
-class Upgrade:
+class ProductUpgrade:
     """The life of a fleet under two products; ``shares``: both know of replicas."""
 
     world: World
@@ -180,7 +180,7 @@ def measure_upgrade(
     with World(folder, reporter=reporter, product=old) as world:
         sites = make_sites(world, world.clouds, things=things, announce=announce)
         crew = Crew(world, sites, size=things, shares=shares)
-        upgrade = Upgrade(world, crew, announce, shares)
+        upgrade = ProductUpgrade(world, crew, announce, shares)
         try:
             upgrade.vary()
             return {"things": things, **upgrade.live(old, CHECKOUT)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 from tests.chaos.plan import GENTLE, HARD
-from tests.chaos.run import Options, run
+from tests.chaos.run import ChaosOptions, run
 from tests.support.chronicle import announcer
 
 from thing_operator_local.toolchain import reporter_for
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dir", type=Path, help="keep state and logs here")
     asked = parser.parse_args(arguments)
     kinds = GENTLE if asked.gentle else HARD
-    options = Options(
+    options = ChaosOptions(
         seconds=60 * (asked.minutes if asked.hours is None else 60 * asked.hours),
         things=asked.things,
         replicas=asked.replicas,

@@ -36,7 +36,7 @@ _BEFORE, _AFTER = 45.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ChaosOptions:
     """``every``: seconds between two faults on average; ``pace``: changes a second; ``kinds``: of faults, how often."""
 
     seconds: float
@@ -62,7 +62,7 @@ class Report:
         return "\n".join(self.lines)
 
 
-async def run(folder: Path, options: Options, *, reporter: Reporter, announce: Announce) -> Report:
+async def run(folder: Path, options: ChaosOptions, *, reporter: Reporter, announce: Announce) -> Report:
     """The whole of it; ``folder`` takes all state and all logs."""
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(Stage(folder, reporter=reporter, replicas=options.replicas))
@@ -86,7 +86,7 @@ class ChaosRun:
 
     def __init__(
         self,
-        options: Options,
+        options: ChaosOptions,
         stage: Stage,
         record: Record,
         writers: Writers,

@@ -45,7 +45,7 @@ class SpaceLink:
         _ip("link", "set", f"{self.device}o", "down")
 
     def lose_interface(self) -> None:
-        """The process has no route any more, and is told so at once."""
+        """The process has no route any more, and learns of it at once."""
         _ip("-n", self.space, "link", "set", f"{self.device}i", "down")
 
     def heal(self) -> None:

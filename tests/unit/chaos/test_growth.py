@@ -12,7 +12,7 @@ def line(per_hour: float, *, count: int = 100, every: float = 10.0) -> list[tupl
 
 
 @pytest.mark.parametrize(("per_hour", "is_flat"), [(0, True), (-50, True), (10, True), (20, False)])
-def test_a_rise_is_told_from_noise(per_hour: float, is_flat: bool) -> None:
+def test_a_rise_is_more_than_noise(per_hour: float, is_flat: bool) -> None:
     found = growth_of("replica-0", MIB, line(per_hour))
     assert found is not None
     assert found.per_hour == pytest.approx(per_hour, abs=1)
