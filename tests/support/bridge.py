@@ -112,6 +112,18 @@ class Caller:
         return found
 
     @contextmanager
+    def kept_open(self, name: str) -> Iterator[int]:
+        """The status of one request for a shadow, on a connection that stays open for as long as the block."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=60)
+        try:
+            connection.request("GET", self.path(f"{name}/shadow"), headers=self.headers(None))
+            answer = connection.getresponse()
+            answer.read()
+            yield answer.status
+        finally:
+            connection.close()
+
+    @contextmanager
     def events(
         self, name: str, *, kinds: str = "", last_id: str | None = None
     ) -> Iterator[Iterator[tuple[str, Any, str | None]]]:

@@ -1,6 +1,5 @@
 """Asking the API server who a caller is and what the caller may do. No token is kept, nor comes into a log."""
 
-import asyncio
 import hashlib
 import logging
 import os
@@ -23,6 +22,7 @@ from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.turns import Turns
 from thing_operator.kube.ports import ApiClient
 
 V = TypeVar("V")
@@ -37,7 +37,9 @@ _KEPT: Final = 60.0
 """So long it stands while the API server does not answer."""
 _SIZE: Final = 4096
 _AT_A_TIME: Final = 4
-"""Reviews under way: the API server is asked for Things, too."""
+"""Reviews under way: the API server is asked for Things, too. Tenants have them in turn, and so have the addresses from
+which tokens come that are not known.
+"""
 
 
 class CallerAccess:
@@ -49,7 +51,7 @@ class CallerAccess:
         self._limits = limits
         self._log_limit = LogLimit(clock=clock)
         self._salt = os.urandom(16)
-        self._turns = asyncio.Semaphore(_AT_A_TIME)
+        self._turns = Turns(_AT_A_TIME)
         self._callers: AnswerCache[bytes, tuple[Caller | None]] = AnswerCache(
             fresh=_FRESH, stale=_STALE, kept=_KEPT, size=_SIZE, clock=clock
         )
@@ -65,7 +67,7 @@ class CallerAccess:
         is_new = not self._callers.has(digest)
         if is_new:
             self._limits.admit_token(address)
-        (found,) = await self._known(self._callers.get(digest, lambda: self._review_token(token)))
+        (found,) = await self._known(self._callers.get(digest, lambda: self._review_token(token, address)))
         if found is None:
             if is_new:
                 self._limits.note_bad_token(address)
@@ -89,15 +91,17 @@ class CallerAccess:
         question = (caller, key, verb)
         return await self._known(self._rights.get(question, lambda: self._review_access(caller, key, verb)))
 
-    async def _review_token(self, token: str) -> tuple[Caller | None]:
-        answer = await self._ask(TOKEN_REVIEWS, token_review(token, self._audience))
+    async def _review_token(self, token: str, address: str) -> tuple[Caller | None]:
+        answer = await self._ask(TOKEN_REVIEWS, token_review(token, self._audience), group=address)
         return (caller_in(answer, self._audience),)
 
     async def _review_access(self, caller: Caller, key: ObjectKey, verb: str) -> bool:
-        return is_allowed(await self._ask(ACCESS_REVIEWS, access_review(caller, key, verb)))
+        return is_allowed(
+            await self._ask(ACCESS_REVIEWS, access_review(caller, key, verb), group=caller.tenant)
+        )
 
-    async def _ask(self, resource: Resource, body: dict[str, Any]) -> dict[str, Any]:
-        async with self._turns:
+    async def _ask(self, resource: Resource, body: dict[str, Any], *, group: str) -> dict[str, Any]:
+        async with self._turns.turn(group):
             return await self._client.create(resource, "", body)
 
     async def _known(self, answer: Awaitable[V]) -> V:

@@ -2,7 +2,7 @@
 
 import socket
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from thing_operator.bridge.access import CallerAccess
 from thing_operator.bridge.desk import Desk
@@ -43,7 +43,7 @@ class Bridge:
         self.followers = Followers()
         self._forwarder = Forwarder()
         access = CallerAccess(client, audience=settings.audience, limits=self._limits, clock=clock)
-        known: WeakSet[asyncio.Transport] = WeakSet()
+        known: WeakKeyDictionary[asyncio.Transport, str] = WeakKeyDictionary()
         operations = Operations(
             access=access,
             limits=self._limits,

@@ -1,11 +1,15 @@
-"""How much callers may ask for: rates by caller, by Thing and in all, and streams. Pure but for the clock."""
+"""How much callers may ask for: rates by caller, by Thing and in all, and streams. Pure but for the clock.
+
+A namespace may have any number of service accounts, so of what is for all one tenant leaves half to others.
+"""
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
 
 from thing_operator.bridge.problems import BridgeError, BridgeReason, too_many
+from thing_operator.bridge.reviews import Caller
 from thing_operator.config import BridgeSettings
 from thing_operator.core.clock import Clock
 from thing_operator.core.rate_limit import TokenBucket
@@ -57,11 +61,13 @@ class CallerLimits:
     def __init__(self, settings: BridgeSettings, *, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._all = TokenBucket(*_saving(settings.requests_per_second))
+        self._tenants: Buckets[str] = Buckets(*_saving(settings.requests_per_second / 2))
         self._callers: Buckets[str] = Buckets(*_saving(settings.caller_requests_per_second))
         self._things: Buckets[ObjectKey] = Buckets(*_saving(settings.thing_reports_per_second))
         self._bad_tokens: Buckets[str] = Buckets(*_BAD_TOKENS)
         self._reviews = TokenBucket(*_REVIEWS)
         self._streams: Counter[str] = Counter()
+        self._tenant_streams: Counter[str] = Counter()
         self._waiting: Counter[ObjectKey] = Counter()
 
     @property
@@ -69,14 +75,22 @@ class CallerLimits:
         """How many are open."""
         return self._streams.total()
 
-    def admit(self, caller: str) -> None:
-        """One request of this caller. What is refused takes nothing of what is for all."""
-        now = self._clock.monotonic()
-        if wait := self._callers.take(caller, now):
+    def admit(self, caller: Caller) -> None:
+        """One request of this caller, who may have no right at all: it takes nothing of what is for all."""
+        if wait := self._callers.take(caller.name, self._clock.monotonic()):
             raise too_many("of this caller", setting="bridge.callerRequestsPerSecond", retry_after=wait)
-        if not self._all.try_take(now):
-            wait = self._all.wait(now)
+
+    def admit_allowed(self, caller: Caller) -> None:
+        """The same request, once it is known that the caller may ask it.
+
+        A tenant that has had its half gets more only while more than half is left.
+        """
+        now = self._clock.monotonic()
+        wait = self._tenants.wait(caller.tenant, now) if 2 * self._all.left(now) <= self._all.burst else 0.0
+        if wait := wait or self._all.wait(now):
             raise too_many("of all callers", setting="bridge.requestsPerSecond", retry_after=wait)
+        self._tenants.take(caller.tenant, now)
+        self._all.reserve(now)
 
     def admit_report(self, key: ObjectKey) -> None:
         """One report for this Thing, or word of a job."""
@@ -103,21 +117,26 @@ class CallerLimits:
         self._bad_tokens.take(address, self._clock.monotonic())
 
     @contextmanager
-    def stream(self, caller: str) -> Iterator[None]:
+    def stream(self, caller: Caller) -> Iterator[None]:
         """One stream of this caller, open for as long as the block."""
-        most_each, most = self._settings.streams_per_caller, self._settings.streams
-        if self._streams[caller] >= most_each or self.streams >= most:
-            own = self._streams[caller] >= most_each
-            setting = "bridge.streamsPerCaller" if own else "bridge.streams"
+        if setting := self._no_stream_for(caller):
             raise BridgeError.of(
                 429,
                 BridgeReason.TOO_MANY_STREAMS,
-                f"too many streams are open {'of this caller' if own else 'of all callers'}",
+                f"too many streams are open ({self._streams[caller.name]} of this caller)",
                 remedy=f"close some; the operator's setting {setting} is the limit",
                 retry_after=5,
             )
-        with counted_in(self._streams, caller):
+        with counted_in(self._streams, caller.name), counted_in(self._tenant_streams, caller.tenant):
             yield
+
+    def _no_stream_for(self, caller: Caller) -> str | None:
+        """The setting that leaves this caller no further stream; None: there is room."""
+        if self._streams[caller.name] >= self._settings.streams_per_caller:
+            return "bridge.streamsPerCaller"
+        # Streams last, so each tenant leaves as many to others as it has itself.
+        is_full = self._tenant_streams[caller.tenant] >= self._settings.streams - self.streams
+        return "bridge.streams" if is_full else None
 
     @contextmanager
     def waiting_report(self, key: ObjectKey) -> Iterator[None]:
@@ -140,3 +159,13 @@ def counted_in(counter: Counter[K], key: K) -> Iterator[None]:
         counter[key] -= 1
         if not counter[key]:
             del counter[key]
+
+
+def to_be_closed(tenants: Sequence[str | None]) -> int:
+    """Which of all connections makes room for a new one: the oldest of the tenant that has most.
+
+    ``tenants`` are whose the connections are, oldest first; None: nobody with a right has asked there, and such a one
+    is closed first.
+    """
+    most = None if None in tenants else Counter(tenants).most_common(1)[0][0]
+    return tenants.index(most)

@@ -22,7 +22,7 @@ from thing_operator.core.json_bytes import encode
 from thing_operator.session import ShadowSession
 
 if TYPE_CHECKING:
-    from weakref import WeakSet
+    from weakref import WeakKeyDictionary
 
 JSON: Final = "application/json"
 _BODY_SECONDS: Final = 10.0
@@ -38,8 +38,8 @@ class Operations:
     holders: Holders
     forwarder: Forwarder
     following: Following
-    known: "WeakSet[asyncio.Transport]"
-    """The connections on which somebody with a right has asked."""
+    known: "WeakKeyDictionary[asyncio.Transport, str]"
+    """The connections on which somebody with a right has asked, and whose tenant's they are."""
 
     async def carry_out(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
         """The answer. Raises BridgeError when it is not done, and what an open stream ends with."""
@@ -50,14 +50,15 @@ class Operations:
             address=request.remote or "",
         )
         caller = await self.access.caller(asking.token, address=asking.address)
-        self.limits.admit(caller.name)
+        self.limits.admit(caller)
         await self.access.require(caller, route.key, asking.verb)
+        self.limits.admit_allowed(caller)
         if request.transport is not None:
-            self.known.add(request.transport)
+            self.known[request.transport] = caller.tenant
         body = await _body(request) if METHODS[route.operation] == "POST" else b""
         session = self.desk.session(route.key)
         if route.operation is BridgeOperation.EVENTS:
-            with self.limits.stream(caller.name):
+            with self.limits.stream(caller):
                 if session is None:
                     return await self._pass_on(request, route, body)
                 return await self.following.run(request, asking)

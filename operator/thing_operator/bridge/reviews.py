@@ -12,6 +12,7 @@ ACCESS_REVIEWS: Final = Resource("authorization.k8s.io", "v1", "subjectaccessrev
 SUBRESOURCE: Final = "bridge"
 """Of Things, which only Roles know: nothing is served under it."""
 _SCHEME: Final = "bearer"
+_ACCOUNT: Final = "system:serviceaccount:"
 _LONGEST: Final = 8 * 1024
 
 
@@ -23,6 +24,12 @@ class Caller:
     uid: str
     groups: tuple[str, ...]
     extra: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def tenant(self) -> str:
+        """Who has limits together: the service accounts of a namespace, since it may have any number; else the name."""
+        is_account = self.name.startswith(_ACCOUNT)
+        return self.name.removeprefix(_ACCOUNT).partition(":")[0] if is_account else self.name
 
 
 def bearer_token(header: str | None) -> str | None:

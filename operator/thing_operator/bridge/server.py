@@ -1,7 +1,8 @@
 """The bridge's port: connections, how many there may be, and when they end.
 
 Whoever reaches the port may open connections. There is room for the streams and some hundreds more; of those on which
-no caller with a right has asked for anything the oldest makes room, and where there is none the new one is closed.
+no caller with a right has asked for anything the oldest makes room, and where there is none the oldest of the tenant
+that has most of them.
 """
 
 import asyncio
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from thing_operator.bridge.limits import to_be_closed
 from thing_operator.bridge.messages import BODY_LIMIT
 from thing_operator.core.descriptors import is_reserved
 
 if TYPE_CHECKING:
-    from weakref import WeakSet
+    from weakref import WeakKeyDictionary
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -39,9 +41,9 @@ class BridgeServer:
         *,
         sock: socket.socket,
         streams: int,
-        known: "WeakSet[asyncio.Transport]",
+        known: "WeakKeyDictionary[asyncio.Transport, str]",
     ) -> None:
-        """``known``: the connections on which somebody with a right has asked, which are not closed for others."""
+        """``known``: the connections on which somebody with a right has asked, and whose tenant's they are."""
         self._answer = answer
         self._sock = sock
         self._most = streams + _BESIDE_STREAMS
@@ -87,9 +89,10 @@ class BridgeServer:
         transport = newest.transport
         if transport is None:
             return
-        there = self._http.connections
+        connections = self._http.connections
+        others = [(each, up) for each in connections if each is not newest and (up := each.transport)]
         if is_reserved(transport.get_extra_info("socket").fileno()):
             newest.force_close()
-        elif len(there) > self._most:
-            oldest = next((each for each in there if each.transport not in self._known), newest)
-            oldest.force_close()
+        elif len(others) >= self._most:
+            victim, _ = others[to_be_closed([self._known.get(up) for _, up in others])]
+            victim.force_close()

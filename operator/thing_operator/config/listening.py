@@ -53,7 +53,8 @@ class BridgeSettings(ListenSettings):
         description="audience that a caller's token must be for; none of the API server's",
     )
     requests_per_second: Annotated[float, Field(gt=0)] = Field(
-        default=1000, description="requests of all callers"
+        default=1000,
+        description="requests of all callers; those of one namespace leave half to others",
     )
     caller_requests_per_second: Annotated[float, Field(gt=0)] = Field(
         default=100, description="requests of one service account"
@@ -65,7 +66,8 @@ class BridgeSettings(ListenSettings):
         default=16, description="reports for one Thing that may wait for the shadow service's answer"
     )
     streams: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=1000, description="streams of events that may be open"
+        default=1000,
+        description="streams of events that may be open; those of one namespace leave as many to others",
     )
     streams_per_caller: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=100, description="streams of events of one service account"

@@ -51,6 +51,10 @@ class TokenBucket:
         """Seconds until the next token is there; 0 when it is."""
         return max(0.0, self._full_at - now - (self.burst - 1) / self.rate)
 
+    def left(self, now: float) -> float:
+        """How many tokens are there; below zero when more are taken than there were."""
+        return self.burst - max(0.0, self._full_at - now) * self.rate
+
     def refund(self, tokens: int = 1) -> None:
         """Give back tokens that were not used."""
         self._full_at -= tokens / self.rate

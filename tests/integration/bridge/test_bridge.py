@@ -234,6 +234,25 @@ def test_connections_that_ask_nothing_make_room(bridged: Workspace, kubectl: Kub
         assert next(kind for kind, data, _ in events if data.get("reported") == {"a": 1}) == "document"
 
 
+def test_a_namespace_with_many_connections_leaves_others_theirs(
+    bridged: Workspace, kubectl: Kubectl, things: Things
+) -> None:
+    operator, most = bridged.operator, 1 + 512
+    operator.stop()
+    operator.settings |= {
+        "THING_OPERATOR_BRIDGE__STREAMS": "1",
+        "THING_OPERATOR_BRIDGE__CALLER_REQUESTS_PER_SECOND": "5000",
+        "THING_OPERATOR_BRIDGE__REQUESTS_PER_SECOND": "5000",
+    }
+    operator.start()
+    thing = apply_ready(bridged, things)
+    twin = caller_of(bridged, kubectl)
+    other = caller_of(bridged, kubectl, name="other", home="default")
+    with ExitStack() as there:
+        assert {there.enter_context(twin.kept_open(thing.name)) for _ in range(most)} == {200}
+        assert other.shadow(thing.name).status == 200
+
+
 def test_a_twin_does_the_jobs_of_its_thing(
     bridged: Workspace, kubectl: Kubectl, things: Things, control: CloudControl
 ) -> None:

@@ -1,5 +1,6 @@
 """Who a caller is and may do, by the API server's answers: anything but a clear yes is a no."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,19 @@ def review(**changes: Any) -> dict[str, Any]:
 )
 def test_the_token_of_a_header(header: str | None, token: str | None) -> None:
     assert bearer_token(header) == token
+
+
+@pytest.mark.parametrize(
+    ("name", "tenant"),
+    [
+        ("system:serviceaccount:cold:twin", "cold"),
+        ("system:serviceaccount:cold:other", "cold"),
+        ("jane@example.com", "jane@example.com"),
+        ("system:serviceaccounts:cold", "system:serviceaccounts:cold"),
+    ],
+)
+def test_service_accounts_of_a_namespace_are_one_tenant(name: str, tenant: str) -> None:
+    assert replace(TWIN, name=name).tenant == tenant
 
 
 def test_a_token_is_reviewed_for_the_audience() -> None:

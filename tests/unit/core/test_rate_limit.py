@@ -48,6 +48,12 @@ def test_the_first_reservation_does_not_wait_however_large() -> None:
     assert bucket.reserve(5000) == 7000
 
 
+def test_what_is_left_comes_back_at_the_rate() -> None:
+    bucket = TokenBucket(2, 10)
+    bucket.reserve(0, tokens=12)
+    assert [bucket.left(now) for now in (0, 1, 100)] == [-2, 0, 10]
+
+
 def test_a_reservation_that_is_given_back_makes_room() -> None:
     bucket = TokenBucket(rate=10, burst=2)
     bucket.reserve(0, 100)
