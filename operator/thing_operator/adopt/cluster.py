@@ -8,7 +8,7 @@ from typing import Any
 
 from thing_operator.adopt.model import Cluster, FoundThing
 from thing_operator.api import names
-from thing_operator.api.names import THINGS
+from thing_operator.api.names import THINGS, thing_name_of
 from thing_operator.core.errors import INSTALL_CRDS, ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import CredentialsError, check_keys
@@ -42,9 +42,7 @@ def cluster_of(things: Iterable[Mapping[str, Any]]) -> Cluster:
     by_place: dict[str, str] = {}
     for body in things:
         meta = body["metadata"]
-        by_place[f"{meta['namespace']}/{meta['name']}"] = (body.get("spec") or {}).get("thingName") or meta[
-            "name"
-        ]
+        by_place[f"{meta['namespace']}/{meta['name']}"] = thing_name_of(body)
     return Cluster(by_thing={thing: place for place, thing in by_place.items()}, things=by_place)
 
 

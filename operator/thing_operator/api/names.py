@@ -1,5 +1,8 @@
 """Names that appear on the Kubernetes side: group, kinds, labels, annotations, finalizer."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from thing_operator.core.resource import Resource
 from thing_operator.shadow.topics import THING_NAME
 
@@ -43,3 +46,9 @@ THING_NAME_PATTERN = f"^{THING_NAME.pattern}$"
 
 TEMPLATE_HASH_ANNOTATION = f"{GROUP}/template-hash"
 """On a Thing made by a ThingBatch: which state of the template it was made after."""
+
+
+def thing_name_of(body: Mapping[str, Any]) -> str:
+    """Which thing a Thing is for: by its status, which has the whole name of a networked child, or else by its spec."""
+    spec, status = body.get("spec") or {}, body.get("status") or {}
+    return str(status.get("thingName") or spec.get("thingName") or body["metadata"]["name"])

@@ -128,7 +128,7 @@ def print_group(group: GroupView, *, now: datetime) -> None:
     members = counted(len(group.members), "replica")
     console.print(title + Text(f"{members}, {group.held} of {group.shards} shards run"))
     if group.trouble:
-        console.print(Text(group.trouble, style="red"))
+        console.print(Text(printable(group.trouble), style="red"))
     if group.orphans:
         console.print(Text(f"run by nobody: {group.orphans}", style="red"))
     table = table_of("replica", "state", "renewed", "shards", "asks", "gives", "which")

@@ -12,6 +12,11 @@ NO_NAMESPACE_NAME = "a name of at most 63 lower-case letters, digits and - is ex
 _NAMESPACE_PATTERN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
+def is_object_name(value: str) -> bool:
+    """Whether the API server takes it for the name of an object."""
+    return len(value) <= OBJECT_NAME_LENGTH and re.fullmatch(OBJECT_NAME_PATTERN, value) is not None
+
+
 def check_object_name(value: str, *, length: int = OBJECT_NAME_LENGTH) -> str:
     """The name, at most ``length`` characters of it; raises ValueError for what is none."""
     if not re.fullmatch(OBJECT_NAME_PATTERN, value):

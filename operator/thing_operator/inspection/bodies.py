@@ -19,12 +19,14 @@ def status_of(body: Body) -> ThingStatus:
     return ThingStatus.model_validate(body.get("status") or {})
 
 
-def secret_name_of(body: Body) -> str:
-    """The Secret that the spec names, or else the one that a ThingBatch makes for the thing."""
+def secret_name_of(body: Body) -> str | None:
+    """The Secret that the spec names, or else the one that a ThingBatch makes; None: a networked child has none."""
     # Imported here: what belongs to credentials takes a fifth of a second, and few ask for it.
     from thing_operator.credentials.names import secret_name  # noqa: PLC0415
 
     spec = spec_of(body)
+    if spec.parent_ref is not None:
+        return None
     named = spec.credentials.secret_name if spec.credentials else None
     return named or secret_name(spec.thing_name or body["metadata"]["name"])
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
+from thing_operator.api.names import thing_name_of
 from thing_operator.api.thing import Selection, ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
 from thing_operator.inspection.bodies import is_true, is_within, spec_of, status_of, value_at
@@ -51,7 +52,7 @@ def view_of(body: Body) -> ThingView:
     return ThingView(
         namespace=meta["namespace"],
         name=meta["name"],
-        thing_name=status.thing_name or spec.thing_name or meta["name"],
+        thing_name=thing_name_of(body),
         is_ready=is_true(status, ConditionType.READY),
         chain=tuple(_chain(status, generation=meta.get("generation", 0))),
         values=tuple(_values(spec, status)),
@@ -109,12 +110,12 @@ def health_of(condition: Condition | None) -> LinkHealth:
 
 def row_of(body: Body) -> ThingRow:
     """One Thing as a line among others."""
-    spec, status = spec_of(body), status_of(body)
+    status = status_of(body)
     ready = find_condition(status.conditions, ConditionType.READY) or _not_seen()
     return ThingRow(
         namespace=body["metadata"]["namespace"],
         name=body["metadata"]["name"],
-        thing_name=status.thing_name or spec.thing_name or body["metadata"]["name"],
+        thing_name=thing_name_of(body),
         health=health_of(ready),
         ready=ready.status,
         reason=ready.reason,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from thing_operator.api.conditions import ConditionType, find_condition
+from thing_operator.api.names import thing_name_of
 from thing_operator.api.thing import Selection, ThingSpec, ThingStatus
 from thing_operator.core.json_values import JsonObject, JsonValue, json_equal
 from thing_operator.core.reasons import Reason
@@ -42,7 +43,7 @@ def diff_of(body: Body, *, everything: bool = False) -> ThingDiff:
     return ThingDiff(
         namespace=body["metadata"]["namespace"],
         name=body["metadata"]["name"],
-        thing_name=status.thing_name or spec.thing_name or body["metadata"]["name"],
+        thing_name=thing_name_of(body),
         rows=tuple(rows),
         notes=tuple(_notes(body, status, hidden=any(row.state is ValueState.UNKNOWN for row in rows))),
     )

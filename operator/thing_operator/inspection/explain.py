@@ -47,6 +47,7 @@ class ThingContext:
     groups: Sequence[GroupView] | None = None
     """The replicas that run things."""
     secret_is_there: bool | None = None
+    """None also of a networked child, which has none."""
     events: Sequence[Body] | None = None
     notes: tuple[str, ...] = ()
     """What may not be seen, and what that means."""

@@ -37,15 +37,16 @@ async def read_explanation(client: ApiClient, key: ObjectKey) -> ThingExplanatio
     """One Thing, and what is around it as far as the user may see it. Raises as :func:`read_thing`."""
     body = await read_thing(client, key)
     metadata = body["metadata"]
-    secret = {"fieldSelector": f"metadata.name={secret_name_of(body)}"}
+    secret = secret_name_of(body)
+    of_secret = {"fieldSelector": f"metadata.name={secret}"}
     of_thing = f"involvedObject.kind={THINGS.kind},involvedObject.name={metadata['name']}"
     secrets, events, leases = await asyncio.gather(
-        _or_refusal(_all(client, SECRETS, key.namespace, secret, metadata_only=True)),
+        _or_refusal(_all(client, SECRETS, key.namespace, of_secret, metadata_only=True)),
         _or_refusal(_all(client, EVENTS, key.namespace, {"fieldSelector": of_thing}, metadata_only=False)),
         _or_refusal(read_leases(client, None)),
     )
     notes = []
-    if isinstance(secrets, ForbiddenError):
+    if isinstance(secrets, ForbiddenError) and secret is not None:
         notes.append("you may not list Secrets here: what is said of this one is what the operator has found")
     if isinstance(events, ForbiddenError):
         notes.append("you may not list Events here")
@@ -53,7 +54,7 @@ async def read_explanation(client: ApiClient, key: ObjectKey) -> ThingExplanatio
         notes.append("you may not list Leases of all namespaces: whether an operator is alive is not known")
     context = ThingContext(
         groups=None if isinstance(leases, ForbiddenError) else groups_of(leases, now=datetime.now(UTC)),
-        secret_is_there=None if isinstance(secrets, ForbiddenError) else bool(secrets),
+        secret_is_there=None if isinstance(secrets, ForbiddenError) or secret is None else bool(secrets),
         events=None if isinstance(events, ForbiddenError) else events,
         notes=tuple(notes),
     )

@@ -1,12 +1,13 @@
 """What is read of a cluster for it: Things, or the Leases of replicas, with the rights of whoever asks."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from thing_operator.api.names import THINGS
+from thing_operator.api.names import THINGS, thing_name_of
 from thing_operator.core.errors import INSTALL_CRDS, ToolError, UserError
+from thing_operator.core.object_names import is_object_name
 from thing_operator.core.reasons import Reason, ToolReason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.client import KubeClient
@@ -34,12 +35,11 @@ async def connected(*, kubeconfig: Path | None, kube_context: str | None) -> Asy
 
 async def read_thing(client: ApiClient, key: ObjectKey) -> dict[str, Any]:
     """A Thing by its own name, or else by the name of its thing. Raises NoThingError, and those of read_things."""
-    try:
-        return await client.get(THINGS, key)
-    except NotFoundError:
-        found = await read_things(client, key.namespace)
-    for body in found:
-        if (body.get("spec") or {}).get("thingName") == key.name:
+    if is_object_name(key.name):
+        with suppress(NotFoundError):
+            return await client.get(THINGS, key)
+    for body in await read_things(client, key.namespace):
+        if thing_name_of(body) == key.name:
             return body
     raise NoThingError(f"there is no Thing {key.name} in namespace {key.namespace}: kubectl get things -A")
 

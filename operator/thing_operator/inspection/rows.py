@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, TypedDict
 
 from thing_operator.api.conditions import ConditionType
-from thing_operator.api.names import BATCH_LABEL
+from thing_operator.api.names import BATCH_LABEL, thing_name_of
 from thing_operator.core.reasons import Reason
 from thing_operator.inspection.deciding import NOT_SEEN_MESSAGE, health_by
 from thing_operator.inspection.model import Body
@@ -69,12 +69,12 @@ def key_of(body: Body) -> str:
 
 def thing_line(body: Body) -> ThingLine:
     """The line of a Thing among many."""
-    spec, status = body.get("spec") or {}, body.get("status") or {}
-    meta, shadow = body["metadata"], status.get("shadow") or {}
+    meta, status = body["metadata"], body.get("status") or {}
+    shadow = status.get("shadow") or {}
     conditions = {each["type"]: each["status"] for each in status.get("conditions") or ()}
     return {
         **_ready_line(body),
-        "thingName": status.get("thingName") or spec.get("thingName") or meta["name"],
+        "thingName": thing_name_of(body),
         "connected": conditions.get(ConditionType.CONNECTED, "Unknown"),
         "inSync": conditions.get(ConditionType.IN_SYNC, "Unknown"),
         "pending": shadow.get("pendingCount", 0),

@@ -36,10 +36,11 @@ def tree_of(
     for name, body in bodies.items():
         if _parent_of(body) in bodies:
             continue
-        secret = secret_name_of(body)
-        used.add(secret)
-        below = (_secret(secret, status_of(body), known), *_sorted(networked[name]))
-        members[_batch_of(body)].append(_thing(body, () if _parent_of(body) else below))
+        below = _sorted(networked[name])
+        if (secret := secret_name_of(body)) is not None:
+            used.add(secret)
+            below = (_secret(secret, status_of(body), known), *below)
+        members[_batch_of(body)].append(_thing(body, below))
     for body in secrets or ():
         name, batch = body["metadata"]["name"], _batch_of(body)
         if batch and name not in used:

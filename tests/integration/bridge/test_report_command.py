@@ -73,3 +73,5 @@ def test_a_person_reports(
         assert "note" not in bridged.reported(thing)
         wrong = report(control_plane, namespace, "nothing", "a=1")
         assert (wrong.returncode, "NotFound" in wrong.stderr) == (2, True)
+        odd = report(control_plane, namespace, "../other/things/x", "a=1")
+        assert (odd.returncode, "NAME ../other/things/x: a name of lower-case" in odd.stderr) == (2, True)

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace
+from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, check_name
 from thing_operator.cli.output import Output, emit
-from thing_operator.cli.plugin.cluster import Form, Name, ViewedCluster
+from thing_operator.cli.plugin.cluster import Form, ViewedCluster, thing_names
+from thing_operator.core.object_names import OBJECT_NAME_LENGTH
 
+ThingName = Annotated[str, typer.Argument(metavar="NAME", help="of a Thing", autocompletion=thing_names)]
 Values = Annotated[
     list[str], typer.Argument(metavar="KEY=VALUE", help="value: JSON, or else text; key: or a JSON Pointer")
 ]
@@ -19,7 +21,7 @@ Audience = Annotated[str, typer.Option("--audience", help="the operator's settin
 
 
 def report(
-    name: Name,
+    name: ThingName,
     values: Values,
     service_account: ServiceAccount = "twin",
     operator_namespace: OperatorNamespace = "thing-operator",
@@ -49,9 +51,9 @@ def report(
     version = ViewedCluster(namespace, kubeconfig, context, output).ask_here(
         lambda client, place: send(
             client,
-            ObjectKey(place, name),
+            ObjectKey(place, check_name("NAME", name, length=OBJECT_NAME_LENGTH)),
             reported_of(values),
-            service_account=service_account,
+            service_account=check_name("--service-account", service_account, length=OBJECT_NAME_LENGTH),
             audience=audience,
             operator_namespace=operator_namespace,
         )
