@@ -26,14 +26,29 @@ class LocalOperator(StartedWithContext):
     """
 
     def __init__(
-        self, log: Path, *, kubeconfig: Path, cloud: CloudInfo, namespaces: Sequence[str] = ()
+        self,
+        log: Path,
+        *,
+        kubeconfig: Path,
+        cloud: CloudInfo,
+        namespaces: Sequence[str] = (),
+        bridge_port: int = 0,
     ) -> None:
-        """``log`` is the file of its output. No ``namespaces``: it watches all of them."""
+        """``log`` is the file of its output. No ``namespaces``: it watches all of them.
+
+        ``bridge_port``: where on this machine programs reach its bridge; 0: it has none.
+        """
         self.log = log
+        self.bridge_port = bridge_port
         self._kubeconfig = kubeconfig
         self._cloud = cloud
         self._namespaces = namespaces
         self._process: ChildProcess | None = None
+
+    @property
+    def bridge_url(self) -> str:
+        """Where its bridge is, ``http://host:port``."""
+        return f"http://{LOOPBACK}:{self.bridge_port}"
 
     def start(self) -> None:
         """Run it and return when it is ready. Raises LocalError with the end of its log otherwise."""
@@ -44,6 +59,8 @@ class LocalOperator(StartedWithContext):
             "THING_OPERATOR_LOG__FORMAT": "console",
             # By default a status waits two seconds for what else may come.
             "THING_OPERATOR_STATUS__MIN_INTERVAL": "200ms",
+            "THING_OPERATOR_BRIDGE__ADDRESS": LOOPBACK,
+            "THING_OPERATOR_BRIDGE__PORT": str(self.bridge_port),
         }
         watched = [f"--namespace={each}" for each in self._namespaces] or ["--all-namespaces"]
         process = ChildProcess([*_OPERATOR, "run", *watched], name="operator", log=self.log, env=env)

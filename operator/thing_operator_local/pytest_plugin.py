@@ -98,11 +98,15 @@ def local_cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Control
 def local_operator(
     tmp_path_factory: pytest.TempPathFactory, local_cluster: "ControlPlane", local_cloud: "LocalCloud"
 ) -> "Iterator[LocalOperator]":
-    """One operator for all namespaces of ``local_cluster``, with ``local_cloud`` as its broker."""
+    """One operator for all namespaces of ``local_cluster``, with ``local_cloud`` as its broker, and with a bridge."""
     from thing_operator_local.operator import LocalOperator
+    from thing_operator_local.ports import free_ports
 
     log = tmp_path_factory.mktemp("local-operator") / "operator.log"
-    with LocalOperator(log, kubeconfig=local_cluster.kubeconfig, cloud=local_cloud.info) as operator:
+    (port,) = free_ports(1)
+    with LocalOperator(
+        log, kubeconfig=local_cluster.kubeconfig, cloud=local_cloud.info, bridge_port=port
+    ) as operator:
         yield operator
 
 

@@ -21,7 +21,10 @@ from thing_operator_local.toolchain.cache import CACHE_VARIABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-WITHOUT_A_CLUSTER = ("README.md", "docs/operations/install.md", "docs/tasks/local-cloud.md")
+WITHOUT_A_CLUSTER = (
+    *("README.md", "docs/operations/install.md"),
+    *("docs/tasks/local-cloud.md", "docs/tasks/bridge.md"),
+)
 WITH_AN_OPERATOR = ("docs/tasks/batches.md", "docs/tasks/things.md")
 
 
@@ -72,7 +75,8 @@ def follow(page: str, folder: Path, env: dict[str, str]) -> None:
     (folder / "home").mkdir()
     (folder / "page").mkdir()
     here = checkout(folder / "checkout")
-    code, output = run_script(script(ROOT / page, folder / "page"), cwd=here, env=env, timeout=600)
+    (port,) = reserved_ports(1)
+    code, output = run_script(script(ROOT / page, folder / "page", port=port), cwd=here, env=env, timeout=600)
     print(output)
     assert code == 0
     assert output.rstrip().endswith("#### end")

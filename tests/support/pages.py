@@ -34,6 +34,7 @@ _PARTS = (
         "Makefile",
     ),
 )
+_BRIDGE_PORT = "8090"
 _COMMENT = re.compile(r"<!-- (?P<kind>first|until|not run): (?P<text>.*?) -->", re.DOTALL)
 
 
@@ -73,8 +74,11 @@ def command_blocks(page: Path) -> Iterator[Block]:
             marks = {}
 
 
-def script(page: Path, folder: Path) -> Path:
-    """A bash script in ``folder`` that runs the page's blocks in one shell, and says before each where it stands."""
+def script(page: Path, folder: Path, *, port: int) -> Path:
+    """A bash script in ``folder`` that runs the page's blocks in one shell, and says before each where it stands.
+
+    ``port`` takes the place of the one port that pages name by number, the bridge's: it may be taken here.
+    """
     shims = folder / "shims"
     shims.mkdir()
     for name in SHIMMED:
@@ -82,7 +86,7 @@ def script(page: Path, folder: Path) -> Path:
     lines = ["set -e -o pipefail", "export DEADLINE=120"]
     for block in command_blocks(page):
         file = folder / f"{block.line}.sh"
-        file.write_text(block.text + "\n", encoding="utf-8")
+        file.write_text(block.text.replace(_BRIDGE_PORT, str(port)) + "\n", encoding="utf-8")
         lines += [f"echo '#### {page.name}:{block.line}'", block.marks.get("first", "true")]
         if "not run" in block.marks:
             lines += [f"bash -n {file}", f"PATH={shims}:$PATH", f"source {file}", "PATH=${PATH#*:}"]

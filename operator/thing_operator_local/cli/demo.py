@@ -27,6 +27,12 @@ def demo(
         int | None,
         typer.Option(min=2, max=300, help="instead: so many virtual freezers that report, answer and sleep"),
     ] = None,
+    bridge: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="also the bridge for programs, on this port of localhost"
+        ),
+    ] = None,
     directory: Annotated[
         Path | None, typer.Option("--dir", help="keep state and logs here instead of in a temporary folder")
     ] = None,
@@ -36,13 +42,16 @@ def demo(
     Examples:
       thing-operator demo
       thing-operator demo --fleet 50
+      thing-operator demo --dir ~/demo --bridge 8090
     """
     console = Console()
     end_with_signals()
     with (
         _folder(directory) as name,
         suppress(KeyboardInterrupt),
-        DemoWorld.running(Path(name), size=fleet or size, reporter=reporter_for(console)) as world,
+        DemoWorld.running(
+            Path(name), size=fleet or size, reporter=reporter_for(console), bridge_port=bridge or 0
+        ) as world,
     ):
         steps = FLEET_STEPS if fleet else STEPS
         if once or not console.is_terminal:

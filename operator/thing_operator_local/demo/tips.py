@@ -18,13 +18,13 @@ def tips(world: DemoWorld, *, fleet: bool) -> list[str]:
         f"export KUBECONFIG={world.plane.kubeconfig}",
         f"alias kubectl={world.plane.kubectl_path}",
         f"alias thing-operator='{sys.executable} -m thing_operator'",
-        "kubectl get things",
+        "kubectl get things  # in a browser: thing-operator console",
         f"kubectl patch thing {changed} --type=merge \\",
         f"""  --patch='{{"spec": {{"desired": {{"setpoint": {_COLDER}}}}}}}'""",
         *([] if fleet else _answer(world, changed)),
         f"kubectl wait --for=condition=InSync thing/{changed}",
         merge_patch(suspended, {"suspend": True}),
-        f"thing-operator status {suspended}",
+        f"thing-operator thing explain {suspended}",
     ]
 
 

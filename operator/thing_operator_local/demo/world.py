@@ -38,8 +38,13 @@ class DemoWorld:
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, *, size: int, reporter: Reporter) -> Iterator["DemoWorld"]:
-        """Start all parts in ``folder`` and end them with the context. Raises LocalError."""
+    def running(
+        cls, folder: Path, *, size: int, reporter: Reporter, bridge_port: int = 0
+    ) -> Iterator["DemoWorld"]:
+        """Start all parts in ``folder`` and end them with the context. Raises LocalError.
+
+        ``bridge_port``: where on this machine the operator's bridge is; 0: it has none.
+        """
         binaries = locate_demo(reporter)
         folder.mkdir(parents=True, exist_ok=True)
         cloud = LocalCloud(folder / "cloud", reporter=_SILENT)
@@ -49,7 +54,9 @@ class DemoWorld:
             ):
                 plane, batch = _start_together(folder, binaries, cloud, parts, size=size)
                 log = folder / "operator.log"
-                parts.enter_context(LocalOperator(log, kubeconfig=plane.kubeconfig, cloud=cloud.info))
+                parts.enter_context(
+                    LocalOperator(log, kubeconfig=plane.kubeconfig, cloud=cloud.info, bridge_port=bridge_port)
+                )
             plane.kubectl("create", "namespace", NAMESPACE)
             # For whoever tries something: kubectl and thing-operator go by the context's namespace.
             plane.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
