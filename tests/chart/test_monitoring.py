@@ -44,6 +44,7 @@ ASLEEP = things("Connected", "Suspended", "False")
 BATCH = 'thing_operator_thingbatches{condition="Stalled", reason="UrlExpired", status="True"}'
 ANSWERS = 'thing_operator_shadow_requests_total{{operation="update", result="{}"}}'
 LATE = 'thing_operator_event_loop_lag_seconds_bucket{{le="{}"}}'
+BRIDGE = 'thing_operator_bridge_requests_total{{operation="report", result="{}"}}'
 HELD, TOTAL = 'thing_operator_shards{state="held"}', "thing_operator_shards_total"
 RENEWED = "thing_operator_lease_renewed_seconds"
 FENCED = 'thing_operator_fencings_total{by="us"}'
@@ -104,6 +105,10 @@ CASES = {
     "ThingEventLoopLate": Case(
         {LATE.format("1"): "0+1x30", LATE.format("5"): "0+100x30", LATE.format("+Inf"): "0+100x30"},
         {LATE.format("0.01"): "0+100x30", LATE.format("5"): "0+100x30", LATE.format("+Inf"): "0+100x30"},
+    ),
+    "ThingBridgeFails": Case(
+        {BRIDGE.format("AccessUnknown"): "0+60x30"},
+        {BRIDGE.format("ok"): "0+600x30", BRIDGE.format("Forbidden"): "0+600x30"},
     ),
     "ThingShardsOrphaned": Case({HELD: "100x30", TOTAL: "257x30"}, {HELD: "257x30", TOTAL: "257x30"}),
     "ThingReplicaMissing": Case(
