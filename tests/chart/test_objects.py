@@ -153,7 +153,7 @@ def test_the_notes_say_what_to_do_next(chart: Helm) -> None:
     assert [words for words in narrowed if words not in usual] == []
     special = notes(chart, {"namespaces": ["team-a"], "replicas": 0, "crds": {"enabled": False}})
     assert "docs/troubleshooting.md" in usual
-    assert "docs/operations/operating.md" in usual
+    assert "docs/operations/alerts.md" in usual
     for words in (
         "kubectl apply --server-side -f crds/",
         "namespaces team-a",

@@ -74,6 +74,12 @@ def test_every_page_has_its_place_in_the_navigation() -> None:
     )
 
 
+def test_the_overview_leads_to_every_page() -> None:
+    """README says that all pages are there."""
+    links = re.findall(r"\]\(([^)#\s]+)", (DOCS / "index.md").read_text(encoding="utf-8"))
+    assert {DOCS / link for link in links} >= set(PAGES) - {DOCS / "index.md"}
+
+
 def _leaves(entry: Any) -> Iterator[str]:
     if isinstance(entry, str):
         yield entry
