@@ -1,7 +1,7 @@
 """What the twin's own program says of a job, passed on to the jobs of its Thing."""
 
 from thing_operator.bridge.messages import read_job_update
-from thing_operator.bridge.problems import of_job
+from thing_operator.bridge.problems import not_its_program, of_job
 from thing_operator.core.json_bytes import encode
 from thing_operator.jobs.messages import JobStatus
 from thing_operator.jobs.orders import JobOrderError
@@ -15,7 +15,7 @@ async def order(desk: JobDesk | None, job: str, body: bytes) -> bytes:
     """
     update = read_job_update(body)
     if desk is None:
-        raise of_job("spec.device.jobs is not Bridge: jobs are not this program's to do", again=False)
+        raise not_its_program()
     try:
         await desk.order(
             job, JobStatus(update.status), details=update.details, step_timeout=update.step_timeout_minutes

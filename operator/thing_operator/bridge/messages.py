@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from thing_operator.bridge.problems import BridgeProblem, invalid
+from thing_operator.core.error_words import first_flaw
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.json_values import JsonObject
 from thing_operator.jobs.messages import JobExecution
@@ -130,9 +131,9 @@ def _read(body: bytes, model: type[Model], *, example: str) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise invalid(f"{where}: {first['msg']}", remedy=remedy) from None
+        raise invalid(
+            first_flaw(error, under="" if isinstance(value, dict) else "the body"), remedy=remedy
+        ) from None
 
 
 def read_job_update(body: bytes) -> JobUpdate:

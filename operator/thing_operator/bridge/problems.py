@@ -155,6 +155,16 @@ def not_here(key: ObjectKey) -> BridgeError:
     )
 
 
+def not_its_program() -> BridgeError:
+    """The jobs of this Thing are the operator's to do, or nobody's."""
+    return BridgeError.of(
+        409,
+        BridgeReason.CONFLICT,
+        "spec.device.jobs is not Bridge: jobs are not this program's to do",
+        remedy="set spec.device.jobs of the Thing to Bridge",
+    )
+
+
 def of_job(message: str, *, again: bool) -> BridgeError:
     """A job has not become what was asked for; ``again``: it may at another try."""
     return BridgeError.of(

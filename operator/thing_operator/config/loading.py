@@ -14,14 +14,14 @@ from pydantic_settings import EnvSettingsSource
 
 from thing_operator.config.settings import ENV_PREFIX, SessionSettings, Settings
 from thing_operator.config.suggestions import did_you_mean, setting_names, variable_of
-from thing_operator.core.error_words import in_words
+from thing_operator.core.error_words import in_words, words_of_flaw
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import CaBundle, CredentialsError, read_authorities
 from thing_operator.proxy import ProxyAddress, ProxyFailedError, ProxyRoute
 
-_OUR_WORDS = {"model_type": "settings below it are expected", "tuple_type": "a list is expected"}
-"""By pydantic's type of an error: where its own words are Python's."""
+_OUR_WORDS = {"model_type": "settings below it are expected"}
+"""By pydantic's type of an error: where an object is another thing here."""
 
 _USER = re.compile(r"//\S*@")
 """Of a URL: it may have a password."""
@@ -134,7 +134,7 @@ def _explain(error: ValidationError) -> str:
         else:
             # Of a default, pydantic has our name.
             key = ".".join(to_camel(str(part)) for part in problem["loc"])
-            message = _OUR_WORDS.get(problem["type"], problem["msg"]).removeprefix("Value error, ")
+            message = _OUR_WORDS.get(problem["type"]) or words_of_flaw(problem)
             given = problem["input"]
             lines.append(f"{key}: {'' if given is None else f'{_shown(given)} is not allowed: '}{message}")
     return "wrong settings:\n  " + "\n  ".join(lines)

@@ -7,6 +7,7 @@ from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from thing_operator.core.error_words import first_flaw
 from thing_operator.core.errors import UserError
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.memory_budget import MemoryBudgetExceededError
@@ -94,9 +95,8 @@ class ObjectSnapshot:
         try:
             return model.model_validate(decode(self.spec))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(("spec", *(str(part) for part in first["loc"])))
-            raise InvalidSpecError(f"{field}: {first['msg']}: correct it and apply again") from None
+            flaw = first_flaw(error, under="spec")
+            raise InvalidSpecError(f"{flaw}: correct it and apply again") from None
 
     @property
     def parent_key(self) -> ObjectKey | None:

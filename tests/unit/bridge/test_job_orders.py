@@ -55,3 +55,4 @@ async def test_what_does_not_come_about_is_said(desk: RecordingDesk | None, stat
     with pytest.raises(BridgeError) as caught:
         await order(desk, "fw", b'{"status": "FAILED"}')
     assert caught.value.problem.status == status
+    assert ("spec.device.jobs" in caught.value.problem.remedy) == (desk is None)

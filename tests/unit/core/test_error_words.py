@@ -6,12 +6,14 @@ import re
 import socket
 import ssl
 from pathlib import Path
+from typing import Annotated, Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from thing_operator.core.error_words import in_words
+from thing_operator.core.error_words import first_flaw, in_words
 from thing_operator.core.errors import ToolError, TransientError
 
 
@@ -70,3 +72,40 @@ def test_of_a_certificate_that_is_not_trusted_it_says_why() -> None:
 @given(st.text())
 def test_whatever_it_says_it_is_one_line_without_pythons_forms(text: str) -> None:
     assert re.fullmatch(r"[^<>()\[\]{}='\"\n]+", in_words(RuntimeError(text)))
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    count: Annotated[int, Field(ge=1)] = 1
+    name: str = "x"
+
+
+class Outer(BaseModel):
+    inner: Inner = Inner()
+    many: list[int] = []
+
+    @model_validator(mode="after")
+    def has_one(self) -> Self:
+        if self.many == [0]:
+            raise ValueError("many: one of them must not be 0")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"inner": {"count": "1"}}, "spec.inner.count: a whole number is expected"),
+        ({"inner": {"count": 0}}, "spec.inner.count: it must be greater than or equal to 1"),
+        ({"inner": {"name": 1}}, "spec.inner.name: a text is expected"),
+        ({"inner": {"colour": "y"}}, "spec.inner.colour: there is no such field"),
+        ({"inner": 1}, "spec.inner: an object is expected"),
+        ({"many": {}}, "spec.many: a list is expected"),
+        ({"many": [0]}, "spec: many: one of them must not be 0"),
+    ],
+)
+def test_what_does_not_fit_a_model_is_said_without_a_word_of_python(value: object, words: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(value)
+    assert first_flaw(caught.value, under="spec") == words
+    assert first_flaw(caught.value) == words.removeprefix("spec: ").removeprefix("spec.")
