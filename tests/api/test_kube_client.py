@@ -27,6 +27,7 @@ from thing_operator.kube.errors import (
     NotFoundError,
 )
 from thing_operator.kube.login import read_login
+from thing_operator.kube.ports import WatchRequest
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator_local.controlplane import ControlPlane
 
@@ -120,7 +121,7 @@ async def test_a_kind_that_is_not_there(client: KubeClient) -> None:
 
 async def test_a_watch_from_before_what_the_api_server_remembers_has_expired(client: KubeClient) -> None:
     with pytest.raises(ExpiredError, match="too old resource version"):
-        await anext(client.watch(THINGS, namespace=None, resource_version="1"))
+        await anext(client.watch(WatchRequest(THINGS, None, "1")))
 
 
 async def test_a_namespace_that_is_being_deleted_is_no_missing_right(
@@ -178,7 +179,7 @@ async def test_a_missing_right_names_verb_resource_namespace_and_remedy(
     with pytest.raises(ForbiddenError, match="cannot list"):
         await weak.list(SECRETS)
     with pytest.raises(ForbiddenError, match="cannot watch"):
-        await anext(weak.watch(SECRETS, namespace=namespace, resource_version="0", metadata_only=True))
+        await anext(weak.watch(WatchRequest(SECRETS, namespace, "0", metadata_only=True)))
 
 
 async def test_a_renewed_service_account_token_is_read_again(

@@ -4,9 +4,8 @@ import asyncio
 import base64
 import json
 import tracemalloc
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,10 +14,10 @@ from tests.support.controlplane import Kubectl
 from tests.support.polling import until
 
 from thing_operator.core.clock import SystemClock
-from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.confirm import get_confirmed
-from thing_operator.kube.ports import WATCH_TIMEOUT, ApiClient, WatchEvent
+from thing_operator.kube.ports import ApiClient, WatchEvent, WatchRequest
 from thing_operator.kube.resources import SECRETS
 from thing_operator.watching.secret_watch import SecretWatch
 from thing_operator.watching.stream_health import wait_for_answers
@@ -74,26 +73,9 @@ class CountingClient(ForwardingClient):
     passed = 0
 
     async def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
-        events = super().watch(
-            resource,
-            namespace=namespace,
-            resource_version=resource_version,
-            metadata_only=metadata_only,
-            timeout=timeout,
-            on_open=on_open,
-        )
-        async with aclosing(events):
+        async with aclosing(super().watch(request, on_open=on_open)) as events:
             async for event in events:
                 self.passed += len(json.dumps(event.body))
                 yield event

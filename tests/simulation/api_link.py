@@ -23,7 +23,7 @@ from thing_operator.kube.errors import (
     NotFoundError,
     ThrottledError,
 )
-from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
+from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent, WatchRequest
 from thing_operator.kube.resources import CONFIG_MAPS
 from thing_operator.kube.watch_events import read_event
 
@@ -139,42 +139,25 @@ class ApiLink(FakeClient):
             return
 
     async def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
-        lines = self.watch_lines(
-            resource, namespace=namespace, resource_version=resource_version, on_open=on_open
-        )
-        async for line in lines:
-            event = read_event(line, resource.path(namespace))
+        name = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
+        async for line in self.watch_lines(request, on_open=on_open):
+            event = read_event(line, request.path)
             if event.kind == "ERROR":
                 raise ExpiredError("410 too old resource version")
-            if name in {None, event.body["metadata"].get("name")} or event.kind == "BOOKMARK":
+            if name in {"", event.body["metadata"].get("name")} or event.kind == "BOOKMARK":
                 yield event
 
     async def watch_lines(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        shard_selector: str = "",
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[bytes, None]:
-        position = await self._ask(lambda: self._model.position(resource, resource_version))
+        position = await self._ask(lambda: self._model.position(request.resource, request.resource_version))
         on_open()
         generation, end = self._weather.break_watches, self._loop.time() + WATCH_TIMEOUT.total_seconds()
         while True:
             pause = min(_BOOKMARK_SECONDS, max(0.0, end - self._loop.time()))
-            changed = await self._model.wait_for_change(resource, position, pause)
+            changed = await self._model.wait_for_change(request.resource, position, pause)
             await asyncio.sleep(self._delay() + self._weather.watch_lag)
             if self._weather.cut:
                 await asyncio.sleep(_WATCH_SILENCE)
@@ -182,10 +165,10 @@ class ApiLink(FakeClient):
             if self._weather.break_watches != generation or self._weather.down:
                 raise ApiUnavailableError("the watch broke")
             self._contact.answered()
-            changes = self._model.changes(resource, position)
+            changes = self._model.changes(request.resource, position)
             for change in changes:
                 position += 1
-                if namespace in {None, change.key.namespace}:
+                if request.namespace in {None, change.key.namespace}:
                     yield change.line
             if not (changed or changes):
                 metadata = {"resourceVersion": str(self._model.version)}

@@ -12,7 +12,7 @@ from typing import Any
 from thing_operator.api.names import API_VERSION, FINALIZER, THING_KIND, THINGS
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.ports import ApiClient, Operations
+from thing_operator.kube.ports import ApiClient, Operations, WatchRequest, named
 from thing_operator.kube.resources import CONFIG_MAPS
 from thing_operator.kube.versions import version_number
 from thing_operator.leadership.lease import LEASES
@@ -197,14 +197,14 @@ async def _of_watches(story: ApiStory, beginning: str) -> None:
     client = story.client
     await client.create(THINGS, story.namespace, _thing(_LAST, {}))
     for name in (None, "named"):
-        events = client.watch(
+        request = WatchRequest(
             THINGS,
-            namespace=story.namespace,
-            resource_version=beginning,
-            name=name,
+            story.namespace,
+            beginning,
+            query=named(name) if name else {},
             timeout=timedelta(seconds=_PATIENCE),
         )
-        async with asyncio.timeout(_PATIENCE), aclosing(events):
+        async with asyncio.timeout(_PATIENCE), aclosing(client.watch(request)) as events:
             async for event in events:
                 if event.kind == "BOOKMARK":
                     continue

@@ -11,7 +11,7 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.intents.store import INTENTS_LABEL
 from thing_operator.kube.resources import CONFIG_MAPS
 from thing_operator.leadership.lease import LEASES
-from thing_operator.sharding.leases import MAP_ANNOTATION
+from thing_operator.sharding.shard_map import MAP_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,7 @@ from tests.simulation.loop import SimulatedProcess
 
 from thing_operator.core.resource import ObjectKey
 from thing_operator.leadership.lease import LEASES
-from thing_operator.sharding.leases import MAP_ANNOTATION
-from thing_operator.sharding.shard_map import MapError, ShardMap
+from thing_operator.sharding.shard_map import MAP_ANNOTATION, MapError, ShardMap
 
 GROUP = "simulation"
 """What the replicas of a simulation have in common."""

@@ -1,11 +1,10 @@
 """API clients for tests: one that answers nothing, to be a fake's base, and one that passes everything on."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.ports import WATCH_TIMEOUT, ApiClient, Body, Operations, WatchEvent
+from thing_operator.kube.ports import ApiClient, Body, Operations, WatchEvent, WatchRequest
 
 
 class FakeClient(ApiClient):
@@ -52,29 +51,14 @@ class FakeClient(ApiClient):
         raise AssertionError(f"delete {resource.plural} {key}")
 
     def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
-        raise AssertionError(f"watch {resource.plural}")
+        raise AssertionError(f"watch {request.resource.plural}")
 
     def watch_lines(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        shard_selector: str = "",
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[bytes, None]:
-        raise AssertionError(f"watch {resource.plural} by the line")
+        raise AssertionError(f"watch {request.resource.plural} by the line")
 
 
 class ForwardingClient(ApiClient):
@@ -139,43 +123,13 @@ class ForwardingClient(ApiClient):
         await self._client.delete(resource, key, uid=uid, version=version)
 
     def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
         self.calls.append("watch")
-        return self._client.watch(
-            resource,
-            namespace=namespace,
-            resource_version=resource_version,
-            metadata_only=metadata_only,
-            name=name,
-            query=query,
-            timeout=timeout,
-            on_open=on_open,
-        )
+        return self._client.watch(request, on_open=on_open)
 
     def watch_lines(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        shard_selector: str = "",
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[bytes, None]:
         self.calls.append("watch_lines")
-        return self._client.watch_lines(
-            resource,
-            namespace=namespace,
-            resource_version=resource_version,
-            shard_selector=shard_selector,
-            on_open=on_open,
-        )
+        return self._client.watch_lines(request, on_open=on_open)

@@ -7,9 +7,8 @@ from typing import Any
 
 from thing_operator.api import names
 from thing_operator.sharding.hashing import BATCHES, SHARDS
-from thing_operator.sharding.leases import MAP_ANNOTATION
 from thing_operator.sharding.member import GROUP_LABEL
-from thing_operator.sharding.shard_map import ShardMap
+from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 
 Json = dict[str, Any]
 

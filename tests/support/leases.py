@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 from tests.support.api_client import FakeClient
@@ -18,7 +17,7 @@ from thing_operator.kube.errors import (
     InvalidObjectError,
     NotFoundError,
 )
-from thing_operator.kube.ports import WATCH_TIMEOUT, Body, WatchEvent
+from thing_operator.kube.ports import Body, WatchEvent, WatchRequest
 from thing_operator.leadership.lease import LEASE_NAME, LEASES
 
 
@@ -131,19 +130,10 @@ class LeaseLink(FakeClient):
         yield self._store.list(namespace)
 
     async def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
-        await self._ask("watch", resource)
-        queue = self._store.watch(namespace, resource_version)
+        await self._ask("watch", request.resource)
+        queue = self._store.watch(request.namespace, request.resource_version)
         while True:
             event = await queue.get()
             if not self.up:

@@ -8,6 +8,7 @@ from tests.support.api_client import FakeClient
 
 from thing_operator.core.json_bytes import encode
 from thing_operator.core.resource import Resource
+from thing_operator.kube.ports import WatchRequest
 
 Body = dict[str, Any]
 
@@ -60,15 +61,9 @@ class ShardedServer(FakeClient):
         yield {"metadata": {"resourceVersion": str(self.version)}, "items": list(self.items)}
 
     async def watch_lines(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        shard_selector: str = "",
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[bytes, None]:
-        self.watched.append((resource_version, shard_selector))
+        self.watched.append((request.resource_version, request.query.get("shardSelector", "")))
         if self.troubles:
             raise self.troubles.pop()
         on_open()

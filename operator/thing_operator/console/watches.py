@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -34,42 +33,20 @@ _SELECTORS: Final[Mapping[Topic, Mapping[str, str]]] = {
 _RESOURCES: Final = {Topic.THINGS: THINGS, Topic.BATCHES: BATCHES, Topic.GROUPS: LEASES}
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """The API server's client, restricted to what a selector chooses."""
-
-    client: KubeClient
-    selector: Mapping[str, str]
-
-    async def items(
-        self, resource: Resource, *, namespace: str | None, on_page: Callable[[list[dict[str, Any]]], None]
-    ) -> str:
-        """List them page by page; the resource version to watch them from."""
-        version = ""
-        pages = self.client.pages(resource, namespace=namespace, query=self.selector, metadata_only=False)
-        async for page in pages:
-            version = page["metadata"]["resourceVersion"]
-            on_page(page["items"])
-        return version
-
-    def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        on_open: Callable[[], None] = lambda: None,
-    ) -> AsyncGenerator[WatchEvent, None]:
-        """Their events. Raises as the client's watch does."""
-        return self.client.watch(
-            resource,
-            namespace=namespace,
-            resource_version=resource_version,
-            metadata_only=metadata_only,
-            query=self.selector,
-            on_open=on_open,
-        )
+async def _items(
+    client: KubeClient,
+    resource: Resource,
+    *,
+    namespace: str | None,
+    query: Mapping[str, str],
+    on_page: Callable[[list[dict[str, Any]]], None],
+) -> str:
+    """List objects page by page; the resource version to watch them from."""
+    version = ""
+    async for page in client.pages(resource, namespace=namespace, query=query, metadata_only=False):
+        version = page["metadata"]["resourceVersion"]
+        on_page(page["items"])
+    return version
 
 
 class ObjectWatches:
@@ -79,19 +56,21 @@ class ObjectWatches:
         self, client: KubeClient, store: Store, feed: Feed, *, namespace: str | None, clock: Clock
     ) -> None:
         """``namespace`` None: all of them."""
+        self._client = client
         self._store = store
         self._feed = feed
         self._watches = {
             topic: Watch(
-                selected := Selected(client, selector),
+                client,
                 _RESOURCES[topic],
                 namespaces=() if namespace is None else (namespace,),
-                begin=partial(self._list, selected, topic),
+                begin=partial(self._list, topic),
                 on_event=partial(self._show, topic),
+                query=query,
                 longest_pause=_LONGEST_PAUSE,
                 clock=clock,
             )
-            for topic, selector in _SELECTORS.items()
+            for topic, query in _SELECTORS.items()
         }
         self._states: list[dict[str, Any]] = []
 
@@ -107,13 +86,15 @@ class ObjectWatches:
                 group.create_task(watch.run())
             group.create_task(self._look_after())
 
-    async def _list(self, selected: Selected, topic: Topic, namespace: str | None) -> str:
+    async def _list(self, topic: Topic, namespace: str | None) -> str:
         keys: set[str] = set()
 
         def on_page(items: list[dict[str, Any]]) -> None:
             keys.update(self._store.put(topic, body) for body in items)
 
-        version = await selected.items(_RESOURCES[topic], namespace=namespace, on_page=on_page)
+        version = await _items(
+            self._client, _RESOURCES[topic], namespace=namespace, query=_SELECTORS[topic], on_page=on_page
+        )
         self._store.keep_only(topic, keys, namespace=namespace)
         return version
 
@@ -151,8 +132,7 @@ def events_of(
     client: KubeClient, *, namespace: str, name: str, on_change: Callable[[str, Any], None], clock: Clock
 ) -> Watch:
     """The watch of the Events about one Thing; ``on_change`` gets an Event's name, and None once it is deleted."""
-    fields = f"involvedObject.kind={THINGS.kind},involvedObject.name={name}"
-    selected = Selected(client, {"fieldSelector": fields})
+    query = {"fieldSelector": f"involvedObject.kind={THINGS.kind},involvedObject.name={name}"}
 
     def show(event: WatchEvent) -> None:
         on_change(event.body["metadata"]["name"], None if event.kind == _DELETED else event.body)
@@ -162,14 +142,15 @@ def events_of(
             on_change(body["metadata"]["name"], body)
 
     async def begin(within: str | None) -> str:
-        return await selected.items(EVENTS, namespace=within, on_page=show_page)
+        return await _items(client, EVENTS, namespace=within, query=query, on_page=show_page)
 
     return Watch(
-        selected,
+        client,
         EVENTS,
         namespaces=(namespace,),
         begin=begin,
         on_event=show,
+        query=query,
         longest_pause=_LONGEST_PAUSE,
         clock=clock,
     )

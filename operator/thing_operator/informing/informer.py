@@ -109,7 +109,7 @@ class Informer:
             if not history.admits(number, request):
                 return version
             listed.update(self._take(page, share, request))
-        self._remove_unlisted(namespace, listed, number, request, before=before)
+        self._remove_unlisted(namespace, listed, number, lambda kept: request.covers(kept.uid), before=before)
         history.take_list(number, request)
         return version
 
@@ -125,13 +125,8 @@ class Informer:
             async for page in pages:
                 version = _version_of(page)
                 listed.update(self._take(page, self.share(), request))
-        for kept in self._in(namespace):
-            if (
-                kept.parent
-                and kept.uid in before - listed
-                and is_older(kept.version, version_number(version))
-            ):
-                self._remove(kept)
+        number = version_number(version)
+        self._remove_unlisted(namespace, listed, number, lambda kept: bool(kept.parent), before=before)
         return version
 
     async def list_part(self, namespace: str | None, part: Share) -> None:
@@ -146,7 +141,7 @@ class Informer:
             history.admits(number, request)
             listed.update(self._take(page, part, request))
         # One that was deleted while it was another's is kept where a list from before then has arrived meanwhile.
-        self._remove_unlisted(namespace, listed, number, request)
+        self._remove_unlisted(namespace, listed, number, lambda kept: request.covers(kept.uid))
         history.take_part(number, request)
 
     def drop(self, part: Share) -> None:
@@ -157,9 +152,9 @@ class Informer:
                 self.cache.drop(kept.key)
                 self._writer.drop(self._ref(kept))
 
-    def selector(self, share: Share) -> str:
-        """The ``shardSelector`` of a request for the objects of ``share``; empty for none."""
-        return share.selector if self._selects else ""
+    def selectors(self, share: Share) -> dict[str, str]:
+        """The ``shardSelector`` of a request for the objects of ``share``; empty where none is asked for."""
+        return {"shardSelector": share.selector} if self._selects and share.selector else {}
 
     def forgo_selector(self, error: ShardSelectorError) -> None:
         """Ask without ``shardSelector`` from now on: the API server sends more, of which the rest is dropped."""
@@ -168,15 +163,15 @@ class Informer:
             self._selects = False
 
     async def _pages(self, namespace: str | None, share: Share) -> AsyncGenerator[dict[str, Any], None]:
-        selector = self.selector(share)
-        query = {"limit": _PAGE} | ({"shardSelector": selector} if selector else {})
+        selectors = self.selectors(share)
+        query = {"limit": _PAGE} | selectors
         pages = self._client.pages(self.resource, namespace=namespace, query=query, metadata_only=False)
         try:
             async with aclosing(pages):
                 async for page in pages:
                     yield page
         except ShardSelectorError as error:
-            if not selector:
+            if not selectors:
                 raise
             self.forgo_selector(error)
             async for page in self._pages(namespace, share):
@@ -196,7 +191,7 @@ class Informer:
         namespace: str | None,
         listed: AbstractSet[str],
         number: int | None,
-        request: ListRequest,
+        covers: Callable[[ObjectSnapshot], bool],
         *,
         before: AbstractSet[str] = frozenset(),
     ) -> None:
@@ -205,8 +200,7 @@ class Informer:
             # Missed is what was there already: by its version, or where that says nothing, when it was asked.
             comparable = kept.version is not None and number is not None
             was_there = not is_older(number, kept.version) if comparable else kept.uid in before
-            # By its own uid, which is what the API server goes by where it sends a share only.
-            if was_there and kept.uid not in listed and request.covers(kept.uid):
+            if was_there and kept.uid not in listed and covers(kept):
                 self._remove(kept)
 
     def _restart(self, namespace: str | None, request: ListRequest) -> tuple[History, ListRequest]:

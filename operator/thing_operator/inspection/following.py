@@ -13,7 +13,7 @@ from thing_operator.core.backoff import Backoff
 from thing_operator.core.resource import ObjectKey
 from thing_operator.inspection.reading import refused
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, ForbiddenError, NotFoundError
-from thing_operator.kube.ports import ApiClient, WatchEvent
+from thing_operator.kube.ports import ApiClient, WatchEvent, WatchRequest, named
 
 _BACKOFF: Final = Backoff(timedelta(seconds=1), timedelta(seconds=15), random.Random())  # noqa: S311 - a pause
 _DELETED: Final = "DELETED"
@@ -56,7 +56,7 @@ async def follow(
 async def _listed_and_watched(
     client: ApiClient, namespace: str | None, name: str | None, followed: Followed
 ) -> AsyncGenerator[None, None]:
-    query = {"fieldSelector": f"metadata.name={name}"} if name else {}
+    query = named(name) if name else {}
     version = ""
     found: dict[ObjectKey, dict[str, Any]] = {}
     try:
@@ -68,8 +68,8 @@ async def _listed_and_watched(
     followed.things, followed.changed, followed.trouble = found, None, ""
     yield
     while True:
-        events = client.watch(THINGS, namespace=namespace, resource_version=version, name=name)
-        async with aclosing(events):
+        request = WatchRequest(THINGS, namespace, version, query=query)
+        async with aclosing(client.watch(request)) as events:
             async for event in events:
                 version = event.body["metadata"]["resourceVersion"]
                 if _take(event, followed):

@@ -14,7 +14,7 @@ from thing_operator.inspection.model import ObjectTree, ThingExplanation
 from thing_operator.inspection.reading import read_leases, read_thing, read_things
 from thing_operator.inspection.tree import tree_of
 from thing_operator.kube.errors import ForbiddenError
-from thing_operator.kube.ports import ApiClient
+from thing_operator.kube.ports import ApiClient, named
 from thing_operator.kube.resources import EVENTS, SECRETS
 
 
@@ -35,15 +35,13 @@ async def read_tree(client: ApiClient, namespace: str) -> ObjectTree:
 
 async def read_explanation(client: ApiClient, key: ObjectKey) -> ThingExplanation:
     """One Thing, and what is around it as far as the user may see it. Raises as :func:`read_thing`."""
-    body = await read_thing(client, key)
-    metadata = body["metadata"]
+    body, leases = await asyncio.gather(read_thing(client, key), _or_refusal(read_leases(client, None)))
     secret = secret_name_of(body)
-    of_secret = {"fieldSelector": f"metadata.name={secret}"}
-    of_thing = f"involvedObject.kind={THINGS.kind},involvedObject.name={metadata['name']}"
-    secrets, events, leases = await asyncio.gather(
+    of_secret = named(str(secret))  # of None nothing is found: no object has a capital in its name
+    of_thing = f"involvedObject.kind={THINGS.kind},involvedObject.name={body['metadata']['name']}"
+    secrets, events = await asyncio.gather(
         _or_refusal(_all(client, SECRETS, key.namespace, of_secret, metadata_only=True)),
         _or_refusal(_all(client, EVENTS, key.namespace, {"fieldSelector": of_thing}, metadata_only=False)),
-        _or_refusal(read_leases(client, None)),
     )
     notes = []
     if isinstance(secrets, ForbiddenError) and secret is not None:

@@ -6,9 +6,8 @@ from typing import Final
 
 from thing_operator.inspection.model import Body, GroupView, MemberHealth, MemberView
 from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, ranges
-from thing_operator.sharding.leases import MAP_ANNOTATION
 from thing_operator.sharding.member import GROUP_LABEL, MemberLease
-from thing_operator.sharding.shard_map import MapError, ShardMap
+from thing_operator.sharding.shard_map import MAP_ANNOTATION, MapError, ShardMap
 
 _MAP_SUFFIX: Final = "-shards"
 

@@ -34,7 +34,7 @@ from thing_operator.kube.errors import (
 )
 from thing_operator.kube.login import Login, Logins, read_login
 from thing_operator.kube.outage import NOT_THE_API_SERVER, is_of_tls, words_of
-from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
+from thing_operator.kube.ports import Body, Operations, WatchEvent, WatchRequest
 from thing_operator.kube.request import JSON, Request
 from thing_operator.kube.watch_events import ERROR, read_event, trouble_of
 
@@ -211,74 +211,46 @@ class KubeClient:
 
     async def watch(
         self,
-        resource: Resource,
+        request: WatchRequest,
         *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
         silence: timedelta = _WATCH_SILENCE,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[WatchEvent, None]:
-        """Events after a resource version, until the server ends the watch. ExpiredError asks for a new list.
-
-        ``query``: selectors. ApiUnavailableError says that it broke. See :meth:`watch_lines`.
+        """Events until the server ends the watch. ExpiredError asks for a new list, ApiUnavailableError says that it
+        broke. See :meth:`watch_lines`.
         """
-        path = resource.path(namespace)
-        lines = self.watch_lines(
-            resource,
-            namespace=namespace,
-            resource_version=resource_version,
-            metadata_only=metadata_only,
-            query=({"fieldSelector": f"metadata.name={name}"} if name else {}) | dict(query or {}),
-            timeout=timeout,
-            silence=silence,
-            on_open=on_open,
-        )
+        lines = self.watch_lines(request, silence=silence, on_open=on_open)
         async with aclosing(lines):
             async for line in lines:
-                event = read_event(line, path)
+                event = read_event(line, request.path)
                 if event.kind == ERROR:
-                    raise trouble_of(event, path)
+                    raise trouble_of(event, request.path)
                 yield event
 
     async def watch_lines(
         self,
-        resource: Resource,
+        request: WatchRequest,
         *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        query: Mapping[str, str] | None = None,
-        shard_selector: str = "",
-        timeout: timedelta = WATCH_TIMEOUT,
         silence: timedelta = _WATCH_SILENCE,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
         """The same as the API server writes it: a line of JSON for each event, ERROR included.
 
-        The server ends it after ``timeout``; ApiUnavailableError says that it broke, or that nothing came for the
-        time of ``silence`` (there is a bookmark a minute).
+        The server ends it after the request's time; ApiUnavailableError says that it broke, or that nothing came for
+        the time of ``silence`` (there is a bookmark a minute).
         ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
         """
-        seconds = timeout.total_seconds()
-        request = Request(
-            "GET",
-            resource.path(namespace),
-            query={
-                "watch": "true",
-                "allowWatchBookmarks": "true",
-                "resourceVersion": resource_version,
-                "timeoutSeconds": str(int(seconds)),
-            }
-            | ({"shardSelector": shard_selector} if shard_selector else {})
-            | dict(query or {}),
-            accept=(_METADATA_ONLY.format("") if metadata_only else JSON) + _UNMANAGED,
-        )
+        seconds = request.timeout.total_seconds()
+        options = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": request.resource_version,
+            "timeoutSeconds": str(int(seconds)),
+        }
+        accept = (_METADATA_ONLY.format("") if request.metadata_only else JSON) + _UNMANAGED
+        asked = Request("GET", request.path, query=options | dict(request.query), accept=accept)
         limits = aiohttp.ClientTimeout(total=seconds + 10, sock_connect=10, sock_read=silence.total_seconds())
-        response = await self._send(request, limits)
+        response = await self._send(asked, limits)
         on_open()
         try:
             async for line in response.content:

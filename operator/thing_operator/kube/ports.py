@@ -1,7 +1,7 @@
 """What the rest of the operator asks of Kubernetes, apart from how it is done."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
@@ -26,6 +26,29 @@ RecordEvent = Callable[[ObjectSnapshot, Reason, str], None]
 
 WATCH_TIMEOUT: Final = timedelta(minutes=5)
 """After which the API server ends a watch: another begins where it ended."""
+
+
+def named(name: str) -> dict[str, str]:
+    """The selector of the objects of this name."""
+    return {"fieldSelector": f"metadata.name={name}"}
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRequest:
+    """What a watch is to show: the changes of a kind's objects after a resource version, in a namespace or in all."""
+
+    resource: Resource
+    namespace: str | None
+    resource_version: str
+    metadata_only: bool = False
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Selectors; ``shardSelector``: of the objects with these uids alone, where the API server knows that."""
+    timeout: timedelta = WATCH_TIMEOUT
+
+    @property
+    def path(self) -> str:
+        """The path of the request."""
+        return self.resource.path(self.namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,35 +110,17 @@ class ApiClient(Protocol):
         """Delete an object, of this uid and version only; that it is deleted already, or another one, is fine."""
 
     def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
-        """Events after a resource version, until the API server ends the watch. ExpiredError asks for a new list.
-
-        ``name``: of the objects of this name alone; ``query``: selectors.
+        """Events until the API server ends the watch. ExpiredError asks for a new list.
 
         ``on_open`` is called once the server has begun to answer: the first event may be a minute away.
         """
 
     def watch_lines(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        shard_selector: str = "",
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[bytes, None]:
         """The same as the API server writes it: a line of JSON for each event, ERROR included.
 
-        ``shard_selector``: of the objects with these uids alone, where the API server knows that. Raises
-        ShardSelectorError when it does and finds a mistake in it.
+        Raises ShardSelectorError when the server knows ``shardSelector`` and finds a mistake in it.
         """

@@ -17,7 +17,7 @@ from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
-from thing_operator.kube.ports import ApiClient, WatchEvent
+from thing_operator.kube.ports import ApiClient, WatchEvent, WatchRequest, named
 from thing_operator.leadership import words
 from thing_operator.leadership.claim import Claim, ClaimKind, Terms
 from thing_operator.leadership.lease import LEASE_NAME, LEASES, Lease
@@ -327,10 +327,8 @@ class Leadership:
             pause = _WATCH_PAUSE
             try:
                 version = await self._list(namespace)
-                events = self._client.watch(
-                    LEASES, namespace=namespace, resource_version=version, name=LEASE_NAME
-                )
-                async with aclosing(events):
+                request = WatchRequest(LEASES, namespace, version, query=named(LEASE_NAME))
+                async with aclosing(self._client.watch(request)) as events:
                     async for event in events:
                         self._on_event(event)
                 continue

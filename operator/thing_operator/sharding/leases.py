@@ -6,21 +6,17 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
-from thing_operator.api.names import GROUP
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
-from thing_operator.kube.ports import ApiClient, WatchEvent
+from thing_operator.kube.ports import ApiClient, WatchEvent, WatchRequest
 from thing_operator.kube.versions import version_number
 from thing_operator.leadership.lease import LEASES
 from thing_operator.sharding.member import GROUP_LABEL, Group, MemberLease
 from thing_operator.sharding.protocol import MapSighting, Member
-from thing_operator.sharding.shard_map import ShardMap
+from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 
 log = logging.getLogger(__name__)
-
-MAP_ANNOTATION: Final = f"{GROUP}/shards"
-"""The shard map, on the Lease of the group."""
 
 _WATCH_PAUSE: Final = 1.0
 
@@ -121,8 +117,8 @@ class GroupLeases:
         while True:
             try:
                 version = await self.list()
-                events = self._client.watch(LEASES, namespace=self._group.namespace, resource_version=version)
-                async with aclosing(events):
+                request = WatchRequest(LEASES, self._group.namespace, version)
+                async with aclosing(self._client.watch(request)) as events:
                     async for event in events:
                         self._on_event(event)
                 continue

@@ -6,8 +6,12 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any, Final, Self
 
+from thing_operator.api.names import GROUP
 from thing_operator.core.json_bytes import encode, parse_exactly
 from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, SHARDS
+
+MAP_ANNOTATION: Final = f"{GROUP}/shards"
+"""The shard map, on the Lease of the group."""
 
 _VERSION: Final = 1
 _BATCHES: Final = "batches"

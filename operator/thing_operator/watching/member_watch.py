@@ -5,11 +5,9 @@ them. An API server without the feature ShardedListAndWatch sends everything any
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from thing_operator.core.clock import Clock
-from thing_operator.core.resource import Resource
 from thing_operator.informing.informer import Informer
 from thing_operator.kube.ports import ApiClient, WatchEvent
 from thing_operator.watching.watch import Watch
@@ -17,32 +15,6 @@ from thing_operator.watching.watch import Watch
 MEMBERS: Final = "spec.parentRef.name!="
 """The field selector of what has a parent."""
 _LOOK_SECONDS: Final = 5.0
-
-
-class _Members:
-    """Watches what has a parent, and nothing else."""
-
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
-
-    def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        on_open: Callable[[], None] = lambda: None,
-    ) -> AsyncGenerator[WatchEvent, None]:
-        """See :meth:`thing_operator.kube.ports.ApiClient.watch`."""
-        return self._client.watch(
-            resource,
-            namespace=namespace,
-            resource_version=resource_version,
-            metadata_only=metadata_only,
-            query={"fieldSelector": MEMBERS},
-            on_open=on_open,
-        )
 
 
 class MemberWatch:
@@ -53,17 +25,18 @@ class MemberWatch:
     ) -> None:
         self._informer = informer
         self._watch = Watch(
-            _Members(client),
+            client,
             informer.resource,
             namespaces=namespaces,
             begin=lambda namespace: informer.list_members(namespace, MEMBERS),
             on_event=self._on_event,
+            query={"fieldSelector": MEMBERS},
             clock=clock,
         )
 
     async def run(self) -> None:
         """Watch until cancelled; trouble is waited out."""
-        while not self._informer.selector(self._informer.share()):  # noqa: ASYNC110 - a cheap look
+        while not self._informer.selectors(self._informer.share()):  # noqa: ASYNC110 - a cheap look
             # Another replica may come at any time, and nobody says so.
             await asyncio.sleep(_LOOK_SECONDS)
         await self._watch.run()

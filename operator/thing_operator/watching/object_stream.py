@@ -20,7 +20,7 @@ from thing_operator.core.errors import ThingOperatorError
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import Share, shard_key, shard_key_in
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, NotFoundError, ShardSelectorError
-from thing_operator.kube.ports import ApiClient, WatchEvent
+from thing_operator.kube.ports import ApiClient, WatchEvent, WatchRequest
 from thing_operator.kube.watch_events import BOOKMARK, ERROR, read_event, trouble_of
 from thing_operator.observability.observers import WatchObserver
 from thing_operator.watching.stream_health import StreamHealth
@@ -132,14 +132,10 @@ class ObjectStream:
         if self._must_list:
             raise ExpiredError(f"{self._path} is listed again")
         share, is_silent = self.informer.share(), True
-        lines = self._client.watch_lines(
-            self.informer.resource,
-            namespace=self.health.namespace,
-            resource_version=self._version,
-            shard_selector=self.informer.selector(share),
-            on_open=self.health.opened,
+        request = WatchRequest(
+            self.informer.resource, self.health.namespace, self._version, query=self.informer.selectors(share)
         )
-        async with aclosing(lines):
+        async with aclosing(self._client.watch_lines(request, on_open=self.health.opened)) as lines:
             while (line := await self._next(lines)) is not None:
                 if self._is_foreign(shard_key_in(line)):
                     self.health.showed()

@@ -7,37 +7,23 @@ import asyncio
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.kube.errors import ExpiredError
+from thing_operator.kube.ports import WatchRequest
 from thing_operator.kube.watch_events import BOOKMARK
 from thing_operator.watching.stream_health import LONGEST_PAUSE, StreamHealth
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import timedelta
 
     from thing_operator.core.clock import Clock
     from thing_operator.core.resource import Resource
-    from thing_operator.kube.ports import WatchEvent
+    from thing_operator.kube.ports import ApiClient, WatchEvent
 
 log = logging.getLogger(__name__)
-
-
-class Watchable(Protocol):
-    """What a watch asks of the API server's client, or of a part of it that a selector chooses."""
-
-    def watch(
-        self,
-        resource: "Resource",
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        on_open: "Callable[[], None]" = lambda: None,
-    ) -> "AsyncGenerator[WatchEvent, None]":
-        """See :meth:`thing_operator.kube.ports.ApiClient.watch`."""
 
 
 @dataclass(slots=True)
@@ -55,7 +41,7 @@ class Watch:
 
     def __init__(
         self,
-        client: Watchable,
+        client: "ApiClient",
         resource: "Resource",
         *,
         namespaces: tuple[str, ...],
@@ -64,11 +50,13 @@ class Watch:
         clock: "Clock",
         on_gap: "Callable[[], None] | None" = None,
         metadata_only: bool = False,
+        query: "Mapping[str, str] | None" = None,
         longest_pause: "timedelta" = LONGEST_PAUSE,
     ) -> None:
         """``begin`` gives the resource version to watch a namespace from (None: all of them).
 
-        ``on_gap`` is called after ``begin`` where events may have been missed. ``longest_pause``: between two tries.
+        ``on_gap`` is called after ``begin`` where events may have been missed; ``query``: selectors;
+        ``longest_pause``: between two tries.
         """
         self._client = client
         self._resource = resource
@@ -80,6 +68,7 @@ class Watch:
         self._on_gap = on_gap
         self._on_event = on_event
         self._metadata_only = metadata_only
+        self._query = query or {}
 
     @property
     def healths(self) -> list[StreamHealth]:
@@ -124,14 +113,14 @@ class Watch:
                 self._on_gap()
             stream.has_begun = True
         is_silent = True
-        events = self._client.watch(
+        request = WatchRequest(
             self._resource,
-            namespace=health.namespace,
-            resource_version=stream.version,
+            health.namespace,
+            stream.version,
             metadata_only=self._metadata_only,
-            on_open=health.opened,
+            query=self._query,
         )
-        async with aclosing(events):
+        async with aclosing(self._client.watch(request, on_open=health.opened)) as events:
             async for event in events:
                 is_silent = False
                 health.showed()

@@ -18,7 +18,7 @@ from thing_operator.kube.errors import (
     NotFoundError,
     ThrottledError,
 )
-from thing_operator.kube.ports import WatchEvent
+from thing_operator.kube.ports import WatchEvent, WatchRequest
 
 MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 
@@ -84,7 +84,7 @@ async def test_a_held_answer_is_as_old_as_it_is(
 
 
 async def watch(client: KubeClient, namespace: str, found: list[WatchEvent]) -> None:
-    async for event in client.watch(MAPS, namespace=namespace, resource_version="0"):
+    async for event in client.watch(WatchRequest(MAPS, namespace, "0")):
         found += [event]
 
 

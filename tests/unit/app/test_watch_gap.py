@@ -18,7 +18,7 @@ from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import ForbiddenError
-from thing_operator.kube.ports import WATCH_TIMEOUT, Body, Operations, WatchEvent
+from thing_operator.kube.ports import Body, Operations, WatchEvent, WatchRequest
 from thing_operator.kube.resources import EVENTS
 from thing_operator.leadership.lease import LEASES
 from thing_operator.observability.metrics import Metrics
@@ -53,32 +53,17 @@ class ForgetfulApi(FakeClient):
         yield {"metadata": {"resourceVersion": version}, "items": items}
 
     async def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
         on_open()
         await asyncio.get_running_loop().create_future()
         yield WatchEvent("BOOKMARK", {})
 
     async def watch_lines(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        shard_selector: str = "",
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[bytes, None]:
         on_open()
-        if resource == THINGS and len(self.lists) == 2:
+        if request.resource == THINGS and len(self.lists) == 2:
             await self.forget.wait()
             self.lists.pop(0)
             yield encode(EXPIRED)

@@ -8,9 +8,8 @@ import pytest
 from thing_operator.inspection.groups import groups_of, words_of
 from thing_operator.inspection.model import GroupView, MemberHealth
 from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES
-from thing_operator.sharding.leases import MAP_ANNOTATION
 from thing_operator.sharding.member import GROUP_LABEL, TAKES_ANNOTATION
-from thing_operator.sharding.shard_map import ShardMap
+from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)

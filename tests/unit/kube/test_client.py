@@ -24,6 +24,7 @@ from thing_operator.kube.errors import (
     SilentWatchError,
     ThrottledError,
 )
+from thing_operator.kube.ports import WatchRequest
 from thing_operator.kube.resources import SECRETS
 
 pytestmark = pytest.mark.real_time
@@ -81,8 +82,8 @@ async def client(secrets: Secrets, tmp_path: Path) -> AsyncIterator[KubeClient]:
 
 async def read(client: KubeClient, **options: Any) -> list[str]:
     """The versions that a watch tells of until it ends."""
-    events = client.watch(SECRETS, namespace=None, resource_version="10", metadata_only=True, **options)
-    async with aclosing(events):
+    request = WatchRequest(SECRETS, None, "10", metadata_only=True)
+    async with aclosing(client.watch(request, **options)) as events:
         return [event.body["metadata"]["resourceVersion"] async for event in events]
 
 
@@ -223,7 +224,8 @@ async def test_an_api_server_that_begins_to_serve_a_kind_is_asked_again_at_once(
 async def test_a_watch_asks_for_shards_where_it_is_to(client: KubeClient, secrets: Secrets) -> None:
     secrets.watch(ADDED, end=regular)
     for selector in ("", "shardRange(object.metadata.uid, '0x0', '0x1')"):
-        lines = client.watch_lines(SECRETS, namespace=None, resource_version="1", shard_selector=selector)
+        query = {"shardSelector": selector} if selector else {}
+        lines = client.watch_lines(WatchRequest(SECRETS, None, "1", query=query))
         assert len([line async for line in lines]) == 1
     asked = [request.query.get("shardSelector") for request in secrets.asked]
     assert asked == [None, "shardRange(object.metadata.uid, '0x0', '0x1')"]

@@ -13,12 +13,12 @@ from tests.support.polling import until
 
 from thing_operator.kube.contact import Contact
 from thing_operator.sharding.hashing import ALL_SHARDS
-from thing_operator.sharding.leases import MAP_ANNOTATION
 from thing_operator.sharding.member import Fellows, Group
 from thing_operator.sharding.membership import Membership
 from thing_operator.sharding.own_lease import OwnLease, Timing
 from thing_operator.sharding.ports import Handlers
 from thing_operator.sharding.protocol import Member, Shards
+from thing_operator.sharding.shard_map import MAP_ANNOTATION
 
 GROUP = Group(name="fleet", namespace="iot", duration=timedelta(seconds=10))
 TIMING = Timing(duration=10, interval=2, calm=15)

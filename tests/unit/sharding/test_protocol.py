@@ -12,11 +12,11 @@ from tests.support.leases import LeaseStore
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.sharding.hashing import ALL_SHARDS
-from thing_operator.sharding.leases import MAP_ANNOTATION, map_of
+from thing_operator.sharding.leases import map_of
 from thing_operator.sharding.member import Fellows, Group, MemberLease
 from thing_operator.sharding.own_lease import OwnLease, Renewal, Timing
 from thing_operator.sharding.protocol import MapSighting, Member
-from thing_operator.sharding.shard_map import ShardMap
+from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 
 GROUP = Group(name="fleet", namespace="iot", duration=timedelta(seconds=10))
 TIMING = Timing(duration=10, interval=2, calm=15)

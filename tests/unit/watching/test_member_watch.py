@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 from tests.support.api_client import FakeClient
@@ -15,7 +14,7 @@ from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import EVERYTHING, Share
-from thing_operator.kube.ports import WATCH_TIMEOUT, WatchEvent
+from thing_operator.kube.ports import WatchEvent, WatchRequest
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.watching.member_watch import MEMBERS, MemberWatch
 
@@ -48,18 +47,9 @@ class SharingApi(FakeClient):
         yield {"metadata": {"resourceVersion": str(self.version)}, "items": list(self.items)}
 
     async def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
-        self.queries.append((query or {})["fieldSelector"])
+        self.queries.append(request.query["fieldSelector"])
         on_open()
         while (event := await self.say.get()) is not None:
             yield event

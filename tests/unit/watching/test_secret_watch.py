@@ -13,7 +13,7 @@ from tests.support.polling import until
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError
-from thing_operator.kube.ports import WATCH_TIMEOUT, WatchEvent
+from thing_operator.kube.ports import WatchEvent, WatchRequest
 from thing_operator.watching.secret_watch import SecretWatch
 
 Script = list[WatchEvent | ThingOperatorError]
@@ -41,18 +41,9 @@ class ScriptedApi(FakeClient):
         yield {"metadata": {"resourceVersion": str(10 * self.lists)}, "items": []}
 
     async def watch(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        resource_version: str,
-        metadata_only: bool = False,
-        name: str | None = None,
-        query: Mapping[str, str] | None = None,
-        timeout: timedelta = WATCH_TIMEOUT,
-        on_open: Callable[[], None] = lambda: None,
+        self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
-        self.watched_from.append(resource_version)
+        self.watched_from.append(request.resource_version)
         self.watched_at.append(loop_time())
         on_open()
         if not self.scripts:
