@@ -17,7 +17,7 @@ from tests.support.polling import eventually
 from tests.support.proxy import ConnectProxy
 from tests.support.thing_objects import ODD
 
-from thing_operator.credentials.names import object_name
+from thing_operator.core.thing_names import object_name
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 

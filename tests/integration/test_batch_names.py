@@ -8,7 +8,7 @@ from tests.integration.batches import batch_spec, results
 from tests.support.operator import Workspace
 from tests.support.pki import Authority
 
-from thing_operator.credentials.names import secret_name
+from thing_operator.core.thing_names import secret_name
 
 
 def names_of_one_secret() -> tuple[str, str]:

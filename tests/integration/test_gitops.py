@@ -13,8 +13,8 @@ from tests.support.controlplane import Kubectl
 from tests.support.operator import Json, Workspace
 from tests.support.polling import eventually
 
+from thing_operator.core.thing_names import secret_name
 from thing_operator.credentials.keys import pick_pair
-from thing_operator.credentials.names import secret_name
 from thing_operator_local.cloud.client import CloudThing
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.errors import LocalError

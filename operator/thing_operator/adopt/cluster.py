@@ -11,8 +11,8 @@ from thing_operator.api import names
 from thing_operator.api.names import THINGS, thing_name_of
 from thing_operator.core.errors import INSTALL_CRDS, ToolError
 from thing_operator.core.reasons import ToolReason
+from thing_operator.core.thing_names import secret_name
 from thing_operator.credentials import CredentialsError, check_keys
-from thing_operator.credentials.names import secret_name
 from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS

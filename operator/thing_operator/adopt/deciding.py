@@ -6,7 +6,7 @@ from dataclasses import replace
 from thing_operator.adopt.manifests import secret_manifest, thing_manifest
 from thing_operator.adopt.model import Adoption, AdoptOptions, AdoptResult, Cluster, FoundThing, ShadowLook
 from thing_operator.core.json_values import JsonObject, JsonValue
-from thing_operator.credentials.names import object_name, secret_name
+from thing_operator.core.thing_names import object_name, secret_name
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.pointers import to_pointer
 from thing_operator.shadow.validation import InvalidDocumentError, check_section

@@ -12,7 +12,7 @@ import yaml
 from thing_operator.adopt.model import AdoptOptions, Body, FoundThing
 from thing_operator.api import names
 from thing_operator.core.json_values import JsonObject, JsonValue
-from thing_operator.credentials.names import object_name, secret_name
+from thing_operator.core.thing_names import object_name, secret_name
 from thing_operator.shadow.planning import DesiredPolicy
 
 SEPARATOR: Final = "---\n"

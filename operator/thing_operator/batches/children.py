@@ -15,8 +15,8 @@ from thing_operator.api import names
 from thing_operator.api.thingbatch import RetainOrDelete, TemplateMetadata, ThingBatchSpec
 from thing_operator.core.json_bytes import encode
 from thing_operator.core.resource import ObjectKey
+from thing_operator.core.thing_names import object_name, secret_name, thing_label_value
 from thing_operator.credentials import Credentials
-from thing_operator.credentials.names import object_name, secret_name, thing_label_value
 
 Body = dict[str, Any]
 

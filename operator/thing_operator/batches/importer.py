@@ -29,7 +29,7 @@ from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import encode
 from thing_operator.core.memory_budget import Held, MemoryBudget
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.credentials.names import secret_name
+from thing_operator.core.thing_names import secret_name
 from thing_operator.kube.errors import AdmissionError, ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS

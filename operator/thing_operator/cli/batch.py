@@ -12,8 +12,8 @@ from thing_operator.cli.output import Output, emit, refuse
 from thing_operator.cli.tables import in_cell, table_console, table_of
 from thing_operator.core.error_words import in_words
 from thing_operator.core.reasons import ToolReason
+from thing_operator.core.thing_names import secret_name
 from thing_operator.credentials import ArchiveRefusedError, BatchEntry, read_batch
-from thing_operator.credentials.names import secret_name
 
 app = typer.Typer(help="Batch zips: have MIC make them, look into them, import them.", no_args_is_help=True)
 

@@ -18,7 +18,7 @@ from thing_operator.core.error_words import in_words, words_of_flaw
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.credentials import CaBundle, CredentialsError, read_authorities
-from thing_operator.proxy import ProxyAddress, ProxyFailedError, ProxyRoute
+from thing_operator.proxy.route import ProxyAddress, ProxyFailedError, ProxyRoute
 
 _OUR_WORDS = {"model_type": "settings below it are expected"}
 """By pydantic's type of an error: where an object is another thing here."""

@@ -1,4 +1,4 @@
-"""Reading a batch zip, checking certificates and keys, naming Secrets: pure functions."""
+"""Reading a batch zip, checking certificates and keys: pure functions."""
 
 from thing_operator.credentials.archive import Limits
 from thing_operator.credentials.authorities import CaBundle, read_authorities

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.json_values import JsonObject, JsonValue
+from thing_operator.core.thing_names import secret_name
 from thing_operator.inspection.model import Body
 from thing_operator.shadow.pointers import Path, get
 
@@ -21,9 +22,6 @@ def status_of(body: Body) -> ThingStatus:
 
 def secret_name_of(body: Body) -> str | None:
     """The Secret that the spec names, or else the one that a ThingBatch makes; None: a networked child has none."""
-    # Imported here: what belongs to credentials takes a fifth of a second, and few ask for it.
-    from thing_operator.credentials.names import secret_name  # noqa: PLC0415
-
     spec = spec_of(body)
     if spec.parent_ref is not None:
         return None

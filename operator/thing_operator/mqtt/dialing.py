@@ -24,7 +24,8 @@ from thing_operator.mqtt.errors import EndpointUnreachableError
 from thing_operator.mqtt.model import SessionSpec
 from thing_operator.mqtt.tls import TlsContexts
 from thing_operator.network.resolver import Addresses, Resolver
-from thing_operator.proxy import ProxyFailedError, ProxyRoute, first_address, open_tunnel
+from thing_operator.proxy.route import ProxyFailedError, ProxyRoute
+from thing_operator.proxy.tunnel import first_address, open_tunnel
 
 _SECOND_FAMILY_AFTER: Final = 0.25
 _UNACKED_MS: Final = 30_000

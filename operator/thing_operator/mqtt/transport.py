@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from thing_operator.mqtt.keep_alive import KeepAliveTicker
     from thing_operator.mqtt.model import SessionSpec
-    from thing_operator.proxy import ProxyRoute
+    from thing_operator.proxy.route import ProxyRoute
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.tls import client_context
 from thing_operator.credentials import CredentialsError, read_authorities
-from thing_operator.proxy import ProxyFailedError, ProxyRoute, first_address, open_tunnel
+from thing_operator.proxy.route import ProxyFailedError, ProxyRoute
+from thing_operator.proxy.tunnel import first_address, open_tunnel
 from thing_operator.shadow.topics import Kind, Operation, ShadowTopics
 
 A_SECOND: Final = 1.1

@@ -10,7 +10,7 @@ from thing_operator.config.hosts import Reach, broker_reach
 from thing_operator.core.errors import UserError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
-from thing_operator.credentials.names import secret_name
+from thing_operator.core.thing_names import secret_name
 from thing_operator.kube.snapshot import InvalidSpecError, ObjectSnapshot
 from thing_operator.shadow.topics import child_thing_name, is_thing_name
 from thing_operator.twin.problem import Problem

@@ -15,8 +15,8 @@ from thing_operator.batches.importer import Importer
 from thing_operator.batches.parallel import Parallel
 from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.thing_names import secret_name
 from thing_operator.credentials import check_pair
-from thing_operator.credentials.names import secret_name
 from thing_operator.kube.errors import ApiUnavailableError, ConflictError, ForbiddenError
 from thing_operator.kube.ports import Body
 from thing_operator.kube.resources import SECRETS

@@ -21,7 +21,36 @@ from thing_operator.inspection.tree import tree_of
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 HOSTILE = "\x1b[31m[bold]\u202e\x07"
 COMPLETE = "from thing_operator.cli.plugin.executables import complete; complete()"
+COMPILERS_OWN = ("_cython", "cython_runtime", "_sysconfigdata")
 HEAVY = ("aiohttp", "cryptography", "kopf", "kubernetes", "paho", "pydantic", "yaml")
+
+
+FOR_A_LOOK = frozenset(
+    {
+        "aiohappyeyeballs",
+        "aiohttp",
+        "aiosignal",
+        "annotated_doc",
+        "annotated_types",
+        "attr",
+        "frozenlist",
+        "idna",
+        "multidict",
+        "orjson",
+        "propcache",
+        "pydantic",
+        "pydantic_core",
+        "rich",
+        "shellingham",
+        "thing_operator",
+        "typer",
+        "typing_extensions",
+        "typing_inspection",
+        "yaml",
+        "yarl",
+    }
+)
+"""aiohttp, pydantic, rich, typer, yaml and orjson, and what these load."""
 
 
 def completed(*words: str) -> list[str]:
@@ -51,6 +80,27 @@ except SystemExit:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "kubectl thing" in done.stdout
     assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["explain", "a"], ["diff", "a"], ["get"], ["tree"], ["get", "--fleet"]], ids=" ".join
+)
+def test_a_look_loads_nothing_but_what_it_takes(arguments: list[str]) -> None:
+    """Of others' packages: each that is loaded is waited for by whoever looks."""
+    code = f"""
+import sys
+before = set(sys.modules)
+from thing_operator.cli.plugin.executables import app
+try:
+    app({[*arguments, "--kubeconfig=/absent"]!r}, prog_name="kubectl thing")
+except SystemExit:
+    loaded = {{name.partition(".")[0] for name in set(sys.modules) - before}} - sys.stdlib_module_names
+    print(*sorted(loaded))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "there is no kubeconfig" in done.stderr
+    found = {name for name in done.stdout.split() if not name.startswith(COMPILERS_OWN)}
+    assert found - FOR_A_LOOK == set()
 
 
 @pytest.mark.parametrize(

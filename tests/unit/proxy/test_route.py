@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from thing_operator.proxy import ProxyAddress, ProxyFailedError, ProxyRoute
+from thing_operator.proxy.route import ProxyAddress, ProxyFailedError, ProxyRoute
 
 
 @pytest.mark.parametrize(

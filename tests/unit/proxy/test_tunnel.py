@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.proxy import ConnectProxy, Socks5Proxy
 
-from thing_operator.proxy import ProxyAddress, ProxyFailedError, ProxyRoute, first_address, open_tunnel
+from thing_operator.proxy.route import ProxyAddress, ProxyFailedError, ProxyRoute
+from thing_operator.proxy.tunnel import first_address, open_tunnel
 
 if TYPE_CHECKING:
     from aiohappyeyeballs import AddrInfoType

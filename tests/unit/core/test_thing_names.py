@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from thing_operator.credentials.names import object_name, secret_name, thing_label_value
+from thing_operator.core.thing_names import object_name, secret_name, thing_label_value
 from thing_operator.shadow.topics import is_thing_name
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
