@@ -16,13 +16,12 @@ OTHER = "somebody-else"
 WITHIN = 20
 
 
-def boto3_iot_data(info, thing, certificate, key):
-    """Its typed exceptions come of ``x-amzn-errortype``."""
+def boto3_client(service, info, certificate, key):
     import boto3
     from botocore.config import Config
 
-    client = boto3.client(
-        "iot-data",
+    return boto3.client(
+        service,
         region_name="eu-west-1",
         endpoint_url=info["dataPlane"],
         verify=info["ca"],
@@ -30,14 +29,20 @@ def boto3_iot_data(info, thing, certificate, key):
         aws_secret_access_key="none",
         config=Config(client_cert=(certificate, key), retries={"max_attempts": 0}),
     )
-    errors = client.exceptions
 
-    def expect(error, call, **arguments):
-        try:
-            call(**arguments)
-        except error:
-            return
-        raise AssertionError(f"no {error.__name__}")
+
+def expect(error, call, **arguments):
+    try:
+        call(**arguments)
+    except error:
+        return
+    raise AssertionError(f"no {error.__name__}")
+
+
+def boto3_iot_data(info, thing, certificate, key):
+    """Its typed exceptions come of ``x-amzn-errortype``."""
+    client = boto3_client("iot-data", info, certificate, key)
+    errors = client.exceptions
 
     expect(errors.ResourceNotFoundException, client.get_thing_shadow, thingName=thing)
     expect(errors.ResourceNotFoundException, client.delete_thing_shadow, thingName=thing)
@@ -229,26 +234,8 @@ def jobs_client_v2(info, thing, certificate, key):
 
 def boto3_iot_jobs_data(info, thing, certificate, key):
     """Its typed exceptions come of ``x-amzn-errortype``."""
-    import boto3
-    from botocore.config import Config
-
-    client = boto3.client(
-        "iot-jobs-data",
-        region_name="eu-west-1",
-        endpoint_url=info["dataPlane"],
-        verify=info["ca"],
-        aws_access_key_id="none",
-        aws_secret_access_key="none",
-        config=Config(client_cert=(certificate, key), retries={"max_attempts": 0}),
-    )
+    client = boto3_client("iot-jobs-data", info, certificate, key)
     errors = client.exceptions
-
-    def expect(error, call, **arguments):
-        try:
-            call(**arguments)
-        except error:
-            return
-        raise AssertionError(f"no {error.__name__}")
 
     assert len(client.get_pending_job_executions(thingName=thing)["queuedJobs"]) == 2
     started = client.start_next_pending_job_execution(thingName=thing, statusDetails={"a": "b"})["execution"]

@@ -2,9 +2,15 @@
 import { batches, batchesRevision, sources, things } from "./live";
 import { count } from "./format";
 import type { BatchLine } from "./model";
-import { Age, Nothing, Progress, State, Table } from "./parts";
+import { Age, type Column, Nothing, Progress, State, Table } from "./parts";
 
 const SOURCES: Record<string, string> = { secrets: "Secrets", url: "URL", cloudApi: "ordered from MIC" };
+
+const FAILURES: readonly Column<BatchLine["failures"][number]>[] = [
+  { title: "Not imported", cell: (each) => <bdi class="mono">{each.name}</bdi>, heads: true },
+  { title: "Result", cell: (each) => each.result },
+  { title: "Message", cell: (each) => each.message, kind: "wrap" },
+];
 
 function Order({ batch }: { batch: BatchLine }) {
   if (batch.ordered === null || batch.total !== null) return null;
@@ -49,28 +55,7 @@ function Batch({ batch }: { batch: BatchLine }) {
         </>
       )}
       <p class="wrap">{batch.message}</p>
-      {batch.failures.length > 0 && (
-        <Table name="Failures">
-          <thead>
-            <tr>
-              <th scope="col">Not imported</th>
-              <th scope="col">Result</th>
-              <th scope="col">Message</th>
-            </tr>
-          </thead>
-          <tbody>
-            {batch.failures.map((each) => (
-              <tr key={each.name}>
-                <th scope="row">
-                  <bdi class="mono">{each.name}</bdi>
-                </th>
-                <td>{each.result}</td>
-                <td class="wrap">{each.message}</td>
-              </tr>
-            ))}
-          </tbody>
-        </Table>
-      )}
+      {batch.failures.length > 0 && <Table name="Failures" columns={FAILURES} rows={batch.failures} keyOf={(each) => each.name} />}
     </section>
   );
 }

@@ -49,11 +49,55 @@ export function Progress({ done, failed, total, label }: { done: number; failed:
   );
 }
 
+export interface Column<Row> {
+  title: ComponentChildren;
+  cell: (row: Row) => ComponentChildren;
+  /** Of its cells; "wrap": the one with much text. */
+  kind?: string;
+  /** Its cell is the heading of the row, for who has the table read aloud. */
+  heads?: boolean;
+}
+
+interface TableOf<Row> {
+  name: string;
+  columns: readonly Column<Row>[];
+  rows: readonly Row[];
+  keyOf: (row: Row) => string;
+  kindOf?: (row: Row) => string;
+}
+
 /** A table that scrolls sideways where it has no room, also by the keyboard. */
-export function Table({ name, children }: { name: string; children: ComponentChildren }) {
+export function Table<Row>({ name, columns, rows, keyOf, kindOf }: TableOf<Row>) {
   return (
     <div class="sideways" role="region" aria-label={name} tabIndex={0}>
-      <table class={name.toLowerCase()}>{children}</table>
+      <table class={name.toLowerCase()}>
+        <thead>
+          <tr>
+            {columns.map((column, index) => (
+              <th key={index} scope="col">
+                {column.title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={keyOf(row)} class={kindOf?.(row)}>
+              {columns.map(({ cell, kind, heads }, index) =>
+                heads ? (
+                  <th key={index} scope="row" class={kind}>
+                    {cell(row)}
+                  </th>
+                ) : (
+                  <td key={index} class={kind}>
+                    {cell(row)}
+                  </td>
+                ),
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
   );
 }

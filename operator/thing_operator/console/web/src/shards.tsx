@@ -1,9 +1,19 @@
 // The replicas of each release: who is there, and which shards each of them runs.
 import { groups, sources } from "./live";
 import type { Group, Health, Member } from "./model";
-import { Age, Nothing, State, Table } from "./parts";
+import { Age, type Column, Nothing, State, Table } from "./parts";
 
 const HEALTHS: Record<Member["health"], Health> = { Alive: "Good", Leaving: "Waiting", Silent: "Failed" };
+
+const COLUMNS: readonly Column<Member>[] = [
+  { title: "Replica", cell: (member) => member.name, kind: "mono", heads: true },
+  { title: "State", cell: (member) => <State health={HEALTHS[member.health]}>{member.health}</State> },
+  { title: "Renewed", cell: (member) => <Age time={member.renewed ? Date.parse(member.renewed) / 1000 : null} />, kind: "number" },
+  { title: "Shards", cell: (member) => member.held, kind: "number" },
+  { title: "Asks", cell: (member) => member.asks || "", kind: "number" },
+  { title: "Gives", cell: (member) => member.gives || "", kind: "number" },
+  { title: "Which", cell: (member) => member.shards, kind: "wrap mono" },
+];
 
 function ReplicaBar({ group }: { group: Group }) {
   return (
@@ -31,40 +41,7 @@ function GroupPanel({ group }: { group: Group }) {
       <ReplicaBar group={group} />
       {group.trouble && <Nothing>{group.trouble}</Nothing>}
       {group.orphans && <Nothing>Run by nobody: {group.orphans}</Nothing>}
-      <Table name="Replicas">
-        <thead>
-          <tr>
-            <th scope="col">Replica</th>
-            <th scope="col">State</th>
-            <th scope="col">Renewed</th>
-            <th scope="col">Shards</th>
-            <th scope="col">Asks</th>
-            <th scope="col">Gives</th>
-            <th scope="col" class="c-message">
-              Which
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {group.members.map((member) => (
-            <tr key={member.name}>
-              <th scope="row" class="mono">
-                {member.name}
-              </th>
-              <td>
-                <State health={HEALTHS[member.health]}>{member.health}</State>
-              </td>
-              <td class="number">
-                <Age time={member.renewed ? Date.parse(member.renewed) / 1000 : null} />
-              </td>
-              <td class="number">{member.held}</td>
-              <td class="number">{member.asks || ""}</td>
-              <td class="number">{member.gives || ""}</td>
-              <td class="c-message wrap mono">{member.shards}</td>
-            </tr>
-          ))}
-        </tbody>
-      </Table>
+      <Table name="Replicas" columns={COLUMNS} rows={group.members} keyOf={(member) => member.name} />
     </section>
   );
 }

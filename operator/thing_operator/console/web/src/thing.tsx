@@ -4,8 +4,8 @@ import { Charts } from "./charts";
 import { age, day, moment } from "./format";
 import { History } from "./history";
 import { followThing, now } from "./live";
-import type { EventLine, ThingDetail, ValueLine } from "./model";
-import { Age, Nothing, Panel, State, Table } from "./parts";
+import type { Condition, EventLine, ThingDetail, ValueLine } from "./model";
+import { Age, type Column, Nothing, Panel, State, Table } from "./parts";
 import { fleetPath } from "./route";
 import { Timeline } from "./timeline";
 
@@ -61,84 +61,43 @@ function Chain({ detail }: { detail: ThingDetail }) {
   );
 }
 
-function Conditions({ detail }: { detail: ThingDetail }) {
-  return (
-    <Table name="Conditions">
-      <thead>
-        <tr>
-          <th scope="col">Condition</th>
-          <th scope="col">Reason</th>
-          <th scope="col">For</th>
-          <th scope="col" class="c-message">
-            Message
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {detail.conditions.map((each) => (
-          <tr key={each.type}>
-            <th scope="row">
-              <State health={each.health}>
-                {each.type} <span class="dim">{each.status}</span>
-              </State>
-            </th>
-            <td>{each.reason}</td>
-            <td class="number">
-              <Age time={each.since} />
-            </td>
-            <td class="c-message wrap">{each.message}</td>
-          </tr>
-        ))}
-      </tbody>
-    </Table>
-  );
-}
+const CONDITIONS: readonly Column<Condition>[] = [
+  {
+    title: "Condition",
+    cell: (each) => (
+      <State health={each.health}>
+        {each.type} <span class="dim">{each.status}</span>
+      </State>
+    ),
+    heads: true,
+  },
+  { title: "Reason", cell: (each) => each.reason },
+  { title: "For", cell: (each) => <Age time={each.since} />, kind: "number" },
+  { title: "Message", cell: (each) => each.message, kind: "wrap" },
+];
 
 function Value({ text, absent = "–" }: { text: string | null; absent?: string }) {
   return text === null ? <span class="dim">{absent}</span> : <bdi class="mono value">{text}</bdi>;
 }
 
 function Values({ values, shown, onToggle }: { values: readonly ValueLine[]; shown: ReadonlySet<string>; onToggle: (pointer: string) => void }) {
-  return (
-    <Table name="Values">
-      <thead>
-        <tr>
-          <th scope="col">Path</th>
-          <th scope="col">Desired</th>
-          <th scope="col">Reported</th>
-          <th scope="col">Delta</th>
-          <th scope="col">
-            <span class="unseen">As a line</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {values.map((each) => (
-          <tr key={each.pointer} class={each.delta === null ? "" : "pending"}>
-            <th scope="row">
-              <bdi class="mono">{each.pointer}</bdi>
-            </th>
-            <td>
-              <Value text={each.desired} />
-            </td>
-            <td>
-              <Value text={each.reported} />
-            </td>
-            <td>
-              <Value text={each.delta} absent="" />
-            </td>
-            <td class="number">
-              {each.number !== null && (
-                <button type="button" class="plain" aria-pressed={shown.has(each.pointer)} aria-label={`line of ${each.pointer}`} title="show as a line" onClick={() => onToggle(each.pointer)}>
-                  ∿
-                </button>
-              )}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </Table>
-  );
+  const columns: readonly Column<ValueLine>[] = [
+    { title: "Path", cell: (each) => <bdi class="mono">{each.pointer}</bdi>, heads: true },
+    { title: "Desired", cell: (each) => <Value text={each.desired} /> },
+    { title: "Reported", cell: (each) => <Value text={each.reported} /> },
+    { title: "Delta", cell: (each) => <Value text={each.delta} absent="" /> },
+    {
+      title: <span class="unseen">As a line</span>,
+      cell: (each) =>
+        each.number !== null && (
+          <button type="button" class="plain" aria-pressed={shown.has(each.pointer)} aria-label={`line of ${each.pointer}`} title="show as a line" onClick={() => onToggle(each.pointer)}>
+            ∿
+          </button>
+        ),
+      kind: "number",
+    },
+  ];
+  return <Table name="Values" columns={columns} rows={values} keyOf={(each) => each.pointer} kindOf={(each) => (each.delta === null ? "" : "pending")} />;
 }
 
 function ValuesPanel({ detail, history }: { detail: ThingDetail; history: History }) {
@@ -194,35 +153,17 @@ function Certificate({ detail }: { detail: ThingDetail }) {
   );
 }
 
+const EVENTS: readonly Column<EventLine>[] = [
+  { title: "Last", cell: (each) => <Age time={each.last} />, kind: "number" },
+  { title: "Reason", cell: (each) => <State health={each.type === "Warning" ? "Failed" : "Good"}>{each.reason}</State> },
+  { title: "Times", cell: (each) => each.count, kind: "number" },
+  { title: "Message", cell: (each) => each.message, kind: "wrap" },
+];
+
 function Events({ events }: { events: Seen["events"] }) {
   if (events.trouble) return <Nothing>{events.trouble}</Nothing>;
   if (!events.lines.length) return <Nothing>None: the API server keeps Events for an hour</Nothing>;
-  return (
-    <Table name="Events">
-      <thead>
-        <tr>
-          <th scope="col">Last</th>
-          <th scope="col">Reason</th>
-          <th scope="col">Times</th>
-          <th scope="col">Message</th>
-        </tr>
-      </thead>
-      <tbody>
-        {events.lines.map((each) => (
-          <tr key={each.name}>
-            <td class="number">
-              <Age time={each.last} />
-            </td>
-            <td>
-              <State health={each.type === "Warning" ? "Failed" : "Good"}>{each.reason}</State>
-            </td>
-            <td class="number">{each.count}</td>
-            <td class="wrap">{each.message}</td>
-          </tr>
-        ))}
-      </tbody>
-    </Table>
-  );
+  return <Table name="Events" columns={EVENTS} rows={events.lines} keyOf={(each) => each.name} />;
 }
 
 function Facts({ detail }: { detail: ThingDetail }) {
@@ -280,7 +221,7 @@ export function Thing({ thingKey }: { thingKey: string }) {
             </Panel>
             <ValuesPanel detail={detail} history={history} />
             <Panel title="Conditions" wide>
-              <Conditions detail={detail} />
+              <Table name="Conditions" columns={CONDITIONS} rows={detail.conditions} keyOf={(each) => each.type} />
               <Timeline history={history} events={events.lines} />
             </Panel>
             <Panel title="Events" wide>
