@@ -16,7 +16,7 @@ from thing_operator.core.fair_queue import FairQueue
 from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.printable import printable
 from thing_operator.core.rate_limit import RateLimiter, TokenBucket
-from thing_operator.core.reasons import Reason
+from thing_operator.core.reasons import EventType, Reason
 from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.errors import NamespaceTerminatingError, NotFoundError
 from thing_operator.kube.ports import ApiClient, Operations
@@ -32,6 +32,7 @@ _PER_SECOND = 10.0
 _OBJECT_BURST = 20
 _OBJECT_PER_SECOND = 1 / 15
 _MESSAGE_LIMIT = 1024
+_LEVELS = {EventType.NORMAL: logging.INFO, EventType.WARNING: logging.WARNING}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +87,7 @@ class EventRecorder:
             "uid": ref.uid,
             "reason": reason,
         }
-        log.info("%s: %s: %s", ref.key, reason, message, extra=identity)
+        log.log(_LEVELS[reason.event_type], "%s: %s: %s", ref.key, reason, message, extra=identity)
         self._on_event(reason)
         # The log has it: an object that flaps, or a fleet that starts, must not flood the API server.
         if not self._bucket(ref.uid).try_take(self._clock.monotonic()) or not self._has_room(

@@ -149,7 +149,11 @@ async def test_a_message_is_cut_at_a_kilobyte_of_utf8(setup: RecorderOnFake) -> 
     assert cut == "ø" * 510 + "..."
 
 
-async def test_the_reason_decides_whether_an_event_is_a_warning(setup: RecorderOnFake) -> None:
+async def test_the_reason_decides_whether_an_event_is_a_warning(
+    setup: RecorderOnFake, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And so is its line in the log."""
+    caplog.set_level("INFO")
     reasons = (Reason.PARTLY_IMPORTED, Reason.API_SERVER_UNAVAILABLE, Reason.IMPORTED, Reason.CONNECTED)
     for reason in reasons:
         setup.recorder.record(object_ref("b", uid="b"), reason=reason, message=reason)
@@ -160,6 +164,10 @@ async def test_the_reason_decides_whether_an_event_is_a_warning(setup: RecorderO
         "ApiServerUnavailable": "Warning",
         "Imported": "Normal",
         "Connected": "Normal",
+    }
+    levels = {record.__dict__["reason"]: record.levelname for record in caplog.records}
+    assert levels == {
+        reason: {"Warning": "WARNING", "Normal": "INFO"}[kind] for reason, kind in types.items()
     }
 
 
