@@ -78,7 +78,7 @@ pythons: $(STAMP) ## the unit tests with every other Python that is installed, 3
 	$(BIN)/python tools/pythons.py $(ARGS)
 
 integration: $(STAMP) ## the tests with a real API server, broker and Helm, which the first run builds (ARGS, WORKERS)
-	$(BIN)/pytest --numprocesses=$(WAITING) --dist=loadfile tests --ignore=tests/unit $(ARGS)
+	$(BIN)/pytest --numprocesses=$(WAITING) --dist=loadfile --no-loadscope-reorder tests --ignore=tests/unit $(ARGS)
 
 check: $(STAMP) docs ## lint, types, spelling, import contracts, generated files, links of the docs, figures of the house
 	$(BIN)/ruff check .

@@ -1,5 +1,8 @@
 """Fixtures for all tests; each kind of them is a module under ``tests/support``."""
 
+from collections import Counter
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -16,3 +19,12 @@ pytest_plugins = [
     "tests.support.replicas",
     "tests.support.meddling_proxy",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, then those with many: pytest-xdist hands files out in this order, and one that is
+    begun last and takes minutes would leave all other processes without work.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    count = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in slow, -count[item.path]))
