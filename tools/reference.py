@@ -44,6 +44,8 @@ On `metrics.port` (9090) at `/metrics`. None has a label per Thing unless `metri
 which makes forty thousand series of ten thousand Things: what one Thing is about is in its status and Events.
 What [`spec.mirror.metrics`](../tasks/things.md#numbers-as-metrics) of Things asks for is beside them, as
 `thing_value_<name>_<unit>` with the labels `namespace` and `thing`.
+`broker` is host and port of an endpoint: the first 20 that a replica meets and the operator's own, all others are
+`other`.
 Beside these there are `process_*` and `python_*`. What to alert on is in
 [alerts](../operations/alerts.md).
 

@@ -12,14 +12,13 @@ from typing import Any
 
 from tests.bench.world import Program, World
 from tests.support.bare_api import THINGS, Api
-from tests.support.operator import scrape
+from tests.support.operator import scrape, total
 from tests.support.ports import reserved_ports
 from tests.support.session_story import Gap, SessionStory
 from tests.support.thing_objects import make_objects, raised_budgets
 
-from thing_operator.sharding.leases import MAP_ANNOTATION
 from thing_operator.sharding.member import name_of
-from thing_operator.sharding.shard_map import ShardMap
+from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.cloud.session_log import SessionEvent, event_of
@@ -177,14 +176,7 @@ class Crew:
 
     def ready(self) -> int:
         """How many Things are Ready, as the replicas' metrics say."""
-        return int(
-            sum(
-                value
-                for each in self.replicas
-                for name, value in each.scrape().items()
-                if name[:2] == ("things", "Ready") and "True" in name
-            )
-        )
+        return int(sum(total(each.scrape(), "things", "Ready", "True") for each in self.replicas))
 
     # --- what has been seen
 

@@ -19,6 +19,7 @@ from tests.bench.load import percentile
 from tests.bench.product import Product
 from tests.bench.world import World
 from tests.support.audit import AuditLog
+from tests.support.operator import total
 
 from thing_operator_local.toolchain import Reporter
 
@@ -297,7 +298,7 @@ def _stop(crew: Crew, seconds: float) -> Json:
 
 
 def _connects(replica: CrewMember) -> float:
-    return replica.scrape().get(("session_connect_seconds_count",), 0)
+    return total(replica.scrape(), "session_connect_seconds_count")
 
 
 def _away(crew: Crew, seconds: float) -> Json:

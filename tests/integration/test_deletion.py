@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from tests.support.cloud import Things
 from tests.support.devices import Device, service_identity
-from tests.support.operator import Json, Workspace
+from tests.support.operator import Json, Workspace, total
 from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import CloudThing
@@ -165,20 +165,16 @@ def apply_ready(workspace: Workspace, watched: WatchedThing, spec: Json) -> None
     watched.seen("desired")
 
 
-def connects(workspace: Workspace) -> float:
-    return workspace.operator.scrape()["session_connect_seconds_count",]
-
-
 def test_replaced_under_retain_nothing_reaches_the_device(
     workspace: Workspace, watched: WatchedThing
 ) -> None:
     """Not a message, not a CONNECT, and nobody sees it offline."""
     spec = {"desired": DESIRED, "device": PRESENCE}
     apply_ready(workspace, watched, spec)
-    before = connects(workspace)
+    before = workspace.operator.connects()
     for _ in range(3):
         watched.replace(spec)
-    assert connects(workspace) == before
+    assert workspace.operator.connects() == before
     assert watched.seen("reported") == []
     # The new Thing runs the session: it sends what changes, and hears reports.
     watched.replace(spec | {"desired": {"a": 1, "b": 3}})
@@ -188,7 +184,7 @@ def test_replaced_under_retain_nothing_reaches_the_device(
     # A key left out is not known to the new Thing: it stays.
     watched.replace(spec | {"desired": {"a": 1}})
     assert workspace.desired(watched.thing) == {"a": 1, "b": 3}
-    assert connects(workspace) == before
+    assert workspace.operator.connects() == before
     # Without a successor it ends as it always did.
     watched.seen("reported")
     delete(workspace, watched.thing)
@@ -212,9 +208,7 @@ def test_a_renamed_thing_and_a_box_get_the_thing_at_once(workspace: Workspace, w
     workspace.kubectl("delete", "thing", "renamed")
     with Device(workspace.cloud.info, thing) as box:
         # Nobody comes back for it: a session that had been dropped would do so after a second or ten.
-        eventually(
-            lambda: workspace.operator.scrape().get(("sessions", "ready"), 0.0) == 0.0, "the operator's end"
-        )
+        eventually(lambda: not total(workspace.operator.scrape(), "sessions", "Ready"), "the operator's end")
         box.publish_and_wait(box.topics.update, {"state": {"reported": {"alive": True}}})
         assert not box.closed
 

@@ -40,7 +40,5 @@ def test_one_replica_holds_all_shards_and_leaves_them_to_who_comes_next(
     assert "holderIdentity" not in leases(workspace)["pod-a"]["spec"]
     workspace.operator.start()
     await_ready(workspace)
-    eventually(
-        lambda: workspace.operator.scrape()["session_connect_seconds_count",] == len(made), "they are served"
-    )
+    eventually(lambda: workspace.operator.connects() == len(made), "they are served")
     assert workspace.versions() == before

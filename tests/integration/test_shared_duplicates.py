@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.cloud import Things
-from tests.support.operator import OperatorProcess, Workspace
+from tests.support.operator import OperatorProcess, Workspace, total
 from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import LocalCloud
@@ -87,4 +87,4 @@ def test_of_each_pair_one_runs_and_nobody_is_taken_over_again_and_again(
         )
     }
     assert winners == names
-    assert all(replica.scrape()["sessions", "Ready"] > 0 for replica in replicas)
+    assert all(total(replica.scrape(), "sessions", "Ready") > 0 for replica in replicas)

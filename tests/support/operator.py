@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -96,6 +96,10 @@ class OperatorProcess:
         """Its metrics: values by name without the prefix, and label values in the order of the labels' names."""
         return scrape(self.metrics_port, host=self.host)
 
+    def connects(self) -> int:
+        """How many sessions it has made since it was started."""
+        return int(total(self.scrape(), "session_connect_seconds_count"))
+
     def signal(self, number: signal.Signals) -> None:
         """To the operator, and to the guard in front of it."""
         assert self._process is not None
@@ -111,6 +115,11 @@ def scrape(port: int, *, host: str = LOOPBACK) -> dict[tuple[str, ...], float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+def total(found: Mapping[tuple[str, ...], float], name: str, *labels: str) -> float:
+    """A metric of a scrape with these values of labels, whatever its other labels say."""
+    return sum(value for key, value in found.items() if key[0] == name and set(labels) <= set(key[1:]))
 
 
 def _in_image(root: Path, arguments: list[str], env: dict[str, str]) -> tuple[list[str], dict[str, str]]:

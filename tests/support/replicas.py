@@ -14,8 +14,7 @@ from tests.support.operator import Json, OperatorProcess, Workspace
 from tests.support.polling import eventually
 from tests.support.session_story import SessionStory
 
-from thing_operator.sharding.leases import MAP_ANNOTATION
-from thing_operator.sharding.shard_map import ShardMap
+from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 
@@ -72,10 +71,6 @@ class ReplicaProcess(OperatorProcess):
     def times_fenced(self) -> int:
         """How often others have taken its Lease from it."""
         return int(self.scrape().get(("fencings_total", "them"), 0))
-
-    def connects(self) -> int:
-        """How many sessions it has made since it was started."""
-        return int(self.scrape()["session_connect_seconds_count",])
 
 
 class Group(Workspace):

@@ -198,7 +198,7 @@ class Operator:
         registry, controllers = self.controllers.registry, self.controllers
         values, values_in_all = registry.values(self._settings.metrics.max_values)
         return Snapshot(
-            sessions=Counter(session.view.phase.value for session in self.hub),
+            sessions=Counter((each.spec.endpoint.address, each.view.phase.value) for each in self.hub),
             things=registry.counts.condition_keys(),
             batches=controllers.batch_conditions(),
             each_thing=self._each_thing() if self._settings.metrics.per_thing else (),

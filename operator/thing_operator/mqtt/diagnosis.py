@@ -53,7 +53,7 @@ def explain_dial_error(error: OSError, *, spec: SessionSpec) -> ConnectError:
 
 def explain_tls_error(error: ssl.SSLError, *, spec: SessionSpec) -> ConnectError:
     """Why a handshake failed, or what the server said right after it (TLS 1.3)."""
-    where = f"{spec.endpoint.host}:{spec.endpoint.port}"
+    where = spec.endpoint.address
     reason = error.reason or in_words(error)
     if reason in _CERTIFICATE_ALERTS:
         return NotAuthorizedError(
@@ -72,7 +72,7 @@ def explain_tls_error(error: ssl.SSLError, *, spec: SessionSpec) -> ConnectError
 
 def explain_no_tls(*, spec: SessionSpec) -> EndpointUnreachableError:
     """The connection ended after our first word of TLS, without one of the other side's."""
-    where = f"{spec.endpoint.host}:{spec.endpoint.port}"
+    where = spec.endpoint.address
     return EndpointUnreachableError(
         f"{where} ends the connection instead of answering in TLS: check that the port is the one with TLS (8883 or "
         "443, not 1883), that the broker runs, and that no firewall cuts TLS"
@@ -90,7 +90,7 @@ def explain_private(*, spec: SessionSpec) -> EndpointUnreachableError:
 def explain_silence(*, spec: SessionSpec) -> EndpointUnreachableError:
     """CONNECT was sent, CONNACK did not come."""
     return EndpointUnreachableError(
-        f"{spec.endpoint.host}:{spec.endpoint.port} did not answer CONNECT in time: is it an MQTT broker?"
+        f"{spec.endpoint.address} did not answer CONNECT in time: is it an MQTT broker?"
     )
 
 
@@ -98,7 +98,7 @@ def explain_refusal(*, spec: SessionSpec, code: int | None) -> ConnectError:
     """CONNECT was answered by a CONNACK other than 0, or by closing the connection (``code`` None)."""
     if code == _CONNACK_PROTOCOL:
         return EndpointUnreachableError(
-            f"{spec.endpoint.host}:{spec.endpoint.port} does not take MQTT 3.1.1 (return code 1 of CONNECT): check "
+            f"{spec.endpoint.address} does not take MQTT 3.1.1 (return code 1 of CONNECT): check "
             "that it is the broker of the thing, and that it is not for MQTT 5 alone"
         )
     if code == _CONNACK_UNAVAILABLE:
@@ -118,7 +118,7 @@ def explain_end(error: OSError | None, *, spec: SessionSpec) -> ConnectError:
 
 
 def _explain_unreachable(error: OSError, *, endpoint: Endpoint) -> str:
-    where = f"{endpoint.host}:{endpoint.port}"
+    where = endpoint.address
     match error:
         case socket.gaierror():
             return f"the name {endpoint.host} cannot be resolved: check endpoint.host and the cluster's DNS"

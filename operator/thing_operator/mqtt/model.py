@@ -16,6 +16,11 @@ class Endpoint:
     public_only: bool = False
     """Whether it is reached at public addresses only. What a proxy resolves is the proxy's to judge."""
 
+    @property
+    def address(self) -> str:
+        """Host and port, for people and as a label of metrics."""
+        return f"{self.host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -75,16 +75,17 @@ class Gauge(Definition):
 
 BUILD: Final = Definition("build", "Version of the operator.", ("version",))
 
-SESSIONS: Final = Gauge("sessions", "Sessions by phase.", ("phase",))
+# Not "endpoint": the Prometheus operator gives that label, with a port's name, to all that it has scraped.
+SESSIONS: Final = Gauge("sessions", "Sessions by broker and phase.", ("broker", "phase"))
 CONNECTS: Final = Durations(
-    "session_connect_seconds", "From the begin of dialing until the shadow has been read."
+    "session_connect_seconds", "From the begin of dialing until the shadow has been read.", ("broker",)
 )
 PACING_WAITS: Final = Durations(
     "session_pacing_wait_seconds", "What a session waited for its turn to connect."
 )
-DISCONNECTS: Final = Count("session_disconnects", "Sessions that were up and ended.", ("reason",))
+DISCONNECTS: Final = Count("session_disconnects", "Sessions that were up and ended.", ("broker", "reason"))
 CONNECT_FAILURES: Final = Count(
-    "session_connect_failures", "Tries to connect that came to nothing.", ("reason",)
+    "session_connect_failures", "Tries to connect that came to nothing.", ("broker", "reason")
 )
 
 CONNECTS_WITHHELD: Final = Count(

@@ -3,6 +3,7 @@
 Counters and histograms are moved as things happen; gauges are taken as one snapshot when somebody asks.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,6 +33,9 @@ from thing_operator.observability.observers import (
 
 _DAY: Final = 86400
 _WITHIN_DAYS: Final = (7, 30, 90)
+MOST_BROKERS: Final = 20
+"""Brokers with series of their own: a Thing names any that the settings allow, and each would be a series for ever."""
+OTHER_BROKERS: Final = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,8 @@ class ShardFigures:
 class Snapshot:
     """The operator at one moment."""
 
-    sessions: Mapping[str, int] = field(default_factory=dict)
-    """By phase."""
+    sessions: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By broker (host:port) and phase."""
     things: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     """By type, status and reason of a condition."""
     batches: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
@@ -93,13 +97,17 @@ class Snapshot:
 class Metrics(
     SessionObserver, WriteObserver, LogObserver, ThingObserver, WatchObserver, BridgeObserver, Collector
 ):
-    """Observes sessions, the status writer, Events and the event loop."""
+    """Observes sessions, the status writer, Events and the event loop.
 
-    def __init__(self, *, version: str) -> None:
+    ``broker``: host:port of the operator's own, which is named whatever brokers come before it.
+    """
+
+    def __init__(self, *, version: str, broker: str | None = None) -> None:
         # A series of creation times beside each counter: twice the series, and nobody asks for them.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client does not annotate it
         registry = self.registry = CollectorRegistry()
         self._version = version
+        self._brokers = {broker.lower()} if broker else set[str]()
         self.snapshot = Snapshot()
         """What the gauges say."""
         self._connects = definitions.CONNECTS.in_registry(registry)
@@ -132,17 +140,17 @@ class Metrics(
 
     # A session's observer
 
-    def connected(self, latency: float) -> None:
+    def connected(self, latency: float, *, broker: str) -> None:
         """A session became ready, ``latency`` seconds after it began to dial."""
-        self._connects.observe(latency)
+        self._connects.labels(self._known(broker)).observe(latency)
 
-    def disconnected(self, reason: Reason) -> None:
+    def disconnected(self, reason: Reason, *, broker: str) -> None:
         """A session that was up has ended."""
-        self._disconnects.labels(reason).inc()
+        self._disconnects.labels(self._known(broker), reason).inc()
 
-    def connect_failed(self, reason: Reason) -> None:
+    def connect_failed(self, reason: Reason, *, broker: str) -> None:
         """A try to connect has failed."""
-        self._connect_failures.labels(reason).inc()
+        self._connect_failures.labels(self._known(broker), reason).inc()
 
     def request(self, *, kind: str, result: str, latency: float) -> None:
         """A get, update or delete has its result; ``latency`` (seconds) is counted when it was accepted."""
@@ -234,12 +242,27 @@ class Metrics(
         """The event loop was so late."""
         self._lag.observe(seconds)
 
+    def _known(self, broker: str) -> str:
+        """The broker as a label: those that were seen first have a value of their own."""
+        name = broker.lower()
+        if name not in self._brokers:
+            if len(self._brokers) >= MOST_BROKERS:
+                return OTHER_BROKERS
+            self._brokers.add(name)
+        return name
+
+    def _sessions(self, snapshot: Snapshot) -> Mapping[tuple[str, str], int]:
+        found: Counter[tuple[str, str]] = Counter()
+        for (broker, phase), count in snapshot.sessions.items():
+            found[self._known(broker), phase] += count
+        return found
+
     def collect(self) -> Iterator[Metric]:
         """The snapshot as the registry asks for it."""
         build = definitions.BUILD
         yield InfoMetricFamily(build.full_name, build.text, {"version": self._version})
         snapshot = self.snapshot
-        yield _family(definitions.SESSIONS, (((phase,), count) for phase, count in snapshot.sessions.items()))
+        yield _family(definitions.SESSIONS, self._sessions(snapshot).items())
         yield _family(definitions.THINGS, snapshot.things.items())
         yield _family(definitions.BATCHES, snapshot.batches.items())
         yield _family(

@@ -8,15 +8,15 @@ from thing_operator.core.reasons import Reason
 
 
 class SessionObserver:
-    """What happens to the MQTT sessions of a hub. Times are seconds."""
+    """What happens to the MQTT sessions of a hub. Times are seconds, ``broker`` is host:port of an endpoint."""
 
-    def connected(self, latency: float) -> None:
+    def connected(self, latency: float, *, broker: str) -> None:
         """A session became ready, ``latency`` after it began to dial."""
 
-    def disconnected(self, reason: Reason) -> None:
+    def disconnected(self, reason: Reason, *, broker: str) -> None:
         """A session that was up is no more."""
 
-    def connect_failed(self, reason: Reason) -> None:
+    def connect_failed(self, reason: Reason, *, broker: str) -> None:
         """A try to connect ended before the session was ready."""
 
     def request(self, *, kind: str, result: str, latency: float) -> None:

@@ -30,7 +30,8 @@ class TelemetryServer:
         self._clock = clock
         self.heartbeat = Heartbeat(clock=clock)
         self.health = Health(self.heartbeat)
-        self.metrics = Metrics(version=__version__)
+        own = settings.endpoint
+        self.metrics = Metrics(version=__version__, broker=f"{own.host}:{own.port}" if own.host else None)
         self.heartbeat.listeners.append(self.metrics.lag)
         self._take: Callable[[], Snapshot] = Snapshot
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -231,7 +231,7 @@ class Session(ShadowSession):
         finally:
             if self._link is not link:
                 link.drop()
-        self._context.observer.connected(self._loop.time() - began)
+        self._context.observer.connected(self._loop.time() - began, broker=spec.endpoint.address)
 
     def _before_connect(self) -> None:
         now = self._loop.time()
@@ -274,7 +274,7 @@ class Session(ShadowSession):
         )
 
     def _failed(self, error: ConnectError) -> None:
-        self._context.observer.connect_failed(error.reason)
+        self._context.observer.connect_failed(error.reason, broker=self._spec.endpoint.address)
         self._retry_at = self._reconnect.next_try(error, now=self._loop.time())
         if self._link is not None:
             self._show(pending_identity_error=SessionFailure(error.reason, error.message))
@@ -297,7 +297,7 @@ class Session(ShadowSession):
         unanswered = link.unanswered or (RequestKind.SUBSCRIBE if link.suspects else None)
         error = self._reconnect.explain(error, link.spec, unanswered=unanswered, ready_for=ready_for)
         self._retry_at = self._reconnect.next_try(error, now=self._loop.time())
-        self._context.observer.disconnected(error.reason)
+        self._context.observer.disconnected(error.reason, broker=link.spec.endpoint.address)
         self._show(
             phase=Phase.WAITING,
             connected=False,

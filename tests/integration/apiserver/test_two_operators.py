@@ -15,7 +15,7 @@ from tests.integration.apiserver.trouble import (
 )
 from tests.support.cloud import Things
 from tests.support.meddling_proxy import MeddlingProxy
-from tests.support.operator import Workspace
+from tests.support.operator import Workspace, total
 from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import CloudThing
@@ -47,14 +47,9 @@ def await_waiting(waiting: Workspace, lease: dict[str, str]) -> None:
     eventually(lambda: readyz(waiting)[1]["firstLists"]["ok"], "it knows the Things")
 
 
-def connects(workspace: Workspace) -> float:
-    """How many sessions it has made since it was started."""
-    return workspace.operator.scrape()["session_connect_seconds_count",]
-
-
 def sessions(workspace: Workspace) -> float:
     """How many it has now."""
-    return sum(value for name, value in workspace.operator.scrape().items() if name[0] == "sessions")
+    return total(workspace.operator.scrape(), "sessions")
 
 
 def check_it_runs(workspace: Workspace, thing: CloudThing, value: int) -> None:
@@ -76,12 +71,12 @@ def test_the_second_waits_and_goes_on_at_once_when_the_first_stops(
     await_waiting(second, lease)
     await_line(second, "starts no session there and waits until that Lease ends")
     before = workspace.versions()
-    assert (readyz(second)[0], connects(second)) == (200, 0)
-    assert connects(workspace) == len(made)
+    assert (readyz(second)[0], second.operator.connects()) == (200, 0)
+    assert workspace.operator.connects() == len(made)
     assert workspace.versions() == before
     assert workspace.operator.stop() == 0
     await_line(second, "run by this operator from now on")
-    eventually(lambda: connects(second) == len(made), "it runs the Things")
+    eventually(lambda: second.operator.connects() == len(made), "it runs the Things")
     assert lease_of(workspace)["holderIdentity"] != lease["holderIdentity"]
     check_it_runs(second, made[0], 2)
     # The one thing that was edited and has reported; the other one is as it was.
@@ -107,7 +102,7 @@ def test_a_killed_one_of_another_machine_is_followed_when_its_lease_has_expired(
     await_waiting(second, lease_of(first))
     assert "elsewhere_" in words_about_leases(second)
     first.operator.stop(grace=0)
-    eventually(lambda: connects(second) == 1, "it runs the Thing")
+    eventually(lambda: second.operator.connects() == 1, "it runs the Thing")
     check_it_runs(second, thing, 2)
 
 
@@ -131,15 +126,17 @@ def test_take_over_is_done_once_and_the_former_waits(
     start_things(first, *made, desired={"v": 1})
     second.operator.start()
     await_line(first, "The sessions of this operator end there, and it waits until that Lease ends")
-    eventually(lambda: connects(second) == len(made), "the second runs the Things")
+    eventually(lambda: second.operator.connects() == len(made), "the second runs the Things")
     assert sessions(first) == 0
     await_waiting(first, lease_of(first))
     for value in (2, 3):
         for thing in made:
             check_it_runs(second, thing, value)
-    assert (connects(first), connects(second)) == (len(made), len(made)), "nobody took anything back"
+    assert (first.operator.connects(), second.operator.connects()) == (len(made), len(made)), (
+        "nobody took anything back"
+    )
     second.operator.stop()
-    eventually(lambda: connects(first) == 2 * len(made), "the first runs them again")
+    eventually(lambda: first.operator.connects() == 2 * len(made), "the first runs them again")
     check_it_runs(first, made[0], 4)
 
 
@@ -150,13 +147,13 @@ def test_one_of_all_namespaces_and_one_of_a_list_see_each_other(another: Another
     start_things(everywhere, thing)
     home = lease_of(everywhere, "kube-system")
     assert lease_of(everywhere) == {}, "nobody asks for this namespace alone"
-    running = connects(everywhere)  # of Things of other tests, too
+    running = everywhere.operator.connects()  # of Things of other tests, too
     some.operator.start()
     eventually(lambda: home["holderIdentity"] in words_about_leases(some), "it is answered")
-    assert connects(some) == 0
-    assert connects(everywhere) == running
+    assert some.operator.connects() == 0
+    assert everywhere.operator.connects() == running
     assert everywhere.operator.stop() == 0
-    eventually(lambda: connects(some) == 1, "it goes on")
+    eventually(lambda: some.operator.connects() == 1, "it goes on")
     check_it_runs(some, thing, 2)
     # And the other way round.
     everywhere.operator.start()
@@ -200,11 +197,11 @@ def test_a_cut_off_one_repairs_nothing_by_specs_that_may_be_outdated(
     second.operator.start()
     eventually(lambda: second.desired(thing) == {"v": 2}, "the second has taken the Lease, and sends")
     # Each takes the thing's session from the other one; what the first finds is drift to it.
-    before = connects(first)
-    eventually(lambda: connects(first) > before, "the first connects again")
+    before = first.operator.connects()
+    eventually(lambda: first.operator.connects() > before, "the first connects again")
     check_it_runs(second, thing, 3)
-    connected = connects(first)
-    eventually(lambda: connects(first) > connected, "and again")
+    connected = first.operator.connects()
+    eventually(lambda: first.operator.connects() > connected, "and again")
     assert second.desired(thing) == {"v": 3}
     stall.remove()
     eventually(lambda: sessions(first) == 0, "it sees who has followed")
@@ -261,4 +258,4 @@ def test_drift_waits_until_the_api_server_is_back(
     eventually(lambda: meddled.desired(drifted) == {"v": 1}, "repaired")
     eventually(lambda: meddled.desired(edited) == {"v": 2}, "caught up")
     await_ready(meddled)
-    assert connects(meddled) == len(made)
+    assert meddled.operator.connects() == len(made)

@@ -203,7 +203,7 @@ def test_a_flood_leaves_others_their_turn(bridged: Workspace, kubectl: Kubectl, 
     thing, quiet = apply_ready(bridged, things), apply_ready(bridged, things)
     twin = caller_of(bridged, kubectl)
     flooding = caller_of(bridged, kubectl, name="flooding")
-    connects = bridged.operator.scrape()["session_connect_seconds_count",]
+    connects = bridged.operator.connects()
     bad = replace(flooding, token="a.b.c")
     with ThreadPoolExecutor(4) as threads:
         floods = [threads.submit(each.flood, thing.name, 1000) for each in (flooding, flooding, bad, bad)]
@@ -213,7 +213,7 @@ def test_a_flood_leaves_others_their_turn(bridged: Workspace, kubectl: Kubectl, 
     assert set(found) == {200, 401, 429}
     assert found[429] > 1000
     assert bridged.reported(quiet) == {"n": 9}
-    assert bridged.operator.scrape()["session_connect_seconds_count",] == connects
+    assert bridged.operator.connects() == connects
     assert twin.shadow(thing.name).status == 200
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.integration.installed import CHART, InstalledOperator, run_helm, settings_for
 from tests.support.cloud import Things
-from tests.support.operator import Json, Workspace
+from tests.support.operator import Json, Workspace, total
 from tests.support.polling import eventually
 
 from thing_operator_local.cloud.client import LocalCloud
@@ -99,7 +99,7 @@ def test_a_namespaced_release_has_the_rights_that_its_replicas_need_and_uses_the
         workspace.apply_thing(each, {"desired": {"v": 1}})
     for each in fleet:
         workspace.wait_for(each.name, "Ready")
-    running = [each.scrape().get(("sessions", "Ready"), 0) for each in (first, second)]
+    running = [total(each.scrape(), "sessions", "Ready") for each in (first, second)]
     assert all(running), running
     check_viewer(bare_control_plane, tmp_path / "viewer")
     first.stop(grace=0)

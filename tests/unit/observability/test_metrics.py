@@ -8,18 +8,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from thing_operator.core.memory_budget import Held
 from thing_operator.core.reasons import Reason
 from thing_operator.observability.definitions import METRIC_LABELS, REQUEST_RESULTS
-from thing_operator.observability.metrics import Metrics, Snapshot
+from thing_operator.observability.metrics import MOST_BROKERS, Metrics, Snapshot
 
 DAY = 86400.0
+BROKER = "a.iot.test:8883"
 
 
 def busy() -> Metrics:
     """Metrics to which everything has happened once."""
     metrics = Metrics(version="1.2.3")
-    metrics.connected(0.2)
+    metrics.connected(0.2, broker=BROKER)
     metrics.pacing_wait(0.0)
-    metrics.disconnected(Reason.CONNECTION_LOST)
-    metrics.connect_failed(Reason.TLS_FAILED)
+    metrics.disconnected(Reason.CONNECTION_LOST, broker=BROKER)
+    metrics.connect_failed(Reason.TLS_FAILED, broker=BROKER)
     metrics.request(kind="update", result="accepted", latency=0.02)
     metrics.request(kind="update", result="409", latency=9.0)
     metrics.written()
@@ -36,7 +37,7 @@ def busy() -> Metrics:
     metrics.event(Reason.DRIFT_REPAIRED)
     metrics.lag(0.0)
     metrics.snapshot = Snapshot(
-        sessions={"Ready": 3},
+        sessions={(BROKER, "Ready"): 2, (BROKER.upper(), "Ready"): 1},
         things={("Ready", "True", "Accepted"): 3},
         batches={("Stalled", "True", "UrlExpired"): 1},
         each_thing=[("ns", "t1", "Ready", "True")],
@@ -68,9 +69,9 @@ def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
 def test_what_happens_is_counted() -> None:
     found = samples(busy())
     expected = {
-        ("session_connect_seconds_count",): 1,
-        ("session_disconnects_total", "ConnectionLost"): 1,
-        ("session_connect_failures_total", "TlsFailed"): 1,
+        ("session_connect_seconds_count", BROKER): 1,
+        ("session_disconnects_total", BROKER, "ConnectionLost"): 1,
+        ("session_connect_failures_total", BROKER, "TlsFailed"): 1,
         ("shadow_requests_total", "update", "accepted"): 1,
         ("shadow_requests_total", "update", "409"): 1,
         ("shadow_request_seconds_count", "update"): 1,
@@ -87,7 +88,7 @@ def test_what_happens_is_counted() -> None:
         ("events_total", "DriftRepaired"): 1,
         ("event_loop_lag_seconds_count",): 1,
         ("build_info", "1.2.3"): 1,
-        ("sessions", "Ready"): 3,
+        ("sessions", BROKER, "Ready"): 3,
         ("things", "Ready", "Accepted", "True"): 3,
         ("thingbatches", "Stalled", "UrlExpired", "True"): 1,
         ("queue_depth", "things"): 1,
@@ -127,6 +128,7 @@ def test_values_of_things_are_gauges_of_their_own() -> None:
 
 CLOSED_LABELS: dict[str, AbstractSet[str]] = {
     "reason": set(Reason),
+    "broker": {BROKER},
     "operation": {"get", "update", "delete"},
     "queue": {"things", "batches"},
     "kind": set(Held),
@@ -167,6 +169,20 @@ def test_no_label_takes_its_value_from_outside() -> None:
                 if label != "le":
                     assert value in (RESULTS[name] if label == "result" else CLOSED_LABELS[label]), name
     assert series < 250
+
+
+def test_of_many_brokers_the_first_and_the_operators_own_have_series_of_their_own() -> None:
+    """A Thing may name its broker, so the label takes its value from outside."""
+    metrics = Metrics(version="1.2.3", broker=BROKER)
+    for number in range(1000):
+        metrics.connect_failed(Reason.ENDPOINT_UNREACHABLE, broker=f"{number}.iot.test:8883")
+    metrics.connect_failed(Reason.ENDPOINT_UNREACHABLE, broker=BROKER)
+    metrics.snapshot = Snapshot(sessions={(f"{number}.iot.test:443", "Ready"): 2 for number in range(9)})
+    found = samples(metrics)
+    failures = {key[1]: value for key, value in found.items() if key[0].endswith("connect_failures_total")}
+    assert len(failures) == MOST_BROKERS + 1
+    assert (failures[BROKER], failures["other"]) == (1, 1000 - MOST_BROKERS + 1)
+    assert found["thing_operator_sessions", "other", "Ready"] == 18
 
 
 def test_every_label_has_a_closed_list() -> None:

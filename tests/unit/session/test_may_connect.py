@@ -41,7 +41,7 @@ class Counting(SessionObserver):
     def connect_withheld(self) -> None:
         self.withheld += 1
 
-    def connect_failed(self, reason: Reason) -> None:
+    def connect_failed(self, reason: Reason, *, broker: str) -> None:
         self.failed.append(reason)
 
 
