@@ -17,7 +17,7 @@ from tests.support.posts import API, BROKER_LINK, Post
 from tests.support.replicas import MAP
 
 from thing_operator.intents.store import INTENTS_LABEL
-from thing_operator.sharding.leases import MAP_ANNOTATION
+from thing_operator.sharding.shard_map import MAP_ANNOTATION
 from thing_operator_local.cloud.faults import Action
 from thing_operator_local.cloud.shadow_topics import ShadowMessage
 from thing_operator_local.errors import LocalError

@@ -24,9 +24,8 @@ from thing_operator.api.names import THINGS
 from thing_operator.core.resource import ObjectKey
 from thing_operator.leadership.lease import LEASES
 from thing_operator.shadow.topics import ShadowTopics
-from thing_operator.sharding.leases import MAP_ANNOTATION
 from thing_operator.sharding.member import name_of
-from thing_operator.sharding.shard_map import MapError, ShardMap
+from thing_operator.sharding.shard_map import MAP_ANNOTATION, MapError, ShardMap
 
 Json = dict[str, Any]
 
