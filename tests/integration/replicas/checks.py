@@ -38,7 +38,7 @@ def check_one_more(group: Group, things: Sequence[CloudThing]) -> None:
     replicas += group.start(1)
     group.await_shared(replicas)
     story = group.await_up(began)
-    assert replicas[-1].connects() == story.connects.total()
+    eventually(lambda: replicas[-1].connects() == story.connects.total(), "it has made them and no others")
     assert 0 < story.connects.total() < len(things) / 2
     assert set(story.connects.values()) == {1}
     check_no_trace(group, story, before)
