@@ -3,8 +3,6 @@
 from typing import TYPE_CHECKING
 
 from thing_operator.app.operator import Operator
-from thing_operator.bridge.bridge import Bridge
-from thing_operator.bridge.desk import Desk
 from thing_operator.config import BridgeSettings
 from thing_operator.core.clock import Clock
 from thing_operator.kube.ports import ApiClient
@@ -31,6 +29,10 @@ class BridgePort:
         """Answer from now on until the operator ends; nothing without a port, or when it is about to end."""
         if self._sock is None or operator.supervisor.ended.is_set():
             return
+        # Where there is none nobody pays for its models.
+        from thing_operator.bridge.bridge import Bridge  # noqa: PLC0415
+        from thing_operator.bridge.desk import Desk  # noqa: PLC0415
+
         controllers, membership = operator.controllers, operator.replica.membership
         operator.bridge = bridge = Bridge(
             self._settings,

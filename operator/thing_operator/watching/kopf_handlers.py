@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import kopf
-
 from thing_operator.informing.informer import Informer
 from thing_operator.watching.kopf_session import KopfSession
+from thing_operator.watching.lean_kopf import kopf
 from thing_operator.watching.object_stream import ObjectStream
 
 

@@ -6,8 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import kopf
-from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
+from thing_operator.watching.lean_kopf import ResourceMemories, ResourceMemory, kopf
 
 
 class NoMemories(ResourceMemories):

@@ -11,13 +11,12 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from pathlib import Path
 
-import kopf
-
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
 from thing_operator.core.error_words import in_words
 from thing_operator.observability.checks import CheckResult
 from thing_operator.watching.kopf_parts import NoMemories, kopf_settings
+from thing_operator.watching.lean_kopf import kopf
 
 log = logging.getLogger(__name__)
 

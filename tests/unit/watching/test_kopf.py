@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import subprocess
+import sys
 from typing import Any
 
 import kopf
@@ -65,3 +67,14 @@ def test_kopf_waits_for_namespaces_and_crds_in_what_the_cluster_serves() -> None
     source = inspect.getsource(observation)
     assert "insights.backbone.wait_for(references.NAMESPACES)" in source
     assert "insights.backbone.wait_for(references.CRDS)" in source
+
+
+def test_the_operator_does_without_the_clients_that_kopf_looks_for() -> None:
+    """And whoever needs one later, as a login by OIDC does, gets it."""
+    program = (
+        "import sys, thing_operator.app.run, thing_operator.kube.client; "
+        "print(*sorted({'kubernetes', 'requests', 'oauthlib'} & set(sys.modules))); "
+        "import kubernetes.aio.config; print(kubernetes.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "\nkubernetes\n"
