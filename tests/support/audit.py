@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 _WRITES = frozenset({"create", "update", "patch", "delete"})
-_OPERATOR = "Python/"
-"""How aiohttp's name for itself begins; kubectl is the bench's."""
+_OPERATOR = ("thing-operator/", "Python/")
+"""How its name begins, at earlier commits aiohttp's; kubectl is the bench's."""
 
 
 class AuditLog:

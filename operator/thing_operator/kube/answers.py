@@ -5,9 +5,11 @@ from datetime import timedelta
 import aiohttp
 
 from thing_operator.core.errors import ThingOperatorError
-from thing_operator.kube.errors import ThrottledError
-from thing_operator.kube.ports import Body, Operations
+from thing_operator.http1.answers import WholeAnswer
+from thing_operator.kube.errors import ApiUnavailableError, ThrottledError
+from thing_operator.kube.outage import NOT_THE_API_SERVER
 from thing_operator.kube.refusals import refusal
+from thing_operator.kube.request import JSON, Request
 
 
 async def read_within(response: aiohttp.ClientResponse, *, limit: int | None) -> bytes | None:
@@ -25,13 +27,22 @@ async def read_within(response: aiohttp.ClientResponse, *, limit: int | None) ->
     return bytes(content)
 
 
-async def refusal_of(
-    response: aiohttp.ClientResponse, *, action: str, sent: Body | Operations | None
-) -> ThingOperatorError:
-    """The error of an answer that says no; ``action`` says what was asked, ``sent`` is the request's body."""
-    content, phrase = await response.read(), response.reason or ""
-    error = refusal(response.status, content, action=action, phrase=phrase, sent=sent)
+def trouble_in(answer: WholeAnswer, request: Request) -> ThingOperatorError | None:
+    """The error of an answer that says no, or is not the API server's; None when all is well."""
+    if answer.status < 200 or answer.status >= 300:
+        return _refusal_of(answer, request)
+    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != JSON:
+        kind = media_type or "of no type"
+        return ApiUnavailableError(f"{request}: the answer is {kind}: {NOT_THE_API_SERVER}")
+    return None
+
+
+def _refusal_of(answer: WholeAnswer, request: Request) -> ThingOperatorError:
+    error = refusal(
+        answer.status, answer.content, action=str(request), phrase=answer.reason, sent=request.body
+    )
     if isinstance(error, ThrottledError):
-        after = response.headers.get("Retry-After", "")
+        after = answer.headers.get("retry-after", "")
         error.retry_after = timedelta(seconds=int(after) if after.isdecimal() else 0)
     return error

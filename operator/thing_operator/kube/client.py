@@ -1,4 +1,4 @@
-"""The one seam to the API server: plain JSON in and out over aiohttp.
+"""The one seam to the API server: plain JSON in and out.
 
 The requests of ``kubernetes.aio`` cost several times as much: its generated models, and a look for proxies and
 ``.netrc`` at each request.
@@ -6,48 +6,40 @@ The requests of ``kubernetes.aio`` cost several times as much: its generated mod
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import aiohttp
-from yarl import URL
 
 from thing_operator.api import names
 from thing_operator.core.clock import Clock, SystemClock
-from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.json_bytes import decode
 from thing_operator.core.page_size import MOST_OBJECTS, PageSize
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.answers import read_within, refusal_of
+from thing_operator.kube.answers import read_within
 from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import (
     ApiUnavailableError,
     ConflictError,
-    InitializingError,
-    LoginError,
     NotFoundError,
     SilentWatchError,
-    UnauthorizedError,
 )
 from thing_operator.kube.login import Login, Logins, read_login
-from thing_operator.kube.outage import NOT_THE_API_SERVER, is_of_tls, words_of
+from thing_operator.kube.outage import NOT_THE_API_SERVER, words_of
 from thing_operator.kube.ports import Body, Operations, WatchEvent, WatchRequest
 from thing_operator.kube.request import JSON, Request
+from thing_operator.kube.sender import Sender, broken_off
 from thing_operator.kube.watch_events import ERROR, read_event, trouble_of
 
 _PARALLEL = 10
 """Requests under way at a time, watches aside: each connection costs a quarter of a MiB for its TLS."""
-_REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)
 _WATCH_SILENCE = timedelta(seconds=90)
 """Seconds after which a silent watch is taken for dead: the API server sends a bookmark every 60 s."""
-_LONGEST_LINE = 1 << 21
-"""Bytes of one watch event: an object of etcd's limit, and room for its escapes."""
 _PATIENCE = timedelta(minutes=1)
-_WHILE_INITIALIZING = (0.0, 0.1, 0.2, 0.4, 0.8)
-"""Seconds until each other try, while an API server begins to serve a kind: it takes moments."""
 _MANAGED = {"fieldManager": names.FIELD_MANAGER}
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _UNMANAGED = ";drop=metadata.managedFields"
@@ -55,8 +47,6 @@ _UNMANAGED = ";drop=metadata.managedFields"
 none up to 1.37) sends all of it."""
 
 log = logging.getLogger(__name__)
-
-Content = TypeVar("Content")
 
 
 class KubeClient:
@@ -66,10 +56,7 @@ class KubeClient:
         self._contact = contact
         self._logins = logins
         self._turns = asyncio.Semaphore(_PARALLEL)
-        # No limit to the connections: each watched namespace has one for itself.
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), read_bufsize=_LONGEST_LINE
-        )
+        self._sender = Sender(logins, contact)
 
     @classmethod
     async def connect(
@@ -104,7 +91,7 @@ class KubeClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.close()
+        await self._sender.close()
 
     async def get(
         self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
@@ -139,8 +126,7 @@ class KubeClient:
         while True:
             asked = dict(query) | {"limit": str(size.objects)} | ({"continue": proceed} if proceed else {})
             request = Request("GET", resource.path(namespace), query=asked, accept=accept)
-            async with self._turns:
-                content = await self._take(request, partial(read_within, limit=size.limit))
+            content = await self._page(request, size)
             if content is None:
                 size.was_too_large()
                 continue
@@ -164,7 +150,7 @@ class KubeClient:
         """Write an object whole, without waiting for a turn; made where there is none and its kind allows that."""
         path = resource.path(key.namespace, key.name)
         request = Request("PUT", path, query=_MANAGED, body=body)
-        return _object_of(await self._read(request), request)
+        return _object_of(await self._sender.read(request), request)
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
@@ -250,7 +236,7 @@ class KubeClient:
         accept = (_METADATA_ONLY.format("") if request.metadata_only else JSON) + _UNMANAGED
         asked = Request("GET", request.path, query=options | dict(request.query), accept=accept)
         limits = aiohttp.ClientTimeout(total=seconds + 10, sock_connect=10, sock_read=silence.total_seconds())
-        response = await self._send(asked, limits)
+        response = await self._sender.open(asked, limits)
         on_open()
         try:
             async for line in response.content:
@@ -271,80 +257,16 @@ class KubeClient:
 
     async def _content(self, request: Request) -> bytes:
         async with self._turns:
-            return await self._read(request)
+            return await self._sender.read(request)
 
-    async def _read(self, request: Request) -> bytes:
-        return await self._take(request, aiohttp.ClientResponse.read)
-
-    async def _take(
-        self, request: Request, read: Callable[[aiohttp.ClientResponse], Awaitable[Content]]
-    ) -> Content:
-        response = await self._send(request, _REQUEST_TIMEOUT)
-        try:
-            return await read(response)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
-
-    async def _send(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        """The answer, when it says that all is well; its content is still to come."""
-        for pause in _WHILE_INITIALIZING:
+    async def _page(self, request: Request, size: PageSize) -> bytes | None:
+        """The content; None when it is larger than a page may be."""
+        async with self._turns:
+            response = await self._sender.open(request)
             try:
-                return await self._send_once(request, limits)
-            except InitializingError:
-                await asyncio.sleep(pause)
-        return await self._send_once(request, limits)
-
-    async def _send_once(self, request: Request, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        """The same of an API server that serves the kind already.
-
-        Refused, or when the server is not trusted any more, it is asked once more with the login read again.
-        """
-        try:
-            login = await self._logins.current()
-            try:
-                return await self._answer(request, login, limits)
-            except (UnauthorizedError, aiohttp.ClientError) as error:
-                if not isinstance(error, UnauthorizedError) and not is_of_tls(error):
-                    raise
-                renewed = await self._logins.renew(login)
-                if renewed is login:
-                    raise
-                return await self._answer(request, renewed, limits)
-        except LoginError as error:
-            raise ApiUnavailableError(
-                f"{request}: the login was refused and cannot be read again: {error}"
-            ) from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiUnavailableError(
-                f"{request}: the API server cannot be reached ({self.login.origin}): {words_of(error)}"
-            ) from None
-
-    async def _answer(
-        self, request: Request, login: Login, limits: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
-        given = (("Content-Type", request.content_type), ("Accept", request.accept))
-        response = await self._http.request(
-            request.method,
-            URL(login.server + request.target, encoded=True),
-            headers=(*given, *login.headers),
-            data=None if request.body is None else encode(request.body),
-            timeout=limits,
-            proxy=login.proxy,
-            ssl=login.context,
-            server_hostname=login.tls_server_name,
-        )
-        if not response.ok:
-            refused = await refusal_of(response, action=str(request), sent=request.body)
-            if not isinstance(refused, ApiUnavailableError):
-                self._contact.answered()
-            raise refused
-        if response.content_type != JSON:
-            response.close()
-            raise ApiUnavailableError(
-                f"{request}: the answer is {response.content_type}: {NOT_THE_API_SERVER}"
-            )
-        self._contact.answered()
-        return response
+                return await read_within(response, limit=size.limit)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise broken_off(request, error) from None
 
 
 def _object_of(content: bytes, request: Request) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from thing_operator.core.json_values import JsonObject
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import ForbiddenError, NotFoundError
-from thing_operator.kube.port_forward import forwarded
 from thing_operator.kube.resources import PODS
+from thing_operator.reporting.port_forward import forwarded
 from thing_operator.reporting.values import bridge_pod, version_in
 
 _PODS_OF_THE_CHART: Final = "app.kubernetes.io/name=thing-operator,app.kubernetes.io/component=operator"

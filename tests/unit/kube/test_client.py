@@ -164,10 +164,30 @@ async def test_what_is_no_answer_is_reported_in_words(
     client: KubeClient, secrets: Secrets, answer: Answer
 ) -> None:
     secrets.answer = answer
-    with pytest.raises(ApiUnavailableError) as caught:
-        await client.list(SECRETS)
-    assert caught.value.message.startswith("GET /api/v1/secrets: ")
-    assert pythons_words_in(caught.value.message) == []
+    for asking, path in (
+        (client.list(SECRETS), "/api/v1/secrets"),
+        (client.get(SECRETS, ObjectKey("ns", "s")), "/api/v1/namespaces/ns/secrets/s"),
+    ):
+        with pytest.raises(ApiUnavailableError) as caught:
+            await asking
+        assert caught.value.message.startswith(f"GET {path}: ")
+        assert pythons_words_in(caught.value.message) == []
+
+
+async def test_an_answer_that_breaks_off_is_said_to(client: KubeClient, secrets: Secrets) -> None:
+    secrets.answer = cut_short
+    with pytest.raises(ApiUnavailableError, match="the answer broke off"):
+        await client.get(SECRETS, ObjectKey("ns", "s"))
+
+
+async def test_a_write_whose_answer_is_lost_is_not_sent_twice(client: KubeClient, secrets: Secrets) -> None:
+    """Nobody knows what became of it: the status writer looks, and a second one would meet its own traces."""
+    await client.json_patch(SECRETS, ObjectKey("ns", "s"), [])
+    secrets.asked.clear()
+    secrets.answer = closed
+    with pytest.raises(ApiUnavailableError):
+        await client.json_patch(SECRETS, ObjectKey("ns", "s"), [])
+    assert len(secrets.asked) == 1
 
 
 async def test_who_cannot_be_reached_is_named_with_the_kubeconfig(tmp_path: Path) -> None:
@@ -176,13 +196,17 @@ async def test_who_cannot_be_reached_is_named_with_the_kubeconfig(tmp_path: Path
     client = await connect(server, tmp_path)
     where = f"{server.host}:{server.port}"
     await server.close()
-    with pytest.raises(ApiUnavailableError) as caught:
-        await client.list(SECRETS)
-    await client.close()
-    assert caught.value.message == (
-        f"GET /api/v1/secrets: the API server cannot be reached (context a of {tmp_path / 'kubeconfig'}): "
+    reason = (
+        f"the API server cannot be reached (context a of {tmp_path / 'kubeconfig'}): "
         f"no connection to {where} (Connection refused)"
     )
+    with pytest.raises(ApiUnavailableError) as caught:
+        await client.list(SECRETS)
+    assert caught.value.message == f"GET /api/v1/secrets: {reason}"
+    with pytest.raises(ApiUnavailableError) as caught:
+        await client.get(SECRETS, ObjectKey("ns", "s"))
+    assert caught.value.message == f"GET /api/v1/namespaces/ns/secrets/s: {reason}"
+    await client.close()
 
 
 async def test_a_version_that_is_too_old_asks_for_a_new_list(client: KubeClient, secrets: Secrets) -> None:
