@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes.aio.config import incluster_config
 from tests.support.clock import FakeClock
 from tests.support.controlplane import Kubectl
 from tests.support.refusals import use_up
@@ -14,6 +13,7 @@ from thing_operator.api.names import THINGS
 from thing_operator.core.errors import Retry, ThingOperatorError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.kube import login
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import (
     AdmissionError,
@@ -195,8 +195,8 @@ async def test_a_renewed_service_account_token_is_read_again(
     token_file = tmp_path / "token"
     token = kubectl("create", "token", account, f"--namespace={namespace}").strip()
     token_file.write_text(token, encoding="utf-8")
-    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token_file))
-    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(control_plane.ca_file))
+    (tmp_path / "ca.crt").write_bytes(control_plane.ca_file.read_bytes())
+    monkeypatch.setattr(login, "SERVICE_ACCOUNT", tmp_path)
     host, port = control_plane.server.removeprefix("https://").split(":")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)

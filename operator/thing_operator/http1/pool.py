@@ -17,7 +17,7 @@ _NEXT_ADDRESS_SECONDS: Final = 0.25
 
 
 class Pool:
-    """The idle connections to one server; for another one, or another TLS context, they are closed and new ones made."""
+    """The idle connections to one server; for another one, or another TLS context, they are closed."""
 
     def __init__(self, *, idle_seconds: float = _IDLE_SECONDS) -> None:
         self._idle_seconds = idle_seconds

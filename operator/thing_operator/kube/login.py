@@ -3,8 +3,8 @@
 Tokens, certificates and CAs are renewed on disk or by a plugin while the operator runs. They are read again when they
 are due, and when the API server refuses them. kopf asks through our client.
 
-``kubernetes`` is loaded for a pod's login and for OIDC alone: it takes a fifth of a second, for which nobody waits who
-asks by kubectl.
+``kubernetes`` is loaded for OIDC alone: with what it needs in turn it is 10 MiB and a fifth of a second, and of a pod's
+account it would read three files.
 """
 
 import asyncio
@@ -31,6 +31,9 @@ from thing_operator.kube.proxies import environment_proxy
 _DUE_SECONDS = 60.0
 """Files are read again after this time, as client-go does it: kubelet renews a token well before it ends."""
 _POD = "the pod's service account"
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where the kubelet puts it."""
+_ELSE = "set KUBECONFIG, or run in a pod with a service account"
 LOGIN_PAUSE = timedelta(seconds=10)
 """Between two readings because of a refusal: a plugin may ask a person's identity provider."""
 
@@ -146,10 +149,7 @@ async def read_login(kubeconfig: Path | None, *, kube_context: str | None = None
 def current_namespace(kubeconfig: Path | None, *, kube_context: str | None = None) -> str:
     """The namespace of that login, as kubectl has it: the context's, or the pod's own. Raises LoginError."""
     if _is_in_pod(kubeconfig, kube_context):
-        from kubernetes.aio.config import incluster_config  # noqa: PLC0415 - see the module's docstring
-
-        file = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
-        return _file(str(file), "the pod's service account").decode().strip()
+        return _of_the_account("namespace").decode().strip()
     return read_access(kubeconfig_files(kubeconfig, os.environ), context=kube_context).namespace
 
 
@@ -159,31 +159,27 @@ def _is_in_pod(kubeconfig: Path | None, kube_context: str | None) -> bool:
 
 
 def _of_the_pod() -> Login:
-    from kubernetes.aio.client import Configuration  # noqa: PLC0415 - see the module's docstring
-    from kubernetes.aio.config import ConfigException, incluster_config  # noqa: PLC0415
-
-    found = Configuration()
-    loader = incluster_config.InClusterConfigLoader(  # type: ignore[no-untyped-call]
-        token_filename=incluster_config.SERVICE_TOKEN_FILENAME,
-        cert_filename=incluster_config.SERVICE_CERT_FILENAME,
-        try_refresh_token=False,
-    )
-    try:
-        loader.load_and_set(found)  # type: ignore[no-untyped-call]
-        tls = Tls(ca=Path(found.ssl_ca_cert or "").read_bytes())
-    except (ConfigException, OSError) as error:
-        raise LoginError(
-            f"cannot log in to a cluster ({in_words(error)}): set KUBECONFIG, or run in a pod with a service account"
-        ) from None
-    token = found.api_key["BearerToken"].split(" ", maxsplit=1)[1].strip()
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT")
+    token, ca = _of_the_account("token").decode().strip(), _of_the_account("ca.crt")
+    if not (port and token and ca):
+        raise LoginError(f"KUBERNETES_SERVICE_PORT, or a file in {SERVICE_ACCOUNT}, is empty: {_ELSE}")
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    tls = Tls(ca=ca)
     return Login(
-        server=found.host,
+        server=server,
         tls=tls,
         context=tls.context(_POD),
         headers=(("Authorization", f"Bearer {token}"),),
-        proxy=environment_proxy(found.host, os.environ),
+        proxy=environment_proxy(server, os.environ),
         due=_DUE_SECONDS,
     )
+
+
+def _of_the_account(name: str) -> bytes:
+    try:
+        return (SERVICE_ACCOUNT / name).read_bytes()
+    except OSError as error:
+        raise LoginError(f"{SERVICE_ACCOUNT / name} cannot be read ({in_words(error)}): {_ELSE}") from None
 
 
 async def _of(access: Access) -> Login:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from kubernetes.aio.config import incluster_config
 from tests.support.clock import FakeClock
 from tests.support.pki import Authority
 from tests.support.proxy import ConnectProxy
 
+from thing_operator.core.resource import ObjectKey
+from thing_operator.kube import login
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import ApiUnavailableError, LoginError, UnauthorizedError
 from thing_operator.kube.login import current_namespace, read_login
@@ -44,8 +45,10 @@ def server_context(
 class LoginApi:
     """Knows no Secrets; ``headers`` are those of the requests that it let in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lists: bool) -> None:
         self.folder = folder
+        self.lists = lists
+        """Whether it is asked for a list, which aiohttp sends, or for one object, by a connection of our own."""
         self.headers: list[Any] = []
         self.lets_in = ""
         self.port = 0
@@ -58,7 +61,8 @@ class LoginApi:
         await self.stop()
         context = server_context(self.folder, authority, host=host, clients=clients)
         app = web.Application()
-        app.router.add_get("/api/v1/secrets", self._answer)
+        for path in ("secrets", "namespaces/ns/secrets/s"):
+            app.router.add_get(f"/api/v1/{path}", self._answer)
         self._server = TestServer(app, host="localhost", port=self.port or None)
         await self._server.start_server(ssl=context, access_log=None, shutdown_timeout=0)
         self.port = self._server.port or 0
@@ -67,6 +71,13 @@ class LoginApi:
         if self._server is not None:
             await self._server.close()
 
+    async def ask(self, client: KubeClient) -> None:
+        """Have a client ask it; raises what the client does."""
+        if self.lists:
+            assert await client.list(SECRETS) == []
+        else:
+            assert await client.get(SECRETS, ObjectKey("ns", "s"))
+
     async def _answer(self, request: web.Request) -> web.Response:
         if self.lets_in not in request.headers.get("Authorization", ""):
             return web.json_response({"message": "Unauthorized"}, status=401)
@@ -74,9 +85,9 @@ class LoginApi:
         return web.json_response({"metadata": {}, "items": []})
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[LoginApi]:
-    running = LoginApi(tmp_path)
+@pytest.fixture(params=[True, False], ids=["list", "object"])
+async def api(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[LoginApi]:
+    running = LoginApi(tmp_path, lists=request.param)
     yield running
     await running.stop()
 
@@ -148,9 +159,9 @@ async def test_the_certificate_is_checked_under_the_servers_name_or_another(
     await api.serve(authority, host="kubernetes")
     client = await clients.connect(trusting(authority))
     with pytest.raises(ApiUnavailableError, match=r"for other names .*correct server or tls-server-name"):
-        await client.list(SECRETS)
+        await api.ask(client)
     client = await clients.connect(trusting(authority) | {"tls-server-name": "kubernetes"})
-    assert await client.list(SECRETS) == []
+    await api.ask(client)
 
 
 async def test_a_certificate_is_not_checked_with_a_warning_alone(
@@ -159,7 +170,7 @@ async def test_a_certificate_is_not_checked_with_a_warning_alone(
     await api.serve(authority, host="kubernetes")
     client = await clients.connect({"insecure-skip-tls-verify": True})
     assert "insecure-skip-tls-verify: the certificate of https://localhost" in caplog.text
-    assert await client.list(SECRETS) == []
+    await api.ask(client)
 
 
 async def test_a_server_that_only_the_proxy_knows(
@@ -169,15 +180,15 @@ async def test_a_server_that_only_the_proxy_knows(
     server = f"https://api.internal.example:{api.port}"
     async with ConnectProxy(to_port=api.port) as proxy:
         client = await clients.connect(trusting(authority) | {"server": server, "proxy-url": proxy.url})
-        assert await client.list(SECRETS) == []
+        await api.ask(client)
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         client = await clients.connect(trusting(authority) | {"server": server})
-        assert await client.list(SECRETS) == []
+        await api.ask(client)
         assert proxy.asked == [f"api.internal.example:{api.port}"] * 2
         proxy.refuses = "403 Forbidden"
         client = await clients.connect(trusting(authority) | {"server": server})
         with pytest.raises(ApiUnavailableError, match=r"proxy answered 403 .*HTTPS_PROXY or NO_PROXY$"):
-            await client.list(SECRETS)
+            await api.ask(client)
 
 
 async def test_who_the_requests_come_from(
@@ -192,7 +203,7 @@ async def test_who_the_requests_come_from(
         "as-user-extra": {"e": ["1"]},
     }
     client = await clients.connect(trusting(authority), user)
-    await client.list(SECRETS)
+    await api.ask(client)
     for headers in api.headers:
         assert headers["Authorization"] == "Basic dTpw"
         assert headers["Impersonate-User"] == "a"
@@ -269,7 +280,7 @@ async def test_a_plugin_is_given_its_environment_and_the_cluster(
     file.write_text(authority.pem, encoding="utf-8")
     extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "a"}}
     client = await clients.connect({"certificate-authority": "ca.crt", "extensions": [extension]}, user)
-    await client.list(SECRETS)
+    await api.ask(client)
     assert api.headers[0]["Authorization"] == "Bearer t"
     info = json.loads((tmp_path / "info").read_text())
     assert info["spec"] == {
@@ -291,10 +302,10 @@ async def test_a_plugin_is_asked_again_when_its_token_has_ended(
     client = await clients.connect(trusting(authority), user)
     api.lets_in = "second"
     with pytest.raises(UnauthorizedError):
-        await client.list(SECRETS)
+        await api.ask(client)
     (tmp_path / "now").write_text(credential(token="second"), encoding="utf-8")
     clients.clock.advance(11)
-    await asyncio.gather(*(client.list(SECRETS) for _ in range(5)))
+    await asyncio.gather(*(api.ask(client) for _ in range(5)))
     assert (tmp_path / "calls").read_text().split() == ["call", "call"], "once at the start, once for all"
     (tmp_path / "now").write_text("hidden", encoding="utf-8")
     api.lets_in = "third"
@@ -302,7 +313,7 @@ async def test_a_plugin_is_asked_again_when_its_token_has_ended(
     with pytest.raises(
         ApiUnavailableError, match=r"refused and cannot be read again: exec of .*run it by hand"
     ):
-        await client.list(SECRETS)
+        await api.ask(client)
 
 
 async def test_a_token_file_is_read_again_before_it_is_refused(
@@ -312,13 +323,13 @@ async def test_a_token_file_is_read_again_before_it_is_refused(
     file = tmp_path / "token"
     file.write_text("first\n", encoding="utf-8")
     client = await clients.connect(trusting(authority), {"tokenFile": "token", "token": "older"})
-    await client.list(SECRETS)
+    await api.ask(client)
     file.write_text("second\n", encoding="utf-8")
     clients.clock.advance(60)
-    await client.list(SECRETS)
+    await api.ask(client)
     file.unlink()
     clients.clock.advance(60)
-    await client.list(SECRETS)
+    await api.ask(client)
     assert [each["Authorization"] for each in api.headers] == [
         "Bearer first",
         "Bearer second",
@@ -330,7 +341,7 @@ def test_the_namespace_is_the_contexts_or_the_pods_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
-    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(login, "SERVICE_ACCOUNT", tmp_path)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "localhost")
     (tmp_path / "namespace").write_text("its-own\n", encoding="utf-8")
     assert current_namespace(None) == "its-own"
@@ -354,24 +365,26 @@ async def test_a_pods_token_and_ca_are_read_again(
 ) -> None:
     await api.serve(authority)
     token, ca = tmp_path / "token", tmp_path / "ca.crt"
-    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
-    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(ca))
+    monkeypatch.setattr(login, "SERVICE_ACCOUNT", tmp_path)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "localhost")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api.port))
     monkeypatch.delenv("KUBECONFIG", raising=False)
     token.write_text("first", encoding="utf-8")
-    with pytest.raises(LoginError, match="certification file does not exist"):
+    with pytest.raises(
+        LoginError,
+        match=r"ca\.crt cannot be read .*: set KUBECONFIG, or run in a pod",
+    ):
         await KubeClient.connect()
     ca.write_text(authority.pem, encoding="utf-8")
     clock = FakeClock()
     client = await KubeClient.connect(clock=clock)
-    await client.list(SECRETS)
+    await api.ask(client)
     following = Authority.new("next CA")
     token.write_text("second", encoding="utf-8")
     ca.write_text(following.pem, encoding="utf-8")
     await api.serve(following)
     clock.advance(60)
-    await client.list(SECRETS)
+    await api.ask(client)
     assert [each["Authorization"] for each in api.headers] == ["Bearer first", "Bearer second"]
     await client.close()
 
@@ -383,15 +396,15 @@ async def test_a_new_ca_is_trusted_once_it_is_there(
     file = tmp_path / "ca.crt"
     file.write_text(authority.pem, encoding="utf-8")
     client = await clients.connect({"certificate-authority": "ca.crt"})
-    await client.list(SECRETS)
+    await api.ask(client)
     following = Authority.new("next CA")
     await api.serve(following)
     clients.clock.advance(11)
     with pytest.raises(ApiUnavailableError, match=r"not trusted .*correct certificate-authority"):
-        await client.list(SECRETS)
+        await api.ask(client)
     file.write_text(authority.pem + "# für später\n" + following.pem, encoding="utf-8")
     clients.clock.advance(11)
-    assert await client.list(SECRETS) == []
+    await api.ask(client)
 
 
 @pytest.fixture
@@ -412,12 +425,12 @@ async def test_a_new_client_certificate_is_shown_once_it_is_there(
     await api.serve(authority, clients=authority)
     put(authority)
     client = await clients.connect(trusting(authority), BY_CERTIFICATE)
-    await client.list(SECRETS)
+    await api.ask(client)
     following = Authority.new("next CA of clients")
     await api.serve(authority, clients=following)
     put(following)
     clients.clock.advance(60)
-    assert await client.list(SECRETS) == []
+    await api.ask(client)
 
 
 async def test_another_current_context_moves_nobody_to_another_cluster(
@@ -432,15 +445,15 @@ async def test_another_current_context_moves_nobody_to_another_cluster(
     (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig | {"current-context": "y"}), encoding="utf-8")
     clients.clock.advance(60)
     (tmp_path / "token").write_text("second", encoding="utf-8")
-    await client.list(SECRETS)
+    await api.ask(client)
     assert api.headers[0]["Authorization"] == "Bearer second"
     kubeconfig["clusters"][0]["cluster"]["server"] = "https://other.example"
     (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="utf-8")
     clients.clock.advance(60)
-    await client.list(SECRETS)
+    await api.ask(client)
     api.lets_in = "third"
     clients.clock.advance(11)
     with pytest.raises(
         ApiUnavailableError, match=r"another server than https://localhost:.*restart the operator"
     ):
-        await client.list(SECRETS)
+        await api.ask(client)
