@@ -17,6 +17,7 @@ from thing_operator_local.cloud.certificates import server_authority
 from thing_operator_local.ports import LOOPBACK
 
 _PROTOCOL = "v4.channel.k8s.io"
+_LABELS = {"app.kubernetes.io/name": "thing-operator", "app.kubernetes.io/component": "operator"}
 
 
 async def _port_forward(request: web.Request) -> web.WebSocketResponse:
@@ -52,6 +53,15 @@ async def _serve(context: ssl.SSLContext) -> web.AppRunner:
     site = web.TCPSite(runner, "0.0.0.0", 0, ssl_context=context)  # noqa: S104 - the API server comes from elsewhere
     await site.start()
     return runner
+
+
+def pod_with_bridge(namespace: str, port: int) -> dict[str, Any]:
+    """As the chart's, with the bridge's port."""
+    container = {"name": "operator", "image": "x", "ports": [{"name": "bridge", "containerPort": port}]}
+    return {
+        "metadata": {"name": "operator-0", "namespace": namespace, "labels": _LABELS},
+        "spec": {"containers": [container], "automountServiceAccountToken": False},
+    }
 
 
 @contextmanager

@@ -20,6 +20,11 @@ Kubeconfig = Annotated[
 KubeContext = Annotated[
     str | None, typer.Option("--context", help="a context of the kubeconfig, instead of its current one")
 ]
+ServiceAccount = Annotated[
+    str, typer.Option("--service-account", help="of the Thing's namespace, as which to speak to the bridge")
+]
+OperatorNamespace = Annotated[str, typer.Option("--operator-namespace", help="where the operator's pods are")]
+Audience = Annotated[str, typer.Option("--audience", help="the operator's setting bridge.audience")]
 
 
 def check_host(option: str, value: str) -> str:

@@ -2,17 +2,29 @@
 
 import asyncio
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, namespace_of
+from thing_operator.cli.arguments import (
+    Audience,
+    Kubeconfig,
+    KubeContext,
+    Namespace,
+    OperatorNamespace,
+    ServiceAccount,
+    namespace_of,
+)
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="the objects of all namespaces")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="of this machine; 0: any that is free")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="only say the link")]
+NoBridge = Annotated[
+    bool, typer.Option("--no-bridge", help="take lines of values from statuses, and ask for no token")
+]
 
 
 def console(
@@ -20,12 +32,17 @@ def console(
     all_namespaces: AllNamespaces = False,
     port: Port = 0,
     no_browser: NoBrowser = False,
+    no_bridge: NoBridge = False,
+    service_account: ServiceAccount = "twin",
+    operator_namespace: OperatorNamespace = "thing-operator",
+    audience: Audience = "thing-operator-bridge",
     kubeconfig: Kubeconfig = None,
     context: KubeContext = None,
 ) -> None:
     """Show Things, batches and replicas in a browser, live, until Ctrl-C. It reads with your rights and never writes.
 
-    The page is served to this machine alone, and to whoever has its link.
+    The page is served to this machine alone, and to whoever has its link. Where the operator has a bridge, a Thing's
+    values come by it while its page is open, with the rights that "kubectl thing report" takes.
 
     Exit codes:
       0  it was ended by Ctrl-C
@@ -35,14 +52,12 @@ def console(
       thing-operator console --namespace plant
       thing-operator console --all-namespaces --no-browser --port 8001
     """
-    if all_namespaces and namespace:
-        message = "--all-namespaces does not go with --namespace: leave it out"
-        raise ToolError(message, reason=ToolReason.INVALID_ARGUMENTS)
+    place = _place(namespace, all_namespaces=all_namespaces, kubeconfig=kubeconfig, context=context)
     # Imported here: server and client take a second that no other command should wait for.
     from thing_operator.console.browser import browser_page, open_browser  # noqa: PLC0415
     from thing_operator.console.running import run_console  # noqa: PLC0415
+    from thing_operator.reporting.door import Door  # noqa: PLC0415
 
-    place = None if all_namespaces else namespace_of(namespace, kubeconfig=kubeconfig, kube_context=context)
     with ExitStack() as until_end:
 
         def show(link: str) -> None:
@@ -53,5 +68,22 @@ def console(
                 open_browser(until_end.enter_context(browser_page(link)))
 
         asyncio.run(
-            run_console(kubeconfig=kubeconfig, kube_context=context, namespace=place, port=port, on_open=show)
+            run_console(
+                kubeconfig=kubeconfig,
+                kube_context=context,
+                namespace=place,
+                port=port,
+                door=None if no_bridge else Door(service_account, audience, operator_namespace),
+                on_open=show,
+            )
         )
+
+
+def _place(
+    namespace: str | None, *, all_namespaces: bool, kubeconfig: Path | None, context: str | None
+) -> str | None:
+    """The namespace to be shown, None for all of them."""
+    if all_namespaces and namespace:
+        message = "--all-namespaces does not go with --namespace: leave it out"
+        raise ToolError(message, reason=ToolReason.INVALID_ARGUMENTS)
+    return None if all_namespaces else namespace_of(namespace, kubeconfig=kubeconfig, kube_context=context)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from thing_operator.console.feed import Change, Feed, Topic
+from thing_operator.console.live_numbers import LiveNumbers
 from thing_operator.console.store import Store
 from thing_operator.console.watches import ObjectWatches, events_of
 from thing_operator.core.clock import Clock
@@ -19,6 +20,7 @@ from thing_operator.inspection.detail import detail_of
 from thing_operator.inspection.groups import groups_of
 from thing_operator.inspection.rows import seconds
 from thing_operator.kube.client import KubeClient
+from thing_operator.reporting.door import Door
 
 _FRAME_SECONDS: Final = 0.03
 _TICK_SECONDS: Final = 1.0
@@ -29,7 +31,10 @@ _RETRY_MILLISECONDS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where the streams have from what they send. ``about``: what the page says of the cluster."""
+    """Where the streams have from what they send.
+
+    ``about``: what the page says of the cluster; ``door``: to the operator's bridge, None where it is not to be asked.
+    """
 
     client: KubeClient
     store: Store
@@ -37,6 +42,7 @@ class Backend:
     watches: ObjectWatches
     clock: Clock
     about: Mapping[str, Any]
+    door: Door | None
 
 
 class _EventStream:
@@ -118,7 +124,9 @@ class _ThingEvents:
 
 
 async def thing(request: web.Request, backend: Backend, key: ObjectKey) -> web.StreamResponse:
-    """One Thing as it is, and then as it changes: ``thing`` (null while there is none) and ``events``."""
+    """One Thing as it is, and then as it changes: ``thing`` (null while there is none), ``events``, ``samples`` of its
+    numbers by the bridge, and ``bridge`` with why there are none.
+    """
     stream = await _EventStream.open(request)
     events = _ThingEvents(backend.feed, str(key))
     watch = events_of(
@@ -128,8 +136,12 @@ async def thing(request: web.Request, backend: Backend, key: ObjectKey) -> web.S
         on_change=events.change,
         clock=backend.clock,
     )
+    numbers = LiveNumbers(backend.feed, key, backend.clock)
     own = (Topic.DETAILS, str(key))
-    watching = asyncio.create_task(watch.run(), name="Events of a Thing")
+    following = [asyncio.create_task(watch.run(), name="Events of a Thing")]
+    if backend.door is not None:
+        run = numbers.run(backend.client, backend.door)
+        following.append(asyncio.create_task(run, name="numbers of a Thing"))
     try:
         with backend.feed.reader(lambda change: change == own) as reader:
             reader.note([own])
@@ -137,12 +149,17 @@ async def thing(request: web.Request, backend: Backend, key: ObjectKey) -> web.S
                 # A watch that is refused changes nothing: it is asked how it is.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(reader.take(_MOST_LINES), _TICK_SECONDS)
+                if samples := numbers.take():
+                    await stream.send("samples", samples)
+                await stream.send_changed("bridge", {"trouble": numbers.trouble})
                 await stream.send_changed("thing", _detail(backend.store.body(Topic.THINGS, str(key))))
                 trouble = watch.healths[0].trouble
                 await stream.send_changed("events", {"lines": events.lines(), "trouble": trouble})
                 await asyncio.sleep(_FRAME_SECONDS)
     finally:
-        watching.cancel()
+        for each in following:
+            each.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
 
 
 def _detail(body: dict[str, Any] | None) -> Any:

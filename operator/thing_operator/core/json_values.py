@@ -1,5 +1,6 @@
-"""JSON values, and when two of them are equal."""
+"""JSON values, when two of them are equal, and which are numbers."""
 
+import math
 from typing import Any, TypeAlias
 
 JsonValue: TypeAlias = Any
@@ -24,3 +25,14 @@ def json_equal(left: JsonValue, right: JsonValue) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(json_equal, left, right))
     return bool(left == right)
+
+
+def number_of(value: JsonValue) -> float | None:
+    """The value as a float; None for what is no number, and for what is beyond every float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

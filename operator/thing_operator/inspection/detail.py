@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final, TypedDict
 
 from thing_operator.api.conditions import ConditionType
-from thing_operator.core.json_values import JsonObject, JsonValue
+from thing_operator.core.json_values import JsonObject, JsonValue, number_of
 from thing_operator.inspection.bodies import value_at
 from thing_operator.inspection.deciding import health_by, view_of
 from thing_operator.inspection.model import Body, LinkHealth
@@ -123,11 +123,15 @@ def _values(spec: Body, status: Body) -> Iterator[ValueLine]:
             "desired": _text(value_at(desired, path)),
             "reported": _text(found),
             "delta": _text(value_at(delta, path)),
-            "number": float(found)
-            if isinstance(found, int | float) and not isinstance(found, bool)
-            else None,
+            "number": number_of(found),
             "managed": pointer in managed,
         }
+
+
+def numbers_of(reported: JsonObject) -> dict[str, float]:
+    """The numbers of what is reported by JSON Pointer, for lines over time."""
+    found = ((to_pointer(path), number_of(value)) for path, value in leaves(reported))
+    return {pointer: number for pointer, number in found if number is not None}
 
 
 def _text(value: JsonValue) -> str | None:

@@ -1,1 +1,1 @@
-"""A person's report for a thing, by the bridge: the way to a pod, a token for some minutes, one request."""
+"""A person at the bridge: the way to a pod, a token for some minutes, a report or what a thing does from then on."""

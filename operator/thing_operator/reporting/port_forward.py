@@ -56,12 +56,13 @@ async def forwarded(login: Login, pod: ObjectKey, port: int) -> AsyncIterator[so
         try:
             yield ours
         finally:
+            # Before anything that may be cancelled: a thread that reads has its end by that.
             ours.close()
+            writer.close()
             for task in carrying:
                 task.cancel()
             await asyncio.gather(*carrying, return_exceptions=True)
             await channels.close()
-            writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
 

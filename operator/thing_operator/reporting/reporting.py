@@ -1,85 +1,84 @@
-"""One report by the bridge, with a person's rights: to a pod's port, and to a token of a service account."""
+"""One request by the bridge, with a person's rights: a report, or the documents of a Thing from now on."""
 
 import asyncio
 import http.client
 import json
-import socket
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.json_values import JsonObject
-from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.client import KubeClient
-from thing_operator.kube.errors import ForbiddenError, NotFoundError
-from thing_operator.kube.resources import PODS
-from thing_operator.reporting.port_forward import forwarded
-from thing_operator.reporting.values import bridge_pod, version_in
+from thing_operator.reporting.door import Door, Opened, opened
+from thing_operator.reporting.values import documents_in, refusal_of, version_in
 
-_PODS_OF_THE_CHART: Final = "app.kubernetes.io/name=thing-operator,app.kubernetes.io/component=operator"
-_TOKEN_SECONDS: Final = 600
-"""The shortest that the API server gives."""
 _SECONDS: Final = 30.0
+"""For an answer; a stream without news has a comment twice as often."""
+_LONGEST_LINE: Final = 1 << 20
+"""Bytes: a shadow has eight kibibytes, and its delta no more."""
 
 
-async def report(
-    client: KubeClient,
-    thing: ObjectKey,
-    reported: JsonObject,
-    *,
-    service_account: str,
-    audience: str,
-    operator_namespace: str,
-) -> int:
-    """Report for a Thing as this service account of its namespace; returns the shadow's version with the report in it.
+async def report(client: KubeClient, thing: ObjectKey, reported: JsonObject, *, door: Door) -> int:
+    """Report for a Thing; returns the shadow's version with the report in it.
 
     Raises ToolError, which says how to do without, and errors of ``kube.errors``.
     """
-    pods = await client.list(PODS, namespace=operator_namespace, label_selector=_PODS_OF_THE_CHART)
-    found = bridge_pod(pods)
-    if found is None:
-        raise ToolError(
-            f"there is no ready pod with a bridge in namespace {operator_namespace}: name the operator's by "
-            "--operator-namespace, or set config.bridge.port in its chart"
-        )
-    token = await _token(client, ObjectKey(thing.namespace, service_account), audience)
-    pod, port = found
-    async with forwarded(client.login, pod, port) as sock:
-        try:
-            status, body = await asyncio.to_thread(_ask, sock, thing, reported, token)
-        except (OSError, http.client.HTTPException) as error:
-            raise ToolError(
-                f"the connection to pod {pod} ended before its answer ({in_words(error)}): try again"
-            ) from None
-    return version_in(status, body)
+    async with opened(client, door, namespace=thing.namespace) as way:
+        return await asyncio.to_thread(_report, way, thing, reported)
 
 
-async def _token(client: KubeClient, account: ObjectKey, audience: str) -> str:
-    requests = Resource("", "v1", f"serviceaccounts/{account.name}/token", "TokenRequest")
-    body: dict[str, Any] = {
-        "apiVersion": "authentication.k8s.io/v1",
-        "kind": "TokenRequest",
-        "spec": {"audiences": [audience], "expirationSeconds": _TOKEN_SECONDS},
-    }
-    try:
-        answer = await client.create(requests, account.namespace, body)
-    except (ForbiddenError, NotFoundError) as error:
-        raise ToolError(
-            f"there is no token of service account {account}: {error.message}; name another one by --service-account"
-        ) from None
-    return str(answer["status"]["token"])
+async def follow(
+    client: KubeClient, thing: ObjectKey, *, door: Door, on_document: Callable[[JsonObject], None]
+) -> None:
+    """Hand over a Thing's shadow, as :class:`~thing_operator.bridge.messages.Shadow` has it, and again each time it
+    changes, until the bridge ends that. Raises as :func:`report`.
+    """
+    loop = asyncio.get_running_loop()
+
+    def hand_over(document: JsonObject) -> None:
+        loop.call_soon_threadsafe(on_document, document)
+
+    async with opened(client, door, namespace=thing.namespace) as way:
+        await asyncio.to_thread(_follow, way, thing, hand_over)
 
 
-def _ask(sock: socket.socket, thing: ObjectKey, reported: JsonObject, token: str) -> tuple[int, bytes]:
-    """The bridge's answer, over a socket that is connected. Blocks, in a thread."""
-    sock.settimeout(_SECONDS)
+def _report(way: Opened, thing: ObjectKey, reported: JsonObject) -> int:
+    body = json.dumps({"reported": reported}).encode()
+    with _answer(way, "POST", f"{_path(thing)}/reported", body) as answer:
+        return version_in(answer.status, answer.read())
+
+
+def _follow(way: Opened, thing: ObjectKey, on_document: Callable[[JsonObject], None]) -> None:
+    with _answer(way, "GET", f"{_path(thing)}/events?events=document") as answer:
+        if answer.status != 200:
+            raise ToolError(refusal_of(answer.status, answer.read()))
+        for document in documents_in(iter(lambda: answer.readline(_LONGEST_LINE), b"")):
+            on_document(document)
+
+
+@contextmanager
+def _answer(
+    way: Opened, method: str, path: str, body: bytes | None = None
+) -> Iterator[http.client.HTTPResponse]:
+    """The bridge's answer, to be read in the block. Blocks, in a thread. Raises ToolError when it breaks off."""
+    way.sock.settimeout(_SECONDS)
     connection = http.client.HTTPConnection("bridge")
-    connection.sock = sock
-    connection.request(
-        "POST",
-        f"/v1/namespaces/{thing.namespace}/things/{thing.name}/reported",
-        json.dumps({"reported": reported}).encode(),
-        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-    )
-    answer = connection.getresponse()
-    return answer.status, answer.read()
+    connection.sock = way.sock
+    headers = {"Authorization": f"Bearer {way.token}"}
+    try:
+        connection.request(
+            method, path, body, headers | ({"Content-Type": "application/json"} if body else {})
+        )
+        with connection.getresponse() as answer:
+            yield answer
+    except (OSError, http.client.HTTPException) as error:
+        raise ToolError(
+            f"the connection to pod {way.pod} ended before its answer ({in_words(error)}): try again"
+        ) from None
+
+
+def _path(thing: ObjectKey) -> str:
+    return f"/v1/namespaces/{thing.namespace}/things/{thing.name}"

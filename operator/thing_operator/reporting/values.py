@@ -1,11 +1,12 @@
-"""What a person writes as ``key=value``, which pod has a bridge, and what it has answered. Pure."""
+"""What a person writes as ``key=value``, which pod has a bridge, and what it answers. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from thing_operator.core.errors import ToolError
-from thing_operator.core.json_bytes import parse_exactly
+from thing_operator.core.json_bytes import decode, parse_exactly
 from thing_operator.core.json_values import JsonObject, JsonValue
 from thing_operator.core.reasons import ToolReason
 from thing_operator.core.resource import ObjectKey
@@ -60,11 +61,37 @@ def _is_ready(pod: Mapping[str, Any]) -> bool:
 
 def version_in(status: int, body: bytes) -> int:
     """The version of the shadow with the report in it. Raises ToolError, in the bridge's words, for a refusal."""
+    if status == 200:
+        with suppress(ValueError, KeyError, TypeError):
+            return int(json.loads(body)["version"])
+    raise ToolError(refusal_of(status, body))
+
+
+def refusal_of(status: int, body: bytes) -> str:
+    """What the bridge has refused, in its words."""
     try:
         found = json.loads(body)
-        if status == 200:
-            return int(found["version"])
-        message = f"{found['reason']}: {found['message']}: {found['remedy']}"
+        return f"{found['reason']}: {found['message']}: {found['remedy']}"
     except (ValueError, KeyError, TypeError):
-        message = f"what answers at the pod's port is no bridge ({status})"
-    raise ToolError(message)
+        return f"what answers at the pod's port is no bridge ({status})"
+
+
+def documents_in(lines: Iterable[bytes]) -> Iterator[JsonObject]:
+    """The documents among server-sent events, each of which has its data in one line. Raises ToolError."""
+    kind = b""
+    for line in lines:
+        name, _, value = line.rstrip(b"\r\n").partition(b": ")
+        if name == b"event":
+            kind = value
+        elif name == b"data" and kind == b"document":
+            yield _document(value)
+
+
+def _document(data: bytes) -> JsonObject:
+    try:
+        found = decode(data)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("reported"), dict):
+        raise ToolError("what answers at the pod's port is no bridge: its events have no documents")
+    return found

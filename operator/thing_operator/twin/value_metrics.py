@@ -1,13 +1,12 @@
 """Which numbers of ``reported`` become metrics: of one Thing as its spec asks for them, of all within a bound. Pure."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from thing_operator.api.thing import MirrorSpec
 from thing_operator.api.value_metrics import ValueMetric
-from thing_operator.core.json_values import JsonObject, JsonValue
+from thing_operator.core.json_values import JsonObject, JsonValue, number_of
 from thing_operator.core.resource import ObjectKey
 from thing_operator.shadow.pointers import from_pointer, get
 
@@ -26,7 +25,7 @@ def values_of(reported: JsonObject, mirror: MirrorSpec | None) -> tuple[MetricVa
     """The numbers that ``spec.mirror.metrics`` asks for and that are reported; of one gauge the first."""
     found: dict[str, MetricValue] = {}
     for metric in _metrics(mirror):
-        value = _number(_at(reported, metric))
+        value = number_of(_at(reported, metric))
         if value is not None:
             text = metric.help or f"{metric.pointer} of what a thing reports."
             found.setdefault(metric.full_name, MetricValue(metric.full_name, text, value))
@@ -38,7 +37,7 @@ def no_numbers(reported: JsonObject, mirror: MirrorSpec | None) -> tuple[str, ..
     return tuple(
         metric.pointer
         for metric in _metrics(mirror)
-        if (value := _at(reported, metric)) is not None and _number(value) is None
+        if (value := _at(reported, metric)) is not None and number_of(value) is None
     )
 
 
@@ -72,14 +71,3 @@ def _at(reported: JsonObject, metric: ValueMetric) -> JsonValue:
         return get(reported, from_pointer(metric.pointer))
     except KeyError:
         return None
-
-
-def _number(value: JsonValue) -> float | None:
-    """The value as Prometheus keeps it; None for what is none, and for what is beyond its numbers."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None

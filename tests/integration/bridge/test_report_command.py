@@ -9,23 +9,12 @@ import pytest
 from tests.support.bridge import make_caller
 from tests.support.cloud import Things
 from tests.support.controlplane import Kubectl
-from tests.support.kubelet import node_with_pod
-from tests.support.operator import Json, Workspace
+from tests.support.kubelet import node_with_pod, pod_with_bridge
+from tests.support.operator import Workspace
 from tests.support.ports import reserved_ports
 
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.environment import inherited_environment
-
-LABELS = {"app.kubernetes.io/name": "thing-operator", "app.kubernetes.io/component": "operator"}
-
-
-def pod_of(namespace: str, port: int) -> Json:
-    """As the chart's, with the bridge's port."""
-    container = {"name": "operator", "image": "x", "ports": [{"name": "bridge", "containerPort": port}]}
-    return {
-        "metadata": {"name": "operator-0", "namespace": namespace, "labels": LABELS},
-        "spec": {"containers": [container], "automountServiceAccountToken": False},
-    }
 
 
 @pytest.fixture
@@ -59,7 +48,7 @@ def test_a_person_reports(
     without = report(control_plane, namespace, thing.name, "a=1")
     assert (without.returncode, "config.bridge.port" in without.stderr) == (2, True)
     port = int(bridged.operator.settings["THING_OPERATOR_BRIDGE__PORT"])
-    with node_with_pod(kubectl, namespace, pod_of(namespace, port), tmp_path):
+    with node_with_pod(kubectl, namespace, pod_with_bridge(namespace, port), tmp_path):
         unknown = report(control_plane, namespace, thing.name, "a=1")
         assert (unknown.returncode, "--service-account" in unknown.stderr) == (2, True)
         make_caller(kubectl, namespace)

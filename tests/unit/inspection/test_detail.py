@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thing_operator.inspection.detail import detail_of
+from thing_operator.inspection.detail import ThingDetail, ValueLine, detail_of, numbers_of
 from thing_operator.shadow.pointers import from_pointer, get, leaves
 
 Json = dict[str, Any]
@@ -107,3 +107,21 @@ def test_every_leaf_has_its_row(reported: Json, desired: Json) -> None:
     assert rows.keys() == {path for each in (reported, desired) for path, _ in leaves(each)}
     for path, value in leaves(reported):
         assert json.loads(rows[path]["reported"] or "null") == get(reported, path) == value
+    numbers = {pointer: row["number"] for pointer, row in _by_pointer(found).items()}
+    assert numbers_of(reported) == {
+        pointer: number for pointer, number in numbers.items() if number is not None
+    }
+
+
+def _by_pointer(found: ThingDetail) -> dict[str, ValueLine]:
+    return {row["pointer"]: row for row in found["values"]}
+
+
+def test_a_number_beyond_every_float_is_no_line() -> None:
+    reported = {"big": 10**400, "t": 1}
+    assert numbers_of(reported) == {"/t": 1.0}
+    found = detail_of(body(shadow=shadow(reported=reported)))
+    assert {pointer: row["number"] for pointer, row in _by_pointer(found).items()} == {
+        "/big": None,
+        "/t": 1.0,
+    }

@@ -1,4 +1,4 @@
-"""What a person writes as values, which pod has a bridge, and what its answer means."""
+"""What a person writes as values, which pod has a bridge, and what its answers mean."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from thing_operator.core.errors import ToolError
 from thing_operator.core.resource import ObjectKey
-from thing_operator.reporting.values import bridge_pod, reported_of, version_in
+from thing_operator.reporting.values import bridge_pod, documents_in, refusal_of, reported_of, version_in
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,19 @@ def test_what_the_bridge_answers() -> None:
     for body in (b"", b"<html>", b"[]", b"{}"):
         with pytest.raises(ToolError, match="no bridge"):
             version_in(200, body)
+    assert refusal_of(403, b"{}") == "what answers at the pod's port is no bridge (403)"
+
+
+def test_documents_are_found_among_events() -> None:
+    stream = (
+        b'retry: 2000\n\nid: 3\nevent: document\ndata: {"version": 3, "reported": {"t": 1}}\n\n:\n\n'
+        b'event: delta\ndata: {"version": 4}\n\nevent: document\r\ndata: {"reported": {}}\r\n\r\n'
+    )
+    found = list(documents_in(stream.splitlines(keepends=True)))
+    assert found == [{"version": 3, "reported": {"t": 1}}, {"reported": {}}]
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b"{}", b'{"reported": 1}', b""])
+def test_an_event_without_a_document_is_refused(data: bytes) -> None:
+    with pytest.raises(ToolError, match="no bridge"):
+        list(documents_in([b"event: document\n", b"data: " + data + b"\n"]))

@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, check_name
+from thing_operator.cli.arguments import (
+    Audience,
+    Kubeconfig,
+    KubeContext,
+    Namespace,
+    OperatorNamespace,
+    ServiceAccount,
+    check_name,
+)
 from thing_operator.cli.output import Output, emit
 from thing_operator.cli.plugin.cluster import Form, ViewedCluster, thing_names
 from thing_operator.core.object_names import OBJECT_NAME_LENGTH
@@ -13,11 +21,6 @@ ThingName = Annotated[str, typer.Argument(metavar="NAME", help="of a Thing", aut
 Values = Annotated[
     list[str], typer.Argument(metavar="KEY=VALUE", help="value: JSON, or else text; key: or a JSON Pointer")
 ]
-ServiceAccount = Annotated[
-    str, typer.Option("--service-account", help="of the Thing's namespace, as which to report")
-]
-OperatorNamespace = Annotated[str, typer.Option("--operator-namespace", help="where the operator's pods are")]
-Audience = Annotated[str, typer.Option("--audience", help="the operator's setting bridge.audience")]
 
 
 def report(
@@ -45,6 +48,7 @@ def report(
       kubectl thing report freezer-1 /limits/max=8 --service-account twin --namespace plant
     """
     from thing_operator.core.resource import ObjectKey  # noqa: PLC0415 - see ViewedCluster
+    from thing_operator.reporting.door import Door  # noqa: PLC0415
     from thing_operator.reporting.reporting import report as send  # noqa: PLC0415
     from thing_operator.reporting.values import reported_of  # noqa: PLC0415
 
@@ -53,9 +57,11 @@ def report(
             client,
             ObjectKey(place, check_name("NAME", name, length=OBJECT_NAME_LENGTH)),
             reported_of(values),
-            service_account=check_name("--service-account", service_account, length=OBJECT_NAME_LENGTH),
-            audience=audience,
-            operator_namespace=operator_namespace,
+            door=Door(
+                check_name("--service-account", service_account, length=OBJECT_NAME_LENGTH),
+                audience,
+                operator_namespace,
+            ),
         )
     )
     if output is not Output.TABLE:

@@ -38,7 +38,7 @@ function optionsFor(element: HTMLElement, width: number): uPlot.Options {
 function dataOf(series: Series, until: number): uPlot.AlignedData {
   const last = series.values.at(-1) ?? 0;
   return [
-    [...series.times, until],
+    [...series.times, Math.max(until, series.times.at(-1) ?? 0)],
     [...series.values, last],
   ];
 }

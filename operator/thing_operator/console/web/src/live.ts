@@ -1,6 +1,6 @@
 // The streams from the server: what they bring is kept in maps, and shown once a frame.
 import { signal } from "@preact/signals";
-import type { About, BatchLine, EventLine, Group, SourceState, ThingDetail, ThingLine } from "./model";
+import type { About, BatchLine, EventLine, Group, Sample, SourceState, ThingDetail, ThingLine } from "./model";
 
 export type Connection = "Connecting" | "Open" | "Lost" | "Refused";
 
@@ -110,9 +110,12 @@ export function follow(): void {
 export interface ThingStream {
   onThing: (detail: ThingDetail | null) => void;
   onEvents: (events: { lines: EventLine[]; trouble: string | null }) => void;
+  onSamples: (samples: Sample[]) => void;
+  onBridge: (bridge: { trouble: string | null }) => void;
 }
 
 /** One Thing, until the function that it returns is called. */
-export function followThing(key: string, { onThing, onEvents }: ThingStream): () => void {
-  return stream(`/api/things/${key.split("/").map(encodeURIComponent).join("/")}`, { thing: onThing, events: onEvents });
+export function followThing(key: string, { onThing, onEvents, onSamples, onBridge }: ThingStream): () => void {
+  const path = `/api/things/${key.split("/").map(encodeURIComponent).join("/")}`;
+  return stream(path, { thing: onThing, events: onEvents, samples: onSamples, bridge: onBridge });
 }

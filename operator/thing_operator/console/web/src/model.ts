@@ -84,6 +84,12 @@ export interface ThingDetail {
   notes: string[];
 }
 
+/** What was reported at a moment, by JSON Pointer: console/live_numbers.py. */
+export interface Sample {
+  at: number;
+  numbers: Record<string, number>;
+}
+
 export interface EventLine {
   name: string;
   type: string;

@@ -14,6 +14,8 @@ const LINES_AT_FIRST = 4;
 interface Seen {
   detail: ThingDetail | null | undefined;
   events: { lines: EventLine[]; trouble: string | null };
+  /** Why no values come by the bridge; null when they do. */
+  bridge: { trouble: string | null };
   history: History;
 }
 
@@ -21,7 +23,7 @@ interface Seen {
 function useThing(key: string): Seen {
   const [, redraw] = useReducer((turn: number) => turn + 1, 0);
   const seen = useMemo<Seen>(
-    () => ({ detail: undefined, events: { lines: [], trouble: null }, history: new History(Date.now() / 1000) }),
+    () => ({ detail: undefined, events: { lines: [], trouble: null }, bridge: { trouble: "" }, history: new History(Date.now() / 1000) }),
     [key],
   );
   useEffect(
@@ -29,11 +31,19 @@ function useThing(key: string): Seen {
       followThing(key, {
         onThing: (detail) => {
           seen.detail = detail;
-          if (detail && !detail.trouble) seen.history.add(detail, Date.now() / 1000);
+          if (detail && !detail.trouble) seen.history.add(detail, Date.now() / 1000, seen.bridge.trouble !== null);
           redraw(0);
         },
         onEvents: (events) => {
           seen.events = events;
+          redraw(0);
+        },
+        onSamples: (samples) => {
+          for (const each of samples) seen.history.addSample(each);
+          redraw(0);
+        },
+        onBridge: (bridge) => {
+          seen.bridge = bridge;
           redraw(0);
         },
       }),
@@ -100,7 +110,7 @@ function Values({ values, shown, onToggle }: { values: readonly ValueLine[]; sho
   return <Table name="Values" columns={columns} rows={values} keyOf={(each) => each.pointer} kindOf={(each) => (each.delta === null ? "" : "pending")} />;
 }
 
-function ValuesPanel({ detail, history }: { detail: ThingDetail; history: History }) {
+function ValuesPanel({ detail, history, bridge }: { detail: ThingDetail; history: History; bridge: Seen["bridge"] }) {
   // What nobody desires is measured: those lines are the ones that move.
   const numbers = detail.values.filter((each) => each.number !== null && each.desired === null).map((each) => each.pointer);
   const [chosen, setChosen] = useState<ReadonlySet<string> | null>(null);
@@ -113,7 +123,8 @@ function ValuesPanel({ detail, history }: { detail: ThingDetail; history: Histor
   const shadow = detail.shadow;
   const aside = shadow && (
     <>
-      version {shadow.version} · {shadow.bytes} bytes · reported <Age time={shadow.reported} /> ago
+      version {shadow.version} · {shadow.bytes} bytes · reported <Age time={shadow.reported} /> ago ·{" "}
+      <span title={bridge.trouble ?? "each report, as it comes"}>lines by {bridge.trouble === null ? "the bridge" : "status"}</span>
     </>
   );
   return (
@@ -188,7 +199,7 @@ function Facts({ detail }: { detail: ThingDetail }) {
 }
 
 export function Thing({ thingKey }: { thingKey: string }) {
-  const { detail, events, history } = useThing(thingKey);
+  const { detail, events, bridge, history } = useThing(thingKey);
   const [namespace, name] = thingKey.split("/");
   return (
     <main class="view thing" tabIndex={-1} aria-label={thingKey}>
@@ -219,7 +230,7 @@ export function Thing({ thingKey }: { thingKey: string }) {
             <Panel title="Certificate">
               <Certificate detail={detail} />
             </Panel>
-            <ValuesPanel detail={detail} history={history} />
+            <ValuesPanel detail={detail} history={history} bridge={bridge} />
             <Panel title="Conditions" wide>
               <Table name="Conditions" columns={CONDITIONS} rows={detail.conditions} keyOf={(each) => each.type} />
               <Timeline history={history} events={events.lines} />
