@@ -14,7 +14,7 @@ Drawn in docs/contributing/architecture.md#a-status-entry.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -42,7 +42,9 @@ class StatusEntry:
     in_flight: tuple[Encoded, ...] = ()
     """What it may hold instead: what is on its way, was sent and never answered, or was written by somebody else."""
     desired: Encoded | None = None
-    """What waits to be written."""
+    """What waits to be written, but for :attr:`part`."""
+    part: "Callable[[], Mapping[str, Any]] | None" = None
+    """Makes fields that ``desired`` is to have in place of its own: once, for all that come before it is written."""
     differs_from: Encoded | None = None
     """What was held when ``desired`` was found to differ from it: while it is held, nobody compares again."""
     urgent: bool = False
@@ -78,6 +80,7 @@ class StatusEntry:
     @property
     def latest(self) -> Encoded:
         """What was desired last, written by now or not."""
+        self._complete()
         if self.desired is not None:
             return self.desired
         under_way = self.in_flight[-1] if self.lock.locked() and self.in_flight else None
@@ -86,6 +89,7 @@ class StatusEntry:
     @property
     def candidates(self) -> tuple[Encoded, ...]:
         """All that the API server holds, or will once what is on its way and what is queued has arrived."""
+        self._complete()
         return tuple(each for each in (self.held, *self.in_flight, self.desired) if each is not None)
 
     def holds(self, status: Encoded) -> bool:
@@ -134,7 +138,12 @@ class StatusEntry:
     @property
     def differs(self) -> bool:
         """Whether what is desired is known to differ from what the API server holds for certain."""
-        return self.desired is not None and self.differs_from is self.held and not self.in_flight
+        return (
+            self.desired is not None
+            and self.part is None
+            and self.differs_from is self.held
+            and not self.in_flight
+        )
 
     @property
     def is_in_doubt(self) -> bool:
@@ -164,19 +173,27 @@ class StatusEntry:
             self.refused, self.not_before = None, self.last_write + _PAUSE_AFTER_REFUSAL
         if self.desired is None:
             self.changed_at, self.patience = now, 0.0
-        self.desired = status
+        self.desired, self.part = status, None
         self.urgent = self.urgent or urgent
         self.min_interval = min_interval.total_seconds()
         if patience is not None:
             self.patience = patience.total_seconds()
         return True
 
-    def enqueue_part(self, part: Mapping[str, Any], *, min_interval: timedelta, now: float) -> bool:
-        """As :meth:`enqueue`, not urgent, of what was desired last with these fields in place of its own."""
-        before = decode(self.latest)
-        differs = self.is_at_rest and any(before.get(name) != value for name, value in part.items())
+    def enqueue_part(
+        self, part: Callable[[], Mapping[str, Any]], *, min_interval: timedelta, now: float
+    ) -> bool:
+        """As :meth:`enqueue`, not urgent, of what was desired last with these fields in place of its own.
+
+        Where something waits they are made when that is written: then it may be that nothing is to be.
+        """
+        if self.desired is not None:
+            self.part, self.min_interval = part, min_interval.total_seconds()
+            return True
+        before, fields = decode(self.latest), part()
+        differs = self.is_at_rest and any(before.get(name) != value for name, value in fields.items())
         return self.enqueue(
-            encode(before | part), urgent=False, min_interval=min_interval, now=now, differs=differs
+            encode(before | fields), urgent=False, min_interval=min_interval, now=now, differs=differs
         )
 
     def hurry(self) -> None:
@@ -185,6 +202,7 @@ class StatusEntry:
 
     def withdraw(self) -> tuple[Encoded | None, bool]:
         """Leave nothing queued; returns what was, and whether it was urgent."""
+        self._complete()
         queued = self.desired, self.urgent
         self.desired, self.urgent = None, False
         return queued
@@ -227,6 +245,12 @@ class StatusEntry:
         if self.desired is None:
             self.desired, self.urgent, self.not_before = status, urgent, until
             self.differs_from = None
+
+    def _complete(self) -> None:
+        """Have ``desired`` be all that is desired."""
+        part, self.part = self.part, None
+        if part is not None and self.desired is not None:
+            self.desired, self.differs_from = encode(decode(self.desired) | part()), None
 
 
 def same(one: Encoded, other: Encoded) -> bool:

@@ -167,8 +167,11 @@ class StatusWriter:
         )
         self._line_up(ref, entry, is_new=is_new)
 
-    def patch(self, ref: ObjectRef, part: Status, *, min_interval: timedelta) -> None:
-        """Have these fields of the status become so, and the others as they were desired last; not urgent."""
+    def patch(self, ref: ObjectRef, part: Callable[[], Status], *, min_interval: timedelta) -> None:
+        """Have the fields that ``part`` makes be so, and the others as they were desired last; not urgent.
+
+        It is called at once or when the status is written, and not at all if another one comes before that.
+        """
         entry = self._entry(ref)
         is_new = entry.enqueue_part(part, min_interval=min_interval, now=self._clock.monotonic())
         self._line_up(ref, entry, is_new=is_new)

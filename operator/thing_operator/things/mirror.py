@@ -7,8 +7,9 @@ operator's work.
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 
-from thing_operator.api.thing import MirrorSpec, ShadowStatus
+from thing_operator.api.thing import MirrorSpec
 from thing_operator.core.json_values import json_equal
 from thing_operator.device import DeviceProgram
 from thing_operator.kube.snapshot import ObjectSnapshot
@@ -32,14 +33,15 @@ class MirrorOnly:
     program: DeviceProgram
     mirror: MirrorSpec | None
 
-    def mirrored(self, view: SessionView) -> ShadowStatus | None:
-        """The new mirror, if a reconcile of what the session sees now would change nothing else; None if it would.
+    def mirrored(self, view: SessionView) -> ShadowDocument | None:
+        """What is to be mirrored, if a reconcile of what the session sees now would change nothing else; None if it
+        would.
 
         A reconcile sends and judges nothing else as long as these stand: the session itself, that there is a shadow,
         what is desired, what of it is pending, and our facts in ``reported``.
         """
         before, now = self.view.document, view.document
-        if before is None or now is None or replace(self.view, document=now) != view:
+        if before is None or now is None or not now.version or replace(self.view, document=now) != view:
             return None
         if not _same_desired(before, now) or difference(self.program.facts, now.reported):
             return None
@@ -47,7 +49,7 @@ class MirrorOnly:
             return None
         if no_numbers(before.reported, self.mirror) != no_numbers(now.reported, self.mirror):
             return None
-        return shadow_status(now, self.mirror)
+        return now
 
 
 class Busy(Enum):
@@ -123,12 +125,12 @@ def mirror_report(
     view = session.view
     if view is steady.view:
         return True
-    shadow = steady.mirrored(view)
-    if shadow is None or view.document is None or snapshot.generation != steady.generation:
+    document = steady.mirrored(view)
+    if document is None or snapshot.generation != steady.generation:
         return False
     steady.view = view
-    mirror.values = values_of(view.document.reported, steady.mirror)
-    publisher.mirror(snapshot, shadow, steady.mirror)
+    mirror.values = values_of(document.reported, steady.mirror)
+    publisher.mirror(snapshot, partial(shadow_status, document, steady.mirror), steady.mirror)
     return True
 
 

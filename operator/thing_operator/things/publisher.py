@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from thing_operator.api.names import THINGS
 from thing_operator.api.thing import MirrorSpec, ShadowStatus, ThingStatus
@@ -112,9 +113,14 @@ class StatusPublisher:
         itself = int(published is not None and ON_ITS_WAY in published)
         return self._memory.is_busy or self._counts.of(ON_ITS_WAY) > itself
 
-    def mirror(self, snapshot: ObjectSnapshot, shadow: ShadowStatus, spec: MirrorSpec | None) -> None:
-        """Bring what was reported into status and leave the rest of it as it is."""
-        part = {"shadow": shadow.to_wire()}
+    def mirror(
+        self, snapshot: ObjectSnapshot, shadow: Callable[[], ShadowStatus], spec: MirrorSpec | None
+    ) -> None:
+        """Bring what was reported into status and leave the rest of it as it is; ``shadow`` makes it when it is due."""
+
+        def part() -> dict[str, Any]:
+            return {"shadow": shadow().to_wire()}
+
         self._writer.patch(_object_ref(snapshot), part, min_interval=self._min_interval(spec))
 
     def _min_interval(self, mirror: MirrorSpec | None) -> timedelta:

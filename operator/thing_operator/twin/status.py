@@ -110,13 +110,11 @@ def _shadow(observation: Observation) -> ShadowStatus | None:
     document = view.document if view else None
     if document is None:
         return observation.previous.shadow
-    return shadow_status(document, observation.mirror)
+    return shadow_status(document, observation.mirror) if document.version else None
 
 
-def shadow_status(document: ShadowDocument, mirror: MirrorSpec | None) -> ShadowStatus | None:
-    """The part of the status that tells of the shadow as ``spec.mirror`` asks; None when there is no shadow."""
-    if document.version == 0:
-        return None
+def shadow_status(document: ShadowDocument, mirror: MirrorSpec | None) -> ShadowStatus:
+    """The part of the status that tells of the shadow, which there is, as ``spec.mirror`` asks."""
     reported = mirrored(document.reported, mirror or MirrorSpec())
     pending = document.pending[:PENDING_LIMIT]
     is_large = document.size > MIRROR_LIMIT

@@ -1,6 +1,7 @@
 """What becomes of one object's status, step by step."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -177,7 +178,7 @@ def test_of_an_object_that_is_not_known_nobody_else_has_written() -> None:
 def test_what_differs_from_what_is_held_is_not_compared_again_as_long_as_that_is_held() -> None:
     made = StatusEntry()
     made.seed(b'{"kept":1,"part":1}')
-    assert made.enqueue_part({"part": 2}, min_interval=timedelta(0), now=1)
+    assert made.enqueue_part(lambda: {"part": 2}, min_interval=timedelta(0), now=1)
     differed = made.differs
     made.read_again(b'{"kept":1,"part":2}', guard="1")
     assert (differed, made.differs) == (True, False)
@@ -187,10 +188,32 @@ def test_what_differs_from_what_is_held_is_not_compared_again_as_long_as_that_is
 def test_a_part_that_is_taken_back_while_it_waits_is_not_written() -> None:
     made = StatusEntry()
     made.seed(b'{"kept":1,"part":1}')
-    assert made.enqueue_part({"part": 2}, min_interval=timedelta(0), now=1)
-    assert not made.enqueue_part({"part": 1}, min_interval=timedelta(0), now=2)
-    assert made.desired is None
-    assert not made.enqueue_part({"part": 1.0}, min_interval=timedelta(0), now=3), "equal as JSON"
+    assert made.enqueue_part(lambda: {"part": 2}, min_interval=timedelta(0), now=1)
+    assert made.enqueue_part(lambda: {"part": 1}, min_interval=timedelta(0), now=2)
+    assert not made.differs
+    assert made.holds(made.withdraw()[0] or NOTHING)
+    assert not made.enqueue_part(lambda: {"part": 1.0}, min_interval=timedelta(0), now=3), "equal as JSON"
+
+
+def test_of_many_parts_that_wait_the_last_one_is_made_and_once() -> None:
+    made, calls = StatusEntry(), list[int]()
+
+    def part(number: int) -> dict[str, int]:
+        calls.append(number)
+        return {"part": number}
+
+    made.seed(b'{"kept":1,"part":0}')
+    for number in range(1, 6):
+        assert made.enqueue_part(partial(part, number), min_interval=timedelta(0), now=number)
+    assert calls == [1]
+    assert made.latest == b'{"kept":1,"part":5}'
+    assert made.candidates == (b'{"kept":1,"part":0}', b'{"kept":1,"part":5}')
+    assert calls == [1, 5]
+    made.enqueue_part(partial(part, 6), min_interval=timedelta(0), now=6)
+    # A whole status has its own.
+    made.enqueue(A, urgent=False, min_interval=timedelta(0), now=7)
+    assert made.withdraw() == (A, False)
+    assert calls == [1, 5]
 
 
 def test_what_was_not_taken_is_compared_when_it_is_tried_again() -> None:

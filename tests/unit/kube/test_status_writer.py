@@ -155,19 +155,19 @@ async def test_a_status_that_the_schema_refuses_is_given_up_at_the_end(
 
 async def test_a_part_is_changed_in_what_was_wanted_last_wherever_that_is(setup: WriterOnFake) -> None:
     setup.writer.seed(object_ref(), {"a": 0, "part": 0})
-    setup.writer.patch(object_ref(), {"part": 0}, min_interval=NOW)
+    setup.writer.patch(object_ref(), lambda: {"part": 0}, min_interval=NOW)
     assert setup.counts.seen["suppressed"] == 1
     setup.writer.enqueue(object_ref(), {"a": 1, "part": 0}, urgent=False, min_interval=NOW)
     # It waits.
-    setup.writer.patch(object_ref(), {"part": 1}, min_interval=NOW)
+    setup.writer.patch(object_ref(), lambda: {"part": 1}, min_interval=NOW)
     setup.client.open.clear()
     await until(lambda: setup.client.flying == 1)
     # It is on its way.
-    setup.writer.patch(object_ref(), {"part": 2}, min_interval=NOW)
+    setup.writer.patch(object_ref(), lambda: {"part": 2}, min_interval=NOW)
     setup.client.open.set()
     await setup.writer.flush(timeout=timedelta(seconds=1))
     # It is there.
-    setup.writer.patch(object_ref(), {"part": 3}, min_interval=NOW)
+    setup.writer.patch(object_ref(), lambda: {"part": 3}, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.values() == [{"a": 1, "part": 1}, {"a": 1, "part": 2}, {"a": 1, "part": 3}]
 
@@ -176,7 +176,7 @@ async def test_a_part_is_changed_in_ours_and_not_in_what_somebody_else_wrote(set
     await setup.writer.write_through(object_ref(), {"a": 1, "part": 0})
     asked_at = await a_moment_later()
     assert setup.writer.detect_foreign_write(object_ref(), {"a": 9}, asked_at=asked_at)
-    setup.writer.patch(object_ref(), {"part": 1}, min_interval=NOW)
+    setup.writer.patch(object_ref(), lambda: {"part": 1}, min_interval=NOW)
     await setup.writer.flush(timeout=timedelta(seconds=1))
     assert setup.current() == {"a": 1, "part": 1}
 
@@ -185,9 +185,9 @@ async def test_a_part_that_was_not_taken_is_tried_again_with_the_rest(setup: Wri
     setup.writer.enqueue(object_ref(), {"a": 1, "part": 0}, urgent=True, min_interval=NOW)
     await until(lambda: len(setup.values()) == 1)
     setup.client.errors = [ApiUnavailableError("down")]
-    setup.writer.patch(object_ref(), {"part": 1}, min_interval=NOW)
+    setup.writer.patch(object_ref(), lambda: {"part": 1}, min_interval=NOW)
     await until(lambda: not setup.client.errors)
-    setup.writer.patch(object_ref(), {"part": 2}, min_interval=NOW)
+    setup.writer.patch(object_ref(), lambda: {"part": 2}, min_interval=NOW)
     await until(lambda: setup.values()[-1] == {"a": 1, "part": 2})
 
 

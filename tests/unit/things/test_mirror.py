@@ -1,5 +1,6 @@
 """What only moves the mirror of a shadow, and what a reconcile has to look at."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
@@ -23,7 +24,7 @@ from thing_operator.things.shadow_sync import SyncOutcome
 from thing_operator.twin.managed_paths import ManagedPaths
 from thing_operator.twin.mirrored import MIRROR_LIMIT
 from thing_operator.twin.problem import Problem
-from thing_operator.twin.status import build_status
+from thing_operator.twin.status import build_status, shadow_status
 
 SECOND = timedelta(seconds=1)
 FACTS = DeviceProgram(facts={"model": "F"})
@@ -171,7 +172,7 @@ async def _compare(wanted: Any, policy: str, device: Any, edits: list[tuple[str,
         )
         before, status = status, build_status(found)
         if mirror:
-            assert status.shadow == mirror
+            assert status.shadow == shadow_status(mirror, model.mirror)
             assert (thing.session.sent, thing.session.reports) == sent
             assert status.model_copy(update={"shadow": before.shadow}) == before
             assert done.requeue_after is None
@@ -199,8 +200,10 @@ class Published:
         self.view = view
         self.mirrored: list[Any] = []
 
-    def mirror(self, _snapshot: ObjectSnapshot, shadow: ShadowStatus, _spec: MirrorSpec | None) -> None:
-        self.mirrored.append(shadow.reported)
+    def mirror(
+        self, _snapshot: ObjectSnapshot, shadow: Callable[[], ShadowStatus], _spec: MirrorSpec | None
+    ) -> None:
+        self.mirrored.append(shadow().reported)
 
 
 def report(mirror: Mirror, published: Published | None, *, generation: int = 2) -> bool:

@@ -45,5 +45,5 @@ def test_a_thing_may_have_fewer_writes_than_the_operator_allows_and_not_more(
     snapshot = ObjectSnapshot(
         ObjectKey("ns", "t"), "u", 1, "2026-01-01T00:00:00Z", deleting_since=None, finalizers=(), spec=b"{}"
     )
-    publisher.mirror(snapshot, ShadowStatus(version=1, bytes=2), MirrorSpec(min_interval=own))
+    publisher.mirror(snapshot, lambda: ShadowStatus(version=1, bytes=2), MirrorSpec(min_interval=own))
     assert writer.seen == [counts]
