@@ -1,13 +1,20 @@
-"""paho's client as a transport needs it: on a socket that is connected already, with few reads and few writes."""
+"""paho's client as a transport needs it: on a socket that is connected already, with few reads and few writes.
+
+Most of what passes are PUBLISH and PUBACK of whole packets. paho takes them byte by byte, keeps each message for a
+connection to come, with a lock of its own, and makes MQTT 5's properties of each PUBACK: most of the time of a report.
+So these two are read and written here, and paho has the rest.
+"""
 
 import asyncio
 import ssl
 import struct
-from typing import TYPE_CHECKING, Final
+import time
+from typing import TYPE_CHECKING, Final, Literal
 
 from paho.mqtt import client as paho
-from paho.mqtt.client import PUBACK
+from paho.mqtt.client import PUBACK, PUBLISH
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.exception import MalformedPacket
 
 from thing_operator.core.rate_limit import TokenBucket
 
@@ -22,6 +29,12 @@ _ACKNOWLEDGE_SECONDS: Final = 0.02
 """How long an acknowledgement waits for more of them: an update brings two messages, a moment apart."""
 _PACKETS_PER_SECOND: Final = 100.0
 """What AWS lets through on one connection (docs/background/aws-iot-shadow.md#limits); so many may come at once, too."""
+_LONGEST_HEAD: Final = 5
+"""Bytes before the body of a packet: its kind, and up to four for the length of its body."""
+_QOS_1: Final = 0x02
+"""In the first byte of a PUBLISH."""
+_MOST_UNACKNOWLEDGED: Final = 20
+"""So many publishes without a PUBACK: nobody is listening."""
 _PAUSE_SECONDS: Final = 0.1
 """A pause is longer by this than it had to be, so that it is worth it."""
 
@@ -29,7 +42,7 @@ _PAUSE_SECONDS: Final = 0.1
 class PahoClient(paho.Client):
     """paho on a socket that is connected already, keeping the error that ended it.
 
-    ``deliver`` gets topic and payload of each message. For one running loop.
+    ``deliver`` gets topic and payload of each message, ``confirm`` the packet id of each PUBACK. For one running loop.
     """
 
     def __init__(
@@ -39,6 +52,7 @@ class PahoClient(paho.Client):
         *,
         limit: int,
         deliver: "Callable[[str, bytes], None]",
+        confirm: "Callable[[int], None]",
     ) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
@@ -50,6 +64,8 @@ class PahoClient(paho.Client):
         self._given = sock
         self._limit = limit
         self._deliver = deliver
+        self._confirm = confirm
+        self._unacknowledged: set[int] = set()
         self._acknowledgements = b""
         self._acknowledging: asyncio.TimerHandle | None = None
         self._arrived = b""
@@ -69,6 +85,18 @@ class PahoClient(paho.Client):
         """Seconds for which nothing is to be read, since more has arrived than one session may have; 0 for none."""
         wait = self._pace.wait(now)
         return wait + _PAUSE_SECONDS if wait > 0 else 0.0
+
+    def send(self, topic: str, payload: bytes) -> int | None:
+        """PUBLISH with QoS 1; the packet id of its PUBACK. None: it ended, or nothing is acknowledged any more."""
+        if self.socket() is None or len(self._unacknowledged) >= _MOST_UNACKNOWLEDGED:
+            return None
+        mid, name = super()._mid_generate(), topic.encode()
+        self._unacknowledged.add(mid)
+        packet = bytearray((PUBLISH | _QOS_1,))
+        super()._pack_remaining_length(packet, 2 + len(name) + 2 + len(payload))
+        packet += struct.pack("!H", len(name)) + name + struct.pack("!H", mid) + payload
+        self._packet_queue(PUBLISH, packet, mid, 1)
+        return mid
 
     def _send_puback(self, mid: int) -> MQTTErrorCode:
         """With the next one, or with what is sent before: each for itself is a TLS record and two system calls."""
@@ -109,26 +137,87 @@ class PahoClient(paho.Client):
             raise ConnectionAbortedError("more is announced than is taken")
         if not self._arrived:
             self._arrived = self._receive(max(bufsize, _READ_SIZE))
-            if self.connack_code is None:
-                is_connack = self._arrived.startswith(_CONNACK) and len(self._arrived) > len(_CONNACK) + 1
-                self.connack_code = self._arrived[len(_CONNACK) + 1] if is_connack else 0
         data, self._arrived = self._arrived[:bufsize], self._arrived[bufsize:]
         return data
 
     def _receive(self, bufsize: int) -> bytes:
         try:
-            return super()._sock_recv(bufsize)
+            found = super()._sock_recv(bufsize)
         except BlockingIOError:
             raise
         except OSError as error:
             self.error = error
             raise
+        if self.connack_code is None:
+            is_connack = found.startswith(_CONNACK) and len(found) > len(_CONNACK) + 1
+            self.connack_code = found[len(_CONNACK) + 1] if is_connack else 0
+        return found
+
+    def _packet_read(self) -> MQTTErrorCode:
+        """One packet: at once if it is there whole, which nearly all are, else paho goes on with what there is."""
+        reading = self._in_packet
+        if reading["command"]:
+            return super()._packet_read()
+        if not self._arrived:
+            try:
+                self._arrived = self._receive(_READ_SIZE)
+            except BlockingIOError:
+                return MQTTErrorCode.MQTT_ERR_AGAIN
+            except OSError:
+                return MQTTErrorCode.MQTT_ERR_CONN_LOST
+        begin, end = _first_body(self._arrived)
+        if end > len(self._arrived) or end - begin > self._limit:
+            return super()._packet_read()
+        reading["command"], reading["packet"] = self._arrived[0], bytearray(self._arrived[begin:end])
+        reading["remaining_length"] = end - begin
+        self._arrived = self._arrived[end:]
+        self._last_bytes_received = time.monotonic()
+        try:
+            return self._packet_handle()
+        except MalformedPacket:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        finally:
+            reading["command"], reading["packet"], reading["remaining_length"] = 0, bytearray(), 0
 
     def _packet_handle(self) -> MQTTErrorCode:
         """Whatever a packet is, it counts."""
         self._pace.reserve(asyncio.get_running_loop().time())
         return super()._packet_handle()
 
-    def _handle_on_message(self, message: paho.MQTTMessage) -> None:
-        """paho looks for callbacks by topic, in closures that refer to themselves: garbage for each message."""
-        self._deliver(message.topic, bytes(message.payload))
+    def _handle_publish(self) -> MQTTErrorCode:
+        """With QoS 0 or 1: nothing is subscribed to with more."""
+        body, qos = self._in_packet["packet"], self._in_packet["command"] >> 1 & 3
+        topic_end = 2 + int.from_bytes(body[:2])
+        begin = topic_end + 2 if qos else topic_end
+        if qos > 1 or topic_end == 2 or begin > len(body):
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        try:
+            topic = body[2:topic_end].decode()
+        except UnicodeDecodeError:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        self._deliver(topic, bytes(body[begin:]))
+        return (
+            self._send_puback(int.from_bytes(body[topic_end:begin]))
+            if qos
+            else MQTTErrorCode.MQTT_ERR_SUCCESS
+        )
+
+    def _handle_pubackcomp(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:  # noqa: ARG002 - as paho calls it
+        """Of QoS 1: there is no PUBCOMP."""
+        body = self._in_packet["packet"]
+        if len(body) < 2:
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        mid = int.from_bytes(body[:2])
+        self._unacknowledged.discard(mid)
+        self._confirm(mid)
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+
+def _first_body(data: bytes) -> tuple[int, int]:
+    """Where the body of the first packet begins and ends, beyond the data if it is not there whole."""
+    length = 0
+    for place in range(1, min(len(data), _LONGEST_HEAD)):
+        length |= (data[place] & 0x7F) << 7 * (place - 1)
+        if data[place] < 0x80:
+            return place + 1, place + 1 + length
+    return 0, len(data) + 1

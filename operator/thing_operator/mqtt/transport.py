@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _QOS: Final = 1
-_MAX_UNACKNOWLEDGED: Final = 20
 
 
 class PahoConnector(Connector):
@@ -120,12 +119,11 @@ class PahoTransport(Transport):
         self._confirmed: dict[int, asyncio.Future[None]] = {}
         self.received = 0
         client = self._client = PahoClient(
-            sock, spec.thing_name, limit=message_limit, deliver=self._on_message
+            sock, spec.thing_name, limit=message_limit, deliver=self._on_message, confirm=self._on_confirmed
         )
-        client.max_queued_messages_set(_MAX_UNACKNOWLEDGED)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
-        client.on_publish = client.on_unsubscribe = self._on_confirmed
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_disconnect = self._on_disconnect
         client.on_socket_register_write = self._on_want_write
         client.on_socket_close = self._on_socket_close
@@ -175,11 +173,10 @@ class PahoTransport(Transport):
             self._confirmed.pop(message_id, None)
 
     def _publish(self, topic: str, payload: bytes) -> int:
-        sent = self._client.publish(topic, payload, qos=_QOS)
-        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            # Not connected, or twenty publishes without a PUBACK: nobody is listening.
+        message_id = self._client.send(topic, payload)
+        if message_id is None:
             raise self._lost()
-        return sent.mid
+        return message_id
 
     def check_keep_alive(self) -> None:
         """paho's clock: sends PINGREQ, notices that PINGRESP did not come."""
@@ -269,7 +266,10 @@ class PahoTransport(Transport):
         if answer is not None:
             resolve_future(answer, [code.value for code in codes])
 
-    def _on_confirmed(self, _client: paho.Client, _data: object, mid: int, *_: object) -> None:
+    def _on_unsubscribe(self, _client: paho.Client, _data: object, mid: int, *_: object) -> None:
+        self._on_confirmed(mid)
+
+    def _on_confirmed(self, mid: int) -> None:
         answer = self._confirmed.get(mid)
         if answer is not None:
             resolve_future(answer)
