@@ -64,15 +64,15 @@ class CallerAccess:
         if token is None:
             raise _unauthenticated("there is no bearer token", audience=self._audience)
         digest = hashlib.blake2b(token.encode(), key=self._salt, digest_size=16).digest()
+        if at_hand := self._callers.at_hand(digest):
+            return _somebody(at_hand, audience=self._audience)
         is_new = not self._callers.has(digest)
         if is_new:
             self._limits.admit_token(address)
-        (found,) = await self._known(self._callers.get(digest, lambda: self._review_token(token, address)))
-        if found is None:
-            if is_new:
-                self._limits.note_bad_token(address)
-            raise _unauthenticated("the token is not valid here", audience=self._audience)
-        return found
+        found = await self._known(self._callers.get(digest, lambda: self._review_token(token, address)))
+        if is_new and found == _NOBODY:
+            self._limits.note_bad_token(address)
+        return _somebody(found, audience=self._audience)
 
     async def require(self, caller: Caller, key: ObjectKey, verb: str) -> None:
         """Raises BridgeError unless the caller may do this with the Thing's bridge."""
@@ -89,6 +89,9 @@ class CallerAccess:
 
     async def _may(self, caller: Caller, key: ObjectKey, verb: str) -> bool:
         question = (caller, key, verb)
+        at_hand = self._rights.at_hand(question)
+        if at_hand is not None:
+            return at_hand
         return await self._known(self._rights.get(question, lambda: self._review_access(caller, key, verb)))
 
     async def _review_token(self, token: str, address: str) -> tuple[Caller | None]:
@@ -112,6 +115,16 @@ class CallerAccess:
             level = self._log_limit.level(error.reason)
             log.log(level, "the bridge cannot ask who may do what: %s", error.message)
             raise access_unknown() from None
+
+
+_NOBODY: Final[tuple[Caller | None]] = (None,)
+
+
+def _somebody(found: tuple[Caller | None], *, audience: str) -> Caller:
+    (caller,) = found
+    if caller is None:
+        raise _unauthenticated("the token is not valid here", audience=audience)
+    return caller
 
 
 def _unauthenticated(what: str, *, audience: str) -> BridgeError:

@@ -42,6 +42,12 @@ class AnswerCache(Generic[K, V]):
         known = self._known.get(key)
         return known is not None and self._clock.monotonic() - known.at <= self._stale
 
+    def at_hand(self, key: K) -> V | None:
+        """The answer that stands; None when there is none, and :meth:`get` is to be waited for."""
+        known = self._known.get(key)
+        is_fresh = known is not None and self._clock.monotonic() - known.at <= self._fresh
+        return known.value if known is not None and is_fresh else None
+
     async def get(self, key: K, ask: Callable[[], Awaitable[V]]) -> V:
         """The answer that stands, or a new one. Raises what ``ask`` raises, unless there is one that is kept."""
         known, now = self._known.get(key), self._clock.monotonic()

@@ -20,6 +20,11 @@ _NONE: Final = "none"
 _OK: Final = "ok"
 _REFUSED: Final = "refused"
 _LEFT: Final = "left"
+_DELAYED: Final = frozenset({401, 429})
+_DELAY_SECONDS: Final = 0.1
+"""For which such a refusal waits: a connection has one request answered at a time, so whoever floods is slowed down by
+what they have asked for, and the loop is the sessions' meanwhile.
+"""
 _INTERNAL: Final = BridgeProblem(
     500, BridgeReason.INTERNAL_ERROR, "an internal error", "see the operator's log", retry_after=5
 )
@@ -46,6 +51,8 @@ class Handling:
             result = _OK if response.status == 200 else _REFUSED
         except BridgeError as error:
             result = error.problem.reason
+            if error.problem.status in _DELAYED:
+                await asyncio.sleep(_DELAY_SECONDS)
             return _refusal(error.problem)
         except SlowReaderError:
             result = "slow"

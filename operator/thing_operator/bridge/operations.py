@@ -94,13 +94,16 @@ class Operations:
 
 async def _body(request: web.BaseRequest) -> bytes:
     """The body, of a bounded size and in time. Raises BridgeError."""
-    if request.content_type != JSON or "Content-Encoding" in request.headers:
+    is_json = request.headers.get("Content-Type") == JSON or request.content_type == JSON
+    if not is_json or "Content-Encoding" in request.headers:
         raise BridgeError.of(
             415,
             BridgeReason.UNSUPPORTED_MEDIA_TYPE,
             "the body is not plain JSON",
             remedy=f"send it with Content-Type: {JSON}, and not compressed",
         )
+    if request.content.is_eof() and 0 < (request.content_length or 0) <= BODY_LIMIT:
+        return request.content.read_nowait()  # it has come with its head, as short ones do
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
