@@ -10,7 +10,9 @@ from typing import Any
 
 import aiohttp
 from tests.bench.fleet import Fleet, fleet
+from tests.bench.http_load import HttpLoad, request_bytes
 from tests.bench.load import percentile
+from tests.bench.meter import cpu_by_program
 from tests.bench.phases import Stopwatch
 from tests.bench.simulation import simulated_spec
 from tests.bench.world import World
@@ -33,6 +35,13 @@ _SETTINGS = {
 }
 _EVERY = 2
 """Seconds between two reports of a simulated Thing: each has a status write of its own."""
+FLOOD = 10_000
+"""Requests a second that are offered."""
+_FLOODING = 50
+"""Connections that they come by."""
+_BESIDE = 20
+"""Reports a second of other callers meanwhile."""
+_WARM_SECONDS = 2.0
 _UNMIRRORED = {"mirror": {"minInterval": "24h"}}
 """No status write for a report: what is measured ends with its acceptance."""
 _MIB = 1 << 20
@@ -50,40 +59,50 @@ class Acceptances:
 class Callers:
     """Service accounts at the bridge of a fleet's operator."""
 
+    load: HttpLoad
     http: aiohttp.ClientSession
-    url: str
+    """For streams."""
+    port: int
+    path: str
+    """Of the fleet's Things."""
     tokens: Sequence[str]
 
     async def report(self, caller: int, name: str, value: int, due: float, answers: Acceptances) -> None:
         """One report; ``due`` in monotonic seconds."""
-        body = {"reported": {"temperature": value}}
-        async with self.http.post(
-            f"{self.url}/{name}/reported", json=body, headers=self._as(caller)
-        ) as answer:
-            await answer.read()
-            if answer.status == 200:
-                answers.accepted.append(1000 * (time.monotonic() - due))
-            else:
-                answers.refused += 1
+        status = await self.load.ask(self.reported(caller, name, value))
+        if status == 200:
+            answers.accepted.append(1000 * (time.monotonic() - due))
+        else:
+            answers.refused += 1
+
+    def reported(self, caller: int, name: str, value: int) -> bytes:
+        """A report as a request."""
+        body = b'{"reported": {"temperature": %d}}' % value
+        return request_bytes("POST", f"{self.path}/{name}/reported", token=self._token(caller), body=body)
+
+    def read(self, caller: int, name: str, *, token: str | None = None) -> bytes:
+        """A request for a shadow."""
+        return request_bytes("GET", f"{self.path}/{name}/shadow", token=token or self._token(caller))
 
     async def follow(self, caller: int, name: str, seen: list[int]) -> None:
         """Read a stream until cancelled; the first of ``seen`` counts its events."""
-        async with self.http.get(
-            f"{self.url}/{name}/events?events=document", headers=self._as(caller)
-        ) as answer:
+        url = f"http://{LOOPBACK}:{self.port}{self.path}/{name}/events?events=document"
+        headers = {"Authorization": f"Bearer {self._token(caller)}"}
+        async with self.http.get(url, headers=headers) as answer:
             answer.raise_for_status()
             async for line in answer.content:
                 seen[0] += line.startswith(b"event: document")
 
-    def _as(self, caller: int) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.tokens[caller % len(self.tokens)]}"}
+    def _token(self, caller: int) -> str:
+        return self.tokens[caller % len(self.tokens)]
 
 
 async def bridge(
     world: World, *, size: int, callers: int, rate: int, streams: int, seconds: float, announce: Announce
 ) -> dict[str, float]:
-    """``streams`` at 100 events a second over ``size`` Things; then ``rate`` reports a second by so many callers; then
-    the CPU of a report until its acceptance beside that of a simulated report with its status write.
+    """``streams`` at 100 events a second over ``size`` Things; then ``rate`` reports a second by so many callers, and
+    the same without a bridge; then the CPU of a report until its acceptance beside that of a simulated report with its
+    status write, each at the same rate; then a flood.
     """
     things = await asyncio.to_thread(world.make_things, 3 * size, lambda _done: None)
     found: dict[str, float] = {}
@@ -95,7 +114,14 @@ async def bridge(
         announce(f"{streams} streams")
         found |= await _streams(measured, called, streams=streams, seconds=seconds)
         announce(f"{rate} reports/s by {callers} callers over {size} Things")
+        before = cpu_by_program()
         found |= await _reports(measured, called, rate=rate, seconds=seconds)
+        found |= _shares(before, seconds=seconds + _WARM_SECONDS)
+        announce(f"{FLOOD} requests/s at one Thing")
+        found |= await _flood(measured, called, seconds=seconds)
+        measured.stop()
+        announce("the same reports by MQTT, without an operator")
+        found |= await _direct(measured, rate=rate, seconds=seconds)
     async with (
         fleet(world, things[size : 2 * size], namespace="accepted", spec=_UNMIRRORED) as measured,
         _called(measured, callers=callers) as called,
@@ -119,11 +145,17 @@ async def _called(measured: Fleet, *, callers: int) -> AsyncIterator[Callers]:
     measured.start(raised_budgets(100) | _SETTINGS | {"THING_OPERATOR_BRIDGE__PORT": str(port)} | _WRITES)
     await measured.until_ready()
     await measured.until_idle()
+    # What it sees would cost the core that the answers wait for.
+    await measured.cloud.close()
     tokens = await _make_callers(measured.api, measured.namespace, callers)
     limits = aiohttp.ClientTimeout(total=None, sock_connect=30)
+    load = HttpLoad(LOOPBACK, port)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=limits) as http:
-        url = f"http://{LOOPBACK}:{port}/v1/namespaces/{measured.namespace}/things"
-        yield Callers(http, url, tokens)
+        path = f"/v1/namespaces/{measured.namespace}/things"
+        try:
+            yield Callers(load, http, port, path, tokens)
+        finally:
+            load.close()
 
 
 _WRITES = {"THING_OPERATOR_STATUS__WRITES_PER_SECOND": "100"}
@@ -157,7 +189,7 @@ async def _make_callers(api: Api, namespace: str, count: int) -> list[str]:
 
 
 async def _reports(measured: Fleet, called: Callers, *, rate: int, seconds: float) -> dict[str, float]:
-    await _send(measured, called, rate=rate, seconds=2)  # connections, and what is cached
+    await _send(measured, called, rate=rate, seconds=_WARM_SECONDS)  # connections, and what is cached
     measured.watch.reset()
     watch = Stopwatch(measured)
     answers = await _send(measured, called, rate=rate, seconds=seconds)
@@ -206,6 +238,69 @@ async def _streams(measured: Fleet, called: Callers, *, streams: int, seconds: f
         "streams_rss_mib": (after - before) / _MIB,
         "streams_cpu_percent": span.operator_ms / seconds / 10,
     }
+
+
+async def _direct(measured: Fleet, *, rate: int, seconds: float) -> dict[str, float]:
+    """The broker's and the service's part: updates by one connection until what is accepted comes back on it."""
+    await measured.cloud.open()
+    took: list[float] = []
+    due: dict[str, float] = {}
+
+    def accepted(_thing: str, body: Json) -> None:
+        took.append(1000 * (time.monotonic() - due[body["clientToken"]]))
+
+    measured.cloud.on_accepted = accepted
+    began = time.monotonic()
+    for number, name in zip(range(round(rate * seconds)), itertools.cycle(measured.names), strict=False):
+        token = str(number)
+        due[token] = began + number / rate
+        await asyncio.sleep(max(0.0, due[token] - time.monotonic()))
+        state = {"reported": {"temperature": number}}
+        measured.cloud.update(name, {"state": state, "clientToken": token})
+    await until(lambda: len(took) >= len(due), "each update is accepted")
+    return {"direct_ms_p50": percentile(took, 0.5) or 0.0, "direct_ms_p99": percentile(took, 0.99) or 0.0}
+
+
+async def _flood(measured: Fleet, called: Callers, *, seconds: float) -> dict[str, float]:
+    """Requests of one caller, half of them with a token that is nobody's, while others report for other Things."""
+    flooded, *others = measured.names
+    ended = _ends(measured)
+    requests = [called.read(0, flooded), called.read(0, flooded, token="no.bodys.token")]
+    load, answers, began = HttpLoad(LOOPBACK, called.port), Acceptances(), time.monotonic()
+    flooding = asyncio.create_task(load.flood(requests, connections=_FLOODING, rate=FLOOD, seconds=seconds))
+    quiet = itertools.cycle(others)
+    async with asyncio.TaskGroup() as group:
+        for number in range(round(_BESIDE * seconds)):
+            due = began + number / _BESIDE
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            caller = 1 + number % (len(called.tokens) - 1)
+            group.create_task(called.report(caller, next(quiet), number, due, answers))
+    statuses = await flooding
+    offered = statuses.total()
+    return {
+        "flood_offered_per_s": offered / seconds,
+        "flood_answered_per_s": sum(count for status, count in statuses.items() if status > 0) / seconds,
+        "flood_done_per_s": statuses[200] / seconds,
+        "beside_flood_accepted": float(len(answers.accepted)),
+        "beside_flood_refused": float(answers.refused),
+        "beside_flood_ms_p50": percentile(answers.accepted, 0.5) or float("nan"),
+        "beside_flood_ms_p99": percentile(answers.accepted, 0.99) or float("nan"),
+        "flood_sessions_ended": float(_ends(measured) - ended),
+    }
+
+
+def _shares(before: dict[str, float], *, seconds: float) -> dict[str, float]:
+    """Percent of a core that each program has taken since: there are two cores for all of them."""
+    return {
+        f"reports_percent_of_{name}": 100 * (used - before.get(name, 0.0)) / seconds
+        for name, used in cpu_by_program().items()
+        if used > before.get(name, 0.0) + 0.01 * seconds
+    }
+
+
+def _ends(measured: Fleet) -> int:
+    """How many sessions have ended so far, by the broker's log."""
+    return sum(event.event == "ended" for event in measured.world.cloud.session_events())
 
 
 async def _simulated(measured: Fleet, *, seconds: float) -> float:

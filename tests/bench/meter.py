@@ -1,6 +1,7 @@
 """What a process group uses: CPU seconds and resident memory, without the guard in front of it."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -53,3 +54,24 @@ def _peak_of(process: psutil.Process) -> int:
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
+
+
+def cpu_by_program() -> dict[str, float]:
+    """CPU seconds so far of this process, as ``bench``, and of all that it has started, by what they are."""
+    found = {"bench": _cpu_of(psutil.Process())}
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            name = _kind_of(child)
+            found[name] = found.get(name, 0.0) + _cpu_of(child)
+    return found
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _kind_of(process: psutil.Process) -> str:
+    words = process.cmdline()
+    module = next((word for word in words if word.startswith("thing_operator")), "")
+    return {"thing_operator": "operator", "thing_operator_local": "cloud"}.get(module, process.name())
