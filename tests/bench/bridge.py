@@ -41,6 +41,8 @@ _FLOODING = 50
 """Connections that they come by."""
 _BESIDE = 20
 """Reports a second of other callers meanwhile."""
+_TOGETHER = 0.25
+"""Seconds whose simulated reports are made at once (``device/ticking.py``)."""
 _WARM_SECONDS = 2.0
 _UNMIRRORED = {"mirror": {"minInterval": "24h"}}
 """No status write for a report: what is measured ends with its acceptance."""
@@ -127,15 +129,30 @@ async def bridge(
         _called(measured, callers=callers) as called,
     ):
         announce("what a report costs until it is accepted")
-        cost = await _reports(measured, called, rate=size // _EVERY, seconds=seconds)
-        found["accepted_ms_cpu_per_report"] = cost["operator_cpu_ms_per_report"]
+        for kind, load in _loads(rate=rate, simulated=size // _EVERY).items():
+            cost = await _reports(measured, called, seconds=seconds, **load)
+            found[f"accepted_ms_cpu_per_report{kind}"] = cost["operator_cpu_ms_per_report"]
     async with fleet(
         world, things[2 * size :], namespace="simulated", spec=simulated_spec(_EVERY)
     ) as measured:
         announce("what a simulated report costs with its status write")
         found["simulated_ms_cpu_per_report"] = await _simulated(measured, seconds=seconds)
-    found["cpu_ratio"] = found["accepted_ms_cpu_per_report"] / found["simulated_ms_cpu_per_report"]
+    for kind in _loads(rate=1, simulated=1):
+        accepted = found[f"accepted_ms_cpu_per_report{kind}"]
+        found[f"cpu_ratio{kind}"] = accepted / found["simulated_ms_cpu_per_report"]
     return found
+
+
+def _loads(*, rate: int, simulated: int) -> dict[str, dict[str, int]]:
+    """How reports come: as many as are to be carried; or as many as are simulated, one by one, and as these do, all of
+    a quarter of a second together. A process that is woken up for each has cold caches each time.
+    """
+    together = max(1, round(simulated * _TOGETHER))
+    return {
+        "": {"rate": rate},
+        "_one_by_one": {"rate": simulated},
+        "_together": {"rate": simulated, "together": together},
+    }
 
 
 @asynccontextmanager
@@ -188,11 +205,13 @@ async def _make_callers(api: Api, namespace: str, count: int) -> list[str]:
     return [tokens[number] for number in range(count)]
 
 
-async def _reports(measured: Fleet, called: Callers, *, rate: int, seconds: float) -> dict[str, float]:
+async def _reports(
+    measured: Fleet, called: Callers, *, rate: int, seconds: float, together: int = 1
+) -> dict[str, float]:
     await _send(measured, called, rate=rate, seconds=_WARM_SECONDS)  # connections, and what is cached
     measured.watch.reset()
     watch = Stopwatch(measured)
-    answers = await _send(measured, called, rate=rate, seconds=seconds)
+    answers = await _send(measured, called, rate=rate, seconds=seconds, together=together)
     span, written = watch.read(), measured.watch.writes.total()
     sent = len(answers.accepted) + answers.refused
     return {
@@ -205,13 +224,15 @@ async def _reports(measured: Fleet, called: Callers, *, rate: int, seconds: floa
     }
 
 
-async def _send(measured: Fleet, called: Callers, *, rate: int, seconds: float) -> Acceptances:
-    """At a steady rate, whether or not the answers come."""
+async def _send(
+    measured: Fleet, called: Callers, *, rate: int, seconds: float, together: int = 1
+) -> Acceptances:
+    """At a steady rate, so many at a time, whether or not the answers come."""
     answers, began = Acceptances(), time.monotonic()
     names, callers = itertools.cycle(measured.names), itertools.cycle(range(len(called.tokens)))
     async with asyncio.TaskGroup() as group:
         for number in range(round(rate * seconds)):
-            due = began + number / rate
+            due = began + number // together * together / rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             group.create_task(called.report(next(callers), next(names), time.monotonic_ns(), due, answers))
     return answers
