@@ -111,6 +111,7 @@ async def _serve(
         while not stop.is_set():
             cloud.check_running()
             cloud.note_refusals()
+            await cloud.checkpoint()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_WATCH_INTERVAL):
                     await stop.wait()
@@ -148,6 +149,10 @@ class _Cloud:
         """Hand on whom the broker turned away since the last call."""
         for line in self._broker.new_refusals():
             REFUSALS.info("%s", line)
+
+    async def checkpoint(self) -> None:
+        """Have what was written reach the disk, so that no request has to wait for that."""
+        await asyncio.to_thread(self._store.checkpoint)
 
     async def start(self, program: Path) -> dict[str, Any]:
         """Start all; returns what is to be in cloud.json."""
