@@ -14,13 +14,14 @@ from tests.bench.http_load import HttpLoad, request_bytes
 from tests.bench.load import percentile
 from tests.bench.meter import cpu_by_program
 from tests.bench.phases import Stopwatch
-from tests.bench.simulation import simulated_spec
+from tests.bench.simulation import lines_of, simulated_spec
 from tests.bench.world import World
 from tests.support.bare_api import Api, for_each
 from tests.support.polling import until
 from tests.support.ports import reserved_ports
 from tests.support.thing_objects import raised_budgets
 
+from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.ports import LOOPBACK
 
 Json = dict[str, Any]
@@ -136,7 +137,7 @@ async def bridge(
         world, things[2 * size :], namespace="simulated", spec=simulated_spec(_EVERY)
     ) as measured:
         announce("what a simulated report costs with its status write")
-        found["simulated_ms_cpu_per_report"] = await _simulated(measured, seconds=seconds)
+        found |= await _simulated(measured, seconds=seconds)
     for kind in _loads(rate=1, simulated=1):
         accepted = found[f"accepted_ms_cpu_per_report{kind}"]
         found[f"cpu_ratio{kind}"] = accepted / found["simulated_ms_cpu_per_report"]
@@ -324,12 +325,18 @@ def _ends(measured: Fleet) -> int:
     return sum(event.event == "ended" for event in measured.world.cloud.session_events())
 
 
-async def _simulated(measured: Fleet, *, seconds: float) -> float:
-    """Milliseconds of CPU for a report and its status write."""
+async def _simulated(measured: Fleet, *, seconds: float) -> dict[str, float]:
+    """Milliseconds of CPU for a report and its status write; of a busy machine some have none of their own."""
+    log = CloudLayout(measured.world.cloud.folder).observations
     measured.start(raised_budgets(100))
     await measured.until_ready()
     await asyncio.sleep(2 * _EVERY)
     measured.watch.reset()
-    watch = Stopwatch(measured)
+    watch, before = Stopwatch(measured), lines_of(log)
     await asyncio.sleep(seconds)
-    return watch.read().operator_ms / max(1, measured.watch.writes.total())
+    span, reports, writes = watch.read(), lines_of(log) - before, measured.watch.writes.total()
+    return {
+        "simulated_reports_per_s": reports / seconds,
+        "simulated_writes_per_s": writes / seconds,
+        "simulated_ms_cpu_per_report": span.operator_ms / max(1, reports),
+    }

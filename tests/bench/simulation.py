@@ -26,9 +26,9 @@ async def simulation(world: World, *, size: int, every: int, seconds: float) -> 
         # One whole period, so that everybody is at it.
         await asyncio.sleep(every + 2)
         simulated.watch.reset()
-        reports, before, stopwatch = _lines(log), simulated.usage(), Stopwatch(simulated)
+        reports, before, stopwatch = lines_of(log), simulated.usage(), Stopwatch(simulated)
         await asyncio.sleep(seconds)
-        span, after, reported = stopwatch.read(), simulated.usage(), _lines(log) - reports
+        span, after, reported = stopwatch.read(), simulated.usage(), lines_of(log) - reports
         written = simulated.watch.writes.total()
     return {
         "things": size,
@@ -45,6 +45,7 @@ def simulated_spec(every: int) -> dict[str, Any]:
     return {"device": {"simulate": [signal], "connectionStatus": True}}
 
 
-def _lines(file: Path) -> int:
+def lines_of(file: Path) -> int:
+    """How many lines a log has."""
     with file.open("rb") as lines:
         return sum(1 for _ in lines)
