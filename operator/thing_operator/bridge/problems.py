@@ -161,7 +161,7 @@ def not_its_program() -> BridgeError:
         409,
         BridgeReason.CONFLICT,
         "spec.device.jobs is not Bridge: jobs are not this program's to do",
-        remedy="set spec.device.jobs of the Thing to Bridge",
+        remedy="set spec.device.jobs of the Thing to Bridge; those of a networked child are its parent's",
     )
 
 

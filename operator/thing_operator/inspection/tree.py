@@ -28,13 +28,18 @@ def tree_of(
     known = None if secrets is None else {each["metadata"]["name"] for each in secrets}
     bodies = {body["metadata"]["name"]: body for body in things}
     networked: dict[str, list[TreeNode]] = defaultdict(list)
-    for body in bodies.values():
-        if (parent := _parent_of(body)) in bodies:
-            networked[parent].append(_thing(body, ()))
+    # A child of a child is below nothing: it is not run, and its parent may be its own child.
+    parents = {
+        name: parent
+        for name, body in bodies.items()
+        if (parent := _parent_of(body)) in bodies and not _parent_of(bodies[parent])
+    }
+    for name, parent in parents.items():
+        networked[parent].append(_thing(bodies[name], ()))
     members: dict[str, list[TreeNode]] = defaultdict(list)
     used = set()
     for name, body in bodies.items():
-        if _parent_of(body) in bodies:
+        if name in parents:
             continue
         below = _sorted(networked[name])
         if (secret := secret_name_of(body)) is not None:

@@ -80,15 +80,17 @@ def test_a_name_leaves_what_it_belongs_to_and_what_belongs_to_it() -> None:
 
 
 def test_a_networked_thing_is_below_the_one_on_whose_session_it_speaks() -> None:
-    children = [
-        body(name=name, spec={"parentRef": {"name": parent}}) for name, parent in (("c", "b"), ("d", "x"))
-    ]
+    whose = {"c": "b", "d": "x", "e": "c", "f": "g", "g": "f"}
+    children = [body(name=name, spec={"parentRef": {"name": parent}}) for name, parent in whose.items()]
     tree = tree_of("plant", batches=[], things=[*children, body(name="b")], secrets=None)
     assert shown(tree) == [
         "Thing b Good Accepted",
         "  Secret thing-b Good Valid",
         "  Thing c Good Accepted",
         "Thing d Good Accepted",
+        "Thing e Good Accepted",
+        "Thing f Good Accepted",
+        "Thing g Good Accepted",
     ]
 
 
