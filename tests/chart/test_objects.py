@@ -5,6 +5,7 @@ import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -136,6 +137,25 @@ def notes(helm: Helm, values: Json) -> str:
         command, input=json.dumps(installable(values)), capture_output=True, text=True, check=True
     )
     return done.stdout.split("\nNOTES:\n")[1]
+
+
+def types_in(value: Any) -> Any:
+    """What is in there, by the types of the leaves alone."""
+    if isinstance(value, dict):
+        return {key: types_in(each) for key, each in value.items()}
+    return [types_in(each) for each in value] if isinstance(value, list) else type(value)
+
+
+def test_names_that_yaml_reads_as_numbers_stay_names(chart: Helm) -> None:
+    """A namespace may be the number of a customer."""
+
+    def types(*, release: str, namespace: str, full: str, run: str) -> Any:
+        values = EVERYTHING | {"fullnameOverride": full, "namespaces": [run], "extraObjects": []}
+        values |= {"serviceAccount": {"name": full}, "config": {"bridge": {"port": 8090}}}
+        return types_in(replace(chart, release=release, namespace=namespace).objects(values))
+
+    words = types(release="abc", namespace="def", full="ghi", run="jkl")
+    assert types(release="123", namespace="456", full="789", run="77") == words
 
 
 def test_the_notes_say_what_to_do_next(chart: Helm) -> None:

@@ -35,8 +35,8 @@
 {{- end }}
 
 {{- define "thing-operator.releaseLabels" -}}
-app.kubernetes.io/name: {{ include "thing-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "thing-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The operator's pod and no other of the release. */}}
