@@ -15,6 +15,7 @@ from aiohttp import web
 from thing_operator.bridge.limits import to_be_closed
 from thing_operator.bridge.messages import BODY_LIMIT
 from thing_operator.core.descriptors import is_reserved
+from thing_operator.observability.logs import HTTP_LOG
 
 if TYPE_CHECKING:
     from weakref import WeakKeyDictionary
@@ -57,6 +58,7 @@ class BridgeServer:
             self._answer,
             handler_cancellation=True,
             access_log=None,
+            logger=HTTP_LOG,
             keepalive_timeout=_IDLE_SECONDS,
             lingering_time=_SHUTDOWN_SECONDS,
             max_headers=_HEADERS,

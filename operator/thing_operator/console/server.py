@@ -19,6 +19,7 @@ from thing_operator.core.errors import ToolError
 from thing_operator.core.object_names import OBJECT_NAME_LENGTH, check_namespace_name, check_object_name
 from thing_operator.core.reasons import ToolReason
 from thing_operator.core.resource import ObjectKey
+from thing_operator.observability.logs import HTTP_LOG
 
 LOOPBACK: Final = "127.0.0.1"
 _SHUTDOWN_SECONDS: Final = 0.1
@@ -55,6 +56,7 @@ async def serving(sock: socket.socket, gate: Gate, assets: Assets, backend: Back
     runner = web.AppRunner(
         application(gate, assets, backend),
         access_log=None,
+        logger=HTTP_LOG,
         handle_signals=False,
         handler_cancellation=True,
         shutdown_timeout=_SHUTDOWN_SECONDS,

@@ -2,8 +2,9 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
+from aiohttp.http_exceptions import HttpProcessingError
 from pythonjsonlogger.json import JsonFormatter
 
 from thing_operator.core.printable import printable
@@ -20,6 +21,18 @@ def configure_logs(*, level: str, form: str) -> None:
     # kopf tells of each event at debug and of its own tasks at info; what it warns of matters.
     logging.getLogger("kopf").setLevel(max(logging.WARNING, root.level))
     logging.getLogger("asyncio").setLevel(max(logging.WARNING, root.level))
+
+
+class _WithoutFaultsOfClients(logging.Filter):
+    """Leaves out what a client has sent that is no HTTP. aiohttp quotes it, and it may hold the client's token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+HTTP_LOG: Final = logging.getLogger("thing_operator.http")
+"""For the servers of aiohttp: who reaches a port cannot fill the log with faults of his own, or words."""
+HTTP_LOG.addFilter(_WithoutFaultsOfClients())
 
 
 class _ConsoleFormatter(logging.Formatter):

@@ -19,6 +19,7 @@ from thing_operator.core.descriptors import PORT_BACKLOG, PORT_CONNECTIONS
 from thing_operator.core.error_words import in_words
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
+from thing_operator.observability.logs import HTTP_LOG
 
 _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _SHUTDOWN_SECONDS = 1.0
@@ -72,6 +73,7 @@ class HttpThread:
                 runner = web.AppRunner(
                     app,
                     access_log=None,
+                    logger=HTTP_LOG,
                     handle_signals=False,
                     shutdown_timeout=_SHUTDOWN_SECONDS,
                     keepalive_timeout=_IDLE_SECONDS,

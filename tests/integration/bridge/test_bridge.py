@@ -152,6 +152,11 @@ def test_what_is_wrong_with_a_request_is_said(bridged: Workspace, kubectl: Kubec
     }
     expected = [413, 400, 415, 415, 404, 404, 405, 400]
     assert [answer.status for answer in found.values()] == expected
+    with socket.create_connection((LOOPBACK, twin.port), timeout=30) as broken:
+        # A token with what a file may end with. The fixture looks for tokens in the log.
+        broken.sendall(f"GET / HTTP/1.1\r\nAuthorization: Bearer {twin.token}\x1a\r\n\r\n".encode())
+        assert broken.recv(12) == b"HTTP/1.0 400"
+    assert "Traceback" not in bridged.operator.log.read_text()
     bridged.patch(thing.name, {"suspend": True})
     bridged.wait_for(thing.name, "Connected", "False")
     away = twin.report(thing.name, {"a": 1})

@@ -31,12 +31,47 @@ async def serving() -> AsyncIterator[int]:
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
 
+    async def broken(_: web.Request) -> web.Response:
+        return web.Response(text=str(1 / 0))
+
     app, port = web.Application(), reserved_ports(1)[0]
     app.router.add_get("/", hello)
+    app.router.add_get("/broken", broken)
     http = server.HttpThread()
     http.listen(app, setting="health", address=HOST, port=port)
     async with http:
         yield port
+
+
+NO_HTTP = (
+    b"NONSENSE\r\n\r\n",
+    b"GET /?\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer eyJ\x01\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 100 + b"\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\na: " + b"b" * 9000 + b"\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("sent", NO_HTTP)
+async def test_what_is_no_http_is_answered_and_not_logged(
+    sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as port:
+        reader, writer = await asyncio.open_connection(HOST, port)
+        writer.write(sent)
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    assert caplog.records == []
+
+
+async def test_a_fault_of_ours_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        serving() as port,
+        ClientSession() as client,
+        client.get(f"http://{HOST}:{port}/broken") as answer,
+    ):
+        assert answer.status == 500
+    assert "ZeroDivisionError" in caplog.text
 
 
 def descriptors() -> int:
