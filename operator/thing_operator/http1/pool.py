@@ -45,7 +45,8 @@ class Pool:
         return await self._exchange(server, await _connect(server), text)
 
     async def close(self) -> None:
-        """Close what is idle."""
+        """Close what is idle, and keep nothing any more that is under way."""
+        self._server = None
         if self._expiry is not None:
             self._expiry.cancel()
         idle, self._idle = self._idle, deque()
@@ -58,6 +59,8 @@ class Pool:
         answer = await connection.exchange(text)
         if connection.is_open and server == self._server:
             self._keep(connection)
+        else:
+            connection.close()
         return answer
 
     def _take(self, server: Server) -> Connection | None:

@@ -236,6 +236,34 @@ async def test_a_connection_made_with_another_context_is_not_used(
     assert len(pool) == 1
 
 
+async def test_a_connection_to_a_server_of_before_is_closed_once_it_has_answered(
+    pool: Pool, server: Server, serve: Serve, scripted: Scripted
+) -> None:
+    other = Server("127.0.0.1", await serve(None), None, "127.0.0.1")
+    scripted.silence.clear()
+    asking = asyncio.create_task(ask(pool, server))
+    await until(lambda: scripted.requests, "asked")
+    asking_other = asyncio.create_task(ask(pool, other))
+    await until(lambda: len(scripted.requests) == 2, "asked the other, too")
+    scripted.silence.set()
+    assert [await asking, await asking_other] == [b"ok", b"ok"]
+    await until(scripted.writers[0].is_closing, "closed")
+    assert len(pool) == 1
+
+
+async def test_nothing_is_kept_of_a_pool_that_is_closed(
+    pool: Pool, server: Server, scripted: Scripted
+) -> None:
+    scripted.silence.clear()
+    asking = asyncio.create_task(ask(pool, server))
+    await until(lambda: scripted.requests, "asked")
+    await pool.close()
+    scripted.silence.set()
+    assert await asking == b"ok"
+    assert len(pool) == 0
+    await until(scripted.writers[0].is_closing, "closed")
+
+
 class Unwatched(asyncio.Transport):
     """A transport that sends nothing."""
 
