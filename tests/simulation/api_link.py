@@ -240,9 +240,11 @@ class ApiLink(FakeClient):
 
 def _selects(query: Mapping[str, str], body: Object) -> bool:
     labels = body["metadata"].get("labels") or {}
+    spec = body.get("spec") or {}
     fields = {
         "metadata.name": body["metadata"]["name"],
-        "spec.thingName": (body.get("spec") or {}).get("thingName", ""),
+        "spec.thingName": spec.get("thingName", ""),
+        "spec.parentRef.name": (spec.get("parentRef") or {}).get("name", ""),
     }
     return _matches(query.get("labelSelector"), labels) and _matches(query.get("fieldSelector"), fields)
 

@@ -187,7 +187,8 @@ async def _of_config_maps(story: ApiStory) -> None:
 async def _of_lists(story: ApiStory) -> None:
     client = story.client
     await client.create(THINGS, story.namespace, _thing("named", {"thingName": "other"}))
-    for query in ({}, {"fieldSelector": "metadata.name=named"}, {"fieldSelector": "spec.thingName=other"}):
+    selectors = ("metadata.name=named", "spec.thingName=other", "spec.thingName=other,spec.parentRef.name=")
+    for query in ({}, *({"fieldSelector": each} for each in selectors)):
         pages = client.pages(THINGS, namespace=story.namespace, query=query, metadata_only=False)
         story.lines.append(f"list {query}: {[shown(each) async for page in pages for each in page['items']]}")
 

@@ -28,6 +28,8 @@ class Rivalry:
     """Of the session, when it was last looked for others."""
     has_looked: bool = False
     """Whether it was before the first connection."""
+    turn_at: float | None = None
+    """When to look for others besides, by the monotonic clock: many that begin take turns."""
 
 
 @dataclass(slots=True)

@@ -23,6 +23,12 @@ def child_thing_name(parent: str, child: str) -> str:
     return f"{parent}{CHILD_MARK}{child}"
 
 
+def parent_thing_names(name: str) -> tuple[str, ...]:
+    """Whose networked child a thing of this name may be: a child's own part has no mark in it."""
+    marks = (at for at in range(1, len(name) - len(CHILD_MARK)) if name.startswith(CHILD_MARK, at))
+    return tuple(name[:at] for at in marks if CHILD_MARK not in name[at + len(CHILD_MARK) :])
+
+
 class Operation(StrEnum):
     """The three requests of the shadow service, by the level of their topics."""
 

@@ -1,7 +1,7 @@
 """The Things of other replicas for a thing, as the API server shows them: no replica keeps another one's Things."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -11,17 +11,23 @@ from thing_operator.api.names import THINGS
 from thing_operator.api.thing import ThingStatus
 from thing_operator.config import EndpointSettings
 from thing_operator.core.clock import Clock
+from thing_operator.core.object_names import is_object_name
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.errors import InvalidObjectError
+from thing_operator.kube.errors import InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.snapshot import ObjectSnapshot
+from thing_operator.shadow.topics import parent_thing_names
 from thing_operator.twin.claims import Addressing
-from thing_operator.twin.rivals import Rival, holder_before
+from thing_operator.twin.resolved import ResolvedThing
+from thing_operator.twin.rivals import Rival, ShownThing, holder_before
 
 log = logging.getLogger(__name__)
 
-_SELECTORS: Final = ("spec.thingName={}", "metadata.name={},spec.thingName=")
-"""Of the Things for things of a name."""
+_SELECTORS: Final = (
+    "spec.thingName={},spec.parentRef.name=",
+    "metadata.name={},spec.thingName=,spec.parentRef.name=",
+)
+"""Of the Things with credentials of their own for things of a name."""
 
 
 class Rivals:
@@ -45,8 +51,13 @@ class Rivals:
         self._namespaces = tuple(namespaces) or (None,)
         self._runs_elsewhere = runs_elsewhere
         self._clock = clock
-        self.lists = len(_SELECTORS) * len(self._namespaces)
-        """So many requests has the API server for one thing."""
+
+    def lists(self, resolved: ResolvedThing) -> int:
+        """So many requests has the API server for a Thing like this, or a few less."""
+        if resolved.parent is not None:
+            return len(self._namespaces)
+        names = (resolved.thing_name, *parent_thing_names(resolved.thing_name))
+        return len(_SELECTORS) * len(names) * len(self._namespaces)
 
     async def holder_before(self, snapshot: ObjectSnapshot, *, thing_name: str) -> ObjectKey | None:
         """The Thing of another replica that this one, which is for a thing of this name, has to wait for.
@@ -55,12 +66,13 @@ class Rivals:
         """
         own, others = None, []
         try:
-            async for body in self._named(thing_name):
-                found = ObjectSnapshot.from_body(body)
-                rival = self._rival(found, body)
-                if rival is not None and found.uid == snapshot.uid:
+            async for found, parent in self._candidates(snapshot, thing_name):
+                rival = self._rival(found, parent)
+                # A networked child is where its parent is.
+                divided = (parent or found).snapshot
+                if rival is not None and found.snapshot.uid == snapshot.uid:
                     own = rival
-                elif rival is not None and self._runs_elsewhere(found.key, found.uid):
+                elif rival is not None and self._runs_elsewhere(divided.key, divided.uid):
                     others.append(rival)
         except InvalidObjectError as error:
             log.warning("duplicates in other replicas are not found: update the CRDs (%s)", error.message)
@@ -69,26 +81,66 @@ class Rivals:
         holder = holder_before(own, others, self._addressing)
         return holder.key if holder is not None else None
 
-    def _rival(self, snapshot: ObjectSnapshot, body: Mapping[str, Any]) -> Rival | None:
-        try:
-            status = ThingStatus.model_validate(body.get("status") or {})
-        except ValidationError:
-            return None  # it is not the operator's
+    def _rival(self, found: ShownThing, parent: ShownThing | None) -> Rival | None:
         return Rival.of(
-            snapshot,
-            status,
+            found,
+            parent=parent,
             settings=self._settings,
             addressing=self._addressing,
             now=self._clock.now(),
         )
 
-    async def _named(self, thing_name: str) -> AsyncIterator[Mapping[str, Any]]:
-        """The Things for things of this name, as the API server has them."""
-        for selector in _SELECTORS:
-            query = {"fieldSelector": selector.format(thing_name)}
+    async def _candidates(
+        self, snapshot: ObjectSnapshot, thing_name: str
+    ) -> AsyncGenerator[tuple[ShownThing, ShownThing | None], None]:
+        """What may be for a thing of this name, this Thing included, each with its parent if it is a child."""
+        of_own_parent = None
+        if snapshot.parent_key is not None:
+            own, parent = await self._read(snapshot.key), await self._read(snapshot.parent_key)
+            if own is None or parent is None:
+                return
+            yield own, parent
+            rival = self._rival(parent, None)
+            of_own_parent = rival.claim.thing_name if rival is not None else None
+        async for found in self._named(thing_name):
+            yield found, None
+        for name in parent_thing_names(thing_name):
+            if name == of_own_parent:
+                continue  # whose other children have other names
+            async for parent in self._named(name):
+                key = parent.snapshot.key
+                async for child in self._selected(f"spec.parentRef.name={key.name}", key.namespace):
+                    yield child, parent
+
+    async def _named(self, thing_name: str) -> AsyncGenerator[ShownThing, None]:
+        """The Things with credentials of their own for things of this name."""
+        # No object has a name of other letters: of what has a child's name, none.
+        for selector in _SELECTORS if is_object_name(thing_name) else _SELECTORS[:1]:
             for namespace in self._namespaces:
-                pages = self._client.pages(THINGS, namespace=namespace, query=query, metadata_only=False)
-                async with aclosing(pages):
-                    async for page in pages:
-                        for body in page["items"]:
-                            yield body
+                async for found in self._selected(selector.format(thing_name), namespace):
+                    yield found
+
+    async def _selected(self, selector: str, namespace: str | None) -> AsyncGenerator[ShownThing, None]:
+        pages = self._client.pages(
+            THINGS, namespace=namespace, query={"fieldSelector": selector}, metadata_only=False
+        )
+        async with aclosing(pages):
+            async for page in pages:
+                for body in page["items"]:
+                    if (found := _shown(body)) is not None:
+                        yield found
+
+    async def _read(self, key: ObjectKey) -> ShownThing | None:
+        try:
+            return _shown(await self._client.get(THINGS, key))
+        except NotFoundError:
+            return None
+
+
+def _shown(body: Mapping[str, Any]) -> ShownThing | None:
+    """None where the status is not the operator's."""
+    try:
+        status = ThingStatus.model_validate(body.get("status") or {})
+    except ValidationError:
+        return None
+    return ShownThing(ObjectSnapshot.from_body(body), status)

@@ -96,6 +96,7 @@ def _shared_claims(services: ThingServices, registry: ThingRegistry) -> SharedCl
         client=services.client,
         settings=services.settings,
         duties=services.duties,
+        enqueue_after=services.enqueue_after,
         clock=services.clock,
     )
 

@@ -33,8 +33,10 @@ class Rank(IntEnum):
     PROVEN = 0
     """It has connected, and was not refused since. That it is down for a moment changes nothing."""
     UNTRIED = 1
-    FAILED = 2
-    REFUSED = 3
+    WAITING = 2
+    """It has waited for another one so far, by what its status says. Within a replica nobody has to read that there."""
+    FAILED = 3
+    REFUSED = 4
     """The broker does not let it in as this thing."""
 
 

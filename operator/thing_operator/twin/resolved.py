@@ -12,7 +12,7 @@ from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
 from thing_operator.core.thing_names import secret_name
 from thing_operator.kube.snapshot import InvalidSpecError, ObjectSnapshot
-from thing_operator.shadow.topics import child_thing_name, is_thing_name
+from thing_operator.shadow.topics import child_thing_name, is_thing_name, parent_thing_names
 from thing_operator.twin.problem import Problem
 
 NOT_ALLOWED: Final = (
@@ -58,6 +58,11 @@ class ResolvedThing:
     """Whether the thing reports that it is online, and its last will that it is not."""
     public_only: bool = False
     """The broker may only be at a public address: no list names the host itself."""
+
+    @property
+    def has_childs_name(self) -> bool:
+        """Whether a networked child may be for this thing, too, or is."""
+        return bool(parent_thing_names(self.thing_name))
 
 
 @dataclass(frozen=True, slots=True)

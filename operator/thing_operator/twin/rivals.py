@@ -23,6 +23,14 @@ _RANK_BY_REASON: Final = {Reason.NOT_AUTHORIZED.value: Rank.REFUSED, Reason.TLS_
 
 
 @dataclass(frozen=True, slots=True)
+class ShownThing:
+    """A Thing with its status, as the API server shows both."""
+
+    snapshot: ObjectSnapshot
+    status: ThingStatus
+
+
+@dataclass(frozen=True, slots=True)
 class Rival:
     """A Thing as its object shows it to everybody: what it claims, and how it has fared with its broker."""
 
@@ -34,23 +42,28 @@ class Rival:
     @classmethod
     def of(
         cls,
-        snapshot: ObjectSnapshot,
-        status: ThingStatus,
+        shown: ShownThing,
         *,
+        parent: ShownThing | None = None,
         settings: EndpointSettings,
         addressing: Addressing,
         now: datetime,
     ) -> Self | None:
-        """From spec and status at ``now``; None for one of which nobody can say what it is for."""
-        resolution = resolve(snapshot, settings=settings)
+        """From spec and status at ``now``; None for one of which nobody can say what it is for.
+
+        ``parent``: of a networked child, which has no certificate of its own.
+        """
+        snapshot, status = shown.snapshot, shown.status
+        found = parent.snapshot if parent is not None else None
+        resolution = resolve(snapshot, settings=settings, find=lambda _key: found)
         spec, resolved = resolution.spec, resolution.resolved
         if spec is None or resolved is None:
             return None
         address = addressing.address(resolved.host, resolved.port)
+        certificate = (parent or shown).status.certificate
         connected = find_condition(status.conditions, ConditionType.CONNECTED)
         in_use = addressing.address(status.endpoint.host, status.endpoint.port) if status.endpoint else None
-        is_up = _is_true(connected)
-        rank = Rank.PROVEN if in_use == address and _has_been_up(connected, now) else _rank(connected)
+        rank = Rank.PROVEN if in_use == address and _has_been_up(connected, now) else _rank(status)
         has_credentials = _is_true(find_condition(status.conditions, ConditionType.CREDENTIALS_VALID))
         # What no replica has reconciled so far may be about to connect.
         is_unseen = status.observed_generation in {None, -1}
@@ -59,13 +72,13 @@ class Rival:
                 key=snapshot.key,
                 thing_name=resolved.thing_name,
                 address=address,
-                fingerprints=frozenset({status.certificate.fingerprint} if status.certificate else ()),
+                fingerprints=frozenset({certificate.fingerprint} if certificate else ()),
                 seniority=_seniority(snapshot, connected, rank),
             ),
             rank=rank,
-            has_claim=not spec.suspend
+            has_claim=not resolution.is_suspended
             and snapshot.deleting_since is None
-            and (is_up or has_credentials or is_unseen),
+            and (is_up(status) or has_credentials or is_unseen),
         )
 
 
@@ -80,9 +93,23 @@ def holder_before(own: Rival, others: Collection[Rival], addressing: Addressing)
     return claims[holder].claim if holder is not None else None
 
 
-def _rank(connected: Condition | None) -> Rank:
-    """Of one that is not connected to the broker that it names."""
+def _rank(status: ThingStatus) -> Rank:
+    """Of one that is not connected to the broker that it names. Who waits goes on waiting while the other is down."""
+    if waits(status):
+        return Rank.WAITING
+    connected = find_condition(status.conditions, ConditionType.CONNECTED)
     return _RANK_BY_REASON.get(connected.reason, Rank.UNTRIED) if connected is not None else Rank.UNTRIED
+
+
+def waits(status: ThingStatus) -> bool:
+    """Whether it says that another Thing holds the thing."""
+    ready = find_condition(status.conditions, ConditionType.READY)
+    return ready is not None and ready.reason == Reason.DUPLICATE_THING
+
+
+def is_up(status: ThingStatus) -> bool:
+    """Whether it says that there is a session, and that it is connected."""
+    return _is_true(find_condition(status.conditions, ConditionType.CONNECTED))
 
 
 def _seniority(snapshot: ObjectSnapshot, connected: Condition | None, rank: Rank) -> Seniority:

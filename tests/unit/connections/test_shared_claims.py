@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.support.api_client import FakeClient
 from tests.support.clock import START, FakeClock
+from tests.support.field_selectors import selected
 
 from thing_operator.api.thing import ThingStatus
 from thing_operator.config import EndpointSettings
@@ -17,7 +18,7 @@ from thing_operator.connections.session_slot import SessionSlot
 from thing_operator.connections.shared_claims import SharedClaims
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.errors import ApiUnavailableError, InvalidObjectError
+from thing_operator.kube.errors import ApiUnavailableError, InvalidObjectError, NotFoundError
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.sharding.rivals import Rivals
 from thing_operator.twin.problem import Problem
@@ -68,7 +69,15 @@ class NamedThings(FakeClient):
         self.asked.append((namespace, selector))
         if self.trouble is not None:
             raise self.trouble
-        yield {"metadata": {}, "items": self.bodies if selector == "spec.thingName=thing" else []}
+        yield {"metadata": {}, "items": selected(self.bodies, selector)}
+
+    async def get(
+        self, resource: Resource, key: ObjectKey, *, not_before: str | None = None
+    ) -> dict[str, Any]:
+        names = [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in self.bodies]
+        if (key.namespace, key.name) not in names:
+            raise NotFoundError(f"{key} is not there")
+        return self.bodies[names.index((key.namespace, key.name))]
 
 
 @dataclass
@@ -104,13 +113,21 @@ class SharedScene:
             runs_elsewhere=lambda key, _uid: key in self.elsewhere,
             clock=self.clock,
         )
-        self.claims = SharedClaims(self.local, rivals, members=lambda: self.members, clock=self.clock)
+        self.delays: list[timedelta] = []
+        self.claims = SharedClaims(
+            self.local,
+            rivals,
+            members=lambda: self.members,
+            enqueue_after=lambda _key, delay: self.delays.append(delay),
+            clock=self.clock,
+        )
         self.slot = SessionSlot()
         self.before = ThingStatus()
 
-    async def claim(self) -> Problem | None:
-        snapshot = ObjectSnapshot.from_body(body(OWN))
-        resolved = resolve(snapshot, settings=SETTINGS).resolved
+    async def claim(self, key: ObjectKey = OWN) -> Problem | None:
+        found = {snapshot.key: snapshot for snapshot in map(ObjectSnapshot.from_body, self.client.bodies)}
+        snapshot = found.get(key) or ObjectSnapshot.from_body(body(OWN))
+        resolved = resolve(snapshot, settings=SETTINGS, find=found.get).resolved
         assert resolved is not None
         return await self.claims.claim(snapshot, self.slot, resolved, before=self.before)
 
@@ -141,8 +158,8 @@ async def test_a_quick_drop_is_looked_into_once_and_the_loser_waits_a_minute_at_
     assert problem.ends_at == START + timedelta(minutes=1)
     assert OTHER.namespace not in problem.message, "it is in a namespace that not everybody may see"
     assert scene.client.asked == [
-        (None, "spec.thingName=thing"),
-        (None, "metadata.name=thing,spec.thingName="),
+        (None, "spec.thingName=thing,spec.parentRef.name="),
+        (None, "metadata.name=thing,spec.thingName=,spec.parentRef.name="),
     ]
     assert scene.local.duplicates() == {"same_namespace": 0, "other_namespace": 1}
     scene.slot.session = None
@@ -282,3 +299,107 @@ async def test_a_claim_that_is_withdrawn_waits_for_nobody(scene: SharedScene) ->
     assert await scene.claim() is not None
     scene.claims.withdraw(OWN)
     assert scene.local.duplicates() == {"same_namespace": 0, "other_namespace": 0}
+
+
+HUB, CHILD, FULL = ObjectKey("team-a", "hub"), ObjectKey("team-a", "c1"), ObjectKey("team-b", "full")
+PARENT = body(HUB, spec={"thingName": "hub"}, status=UP)
+
+
+def child(**options: Any) -> dict[str, Any]:
+    return body(CHILD, spec={"thingName": "c1", "parentRef": {"name": HUB.name}}, **options)
+
+
+def full(**options: Any) -> dict[str, Any]:
+    return body(FULL, spec={"thingName": "hub__c1"}, **options)
+
+
+async def test_a_thing_with_a_childs_name_is_held_against_the_child_of_another_replica(
+    scene: SharedScene,
+) -> None:
+    scene.elsewhere = {HUB}
+    scene.client.bodies = [
+        PARENT,
+        child(status=UP),
+        full(),
+        body(OTHER, spec={"parentRef": {"name": HUB.name}}),
+    ]
+    problem = await scene.claim(FULL)
+    assert problem is not None
+    assert (problem.reason, problem.stalled) == (Reason.DUPLICATE_THING, True)
+    assert scene.client.asked == [
+        (None, "spec.thingName=hub__c1,spec.parentRef.name="),
+        (None, "spec.thingName=hub,spec.parentRef.name="),
+        ("team-a", "spec.parentRef.name=hub"),
+        (None, "metadata.name=hub,spec.thingName=,spec.parentRef.name="),
+    ]
+
+
+async def test_a_child_is_held_against_a_thing_of_another_replica_whenever_it_begins(
+    scene: SharedScene,
+) -> None:
+    scene.elsewhere = {FULL}
+    scene.client.bodies = [PARENT, child(), full(status=UP)]
+    problem = await scene.claim(CHILD)
+    assert problem is not None
+    assert problem.reason == Reason.DUPLICATE_THING
+    assert scene.client.asked == [(None, "spec.thingName=hub__c1,spec.parentRef.name=")]
+    assert scene.local.duplicates() == {"same_namespace": 0, "other_namespace": 1}
+    scene.clock.advance(MINUTE)
+    scene.client.bodies = [PARENT, child()]
+    assert await scene.claim(CHILD) is None
+    scene.client.bodies = [PARENT, child(), full(status=UP)]
+    scene.connect()
+    assert await scene.claim(CHILD) is None, "no look while its session goes on"
+    scene.slot.session = None
+    assert await scene.claim(CHILD) is not None, "it begins again"
+
+
+async def test_a_child_that_has_come_from_another_replica_is_not_looked_into(scene: SharedScene) -> None:
+    scene.before = ThingStatus.model_validate(UP)
+    scene.client.bodies = [PARENT, child()]
+    assert await scene.claim(CHILD) is None
+    assert scene.client.asked == []
+
+
+async def test_many_children_begin_at_once_and_are_looked_into_in_turn(scene: SharedScene) -> None:
+    scene.client.bodies = [PARENT, child()]
+    slots = [SessionSlot() for _ in range(80)]
+    for scene.slot in slots:
+        assert await scene.claim(CHILD) is None
+    assert 0 < len(scene.client.asked) <= 40
+    assert len(scene.delays) == 80 - len(scene.client.asked)
+    assert len(set(scene.delays)) == len(scene.delays)
+    scene.clock.advance(max(scene.delays).total_seconds() + 1)
+    for scene.slot in slots:
+        scene.connect()
+        assert await scene.claim(CHILD) is None
+    assert len(scene.client.asked) == 80
+
+
+async def test_a_child_that_is_deleted_meanwhile_waits_for_nobody(scene: SharedScene) -> None:
+    scene.elsewhere = {FULL}
+    scene.client.bodies = [child(), PARENT, full(status=UP)]
+    whole = scene.client.bodies
+    snapshot = ObjectSnapshot.from_body(whole[0])
+    resolved = resolve(
+        snapshot, settings=SETTINGS, find=lambda _key: ObjectSnapshot.from_body(PARENT)
+    ).resolved
+    assert resolved is not None
+    for scene.client.bodies in (whole[1:], [whole[0], whole[2]]):
+        claimed = await scene.claims.claim(snapshot, SessionSlot(), resolved, before=scene.before)
+        assert claimed is None
+
+
+async def test_children_of_two_parents_may_have_one_name(scene: SharedScene) -> None:
+    """What a parent's name ends with may as well be what its child's begins with."""
+    scene.elsewhere = {OTHER}
+    own, other = ObjectKey("team-a", "own-child"), ObjectKey("team-b", "other-child")
+    scene.client.bodies = [
+        body(HUB, spec={"thingName": "hub_"}, status=UP),
+        body(OTHER, spec={"thingName": "hub"}, status=UP),
+        body(own, spec={"thingName": "c", "parentRef": {"name": HUB.name}}),
+        body(other, spec={"thingName": "_c", "parentRef": {"name": OTHER.name}}, status=UP),
+    ]
+    problem = await scene.claim(own)
+    assert problem is not None
+    assert problem.reason == Reason.DUPLICATE_THING

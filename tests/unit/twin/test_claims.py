@@ -44,7 +44,7 @@ def holding(*claims: tuple[ThingClaim, Rank], addressing: Addressing = BY_HOST) 
     return {key.name: holder.name if holder else None for key, holder in found.items()}
 
 
-PROVEN, UNTRIED, FAILED, REFUSED = Rank
+PROVEN, UNTRIED, WAITING, FAILED, REFUSED = Rank
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,8 @@ PROVEN, UNTRIED, FAILED, REFUSED = Rank
         (REFUSED, FAILED, "2"),
         (REFUSED, REFUSED, "1"),
         (FAILED, PROVEN, "2"),
+        (WAITING, UNTRIED, "2"),
+        (WAITING, FAILED, "1"),
     ],
 )
 def test_who_has_connected_comes_first_then_who_may_yet_then_the_older(
