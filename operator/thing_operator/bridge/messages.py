@@ -9,10 +9,9 @@ from pydantic.alias_generators import to_camel
 from thing_operator.bridge.problems import BridgeProblem, invalid
 from thing_operator.core.error_words import first_flaw
 from thing_operator.core.json_bytes import decode, encode
-from thing_operator.core.json_values import JsonObject
+from thing_operator.core.json_values import DEPTH_LIMIT, JsonObject, is_deeper
 from thing_operator.jobs.messages import JobExecution
 from thing_operator.shadow.documents import ShadowDocument
-from thing_operator.shadow.messages import DEPTH_LIMIT, is_deeper
 from thing_operator.shadow.validation import InvalidDocumentError, check_section
 
 BODY_LIMIT: Final = 8 * 1024
@@ -126,7 +125,7 @@ def _read(body: bytes, model: type[Model], *, example: str) -> Model:
         value = decode(body)
     except ValueError:
         raise invalid("the body is not JSON", remedy=remedy) from None
-    if is_deeper(value, DEPTH_LIMIT):
+    if is_deeper(value):
         raise invalid(f"the body is nested deeper than {DEPTH_LIMIT} levels")
     try:
         return model.model_validate(value)

@@ -48,20 +48,20 @@ def token_review(token: str, audience: str) -> dict[str, Any]:
 def caller_in(answer: Mapping[str, Any], audience: str) -> Caller | None:
     """Who it is by the API server's answer; None: nobody, or the token is for others.
 
-    An answer without audiences is one of a server that knows none, and counts as no.
+    An answer without audiences is one of a server that knows none, and counts as no, as does one of any other form.
     """
-    status = answer.get("status") or {}
-    user = status.get("user") or {}
-    if status.get("authenticated") is not True or audience not in (status.get("audiences") or ()):
+    status = _object(answer.get("status"))
+    user = _object(status.get("user"))
+    if status.get("authenticated") is not True or audience not in _texts(status.get("audiences")):
         return None
-    if not user.get("username"):
+    name, uid, extra = user.get("username"), user.get("uid"), _object(user.get("extra"))
+    if not isinstance(name, str) or not name:
         return None
-    extra = user.get("extra") or {}
     return Caller(
-        name=str(user["username"]),
-        uid=str(user.get("uid") or ""),
-        groups=tuple(user.get("groups") or ()),
-        extra=tuple((name, tuple(values)) for name, values in sorted(extra.items())),
+        name=name,
+        uid=uid if isinstance(uid, str) else "",
+        groups=_texts(user.get("groups")),
+        extra=tuple((key, _texts(values)) for key, values in sorted(extra.items())),
     )
 
 
@@ -87,7 +87,15 @@ def access_review(caller: Caller, key: ObjectKey, verb: str) -> dict[str, Any]:
 
 def is_allowed(answer: Mapping[str, Any]) -> bool:
     """Whether the API server says yes, and nothing else."""
-    return (answer.get("status") or {}).get("allowed") is True
+    return _object(answer.get("status")).get("allowed") is True
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def _body(resource: Resource, spec: dict[str, Any]) -> dict[str, Any]:

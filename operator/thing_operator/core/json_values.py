@@ -1,12 +1,30 @@
 """JSON values, when two of them are equal, and which are numbers."""
 
 import math
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 JsonValue: TypeAlias = Any
 """None, bool, int, float, str, a list of values or an object."""
 
 JsonObject: TypeAlias = dict[str, Any]
+
+DEPTH_LIMIT: Final = 32
+"""Levels of objects and arrays in what others write; AWS takes fewer than ten in a section of a shadow."""
+
+
+def is_deeper(value: JsonValue, levels: int = DEPTH_LIMIT) -> bool:
+    """Whether there are more levels. Level by level: what is nested without end must not be walked by recursion."""
+    level: list[JsonValue] = [value]
+    for _ in range(levels):
+        level = [
+            child
+            for each in level
+            for child in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def json_equal(left: JsonValue, right: JsonValue) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from thing_operator.core.json_values import JsonObject
+from thing_operator.device.overlaps import PathIndex
 from thing_operator.shadow.pointers import Path, get, leaves, put
 
 
@@ -15,6 +16,7 @@ def acknowledgement(
     reported by the thing itself, which does not contradict itself.
     """
     chosen: JsonObject = {}
+    others = PathIndex(owned)
     for path in paths if paths is not None else [(key,) for key in delta]:
         try:
             value = get(delta, path)
@@ -22,12 +24,6 @@ def acknowledgement(
             continue
         for below, leaf in leaves(value) if isinstance(value, dict) and value else [((), value)]:
             place = (*path, *below)
-            if not any(overlap(place, other) for other in owned):
+            if others.overlapping(place) is None:
                 put(chosen, place, leaf)
     return chosen
-
-
-def overlap(one: Path, other: Path) -> bool:
-    """Whether two paths are the same or one lies within the other."""
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]

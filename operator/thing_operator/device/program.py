@@ -1,15 +1,16 @@
 """``spec.device`` checked and made ready to run."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from thing_operator.api.thing import DeviceSpec, Selection, ThingSpec
 from thing_operator.core.durations import parse_duration
 from thing_operator.core.json_values import JsonObject
-from thing_operator.device.acknowledging import acknowledgement, overlap
+from thing_operator.device.acknowledging import acknowledgement
 from thing_operator.device.conventions import check_conventions, position_text
 from thing_operator.device.errors import InvalidDeviceError
+from thing_operator.device.overlaps import PathIndex
 from thing_operator.device.presence import CONNECTION_STATUS, PRESENCE_PATH, online_report
 from thing_operator.device.signals import Signal, make_signal
 from thing_operator.shadow.documents import ShadowDocument
@@ -87,7 +88,7 @@ def _facts(device: DeviceSpec, *, document_limit: int) -> JsonObject:
             )
         facts = facts | {"latlng": position_text(device.location.lat, device.location.lng)}
     if device.connection_status:
-        if any(overlap(path, PRESENCE_PATH) for path, _ in leaves(facts)):
+        if PathIndex(path for path, _ in leaves(facts)).overlapping(PRESENCE_PATH) is not None:
             raise InvalidDeviceError(
                 f"spec.device.reported{CONNECTION_STATUS} is what spec.device.connectionStatus reports: keep one"
             )
@@ -109,26 +110,24 @@ def _check_simulated(program: DeviceProgram) -> None:
 
 
 def _check_overlaps(program: DeviceProgram, spec: ThingSpec) -> None:
-    """A path has one author."""
-    facts = [("spec.device.reported", path) for path, _ in leaves(program.facts)]
-    simulated = [("spec.device.simulate", signal.path) for signal in program.signals]
-    claimed: list[tuple[str, Path]] = []
-    for author, path in (*facts, *simulated, *_acknowledged(program, spec)):
-        rival = next(((who, where) for who, where in claimed if who != author and overlap(where, path)), None)
-        rival = rival or _rival_signal(author, path, claimed)
-        if rival is not None:
-            raise InvalidDeviceError(
-                f"{author} {to_pointer(path)} and {rival[0]} {to_pointer(rival[1])} would report the same path: "
-                "keep one of the two"
-            )
-        claimed.append((author, path))
+    """A path has one author. Facts cannot overlap, being one object, and acknowledged paths may."""
+    authors = {path: "spec.device.reported" for path, _ in leaves(program.facts)}
+    claimed = PathIndex(authors)
+    for signal in program.signals:
+        _check_unclaimed("spec.device.simulate", signal.path, claimed, authors)
+        authors[signal.path] = "spec.device.simulate"
+        claimed.add(signal.path)
+    for author, path in _acknowledged(program, spec):
+        _check_unclaimed(author, path, claimed, authors)
 
 
-def _rival_signal(author: str, path: Path, claimed: Iterable[tuple[str, Path]]) -> tuple[str, Path] | None:
-    """Facts cannot overlap, being one object, and acknowledged paths may; two signals must not."""
-    if author != "spec.device.simulate":
-        return None
-    return next(((who, where) for who, where in claimed if who == author and overlap(where, path)), None)
+def _check_unclaimed(author: str, path: Path, claimed: PathIndex, authors: Mapping[Path, str]) -> None:
+    rival = claimed.overlapping(path)
+    if rival is not None:
+        raise InvalidDeviceError(
+            f"{author} {to_pointer(path)} and {authors[rival]} {to_pointer(rival)} would report the same path: "
+            "keep one of the two"
+        )
 
 
 def _acknowledged(program: DeviceProgram, spec: ThingSpec) -> list[tuple[str, Path]]:

@@ -79,8 +79,8 @@ class Informer:
         if event.kind == "DELETED":
             return False
         meta = event.body["metadata"]
-        kept = self.cache.get(ObjectKey(meta["namespace"], meta["name"]))
-        if kept is None or kept.uid != meta["uid"] or kept.generation != meta["generation"]:
+        kept = self.cache.get(ObjectKey(meta.get("namespace", ""), meta["name"]))
+        if kept is None or kept.uid != meta["uid"] or kept.generation != meta.get("generation"):
             return False
         snapshot = ObjectSnapshot.from_body(event.body)
         if snapshot != kept:

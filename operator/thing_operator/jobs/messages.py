@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from thing_operator.core.json_bytes import decode, encode
-from thing_operator.core.json_values import JsonObject, JsonValue
+from thing_operator.core.json_values import DEPTH_LIMIT, JsonObject, JsonValue, is_deeper
 from thing_operator.jobs.topics import is_job_id
 
 DETAIL_LIMIT: Final = 10
@@ -231,6 +231,8 @@ def _body(payload: bytes) -> JsonObject:
         raise MalformedJobMessageError("not JSON") from None
     if not isinstance(body, dict):
         raise MalformedJobMessageError("not a JSON object")
+    if is_deeper(body):
+        raise MalformedJobMessageError(f"nested deeper than {DEPTH_LIMIT} levels")
     return body
 
 

@@ -10,9 +10,12 @@ from pydantic import BaseModel, ValidationError
 from thing_operator.core.error_words import first_flaw
 from thing_operator.core.errors import UserError
 from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.json_values import DEPTH_LIMIT, is_deeper
 from thing_operator.core.memory_budget import MemoryBudgetExceededError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
+from thing_operator.kube.errors import ApiUnavailableError
+from thing_operator.kube.outage import NOT_THE_API_SERVER
 from thing_operator.kube.versions import version_number
 
 Spec = TypeVar("Spec", bound=BaseModel)
@@ -35,8 +38,9 @@ class SpecTooLargeError(InvalidSpecError):
 
 def parent_of(body: Mapping[str, Any]) -> str:
     """What an object says in ``spec.parentRef``: the name of the one that it belongs to, empty for none."""
-    reference = (body.get("spec") or {}).get("parentRef") or {}
-    return str(reference.get("name") or "")
+    spec = body.get("spec")
+    reference = spec.get("parentRef") if isinstance(spec, dict) else None
+    return str(reference.get("name") or "") if isinstance(reference, dict) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class ObjectSnapshot:
     ``spec`` is JSON, which takes a fifth of the memory of its objects; parsed when a reconcile needs it.
     ``version`` is the resource version as a number, None for one that is none or does not count any more; it says
     which of two is the newer one, and not whether they differ. ``left_out``: bytes of a spec beyond SPEC_LIMIT, in
-    whose place ``spec`` is empty, or of one that the memory budget has no room for, which ``shut_out`` says.
+    whose place ``spec`` is empty, or of one that the memory budget has no room for, which ``shut_out`` says. One that
+    is ``too_deep`` is not kept, either: nothing that walks it by recursion would come to its end.
     """
 
     key: ObjectKey
@@ -60,14 +65,23 @@ class ObjectSnapshot:
     """The name of the object, of the same kind and namespace, that it belongs to; empty where it belongs to none."""
     version: int | None = field(default=None, compare=False)
     left_out: int = 0
+    too_deep: bool = False
     shut_out: str = field(default="", compare=False)
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> Self:
-        """From the object as the API server sends it."""
+        """From the object as the API server sends it. ApiUnavailableError for what no API server sends."""
+        try:
+            return cls._read(body)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise ApiUnavailableError(f"an object is none: {NOT_THE_API_SERVER}") from None
+
+    @classmethod
+    def _read(cls, body: Mapping[str, Any]) -> Self:
         meta = body["metadata"]
         deleted = meta.get("deletionTimestamp")
-        spec = encode(body.get("spec") or {})
+        too_deep = is_deeper(body.get("spec"))
+        spec = b"" if too_deep else encode(body.get("spec") or {})
         is_kept = len(spec) <= SPEC_LIMIT
         return cls(
             key=ObjectKey(meta["namespace"], meta["name"]),
@@ -80,6 +94,7 @@ class ObjectSnapshot:
             parent=parent_of(body),
             version=version_number(meta["resourceVersion"]),
             left_out=0 if is_kept else len(spec),
+            too_deep=too_deep,
         )
 
     def parse_spec(self, model: type[Spec]) -> Spec:
@@ -88,6 +103,8 @@ class ObjectSnapshot:
         """
         if self.shut_out:
             raise MemoryBudgetExceededError(self.shut_out)
+        if self.too_deep:
+            raise InvalidSpecError(f"spec is nested deeper than {DEPTH_LIMIT} levels: make it flatter")
         if self.left_out:
             raise SpecTooLargeError(
                 f"spec has {self.left_out} bytes as JSON, more than the {SPEC_LIMIT} that are read: make it smaller"

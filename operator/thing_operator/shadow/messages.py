@@ -9,12 +9,10 @@ from enum import Enum
 from typing import Final, Literal
 
 from thing_operator.core import json_bytes as jsonbytes
-from thing_operator.core.json_values import JsonObject, JsonValue
+from thing_operator.core.json_values import DEPTH_LIMIT, JsonObject, JsonValue, is_deeper
 from thing_operator.shadow.documents import Accepted, ShadowDocument, times_in
 
 TOKEN_LIMIT = 64
-DEPTH_LIMIT: Final = 32
-"""Levels of objects and arrays in a message; AWS takes fewer than ten in a section."""
 _VERSION_LIMIT: Final = 2**53
 """Beyond it JSON's numbers are no longer exact."""
 _TIME_LIMIT: Final = 2**32
@@ -158,24 +156,9 @@ def _decode(payload: bytes, *, without: str | None = None) -> JsonObject:
     if without is not None:
         body.pop(without, None)
     # What has no more brackets than that is not so deep: nearly all, and counting them costs nothing.
-    if payload.count(b"{") + payload.count(b"[") > DEPTH_LIMIT and is_deeper(body, DEPTH_LIMIT):
+    if payload.count(b"{") + payload.count(b"[") > DEPTH_LIMIT and is_deeper(body):
         raise MalformedMessageError(f"nested deeper than {DEPTH_LIMIT} levels")
     return body
-
-
-def is_deeper(value: JsonValue, levels: int) -> bool:
-    """Whether there are more levels. Level by level: what is nested without end must not be walked by recursion."""
-    level: list[JsonValue] = [value]
-    for _ in range(levels):
-        level = [
-            child
-            for each in level
-            for child in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _document(body: JsonObject, *, timestamp: int) -> ShadowDocument:

@@ -98,7 +98,7 @@ async def test_a_watch_gets_a_line_stands_still_and_is_cut(
 
     watching = asyncio.create_task(watch(client, namespace, events))
     await until(lambda: proxy.watches("/configmaps") == 1)
-    line = {"type": "ADDED", "object": {"metadata": {"name": "put-in", "resourceVersion": "1"}}}
+    line = {"type": "ADDED", "object": {"metadata": {"name": "put-in", "uid": "u", "resourceVersion": "1"}}}
     assert proxy.insert("/configmaps", json.dumps(line).encode()) == 1
     await until(lambda: seen("put-in"))
 

@@ -84,6 +84,10 @@ def test_a_token_is_reviewed_for_the_audience() -> None:
         review(audiences=["https://kubernetes.default.svc"]),
         review(user={}),
         review(user=None),
+        review(user="u"),
+        review(user={"username": 7}),
+        review(audiences=AUDIENCE),
+        {"status": [1]},
     ],
 )
 def test_whatever_is_no_clear_yes_is_nobody(answer: dict[str, Any]) -> None:
@@ -113,6 +117,7 @@ def test_access_is_asked_for_the_thing_and_with_all_that_the_caller_is() -> None
         ({"allowed": "true"}, False),
         ({}, False),
         (None, False),
+        ("allowed", False),
     ],
 )
 def test_only_yes_is_yes(status: Any, allowed: bool) -> None:

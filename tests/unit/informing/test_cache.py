@@ -5,17 +5,19 @@ from typing import Any
 import pytest
 
 from thing_operator.api.thing import ThingSpec
+from thing_operator.core.json_values import DEPTH_LIMIT
 from thing_operator.core.memory_budget import Held, MemoryBudget, MemoryBudgetExceededError
 from thing_operator.core.resource import ObjectKey
 from thing_operator.informing.cache import ObjectCache
-from thing_operator.kube.snapshot import SPEC_LIMIT, ObjectSnapshot, SpecTooLargeError
+from thing_operator.kube.errors import ApiUnavailableError
+from thing_operator.kube.snapshot import SPEC_LIMIT, InvalidSpecError, ObjectSnapshot, SpecTooLargeError
 
 LARGE = 32 * 1024
 """Bytes of a spec that is counted and kept."""
 
 
-def snapshot(name: str, size: int, *, namespace: str = "ns", version: int = 1) -> ObjectSnapshot:
-    metadata: dict[str, Any] = {
+def body(name: str, desired: Any, *, namespace: str = "ns", version: int = 1) -> dict[str, Any]:
+    metadata = {
         "namespace": namespace,
         "name": name,
         "uid": name,
@@ -23,7 +25,11 @@ def snapshot(name: str, size: int, *, namespace: str = "ns", version: int = 1) -
         "resourceVersion": str(version),
         "creationTimestamp": "2026-01-01T00:00:00Z",
     }
-    return ObjectSnapshot.from_body({"metadata": metadata, "spec": {"desired": {"a": "x" * size}}})
+    return {"metadata": metadata, "spec": {"desired": {"a": desired}}}
+
+
+def snapshot(name: str, size: int, *, namespace: str = "ns", version: int = 1) -> ObjectSnapshot:
+    return ObjectSnapshot.from_body(body(name, "x" * size, namespace=namespace, version=version))
 
 
 def test_a_spec_that_is_too_large_is_not_kept() -> None:
@@ -38,6 +44,36 @@ def test_a_spec_that_is_too_large_is_not_kept() -> None:
             each.parse_spec(ThingSpec)
     assert not cache.put(snapshot("t1", 100 * SPEC_LIMIT, version=2)), "nothing has changed"
     assert cache.put(snapshot("t1", 101 * SPEC_LIMIT, version=3))
+
+
+def test_a_spec_that_is_nested_too_deep_is_not_kept() -> None:
+    """An API server takes thousands of levels in what has no schema."""
+    cache = ObjectCache()
+    for levels in (DEPTH_LIMIT, 300, 990):
+        value: Any = 1
+        for _ in range(levels):
+            value = [value]
+        assert cache.put(ObjectSnapshot.from_body(body("deep", value))) is (levels == DEPTH_LIMIT)
+        kept = cache.get(ObjectKey("ns", "deep"))
+        assert kept is not None
+        with pytest.raises(InvalidSpecError, match="nested deeper than 32 levels: make it flatter"):
+            kept.parse_spec(ThingSpec)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"deletionTimestamp": "yesterday"},
+        {"finalizers": 3},
+        {"resourceVersion": 7},
+    ],
+)
+def test_an_object_that_no_api_server_sends_is_an_outage(change: dict[str, Any]) -> None:
+    good = body("odd", 1)
+    with pytest.raises(ApiUnavailableError, match="something in between"):
+        ObjectSnapshot.from_body(good | {"metadata": good["metadata"] | change})
+    with pytest.raises(ApiUnavailableError, match="something in between"):
+        ObjectSnapshot.from_body({"kind": "Status"})
 
 
 def test_a_namespace_that_has_its_share_gets_no_more_and_the_others_do() -> None:

@@ -36,6 +36,14 @@ def test_what_is_no_message(payload: bytes, why: str) -> None:
         decode_notice(payload)
 
 
+def test_what_is_nested_too_deep_is_no_message() -> None:
+    """The bridge would have to write it once more for the twin's program."""
+    for levels in (32, 400, 1000):
+        document = b'{"execution":{"jobDocument":' + b"[" * levels + b"]" * levels + b"}}"
+        with pytest.raises(MalformedJobMessageError, match=r"nested deeper than 32 levels|not JSON"):
+            decode_notice(document)
+
+
 def test_a_refusal_has_a_code() -> None:
     with pytest.raises(MalformedJobMessageError, match="code is no text"):
         decode_rejected(b"{}")

@@ -29,7 +29,10 @@ from thing_operator.kube.resources import SECRETS
 
 pytestmark = pytest.mark.real_time
 
-ADDED = {"type": "ADDED", "object": {"metadata": {"resourceVersion": "12", "namespace": "ns", "name": "s"}}}
+ADDED = {
+    "type": "ADDED",
+    "object": {"metadata": {"resourceVersion": "12", "namespace": "ns", "name": "s", "uid": "u"}},
+}
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thing_operator.core.json_bytes import encode
+from thing_operator.core.json_values import DEPTH_LIMIT
 from thing_operator.shadow.messages import (
-    DEPTH_LIMIT,
     TOKEN_LIMIT,
     MalformedMessageError,
     decode_accepted,
