@@ -6,6 +6,7 @@ STAMP  := $(VENV)/.installed
 DEMO   := $(VENV)/.demo-installed
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 BENCH  := $(VENV)/.bench-installed
+FUZZ   := $(VENV)/.fuzz-installed
 RELEASE := $(VENV)/.release-installed
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --custom-compile-command "make requirements" --constraint constraints.txt
@@ -21,7 +22,7 @@ PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS)
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "thing-operator needs Python 3.11 or newer: set PYTHON=python3.x")'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench simulate test unit pythons integration check console house crds docs fmt clean venv constraints chart release publish version audit scan requirements krew mutants chaos upgrade
+.PHONY: help demo bench simulate fuzz test unit pythons integration check console house crds docs fmt clean venv constraints chart release publish version audit scan requirements krew mutants chaos upgrade
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +60,13 @@ $(BENCH): $(STAMP)
 
 simulate: $(STAMP) ## the operator on models, by dice: troubles nobody thought of (ARGS="--seeds 200", "--replay SEED", "--cost")
 	@PYTHONPATH=operator:. $(BIN)/python -m tests.simulation $(ARGS)
+
+fuzz: $(FUZZ) ## readers of what comes from outside, against bytes chosen by coverage (ARGS="--minutes 10 --target pem"; ARGS=--help)
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+$(FUZZ): $(STAMP)
+	@$(PIP) -e '.[fuzz]'
+	@touch $@
 
 mutants: $(STAMP) ## small wrong versions of the operator, each of which the simulation has to find (ARGS="--only WORD")
 	@PYTHONPATH=operator:. $(BIN)/python -m tests.simulation.mutants $(ARGS)
