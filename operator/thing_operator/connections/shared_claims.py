@@ -129,11 +129,11 @@ class SharedClaims:
             return is_due
         if session is not None:
             drops = session.view.quick_drops
-            is_news = drops not in {0, rivalry.quick_drops}
-            if is_news and not self._may_look(self._lists, lists):
+            is_new = drops not in {0, rivalry.quick_drops}
+            if is_new and not self._may_look(self._lists, lists):
                 return False
             rivalry.quick_drops = drops
-            if is_news:
+            if is_new:
                 return True
         if resolved.has_childs_name:
             return self._is_its_turn(key, slot, lists, before=before)
