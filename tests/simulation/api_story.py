@@ -12,9 +12,9 @@ from typing import Any
 from thing_operator.api.names import API_VERSION, FINALIZER, THING_KIND, THINGS
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
+from thing_operator.core.resource_versions import version_number
 from thing_operator.kube.ports import ApiClient, Operations, WatchRequest, named
 from thing_operator.kube.resources import CONFIG_MAPS
-from thing_operator.kube.versions import version_number
 from thing_operator.leadership.lease import LEASES
 
 _LAST = "last"

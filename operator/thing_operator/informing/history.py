@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from thing_operator.core.resource_versions import is_older
 from thing_operator.kube.errors import ApiUnavailableError
-from thing_operator.kube.versions import is_older
 
 SET_BACK_AFTER = timedelta(minutes=2)
 """Lists that are too old for so long are not somebody's kept answers: the API server was set back itself."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
+from thing_operator.core.resource_versions import is_older, version_number
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.history import History, ListRequest
 from thing_operator.informing.share import EVERYTHING, Share, shard_key, shard_key_of
@@ -19,7 +20,6 @@ from thing_operator.kube.errors import ShardSelectorError
 from thing_operator.kube.ports import ApiClient, Enqueue, WatchEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
-from thing_operator.kube.versions import is_older, version_number
 
 log = logging.getLogger(__name__)
 

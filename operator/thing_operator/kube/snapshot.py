@@ -14,9 +14,9 @@ from thing_operator.core.json_values import DEPTH_LIMIT, is_deeper
 from thing_operator.core.memory_budget import MemoryBudgetExceededError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey
+from thing_operator.core.resource_versions import version_number
 from thing_operator.kube.errors import ApiUnavailableError
 from thing_operator.kube.outage import NOT_THE_API_SERVER
-from thing_operator.kube.versions import version_number
 
 Spec = TypeVar("Spec", bound=BaseModel)
 

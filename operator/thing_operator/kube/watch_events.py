@@ -11,6 +11,7 @@ from thing_operator.kube.ports import WatchEvent
 
 ERROR = "ERROR"
 BOOKMARK = "BOOKMARK"
+_WORDS_LIMIT: Final = 1024
 _IDENTITY: Final = ("resourceVersion", "name", "uid")
 
 
@@ -43,5 +44,5 @@ def trouble_of(event: WatchEvent, path: str) -> ThingOperatorError:
     return error_of(
         code if isinstance(code, int) else 500,
         action=f"watch {path}",
-        detail=str(status.get("message", "")),
+        detail=str(status.get("message", ""))[:_WORDS_LIMIT],
     )

@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 from thing_operator.api.names import GROUP
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.versions import is_older, version_number
+from thing_operator.core.resource_versions import is_older, version_number
 
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 LEASE_NAME: Final = GROUP

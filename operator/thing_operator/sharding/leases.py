@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.resource_versions import version_number
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient, WatchEvent, WatchRequest
-from thing_operator.kube.versions import version_number
 from thing_operator.leadership.lease import LEASES
 from thing_operator.sharding.member import GROUP_LABEL, Group, MemberLease
 from thing_operator.sharding.protocol import MapSighting, Member

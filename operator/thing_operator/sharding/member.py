@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from thing_operator.api.names import GROUP
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.versions import is_older, version_number
+from thing_operator.core.resource_versions import is_older, version_number
 from thing_operator.leadership.lease import Lease, Sighting, lease_body
 
 GROUP_LABEL: Final = f"{GROUP}/group"

@@ -204,7 +204,7 @@ class Membership:
             self._has_begun.set()
 
     def look(self) -> None:
-        """Decide anew what to ask for: there is room for more."""
+        """Decide again what to ask for: there is room for more."""
         self._leases.changed.set()
 
     def _hurry(self) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from thing_operator.kube.errors import ApiUnavailableError
-from thing_operator.kube.watch_events import read_event
+from thing_operator.kube.ports import WatchEvent
+from thing_operator.kube.watch_events import read_event, trouble_of
 
 OBJECT = b'{"metadata":{"name":"a","namespace":"ns","resourceVersion":"1","uid":"u"}}'
 
@@ -34,3 +35,9 @@ def test_an_event_has_a_kind_and_an_object() -> None:
 def test_any_other_line_is_of_something_in_between(line: bytes) -> None:
     with pytest.raises(ApiUnavailableError, match=r"/things .*something in between"):
         read_event(line, "/things")
+
+
+def test_the_words_of_trouble_have_an_end() -> None:
+    trouble = trouble_of(WatchEvent("ERROR", {"code": 500, "message": "x" * 100_000}), "/things")
+    assert "xxx" in trouble.message
+    assert len(trouble.message) < 2000
