@@ -1,6 +1,7 @@
 """One run: a fleet, its four clients and its troubles; then quiet, and a judgment."""
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -64,6 +65,9 @@ class Report:
 
 async def run(folder: Path, options: ChaosOptions, *, reporter: Reporter, announce: Announce) -> Report:
     """The whole of it; ``folder`` takes all state and all logs."""
+    me = asyncio.current_task()
+    assert me is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # namespaces and mounts do not stay
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(Stage(folder, reporter=reporter, replicas=options.replicas))
         record = await stack.enter_async_context(Record(stage))
@@ -124,12 +128,15 @@ class ChaosRun:
         await await_running(self._stage)
         await self._catch_up("all are Ready")
         self._announce(f"{len(plan.faults)} faults in {plan.seconds:.0f} s")
-        watch = asyncio.create_task(self._look_after())
-        await asyncio.gather(self._trouble.run(plan.faults), self._writers.run(options.seconds))
-        self._announce("all is healed")
-        await self._writers.finish()
-        self._judge.broken += await self._catch_up("all is as it should be")
-        watch.cancel()
+        async with asyncio.TaskGroup() as group:  # which ends with the first that fails
+            watch = group.create_task(self._look_after())
+            changes = group.create_task(self._writers.run(options.seconds))
+            await self._trouble.run(plan.faults)
+            await changes
+            self._announce("all is healed")
+            await self._writers.finish()
+            self._judge.broken += await self._catch_up("all is as it should be")
+            watch.cancel()
         if not self._judge.broken:
             await self._be_quiet()
         await self._be_judged()

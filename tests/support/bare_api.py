@@ -75,6 +75,8 @@ class Api:
         url = f"{self._server}{path}?watch=true&resourceVersion={version}&timeoutSeconds=3600"
         limits = aiohttp.ClientTimeout(total=None)
         async with self._session.get(url, timeout=limits, read_bufsize=1 << 20) as answer:
+            if not answer.ok:
+                raise RuntimeError(f"watch of {path}: {answer.status}")
             async for line in answer.content:
                 yield json.loads(line)
 
