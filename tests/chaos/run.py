@@ -67,7 +67,9 @@ async def run(folder: Path, options: ChaosOptions, *, reporter: Reporter, announ
     """The whole of it; ``folder`` takes all state and all logs."""
     me = asyncio.current_task()
     assert me is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # namespaces and mounts do not stay
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGTERM, me.cancel
+    )  # namespaces and mounts do not stay
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(Stage(folder, reporter=reporter, replicas=options.replicas))
         record = await stack.enter_async_context(Record(stage))
