@@ -58,7 +58,7 @@ HARD: Mapping[str, int] = {
 }
 """What goes wrong, and how often."""
 
-GENTLE: Mapping[str, int] = {"reset broker": 1, "reset api": 1, "kick": 4, "delay broker": 1, "upgrade": 0}
+GENTLE: Mapping[str, int] = {"reset broker": 1, "reset api": 1, "kick": 4, "delay broker": 1}
 """What goes wrong in a soak: what a day has anyway."""
 
 _LASTS = (2.0, 8.0, 20.0, 45.0)

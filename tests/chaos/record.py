@@ -65,6 +65,8 @@ class Record:
         """The Things that there are."""
         self.documents: dict[str, dict[int, ShadowDocument]] = defaultdict(dict)
         """By thing and version."""
+        self.began: dict[str, list[float]] = defaultdict(list)
+        """By thing, when an object of it was seen first."""
         self.statuses: list[SeenStatus] = []
         self.maps: list[tuple[float, tuple[str, ...]]] = []
         """Who held each shard, by name, from when on."""
@@ -176,6 +178,7 @@ class Record:
         meta = body["metadata"]
         key, number = ObjectKey(NAMESPACE, meta["name"]), int(meta["annotations"][LIFE])
         life = Life(key, number, body["spec"]["thingName"], uid=meta["uid"])
+        self.began[life.thing].append(time.time())
         self.lives.all[life.tag] = self.lives.by_uid[life.uid] = self.lives.current[key] = life
         return life
 
@@ -199,13 +202,12 @@ class Record:
 
     async def _follow_cloud(self) -> None:
         info = self._stage.cloud.info
-        context = service_context(info.ca)
         while True:
             with suppress(OSError, TimeoutError):
                 self._observer = await Observer.open(
                     host=info.mqtt_host,
                     port=info.mqtt_port,
-                    context=context,
+                    context=service_context(info.ca),  # another one with each start of the cloud
                     client_id="$chaos",
                     filters=["$aws/things/+/shadow/update/documents"],
                     on_message=self._on_document,

@@ -31,6 +31,7 @@ _CATCH_UP = 300.0
 _QUIET = 30.0
 """Seconds in which nothing may happen then."""
 _POLL = 3.0
+_SHOWN = 10
 _SAMPLE = 5.0
 _BEFORE, _AFTER = 45.0, 10.0
 """Seconds around the first violation that its timeline shows."""
@@ -169,7 +170,7 @@ class ChaosRun:
         began, behind = time.monotonic(), list[Broken]()
         while time.monotonic() - began < _CATCH_UP:
             try:
-                quiet = await asyncio.to_thread(Quiet.of, self._stage, self._names)
+                quiet = await asyncio.to_thread(Quiet.of, self._stage)
                 behind = self._judge.behind(quiet)
             except (LocalError, OSError, KeyError) as error:  # an object that is not shown yet
                 behind = [Broken(Invariant.STATUS_TRUE, time.time(), repr(error))]
@@ -178,6 +179,8 @@ class ChaosRun:
             await asyncio.sleep(_POLL)
         self._times[what] = time.monotonic() - began
         self._announce(f"{what}: after {self._times[what]:.0f} s, {len(behind)} are behind")
+        for each in behind[:_SHOWN]:
+            self._announce(f"  {each}")
         return behind
 
     async def _be_quiet(self) -> None:

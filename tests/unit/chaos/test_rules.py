@@ -40,6 +40,7 @@ def judge_of(
         statuses=[],
         strange=[],
         maps=[],
+        began={THING: []},
     )
     stage = SimpleNamespace(
         cloud=SimpleNamespace(session_events=lambda: map(event_of, sessions or [])),
@@ -129,6 +130,14 @@ def test_what_a_bad_link_may_have_delayed_counts_for_nothing() -> None:
 def test_a_session_that_is_fought_over() -> None:
     sessions = [session(100 + 10 * number, "ended", "takenOver") for number in range(4)]
     assert rules_of(judge_of(sessions=sessions, post=post())) == [Invariant.ONE_SESSION]
+
+
+def test_objects_that_are_made_again_may_be_another_replicas() -> None:
+    judge = judge_of(
+        sessions=[session(100 + 10 * number, "ended", "takenOver") for number in range(4)], post=post()
+    )
+    judge.record.began[THING].append(110.0)
+    assert rules_of(judge) == []
 
 
 @pytest.mark.parametrize(
