@@ -34,6 +34,7 @@ FOR_A_LOOK = frozenset(
         "annotated_types",
         "attr",
         "frozenlist",
+        "httptools",
         "idna",
         "multidict",
         "orjson",
@@ -50,7 +51,7 @@ FOR_A_LOOK = frozenset(
         "yarl",
     }
 )
-"""aiohttp, pydantic, rich, typer, yaml and orjson, and what these load."""
+"""aiohttp, httptools, pydantic, rich, typer, yaml and orjson, and what these load."""
 
 
 def completed(*words: str) -> list[str]:

@@ -66,15 +66,18 @@ interface TableOf<Row> {
   kindOf?: (row: Row) => string;
 }
 
+const isLong = ({ kind }: { kind?: string }): boolean => kind?.split(" ").includes("wrap") ?? false;
+
 /** A table that scrolls sideways where it has no room, also by the keyboard. */
 export function Table<Row>({ name, columns, rows, keyOf, kindOf }: TableOf<Row>) {
+  const narrow = columns.filter((column) => !isLong(column)).length;
   return (
     <div class="sideways" role="region" aria-label={name} tabIndex={0}>
-      <table class={name.toLowerCase()}>
+      <table class={name.toLowerCase()} style={{ "--narrow": narrow }}>
         <thead>
           <tr>
             {columns.map((column, index) => (
-              <th key={index} scope="col">
+              <th key={index} scope="col" class={isLong(column) ? "long" : undefined}>
                 {column.title}
               </th>
             ))}
