@@ -88,6 +88,17 @@ def test_no_view_is_wider_than_its_window(page: Any, console: Console, width: in
         assert page.evaluate("document.documentElement.scrollWidth") <= width, view
 
 
+def test_on_a_phone_what_is_long_is_read_without_scrolling_sideways(page: Any, console: Console) -> None:
+    page.set_viewport_size({"width": 390, "height": 850})
+    enter(page, console)
+    page.goto(console.address + THING_VIEW)
+    for table in (".conditions", ".events"):
+        cell = page.locator(f"{table} td.wrap").first
+        cell.wait_for(timeout=60_000)
+        box = cell.bounding_box()
+        assert box["x"] + box["width"] <= 390, table
+
+
 def test_the_page_has_no_type_error(tmp_path: Path) -> None:
     sources = tmp_path / "web"
     shutil.copytree(WEB, sources)
