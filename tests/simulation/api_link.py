@@ -70,11 +70,10 @@ class ApiLink(FakeClient):
         def serve() -> Object:
             if not_before is None:
                 return self._model.get(resource, key)
-            stale = max(int(not_before), self._lagging_version())
-            for body in self._model.listed(resource, key.namespace, at=stale):
-                if body["metadata"]["name"] == key.name:
-                    return body
-            raise NotFoundError(f"{resource.plural} {key}: 404 not found")
+            found = self._model.find_as_of(resource, key, max(int(not_before), self._lagging_version()))
+            if found is None:
+                raise NotFoundError(f"{resource.plural} {key}: 404 not found")
+            return found
 
         return await self._ask(serve)
 
@@ -118,12 +117,12 @@ class ApiLink(FakeClient):
         if subresource == "status":
             self._on_status(self._process, resource, key, uid)
             self._refuse_status()
+
+        def serve() -> None:
+            self._model.json_patch(self._process.label, resource, key, operations, subresource=subresource)
+
         try:
-            await self._ask(
-                lambda: self._model.json_patch(
-                    self._process.label, resource, key, operations, subresource=subresource
-                )
-            )
+            await self._ask(serve)
         except ApiUnavailableError:
             self._on_doubt(self._process, uid)
             raise
@@ -141,13 +140,11 @@ class ApiLink(FakeClient):
     async def watch(
         self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
     ) -> AsyncGenerator[WatchEvent, None]:
-        name = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
         async for line in self.watch_lines(request, on_open=on_open):
             event = read_event(line, request.path)
             if event.kind == "ERROR":
                 raise ExpiredError("410 too old resource version")
-            if name in {"", event.body["metadata"].get("name")} or event.kind == "BOOKMARK":
-                yield event
+            yield event
 
     async def watch_lines(
         self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None
@@ -168,7 +165,7 @@ class ApiLink(FakeClient):
             changes = self._model.changes(request.resource, position)
             for change in changes:
                 position += 1
-                if request.namespace in {None, change.key.namespace}:
+                if request.namespace in {None, change.key.namespace} and _selects(request.query, change.body):
                     yield change.line
             if not (changed or changes):
                 metadata = {"resourceVersion": str(self._model.version)}
@@ -239,8 +236,9 @@ class ApiLink(FakeClient):
 
 
 def _selects(query: Mapping[str, str], body: Object) -> bool:
-    labels = body["metadata"].get("labels") or {}
-    spec = body.get("spec") or {}
+    if not query:
+        return True
+    labels, spec = body["metadata"].get("labels") or {}, body.get("spec") or {}
     fields = {
         "metadata.name": body["metadata"]["name"],
         "spec.thingName": spec.get("thingName", ""),
@@ -250,10 +248,14 @@ def _selects(query: Mapping[str, str], body: Object) -> bool:
 
 
 def _matches(selector: str | None, values: Mapping[str, str]) -> bool:
-    """Whether all terms hold: ``name=value``, or ``name`` for one that is there."""
-    return not selector or all(
-        values.get(term.partition("=")[0]) == term.partition("=")[2].lstrip("=")
-        if "=" in term
-        else term in values
-        for term in selector.split(",")
-    )
+    """Whether all terms hold: ``name=value``, ``name!=value``, or ``name`` for one that is there."""
+    return not selector or all(_holds(term, values) for term in selector.split(","))
+
+
+def _holds(term: str, values: Mapping[str, str]) -> bool:
+    name, equals, value = term.partition("=")
+    if not equals:
+        return name in values
+    if name.endswith("!"):
+        return values.get(name[:-1]) != value
+    return values.get(name) == value.removeprefix("=")

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, Resource
@@ -72,6 +74,8 @@ class Write:
     key: ObjectKey
     before: Object | None
     after: Object | None
+    text: bytes = b""
+    """``after`` as JSON, where that is another one than before."""
 
 
 class ApiModel:
@@ -109,6 +113,13 @@ class ApiModel:
         """The objects of a kind, by key; ``at``: as of this version, as a server shows them that lags behind."""
         objects = self._objects[resource] if at is None else self._as_of(resource, at)
         return [body for key, body in sorted(objects.items()) if namespace in {None, key.namespace}]
+
+    def find_as_of(self, resource: Resource, key: ObjectKey, version: int) -> Object | None:
+        """One object as it was at this version; None when there was none."""
+        for change in reversed(self._history[resource]):
+            if change.key == key and change.version <= version:
+                return None if change.kind == "DELETED" else change.body
+        return None
 
     def _as_of(self, resource: Resource, version: int) -> dict[ObjectKey, Object]:
         objects: dict[ObjectKey, Object] = {}
@@ -271,8 +282,8 @@ class ApiModel:
         self.version += 1
         new["metadata"]["resourceVersion"] = str(self.version)
         self._objects[asked.resource][asked.key] = new
-        self._note(asked.resource, "ADDED" if before is None else "MODIFIED", asked.key, new)
-        self._on_write(Write(*asked, before, new))
+        text = self._note(asked.resource, "ADDED" if before is None else "MODIFIED", asked.key, new)
+        self._on_write(Write(*asked, before, new, text))
         return new
 
     def _remove(self, asked: Target, known: Object) -> Object:
@@ -283,17 +294,20 @@ class ApiModel:
         self._on_write(Write(*asked, known, None))
         return last
 
-    def _note(self, resource: Resource, kind: str, key: ObjectKey, body: Object) -> None:
-        line = b'{"type":"%s","object":%s}\n' % (kind.encode(), encode(body))
+    def _note(self, resource: Resource, kind: str, key: ObjectKey, body: Object) -> bytes:
+        text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)  # as a real one does
+        line = b'{"type":"%s","object":%s}\n' % (kind.encode(), text)
         self._history[resource].append(Change(self.version, kind, key, body, line))
         waiting, self._waiting[resource] = self._waiting[resource], []
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+        return text
 
 
 def _copy(body: Body) -> Object:
-    return copy.deepcopy(dict(body))
+    found: Object = decode(encode(body))
+    return found
 
 
 def _patched(known: Mapping[str, Any], operations: Operations) -> Object:

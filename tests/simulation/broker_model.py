@@ -1,4 +1,4 @@
-"""A broker and the shadow service behind it, in memory, behind the seam of our sessions (``Connector``, ``Transport``).
+"""A broker, the shadow service and jobs behind it, in memory, behind our sessions' seam (``Connector``, ``Transport``).
 
 The shadows' rules are the local cloud's (``thing_operator_local.cloud``), which are judged against AWS's
 documentation. Of MQTT it has what a session meets: one connection of a client id, QoS 1 with duplicates, order within
@@ -7,18 +7,19 @@ a connection and none between the answers of the service, last wills, connection
 
 import asyncio
 import contextvars
-import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from tests.simulation.jobs_model import JobsModel, JobUpdate
 from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, simulation_loop
 from tests.simulation.shadow_update import ShadowUpdate
 from tests.simulation.weather import BrokerWeather
 
+from thing_operator.core.json_bytes import decode
 from thing_operator.mqtt.errors import (
     ConnectError,
     EndpointUnreachableError,
@@ -27,13 +28,15 @@ from thing_operator.mqtt.errors import (
 )
 from thing_operator.mqtt.ports import Listener
 from thing_operator.session import SessionSpec
+from thing_operator_local.cloud.job_requests import JobRequest, read_job_topic
 from thing_operator_local.cloud.shadow_service import (
+    Publication,
     ShadowAnswer,
     ShadowOptions,
     ShadowRequest,
     ShadowService,
 )
-from thing_operator_local.cloud.shadow_topics import ShadowAddress, ShadowOperation, read_topic
+from thing_operator_local.cloud.shadow_topics import CHILD_MARK, ShadowAddress, ShadowOperation, read_topic
 
 BROKER = "broker.simulation"
 """Its host."""
@@ -141,12 +144,19 @@ class Connection:
 
     def deliver(self, topic: str, payload: bytes) -> None:
         """A PUBLISH to the session, if it has subscribed to that."""
-        if topic in self.filters:
+        if self.is_subscribed(topic):
             self._down(lambda: self._take(topic, payload))
+
+    def is_subscribed(self, topic: str) -> bool:
+        """Whether it gets what is published there."""
+        return topic in self.filters or any(
+            _matches(each.split("/"), topic.split("/")) for each in self.filters if "+" in each
+        )
 
     def _take(self, topic: str, payload: bytes) -> None:
         if self.listener is not None:
             self.received += 1
+            self.broker.on_shown(self.process, topic, payload)
             self.listener.on_message(topic, payload)
 
     def _up(self, act: Callable[[], None]) -> None:
@@ -237,13 +247,22 @@ class BrokerModel:
         on_refused: Callable[[SimulatedProcess, str, dict[str, Any]], None],
         on_takeover: "Callable[[Connection, SimulatedProcess], None]",
         on_crossing: Callable[[SimulatedProcess], None],
+        on_job_update: Callable[[JobUpdate], None] = lambda _update: None,
+        on_job_sent: Callable[[SimulatedProcess, JobRequest], None] = lambda *_: None,
+        on_shown: Callable[[SimulatedProcess, str, bytes], None] = lambda *_: None,
     ) -> None:
         """``clock`` gives epoch seconds. ``on_sent`` is called with what a session that is up sends for desired, and
-        ``on_takeover`` with a connection that a process ends by another one.
+        ``on_takeover`` with a connection that a process ends by another one. ``on_shown`` is called with each message
+        that reaches a process, ``on_job_sent`` with each update of a job that one sends.
         """
         self.loop: SimulationLoop = simulation_loop()
         self.dice = dice
         self.service = ShadowService(clock, ShadowOptions())
+        self.jobs = JobsModel(
+            clock=clock, publish=lambda each: self._publish(each, BrokerWeather()), on_update=on_job_update
+        )
+        self.on_shown = on_shown
+        self._on_job_sent = on_job_sent
         self.certificates: dict[str, str] = {}
         self.weathers: dict[str, BrokerWeather] = {}
         self.connections: dict[str, Connection] = {}
@@ -351,17 +370,24 @@ class BrokerModel:
 
     def sent(self, connection: Connection, topic: str, payload: bytes) -> None:
         """A process publishes; a dead one does not."""
-        desired = json.loads(payload).get("state", {}).get("desired") if topic.endswith("/update") else None
-        if isinstance(desired, dict) and connection.up and not connection.process.dead:
-            self._on_sent(connection.process, connection.spec.thing_name, desired)
+        if not topic.endswith("/update") or not connection.up or connection.process.dead:
+            return
+        job = read_job_topic(topic, payload)
+        desired = decode(payload).get("state", {}).get("desired") if job is None else None
+        if job is not None:
+            self._on_job_sent(connection.process, job)
+        elif isinstance(desired, dict):
+            self._on_sent(connection.process, topic.split("/")[2], desired)
 
     def on_publish(self, connection: Connection, topic: str, payload: bytes) -> None:
         """What a session publishes: a request to the service, or a report by MIC's topic."""
         process, weather = connection.process, self.weather(connection.process)
-        if topic == f"tcxn/things/{connection.spec.thing_name}/shadow/update":
-            self.update(process.label, connection.spec.thing_name, payload, process=process)
+        if topic.startswith("tcxn/things/") and topic.endswith("/shadow/update"):
+            self.update(process.label, topic.split("/")[2], payload, process=process)
             return
-        read = read_topic(topic)
+        job, read = read_job_topic(topic, payload), read_topic(topic)
+        if job is not None and self.dice.random() >= weather.lose_request:
+            self.loop.outside(self.delay(process), self._serve_job, job, process)
         if read is None or read.message is not None or self.dice.random() < weather.lose_request:
             return
         request = ShadowRequest(read.address.thing, read.address.shadow, read.operation, payload)
@@ -370,21 +396,27 @@ class BrokerModel:
     def _serve(self, request: ShadowRequest, process: SimulatedProcess) -> None:
         weather = self.weather(process)
         if refused := self._refused(request, weather):
-            state = json.loads(request.payload).get("state") or {}
-            self._on_refused(process, request.thing, state)
-            self._publish(refused, weather)
+            self._on_refused(process, request.thing, decode(request.payload).get("state") or {})
+            self._publish(refused.publications, weather)
             return
         if request.operation is ShadowOperation.UPDATE:
             answer = self._update(process.label, request, process)
         else:
             answer = self.service.handle(request)
         if self.dice.random() >= weather.lose_answer:
-            self._publish(answer, weather)
+            self._publish(answer.publications, weather)
+
+    def _serve_job(self, request: JobRequest, process: SimulatedProcess) -> None:
+        weather = self.weather(process)
+        answer, notifications = self.jobs.handle(request, process)
+        self._publish(notifications, weather)
+        if self.dice.random() >= weather.lose_answer:
+            self._publish([answer], weather)
 
     def _refused(self, request: ShadowRequest, weather: BrokerWeather) -> ShadowAnswer | None:
         for probability, code in ((weather.throttle, 429), (weather.too_large, 413)):
             if request.operation is ShadowOperation.UPDATE and self.dice.random() < probability:
-                token = json.loads(request.payload).get("clientToken")
+                token = decode(request.payload).get("clientToken")
                 return ShadowAnswer.refusal(request, code, "refused by the weather", token=token, time=None)
         return None
 
@@ -394,19 +426,19 @@ class BrokerModel:
         """An update that did not come by the session's topics: of REST, of a will, of MIC."""
         request = ShadowRequest(thing, None, ShadowOperation.UPDATE, payload)
         answer = self._update(author, request, process)
-        self._publish(answer, BrokerWeather())
+        self._publish(answer.publications, BrokerWeather())
         return answer
 
     def delete_shadow(self, thing: str) -> None:
         """By somebody else."""
         answer = self.service.handle(ShadowRequest(thing, None, ShadowOperation.DELETE))
-        self._publish(answer, BrokerWeather())
+        self._publish(answer.publications, BrokerWeather())
 
     def _update(self, author: str, request: ShadowRequest, process: SimulatedProcess | None) -> ShadowAnswer:
         before = self.state(request.thing)
         answer = self.service.handle(request)
         if answer.accepted:
-            state = json.loads(request.payload).get("state") or {}
+            state = decode(request.payload).get("state") or {}
             self._on_update(
                 ShadowUpdate(author, process, request.thing, state, before, self.state(request.thing))
             )
@@ -427,8 +459,8 @@ class BrokerModel:
         document = self.service.document(ShadowAddress(thing))
         return document["version"] if document else None
 
-    def _publish(self, answer: ShadowAnswer, weather: BrokerWeather) -> None:
-        for each in answer.publications:
+    def _publish(self, publications: Iterable[Publication], weather: BrokerWeather) -> None:
+        for each in publications:
             self.loop.outside(
                 self.dice.random() * (0.01 + weather.slow), self._deliver, each.topic, each.payload
             )
@@ -436,10 +468,17 @@ class BrokerModel:
                 self.loop.outside(self.dice.random() * 2, self._deliver, each.topic, each.payload)
 
     def _deliver(self, topic: str, payload: bytes) -> None:
-        connection = self.connections.get(topic.split("/")[2])
+        connection = self.connections.get(topic.split("/")[2].partition(CHILD_MARK)[0])
         if connection is None:
             return
         if self.dice.random() < self.weather(connection.process).drop:
             connection.end(SessionLostError("the connection was reset"), clean=False)
         else:
             connection.deliver(topic, payload)
+
+
+def _matches(levels: Sequence[str], topic: Sequence[str]) -> bool:
+    """Whether a topic filter without ``#`` has this topic."""
+    return len(levels) == len(topic) and all(
+        each in {"+", found} for each, found in zip(levels, topic, strict=True)
+    )

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import count
 from multiprocessing import get_context
 
 from tests.simulation.plan import Plan, make_plan
@@ -25,6 +26,9 @@ WORLDS: dict[str, Callable[[Plan], bool]] = {
     "log": lambda plan: plan.has_log and not plan.is_group,
     "log of a group": lambda plan: plan.has_log and plan.is_group,
     "orders": lambda plan: plan.has_batches,
+    "children": lambda plan: plan.has_children,
+    "children of a group": lambda plan: plan.has_children and plan.is_group,
+    "jobs": lambda plan: plan.has_jobs,
 }
 """What a seed may be about: a mutant is looked for where it can show."""
 HASH_SEED = "0"
@@ -130,7 +134,8 @@ def _replay(plan: Plan) -> int:
 
 
 def _cost() -> int:
-    plan = make_plan(1, seconds=3600, things=20, edit_every=0.5, fault_every=60)
+    plans = (make_plan(seed, seconds=3600, things=20, edit_every=0.5, fault_every=60) for seed in count(1))
+    plan = next(each for each in plans if each.replicas == 1 and not (each.has_batches or each.has_jobs))
     began = time.process_time()
     result = run_plan(plan)
     took = time.process_time() - began

@@ -32,6 +32,11 @@ _NOTICED = 700.0
 """Seconds after which a change of a status by somebody else has been noticed: two comparisons with lists."""
 _STEADY = 10.0
 """Seconds after which every process has seen a status, but for those that the API server does not answer."""
+_FOUND = 100.0
+"""Seconds after which every replica knows who the parent of a Thing is."""
+_PIECE = 40
+"""Characters of a private key that give it away."""
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=]{%d,}" % _PIECE)
 
 
 class Invariant(StrEnum):
@@ -62,6 +67,9 @@ class Invariant(StrEnum):
     OWN_OBJECTS = "of what is not its own the operator writes status and its finalizer only"
     ONE_ORDER = "things are ordered of MIC once for a ThingBatch"
     ALIVE = "no part of the operator dies, and no error is unexpected"
+    JOB_ONCE = "the end of a job that was answered is not sent again"
+    JOB_FORWARD = "the progress of a job never goes back, and it ends as a spec says"
+    JOB_DONE = "after quiet time no job waits for a Thing that is to do its jobs"
     DELETED = "a Thing whose deletionPolicy cleans up is not released before its shadow is clean, or the time is over"
 
 
@@ -90,7 +98,7 @@ class Invariants:
     """Whether it need not even know that what it knows of specs may be old."""
     shared: SharedShards | None = None
     """Of replicas that share shards."""
-    keys: list[str] = field(default_factory=list)
+    _keys: set[bytes] = field(default_factory=set)
     """Pieces of private keys."""
     violations: list[Violation] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -107,16 +115,14 @@ class Invariants:
     _orders: Counter[tuple[str, int]] = field(default_factory=Counter)
     _connects: dict[tuple[str, int, str], float] = field(default_factory=dict)
     _refused: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
-    _secret: re.Pattern[str] | None = None
 
     def violate(self, rule: Invariant, words: str) -> None:
         """Note that a rule is broken."""
         self.violations.append(Violation(rule, self.now(), words))
 
     def add_key(self, *pieces: str) -> None:
-        """Look for these pieces of a private key, too."""
-        self.keys += pieces
-        self._secret = None
+        """Look for these pieces of a private key, too: 40 characters of base64, or more."""
+        self._keys.update(piece[:_PIECE].encode() for piece in pieces)
 
     # --- the API server
 
@@ -126,7 +132,7 @@ class Invariants:
             self._follow_user(write)
             return
         self.counts["api writes"] += 1
-        self._check_text(encode(write.after).decode() if write.after else "", f"{write.verb} {write.key}")
+        self._check_text(write.text, f"{write.verb} {write.key}")
         if write.resource == LEASES:
             self._follow_lease(write, process)
         elif write.resource == THINGS:
@@ -164,10 +170,10 @@ class Invariants:
 
     def _follow_event(self, write: Write) -> None:
         self.counts["events"] += 1
-        if write.after and write.after.get("reason") == "DeletionTimedOut":
+        if write.after and write.after.get("reason") in {"DeletionTimedOut", "ShadowRetained"}:
             life = self.lives.by_uid.get(write.after["involvedObject"]["uid"])
             if life is not None:
-                life.timed_out = True
+                life.was_left = True
 
     def _check_thing(self, write: Write, process: SimulatedProcess) -> None:
         before, after = write.before, write.after
@@ -220,9 +226,10 @@ class Invariants:
             return
         generation = int(ready["observedGeneration"])
         spec = life.specs.get(generation, {})
-        if spec.get("suspend"):
+        is_paused = life.parent is not None and ready["message"].startswith("suspended:")
+        if spec.get("suspend") or is_paused:
             return  # and it says that this is how it was before
-        if policy_of(spec) != "Observe" and generation not in life.accepted:
+        if policy_of(spec) != "Observe" and not life.was_accepted(generation):
             self.violate(
                 Invariant.ACCEPTED,
                 f"{process.label} says Ready of {life.tag}, generation {generation}, unaccepted: {ready}",
@@ -238,9 +245,22 @@ class Invariants:
         if self.shared is None:
             self._check_lease(process, key.namespace, f"writes {key}")
             return
-        shard = BATCH_SHARD if resource == BATCHES else shard_of(uid)
-        if not self.shared.has(process, shard):
+        shards = [BATCH_SHARD] if resource == BATCHES else map(shard_of, self._owners(uid))
+        if not any(self.shared.has(process, shard) for shard in shards):
             self.violate(Invariant.FENCED, f"{process.label} writes {key}")
+
+    def _owners(self, uid: str) -> Sequence[str]:
+        """By which uids a Thing is divided among replicas: its own, or its parent's.
+
+        What has no parent, or another one than a moment ago, may be anybody's that has one of those.
+        """
+        life = self.lives.by_uid[uid]
+        if life.parent is None:
+            return [uid]
+        parent = self.lives.current.get(life.parent)
+        if parent is not None and self.now() - max(parent.began_at, life.began_at) > _FOUND:
+            return [parent.uid]
+        return [uid, *(each.uid for each in self.lives.all.values() if each.key == life.parent)]
 
     def _ended(self, life: Life) -> None:
         life.ended_at = self.now()
@@ -254,14 +274,14 @@ class Invariants:
         self.counts["shadow updates"] += 1
         if update.process is not None:
             self.counts["own updates"] += 1
-        for life in self.lives.of_thing(update.thing):
-            self.accept(life, update.after.get("desired", {}))
+        if "desired" in update.state:
+            for life in self.lives.of_thing(update.thing):
+                self.accept(life, update.after.get("desired", {}))
 
     def accept(self, life: Life, desired: dict[str, Any]) -> None:
         """Note which of a life's generations this desired section satisfies."""
-        for generation, spec in life.specs.items():
-            if generation not in life.accepted and satisfies(desired, spec):
-                life.accepted.add(generation)
+        for generation in [each for each, spec in life.unaccepted.items() if satisfies(desired, spec)]:
+            del life.unaccepted[generation]
 
     def on_sent(self, process: SimulatedProcess, thing: str, desired: dict[str, Any]) -> None:
         """A process sends something for desired, whatever becomes of it."""
@@ -337,15 +357,14 @@ class Invariants:
 
     def on_log(self, text: str) -> None:
         """A line of the operator's log."""
-        self._check_text(text, "log")
+        self._check_text(text.encode(), "log")
         if "unexpectedly" in text or "Traceback" in text:
             self.violate(Invariant.ALIVE, text[-1500:])
 
-    def _check_text(self, text: str, where: str) -> None:
-        if self._secret is None:
-            self._secret = re.compile("|".join(map(re.escape, self.keys)) or "(?!)")
-        if self._secret.search(text):
-            self.violate(Invariant.SECRET, where)
+    def _check_text(self, text: bytes, where: str) -> None:
+        for run in _BASE64.findall(text):
+            if any(run[place : place + _PIECE] in self._keys for place in range(len(run) - _PIECE + 1)):
+                self.violate(Invariant.SECRET, where)
 
 
 def satisfies(desired: dict[str, Any], spec: dict[str, Any]) -> bool:

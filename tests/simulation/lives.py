@@ -5,7 +5,8 @@ and which edit it was. So whatever is found in a shadow says where it is from, a
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,14 +24,21 @@ class Life:
     number: int
     thing: str
     """The thing's name, by which its shadow goes."""
+    parent: ObjectKey | None = None
+    """Of a networked child."""
+    began_at: float = 0.0
     uid: str = ""
     specs: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """By generation."""
-    accepted: set[int] = field(default_factory=set)
-    """Generations whose desired state the shadow has had at some moment since they were there."""
+    """By generation; :meth:`note` adds one."""
+    generation: int = 0
+    """The newest."""
+    policies: set[str] = field(default_factory=set)
+    """All that were ever asked of it."""
+    unaccepted: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The specs of those generations whose desired state the shadow has not had since they were there."""
     deleting: bool = False
     ended_at: float | None = None
-    timed_out: bool = False
+    was_left: bool = False
     """It was released although its shadow had not been cleaned up, and an Event says so."""
     forgotten: bool = False
     """Its status, or a log that stood for it, was lost: what it had set before is nobody's."""
@@ -44,10 +52,20 @@ class Life:
         """How its values begin."""
         return f"{self.key}.{self.number}"
 
+    def note(self, generation: int, spec: dict[str, Any]) -> None:
+        """It has another spec from now on."""
+        self.generation = generation
+        self.specs[generation] = self.unaccepted[generation] = spec
+        self.policies.add(policy_of(spec))
+
+    def was_accepted(self, generation: int) -> bool:
+        """Whether the shadow has had what this generation desires at some moment since it was there."""
+        return generation in self.specs and generation not in self.unaccepted
+
     @property
-    def generation(self) -> int:
-        """The newest."""
-        return max(self.specs)
+    def was_ever_accepted(self) -> bool:
+        """The same of any generation."""
+        return len(self.unaccepted) < len(self.specs)
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -64,13 +82,8 @@ class Life:
         return self.is_cleared or any(
             policy_of(spec) != "Observe"
             and not any(_meets(path, wanted) for wanted, _ in leaves(spec.get("desired", {})))
-            for spec in self.specs.values()
+            for spec in reversed(self.specs.values())
         )
-
-    @property
-    def policies(self) -> set[str]:
-        """All that were ever asked of it."""
-        return {policy_of(spec) for spec in self.specs.values()}
 
 
 def policy_of(spec: Mapping[str, Any]) -> str:
@@ -131,14 +144,16 @@ class Lives:
     """By tag."""
     by_uid: dict[str, Life] = field(default_factory=dict)
     current: dict[ObjectKey, Life] = field(default_factory=dict)
+    _of_things: defaultdict[str, list[Life]] = field(default_factory=lambda: defaultdict(list))
 
-    def begin(self, key: ObjectKey, thing: str) -> Life:
+    def begin(self, key: ObjectKey, thing: str, *, parent: ObjectKey | None = None, now: float) -> Life:
         """An object is about to be made."""
         number = 1 + sum(life.key == key for life in self.all.values())
-        life = self.current[key] = Life(key, number, thing)
+        life = self.current[key] = Life(key, number, thing, parent, now)
         self.all[life.tag] = life
+        self._of_things[thing].append(life)
         return life
 
-    def of_thing(self, thing: str) -> list[Life]:
+    def of_thing(self, thing: str) -> Sequence[Life]:
         """Those that name this thing, ended ones included."""
-        return [life for life in self.all.values() if life.thing == thing]
+        return self._of_things[thing]

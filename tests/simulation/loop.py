@@ -9,12 +9,13 @@ nothing but its seed.
 import asyncio
 import contextvars
 import heapq
+import selectors
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tests.support.loop import VirtualTimeLoop
+from tests.support.loop import JumpingSelector, VirtualTimeLoop
 
 if TYPE_CHECKING:
     from collections import deque
@@ -50,6 +51,16 @@ PROCESS: contextvars.ContextVar[SimulatedProcess | None] = contextvars.ContextVa
 """Whose code this is; None for the world around the operators."""
 
 
+class _NothingComes(JumpingSelector):
+    """There are no sockets and no threads, so the system need not be asked a million times."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Time passes at once."""
+        assert timeout is not None, "the simulation waits for something that will never happen"
+        self.loop.now += timeout
+        return []
+
+
 class SimulationLoop(VirtualTimeLoop):
     """Virtual time, processes that can be killed, threads that are none."""
 
@@ -58,7 +69,7 @@ class SimulationLoop(VirtualTimeLoop):
     _scheduled: list[asyncio.TimerHandle]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_NothingComes())
         self._outside = contextvars.copy_context()
         self.set_task_factory(self._new_task)
 

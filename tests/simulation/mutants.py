@@ -12,8 +12,8 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ LIST = Path(__file__).with_name("mutants.toml")
 _SOURCE = Path("operator/thing_operator")
 _COPIED = ("operator/thing_operator", "operator/thing_operator_local", "tests/simulation", "tests/support")
 _PAGE = Path("docs/reliability.md")
+_HEAD = ("| what is wrong | the rule that it breaks | found by seed |", "| --- | --- | ---: |")
 _BEGIN, _END = "<!-- mutants: begin -->\n", "<!-- mutants: end -->\n"
 _PATIENCE = 1800.0
 """Seconds for one mutant: one that never comes to an end is found, too."""
@@ -101,37 +102,34 @@ def _run(mutant: Mutant, root: Path, seeds: int) -> Trial:
     return Trial(mutant, found["seed"], found["rule"], found["words"])
 
 
-def table(trials: Sequence[Trial]) -> str:
-    """The table of docs/reliability.md."""
-    rows = [
-        f"| {each.mutant.name} | {Invariant[each.rule].value if each.rule else 'none'} | {each.seed or '-'} |"
-        for each in trials
-    ]
-    return "\n".join(
-        ("| what is wrong | the rule that it breaks | found by seed |", "| --- | --- | ---: |", *rows, "")
-    )
+def row(trial: Trial) -> str:
+    """A line of the table of docs/reliability.md."""
+    rule = Invariant[trial.rule].value if trial.rule else "none"
+    return f"| {trial.mutant.name} | {rule} | {trial.seed or '-'} |"
 
 
-def write_table(page: Path, text: str) -> None:
-    """Put the table in its place on a page."""
+def write_row(page: Path, trial: Trial, names: Sequence[str]) -> None:
+    """Put a line in its place in the table on a page, which has the mutants of these names in their order."""
     before = page.read_text(encoding="utf-8")
     head, _, rest = before.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
+    table, end, tail = rest.partition(_END)
     if not end:
         raise MutantError(f"{page.name} has no place for the table")
-    page.write_text(f"{head}{_BEGIN}\n{text}\n{_END}{tail}", encoding="utf-8")
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in table.strip().splitlines()[2:]}
+    rows[trial.mutant.name] = row(trial)
+    lines = "\n".join((*_HEAD, *(rows[name] for name in names if name in rows)))
+    page.write_text(f"{head}{_BEGIN}\n{lines}\n\n{_END}{tail}", encoding="utf-8")
 
 
-def _try_all(mutants: Sequence[Mutant], seeds: int, workers: int) -> list[Trial]:
-    def try_one(mutant: Mutant) -> Trial:
-        trial = try_mutant(mutant, seeds)
-        found = f"seed {trial.seed} breaks {trial.rule}: {trial.words}"
-        by = found if trial.seed is not None else "NOT FOUND"
-        print(f"{mutant.name}: {by}", flush=True)
-        return trial
-
+def _try_all(mutants: Sequence[Mutant], seeds: int, workers: int) -> Iterator[Trial]:
+    """The trials as they end."""
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(try_one, mutants))
+        for done in as_completed([pool.submit(try_mutant, each, seeds) for each in mutants]):
+            trial = done.result()
+            found = f"seed {trial.seed} breaks {trial.rule}: {trial.words}"
+            by = found if trial.seed is not None else "NOT FOUND"
+            print(f"{trial.mutant.name}: {by}", flush=True)
+            yield trial
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,22 +138,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=200, help="how many each is given (200)")
     parser.add_argument("--only", metavar="WORD", default="", help="those whose name has this word")
     parser.add_argument("--check", action="store_true", help="only whether all can be applied")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="put their lines into docs/reliability.md")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="how many at a time (one a core)"
     )
     options = parser.parse_args(arguments)
-    mutants = [each for each in read_mutants() if options.only in each.name]
+    all_mutants = read_mutants()
+    mutants = [each for each in all_mutants if options.only in each.name]
     for each in mutants:
         each.applied(ROOT)
     if options.check:
         print(f"{len(mutants)} mutants can be applied")
         return 0
-    trials = _try_all(mutants, options.seeds, options.workers)
-    missed = [each.mutant.name for each in trials if each.seed is None]
-    print(f"{len(trials) - len(missed)} of {len(trials)} mutants are found; not found: {missed}")
-    if options.write:
-        write_table(ROOT / _PAGE, table(trials))
+    missed = []
+    for trial in _try_all(mutants, options.seeds, options.workers):
+        if trial.seed is None:
+            missed.append(trial.mutant.name)
+        if options.write:
+            write_row(ROOT / _PAGE, trial, [each.name for each in all_mutants])
+    print(f"{len(mutants) - len(missed)} of {len(mutants)} mutants are found; not found: {missed}")
     return 1 if missed else 0
 
 

@@ -49,6 +49,17 @@ class Plan:
     """Whether users order things of MIC by ThingBatches."""
     log_limit: int = LOG_LIMIT
     """Bytes that it has room for."""
+    has_children: bool = False
+    """Whether some Things are networked children of others."""
+    has_jobs: bool = False
+    """Whether there are jobs for things."""
+
+    @property
+    def longest_pause(self) -> float:
+        """Seconds after which everything that waits is tried again: a recheck comes after ten minutes, and a networked
+        child at whose topics connections have ended waits for half an hour.
+        """
+        return 1900.0 if self.has_children else 700.0
 
     def without(self, left_out: set[int]) -> "Plan":
         """This one without the events at these positions."""
@@ -117,6 +128,12 @@ ORDERS = {"order": 8, "delete batch": 2}
 OF_MIC = {"mic down": 2, "mic slow": 2, "mic loses requests": 3, "mic loses answers": 4}
 """What goes wrong there."""
 
+FAMILIES = {"create child": 10}
+"""What users do besides where some Things are children of others."""
+
+JOBS = {"handle jobs": 4, "job": 10, "cancel job": 3, "delete job": 1}
+"""What users do besides where things have jobs."""
+
 OF_LOGS = {"delete logs": 3, "break logs": 1}
 """The same of logs of intents."""
 
@@ -132,19 +149,21 @@ def make_plan(
     """The plan of a seed. ``edit_every`` and ``fault_every`` in seconds, chosen by the dice when None."""
     dice, traits = random.Random(f"plan {seed}"), random.Random(f"traits {seed}")
     is_group, has_log, has_batches = traits.random() < 0.3, traits.random() < 0.5, traits.random() < 0.3
+    log_limit = traits.choice((LOG_LIMIT, LOG_LIMIT, 500))
+    has_children, has_jobs = traits.random() < 0.3, traits.random() < 0.3
     count = things or (traits.choice((3, 5, 8)) if has_log else dice.choice((1, 2, 3, 5)))
     replicas = traits.choice((2, 2, 3)) if is_group else dice.choice((1, 1, 2))
     edits = edit_every or dice.choice((2.0, 5.0, 15.0)) / 2
     faults = fault_every or dice.choice((10.0, 30.0, 60.0))
     events = [Event(dice.random(), "create", thing, dice.getrandbits(32)) for thing in range(count)]
-    users = EDITS | (ORDERS if has_batches else {})
+    users = EDITS | _some((ORDERS, has_batches), (FAMILIES, has_children), (JOBS, has_jobs))
+    for thing in range(count):
+        kinds_at_first = ("create child",) * has_children + ("handle jobs",) * has_jobs
+        events += [Event(1 + dice.random(), kind, thing, dice.getrandbits(32)) for kind in kinds_at_first]
     for at in _moments(dice, edits, seconds):
         kinds = users if dice.random() < 0.5 else WORLD
         events.append(Event(at, _of(dice, kinds), dice.randrange(count), dice.getrandbits(32)))
-    of_some = ((OF_GROUPS, is_group), (OF_LOGS, has_log), (OF_MIC, has_batches))
-    kinds_of_fault = FAULTS | {
-        kind: often for kinds, is_so in of_some if is_so for kind, often in kinds.items()
-    }
+    kinds_of_fault = FAULTS | _some((OF_GROUPS, is_group), (OF_LOGS, has_log), (OF_MIC, has_batches))
     for at in _moments(dice, faults, seconds):
         lasts = dice.choice((1.0, 5.0, 20.0, 60.0, 150.0)) * dice.random()
         kind, thing, replica = _of(dice, kinds_of_fault), dice.randrange(count), dice.randrange(replicas)
@@ -160,8 +179,15 @@ def make_plan(
         is_group=is_group,
         has_log=has_log,
         has_batches=has_batches,
-        log_limit=traits.choice((LOG_LIMIT, LOG_LIMIT, 500)),
+        log_limit=log_limit,
+        has_children=has_children,
+        has_jobs=has_jobs,
     )
+
+
+def _some(*kinds: tuple[dict[str, int], bool]) -> dict[str, int]:
+    """Those of which it is said that they are there."""
+    return {kind: often for each, is_so in kinds if is_so for kind, often in each.items()}
 
 
 def _moments(dice: random.Random, every: float, seconds: float) -> Iterator[float]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from tests.simulation.api_model import Object
 from tests.simulation.broker_model import BROKER
 from tests.simulation.invariants import Invariant, Invariants, condition, satisfies
+from tests.simulation.job_rules import check_jobs
 from tests.simulation.lives import Life, edit_of, leaves, policy_of
 
 from thing_operator.api.names import BATCHES, THINGS
@@ -60,7 +61,10 @@ class QuietCheck:
         lives = self._invariants.lives
         for thing in sorted({life.thing for life in lives.all.values()}):
             alive = [life for life in lives.current.values() if life.thing == thing]
-            self._check_thing(thing, alive)
+            if alive and alive[0].parent is not None:
+                self._check_child(alive[0])
+            else:
+                self._check_thing(thing, alive)
         for life in lives.all.values():
             if life.ended_at is not None:
                 self._check_ended(life)
@@ -91,7 +95,33 @@ class QuietCheck:
                 Invariant.ONE_SESSION, f"{thing}: connected {_tags(holders)}, and the broker has it otherwise"
             )
         for life in (each for each in holders if each in able):
-            self._check_shadow(life, self._api.get(THINGS, life.key)["status"])
+            status = self._api.get(THINGS, life.key)["status"]
+            self._check_shadow(life, status)
+            check_jobs(self._broker.jobs, life, status, self._say)
+
+    def _check_child(self, life: Life) -> None:
+        """A networked child: it is connected if it is to be, and its parent is."""
+        status, connection = self._api.get(THINGS, life.key)["status"], None
+        assert life.parent is not None
+        parent = self._invariants.lives.current.get(life.parent)
+        if parent is not None and not parent.spec.get("suspend"):
+            shown = self._api.get(THINGS, parent.key)["status"]
+            if condition(shown, "Connected").get("status") == "True":
+                connection = self._broker.connections.get(parent.thing)
+        able = connection is not None and not life.spec.get("suspend") and not life.deleting
+        self._check_status(life, status, able=able)
+        if (condition(status, "Connected").get("status") == "True") != able:
+            self._say(Invariant.ONE_SESSION, f"{life.tag}, {able=}: {condition(status, 'Connected')}")
+        ready = condition(status, "Ready").get("reason")
+        if parent is None and not life.spec.get("suspend") and ready != "ParentMissing":
+            self._say(Invariant.STATUS_TRUE, f"{life.tag} has no parent: {ready}")
+        topic = f"$aws/things/{life.thing}/shadow/update/accepted"
+        if connection is not None and connection.is_subscribed(topic) != able:
+            self._say(
+                Invariant.ONE_SESSION, f"{life.tag}, {able=}, and its parent's session has it otherwise"
+            )
+        if able:
+            self._check_shadow(life, status)
 
     def _check_status(self, life: Life, status: dict[str, Any], *, able: bool) -> None:
         generation = self._api.get(THINGS, life.key)["metadata"]["generation"]
@@ -120,7 +150,8 @@ class QuietCheck:
             self._say(Invariant.STATUS_TRUE, f"{life.tag} is not Ready: {ready}")
         if status.get("endpoint", {}).get("host") != BROKER:
             self._say(Invariant.STATUS_TRUE, f"{life.tag}: endpoint {status.get('endpoint')}")
-        self._check_credentials(life)
+        if life.parent is None:
+            self._check_credentials(life)
         if policy == "Merge" and life.policies <= {"Merge", "Exact"} and not life.forgotten:
             self._check_orphans(life, desired)
         shown = status.get("shadow", {})
@@ -156,10 +187,11 @@ class QuietCheck:
         policy = life.spec.get("deletionPolicy", "Retain")
         if (
             policy == "Retain"
-            or life.timed_out
+            or life.was_left
             or life.spec.get("suspend")
+            or self._was_parent_suspended(life)
             or life.forgotten
-            or not life.accepted
+            or not life.was_ever_accepted
         ):
             return
         lives = self._invariants.lives
@@ -169,6 +201,13 @@ class QuietCheck:
             found = edit_of(value)
             if found is not None and found[0] == life.tag and life.policies <= {"Merge", "Exact"}:
                 self._say(Invariant.DELETED, f"{life.tag} ({policy}) has left {'/'.join(path)} behind")
+
+    def _was_parent_suspended(self, life: Life) -> bool:
+        """Whether its parent was ever suspended: then its shadow is left to whoever has the certificate."""
+        lives = self._invariants.lives.all.values()
+        return any(
+            spec.get("suspend") for each in lives if each.key == life.parent for spec in each.specs.values()
+        )
 
     def _say(self, rule: Invariant, words: str) -> None:
         self._invariants.violate(rule, words)

@@ -17,6 +17,8 @@ from tests.simulation.api_model import ApiModel, Write
 from tests.simulation.broker_model import BrokerModel
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import Invariant, Invariants, Violation
+from tests.simulation.job_rules import JobRules
+from tests.simulation.jobs_model import JobUpdate
 from tests.simulation.lives import Lives
 from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, run_simulation, simulation_loop
 from tests.simulation.mic_model import MicLink, MicModel, MicOrder
@@ -36,16 +38,25 @@ from thing_operator.core.json_bytes import encode
 from thing_operator.intents import log_text
 from thing_operator.leadership.lease import LEASES
 from thing_operator.session import SessionSpec
+from thing_operator_local.cloud.job_requests import JobRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.simulation.broker_model import Connection
 
-_RECOVERY = 1500.0
-"""Seconds after the last fault within which everything has to be where it belongs: two rechecks of ten minutes."""
-_QUIET = 400.0
-"""Seconds after that in which nothing may happen any more."""
+_RECOVERY = 2.1
+"""So many times the longest pause after the last fault, everything has to be where it belongs."""
+_HAPPENS = (
+    "status writes",
+    "unchanged writes",
+    "own updates",
+    "connect",
+    "takeover",
+    "events",
+    "log writes",
+)
+"""What is counted of that."""
 _LOOKS_EVERY = 10.0
 _MOMENT = 1e-6
 """Less than that does not move the loop's clock."""
@@ -222,6 +233,7 @@ class Simulation:
             ),
             shared=SharedShards(self.api) if plan.is_group else None,
         )
+        self.job_rules = JobRules(self.invariants.lives, self.invariants.violate)
         self.broker = BrokerModel(
             dice=self.dice,
             clock=lambda: self.wall_clock().timestamp(),
@@ -231,6 +243,9 @@ class Simulation:
             on_refused=self.invariants.on_refused,
             on_takeover=self._on_takeover,
             on_crossing=self.on_crossing,
+            on_job_sent=self._on_job_sent,
+            on_job_update=self._on_job_update,
+            on_shown=self.job_rules.on_shown,
         )
         self.mic = MicModel(now=self.wall_clock, on_order=self._on_order)
         self.loop.set_exception_handler(self._on_unhandled)
@@ -281,12 +296,26 @@ class Simulation:
             replica.crash_in = 0
         self.faults.heal()
         self.users.mend(self.dice)
-        await self._until(self.now() + _RECOVERY)
+        await self._until_still()
         self.note("QUIET")
-        before = self.invariants.counts.copy()
         QuietCheck(self.api, self.broker, self.invariants, self.users.left_broken).run()
-        await self._until(self.now() + _QUIET)
-        self._check_quiet(before)
+
+    async def _until_still(self) -> None:
+        """Wait until nothing has happened for the longest pause; there is time to recover first."""
+        healed_at = still_since = self.now()
+        before = self._happened()
+        while self.now() < still_since + self.plan.longest_pause:
+            await self._until(self.now() + _LOOKS_EVERY)
+            now = self._happened()
+            if now == before:
+                continue
+            if self.now() > healed_at + _RECOVERY * self.plan.longest_pause:
+                self.invariants.violate(Invariant.QUIET, f"{now - before}")
+                return
+            before, still_since = now, self.now()
+
+    def _happened(self) -> Counter[str]:
+        return Counter({kind: self.invariants.counts[kind] for kind in _HAPPENS})
 
     async def _until(self, moment: float) -> None:
         """Let it be so many seconds since the beginning."""
@@ -299,20 +328,6 @@ class Simulation:
         error = context.get("exception")
         if not isinstance(error, ThingOperatorError):  # of a session that was closed meanwhile
             self.invariants.violate(Invariant.ALIVE, f"{context['message']}: {error!r}")
-
-    def _check_quiet(self, before: Counter[str]) -> None:
-        after = self.invariants.counts
-        for kind in (
-            "status writes",
-            "unchanged writes",
-            "own updates",
-            "connect",
-            "takeover",
-            "events",
-            "log writes",
-        ):
-            if after[kind] != before[kind]:
-                self.invariants.violate(Invariant.QUIET, f"{after[kind] - before[kind]} more {kind}")
 
     def _is_any(self, process: SimulatedProcess, so: "Callable[[Pod], bool]") -> bool:
         return any(each.process is process and so(each) for each in self.replicas)
@@ -338,13 +353,22 @@ class Simulation:
         if write.key == MAP_KEY:
             self.loop.outside(0, self._check_holders)
         if write.resource != LEASES or write.verb == "delete" or write.key == MAP_KEY:
-            content = hashlib.sha256(encode(write.after)).hexdigest()[:12] if write.after else "-"
+            content = hashlib.sha256(write.text).hexdigest()[:12] if write.text else "-"
             self.note(f"WRITE {write.author} {write.verb} {write.resource.plural} {write.key} {content}")
         self.invariants.on_write(write, process)
 
     def _on_update(self, update: ShadowUpdate) -> None:
         self.note(f"UPDATE {update.author} {update.thing} {encode(update.state).decode()}")
         self.invariants.on_update(update)
+
+    def _on_job_sent(self, process: SimulatedProcess, request: JobRequest) -> None:
+        self.note(f"JOB {process.label} {request.thing} {request.job_id} {request.payload.decode()}")
+        self.job_rules.on_sent(process, request)
+
+    def _on_job_update(self, update: JobUpdate) -> None:
+        self.note(f"JOB TAKEN {update.process.label} {update.after}")
+        self.invariants.counts["job updates"] += 1
+        self.job_rules.on_taken(update)
 
     def _on_order(self, process: SimulatedProcess, order: MicOrder) -> None:
         self.note(f"ORDER {process.label} {order.size} {order.thing_type}")

@@ -1,8 +1,8 @@
 """The users of a simulation, and everybody else who writes: what each of their events does to the models."""
 
-import json
 import random
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from tests.simulation.api_model import ApiModel, Object
@@ -14,8 +14,10 @@ from tests.simulation.mic_model import HOST
 from tests.simulation.plan import FOREIGN, NAMESPACES, PATHS, Event
 
 from thing_operator.api.names import API_VERSION, BATCH_KIND, BATCHES, THING_KIND, THINGS
+from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.resources import SECRETS
+from thing_operator.shadow.topics import CHILD_MARK
 
 _POLICIES = ("Merge", "Merge", "Exact", "Once", "Observe")
 _ME = "user"
@@ -39,6 +41,7 @@ class Users:
         self._edits = 0
         self._identities: dict[str, int] = {}
         self._issued = 0
+        self._jobs = 0
         self._wanted = ("", 0)
         self.left_broken: set[ObjectKey] = set()
         """The Secrets that hold no credentials at the end."""
@@ -62,6 +65,11 @@ class Users:
             "foreign": self._foreign,
             "drift": self._drift,
             "delete shadow": self._delete_shadow,
+            "create child": self._create_child,
+            "handle jobs": self._handle_jobs,
+            "job": self._make_job,
+            "cancel job": self._cancel_job,
+            "delete job": self._delete_job,
             "order": self._order,
             "delete batch": self._delete_batch,
             "touch status": self._touch_status,
@@ -87,8 +95,22 @@ class Users:
             self._have_secret(key, _name(event.thing))
             self._make(key, _name(event.thing), {"thingName": _name(event.thing), "desired": {}}, dice)
 
+    def _create_child(self, event: Event, dice: random.Random) -> None:
+        """A networked child of a Thing, whether that is there or not."""
+        parent, child = _key(event.thing), dice.choice(("c0", "c1"))
+        key = ObjectKey(parent.namespace, f"{parent.name}-{child}")
+        if self._api.find(THINGS, key) is None:
+            spec: dict[str, Any] = {
+                "parentRef": {"name": parent.name},
+                "thingName": child,
+                "desired": {},
+                "deletionPolicy": dice.choice(("Retain", "Clear", "Delete")),
+            }
+            self._make(key, f"{_name(event.thing)}{CHILD_MARK}{child}", spec, dice)
+
     def _make(self, key: ObjectKey, thing: str, spec: dict[str, Any], dice: random.Random) -> None:
-        life = self._lives.begin(key, thing)
+        parent = ObjectKey(key.namespace, spec["parentRef"]["name"]) if "parentRef" in spec else None
+        life = self._lives.begin(key, thing, parent=parent, now=self._invariants.now())
         for path in dice.sample(PATHS, 2):
             place(spec["desired"], path, self._value(life))
         if dice.random() < 0.3:
@@ -97,7 +119,7 @@ class Users:
         if dice.random() < 0.15:
             metadata["finalizers"] = [_THEIR_FINALIZER]
         body = {"apiVersion": API_VERSION, "kind": THING_KIND, "metadata": metadata, "spec": spec}
-        life.specs[1] = json.loads(json.dumps(spec))
+        life.note(1, _copy(spec))
         made = self._api.create(_ME, THINGS, key.namespace, body)
         life.uid = made["metadata"]["uid"]
         self._lives.by_uid[life.uid] = life
@@ -135,14 +157,16 @@ class Users:
         self._change(event, dice, lambda _life, spec: spec.update(suspend=not spec.get("suspend", False)))
 
     def _device(self, event: Event, dice: random.Random) -> None:
-        def change(_life: Life, spec: Object) -> None:
-            spec["device"] = dice.choice(
+        def change(life: Life, spec: Object) -> None:
+            found = dice.choice(
                 (
                     {"connectionStatus": True},
                     {"acknowledge": "All"},
                     {"reported": {"model": f"m{dice.randrange(3)}"}},
                 )
             )
+            if life.parent is None or "connectionStatus" not in found:
+                spec["device"] = found
 
         self._change(event, dice, change)
 
@@ -160,7 +184,7 @@ class Users:
             change(life, body["spec"])
             # As the API server does: it counts when the spec differs.
             if body["spec"] != life.spec:
-                life.specs[body["metadata"]["generation"] + 1] = json.loads(json.dumps(body["spec"]))
+                life.note(body["metadata"]["generation"] + 1, _copy(body["spec"]))
 
         self._api.edit(_ME, THINGS, life.key, edit)
         self._note(life)
@@ -170,7 +194,7 @@ class Users:
         if life is None or life.deleting:
             return
         life.deleting = True
-        life.specs[life.generation + 1] = life.spec
+        life.note(life.generation + 1, life.spec)
         self._api.delete(_ME, THINGS, life.key)
 
     def _restore(self, event: Event, dice: random.Random) -> None:
@@ -178,16 +202,16 @@ class Users:
         life = self._pick(event, dice)
         if life is None or life.deleting:
             return
-        spec = json.loads(json.dumps(life.spec))
+        spec = _copy(life.spec)
         for old in self._lives.of_thing(life.thing):
             old.forgotten = True
         self._api.edit(_ME, THINGS, life.key, lambda body: body["metadata"].pop("finalizers", None))
         self._api.delete(_ME, THINGS, life.key)
-        new = self._lives.begin(life.key, life.thing)
+        new = self._lives.begin(life.key, life.thing, parent=life.parent, now=self._invariants.now())
         for path, _ in list(leaves(spec["desired"])):
             if path:
                 place(spec["desired"], path, self._value(new))
-        new.specs[1] = json.loads(json.dumps(spec))
+        new.note(1, _copy(spec))
         body = {
             "apiVersion": API_VERSION,
             "kind": THING_KIND,
@@ -208,7 +232,8 @@ class Users:
         found = [
             life
             for life in self._lives.current.values()
-            if life.thing == _name(event.thing) and self._api.find(THINGS, life.key) is not None
+            if life.thing.partition(CHILD_MARK)[0] == _name(event.thing)
+            and self._api.find(THINGS, life.key) is not None
         ]
         return dice.choice(found) if found else None
 
@@ -225,13 +250,17 @@ class Users:
     def mend(self, dice: random.Random) -> None:
         """Nearly everybody who has a Thing has put a good Secret beside it."""
         for life in list(self._lives.current.values()):
-            secret = _secret_key(life.key.namespace, life.thing)
-            found = self._api.find(SECRETS, secret)
-            if found is not None and found["data"]["tls.crt"] == _NO_PEM and dice.random() < 0.3:
-                self.left_broken.add(secret)
-            if secret not in self.left_broken:
-                self._have_secret(life.key, life.thing)
+            if life.parent is None:
+                self._mend_secret(life, dice)
             self._api.edit(_ME, THINGS, life.key, _without_their_finalizer)
+
+    def _mend_secret(self, life: Life, dice: random.Random) -> None:
+        secret = _secret_key(life.key.namespace, life.thing)
+        found = self._api.find(SECRETS, secret)
+        if found is not None and found["data"]["tls.crt"] == _NO_PEM and dice.random() < 0.3:
+            self.left_broken.add(secret)
+        if secret not in self.left_broken:
+            self._have_secret(life.key, life.thing)
 
     def _issue(self, thing: str) -> int:
         self._issued += 1
@@ -304,27 +333,73 @@ class Users:
             metadata = dice.choice(found)["metadata"]
             self._api.delete(_ME, BATCHES, ObjectKey(metadata["namespace"], metadata["name"]))
 
+    # --- jobs
+
+    def _handle_jobs(self, event: Event, dice: random.Random) -> None:
+        """Say what becomes of the jobs of a thing."""
+        device: Object = {"jobs": dice.choice(("Succeed", "Succeed", "Fail", "Bridge", "Ignore"))}
+        if device["jobs"] in {"Succeed", "Fail"}:
+            device["jobDuration"] = dice.choice(("0s", "4s", "20s"))
+            if dice.random() < 0.2:
+                device["jobStepTimeoutMinutes"] = 1
+
+        def change(life: Life, spec: Object) -> None:
+            if life.parent is None:
+                spec["device"] = device
+
+        self._change(event, dice, change)
+
+    def _make_job(self, event: Event, dice: random.Random) -> None:
+        self._jobs += 1
+        secret = sha256(f"document of job {self._jobs}".encode()).hexdigest()
+        self._invariants.add_key(secret)
+        timeout = dice.choice((None, None, 1))
+        self._broker.jobs.create(
+            f"job-{self._jobs}", _name(event.thing), {"password": secret}, timeout=timeout
+        )
+
+    def _cancel_job(self, _event: Event, dice: random.Random) -> None:
+        if found := self._broker.jobs.ids():
+            self._broker.jobs.cancel(dice.choice(found[-3:]), force=dice.random() < 0.5)
+
+    def _delete_job(self, _event: Event, dice: random.Random) -> None:
+        if found := self._broker.jobs.ids():
+            self._broker.jobs.delete(dice.choice(found[-3:]))
+
     # --- shadows
 
     def _report(self, event: Event, dice: random.Random) -> None:
-        self._update(event, {"reported": {f"v{dice.randrange(3)}": dice.randrange(1000)}})
+        values = {f"v{dice.randrange(3)}": dice.randrange(1000)}
+        self._update(self._shadow(event, dice), {"reported": values})
 
-    def _acknowledge(self, event: Event, _dice: random.Random) -> None:
-        self._update(event, {"reported": self._broker.state(_name(event.thing)).get("desired", {})})
+    def _acknowledge(self, event: Event, dice: random.Random) -> None:
+        thing = self._shadow(event, dice)
+        self._update(thing, {"reported": self._broker.state(thing).get("desired", {})})
 
     def _foreign(self, event: Event, dice: random.Random) -> None:
-        self._update(event, {"desired": {dice.choice(FOREIGN): dice.randrange(1000)}})
+        self._update(self._shadow(event, dice), {"desired": {dice.choice(FOREIGN): dice.randrange(1000)}})
 
     def _drift(self, event: Event, dice: random.Random) -> None:
         tree: dict[str, Any] = {}
         place(tree, dice.choice(PATHS), f"drift {dice.randrange(1000)}")
-        self._update(event, {"desired": tree})
+        self._update(self._shadow(event, dice), {"desired": tree})
 
-    def _update(self, event: Event, state: dict[str, Any]) -> None:
-        self._broker.update("others", _name(event.thing), json.dumps({"state": state}).encode())
+    def _delete_shadow(self, event: Event, dice: random.Random) -> None:
+        self._broker.delete_shadow(self._shadow(event, dice))
 
-    def _delete_shadow(self, event: Event, _dice: random.Random) -> None:
-        self._broker.delete_shadow(_name(event.thing))
+    def _update(self, thing: str, state: dict[str, Any]) -> None:
+        self._broker.update("others", thing, encode({"state": state}))
+
+    def _shadow(self, event: Event, dice: random.Random) -> str:
+        """A thing, or one of its networked children."""
+        name = _name(event.thing)
+        found = {life.thing for life in self._lives.all.values() if life.thing.startswith(name + CHILD_MARK)}
+        return dice.choice((name, *sorted(found)))
+
+
+def _copy(spec: Object) -> Object:
+    found: Object = decode(encode(spec))
+    return found
 
 
 def _without_their_finalizer(body: Object) -> None:

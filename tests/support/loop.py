@@ -14,7 +14,9 @@ from tests.support.clock import ORIGIN
 T = TypeVar("T")
 
 
-class _JumpingSelector(selectors.DefaultSelector):
+class JumpingSelector(selectors.DefaultSelector):
+    """Where nothing is ready, the loop's time jumps to the next timer."""
+
     loop: "VirtualTimeLoop"
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -29,8 +31,8 @@ class _JumpingSelector(selectors.DefaultSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An event loop with a clock of its own, which begins at :data:`~tests.support.clock.ORIGIN`."""
 
-    def __init__(self) -> None:
-        selector = _JumpingSelector()
+    def __init__(self, selector: JumpingSelector | None = None) -> None:
+        selector = selector or JumpingSelector()
         selector.loop = self
         self.now = ORIGIN
         super().__init__(selector)

@@ -6,6 +6,7 @@ of a living member asks for it, and who has it gives it. There is no leader: eac
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import isnan, nan
 from typing import Final
 
@@ -262,9 +263,9 @@ class Member:
             new.given((shard for shard in self.held | self.giving if not new.slots[shard].holder), me)
         )
         successors = {holder: self.fellows.successor(holder) for holder in set(new.holders)}
-        owners = [successors[holder] for holder in new.holders]
+        owners = tuple(successors[holder] for holder in new.holders)
         takers = self.fellows.takers() - ({me} if self.is_draining else _NOBODY)
-        planned = frozenset(shard for shard, member in enumerate(plan(owners, takers)) if member == me)
+        planned = _planned(owners, takers, me)
         heritage = frozenset(shard for shard, owner in enumerate(owners) if owner == me) - new.held_by(me)
         new = new.given(heritage | self._orphans(new, owners, planned, now), me)
         self._want(owners, planned, now)
@@ -332,6 +333,12 @@ class Member:
                 more.append(shard)
                 room -= size(shard)
         return shard_map.asking(stale, "").asking(more, me)
+
+
+@lru_cache(maxsize=8)
+def _planned(owners: tuple[str, ...], takers: frozenset[str], member: str) -> Shards:
+    """What a member is to have. It is asked for several times a second, nearly always of the same owners."""
+    return frozenset(shard for shard, taker in enumerate(plan(owners, takers)) if taker == member)
 
 
 def _since(former: float, now: float, *, is_so: bool) -> float:
