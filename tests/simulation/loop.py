@@ -125,7 +125,7 @@ class SimulationLoop(VirtualTimeLoop):
         """End it as SIGKILL does. May be called from within it: what runs then goes on to its next await."""
         process.dead = True
         self._take(process)
-        self.outside(0, self._bury, process)
+        self.outside(0, lambda: contextvars.copy_context().run(self._bury, process))
 
     def stop_process(self, process: SimulatedProcess) -> None:
         """Let it do nothing from now on, as SIGSTOP does."""
@@ -177,7 +177,11 @@ class SimulationLoop(VirtualTimeLoop):
 
     @staticmethod
     def _bury(process: SimulatedProcess) -> None:
-        """Have no coroutine left that the garbage collector would go on with at a time of its own."""
+        """Have no coroutine left that the garbage collector would go on with at a time of its own.
+
+        What begins while others end is the process's, too, and ends here.
+        """
+        PROCESS.set(process)
         for task in process.tasks:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]

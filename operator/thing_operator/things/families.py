@@ -69,14 +69,9 @@ class Families:
             runtime = self._registry.runtime(parent)
             is_reconciled = runtime is not None and runtime.published is not None
             return None if is_reconciled else ParentWait(_UNTIL_RECONCILED)
-        left = (
-            self._deleted.get(parent, float("-inf"))
-            + SUCCESSION_TIME.total_seconds()
-            - self._clock.monotonic()
-        )
-        if left > 0 and snapshot is not None and snapshot.deleting_since is None:
-            # Its parent's session is kept for so long: for a parent of the same name, or to clean up by.
-            return ParentWait(timedelta(seconds=left))
+        kept_for = self._kept_for(parent)
+        if kept_for > timedelta(0) and snapshot is not None and snapshot.deleting_since is None:
+            return ParentWait(kept_for)
         if not self._looks.try_take(self._clock.monotonic()):
             return ParentWait(_UNTIL_LOOKED)
         try:
@@ -88,6 +83,16 @@ class Families:
         self._cache.forget_owner(parent)
         is_elsewhere = self._members() > 1
         return ParentWait(_ELSEWHERE if is_elsewhere else _UNTIL_SEEN, is_elsewhere=is_elsewhere)
+
+    def _kept_for(self, parent: ObjectKey) -> timedelta:
+        """How long the session of a parent is kept yet that was deleted: for one of the same name, or to clean up by.
+
+        Never so short that a wait of it would be none.
+        """
+        deleted_at = self._deleted.get(parent)
+        if deleted_at is None:
+            return timedelta(0)
+        return SUCCESSION_TIME - timedelta(seconds=self._clock.monotonic() - deleted_at)
 
     def inform(self, key: ObjectKey) -> None:
         """A Thing was reconciled, or is deleted: its children are reconciled if that changes anything for them."""

@@ -121,6 +121,16 @@ async def test_children_are_enqueued_when_their_parent_has_another_session_or_sp
     assert scene.enqueued == []
 
 
+async def test_what_is_left_of_that_time_is_never_too_short_to_wait_for() -> None:
+    """A wait that is rounded to nothing would be followed by the next one at once, and so on."""
+    scene = Scene()
+    scene.show(DOOR, "hub")
+    scene.exists = False
+    scene.families.inform(HUB)
+    scene.clock.advance(4.9999997)
+    assert await scene.families.wait(DOOR) is None
+
+
 async def test_a_child_outlives_its_parent_as_long_as_that_session_does() -> None:
     scene = Scene()
     scene.show(DOOR, "hub")
