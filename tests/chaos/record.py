@@ -158,7 +158,7 @@ class Record:
             return
         self.bodies[life.key] = body
         if meta["generation"] not in life.specs:
-            life.specs[meta["generation"]] = spec
+            life.note(meta["generation"], spec)
             self.note(f"spec {meta['generation']} of {life.tag}: {json.dumps(spec)}", life.thing)
         life.deleting = "deletionTimestamp" in meta
         status = body.get("status", {})
@@ -179,7 +179,7 @@ class Record:
         key, number = ObjectKey(NAMESPACE, meta["name"]), int(meta["annotations"][LIFE])
         life = Life(key, number, body["spec"]["thingName"], uid=meta["uid"])
         self.began[life.thing].append(time.time())
-        self.lives.all[life.tag] = self.lives.by_uid[life.uid] = self.lives.current[key] = life
+        self.lives.add(life)
         return life
 
     def _end(self, life: Life) -> None:

@@ -102,6 +102,10 @@ class Quiet:
         body = self.objects["things"].get(ObjectKey(NAMESPACE, thing), {})
         return str(body.get("status", {}).get("certificate", {}).get("fingerprint", ""))
 
+    def serves(self, parent: str, child: str) -> bool:
+        """There are no networked children."""
+        return False
+
     def state(self, thing: str) -> Json:
         """Desired and reported."""
         found: Json = self.shadows.get(thing, {}).get("state", {})
@@ -133,7 +137,7 @@ class Judge:
         for body in quiet.objects["events"].values():
             life = self.record.lives.by_uid.get(body["involvedObject"].get("uid", ""))
             if life is not None and body["reason"] == "DeletionTimedOut":
-                life.timed_out = True
+                life.was_left = True
         rules = Invariants(
             self.record.lives,
             time.time,
@@ -147,12 +151,10 @@ class Judge:
 
     def _note_accepted(self) -> None:
         for life in self.record.lives.all.values():
-            for generation, spec in life.specs.items():
-                documents = self.record.documents[life.thing].values()
-                if generation not in life.accepted and any(
-                    satisfies(each.desired, spec) for each in documents
-                ):
-                    life.accepted.add(generation)
+            documents = self.record.documents[life.thing].values()
+            for generation, spec in tuple(life.unaccepted.items()):
+                if any(satisfies(each.desired, spec) for each in documents):
+                    del life.unaccepted[generation]
 
     # --- all that has happened
 

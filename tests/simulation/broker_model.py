@@ -36,7 +36,13 @@ from thing_operator_local.cloud.shadow_service import (
     ShadowRequest,
     ShadowService,
 )
-from thing_operator_local.cloud.shadow_topics import CHILD_MARK, ShadowAddress, ShadowOperation, read_topic
+from thing_operator_local.cloud.shadow_topics import (
+    CHILD_MARK,
+    ShadowAddress,
+    ShadowMessage,
+    ShadowOperation,
+    read_topic,
+)
 
 BROKER = "broker.simulation"
 """Its host."""
@@ -448,6 +454,12 @@ class BrokerModel:
         """Of the certificate that a thing is connected with; None when it is not."""
         connection = self.connections.get(thing)
         return None if connection is None else connection.spec.identity.fingerprint
+
+    def serves(self, parent: str, child: str) -> bool:
+        """Whether a thing is connected, and follows the shadow of this networked child, too."""
+        connection = self.connections.get(parent)
+        topic = ShadowAddress(child).topic(ShadowOperation.UPDATE, ShadowMessage.ACCEPTED)
+        return connection is not None and connection.is_subscribed(topic)
 
     def state(self, thing: str) -> dict[str, Any]:
         """Desired and reported as they are."""

@@ -54,7 +54,7 @@ class Life:
 
     def note(self, generation: int, spec: dict[str, Any]) -> None:
         """It has another spec from now on."""
-        self.generation = generation
+        self.generation = max(self.generation, generation)
         self.specs[generation] = self.unaccepted[generation] = spec
         self.policies.add(policy_of(spec))
 
@@ -149,10 +149,16 @@ class Lives:
     def begin(self, key: ObjectKey, thing: str, *, parent: ObjectKey | None = None, now: float) -> Life:
         """An object is about to be made."""
         number = 1 + sum(life.key == key for life in self.all.values())
-        life = self.current[key] = Life(key, number, thing, parent, now)
-        self.all[life.tag] = life
-        self._of_things[thing].append(life)
+        life = Life(key, number, thing, parent, now)
+        self.add(life)
         return life
+
+    def add(self, life: Life) -> None:
+        """An object that is there from now on, or is about to be made: then its uid is not known yet."""
+        self.all[life.tag] = self.current[life.key] = life
+        self._of_things[life.thing].append(life)
+        if life.uid:
+            self.by_uid[life.uid] = life
 
     def of_thing(self, thing: str) -> Sequence[Life]:
         """Those that name this thing, ended ones included."""

@@ -298,7 +298,7 @@ class Simulation:
         self.users.mend(self.dice)
         await self._until_still()
         self.note("QUIET")
-        QuietCheck(self.api, self.broker, self.invariants, self.users.left_broken).run()
+        QuietCheck(self.api, self.broker, self.invariants, self.users.left_broken, self.broker.jobs).run()
 
     async def _until_still(self) -> None:
         """Wait until nothing has happened for the longest pause; there is time to recover first."""
