@@ -92,3 +92,11 @@ async def test_what_a_new_list_lacks_is_deleted(capsys: pytest.CaptureFixture[st
     await watching._show_lines(listed_again(), None, Output.JSON)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[-1] == {"namespace": "plant", "name": "a", "deleted": True}
+
+
+def test_a_value_that_is_not_reported_is_a_dash() -> None:
+    found = body(name="a", spec={"desired": {"mode": "auto", "setpoint": -18}}, shadow=SHADOW)
+    words = watching._line(key("a"), found, "a", Output.TABLE)
+    assert "/setpoint Same -18" in words
+    assert "/mode" in words
+    assert "null" not in words

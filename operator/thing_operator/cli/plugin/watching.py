@@ -155,7 +155,7 @@ def _line(key: "ObjectKey", body: "Body | None", name: str | None, output: Outpu
     row = row_of(body)
     words = f"{key}: Ready {row.ready} ({row.reason}), connected {row.connected}, in sync {row.in_sync}"
     values = ", ".join(
-        f"{each['pointer']} {each['state']} {json.dumps(each.get('reported'))}"
+        f"{each['pointer']} {each['state']} {json.dumps(each['reported']) if 'reported' in each else '-'}"
         for each in found.get("rows", ())
     )
     return printable(f"{words}; {values}" if values else words)
