@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, settings
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+# For one Python after another (tools/pythons.py): mistakes of ours are looked for under the first.
+settings.register_profile("few", parent=settings.get_profile("untimed"), max_examples=20)
 
 pytest_plugins = [
     "thing_operator_local.pytest_plugin",

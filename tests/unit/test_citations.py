@@ -7,6 +7,8 @@ import pytest
 from tests.support.shadow_rules import RULES
 from tools.citations import anchors, unresolved
 
+pytestmark = pytest.mark.repository
+
 ROOT = Path(__file__).resolve().parents[2]
 AWS = "docs/background/aws-iot-shadow.md"
 MARKS = {"documented", "observed", "Greengrass", "assumed"}

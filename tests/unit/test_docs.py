@@ -17,6 +17,8 @@ from thing_operator.core.reasons import Reason
 from thing_operator.session.model import Phase
 from thing_operator_local.demo.fleet import fleet_manifest
 
+pytestmark = pytest.mark.repository
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 SOURCES = (ROOT / "operator" / "thing_operator", ROOT / "operator")

@@ -5,6 +5,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.repository
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -13,6 +13,8 @@ from tools.house import Figure, House
 REASONS = """
 from enum import StrEnum
 
+pytestmark = pytest.mark.repository
+
 class Reason(StrEnum):
     ACCEPTED = "Accepted"
     WEAK_KEY = "WeakKey"
