@@ -88,3 +88,31 @@ def test_of_each_pair_one_runs_and_nobody_is_taken_over_again_and_again(
     }
     assert winners == names
     assert all(total(replica.scrape(), "sessions", "Ready") > 0 for replica in replicas)
+
+
+def test_a_thing_and_a_child_of_one_name_find_each_other(
+    idle_workspace: Workspace, replicas: list[OperatorProcess], things: Things, cloud: LocalCloud
+) -> None:
+    parents = things(PAIRS)
+    for thing in parents:
+        idle_workspace.store_credentials(thing)
+        idle_workspace.apply_thing(thing)
+    children = {f"{thing.name}-door": thing for thing in parents}
+    for name, thing in children.items():
+        spec = {"thingName": "door", "parentRef": {"name": thing.name}, "desired": {"of": "child"}}
+        idle_workspace.apply("Thing", name, spec)
+        idle_workspace.wait_for(name, "Ready")
+    for thing in parents:
+        secret = idle_workspace.secret(thing)["metadata"]["name"]
+        spec = {
+            "thingName": f"{thing.name}__door",
+            "credentials": {"secretName": secret},
+            "desired": {"of": "other"},
+        }
+        idle_workspace.apply("Thing", f"{thing.name}-other", spec)
+    for name, thing in children.items():
+        idle_workspace.wait_for(f"{thing.name}-other", "Stalled", reason="DuplicateThing")
+        assert idle_workspace.condition(name, "Ready")["status"] == "True"
+        assert idle_workspace.desired(cloud.thing(f"{thing.name}__door")) == {"of": "child"}
+    doors = {f"{thing.name}__door" for thing in parents}
+    assert doors.isdisjoint(each.client for each in cloud.session_events())

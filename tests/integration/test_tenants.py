@@ -124,3 +124,19 @@ def test_names_that_do_not_resolve_in_time_hold_up_no_other_team(
 
     eventually(is_ready, "a session with the operator's own broker", timeout=60)
     eventually(is_resolved, "a name of another team's is looked up", timeout=60)
+
+
+def test_a_spec_that_is_nested_without_end_holds_up_nobody(workspace: Workspace, things: Things) -> None:
+    """An API server takes it: what is in desired has no schema."""
+    thing, other = things(2)
+    value: object = 1
+    for _ in range(900):
+        value = [value]
+    workspace.apply("Thing", "deep", {"thingName": thing.name, "desired": {"a": value}})
+    found = workspace.wait_for("deep", "Stalled", reason="InvalidSpec")
+    assert "nested deeper than 32 levels" in found["message"]
+    workspace.store_credentials(other)
+    workspace.apply_thing(other)
+    workspace.wait_for(other.name, "Ready")
+    workspace.patch("deep", {"desired": {"a": None}})
+    workspace.wait_for("deep", "Ready", "False", reason="SecretNotFound")

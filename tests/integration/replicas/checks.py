@@ -44,6 +44,41 @@ def check_one_more(group: Group, things: Sequence[CloudThing]) -> None:
     check_no_trace(group, story, before)
 
 
+def check_children_move(group: Group, things: Sequence[CloudThing]) -> None:
+    """An upgrade moves networked children with their parents: without a trace, and served by those who have them."""
+    replicas = group.start_fleet(things, 2)
+    children = {f"{each.name}-door": f"{each.name}__door" for each in things}
+    apply_children(group, things, value=1)
+    eventually(lambda: children.keys() <= set(group.ready()), "all children are Ready", pause=0.5)
+    before, began = group.traces(), now()
+    group.upgrade(replicas)
+    story = group.await_up(began, connects=len(things))
+    check_no_trace(group, story, before)
+    shadows = [group.cloud.thing(name) for name in children.values()]
+    for each in shadows:
+        group.cloud.update_shadow(each, {"desired": {"v": 9}})
+    for each in shadows:
+        await_desired(group, each, 1)  # repaired by whoever has it now
+    apply_children(group, things, value=2)
+    for each in shadows:
+        await_desired(group, each, 2)
+    assert {each.client for each in group.cloud.session_events()}.isdisjoint(children.values())
+
+
+def apply_children(group: Group, things: Sequence[CloudThing], *, value: int) -> None:
+    """A child of each thing, the Things' names ending in -door."""
+    group.apply_all(
+        [
+            group.manifest(
+                "Thing",
+                f"{each.name}-door",
+                {"thingName": "door", "parentRef": {"name": each.name}, "desired": {"v": value}},
+            )
+            for each in things
+        ]
+    )
+
+
 def check_upgrade(group: Group, things: Sequence[CloudThing], size: int) -> None:
     """So many replicas are upgraded, and each Thing moves about once."""
     replicas = group.start_fleet(things, size)

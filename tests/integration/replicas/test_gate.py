@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.integration.replicas.checks import check_one_more, check_they_run, check_upgrade
+from tests.integration.replicas.checks import (
+    check_children_move,
+    check_one_more,
+    check_they_run,
+    check_upgrade,
+)
 from tests.support.cloud import Things
 from tests.support.controlplane import CRDS
 from tests.support.meddling_proxy import MeddlingProxy
@@ -44,6 +49,14 @@ def test_they_share_and_move_as_without_it(group: Group, things: Things) -> None
 
 def test_an_upgrade_is_as_without_it(group: Group, things: Things) -> None:
     check_upgrade(group, things(COUNT), 1)
+
+
+def test_children_come_by_a_watch_of_their_own_and_move_with_their_parents(
+    group: Group, things: Things
+) -> None:
+    """Their own uids are in any shard, so that no share brings them."""
+    check_children_move(group, things(COUNT // 3))
+    assert foreign(group.replicas[-1]) == 0
 
 
 def test_it_may_be_on_at_one_api_server_and_off_at_the_other(
