@@ -72,9 +72,11 @@ def changed(dice: Dice, value: Any) -> Any:
 
 def as_json(dice: Dice, value: Any) -> bytes:
     """As text, which may have been changed once more: cut off, or a few bytes of it."""
-    text = bytearray(
-        json.dumps(value, ensure_ascii=dice.flag(), sort_keys=True).encode(errors="backslashreplace")
-    )
+    try:
+        plain = json.dumps(value, ensure_ascii=dice.flag(), sort_keys=True)
+    except RecursionError:
+        plain = "[" * 5000
+    text = bytearray(plain.encode(errors="backslashreplace"))
     if dice.number(8) == 1:
         at = dice.number(len(text) + 1)
         text[at : at + dice.number(_LONGEST)] = dice.take(_LONGEST)
