@@ -231,7 +231,9 @@ class Informer:
         if kept is not None and not is_kept:
             self._remove(kept)
         ref, status = self._ref(snapshot), body.get("status") or {}
-        self._writer.seed(ref, status, version=snapshot.version, is_listed=request is not None)
+        # What belongs to another object may be another process's, though it was created before our eyes.
+        may_be_anothers = request is not None or bool(snapshot.parent)
+        self._writer.seed(ref, status, version=snapshot.version, is_listed=may_be_anothers)
         foreign = request is not None and self._writer.detect_foreign_write(
             ref, status, asked_at=request.asked_at
         )

@@ -123,3 +123,29 @@ async def test_an_orphan_is_one_replicas_until_its_parent_is_there(cloud: CloudI
         await orphanage.list()
         await until(lambda: orphanage.controllers.registry.keys_in(ALL_SHARDS) == [])
         assert condition(api, "hub-c1", "Ready") == "True/Accepted"
+
+
+async def test_children_that_were_created_before_the_eyes_of_all_move_without_a_word(
+    cloud: CloudInMemory,
+) -> None:
+    """Every replica sees them and their statuses, by the watch alone."""
+    api = ThingsApi()
+    api.submit("hub", desired={"a": 1})
+    async with (
+        replica(api, cloud, held=ALL_SHARDS) as giver,
+        replica(api, cloud, held=NOBODY) as taker,
+    ):
+        await all_ready(giver, api=api)
+        api.submit("hub-c1", parentRef={"name": "hub"}, desired={"a": 1})
+        for change in ("ADDED", "MODIFIED"):
+            for each in (giver, taker):
+                each.controllers.things.informer.on_event(change, api.things["hub-c1"])
+            await all_ready(giver, api=api)
+        writes, events = api.status_writes, len(api.events)
+        await taker.moves.prepare(PARENT)
+        taker.controllers.things.informer.on_event("ADDED", api.things["hub"])
+        await giver.give(PARENT)
+        taker.gain(PARENT)
+        await until(lambda: speaking(taker) == {"hub-c1"})
+        await all_ready(giver, taker, api=api)
+        assert (api.status_writes, len(api.events)) == (writes, events)
