@@ -43,8 +43,14 @@ class Succession:
         self._waiting = BackgroundTasks()
 
     def leave(self, key: ObjectKey, session: Session, spec: SessionSpec) -> None:
-        """The Thing of this key is deleted."""
+        """The Thing of this key is deleted.
+
+        A session that is not up ends at once: no successor here takes it, and it would end the one that another replica
+        may have by now.
+        """
         left = _Left(key, session, spec)
+        if not session.view.connected:
+            left.ended.set()
         self._left[spec.client] = left
         self._waiting.start(self._wait(left), name=f"session of {key}, which is deleted")
 

@@ -38,9 +38,10 @@ class ThingDeletion:
     async def reconcile(self, snapshot: ObjectSnapshot, thing: ThingRuntime) -> timedelta | None:
         """A Thing being deleted: without our finalizer only its session ends, with it the shadow is cleaned up.
 
+        A released one may still be shown with the finalizer, until the API server's event of its end comes.
         Returns when to try again, None when all is done. Raises what the API server answers.
         """
-        if not self._finalizer.is_on(snapshot):
+        if thing.is_released or not self._finalizer.is_on(snapshot):
             self._leave(snapshot.key, thing)
             self._registry.claims.withdraw(snapshot.key)
             return None
@@ -59,6 +60,7 @@ class ThingDeletion:
                 else None
             )
             await self._finalizer.release(snapshot, left=left)
+            thing.is_released = True
             return None
         await self._have_session(snapshot, thing, resolution)
         thing.device.stop()
@@ -70,6 +72,7 @@ class ThingDeletion:
             managed=managed,
         )
         if again is None:
+            thing.is_released = True
             await self._connect.end(thing, report_offline=False)
         return again
 

@@ -99,6 +99,16 @@ async def test_another_thing_and_another_broker_do_not_matter() -> None:
     assert not session.closed
 
 
+async def test_one_that_is_down_when_its_thing_is_deleted_does_not_come_back() -> None:
+    """Another replica may have taken it over for an object of the same name, a moment before."""
+    succession, session = Succession(), LeftSession(PRESENT)
+    session.connected = False
+    succession.leave(KEY, session, PRESENT)  # type: ignore[arg-type]
+    await asyncio.sleep(0.1)
+    assert session.closed
+    assert session.sent == []
+
+
 async def test_one_that_is_dropped_leaves_the_thing_to_who_has_taken_it() -> None:
     succession, session = left(PRESENT)
     session.connected = False
