@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 from tests.bench.load import percentile
+from tests.integration.console.shown import enter
 from tests.support import console_fleet as objects
 from tests.support.console import Console, chromium, running_console
 from tests.support.console_cluster import ScriptedCluster, scripted_cluster
@@ -43,7 +44,7 @@ def console_page(folder: Path, *, size: int, announce: Callable[[str], None]) ->
         with running_console(cluster.kubeconfig, folder) as console, chromium() as browser:
             page = browser.new_context(viewport={"width": 1360, "height": 860}).new_page()
             page.add_init_script(_WATCHER)
-            page.goto(console.link)
+            enter(page, console)
             text = f"{size:,} of {size:,}"
             eventually(lambda: _shown_at(page, text), "all are shown")
             found: Json = {"things": size, "from_start_s": round(time.monotonic() - began, 2)}
