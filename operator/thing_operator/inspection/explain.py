@@ -8,7 +8,7 @@ from typing import Final
 
 from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.thing import ThingStatus
-from thing_operator.core.reason_table import explanation_of
+from thing_operator.core.reason_table import explanations
 from thing_operator.core.reasons import Reason
 from thing_operator.core.words import counted
 from thing_operator.inspection.bodies import is_outdated, is_true, status_of
@@ -151,8 +151,10 @@ def _next_step(first: ChainLink | None) -> str:
 
 def _remedy(reason: str) -> str | None:
     """What the table of reasons says to do, without its markup."""
-    row = explanation_of(reason)
-    return _MARKUP.sub(r"\1", row.remedy).replace("`", "") if row and row.remedy else None
+    for row in explanations():
+        if row.reason == reason and row.remedy:
+            return _MARKUP.sub(r"\1", row.remedy).replace("`", "")
+    return None
 
 
 def _warnings(events: Iterable[Body]) -> Iterator[SeenEvent]:

@@ -12,7 +12,7 @@ import pytest
 
 import thing_operator
 from thing_operator.core.errors import ThingOperatorError, ToolError, TransientError, UserError
-from thing_operator.core.reason_table import Carrier, Explanation, explanation_of, explanations
+from thing_operator.core.reason_table import Carrier, Explanation, explanations
 from thing_operator.core.reasons import EventType, Reason, ToolReason
 from thing_operator.session.errors import RejectedError, RetryableRejectedError, rejection
 
@@ -73,11 +73,6 @@ def test_a_refusal_of_the_shadow_service_has_a_reason_of_a_thing(code: int) -> N
 
 def test_the_table_has_a_row_for_every_reason_and_no_other() -> None:
     assert sorted(row.reason for row in explanations()) == sorted(Reason)
-
-
-def test_one_row_is_read_without_the_others() -> None:
-    assert [explanation_of(row.reason) for row in explanations()] == list(explanations())
-    assert explanation_of("OfAnotherVersion") is None
 
 
 def test_every_reason_is_used_outside_the_vocabulary() -> None:
