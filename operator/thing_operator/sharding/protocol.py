@@ -326,12 +326,12 @@ class Member:
         under_way = asked & self._wanted
         room -= sum(map(size, under_way))
         more = list[int]()
-        for shard in sorted((self._allowed & self._prepared) - asked):
+        may_ask = sorted((self._allowed & self._prepared) - asked)
+        for shard in (each for each in may_ask if shard_map.slots[each].asker not in members):
             if room <= 0 or len(under_way) + len(more) >= _ASKED_AT_A_TIME:
                 break
-            if shard_map.slots[shard].asker not in members:
-                more.append(shard)
-                room -= size(shard)
+            more.append(shard)
+            room -= size(shard)
         return shard_map.asking(stale, "").asking(more, me)
 
 

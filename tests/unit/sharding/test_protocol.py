@@ -349,6 +349,17 @@ def test_what_has_no_sessions_while_draining_stays_for_whoever_asks_next() -> No
     assert member.giving == {3}
 
 
+def test_what_could_not_be_prepared_is_to_be_prepared_again() -> None:
+    member, lease = lone_member()
+    member.see_map(MapSighting(9, ShardMap().given(ALL_SHARDS, lease.holder).text, exists=True), now=100)
+    member.next_map(100)
+    shards = member.to_prepare()
+    assert shards == ALL_SHARDS
+    member.prepared(shards - {3}, done=True)
+    member.prepared(frozenset({3}), done=False)
+    assert member.to_prepare() == {3}
+
+
 @pytest.mark.parametrize(
     ("room", "size", "asked", "expected"),
     [
