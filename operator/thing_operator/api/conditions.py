@@ -62,6 +62,8 @@ class Finding(ApiModel):
     status: ConditionStatus
     reason: Reason
     message: str = ""
+    generation: int | None = None
+    """Of the spec that it is about; None: the one that was reconciled."""
 
 
 def update_conditions(
@@ -83,7 +85,7 @@ def update_conditions(
                 status=finding.status,
                 reason=finding.reason,
                 message=printable(finding.message)[:MESSAGE_LIMIT],
-                observed_generation=generation,
+                observed_generation=generation if finding.generation is None else finding.generation,
                 last_transition_time=old.last_transition_time if old and stands else moment,
             )
         )

@@ -360,7 +360,12 @@ def _clock_text(seconds: int) -> str:
 def _before_suspension(observation: Observation, kind: ConditionType, reason: Reason) -> Finding:
     """The condition as it was, without the claim that it is so of a spec that was edited since."""
     message = "suspended: this is how it was before; what is changed now is sent when spec.suspend is false"
-    return _last(observation, kind, reason, message).model_copy(update={"message": message})
+    found = _last(observation, kind, reason, message).model_copy(update={"message": message})
+    before = find_condition(observation.previous.conditions, kind)
+    if before is None or observation.spec is None or observation.spec.suspend:
+        return found
+    # Its parent is suspended, and goes on without a change here: what this spec says now is not accepted by then.
+    return found.model_copy(update={"generation": before.observed_generation})
 
 
 def _last(observation: Observation, kind: ConditionType, reason: Reason, message: str) -> Finding:

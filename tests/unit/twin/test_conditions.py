@@ -325,6 +325,23 @@ def test_what_is_null_counts_as_left_out_and_is_named(spec: dict[str, Any], name
     assert f"counts as left out {named}" in ready.message if named[0] == "(" else named in ready.message
 
 
+def test_what_is_edited_while_a_parent_is_suspended_is_not_accepted() -> None:
+    """The parent goes on without a change of the child's spec: its generation alone says what the shadow has had."""
+    waiting = seen(
+        accepted=False,
+        session=None,
+        spec=ThingSpec.model_validate({"parentRef": {"name": "hub"}}),
+        suspended_by="hub",
+        previous=before(Ready="True", InSync="False", Connected="False"),
+        generation=3,
+    )
+    ready = find_condition(thing_conditions(waiting), ConditionType.READY)
+    assert ready is not None
+    assert (ready.status, ready.observed_generation) == ("True", 2)
+    resumed = replace(waiting, suspended_by=None, previous=build_status(waiting))
+    assert short(resumed)["Ready"] == "False/Pending"
+
+
 def test_a_suspended_thing_says_that_what_it_shows_is_of_before() -> None:
     suspended = seen(
         accepted=False,
