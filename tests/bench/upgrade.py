@@ -50,6 +50,8 @@ class ProductUpgrade:
     shares: bool
     figures: Json = field(default_factory=dict)
     _edits: int = 0
+    _first_known: set[str] = field(default_factory=set)
+    """The fields of a status that the earlier one knows."""
 
     def live(self, old: Product, new: Product) -> Json:
         """From the old one to the new one and back."""
@@ -58,11 +60,15 @@ class ProductUpgrade:
         self.crew.start()
         self._until_steady()
         self._edit("earlier")
+        self._first_known = {
+            _field(path) for body in self._bodies().values() for path, _ in _leaves(body["status"])
+        }
         for name, product in (("upgrade", new), ("downgrade", old), ("second_upgrade", new)):
             self.announce(name.replace("_", " "))
             before = self._bodies()
             self._follow_with(product, name)
-            self._check_kept(before, self._bodies(), name)
+            known = self._first_known if product is old else None
+            self._check_kept(before, self._bodies(), name, known=known)
             self._edit(name)
         self.announce("all are deleted")
         self._delete_all()
@@ -102,14 +108,20 @@ class ProductUpgrade:
 
     # --- what must not be lost
 
-    def _check_kept(self, before: dict[str, Json], after: dict[str, Json], name: str) -> None:
-        """Every field of spec and status that was there is there, and says the same unless it is to change."""
+    def _check_kept(
+        self, before: dict[str, Json], after: dict[str, Json], name: str, *, known: set[str] | None
+    ) -> None:
+        """Every field of spec and status that was there is there, and says the same unless it is to change; of a status
+        those alone that are ``known``, if that is given: an API server drops what its CRD does not have.
+        """
         lost, changed = set[str](), set[str]()
         for thing, body in before.items():
             for part in ("spec", "status"):
                 there = dict(_leaves(after[thing][part]))
                 for path, value in _leaves(body[part]):
                     if path not in there:
+                        if part == "status" and known is not None and _field(path) not in known:
+                            continue
                         lost.add(f"{thing} {part}.{path}")
                     elif there[path] != value and path.rpartition(".")[2] not in _CHANGES_ANYWAY:
                         changed.add(f"{thing} {part}.{path}: {value} became {there[path]}")
@@ -204,6 +216,11 @@ def _is_ready(body: Json) -> bool:
 def _desired(shadow: Json | None) -> Json:
     found: Json = (shadow or {}).get("state", {}).get("desired", {})
     return found
+
+
+def _field(path: str) -> str:
+    """The field of a status that a path is in: its first two parts."""
+    return ".".join(path.split(".")[:2])
 
 
 def _leaves(tree: object, path: str = "") -> Iterator[tuple[str, object]]:
