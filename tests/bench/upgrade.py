@@ -208,7 +208,7 @@ def _manifest(body: Json) -> Json:
 def _is_ready(body: Json) -> bool:
     generation, status = body["metadata"]["generation"], body.get("status", {})
     return any(
-        (each["type"], each["status"], each["observedGeneration"]) == ("Ready", "True", generation)
+        (each["type"], each["status"], each.get("observedGeneration")) == ("Ready", "True", generation)
         for each in status.get("conditions", ())
     )
 
