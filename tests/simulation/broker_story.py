@@ -1,6 +1,6 @@
 """One story for any broker: what sessions do, step by step, and what each step brings.
 
-Told of the model and of the local cloud over TLS, it has to be the same story. The order of messages that come together
+Played on the model and on the local cloud over TLS, it is the same story. The order of messages that come together
 is nobody's promise, so those of one step are sorted.
 """
 
