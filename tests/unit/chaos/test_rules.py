@@ -21,7 +21,7 @@ TAG = f"{NAMESPACE}/{THING}"
 
 def life(**spec: object) -> Life:
     found = Life(ObjectKey(NAMESPACE, THING), 1, THING, uid="uid-1")
-    found.specs[1] = {"desired": {"k0": f"{TAG}.1#1"}, **spec}
+    found.note(1, {"desired": {"k0": f"{TAG}.1#1"}, **spec})
     return found
 
 
@@ -29,14 +29,15 @@ def judge_of(
     *documents: Json, only: Life | None = None, sessions: list[Json] | None = None, post: Post | None = None
 ) -> Judge:
     """A judge of a Thing whose shadow was like this, one version after the other, a second each."""
-    one = only or life()
+    lives = Lives()
+    lives.add(only or life())
     seen = {
         number: ShadowDocument(float(number), number, desired, {})
         for number, desired in enumerate(documents, start=1)
     }
     record = SimpleNamespace(
         documents={THING: seen},
-        lives=Lives({one.tag: one}, {one.uid: one}, {one.key: one}),
+        lives=lives,
         statuses=[],
         strange=[],
         maps=[],

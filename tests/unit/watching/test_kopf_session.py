@@ -33,6 +33,7 @@ pytestmark = pytest.mark.real_time
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+SHORT = timedelta(milliseconds=5)
 HTML = "<html><body>Bad gateway</body></html>"
 
 
@@ -155,7 +156,7 @@ class Followed:
             resource.path(None): ObjectStream(
                 client,
                 self.informer(client, resource, writer),
-                StreamHealth(resource, None, clock=SystemClock()),
+                StreamHealth(resource, None, clock=SystemClock(), longest_pause=SHORT),
             )
             for resource in (THINGS, BATCHES)
         }
@@ -205,8 +206,7 @@ def api() -> TroubledApi:
 async def followed(
     api: TroubledApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Followed]:
-    monkeypatch.setattr(stream_health, "FIRST_PAUSE", timedelta(milliseconds=5))
-    monkeypatch.setattr(stream_health, "LONGEST_PAUSE", timedelta(milliseconds=5))
+    monkeypatch.setattr(stream_health, "FIRST_PAUSE", SHORT)
     app = web.Application()
     app.router.add_get(THINGS.path(None), api.things)
     app.router.add_get(BATCHES.path(None), api.batches)
