@@ -2,6 +2,7 @@
 
 import json
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,8 +70,11 @@ def run(
         seed=seed,
     )
     announce = _welcome if Console().is_terminal else _print_json
-    broker = locate_broker(reporter_for(Console(stderr=True)))
-    run_cloud(options.without_rates() if no_limits else options, broker=broker, on_ready=announce)
+    run_cloud(
+        options.without_rates() if no_limits else options,
+        locate_broker=partial(locate_broker, reporter_for(Console(stderr=True))),
+        on_ready=announce,
+    )
 
 
 def _print_json(info: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from thing_operator_local.cli.signals import end_with_signals
 from thing_operator_local.controlplane import CONTROL_PLANE, ControlPlane, locate_binaries
 from thing_operator_local.errors import LocalError
+from thing_operator_local.files import make_folder
 from thing_operator_local.operator import write_crds
 from thing_operator_local.toolchain import reporter_for
 
@@ -44,6 +45,7 @@ def run(
     gates = dict(map(_gate, feature_gate or ()))
     end_with_signals()
     folder = directory.absolute()
+    make_folder(folder)
     manifests = [write_crds(folder / "crds")] if crds else []
     reporter = reporter_for(Console(stderr=True))
     binaries = locate_binaries(CONTROL_PLANE, reporter=reporter, quick=True)

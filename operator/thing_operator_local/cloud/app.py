@@ -72,18 +72,16 @@ class CloudOptions:
         return replace(self, shadow=shadow, in_flight=None, publishes_per_second=None)
 
 
-def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[str, Any]], None]) -> None:
+def run_cloud(
+    options: CloudOptions, *, locate_broker: Callable[[], Path], on_ready: Callable[[dict[str, Any]], None]
+) -> None:
     """Run until SIGTERM or Ctrl-C; ``on_ready`` gets what is in cloud.json.
 
-    Raises LocalError when a port is taken, a cloud already runs in the folder, or the broker ends by itself.
+    ``locate_broker`` may build it, so it is asked once the folder is known to be good. Raises LocalError when the
+    folder cannot be made, a port is taken, a cloud already runs in the folder, or the broker ends by itself.
     """
     layout = CloudLayout(options.folder.absolute())
-    try:
-        layout.make()
-    except OSError as error:
-        raise LocalError(
-            f"the folder {layout.root} cannot be made ({error.strerror}): choose another one with --dir"
-        ) from None
+    layout.make()
 
     def taken() -> None:
         raise LocalError(
@@ -92,7 +90,7 @@ def run_cloud(options: CloudOptions, *, broker: Path, on_ready: Callable[[dict[s
 
     with file_lock(layout.lock, taken=taken), announced(layout.root):
         try:
-            asyncio.run(_serve(options, layout, broker, on_ready))
+            asyncio.run(_serve(options, layout, locate_broker(), on_ready))
         finally:
             layout.info.unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thing_operator_local.files import write_secret
+from thing_operator_local.files import make_folder, write_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class CloudLayout:
     def make(self) -> None:
         """Make the folders, for the owner alone: private keys lie here."""
         for folder in (self.root, self.pki, self.identities.parent):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder)
             folder.chmod(0o700)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from thing_operator_local.files import write_secret
+from thing_operator_local.files import make_folder, write_secret
 from thing_operator_local.pki import (
     CertificateAuthority,
     IssuedCredentials,
@@ -67,7 +67,7 @@ class ControlPlaneLayout:
     def make(self) -> None:
         """Make the folders, for the owner alone: keys lie here, and etcd asks nobody for a password."""
         for folder in (self.root, self.etcd, self.logs, self.pki):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder)
             folder.chmod(0o700)
 
     def make_keys(self) -> tuple[str, IssuedCredentials]:

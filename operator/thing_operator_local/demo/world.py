@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud, MicSession
 from thing_operator_local.controlplane import ControlPlane
+from thing_operator_local.files import make_folder
 from thing_operator_local.operator import LocalOperator, write_crds
 from thing_operator_local.toolchain import LineReporter, Reporter
 from thing_operator_local.toolchain.programs import locate_demo
@@ -45,8 +46,8 @@ class DemoWorld:
 
         ``bridge_port``: where on this machine the operator's bridge is; 0: it has none.
         """
+        make_folder(folder)
         binaries = locate_demo(reporter)
-        folder.mkdir(parents=True, exist_ok=True)
         cloud = LocalCloud(folder / "cloud", reporter=_SILENT)
         with ExitStack() as parts:
             with reporter.step(

@@ -62,6 +62,8 @@ COMMANDS = {
         "--kubeconfig={kubeconfig}",
     ],
     "a cloud in no folder": ["cloud", "run", "--dir=/proc/absent"],
+    "a cluster in no folder": ["cluster", "run", "--dir=/proc/absent"],
+    "a demo in no folder": ["demo", "--once", "--dir=/proc/absent"],
     "a batch of no cloud": ["cloud", "batch", "--dir={folder}", "--size=1", "--output={folder}/new.zip"],
 }
 
