@@ -154,14 +154,16 @@ class Group(Workspace):
         self.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=text)
 
     def await_all_ready(self) -> None:
-        """Wait until all Things of the present generation are Ready."""
+        """Wait until all Things are Ready with their present generation."""
         eventually(lambda: len(list(self.ready())) == len(self.things), "all Things are Ready", pause=0.5)
 
     def ready(self) -> Iterator[str]:
-        """The names of the Things that are Ready."""
+        """The names of the Things that are Ready with their present generation."""
         for body in self.list("things"):
-            conditions = body.get("status", {}).get("conditions", [])
-            if any((each["type"], each["status"]) == ("Ready", "True") for each in conditions):
+            status = body.get("status", {})
+            current = status.get("observedGeneration") == body["metadata"]["generation"]
+            conditions = status.get("conditions", [])
+            if current and any((each["type"], each["status"]) == ("Ready", "True") for each in conditions):
                 yield body["metadata"]["name"]
 
     def story(self, since: datetime | None = None) -> SessionStory:

@@ -17,6 +17,7 @@ from tests.support.cloud import Things
 from tests.support.meddling_proxy import MeddlingProxy
 from tests.support.operator import Workspace, total
 from tests.support.polling import eventually
+from tests.support.session_story import SessionStory
 
 from thing_operator_local.cloud.client import CloudThing
 
@@ -147,11 +148,10 @@ def test_one_of_all_namespaces_and_one_of_a_list_see_each_other(another: Another
     start_things(everywhere, thing)
     home = lease_of(everywhere, "kube-system")
     assert lease_of(everywhere) == {}, "nobody asks for this namespace alone"
-    running = everywhere.operator.connects()  # of Things of other tests, too
     some.operator.start()
     eventually(lambda: home["holderIdentity"] in words_about_leases(some), "it is answered")
     assert some.operator.connects() == 0
-    assert everywhere.operator.connects() == running
+    assert SessionStory.of(some.cloud.session_events(), clients=[thing.name]).connects.total() == 1
     assert everywhere.operator.stop() == 0
     eventually(lambda: some.operator.connects() == 1, "it goes on")
     check_it_runs(some, thing, 2)
