@@ -4,9 +4,8 @@
 # Kubernetes checks it by `ParseDuration` of kube-openapi (the version of Kubernetes 1.37.2): Go's syntax first, and if
 # that fails, it adds up whatever looks like digits and a unit, anywhere in the text, and leaves out the rest: a sign, what
 # stands before a decimal point, a number at the end that has no unit. So the API server stores what a controller's
-# `time.ParseDuration` then refuses, and a CEL rule, for which the field is a duration, has counted with another number
-# than the person meant: `duration('1h30') < duration('2h')` holds at one hour. A pattern beside the format says what
-# is meant.
+# `time.ParseDuration` then refuses, and a CEL rule, for which such a field is a duration, counts with another one than the
+# person meant: `self.every <= duration('1h')` is true for 1h30. A pattern beside the format says what is meant.
 #
 # Seen with Go 1.26.8:
 #     90m: accepted as 1h30m0s, in Go's syntax
