@@ -356,10 +356,16 @@ class ThingStatus(ObjectStatus):
     thing_name: str | None = Field(
         default=None, description="Name of the thing in MIC, from spec.thingName or metadata.name."
     )
+    accepted_generation: int | None = Field(
+        default=None,
+        description="metadata.generation whose desired state the shadow service has accepted last. It stays while "
+        "Ready is False for another reason. A status without it is of an earlier version, or of a Thing of which "
+        "nothing was accepted yet.",
+        json_schema_extra={"format": "int64"},
+    )
     accepted_time: datetime | None = Field(
         default=None,
-        description="Time when the shadow service was first found to hold the desired state of the newest generation "
-        "that it has accepted, which is observedGeneration of the condition Ready while that is True.",
+        description="Time when the shadow service was first found to hold the desired state of acceptedGeneration.",
     )
     endpoint: EndpointStatus | None = Field(default=None, description="The broker that the session uses.")
     certificate: CertificateStatus | None = Field(

@@ -23,7 +23,7 @@ class Intent:
     """The paths that one generation of a Thing is about to manage, those of before included; never a value.
 
     ``namespace``: the Thing's; ``basis``: a digest of what the status that it began from remembers; ``accepted``: the
-    generation that was accepted by then, None for none.
+    newest generation that was accepted by then, None for none.
     """
 
     namespace: str
@@ -40,9 +40,10 @@ class Intent:
     def stands(self, status: Status) -> bool:
         """Whether the status does not know of it yet: else it is void.
 
-        A status that says Ready of another generation does. One that is not Ready may say so for any reason.
+        A status by which a newer generation was accepted does. One that is not Ready may say so for any reason.
         """
-        return _basis_of(status) == self.basis and _accepted_generation(status) in {None, self.accepted}
+        accepted = _accepted_generation(status)
+        return _basis_of(status) == self.basis and (accepted is None or accepted <= (self.accepted or 0))
 
 
 def _basis_of(status: Status) -> str:
@@ -56,8 +57,10 @@ def _basis_of(status: Status) -> str:
 
 
 def _accepted_generation(status: Status) -> int | None:
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "Ready" and condition.get("status") == "True":
-            generation: int | None = condition.get("observedGeneration")
-            return generation
-    return None
+    """The newest that the status names. Ready counts, too: earlier versions know of nothing else, and read our log."""
+    named = [status.get("acceptedGeneration")] + [
+        condition.get("observedGeneration")
+        for condition in status.get("conditions") or ()
+        if condition.get("type") == "Ready" and condition.get("status") == "True"
+    ]
+    return max(filter(None, named), default=None)

@@ -13,7 +13,7 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.finalizer import ShadowFinalizer
 from thing_operator.things.publisher import StatusPublisher
 from thing_operator.things.runtime import ThingRuntime
-from thing_operator.twin.conditions import accepted_generation
+from thing_operator.twin.acceptance import is_accepted
 from thing_operator.twin.problem import Problem
 from thing_operator.twin.resolved import Resolution, ResolvedThing
 
@@ -154,5 +154,5 @@ class Connect:
     def _expect_acceptance(self, snapshot: ObjectSnapshot, thing: ThingRuntime) -> None:
         acceptance = thing.requests.acceptance
         if snapshot.generation != acceptance.generation:
-            accepted = accepted_generation(self._publisher.previous(snapshot)) == snapshot.generation
+            accepted = is_accepted(self._publisher.previous(snapshot), snapshot.generation)
             acceptance.expect(snapshot.generation, now=self._clock.monotonic(), accepted=accepted)

@@ -14,8 +14,7 @@ from thing_operator.session import RejectedError, ShadowSession
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.messages import UNSET
 from thing_operator.shadow.validation import InvalidDocumentError
-from thing_operator.twin.acceptance import Acceptance
-from thing_operator.twin.conditions import accepted_generation
+from thing_operator.twin.acceptance import Acceptance, is_accepted
 from thing_operator.twin.managed_paths import ManagedPaths
 from thing_operator.twin.plan import ShadowUpdate, UpdatePlan, choose_update, plan_update
 from thing_operator.twin.problem import Problem
@@ -167,7 +166,7 @@ def _plan(
         program=desired.program,
         managed=managed,
         document=document,
-        already_accepted=accepted_generation(previous) == desired.generation,
+        already_accepted=is_accepted(previous, desired.generation),
         document_limit=desired.document_limit,
     )
 

@@ -1,6 +1,54 @@
-"""How long the shadow service takes to accept a generation."""
+"""Which generation the shadow service has accepted, and how long that took. Pure.
 
+The status remembers it in ``acceptedGeneration``: Ready alone cannot, since it turns False for other reasons, too.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
+
+from thing_operator.api.conditions import Condition, ConditionType, find_condition
+from thing_operator.api.thing import ThingStatus
+
+
+def ready_generation(conditions: Collection[Condition]) -> int | None:
+    """The generation of which Ready is True, None while it is not."""
+    ready = find_condition(conditions, ConditionType.READY)
+    return ready.observed_generation if ready is not None and ready.status == "True" else None
+
+
+def is_accepted(status: ThingStatus, generation: int) -> bool:
+    """Whether the shadow service is known to have accepted the desired state of this generation, whatever has become of
+    Ready since.
+
+    Of a status that an earlier version has written, Ready alone says so.
+    """
+    if _is_of_another_object(status, generation):
+        return False
+    return generation in {status.accepted_generation, ready_generation(status.conditions)}
+
+
+def accepted_generation(
+    previous: ThingStatus, conditions: Collection[Condition], *, generation: int, accepted: bool
+) -> int | None:
+    """What is to be remembered after a reconcile of ``generation`` that came to these conditions; None for nothing.
+
+    ``accepted``: it found the shadow as desired.
+    """
+    ready_before = ready_generation(previous.conditions)
+    if accepted:
+        newest: int | None = generation
+    elif _is_of_another_object(previous, generation):
+        newest = None
+    else:
+        newest = previous.accepted_generation or ready_before
+    # An upgrade writes nothing: what an earlier version has left is completed once Ready does not say it any more.
+    is_said = newest == ready_before == ready_generation(conditions)
+    return None if previous.accepted_generation is None and is_said else newest
+
+
+def _is_of_another_object(status: ThingStatus, generation: int) -> bool:
+    """Whether the status came from a backup: the generations of an object that is made anew begin with 1 again."""
+    return (status.observed_generation or 0) > generation
 
 
 @dataclass(slots=True)

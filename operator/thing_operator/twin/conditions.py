@@ -17,13 +17,14 @@ from thing_operator.api.conditions import (
     find_condition,
     update_conditions,
 )
-from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.api.thing import ThingSpec
 from thing_operator.core.reasons import Reason
 from thing_operator.core.words import counted
 from thing_operator.credentials import Credentials
 from thing_operator.session import SessionView
 from thing_operator.shadow.planning import DesiredPolicy
 from thing_operator.shadow.pointers import leaves, to_pointer
+from thing_operator.twin.acceptance import is_accepted, ready_generation
 from thing_operator.twin.mirrored import MIRROR_LIMIT, is_truncated
 from thing_operator.twin.observation import Observation
 from thing_operator.twin.problem import Problem
@@ -87,17 +88,6 @@ def event_worthy(before: frozenset[ConditionKey], after: Sequence[Condition]) ->
     return list(events.values())
 
 
-def accepted_generation(status: ThingStatus) -> int | None:
-    """The generation whose desired state the shadow service is known to have accepted."""
-    ready = find_condition(status.conditions, ConditionType.READY)
-    return ready.observed_generation if ready is not None and ready.status == "True" else None
-
-
-def was_accepted(observation: Observation) -> bool:
-    """Whether an earlier reconcile saw this very generation accepted."""
-    return accepted_generation(observation.previous) == observation.generation
-
-
 def expires_soon_at(credentials: Credentials) -> datetime:
     """When to begin to warn of a certificate's end: 30 days before, or its last fifth if it is a short-lived one
     (those that renew themselves have been renewed by then).
@@ -120,16 +110,33 @@ def is_connected(observation: Observation) -> bool:
     return in_grace and before is not None and before.status == "True"
 
 
+def _was_ready(observation: Observation) -> bool:
+    """Whether Ready is True of this very generation so far.
+
+    Else it has to be found accepted again, even if it was accepted once: it would turn Ready whenever a session that
+    is refused begins to try.
+    """
+    return ready_generation(observation.previous.conditions) == observation.generation
+
+
 def _ready(observation: Observation) -> Finding:
     if observation.suspended:
         return _before_suspension(observation, ConditionType.READY, Reason.SUSPENDED)
     problem = _first_problem(observation)
-    if problem and (problem.stalled or _is_orphan(observation) or not was_accepted(observation)):
+    is_known = _was_ready(observation) or _awaits_repair(observation)
+    if problem and (problem.stalled or _is_orphan(observation) or not is_known):
         return _ready_is("False", problem.reason, problem.message + _left_out(observation.spec))
-    if observation.accepted or was_accepted(observation):
+    if observation.accepted or is_known:
         return _accepted(observation)
     message = _waiting_message(observation.session) + _left_out(observation.spec)
     return _ready_is("False", Reason.PENDING, message)
+
+
+def _awaits_repair(observation: Observation) -> bool:
+    """Whether the shadow was read, and differs only by what others have changed since it was accepted."""
+    request = observation.request_problem
+    is_drift = request is not None and request.reason is Reason.DRIFT_DETECTED
+    return is_drift and is_accepted(observation.previous, observation.generation)
 
 
 def _accepted(observation: Observation) -> Finding:
@@ -240,7 +247,7 @@ def _session_problem(observation: Observation) -> Problem | None:
         return None
     if session.reason in _STALLING_SESSION_REASONS:
         return Problem(session.reason, session.message, stalled=True)
-    if was_accepted(observation) or session.reason in _UNDER_WAY:
+    if _was_ready(observation) or session.reason in _UNDER_WAY:
         return None
     return Problem(session.reason, session.message, stalled=False)
 

@@ -4,10 +4,9 @@ Nothing here ticks: the same findings give the same status, so that an operator 
 Things writes nothing.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from thing_operator.api.conditions import Condition, ConditionType, find_condition, impaired_conditions
+from thing_operator.api.conditions import ConditionType, impaired_conditions
 from thing_operator.api.jobs import LastJob
 from thing_operator.api.thing import (
     CertificateStatus,
@@ -20,7 +19,8 @@ from thing_operator.core.error_words import broken_message
 from thing_operator.core.reasons import Reason
 from thing_operator.jobs.program import NO_JOBS, jobs_program
 from thing_operator.shadow.documents import ShadowDocument
-from thing_operator.twin.conditions import thing_conditions, was_accepted
+from thing_operator.twin.acceptance import accepted_generation, is_accepted
+from thing_operator.twin.conditions import thing_conditions
 from thing_operator.twin.last_job import last_job
 from thing_operator.twin.mirrored import MIRROR_LIMIT, fits, mirrored
 from thing_operator.twin.observation import Observation
@@ -36,7 +36,10 @@ def build_status(observation: Observation) -> ThingStatus:
     return ThingStatus(
         observed_generation=observation.generation,
         conditions=conditions,
-        accepted_time=_accepted_time(observation, conditions),
+        accepted_generation=accepted_generation(
+            previous, conditions, generation=observation.generation, accepted=observation.accepted
+        ),
+        accepted_time=_accepted_time(observation),
         thing_name=observation.resolved.thing_name if observation.resolved else previous.thing_name,
         endpoint=(
             EndpointStatus(host=observation.resolved.host, port=observation.resolved.port)
@@ -61,29 +64,32 @@ def broken_status(previous: ThingStatus, error: Exception, *, generation: int, n
         generation=generation,
         now=now,
     )
-    return previous.model_copy(update={"conditions": conditions, "observed_generation": generation})
+    accepted = accepted_generation(previous, conditions, generation=generation, accepted=False)
+    return previous.model_copy(
+        update={
+            "conditions": conditions,
+            "observed_generation": generation,
+            "accepted_generation": accepted,
+        }
+    )
 
 
 def is_urgent(before: ThingStatus, after: ThingStatus) -> bool:
     """Whether the change is one that people and tools wait for, and not the stream of reports."""
-    return before.observed_generation != after.observed_generation or _waited_for(before) != _waited_for(
-        after
-    )
+    return _waited_for(before) != _waited_for(after)
 
 
-def _waited_for(status: ThingStatus) -> list[tuple[str, str, str]]:
+def _waited_for(status: ThingStatus) -> tuple[object, ...]:
     slow = {ConditionType.IN_SYNC.value, ConditionType.CONNECTED.value}
-    return [(found.type, found.status, found.reason) for found in status.conditions if found.type not in slow]
+    conditions = [
+        (found.type, found.status, found.reason) for found in status.conditions if found.type not in slow
+    ]
+    return status.observed_generation, status.accepted_generation, conditions
 
 
-def _accepted_time(observation: Observation, conditions: Sequence[Condition]) -> datetime | None:
-    """Of the generation that was accepted last and became Ready: a later reconcile of it, or a restart, moves nothing.
-
-    Nor does one that finds the shadow as desired while something else keeps the Thing from Ready.
-    """
-    ready = find_condition(conditions, ConditionType.READY)
-    is_ready = ready is not None and ready.status == "True"
-    is_new = observation.accepted and is_ready and not was_accepted(observation)
+def _accepted_time(observation: Observation) -> datetime | None:
+    """Of the generation that was accepted last: a later reconcile of it, or a restart, moves nothing."""
+    is_new = observation.accepted and not is_accepted(observation.previous, observation.generation)
     return observation.now.replace(microsecond=0) if is_new else observation.previous.accepted_time
 
 

@@ -1,6 +1,106 @@
-"""How long the shadow service takes to accept a generation is measured once for each."""
+"""Which generation counts as accepted, and how long that took."""
 
-from thing_operator.twin.acceptance import Acceptance
+from typing import Any
+
+import pytest
+from tests.support.clock import START
+from tests.unit.twin.observations import seen
+
+from thing_operator.api.conditions import ConditionType, find_condition
+from thing_operator.api.thing import ThingSpec, ThingStatus
+from thing_operator.core.reasons import Reason
+from thing_operator.twin.acceptance import Acceptance, is_accepted
+from thing_operator.twin.problem import Problem
+from thing_operator.twin.status import broken_status, build_status
+
+MISSING = Problem(Reason.SECRET_NOT_FOUND, "m", stalled=True)
+ORPHAN = Problem(Reason.PARENT_MISSING, "m", stalled=True)
+ONGOING: dict[str, dict[str, Any]] = {
+    "its Secret is gone": {"credentials_problem": MISSING, "credentials": None, "session": None},
+    "its parent is gone": {"blocking_problem": ORPHAN, "session": None},
+    "it is suspended": {"spec": ThingSpec(suspend=True), "session": None},
+    "its parent is suspended": {"suspended_by": "hub", "session": None},
+}
+
+
+def status_of(ready: str | None = None, **fields: Any) -> ThingStatus:
+    """As the API server has it; ``ready`` as of generation 2."""
+    condition = {
+        "type": "Ready",
+        "status": ready,
+        "reason": "Accepted",
+        "message": "",
+        "observedGeneration": 2,
+        "lastTransitionTime": START,
+    }
+    return ThingStatus.model_validate({"conditions": [condition] if ready else [], **fields})
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (ThingStatus(), False),
+        (status_of("True", observedGeneration=2, acceptedGeneration=2), True),
+        (status_of("False", observedGeneration=2, acceptedGeneration=2), True),
+        (status_of("False", observedGeneration=2, acceptedGeneration=1), False),
+        (status_of("False", observedGeneration=2), False),
+        (status_of("True", observedGeneration=2), True),
+        # Restored by what a backup's generation 1 was, where only Ready was adapted.
+        (status_of("True", observedGeneration=2, acceptedGeneration=7), True),
+        # Restored as it was: its generations are of the object that was saved.
+        (status_of("False", observedGeneration=7, acceptedGeneration=2), False),
+    ],
+)
+def test_which_statuses_say_that_generation_two_was_accepted(status: ThingStatus, expected: bool) -> None:
+    assert is_accepted(status, 2) is expected
+
+
+@pytest.mark.parametrize("found", ONGOING.values(), ids=ONGOING)
+def test_it_is_remembered_whatever_becomes_of_ready(found: dict[str, Any]) -> None:
+    first = build_status(seen())
+    assert first.accepted_generation == 2
+    then = build_status(seen(previous=first, accepted=False, **found))
+    assert then.accepted_generation == 2
+    assert is_accepted(then, 2)
+    edited = build_status(seen(previous=then, generation=3, accepted=False, **found))
+    assert edited.accepted_generation == 2
+
+
+def test_it_is_remembered_while_reconciles_fail() -> None:
+    failed = broken_status(build_status(seen()), OverflowError(), generation=2, now=START)
+    ready = find_condition(failed.conditions, ConditionType.READY)
+    assert ready is not None
+    assert ready.status == "False"
+    assert is_accepted(failed, 2)
+
+
+def of_an_earlier_version() -> ThingStatus:
+    return build_status(seen()).model_copy(update={"accepted_generation": None})
+
+
+def test_an_upgrade_writes_nothing() -> None:
+    before = of_an_earlier_version()
+    assert build_status(seen(previous=before)) == before
+    starting = build_status(seen(previous=before, accepted=False))
+    assert starting.accepted_generation is None
+
+
+def test_what_an_earlier_version_has_left_is_completed_before_ready_says_it_no_more() -> None:
+    before = of_an_earlier_version()
+    missing = build_status(seen(previous=before, accepted=False, **ONGOING["its Secret is gone"]))
+    assert missing.accepted_generation == 2
+    assert broken_status(before, OverflowError(), generation=2, now=START).accepted_generation == 2
+    edited = build_status(seen(previous=before, generation=3, accepted=False))
+    assert edited.accepted_generation == 2
+    assert build_status(seen(previous=before, generation=3)).accepted_generation == 3
+
+
+def test_an_object_that_was_restored_as_it_was_remembers_nothing_of_other_generations() -> None:
+    """Else it would take its seventh edit for accepted."""
+    restored = status_of("True", observedGeneration=7, acceptedGeneration=7)
+    waiting = build_status(seen(generation=1, previous=restored, accepted=False, session=None))
+    assert waiting.accepted_generation is None
+    assert build_status(seen(generation=1, previous=restored)).accepted_generation == 1
 
 
 def test_the_time_from_wanted_to_accepted_is_reported_once() -> None:

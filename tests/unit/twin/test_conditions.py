@@ -235,6 +235,41 @@ def test_when_a_generation_was_accepted_stands_until_the_next_one_is() -> None:
     assert build_status(seen(now=later, previous=waiting, generation=3)).accepted_time == later
 
 
+def test_a_generation_that_is_found_accepted_again_keeps_its_time() -> None:
+    first = build_status(seen())
+    bad = Problem(Reason.INVALID_PEM, "m", stalled=True)
+    broken = build_status(seen(previous=first, credentials_problem=bad, accepted=False, session=None))
+    mended = build_status(seen(previous=broken, now=START + timedelta(minutes=1)))
+    assert short(seen(previous=broken)).get("Ready") == "True/Accepted"
+    assert mended.accepted_time == START
+
+
+def test_what_is_accepted_while_bad_credentials_keep_a_thing_from_ready_has_a_time() -> None:
+    bad = Problem(Reason.INVALID_PEM, "m", stalled=True)
+    later = START + timedelta(minutes=1)
+    next_one = build_status(
+        seen(generation=3, now=later, credentials_problem=bad, previous=build_status(seen()))
+    )
+    assert (next_one.accepted_generation, next_one.accepted_time) == (3, later)
+    assert next_one.conditions[0].status == "False"
+
+
+def test_a_thing_that_is_not_ready_is_so_again_only_when_it_is_found_accepted() -> None:
+    """Not while a session begins to try, which may be refused again; nor by what a person has to mend."""
+    bad = Problem(Reason.INVALID_PEM, "m", stalled=True)
+    broken = build_status(seen(previous=build_status(seen()), credentials_problem=bad, accepted=False))
+    assert (
+        short(seen(previous=broken, accepted=False, session=session(**CONNECTING)))["Ready"]
+        == "False/Pending"
+    )
+    unreachable = seen(previous=broken, accepted=False, session=session(**UNREACHABLE))
+    assert short(unreachable)["Ready"] == "False/EndpointUnreachable"
+    drift = Problem(Reason.DRIFT_DETECTED, "m", stalled=False)
+    drifted = seen(previous=broken, accepted=False, request_problem=drift, drift=("/a",))
+    assert {"Ready": "True/Accepted", "InSync": "False/DriftDetected"}.items() <= short(drifted).items()
+    assert short(replace(drifted, generation=3))["Ready"] == "False/DriftDetected"
+
+
 def test_nothing_ticks_while_bad_credentials_keep_a_thing_from_ready() -> None:
     """Its session goes on with the former ones, so the shadow is found as desired each time."""
     bad = Problem(Reason.INVALID_PEM, "m", stalled=True)
@@ -251,6 +286,7 @@ def test_the_whole_status() -> None:
     assert conditions[3]["message"] == "1 path pending since 2026-09-21T14:13:20Z"
     assert status == {
         "observedGeneration": 2,
+        "acceptedGeneration": 2,
         "acceptedTime": "2026-11-23T12:00:00Z",
         "thingName": "t1",
         "endpoint": {"host": "localhost", "port": 8883},
