@@ -56,6 +56,21 @@ def shadow_version(workspace: Workspace, thing: CloudThing) -> int:
     return version
 
 
+def await_delta(workspace: Workspace, thing: CloudThing, delta: Json) -> None:
+    """Wait until the status shows what somebody else has set."""
+    eventually(
+        lambda: workspace.get(thing.name)["status"]["shadow"].get("delta") == delta, "the other's value"
+    )
+
+
+def store_damaged(workspace: Workspace, thing: CloudThing) -> None:
+    """Credentials that nobody can read, in place of a thing's own."""
+    damaged = {"stringData": {"tls.crt": "no PEM", "tls.key": "no PEM"}}
+    workspace.kubectl(
+        "patch", "secret", f"thing-{thing.name}", "--type=merge", f"--patch={json.dumps(damaged)}"
+    )
+
+
 def remove_all(workspace: Workspace) -> None:
     workspace.kubectl("delete", "thingbatches,things,secrets", "--all", "--wait", "--timeout=100s")
 
@@ -83,39 +98,45 @@ def await_collection(kubectl: Kubectl, namespace: str, *, of: Json) -> None:
 def test_the_recipe_brings_back_a_namespace_that_goes_on_as_it_was(
     workspace: Workspace, recipe: Recipe, things: Things
 ) -> None:
-    """Nothing is imported or sent, not even under Once; and what was set before is still known, so that it can go."""
-    single, once = things(2)
+    """Nothing is imported or sent, not even under Once, be the Thing Ready or not; and what was set before is still
+    known, so that it can go.
+    """
+    single, once, not_ready = things(3)
     data = workspace.cloud.create_batch(2, key_type="ec")
     workspace.store_zip(data)
     spec = batch_spec(removeSource=True, deletionPolicy="Delete", **create_things({"a": 1}))
     workspace.apply("ThingBatch", "b", spec)
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
-    for thing, policy in ((single, "Merge"), (once, "Once")):
+    for thing, policy in ((single, "Merge"), (once, "Once"), (not_ready, "Once")):
         workspace.store_credentials(thing)
         # So that the recipe takes it, too: who makes Secrets has a place of his own for them.
         workspace.kubectl("label", "secret", f"thing-{thing.name}", "thing-operator.io/batch=none")
         workspace.apply_thing(thing, {"desired": {"a": 0}, "desiredPolicy": policy})
         workspace.wait_for(thing.name, "Ready")
         workspace.patch(thing.name, {"desired": {"a": 1, "b": 2}})
-    names = [single.name, once.name, *workspace.cloud.things(data)]
+    names = [single.name, once.name, not_ready.name, *workspace.cloud.things(data)]
     for name in names:
         workspace.wait_for(name, "Ready")
-    workspace.cloud.update_shadow(once, {"desired": {"a": 99}})
-    eventually(
-        lambda: workspace.get(once.name)["status"]["shadow"].get("delta", {}).get("a") == 99,
-        "the other's value",
-    )
+    for thing in (once, not_ready):
+        workspace.cloud.update_shadow(thing, {"desired": {"a": 99}})
+        await_delta(workspace, thing, {"a": 99, "b": 2})
+    store_damaged(workspace, not_ready)
+    workspace.wait_for(not_ready.name, "Stalled", reason="InvalidPem")
+    names.remove(not_ready.name)
     recipe("backup")
     remove_all(workspace)
     workspace.operator.stop()
-    before = [shadow_version(workspace, thing) for thing in (single, once)]
+    before = [shadow_version(workspace, thing) for thing in (single, once, not_ready)]
     recipe("restore")
     workspace.operator.start()
     for name in names:
         workspace.wait_for(name, "Connected")
         workspace.wait_for(name, "Ready")
     workspace.wait_for("b", "Ready", reason="Imported", kind="thingbatch")
-    assert [shadow_version(workspace, thing) for thing in (single, once)] == before
+    workspace.wait_for(not_ready.name, "Ready", "False", reason="InvalidPem")
+    workspace.store_credentials(not_ready)
+    workspace.wait_for(not_ready.name, "Ready")
+    assert [shadow_version(workspace, thing) for thing in (single, once, not_ready)] == before
     workspace.kubectl(
         "patch", "thing", single.name, "--type=json", '-p=[{"op":"remove","path":"/spec/desired/b"}]'
     )
@@ -127,10 +148,9 @@ def test_the_recipe_brings_back_a_namespace_that_goes_on_as_it_was(
     members = workspace.cloud.things(data).values()
     eventually(lambda: all(workspace.desired(thing) == {"a": 2} for thing in members), "the template")
     workspace.kubectl("delete", "thingbatch", "b", "--wait", "--timeout=100s")
-    assert sorted(workspace.versions()) == sorted([single.name, once.name]), (
-        "the batch takes its children along"
-    )
-    assert len(workspace.list("secrets")) == 2
+    left = sorted(thing.name for thing in (single, once, not_ready))
+    assert sorted(workspace.versions()) == left, "the batch takes its children along"
+    assert len(workspace.list("secrets")) == len(left)
 
 
 def test_objects_saved_as_they_are_lose_no_key_to_the_garbage_collector(
