@@ -63,7 +63,7 @@ class Invariant(StrEnum):
     )
     UNFOUGHT = "a replica ends the session of another one only if that one can know nothing of it"
     SECRET = "no private key is in any text"
-    ACCEPTED = "Ready is True only of a generation that the shadow has had"
+    ACCEPTED = "Ready is True, and acceptedGeneration, only of a generation that the shadow has had"
     OWN_OBJECTS = "of what is not its own the operator writes status and its finalizer only"
     ONE_ORDER = "things are ordered of MIC once for a ThingBatch"
     ALIVE = "no part of the operator dies, and no error is unexpected"
@@ -192,7 +192,8 @@ class Invariants:
         if after.get("status") != before.get("status"):
             self.counts["status writes"] += 1
             self._check_ready(life, after["status"], process)
-            self._note_ready(life, after["status"])
+            self._check_accepted(life, after["status"], process)
+            self._note_accepted(life, after["status"])
 
     def _check_waste(self, life: Life, process: SimulatedProcess) -> None:
         self.counts["unchanged writes"] += 1
@@ -235,10 +236,20 @@ class Invariants:
                 f"{process.label} says Ready of {life.tag}, generation {generation}, unaccepted: {ready}",
             )
 
-    def _note_ready(self, life: Life, status: dict[str, Any]) -> None:
+    def _check_accepted(self, life: Life, status: dict[str, Any], process: SimulatedProcess) -> None:
+        generation: int | None = status.get("acceptedGeneration")
+        if generation is None or policy_of(life.specs.get(generation, {})) == "Observe":
+            return
+        if not life.was_accepted(generation):
+            words = f"{process.label} remembers generation {generation} of {life.tag} as accepted"
+            self.violate(Invariant.ACCEPTED, words)
+
+    def _note_accepted(self, life: Life, status: dict[str, Any]) -> None:
         ready = condition(status, "Ready")
         if (ready.get("status"), ready.get("reason")) == ("True", "Accepted"):
-            life.ready_since.setdefault(int(ready["observedGeneration"]), self.now())
+            life.accepted_since.setdefault(int(ready["observedGeneration"]), self.now())
+        if "acceptedGeneration" in status:
+            life.accepted_since.setdefault(status["acceptedGeneration"], self.now())
 
     def on_status(self, process: SimulatedProcess, resource: Resource, key: ObjectKey, uid: str) -> None:
         """A process sends a status, whatever becomes of it."""
@@ -306,7 +317,7 @@ class Invariants:
         if self.may_be_outdated(process) and not is_wanted:
             life.forgotten = True  # by the operator that has the Lease by now
         life.published[path] = max(edit, life.published.get(path, 0))
-        accepted = life.ready_since.get(life.generation)
+        accepted = life.accepted_since.get(life.generation)
         is_steady = accepted is not None and self.now() - accepted > _STEADY
         if policy_of(life.spec) == "Once" and is_steady and not self.may_be_mistaken(process):
             self.violate(Invariant.ONCE, words)

@@ -42,8 +42,8 @@ class Life:
     """It was released although its shadow had not been cleaned up, and an Event says so."""
     forgotten: bool = False
     """Its status, or a log that stood for it, was lost: what it had set before is nobody's."""
-    ready_since: dict[int, float] = field(default_factory=dict)
-    """By generation, when a status has first said Ready of it."""
+    accepted_since: dict[int, float] = field(default_factory=dict)
+    """By generation, when a status has first said that it was accepted."""
     published: dict[Path, int] = field(default_factory=dict)
     """The newest edit that was sent of each path."""
 

@@ -153,6 +153,8 @@ class QuietCheck:
             "observedGeneration"
         ):
             self._say(Invariant.STATUS_TRUE, f"{life.tag} is not Ready: {ready}")
+        if status.get("acceptedGeneration") != status.get("observedGeneration"):
+            self._say(Invariant.STATUS_TRUE, f"{life.tag}: accepted is {status.get('acceptedGeneration')}")
         if status.get("endpoint", {}).get("host") != BROKER:
             self._say(Invariant.STATUS_TRUE, f"{life.tag}: endpoint {status.get('endpoint')}")
         if life.parent is None:
