@@ -59,6 +59,7 @@ class Observe:
             job=thing.jobs.record,
             jobs_problem=thing.jobs.problem,
             accepted=outcome.accepted,
+            accepted_before=thing.requests.acceptance.has_arrived(snapshot.generation),
             drift=outcome.drift,
             suspended_by=resolution.suspended_by,
             managed=outcome.managed,

@@ -126,7 +126,7 @@ async def sync_shadow(
         ready = _if_ready(session)
         try:
             document = await _current_document(ready, requests)
-            plan = _plan(desired, previous=previous, managed=managed, document=document)
+            plan = _plan(desired, requests, previous=previous, managed=managed, document=document)
         except InvalidDocumentError as error:
             return SyncOutcome(managed, problem=Problem.of(error))
         except ThingOperatorError as error:
@@ -159,14 +159,20 @@ async def sync_shadow(
 
 
 def _plan(
-    desired: DesiredState, *, previous: ThingStatus, managed: ManagedPaths, document: ShadowDocument | None
+    desired: DesiredState,
+    requests: RequestState,
+    *,
+    previous: ThingStatus,
+    managed: ManagedPaths,
+    document: ShadowDocument | None,
 ) -> UpdatePlan:
+    generation = desired.generation
     return plan_update(
         spec=desired.spec,
         program=desired.program,
         managed=managed,
         document=document,
-        already_accepted=is_accepted(previous, desired.generation),
+        already_accepted=requests.acceptance.has_arrived(generation) or is_accepted(previous, generation),
         document_limit=desired.document_limit,
     )
 

@@ -63,6 +63,12 @@ class Acceptance:
         """This generation is wanted from now on; ``accepted``: it was before this process began."""
         self.generation, self._since = generation, None if accepted else now
 
+    def has_arrived(self, generation: int) -> bool:
+        """Whether this generation is accepted, as far as this process knows: a status that says so may still have to be
+        written.
+        """
+        return self.generation == generation and self._since is None
+
     def arrived(self, *, now: float) -> float | None:
         """The expected generation is accepted: seconds since it was first wanted, once."""
         since, self._since = self._since, None

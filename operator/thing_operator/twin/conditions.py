@@ -136,7 +136,9 @@ def _awaits_repair(observation: Observation) -> bool:
     """Whether the shadow was read, and differs only by what others have changed since it was accepted."""
     request = observation.request_problem
     is_drift = request is not None and request.reason is Reason.DRIFT_DETECTED
-    return is_drift and is_accepted(observation.previous, observation.generation)
+    return is_drift and (
+        observation.accepted_before or is_accepted(observation.previous, observation.generation)
+    )
 
 
 def _accepted(observation: Observation) -> Finding:

@@ -47,6 +47,9 @@ class Observation:
     accepted: bool = False
     """The shadow holds everything of this generation: there was nothing left to send."""
 
+    accepted_before: bool = False
+    """An earlier reconcile of this process has found it so; the status may not say it yet."""
+
     drift: tuple[str, ...] = ()
     """JSON Pointers whose value somebody else changed and that the policy leaves so."""
 

@@ -33,13 +33,14 @@ POINTER_LIMIT = 1024
 def build_status(observation: Observation) -> ThingStatus:
     """The status after a reconcile; parts that it could not look at keep their previous value."""
     previous, conditions = observation.previous, thing_conditions(observation)
+    accepted = observation.accepted or observation.accepted_before
     return ThingStatus(
         observed_generation=observation.generation,
         conditions=conditions,
         accepted_generation=accepted_generation(
-            previous, conditions, generation=observation.generation, accepted=observation.accepted
+            previous, conditions, generation=observation.generation, accepted=accepted
         ),
-        accepted_time=_accepted_time(observation),
+        accepted_time=_accepted_time(observation, accepted=accepted),
         thing_name=observation.resolved.thing_name if observation.resolved else previous.thing_name,
         endpoint=(
             EndpointStatus(host=observation.resolved.host, port=observation.resolved.port)
@@ -87,9 +88,9 @@ def _waited_for(status: ThingStatus) -> tuple[object, ...]:
     return status.observed_generation, status.accepted_generation, conditions
 
 
-def _accepted_time(observation: Observation) -> datetime | None:
+def _accepted_time(observation: Observation, *, accepted: bool) -> datetime | None:
     """Of the generation that was accepted last: a later reconcile of it, or a restart, moves nothing."""
-    is_new = observation.accepted and not is_accepted(observation.previous, observation.generation)
+    is_new = accepted and not is_accepted(observation.previous, observation.generation)
     return observation.now.replace(microsecond=0) if is_new else observation.previous.accepted_time
 
 

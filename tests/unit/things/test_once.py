@@ -13,8 +13,9 @@ from tests.support.pki import ec_pair
 from tests.support.polling import until
 from tests.unit.things.scene import KEY, ThingScene, good_secret, running, secret
 
+from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.reasons import Reason
-from thing_operator.kube.errors import InvalidObjectError, NotFoundError
+from thing_operator.kube.errors import ApiUnavailableError, InvalidObjectError, NotFoundError
 from thing_operator.kube.resources import SECRETS
 from thing_operator.things import registry
 
@@ -125,3 +126,26 @@ async def test_what_is_accepted_while_something_else_keeps_it_from_ready_is_sent
         await asyncio.sleep(LONG)
         assert scene.sessions[0].desired() == SET_BY_OTHERS
         assert scene.sessions[0].sent == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    "why", [ApiUnavailableError("the API server is away"), InvalidObjectError("422 denied")]
+)
+async def test_what_was_accepted_is_known_before_the_status_can_say_so(why: ThingOperatorError) -> None:
+    async with running() as scene:
+        scene.submit(ONCE)
+        await until(scene.is_well)
+        scene.refuses_status = why
+        scene.submit(ONCE | {"desired": {"a": 2}})
+        await until(lambda: scene.sessions[0].desired() == {"a": 2})
+        scene.sessions[0].foreign(desired=SET_BY_OTHERS)
+        scene.report()
+        await asyncio.sleep(LONG)
+        assert scene.sessions[0].desired() == SET_BY_OTHERS
+        session(Reason.CONNECTION_LOST)(scene, pytest.MonkeyPatch())
+        await asyncio.sleep(LONG)
+        scene.refuses_status = None
+        await until(lambda: scene.status[KEY].get("acceptedGeneration") == scene.version, timeout=LONG)
+        session(None)(scene, pytest.MonkeyPatch())
+        await until(scene.is_well, timeout=LONG)
+        assert scene.sessions[0].desired() == SET_BY_OTHERS

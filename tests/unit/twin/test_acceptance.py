@@ -1,5 +1,6 @@
 """Which generation counts as accepted, and how long that took."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
 from thing_operator.twin.acceptance import Acceptance, is_accepted
 from thing_operator.twin.problem import Problem
-from thing_operator.twin.status import broken_status, build_status
+from thing_operator.twin.status import broken_status, build_status, is_urgent
 
 MISSING = Problem(Reason.SECRET_NOT_FOUND, "m", stalled=True)
 ORPHAN = Problem(Reason.PARENT_MISSING, "m", stalled=True)
@@ -101,6 +102,44 @@ def test_an_object_that_was_restored_as_it_was_remembers_nothing_of_other_genera
     waiting = build_status(seen(generation=1, previous=restored, accepted=False, session=None))
     assert waiting.accepted_generation is None
     assert build_status(seen(generation=1, previous=restored)).accepted_generation == 1
+
+
+def test_what_no_status_could_say_yet_is_said_by_the_next_one() -> None:
+    """The status with it was not written, and the session has been lost since."""
+    before = build_status(seen())
+    later = START + timedelta(minutes=1)
+    lost = seen(
+        previous=before,
+        generation=3,
+        now=later,
+        accepted=False,
+        accepted_before=True,
+        **ONGOING["its Secret is gone"],
+    )
+    said = build_status(lost)
+    assert (said.accepted_generation, said.accepted_time) == (3, later)
+    assert said.conditions[0].status == "False"
+
+
+def test_that_something_was_accepted_waits_for_no_interval() -> None:
+    """While bad credentials keep a Thing from Ready, and its session goes on, nothing else of the status changes."""
+    bad = Problem(Reason.INVALID_PEM, "m", stalled=True)
+    waiting = build_status(seen(credentials_problem=bad, accepted=False))
+    accepted = build_status(seen(credentials_problem=bad, previous=waiting))
+    assert accepted.accepted_generation == 2
+    assert is_urgent(waiting, accepted)
+    assert not is_urgent(accepted, build_status(seen(credentials_problem=bad, previous=accepted)))
+
+
+def test_what_has_arrived_is_of_one_generation() -> None:
+    acceptance = Acceptance()
+    acceptance.expect(3, now=10, accepted=False)
+    assert not acceptance.has_arrived(3)
+    acceptance.arrived(now=12)
+    assert acceptance.has_arrived(3)
+    assert not acceptance.has_arrived(4)
+    acceptance.expect(4, now=13, accepted=False)
+    assert not acceptance.has_arrived(4)
 
 
 def test_the_time_from_wanted_to_accepted_is_reported_once() -> None:

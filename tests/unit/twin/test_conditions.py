@@ -268,6 +268,8 @@ def test_a_thing_that_is_not_ready_is_so_again_only_when_it_is_found_accepted() 
     drifted = seen(previous=broken, accepted=False, request_problem=drift, drift=("/a",))
     assert {"Ready": "True/Accepted", "InSync": "False/DriftDetected"}.items() <= short(drifted).items()
     assert short(replace(drifted, generation=3))["Ready"] == "False/DriftDetected"
+    unsaid = replace(drifted, generation=3, accepted_before=True)
+    assert short(unsaid)["Ready"] == "True/Accepted"
 
 
 def test_nothing_ticks_while_bad_credentials_keep_a_thing_from_ready() -> None:
