@@ -94,11 +94,18 @@ def test_a_child_waits_for_its_parent_and_is_nothing_without_it(workspace: Works
     assert workspace.condition(name, "Ready")["status"] == "True"
     workspace.patch(parent.name, {"suspend": None})
     workspace.wait_for(name, "Connected")
+    once = family.apply("window", {"desired": {"open": True}, "desiredPolicy": "Once"})
+    workspace.wait_for(once, "Ready")
     workspace.kubectl("delete", "thing", parent.name)
-    workspace.wait_for(name, "Ready", "False", reason="ParentMissing")
+    for each in (name, once):
+        workspace.wait_for(each, "Ready", "False", reason="ParentMissing")
+    workspace.cloud.update_shadow(family.thing("window"), {"desired": {"open": False}})
     workspace.apply_thing(parent)
-    workspace.wait_for(name, "Ready")
-    workspace.wait_for(name, "Connected")
+    for each in (name, once):
+        workspace.wait_for(each, "Ready")
+        workspace.wait_for(each, "Connected")
+    workspace.wait_for(once, "InSync", "False", reason="DriftDetected")
+    assert workspace.desired(family.thing("window")) == {"open": False}
 
 
 def test_a_parent_without_a_session_is_named(workspace: Workspace, things: Things) -> None:
