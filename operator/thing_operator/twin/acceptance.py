@@ -47,7 +47,7 @@ def accepted_generation(
 
 
 def _is_of_another_object(status: ThingStatus, generation: int) -> bool:
-    """Whether the status came from a backup: the generations of an object that is made anew begin with 1 again."""
+    """Whether the status came from a backup: the generations of an object that is made once more begin with 1 again."""
     return (status.observed_generation or 0) > generation
 
 

@@ -17,8 +17,8 @@ from thing_operator.twin.status import broken_status, build_status, is_urgent
 MISSING = Problem(Reason.SECRET_NOT_FOUND, "m", stalled=True)
 ORPHAN = Problem(Reason.PARENT_MISSING, "m", stalled=True)
 ONGOING: dict[str, dict[str, Any]] = {
-    "its Secret is gone": {"credentials_problem": MISSING, "credentials": None, "session": None},
-    "its parent is gone": {"blocking_problem": ORPHAN, "session": None},
+    "its Secret is missing": {"credentials_problem": MISSING, "credentials": None, "session": None},
+    "its parent is missing": {"blocking_problem": ORPHAN, "session": None},
     "it is suspended": {"spec": ThingSpec(suspend=True), "session": None},
     "its parent is suspended": {"suspended_by": "hub", "session": None},
 }
@@ -88,7 +88,7 @@ def test_an_upgrade_writes_nothing() -> None:
 
 def test_what_an_earlier_version_has_left_is_completed_before_ready_says_it_no_more() -> None:
     before = of_an_earlier_version()
-    missing = build_status(seen(previous=before, accepted=False, **ONGOING["its Secret is gone"]))
+    missing = build_status(seen(previous=before, accepted=False, **ONGOING["its Secret is missing"]))
     assert missing.accepted_generation == 2
     assert broken_status(before, OverflowError(), generation=2, now=START).accepted_generation == 2
     edited = build_status(seen(previous=before, generation=3, accepted=False))
@@ -114,7 +114,7 @@ def test_what_no_status_could_say_yet_is_said_by_the_next_one() -> None:
         now=later,
         accepted=False,
         accepted_before=True,
-        **ONGOING["its Secret is gone"],
+        **ONGOING["its Secret is missing"],
     )
     said = build_status(lost)
     assert (said.accepted_generation, said.accepted_time) == (3, later)
