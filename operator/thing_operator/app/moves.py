@@ -64,6 +64,7 @@ class Moves:
         self._is_full = False
         self._sizes: dict[int, int] = {}
         self._prepares = asyncio.Lock()
+        self._has_begun = asyncio.Event()
         self._tasks = BackgroundTasks()
         controllers.registry.arrivals.on_fewer = self._look_for_room
 
@@ -78,9 +79,16 @@ class Moves:
             size=self.size,
         )
 
+    def begin(self) -> None:
+        """Everything is listed, and the queues run."""
+        self._has_begun.set()
+
     async def prepare(self, shards: frozenset[int]) -> None:
-        """These will be ours: they are listed, and their credentials read."""
+        """These will be ours: they are listed, and their credentials read. Done once this process has begun: whoever
+        was given Things before would leave them without a session for as long as its start takes.
+        """
         self._duties.preparing |= shards
+        await self._has_begun.wait()
         await self._watched.prepare(shards)
         keys = list[ObjectKey]()
         sizes = dict.fromkeys(shards, 0)

@@ -138,6 +138,7 @@ class Operator:
             return
         for controller in controllers:
             self.supervisor.watch_task(await controller.queue.start())
+        self.replica.begin()
         self.watches.progress.has_begun = True
 
     async def _recover_intents(self) -> None:

@@ -25,6 +25,7 @@ class Replica:
         """Which objects it runs."""
         self.watched = WatchedShards(self.holdings)
         """Which Things are listed and watched."""
+        self._moves: Moves | None = None
 
     def duties(self, scopes: Scopes) -> Duties:
         """What it is to do for each object; ``scopes``: which namespaces its operator runs."""
@@ -36,8 +37,13 @@ class Replica:
         """Join the others. What is held by the time that this returns is to be listed; the tasks must not end."""
         if self.membership is None:
             return ()
-        moves = Moves(controllers, self.watched, pacing=pacing, on_room=self.membership.look)
-        return await self.membership.start(moves.handlers())
+        self._moves = Moves(controllers, self.watched, pacing=pacing, on_room=self.membership.look)
+        return await self.membership.start(self._moves.handlers())
+
+    def begin(self) -> None:
+        """Everything is listed, and the queues run: from now on it takes over from others."""
+        if self._moves is not None:
+            self._moves.begin()
 
     async def drain(self, timeout: timedelta) -> None:
         """Have the others take what is held, for so long at most."""

@@ -312,8 +312,8 @@ class Member:
         self._allowed = frozenset(shard for shard in self._wanted if is_calm or owners[shard] not in takers)
 
     def _ask(self, shard_map: ShardMap, *, room: int, size: Callable[[int], int]) -> ShardMap:
-        """Ask for one shard after the other, while there is room beside what was asked for: whoever is given up waits
-        for whoever came before.
+        """Ask for one shard after the other, while there is room beside what was asked for and what has just come:
+        whoever is given up waits for whoever came before.
 
         Nobody asks any more for what is not wanted, or has ended.
         """
@@ -324,7 +324,7 @@ class Member:
             shard for shard in shard_map.held_by(me) if shard_map.slots[shard].asker in ended
         }
         under_way = asked & self._wanted
-        room -= sum(map(size, under_way))
+        room -= sum(map(size, under_way | (self.held - self.announced)))
         more = list[int]()
         may_ask = sorted((self._allowed & self._prepared) - asked)
         for shard in (each for each in may_ask if shard_map.slots[each].asker not in members):

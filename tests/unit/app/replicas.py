@@ -225,9 +225,9 @@ class ReplicaInMemory:
 
 @asynccontextmanager
 async def replica(
-    api: ThingsApi, cloud: CloudInMemory, *, held: frozenset[int]
+    api: ThingsApi, cloud: CloudInMemory, *, held: frozenset[int], has_begun: bool = True
 ) -> AsyncIterator[ReplicaInMemory]:
-    """A replica that runs, and has listed the Things."""
+    """A replica that runs, and has listed the Things; ``has_begun`` False: those are still to come."""
     made = ReplicaInMemory(api, cloud, held)
     controllers = made.controllers
     async with made.hub:
@@ -235,7 +235,9 @@ async def replica(
         await controllers.events.start()
         for each in controllers:
             await each.queue.start()
-        await made.list()
+        if has_begun:
+            await made.list()
+            made.moves.begin()
         try:
             yield made
         finally:

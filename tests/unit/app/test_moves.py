@@ -107,6 +107,20 @@ async def test_what_is_ours_does_not_wait_for_all_that_is_prepared(
         assert sizes == len(api.things)
 
 
+async def test_who_has_not_listed_everything_yet_is_not_prepared(
+    api: ThingsApi, cloud: CloudInMemory
+) -> None:
+    async with replica(api, cloud, held=NOBODY, has_begun=False) as taker:
+        preparing = asyncio.create_task(taker.moves.prepare(ALL_SHARDS))
+        await asyncio.sleep(1)
+        assert not preparing.done()
+        await taker.list()
+        taker.moves.begin()
+        await preparing
+        assert sum(map(taker.moves.size, ALL_SHARDS)) == len(NAMES)
+        assert (api.secret_reads, taker.connected()) == (len(NAMES), set())
+
+
 async def test_what_is_prepared_is_read_again_when_its_secret_changes(
     api: ThingsApi, cloud: CloudInMemory
 ) -> None:

@@ -391,6 +391,22 @@ def test_so_much_is_asked_for_that_nothing_waits_long(
     assert len(found) == len(asked) + expected
 
 
+def test_what_has_just_come_takes_its_room_before_anybody_waits_for_it() -> None:
+    member, lease = lone_member()
+    rival = replace(lease, holder="b_pod_1", uid="b", version="8", takes=False)
+    member.see("b", rival, now=100, in_order=True)
+    rivals = ShardMap().given(ALL_SHARDS, rival.holder)
+    member.see_map(MapSighting(9, rivals.text, exists=True), now=100)
+    member.next_map(100)
+    member.prepared(member.to_prepare(), done=True)
+    member.see_map(MapSighting(10, rivals.given((0, 1), lease.holder).text, exists=True), now=100)
+    assert member.next_map(100, room=20, size=lambda _shard: 10) is None
+    assert member.take_gained() == {0, 1}
+    new = member.next_map(100, room=20, size=lambda _shard: 10)
+    assert new is not None
+    assert new.asked_by(lease.holder) == {2, 3}
+
+
 def test_the_bridge_of_a_shard_is_its_holders_while_that_has_its_lease() -> None:
     member, lease = lone_member()
     rival = replace(lease, holder="b_pod_1", uid="b", version="8", bridge="http://10.0.0.8:8081")
