@@ -91,7 +91,8 @@ class WriteCounts(WriteObserver):
 class ServiceSession:
     """A session's surface over the real rules of the shadow service, without a network between.
 
-    ``lose`` answers are lost: the update happens and nobody gets to know. ``codes`` are refusals to come.
+    ``lose`` answers are lost: the update happens and nobody gets to know. ``codes`` are refusals to come, and
+    ``unreadable`` is what reads to come fail with.
     """
 
     def __init__(self, thing: str = "t1") -> None:
@@ -99,6 +100,8 @@ class ServiceSession:
         self.service = ShadowService(lambda: 1_790_000_000.0, ShadowOptions(requests_per_second=None))
         self.lose: list[ThingOperatorError] = []
         self.codes: list[int] = []
+        self.unreadable: list[ThingOperatorError] = []
+        self.reads = 0
         self.sent: list[Any] = []
         self.reports: list[Any] = []
         self.connected = True
@@ -142,6 +145,9 @@ class ServiceSession:
         return accepted
 
     async def refresh(self) -> None:
+        self.reads += 1
+        if self.unreadable:
+            raise self.unreadable.pop(0)
         self.hear()
 
     def hear(self) -> None:
@@ -153,6 +159,10 @@ class ServiceSession:
         """An update by somebody else; :meth:`refresh` shows it."""
         payload = encode_update(**sections)
         return self.service.handle(ShadowRequest(self.thing, None, ShadowOperation.UPDATE, payload))
+
+    def delete(self) -> None:
+        """The shadow is deleted by somebody else; :meth:`refresh` shows it."""
+        self.service.handle(ShadowRequest(self.thing, None, ShadowOperation.DELETE))
 
     def desired(self) -> Any:
         """What the service holds."""

@@ -95,8 +95,30 @@ class RequestState:
     refusal: Refusal | None = None
     """Not to be sent again until something has changed, or the gate of refusals is open."""
     unread: bool = False
-    """An answer was lost: the shadow has to be read before anything is planned."""
+    """An answer was lost, or is missing: the shadow has to be read before anything is planned."""
     acceptance: Acceptance = field(default_factory=Acceptance)
+    wanted: int = 0
+    """The generation that was to be sent last."""
+    outdated: bool = False
+    """What is known of the shadow may be older than that generation, and is no proof that it was accepted."""
+
+    def want(self, generation: int, *, accepted: bool, connected: bool) -> None:
+        """This generation is to be sent; ``accepted``: it is known to have been.
+
+        What a connection has shown before says nothing of the shadow since: the other side may have gone without a
+        word, and somebody else may have deleted the shadow. A connection that is made later reads it first.
+        """
+        if generation != self.wanted:
+            self.wanted, self.outdated = generation, connected and not accepted
+
+    def acknowledge_in(self, plan: UpdatePlan, program: DeviceProgram) -> timedelta | None:
+        """How long an acknowledgement of the delta has to wait; None when there is none to be sent."""
+        return self.acknowledgements.wait(plan.acknowledgement, program.acknowledge_delay)
+
+    def has_to_read(self, plan: UpdatePlan) -> bool:
+        """Whether the shadow is read first before it is said to lack nothing."""
+        self.unread = self.outdated and not plan.lacks_something
+        return self.unread
 
     def retry_after(self) -> timedelta:
         """When the next request or repair may be tried; zero for now."""
@@ -122,10 +144,10 @@ async def sync_shadow(
     ``requests`` say when to try again. What ``persist`` raises goes through: then nothing was sent.
     """
     repaired: tuple[str, ...] = ()
+    _want(requests, desired, previous=previous, session=session)
     for _ in range(_ROUNDS):
-        ready = _if_ready(session)
         try:
-            document = await _current_document(ready, requests)
+            document = await _current_document(_if_ready(session), requests)
             plan = _plan(desired, requests, previous=previous, managed=managed, document=document)
         except InvalidDocumentError as error:
             return SyncOutcome(managed, problem=Problem.of(error))
@@ -134,19 +156,19 @@ async def sync_shadow(
         ready = _if_ready(session)
         if ready is None or document is None:
             return SyncOutcome(plan.managed_before)
-        acknowledge_in = requests.acknowledgements.wait(
-            plan.acknowledgement, desired.program.acknowledge_delay
-        )
+        acknowledge_in = requests.acknowledge_in(plan, desired.program)
         update = _choose(requests, plan, acknowledge_in, is_current=desired.is_current)
-        pause = _pause(requests, update, desired.generation, document) if update else None
-        if pause is not None:
+        if update and (pause := _pause(requests, update, desired.generation, document)):
             return SyncOutcome(plan.managed_before, problem=requests.problem, requeue_after=pause)
         if update is not None or desired.program.signals:
             await persist(plan.managed_before)
         if update is None:
-            if plan.desired or plan.facts:
-                return _held_back(plan, is_current=desired.is_current)
-            return _in_step(requests, plan, document, acknowledge_in=acknowledge_in, repaired=repaired)
+            if requests.has_to_read(plan):
+                continue
+            held_back = _held_back(plan, is_current=desired.is_current) if plan.lacks_something else None
+            return held_back or _in_step(
+                requests, plan, document, acknowledge_in=acknowledge_in, repaired=repaired
+            )
         managed = plan.managed_before
         try:
             await _send(ready, update)
@@ -158,6 +180,16 @@ async def sync_shadow(
     return _failed(requests, TransientError(_RESTLESS, reason=Reason.RETRYING), managed=managed)
 
 
+def _want(
+    requests: RequestState, desired: DesiredState, *, previous: ThingStatus, session: ShadowSession | None
+) -> None:
+    requests.want(
+        desired.generation,
+        accepted=_is_accepted(desired, requests, previous),
+        connected=_if_ready(session) is not None,
+    )
+
+
 def _plan(
     desired: DesiredState,
     requests: RequestState,
@@ -166,15 +198,19 @@ def _plan(
     managed: ManagedPaths,
     document: ShadowDocument | None,
 ) -> UpdatePlan:
-    generation = desired.generation
     return plan_update(
         spec=desired.spec,
         program=desired.program,
         managed=managed,
         document=document,
-        already_accepted=requests.acceptance.has_arrived(generation) or is_accepted(previous, generation),
+        already_accepted=_is_accepted(desired, requests, previous),
         document_limit=desired.document_limit,
     )
+
+
+def _is_accepted(desired: DesiredState, requests: RequestState, previous: ThingStatus) -> bool:
+    generation = desired.generation
+    return requests.acceptance.has_arrived(generation) or is_accepted(previous, generation)
 
 
 def _if_ready(session: ShadowSession | None) -> ShadowSession | None:
@@ -187,7 +223,7 @@ async def _current_document(session: ShadowSession | None, requests: RequestStat
         return None
     if requests.unread:
         await session.refresh()
-        requests.unread = False
+        requests.unread = requests.outdated = False
     return session.view.document
 
 
@@ -224,7 +260,8 @@ async def _send(session: ShadowSession, update: ShadowUpdate) -> None:
 
 
 def _note_sent(requests: RequestState, plan: UpdatePlan, update: ShadowUpdate) -> None:
-    """Shut the gates of what was sent."""
+    """Shut the gates of what was sent; its answer has shown the shadow as it is."""
+    requests.outdated = False
     if update.repairs:
         requests.repair_gate.shut()
     if update.updates_presence:

@@ -31,6 +31,11 @@ class UpdatePlan:
     repair: tuple[str, ...]
     drift: tuple[str, ...]
 
+    @property
+    def lacks_something(self) -> bool:
+        """Whether the shadow is not as the spec asks for, whenever that may be sent."""
+        return bool(self.desired or self.facts)
+
 
 @dataclass(frozen=True, slots=True)
 class ShadowUpdate:

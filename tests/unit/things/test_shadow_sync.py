@@ -218,3 +218,51 @@ async def test_without_a_session_the_memory_is_prepared_and_nothing_sent() -> No
     done = await thing.run({"a": 1})
     assert not done.accepted
     assert done.managed.desired == ("/a",)
+
+
+async def _deleted_unheard() -> Reconciles:
+    """Generation 1 was accepted; then the shadow was deleted, of which the session has not heard."""
+    thing = Reconciles()
+    await thing.run({"a": 1})
+    thing.session.delete()
+    return thing
+
+
+@pytest.mark.parametrize("policy", ["Merge", "Exact", "Once"])
+async def test_what_was_known_before_a_generation_is_no_proof_that_it_is_accepted(policy: str) -> None:
+    """With Once it would never be sent: it counts as accepted when the deletion is found out."""
+    thing = await _deleted_unheard()
+    done = await thing.run({"a": 1}, generation=2, desiredPolicy=policy)
+    assert done.accepted
+    assert thing.session.desired() == {"a": 1}
+
+
+async def test_a_generation_is_not_accepted_before_the_shadow_could_be_read() -> None:
+    thing = await _deleted_unheard()
+    thing.session.unreadable = [RequestTimeoutError("no answer"), RequestTimeoutError("no answer")]
+    for _ in range(2):
+        done = await thing.run({"a": 1}, generation=2)
+        assert done.problem is not None
+        assert not done.accepted
+        thing.clock.advance(61)
+    assert (await thing.run({"a": 1}, generation=2)).accepted
+    assert thing.session.desired() == {"a": 1}
+
+
+async def test_the_shadow_is_read_for_a_generation_only_if_nothing_else_has_shown_it() -> None:
+    thing = Reconciles()
+    await thing.run({"a": 1})
+    await thing.run({"a": 1})
+    await thing.run({"a": 2}, generation=2)
+    await thing.run({"a": 2}, generation=2)
+    assert thing.session.reads == 0, "each update was answered"
+    await thing.run({"a": 2}, generation=3)
+    await thing.run({"a": 2}, generation=3)
+    assert thing.session.reads == 1
+    thing.session.connected = False
+    assert not (await thing.run({"a": 2}, generation=4)).accepted
+    thing.session.connected = True
+    assert (await thing.run({"a": 2}, generation=4)).accepted
+    thing.restart()
+    assert (await thing.run({"a": 2}, generation=4)).accepted
+    assert thing.session.reads == 1, "connecting has read it"
