@@ -9,7 +9,8 @@ class BackgroundTasks:
     """Those that are under way, each kept until it has ended."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
+        """In the order in which they were started."""
 
     def __iter__(self) -> Iterator["asyncio.Task[None]"]:
         return iter(tuple(self._tasks))
@@ -17,5 +18,5 @@ class BackgroundTasks:
     def start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Begin it."""
         task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)

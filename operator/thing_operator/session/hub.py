@@ -63,7 +63,8 @@ class Hub:
         self._sharers = sharers
         self._gates: WeakValueDictionary[tuple[str, int], EndpointGate] = WeakValueDictionary()
         """Each for as long as a session has it."""
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, None] = {}
+        """In the order in which they were opened, in which they end as well: a set has the order of addresses."""
         self._keep_alives = KeepAliveTicker(session.keep_alive)
         self._ticking: asyncio.Task[None] | None = None
         rng = rng or random.SystemRandom()
@@ -118,8 +119,8 @@ class Hub:
 
         Two sessions of one thing on one endpoint take each other over: the caller sees to that.
         """
-        session = Session(spec, on_change, context=self._context, on_close=self._sessions.discard)
-        self._sessions.add(session)
+        session = Session(spec, on_change, context=self._context, on_close=self._forget)
+        self._sessions[session] = None
         return session
 
     def __len__(self) -> int:
@@ -127,6 +128,9 @@ class Hub:
 
     def __iter__(self) -> Iterator[Session]:
         return iter(tuple(self._sessions))
+
+    def _forget(self, session: Session) -> None:
+        self._sessions.pop(session, None)
 
     def _gate(self, endpoint: Endpoint) -> EndpointGate:
         key = (endpoint.host.lower(), endpoint.port)

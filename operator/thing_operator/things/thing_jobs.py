@@ -2,10 +2,10 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from secrets import token_hex
 from typing import Final, Self
 
 from thing_operator.api.jobs import JobHandling
@@ -47,7 +47,7 @@ class JobsContext:
         """One for the process; ``rng`` gives the jitter of the pauses."""
         pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, rng, Jitter.EQUAL)
         return cls(
-            tokens=token_source(f"job-{token_hex(6)}"),
+            tokens=token_source(f"job-{secrets.token_hex(6)}"),
             pause=lambda failures: pauses.delay(failures).total_seconds(),
             budget=budget,
             clock=clock,
