@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any
 
 from tests.simulation.api_model import Write
-from tests.simulation.lives import Life, Lives, Path, contains, edit_of, leaves, policy_of
+from tests.simulation.lives import Life, Lives, Path, Wish, edit_of, leaves, policy_of
 from tests.simulation.loop import SimulatedProcess
 from tests.simulation.plan import FOREIGN
 from tests.simulation.shadow_update import ShadowUpdate
@@ -286,12 +286,16 @@ class Invariants:
         if update.process is not None:
             self.counts["own updates"] += 1
         if "desired" in update.state:
+            found = dict(leaves(update.after.get("desired", {})))
             for life in self.lives.of_thing(update.thing):
-                self.accept(life, update.after.get("desired", {}))
+                self._accept(life, found)
 
     def accept(self, life: Life, desired: dict[str, Any]) -> None:
         """Note which of a life's generations this desired section satisfies."""
-        for generation in [each for each, spec in life.unaccepted.items() if satisfies(desired, spec)]:
+        self._accept(life, dict(leaves(desired)))
+
+    def _accept(self, life: Life, found: dict[Path, Any]) -> None:
+        for generation in [each for each in life.unaccepted if life.wishes[each].is_met(found)]:
             del life.unaccepted[generation]
 
     def on_sent(self, process: SimulatedProcess, thing: str, desired: dict[str, Any]) -> None:
@@ -313,7 +317,7 @@ class Invariants:
         words = f"{process.label} sent {'/'.join(path)} of edit {edit} of {life.tag}"
         if edit < life.published.get(path, 0) and not self.may_be_outdated(process):
             self.violate(Invariant.IN_ORDER, f"{words} after a newer one")
-        is_wanted = not life.deleting and path in dict(leaves(life.spec.get("desired", {})))
+        is_wanted = not life.deleting and path in life.wishes[life.generation].leaves
         if self.may_be_outdated(process) and not is_wanted:
             life.forgotten = True  # by the operator that has the Lease by now
         life.published[path] = max(edit, life.published.get(path, 0))
@@ -380,10 +384,7 @@ class Invariants:
 
 def satisfies(desired: dict[str, Any], spec: dict[str, Any]) -> bool:
     """Whether a shadow's desired is what a spec asks for."""
-    wanted = spec.get("desired", {})
-    if policy_of(spec) == "Exact":
-        return dict(leaves(desired)) == {path: value for path, value in leaves(wanted) if value != {}}
-    return contains(desired, wanted)
+    return Wish.of(spec).is_met(dict(leaves(desired)))
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:

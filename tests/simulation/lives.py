@@ -36,6 +36,8 @@ class Life:
     """All that were ever asked of it."""
     unaccepted: dict[int, dict[str, Any]] = field(default_factory=dict)
     """The specs of those generations whose desired state the shadow has not had since they were there."""
+    wishes: dict[int, "Wish"] = field(default_factory=dict)
+    """By generation, what its spec desires."""
     deleting: bool = False
     ended_at: float | None = None
     was_left: bool = False
@@ -56,6 +58,7 @@ class Life:
         """It has another spec from now on."""
         self.generation = max(self.generation, generation)
         self.specs[generation] = self.unaccepted[generation] = spec
+        self.wishes[generation] = Wish.of(spec)
         self.policies.add(policy_of(spec))
 
     def was_accepted(self, generation: int) -> bool:
@@ -112,13 +115,22 @@ def _meets(path: Path, other: Path) -> bool:
     return path[:length] == other[:length]
 
 
-def contains(tree: object, wanted: object) -> bool:
-    """Whether a section of a shadow has all of ``wanted``. An empty object is no content to a shadow."""
-    if isinstance(wanted, dict):
-        if not wanted:
-            return True
-        return isinstance(tree, dict) and all(contains(tree.get(key), value) for key, value in wanted.items())
-    return tree == wanted
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a spec desires: the leaves, without empty objects, which are no content to a shadow."""
+
+    leaves: Mapping[Path, Any]
+    is_exact: bool
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> "Wish":
+        """Of a spec."""
+        found = {path: value for path, value in leaves(spec.get("desired", {})) if value != {}}
+        return cls(found, policy_of(spec) == "Exact")
+
+    def is_met(self, found: Mapping[Path, Any]) -> bool:
+        """Whether a shadow's desired section with these leaves is as desired."""
+        return found == self.leaves if self.is_exact else self.leaves.items() <= found.items()
 
 
 def place(tree: dict[str, Any], path: Path, value: Any) -> None:
@@ -159,6 +171,10 @@ class Lives:
         self._of_things[life.thing].append(life)
         if life.uid:
             self.by_uid[life.uid] = life
+
+    def things(self) -> Sequence[str]:
+        """The names of all things that any of them names or has named."""
+        return tuple(self._of_things)
 
     def of_thing(self, thing: str) -> Sequence[Life]:
         """Those that name this thing, ended ones included."""

@@ -393,7 +393,7 @@ class Users:
     def _shadow(self, event: Event, dice: random.Random) -> str:
         """A thing, or one of its networked children."""
         name = _name(event.thing)
-        found = {life.thing for life in self._lives.all.values() if life.thing.startswith(name + CHILD_MARK)}
+        found = [each for each in self._lives.things() if each.startswith(name + CHILD_MARK)]
         return dice.choice((name, *sorted(found)))
 
 
