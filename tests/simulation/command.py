@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from multiprocessing import get_context
@@ -133,9 +134,23 @@ def _replay(plan: Plan) -> int:
     return 1
 
 
+def cost_plan(seconds: float = 3600.0) -> Plan:
+    """20 Things, an edit or a report at each every 10 s, and a fault a minute; one operator, and no other work.
+
+    An edit is of one Thing: in other plans some are of all at once.
+    """
+    plans = (make_plan(seed, seconds=seconds, things=20, edit_every=0.5, fault_every=60) for seed in count(1))
+    plan = next(
+        each
+        for each in plans
+        if each.replicas == 1 and not (each.has_batches or each.has_jobs or each.has_children)
+    )
+    events = (replace(each, kind="edit") if each.kind == "edit all" else each for each in plan.events)
+    return replace(plan, events=tuple(events))
+
+
 def _cost() -> int:
-    plans = (make_plan(seed, seconds=3600, things=20, edit_every=0.5, fault_every=60) for seed in count(1))
-    plan = next(each for each in plans if each.replicas == 1 and not (each.has_batches or each.has_jobs))
+    plan = cost_plan()
     began = time.process_time()
     result = run_plan(plan)
     took = time.process_time() - began
