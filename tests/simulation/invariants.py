@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any
 
 from tests.simulation.api_model import Write
-from tests.simulation.lives import Life, Lives, Path, Wish, edit_of, leaves, policy_of
+from tests.simulation.lives import DesiredLeaves, Life, Lives, Path, edit_of, leaves, policy_of
 from tests.simulation.loop import SimulatedProcess
 from tests.simulation.plan import FOREIGN
 from tests.simulation.shadow_update import ShadowUpdate
@@ -295,7 +295,7 @@ class Invariants:
         self._accept(life, dict(leaves(desired)))
 
     def _accept(self, life: Life, found: dict[Path, Any]) -> None:
-        for generation in [each for each in life.unaccepted if life.wishes[each].is_met(found)]:
+        for generation in [each for each in life.unaccepted if life.desired[each].is_met(found)]:
             del life.unaccepted[generation]
 
     def on_sent(self, process: SimulatedProcess, thing: str, desired: dict[str, Any]) -> None:
@@ -317,7 +317,7 @@ class Invariants:
         words = f"{process.label} sent {'/'.join(path)} of edit {edit} of {life.tag}"
         if edit < life.published.get(path, 0) and not self.may_be_outdated(process):
             self.violate(Invariant.IN_ORDER, f"{words} after a newer one")
-        is_wanted = not life.deleting and path in life.wishes[life.generation].leaves
+        is_wanted = not life.deleting and path in life.desired[life.generation].leaves
         if self.may_be_outdated(process) and not is_wanted:
             life.forgotten = True  # by the operator that has the Lease by now
         life.published[path] = max(edit, life.published.get(path, 0))
@@ -384,7 +384,7 @@ class Invariants:
 
 def satisfies(desired: dict[str, Any], spec: dict[str, Any]) -> bool:
     """Whether a shadow's desired is what a spec asks for."""
-    return Wish.of(spec).is_met(dict(leaves(desired)))
+    return DesiredLeaves.of(spec).is_met(dict(leaves(desired)))
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:

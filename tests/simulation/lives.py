@@ -36,7 +36,7 @@ class Life:
     """All that were ever asked of it."""
     unaccepted: dict[int, dict[str, Any]] = field(default_factory=dict)
     """The specs of those generations whose desired state the shadow has not had since they were there."""
-    wishes: dict[int, "Wish"] = field(default_factory=dict)
+    desired: dict[int, "DesiredLeaves"] = field(default_factory=dict)
     """By generation, what its spec desires."""
     deleting: bool = False
     ended_at: float | None = None
@@ -58,7 +58,7 @@ class Life:
         """It has another spec from now on."""
         self.generation = max(self.generation, generation)
         self.specs[generation] = self.unaccepted[generation] = spec
-        self.wishes[generation] = Wish.of(spec)
+        self.desired[generation] = DesiredLeaves.of(spec)
         self.policies.add(policy_of(spec))
 
     def was_accepted(self, generation: int) -> bool:
@@ -116,14 +116,14 @@ def _meets(path: Path, other: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DesiredLeaves:
     """What a spec desires: the leaves, without empty objects, which are no content to a shadow."""
 
     leaves: Mapping[Path, Any]
     is_exact: bool
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any]) -> "Wish":
+    def of(cls, spec: Mapping[str, Any]) -> "DesiredLeaves":
         """Of a spec."""
         found = {path: value for path, value in leaves(spec.get("desired", {})) if value != {}}
         return cls(found, policy_of(spec) == "Exact")

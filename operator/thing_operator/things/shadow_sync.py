@@ -105,7 +105,7 @@ class RequestState:
     def want(self, generation: int, *, accepted: bool, connected: bool) -> None:
         """This generation is to be sent; ``accepted``: it is known to have been.
 
-        What a connection has shown before says nothing of the shadow since: the other side may have gone without a
+        What a connection has shown before says nothing of the shadow since: the other side may have vanished without a
         word, and somebody else may have deleted the shadow. A connection that is made later reads it first.
         """
         if generation != self.wanted:

@@ -221,7 +221,7 @@ async def test_without_a_session_the_memory_is_prepared_and_nothing_sent() -> No
 
 
 async def _deleted_unheard() -> Reconciles:
-    """Generation 1 was accepted; then the shadow was deleted, of which the session has not heard."""
+    """Generation 1 was accepted; then the shadow was deleted, of which no message came to the session."""
     thing = Reconciles()
     await thing.run({"a": 1})
     thing.session.delete()
