@@ -32,6 +32,9 @@ _DOUBT_LIMIT = 4
 _PAUSE_AFTER_REFUSAL = 10.0
 """Seconds after a write, before another status is tried in place of one that was refused."""
 
+_MADE_UP_FOR = 0.1
+"""Of its interval: the part by which a write may come sooner after one that was late."""
+
 
 @dataclass(slots=True)
 class StatusEntry:
@@ -54,10 +57,18 @@ class StatusEntry:
     not_before: float = 0.0
     """End of the pause after a failure."""
     min_interval: float = 0.0
-    """Seconds between two writes that are not urgent."""
+    """Seconds between two writes that are not urgent; see :attr:`spaced_from`."""
     patience: float = 0.0
     """Seconds that ``desired`` waits for another one in its place, unless it is urgent."""
     last_write: float = float("-inf")
+    due_since: float = float("inf")
+    """When what was taken last from the queue had become due; infinite if nothing was queued."""
+    spaced_from: float = float("-inf")
+    """From when ``min_interval`` counts: when the last write was due, but at most a tenth of it before it was made.
+
+    Counted from the end of each write, what it waits and takes would add up: who reports just as often as is written
+    would be further behind with every report.
+    """
     failures: int = 0
     """In a row."""
     refused: Encoded | None = None
@@ -72,7 +83,7 @@ class StatusEntry:
     @property
     def due_at(self) -> float:
         """Urgent changes wait for nothing but a retry's pause; others for the object's interval, and their patience."""
-        spaced = 0.0 if self.urgent else self.last_write + self.min_interval
+        spaced = 0.0 if self.urgent else self.spaced_from + self.min_interval
         if not self.urgent and self.patience:
             spaced = max(spaced, self.changed_at + self.patience)
         return max(self.not_before, spaced)
@@ -204,6 +215,7 @@ class StatusEntry:
         """Leave nothing queued; returns what was, and whether it was urgent."""
         self._complete()
         queued = self.desired, self.urgent
+        self.due_since = float("inf") if self.desired is None else max(self.changed_at, self.due_at)
         self.desired, self.urgent = None, False
         return queued
 
@@ -225,6 +237,7 @@ class StatusEntry:
         """The API server has taken it."""
         self.held, self.in_flight, self.refused, self.guard = status, (), None, None
         self.last_write = now
+        self.spaced_from = min(now, max(self.due_since, now - _MADE_UP_FOR * self.min_interval))
         self.failures = 0
 
     def postpone(self, status: Encoded, *, urgent: bool, until: float) -> None:

@@ -125,6 +125,46 @@ def test_accepted_is_current_and_spaces_the_next() -> None:
     assert made.due_at == 0
 
 
+@pytest.mark.parametrize(
+    ("queued_at", "made_at", "next_due"),
+    [
+        pytest.param(100, 100, 160, id="at once"),
+        pytest.param(100, 102, 160, id="waited for others, or took its time"),
+        pytest.param(100, 106, 160, id="as late as is made up for"),
+        pytest.param(100, 130, 184, id="so late that the next one would come soon after it"),
+    ],
+)
+def test_the_interval_counts_from_when_a_write_was_due(
+    queued_at: float, made_at: float, next_due: float
+) -> None:
+    made = entry()
+    enqueue(made, B, now=queued_at)
+    made.begin(made.withdraw()[0] or NOTHING)
+    made.accept(B, now=made_at)
+    enqueue(made, C, now=made_at)
+    assert made.due_at == next_due
+
+
+def test_who_reports_just_as_often_as_is_written_does_not_fall_behind() -> None:
+    made, late = entry(), list[float]()
+    for number in range(50):
+        reported_at = 60.0 * number
+        enqueue(made, b'{"n":%d}' % (10 + number), now=reported_at)
+        late.append(max(made.due_at, reported_at) - reported_at)
+        made.begin(made.withdraw()[0] or NOTHING)
+        made.accept(b'{"n":%d}' % (10 + number), now=reported_at + late[-1] + 1)
+    assert max(late) == 0
+
+
+def test_a_write_that_failed_is_tried_again_after_its_pause_and_not_after_the_interval() -> None:
+    made = entry()
+    enqueue(made, B, now=100)
+    status, urgent = made.withdraw()
+    made.refuse(made.begin(status or NOTHING))
+    made.postpone(status or NOTHING, urgent=urgent, until=102)
+    assert made.due_at == 102
+
+
 def test_refused_is_as_if_it_had_never_been_sent() -> None:
     made = entry()
     made.refuse(made.begin(B))
