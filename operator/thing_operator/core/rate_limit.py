@@ -40,16 +40,20 @@ class TokenBucket:
         self._take(now, tokens)
         return wait
 
-    def try_take(self, now: float) -> bool:
-        """Take one token if it is there; whether it was."""
-        if self.wait(now) > 0:
+    def try_take(self, now: float, *, leave: float = 0.0) -> bool:
+        """Take one token if it is there, and ``leave`` more; whether it was."""
+        if self.wait(now, leave=leave) > 0:
             return False
         self._take(now, 1)
         return True
 
-    def wait(self, now: float) -> float:
-        """Seconds until the next token is there; 0 when it is."""
-        return max(0.0, self._full_at - now - (self.burst - 1) / self.rate)
+    def wait(self, now: float, *, leave: float = 0.0) -> float:
+        """Seconds until the next token is there, and ``leave`` more; 0 when it is."""
+        return max(0.0, self.ready_at(leave=leave) - now)
+
+    def ready_at(self, *, leave: float = 0.0) -> float:
+        """When the next token is there, and ``leave`` more; the past when it is."""
+        return self._full_at - (self.burst - 1 - leave) / self.rate
 
     def left(self, now: float) -> float:
         """How many tokens are there; below zero when more are taken than there were."""
@@ -98,13 +102,21 @@ class SharedBucket:
 class RateLimiter:
     """Lets so many per second pass, the urgent ahead of the rest. Belongs to one event loop.
 
-    ``burst`` is by default what comes in one second, and 1 at least; ``sharers`` keep to the rate together.
+    ``burst`` is by default what comes in one second, and 1 at least; ``sharers`` keep to the rate together. ``kept``:
+    the part of what is saved up that only the urgent take.
     """
 
     def __init__(
-        self, rate: float, *, clock: Clock, burst: float | None = None, sharers: Sharers = alone
+        self,
+        rate: float,
+        *,
+        clock: Clock,
+        burst: float | None = None,
+        kept: float = 0.0,
+        sharers: Sharers = alone,
     ) -> None:
         self._bucket = SharedBucket(rate, burst=lambda share: burst or max(1.0, share), sharers=sharers)
+        self._kept = kept
         self._clock = clock
         self._urgent: deque[object] = deque()
 
@@ -114,23 +126,34 @@ class RateLimiter:
         if urgent:
             self._urgent.append(me)
         try:
-            while not self._try_acquire(me if urgent else None):
+            while not self._try_acquire(me if urgent else None, urgent=urgent):
                 # Time is what is waited for, and time sets no Event.
-                now = self._clock.monotonic()
-                await asyncio.sleep(max(_SHORTEST_SLEEP, self._bucket.at(now).wait(now)))
+                pause = self.next_try(urgent=urgent) - self._clock.monotonic()
+                await asyncio.sleep(pause)
         finally:
             if urgent:
                 self._urgent.remove(me)
 
-    def try_acquire(self) -> bool:
-        """Take one token if it is there and nothing urgent waits for it; whether it was."""
-        return self._try_acquire(None)
+    def try_acquire(self, *, urgent: bool = False) -> bool:
+        """Take one token if it is there and nobody waits for it in :meth:`acquire` as urgent; whether it was."""
+        return self._try_acquire(None, urgent=urgent)
+
+    def next_try(self, *, urgent: bool = False) -> float:
+        """When :meth:`try_acquire` may be tried again after it was in vain (monotonic)."""
+        now = self._clock.monotonic()
+        bucket = self._bucket.at(now)
+        return max(now + _SHORTEST_SLEEP, bucket.ready_at(leave=self._leave(bucket, urgent=urgent)))
 
     def refund(self) -> None:
         """Give a token back that was not needed."""
         self._bucket.refund()
 
-    def _try_acquire(self, urgent: object | None) -> bool:
-        goes_first = not self._urgent or self._urgent[0] is urgent
+    def _try_acquire(self, me: object | None, *, urgent: bool) -> bool:
+        goes_first = not self._urgent or self._urgent[0] is me
         now = self._clock.monotonic()
-        return goes_first and self._bucket.at(now).try_take(now)
+        bucket = self._bucket.at(now)
+        return goes_first and bucket.try_take(now, leave=self._leave(bucket, urgent=urgent))
+
+    def _leave(self, bucket: TokenBucket, *, urgent: bool) -> float:
+        """The tokens that have to be there beyond the one that is taken."""
+        return 0.0 if urgent else min(self._kept * bucket.burst, bucket.burst - 1)

@@ -3,9 +3,10 @@
 Of those that can wait, the one goes first whose status was written longest ago: the first change of a quiet object is
 not held up by others that change all the time, and each of these has its turn. Nor do they take all places: what is
 urgent finds one at once, and an API server that is not busy with what could have waited.
+Most of them wait from the moment at which a change of spec is known, so that what it asks for finds the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from thing_operator.core.fair_queue import FairQueue
@@ -20,15 +21,19 @@ _PLACES: Final = 10
 _OF_THE_REST: Final = 6
 """Of them that can wait."""
 _BESIDE_URGENT: Final = 2
-"""The same while urgent ones are under way, or due."""
+"""The same while urgent ones are under way, due or coming."""
 _URGENT_TURNS: Final = 8.0
 """An urgent status goes ahead of so many turns of its namespace: at once, and no namespace before others for ever."""
 
 
 class StatusQueue:
-    """The objects whose statuses wait, and those that are being written. Times are seconds of one monotonic clock."""
+    """The objects whose statuses wait, and those that are being written. Times are seconds of one monotonic clock.
 
-    def __init__(self) -> None:
+    ``is_urgent_coming``: whether an urgent status will be there soon, and requests to the API server before it.
+    """
+
+    def __init__(self, is_urgent_coming: Callable[[], bool] = lambda: False) -> None:
+        self._is_urgent_coming = is_urgent_coming
         self._waiting: KeyedHeap[ObjectRef, float] = KeyedHeap()
         """By the time at which they are due."""
         self._due: FairQueue[ObjectRef, tuple[bool, float]] = FairQueue(_namespace_of, head_start=_head_start)
@@ -46,9 +51,14 @@ class StatusQueue:
         return bool(self._urgent_due if self._is_for_urgent else self._due)
 
     @property
+    def urgent_waits(self) -> bool:
+        """Whether an urgent one is among those that are due."""
+        return bool(self._urgent_due)
+
+    @property
     def _is_for_urgent(self) -> bool:
         """Whether the places that are left are for the urgent alone."""
-        is_busy = self._urgent_due or self._urgent_under_way
+        is_busy = self._urgent_due or self._urgent_under_way or self._is_urgent_coming()
         rest = len(self._under_way) - len(self._urgent_under_way)
         return rest >= (_BESIDE_URGENT if is_busy else _OF_THE_REST)
 
@@ -62,14 +72,15 @@ class StatusQueue:
         self._waiting.discard(ref)
         self._take_from_due(ref)
 
-    def pop(self) -> ObjectRef | None:
-        """Take the one whose turn it is, None when there is none; it has a place until :meth:`done`."""
+    def pop(self) -> ObjectRef:
+        """Take the one whose turn it is, where one :attr:`has_turn`; it has a place until :meth:`done`."""
         ref = self._due.pop(self._has_urgent) if self._is_for_urgent else self._due.pop()
-        if ref is not None:
-            self._under_way.add(ref)
-            if ref in self._urgent_due:
-                self._urgent_due.discard(ref)
-                self._urgent_under_way.add(ref)
+        if ref is None:
+            raise KeyError("none has its turn")
+        self._under_way.add(ref)
+        if ref in self._urgent_due:
+            self._urgent_due.discard(ref)
+            self._urgent_under_way.add(ref)
         return ref
 
     def done(self, ref: ObjectRef) -> None:

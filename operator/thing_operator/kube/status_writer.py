@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from thing_operator.core.backoff import Backoff, Jitter, rechecks
 from thing_operator.core.clock import Clock
@@ -34,6 +34,9 @@ from thing_operator.kube.status_queue import NEVER, StatusQueue
 from thing_operator.observability.observers import WriteObserver
 
 log = logging.getLogger(__name__)
+
+_KEPT: Final = 0.25
+"""The part of the saved up budget that is there for the urgent, however much is reported."""
 
 Status = Mapping[str, Any]
 
@@ -60,12 +63,14 @@ class StatusWriter:
         on_outdated: Callable[[ObjectRef, Body], None] = lambda _ref, _body: None,
         on_refused: Reduce | None = None,
         may_write: Callable[[ObjectRef], bool] = lambda _ref: True,
+        is_urgent_coming: Callable[[], bool] = lambda: False,
         sharers: Sharers = alone,
         observer: WriteObserver | None = None,
     ) -> None:
         """``may_write``: whether a status is ours to write at the moment; else it waits as after a failure.
         ``sharers``: how many processes keep to ``writes_per_second`` together. ``on_outdated`` is called with an object
         that was changed since it was listed, and as it is now: what was to be written of it is to be made again.
+        ``is_urgent_coming``: see StatusQueue.
         """
         self._client = client
         self._clock = clock
@@ -74,11 +79,11 @@ class StatusWriter:
         self._on_refused = on_refused
         self._may_write = may_write
         self._observer = observer or WriteObserver()
-        self._limiter = RateLimiter(writes_per_second, clock=clock, sharers=sharers)
+        self._limiter = RateLimiter(writes_per_second, clock=clock, kept=_KEPT, sharers=sharers)
         self._retry = retry
         self._recheck = rechecks(retry.rng)
         self._entries: dict[ObjectRef, StatusEntry] = {}
-        self._queue = StatusQueue()
+        self._queue = StatusQueue(is_urgent_coming)
         self._writing: dict[ObjectRef, asyncio.Task[None]] = {}
         self._wake_up = asyncio.Event()
         self._wakes_at = NEVER
@@ -262,39 +267,28 @@ class StatusWriter:
 
     def _go_on(self) -> None:
         """Begin what may begin now, here: most of the time that is all, and the task need not wake up for it."""
-        if self._task is not None:
-            due_at = self._begin_due()
-            if self._queue.has_turn or due_at < self._wakes_at:
-                self._wake_up.set()
+        if self._task is not None and self._begin_due() < self._wakes_at:
+            self._wake_up.set()
 
     async def _run(self) -> None:
         while True:
             self._wake_up.clear()
-            due_at = self._begin_due()
-            if self._queue.has_turn:
-                await self._limiter.acquire()
-                # The limiter may have taken its time: the choice is made afresh, and the token is not lost.
-                self._queue.collect(self._entries, now=self._clock.monotonic())
-                if not self._begin_next():
-                    self._limiter.refund()
-                continue
+            self._wakes_at = wakes_at = self._begin_due()
             # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that meets the event.
-            self._wakes_at = due_at
             with suppress(TimeoutError):
-                async with asyncio.timeout(due_at - self._clock.monotonic() if due_at < NEVER else None):
+                async with asyncio.timeout(wakes_at - self._clock.monotonic() if wakes_at < NEVER else None):
                     await self._wake_up.wait()
 
     def _begin_due(self) -> float:
-        """Begin what is due, as far as there are places and tokens for it; returns when more will be due."""
+        """Begin what is due, as far as there are places and tokens for it; returns when more may begin."""
         due_at = self._queue.collect(self._entries, now=self._clock.monotonic())
-        while self._queue.has_turn and self._limiter.try_acquire():
-            self._begin_next()
-        return due_at
-
-    def _begin_next(self) -> bool:
-        if (ref := self._queue.pop()) is not None:
+        while self._queue.has_turn:
+            urgent = self._queue.urgent_waits
+            if not self._limiter.try_acquire(urgent=urgent):
+                return min(due_at, self._limiter.next_try(urgent=urgent))
+            ref = self._queue.pop()
             self._writing[ref] = asyncio.create_task(self._write(ref, self._entries[ref]))
-        return ref is not None
+        return due_at
 
     # --- one write
 

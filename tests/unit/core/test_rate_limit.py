@@ -3,9 +3,10 @@
 import asyncio
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.clock import FakeClock, loop_time
+from tests.support.clock import ORIGIN, FakeClock, loop_time
 from tests.support.polling import until
 
 from thing_operator.core.rate_limit import RateLimiter, SharedBucket, TokenBucket
@@ -121,6 +122,33 @@ async def test_the_urgent_go_first_in_their_order_and_one_that_gives_up_holds_up
     await until(lambda: len(order) == 3)
     await asyncio.gather(*tasks, return_exceptions=True)
     assert order == ["one", "two", "rest"]
+
+
+@pytest.mark.parametrize(
+    ("burst", "kept", "taken"),
+    [
+        pytest.param(8, 0.25, 6, id="a quarter is left to the urgent"),
+        pytest.param(8, 0, 8, id="nothing is"),
+        pytest.param(1, 0.25, 1, id="of one nothing can be left"),
+        pytest.param(2, 0.9, 1, id="one is always there for all"),
+    ],
+)
+def test_of_what_is_saved_up_a_part_is_kept_for_the_urgent(burst: float, kept: float, taken: int) -> None:
+    clock = FakeClock()
+    limiter = RateLimiter(4, clock=clock, burst=burst, kept=kept)
+    assert [limiter.try_acquire() for _ in range(10)].count(True) == taken
+    assert [limiter.try_acquire(urgent=True) for _ in range(10)].count(True) == burst - taken
+    for urgent, left in ((True, 1), (False, 1 + min(kept * burst, burst - 1))):
+        assert limiter.next_try(urgent=urgent) == ORIGIN + left / 4
+    clock.advance(left / 4)
+    assert limiter.try_acquire()
+    assert not limiter.try_acquire()
+
+
+def test_who_was_in_vain_does_not_ask_all_the_time() -> None:
+    limiter = RateLimiter(1e6, clock=FakeClock(), burst=1)
+    limiter.try_acquire()
+    assert limiter.next_try() == ORIGIN + 0.001
 
 
 async def test_so_many_per_second_pass() -> None:

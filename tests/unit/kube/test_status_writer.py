@@ -302,6 +302,22 @@ async def test_what_can_wait_leaves_places_to_what_is_urgent(setup: WriterOnFake
     assert names.index("u29") < 45, "ahead of most that can wait"
 
 
+async def test_what_is_urgent_finds_the_budget_that_reports_have_left() -> None:
+    setup = WriterOnFake(rate=20)
+    await setup.writer.start()
+    for number in range(200):
+        setup.writer.enqueue(object_ref(f"r{number}"), {"n": 0}, urgent=False, min_interval=NOW)
+    await asyncio.sleep(2)
+    began = loop_time()
+    for number in range(5):
+        setup.writer.enqueue(object_ref(f"u{number}"), {"n": 0}, urgent=True, min_interval=NOW)
+    await until(lambda: sum(key.name.startswith("u") for key, _ in setup.client.written) == 5)
+    assert loop_time() - began < 1 / 20, "none had to come"
+    await until(lambda: len(setup.values()) == 205)
+    assert setup.client.written_at[-1] - setup.client.written_at[0] > (205 - 20 - 1) / 20
+    await setup.writer.stop()
+
+
 @pytest.mark.parametrize("urgent", [False, True])
 async def test_a_namespace_that_takes_the_whole_budget_shares_it_with_another(*, urgent: bool) -> None:
     made = WriterOnFake(rate=100)
