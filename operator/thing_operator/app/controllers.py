@@ -51,7 +51,12 @@ class Controllers:
         self.events = EventRecorder(client, clock=clock, on_event=metrics.event)
         self.writer = self._status_writer()
         self.things = self._controller(
-            THINGS, "things", self._reconcile_thing, self._thing_broken, concurrency=_THINGS_AT_A_TIME
+            THINGS,
+            "things",
+            self._reconcile_thing,
+            self._thing_broken,
+            is_urgent=self._is_on_its_way,
+            concurrency=_THINGS_AT_A_TIME,
         )
         self.batches = self._controller(
             BATCHES, "batches", self._reconcile_batch, self._batch_broken, concurrency=_BATCHES_AT_A_TIME
@@ -105,6 +110,9 @@ class Controllers:
     async def _reconcile_thing(self, key: ObjectKey) -> timedelta | None:
         return await self._things.reconciler.reconcile(key)
 
+    def _is_on_its_way(self, key: ObjectKey) -> bool:
+        return self.registry.is_on_its_way(key)
+
     async def _reconcile_batch(self, key: ObjectKey) -> timedelta | None:
         if self.duties.runs_batch(key):
             return await self._batches.reconcile(key)
@@ -137,13 +145,21 @@ class Controllers:
             duties=self.duties,
             on_deleted=self._on_deleted,
             on_outdated=self._on_outdated,
+            is_spec_coming=lambda: self.things.queue.has_urgent,
             observer=self._metrics,
             clock=self._clock,
             rng=self._rng,
         )
 
     def _controller(
-        self, resource: Resource, name: str, reconcile: Reconcile, on_broken: Broken, *, concurrency: int
+        self,
+        resource: Resource,
+        name: str,
+        reconcile: Reconcile,
+        on_broken: Broken,
+        *,
+        is_urgent: Callable[[ObjectKey], bool] = lambda _key: False,
+        concurrency: int,
     ) -> Controller:
         return Controller(
             self._client,
@@ -155,6 +171,7 @@ class Controllers:
             writer=self.writer,
             on_reconciled=self._on_reconciled,
             on_broken=on_broken,
+            is_urgent=is_urgent,
             budget=self._budget,
             clock=self._clock,
             rng=self._rng,

@@ -29,11 +29,15 @@ def make_status_writer(
     duties: Duties,
     on_deleted: Callable[[ObjectRef], None],
     on_outdated: Callable[[ObjectRef, Body], None],
+    is_spec_coming: Callable[[], bool],
     observer: WriteObserver,
     clock: Clock,
     rng: random.Random,
 ) -> StatusWriter:
-    """Put together the status writer of both kinds. Starts nothing."""
+    """Put together the status writer of both kinds. Starts nothing.
+
+    ``is_spec_coming``: whether a change of spec is on its way to a thing.
+    """
 
     def instead_of(held: Status, refused: Status, why: str) -> Status:
         return reduced_status(held, refused, why, now=clock.now())
@@ -52,6 +56,7 @@ def make_status_writer(
         on_outdated=on_outdated,
         on_refused=instead_of,
         may_write=may_write,
+        is_urgent_coming=is_spec_coming,
         sharers=duties.members,
         observer=observer,
     )

@@ -2,7 +2,8 @@
 
 A key runs once at a time; whatever is added while it runs makes it run once more. What waits costs an entry
 in a heap, not a task: ten thousand idle keys cost nothing. Keys that are due are served by group in turn, and no group
-takes all places: keys that take long, or are added without end, hold up their own group only.
+takes all places: keys that take long, or are added without end, hold up their own group only. In a group the urgent go
+first.
 """
 
 import asyncio
@@ -35,8 +36,9 @@ class WorkQueue(Generic[K]):
     """Runs a handler for each key that is due. The loop's clock drives the waiting; ``clock`` says what is due.
 
     ``concurrency``: reconciles under way at a time of one group alone; of all together twice as many. ``group_of``
-    says whose a key is. ``on_reconciled`` is called after each reconcile: whether it ended without an error, and its
-    seconds. ``on_broken`` is called with a key whose reconciles go on failing unexpectedly, and with the last error.
+    says whose a key is, ``is_urgent`` whether it goes before the others of its group: it is asked each time that the
+    key is added or becomes due. ``on_reconciled`` is called after each reconcile: whether it ended without an error,
+    and its seconds. ``on_broken`` is called with a key whose reconciles go on failing unexpectedly, and the last error.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class WorkQueue(Generic[K]):
         clock: Clock,
         backoff: Backoff,
         group_of: Callable[[K], str],
+        is_urgent: Callable[[K], bool] = lambda _key: False,
         on_reconciled: Callable[[bool, float], None] = lambda _good, _seconds: None,
         on_broken: Callable[[K, Exception], None] = lambda _key, _error: None,
     ) -> None:
         self._handler = handler
         self._name = name
         self._group_of = group_of
+        self._is_urgent = is_urgent
         self._shares = Shares(2 * concurrency)
         self._clock = clock
         self._backoff = backoff
@@ -62,7 +66,10 @@ class WorkQueue(Generic[K]):
         self._on_broken = on_broken
         self._waiting: KeyedHeap[K, float] = KeyedHeap()
         """Keys that are not due yet."""
-        self._due: FairQueue[K, float] = FairQueue(group_of)
+        self._due: FairQueue[K, tuple[bool, float]] = FairQueue(group_of)
+        """By whether they can wait, and since when they are due."""
+        self._urgent: set[K] = set()
+        """Of the keys that are due, or run."""
         self._once_more: dict[K, float] = {}
         """When to run keys again that run now."""
         self._running: dict[K, asyncio.Task[None]] = {}
@@ -85,7 +92,12 @@ class WorkQueue(Generic[K]):
         return max(0.0, self._clock.monotonic() - min(self._all_due(), default=float("inf")))
 
     def _all_due(self) -> Iterator[float]:
-        return chain(self._waiting.ranks(), self._due.ranks(), self._once_more.values())
+        return chain(self._waiting.ranks(), (due for _, due in self._due.ranks()), self._once_more.values())
+
+    @property
+    def has_urgent(self) -> bool:
+        """Whether an urgent key is due, or runs."""
+        return bool(self._urgent)
 
     def add(self, key: K, *, delay: timedelta = timedelta(0)) -> None:
         """Have the key run once more, ``delay`` from now or when it is due already, whichever is earlier."""
@@ -105,6 +117,8 @@ class WorkQueue(Generic[K]):
             self._once_more[key] = min(due, self._once_more.get(key, due))
             return
         if key in self._due:
+            if key not in self._urgent and self._is_urgent(key):
+                self._line_up(key, due)
             return
         before = self._waiting.rank(key)
         if before is None or due < before:
@@ -116,7 +130,12 @@ class WorkQueue(Generic[K]):
             self._waiting.put(key, due)
         else:
             self._waiting.discard(key)
-            self._due.put(key, due)
+            self._line_up(key, due)
+
+    def _line_up(self, key: K, due: float) -> None:
+        if is_urgent := self._is_urgent(key):
+            self._urgent.add(key)
+        self._due.put(key, (not is_urgent, due))
 
     async def start(self) -> asyncio.Task[None]:
         """Begin to run what is due; the task lives until :meth:`stop`."""
@@ -177,6 +196,7 @@ class WorkQueue(Generic[K]):
         finally:
             self._on_reconciled(good, self._clock.monotonic() - began)
             del self._running[key]
+            self._urgent.discard(key)
             self._shares.give_back(self._group_of(key))
             due = self._once_more.pop(key, None)
             if due is not None:

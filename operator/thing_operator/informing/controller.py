@@ -42,12 +42,13 @@ class Controller:
         writer: StatusWriter,
         on_reconciled: Reconciled,
         on_broken: Broken,
+        is_urgent: Callable[[ObjectKey], bool] = lambda _key: False,
         budget: MemoryBudget,
         clock: Clock,
         rng: random.Random,
     ) -> None:
         """``name`` is the queue's in metrics; ``concurrency``: reconciles of one namespace under way at
-        a time, see WorkQueue; ``rng`` spaces the tries of those that failed.
+        a time, and ``is_urgent``: see WorkQueue; ``rng`` spaces the tries of those that failed.
         """
         self.name = name
         self.cache = ObjectCache(budget)
@@ -57,6 +58,7 @@ class Controller:
             concurrency=concurrency,
             clock=clock,
             group_of=namespace_of,
+            is_urgent=is_urgent,
             backoff=Backoff(_FIRST_RETRY, _LONGEST_RETRY, rng, Jitter.FULL_ABOVE_BASE),
             on_reconciled=lambda good, seconds: on_reconciled(name, good, seconds),
             on_broken=on_broken,

@@ -93,6 +93,13 @@ class ThingRegistry:
             return None
         return snapshot, thing
 
+    def is_on_its_way(self, key: ObjectKey) -> bool:
+        """Whether a Thing has a generation that is still to be accepted."""
+        snapshot, thing = self._cache.get(key), self._runtimes.get(key)
+        if snapshot is None:
+            return False
+        return thing is None or not thing.requests.acceptance.has_arrived(snapshot.generation)
+
     def enter(self, key: ObjectKey) -> tuple[ObjectSnapshot, ThingRuntime] | None:
         """As :meth:`find`, with a new runtime for an object that has none.
 

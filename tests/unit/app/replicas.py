@@ -99,6 +99,8 @@ class ThingsApi(FakeClient):
         self._version = 1
         self.things: dict[str, dict[str, Any]] = {}
         self.status_writes = 0
+        self.writing = 0
+        """Status writes under way."""
         self.events: list[str] = []
         self.secret_reads = 0
         self.secret_takes = 0.0
@@ -149,7 +151,11 @@ class ThingsApi(FakeClient):
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
     ) -> None:
         assert (resource, subresource) == (THINGS, "status")
-        await self.status_may_be_written.wait()
+        self.writing += 1
+        try:
+            await self.status_may_be_written.wait()
+        finally:
+            self.writing -= 1
         values = {each["path"]: each["value"] for each in decode(encode(operations))}
         body = self.things[key.name]
         if values.get("/metadata/resourceVersion") not in {None, body["metadata"]["resourceVersion"]}:

@@ -22,6 +22,7 @@ def make(  # type: ignore[no-untyped-def]
     *,
     concurrency: int = 2,
     base: float = 1,
+    is_urgent=lambda _key: False,
     on_reconciled=lambda _good, _seconds: None,
     on_broken=lambda _key, _error: None,
 ) -> WorkQueue[str]:
@@ -31,6 +32,7 @@ def make(  # type: ignore[no-untyped-def]
         on_broken=on_broken,
         concurrency=concurrency,
         group_of=lambda key: key.rpartition("/")[0],
+        is_urgent=is_urgent,
         clock=FakeClock(loop_time),
         backoff=Backoff(
             timedelta(seconds=base), timedelta(seconds=base * 4), random.Random(1), Jitter.FULL_ABOVE_BASE
@@ -291,6 +293,75 @@ async def test_groups_are_served_in_turn() -> None:
     await queue.start()
     await until(lambda: len(seen) == 51)
     assert seen.index("few/1") <= 2
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("becomes_urgent", ["before it is added", "while it is due", "while it runs"])
+async def test_what_is_urgent_goes_before_the_others_of_its_group(becomes_urgent: str) -> None:
+    seen, urgent, gate = list[str](), set[str](), asyncio.Event()
+
+    async def handler(key: str) -> None:
+        seen.append(key)
+        await gate.wait()
+
+    queue = make(handler, concurrency=1, is_urgent=urgent.__contains__)
+    await queue.start()
+    queue.add("g/spec" if becomes_urgent == "while it runs" else "g/first")
+    await until(lambda: len(seen) == 1)
+    for number in range(20):
+        queue.add(f"g/report {number}")
+    if becomes_urgent == "while it is due":
+        queue.add("g/spec")
+    urgent.add("g/spec")
+    queue.add("g/spec")
+    queue.add("g/last report")
+    gate.set()
+    await until(lambda: len(set(seen)) == 22 + (becomes_urgent != "while it runs"))
+    assert seen.index("g/spec", 1) == 1
+    assert [key for key in seen[2:] if "report" in key] == [
+        *(f"g/report {number}" for number in range(20)),
+        "g/last report",
+    ]
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_a_group_with_nothing_but_urgent_keys_leaves_others_their_turn() -> None:
+    seen: list[str] = []
+
+    async def handler(key: str) -> None:
+        seen.append(key)
+
+    queue = make(handler, concurrency=1, is_urgent=lambda key: key.startswith("loud"))
+    for number in range(50):
+        queue.add(f"loud/{number}")
+    queue.add("quiet/1", delay=timedelta(seconds=1))
+    await asyncio.sleep(2)
+    await queue.start()
+    await until(lambda: len(seen) == 51)
+    assert seen.index("quiet/1") <= 2
+    await queue.stop(timeout=timedelta(seconds=1))
+
+
+async def test_whether_something_urgent_is_due_or_runs_is_known() -> None:
+    gate, urgent = asyncio.Event(), {"a"}
+
+    async def handler(_key: str) -> None:
+        await gate.wait()
+
+    queue = make(handler, is_urgent=urgent.__contains__)
+    known = [queue.has_urgent]
+    queue.add("a", delay=timedelta(seconds=5))
+    queue.add("b")
+    known.append(queue.has_urgent)
+    await asyncio.sleep(5)
+    await queue.start()
+    await until(lambda: queue.depth == 0)
+    known.append(queue.has_urgent)
+    urgent.clear()
+    gate.set()
+    await until(lambda: not queue.has_urgent)
+    queue.add("a")
+    assert [*known, queue.has_urgent] == [False, False, True, False]
     await queue.stop(timeout=timedelta(seconds=1))
 
 
