@@ -5,6 +5,7 @@ Names of figures end in their unit: ``_s``, ``_ms``, ``_kib``, ``_mib``, ``_perc
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +133,29 @@ async def outside_reports(fleet: Fleet, load: Load, *, every: int, seconds: floa
     await fleet.watch.until_quiet(seconds=_QUIET)
     figures = watch.read().per(found.sent, "outside_report")
     return figures | {"lost_outside_reports": found.lost}
+
+
+async def paced_reports(fleet: Fleet, load: Load, *, seconds: float) -> Json:
+    """An operator with default settings, and up to 200 Things of which each has a report in two seconds: write budget
+    and ``mirror.minInterval`` both are just reached. The operator runs on with them.
+    """
+    await _start_again(fleet, {})
+    await fleet.watch.until_quiet(seconds=_QUIET)
+    chosen = fleet.names[:200]
+    found = await load.steady(chosen, per_second=len(chosen) / 2, spec_share=0, seconds=seconds)
+    await fleet.watch.until_quiet(seconds=_QUIET)
+    return {
+        "paced_report_ms_p50": percentile(found.status, 0.5),
+        "paced_report_ms_p99": percentile(found.status, 0.99),
+        "lost_paced_reports": found.lost,
+    }
+
+
+async def _start_again(fleet: Fleet, settings: Mapping[str, str]) -> None:
+    await asyncio.to_thread(fleet.stop)
+    fleet.cloud.reads.clear()
+    fleet.start(settings)
+    await fleet.until_connected()
 
 
 async def idle(fleet: Fleet, *, seconds: float) -> Json:

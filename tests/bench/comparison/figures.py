@@ -16,6 +16,8 @@ class Part(StrEnum):
     """100 changes/s, half of them of spec."""
     OUTSIDE = "outside"
     """Reports by somebody else."""
+    PACED = "paced"
+    """Reports by somebody else, just as often as default settings write them."""
     RESTART = "restart"
     """The operator's end, and its start over unchanged Things."""
     SIMULATION = "simulation"
@@ -51,6 +53,9 @@ FIGURES = (
     Figure(
         "apiserver_cpu_ms_per_outside_report", Part.OUTSIDE, "API server CPU, outside report", "ms a report"
     ),
+    Figure("paced_report_ms_p50", Part.PACED, "report to status as often as written, p50", "ms"),
+    Figure("paced_report_ms_p99", Part.PACED, "report to status as often as written, p99", "ms"),
+    Figure("lost_paced_reports", Part.PACED, "of these reports, never arrived", "in all"),
     Figure("restart_s", Part.RESTART, "operator restart, all sessions back", "s"),
     Figure("stop_s", Part.RESTART, "operator end (SIGTERM)", "s"),
     Figure("writes_on_restart", Part.RESTART, "API writes, operator restart", "in all"),

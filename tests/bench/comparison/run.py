@@ -64,6 +64,9 @@ async def _life(compared: Fleet, conditions: Conditions, announce: Callable[[str
         figures |= await phases.outside_reports(
             compared, load, every=conditions.every, seconds=conditions.load
         )
+    if Part.PACED in conditions.parts:
+        announce("reports as often as default settings write them")
+        figures |= await phases.paced_reports(compared, load, seconds=conditions.load)
     if Part.RESTART in conditions.parts:
         announce("operator restart")
         figures |= await phases.restart(compared, empty=empty)
