@@ -50,14 +50,7 @@ class Controllers:
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
         self.events = EventRecorder(client, clock=clock, on_event=metrics.event)
         self.writer = self._status_writer()
-        self.things = self._controller(
-            THINGS,
-            "things",
-            self._reconcile_thing,
-            self._thing_broken,
-            is_urgent=self._is_on_its_way,
-            concurrency=_THINGS_AT_A_TIME,
-        )
+        self.things = self._things_controller()
         self.batches = self._controller(
             BATCHES, "batches", self._reconcile_batch, self._batch_broken, concurrency=_BATCHES_AT_A_TIME
         )
@@ -149,6 +142,16 @@ class Controllers:
             observer=self._metrics,
             clock=self._clock,
             rng=self._rng,
+        )
+
+    def _things_controller(self) -> Controller:
+        return self._controller(
+            THINGS,
+            "things",
+            self._reconcile_thing,
+            self._thing_broken,
+            is_urgent=self._is_on_its_way,
+            concurrency=_THINGS_AT_A_TIME,
         )
 
     def _controller(

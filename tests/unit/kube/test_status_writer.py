@@ -16,7 +16,7 @@ from tests.support.polling import until
 
 from thing_operator.core.backoff import RECHECK, Backoff, Jitter
 from thing_operator.core.json_bytes import decode
-from thing_operator.core.resource import ObjectRef
+from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.kube.errors import (
     ApiUnavailableError,
     ForbiddenError,
@@ -24,6 +24,7 @@ from thing_operator.kube.errors import (
     NotFoundError,
     ThrottledError,
 )
+from thing_operator.kube.ports import Operations
 from thing_operator.kube.status_entry import StatusEntry
 from thing_operator.kube.status_writer import StatusWriter
 
@@ -32,8 +33,10 @@ NOW, LATER = timedelta(0), timedelta(seconds=2)
 
 
 class WriterOnFake:
-    def __init__(self, rate: float = 1000, *, first_retry: float = 1) -> None:
-        self.client = RecordingClient()
+    def __init__(
+        self, rate: float = 1000, *, first_retry: float = 1, client: RecordingClient | None = None
+    ) -> None:
+        self.client = client or RecordingClient()
         self.deleted: list[ObjectRef] = []
         self.counts = WriteCounts()
         self.writer = StatusWriter(
@@ -284,6 +287,34 @@ async def test_the_first_change_of_a_quiet_object_goes_before_the_repeats_of_oth
     assert [key.name for key, _ in setup.client.written].index("quiet") <= written + 1
     counts = Counter(key.name for key, _ in setup.client.written[:written])
     assert max(counts.values()) - min(counts.values()) <= 1, "each in turn"
+
+
+class SlowClient(RecordingClient):
+    """Each write takes a hundredth of a second."""
+
+    async def json_patch(
+        self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
+    ) -> None:
+        await asyncio.sleep(0.01)
+        await super().json_patch(resource, key, operations, subresource=subresource)
+
+
+async def test_reports_as_often_as_they_are_written_do_not_fall_behind() -> None:
+    """As by default: 200 objects, a report of each every two seconds, 100 writes a second."""
+    setup = WriterOnFake(rate=100, client=SlowClient())
+    await setup.writer.start()
+    began = loop_time()
+    for number in range(2000):
+        await asyncio.sleep(began + number / 100 - loop_time())
+        ref = object_ref(f"t{number % 200}")
+        setup.writer.enqueue(ref, {"n": number}, urgent=False, min_interval=LATER)
+    await until(lambda: len(setup.values()) == 2000)
+    await setup.writer.stop()
+    waits = [
+        at - (began + value["n"] / 100)
+        for (_, value), at in zip(setup.client.written, setup.client.written_at, strict=True)
+    ]
+    assert max(waits) < 0.02
 
 
 async def test_what_can_wait_leaves_places_to_what_is_urgent(setup: WriterOnFake) -> None:
