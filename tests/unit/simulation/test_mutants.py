@@ -1,0 +1,10 @@
+"""A mutant is of the source as it is: whoever changes that code changes the mutant with it."""
+
+import ast
+
+from tests.simulation.mutants import ROOT, read_mutants
+
+
+def test_each_mutant_changes_the_source_as_it_is_and_is_python() -> None:
+    for mutant in read_mutants():
+        ast.parse(mutant.applied(ROOT), filename=mutant.file)
