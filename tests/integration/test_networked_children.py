@@ -99,7 +99,9 @@ def test_a_child_waits_for_its_parent_and_is_nothing_without_it(workspace: Works
     workspace.kubectl("delete", "thing", parent.name)
     for each in (name, once):
         workspace.wait_for(each, "Ready", "False", reason="ParentMissing")
+    workspace.operator.stop()
     workspace.cloud.update_shadow(family.thing("window"), {"desired": {"open": False}})
+    workspace.operator.start()
     workspace.apply_thing(parent)
     for each in (name, once):
         workspace.wait_for(each, "Ready")

@@ -184,6 +184,11 @@ class ThingScene(FakeClient):
 
     # --- what happens
 
+    def follow(self, before: "ThingScene") -> None:
+        """Be another process over the same API server and cloud; what was submitted last is so once more."""
+        self.answers, self.trouble = before.answers, before.trouble
+        self.status, self.service, self.version = before.status, before.service, before.version - 1
+
     def submit(self, spec: Mapping[str, Any], *, name: str = KEY.name, created: str = "2026-02-02") -> None:
         self.version += 1
         metadata = {
@@ -195,7 +200,10 @@ class ThingScene(FakeClient):
             "creationTimestamp": f"{created}T00:00:00Z",
         }
         wanted: dict[str, Any] = {"endpoint": {"host": "broker"}, "desired": {"a": 1}} | dict(spec)
-        self.controller.informer.on_event("MODIFIED", {"metadata": metadata, "spec": wanted, "status": {}})
+        status = self.status.get(ObjectKey(KEY.namespace, name), {})
+        self.controller.informer.on_event(
+            "MODIFIED", {"metadata": metadata, "spec": wanted, "status": status}
+        )
 
     def report(self) -> None:
         """The sessions see something new."""

@@ -109,6 +109,28 @@ async def test_what_others_set_stands_though_the_thing_was_not_ready_for_a_while
         assert scene.sessions[0].desired() == SET_BY_OTHERS
 
 
+@pytest.mark.parametrize("reason", [Reason.SECRET_NOT_FOUND, Reason.KEY_MISMATCH, Reason.NOT_AUTHORIZED])
+async def test_what_others_set_stands_though_another_process_ends_the_trouble(
+    reason: Reason, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, end = TROUBLES[reason]
+    async with running() as before:
+        before.submit(ONCE)
+        await until(before.is_well)
+        begin(before, monkeypatch)
+        await until(lambda: before.said()["Ready"] == ("False", reason), timeout=LONG)
+    before.sessions[0].foreign(desired=SET_BY_OTHERS)
+    async with running() as scene:
+        scene.follow(before)
+        scene.submit(ONCE)
+        await asyncio.sleep(LONG)
+        assert scene.said()["Ready"][0] == "False"
+        end(scene, monkeypatch)
+        await until(scene.is_well, timeout=LONG)
+        await until(lambda: scene.said()["InSync"] == ("False", "DriftDetected"))
+        assert scene.sessions[0].desired() == SET_BY_OTHERS
+
+
 async def test_what_is_accepted_while_something_else_keeps_it_from_ready_is_sent_once() -> None:
     """The session goes on with the former credentials, and so does the work."""
     async with running() as scene:
