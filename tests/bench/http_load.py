@@ -60,7 +60,7 @@ class HttpLoad:
 
     async def ask(self, request: bytes) -> int:
         """The status of the answer."""
-        connection = self._idle.pop() if self._idle else await self._connect()
+        connection = self._living() or await self._connect()
         status = await connection.ask(request)
         if not connection.transport.is_closing():
             self._idle.append(connection)
@@ -90,6 +90,13 @@ class HttpLoad:
         await asyncio.sleep(0)
         found.update(await asyncio.gather(*answers))
         return found
+
+    def _living(self) -> _Connection | None:
+        """One that is idle; the other side closes those that are idle for long."""
+        while self._idle:
+            if not (found := self._idle.pop()).transport.is_closing():
+                return found
+        return None
 
     def close(self) -> None:
         """End all connections."""
