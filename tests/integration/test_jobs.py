@@ -1,8 +1,6 @@
 """``spec.device.jobs`` end to end: jobs of the local cloud, the operator between, status and Events."""
 
 import json
-import os
-import signal
 from functools import partial
 from typing import Any
 
@@ -102,8 +100,7 @@ def test_a_job_outlives_the_operator_and_the_connection(
     job = f"{thing.name}-slow"
     control.create_job(job, things=[thing.name])
     eventually(lambda: last_job(workspace, thing).get("state") == "InProgress", "the start in status")
-    os.kill(workspace.operator.pid, signal.SIGKILL)
-    workspace.operator.stop()
+    workspace.operator.stop(grace=0)
     workspace.operator.start()
     eventually(lambda: execution(control, job)[1].get("progress") in {"50", "75", "100"}, "it goes on")
     control.kick(thing.name)
