@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.support.api_server import close
 from tests.support.polling import until
 
 from thing_operator.api.names import BATCHES, THINGS
@@ -28,4 +29,4 @@ async def client(control_plane: ControlPlane) -> AsyncIterator[KubeClient]:
     for kind in (THINGS, BATCHES):
         await until(lambda: is_served(connected, kind), f"{kind.plural} are served")  # noqa: B023 - awaited here
     yield connected
-    await connected.close()
+    await close(connected, control_plane.kubeconfig)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.support.api_server import close
 from tests.support.bare_api import for_each
 from tests.support.controlplane import CRDS
 from tests.support.polling import until
@@ -119,7 +120,7 @@ async def client(
         NAMES - {each["metadata"]["name"] for each in await connected.list(THINGS)}, make(connected)
     )
     yield connected
-    await connected.close()
+    await close(connected, file)
 
 
 def make(client: KubeClient) -> Callable[[str], Awaitable[None]]:

@@ -22,18 +22,9 @@ async def read_within(response: aiohttp.ClientResponse, *, limit: int | None) ->
         async for piece in response.content.iter_any():
             content += piece
             if len(content) > limit:
-                cut(response)
+                response.close()
                 return None
     return bytes(content)
-
-
-def cut(response: aiohttp.ClientResponse) -> None:
-    """Leave the rest of an answer unread, and end its connection at once: the farewell of TLS would have nobody who
-    waits for it, and an API server that hangs does not answer it.
-    """
-    if response.connection is not None and response.connection.transport is not None:
-        response.connection.transport.abort()
-    response.close()
 
 
 def trouble_in(answer: WholeAnswer, request: Request) -> ThingOperatorError | None:

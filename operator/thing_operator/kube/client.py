@@ -20,7 +20,7 @@ from thing_operator.core.clock import Clock, SystemClock
 from thing_operator.core.json_bytes import decode
 from thing_operator.core.page_size import MOST_OBJECTS, PageSize
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.answers import cut, read_within
+from thing_operator.kube.answers import read_within
 from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import (
     ApiUnavailableError,
@@ -250,7 +250,7 @@ class KubeClient:
             # ValueError: a line longer than any object.
             raise ApiUnavailableError(f"the watch of {request.path} broke: {words_of(error)}") from None
         finally:
-            cut(response)
+            response.close()
 
     async def _json(self, request: Request) -> dict[str, Any]:
         return _object_of(await self._content(request), request)

@@ -16,7 +16,7 @@ from thing_operator.core.json_bytes import encode
 from thing_operator.http1.answers import WholeAnswer
 from thing_operator.http1.pool import Pool
 from thing_operator.http1.routes import ServerRoute
-from thing_operator.kube.answers import cut, trouble_in
+from thing_operator.kube.answers import trouble_in
 from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import ApiUnavailableError, InitializingError, LoginError, UnauthorizedError
 from thing_operator.kube.login import Login, Logins
@@ -148,7 +148,7 @@ class Sender:
                 WholeAnswer(response.status, response.reason or "", response.headers, content), request
             )
         except BaseException:
-            cut(response)
+            response.close()
             raise
         return response
 
