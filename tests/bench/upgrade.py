@@ -16,6 +16,7 @@ from tests.bench.load import percentile
 from tests.bench.product import CHECKOUT, Product
 from tests.bench.world import World
 from tests.support.bare_api import THINGS
+from tests.support.thing_objects import is_ready
 
 from thing_operator.core.errors import UserError
 from thing_operator_local.toolchain import Reporter
@@ -103,7 +104,7 @@ class ProductUpgrade:
     def _until_steady(self) -> None:
         self.crew.until_up()
         self.crew.until(
-            lambda: all(map(_is_ready, self._bodies().values())), "all are Ready of their specs", pause=1
+            lambda: all(map(is_ready, self._bodies().values())), "all are Ready of their specs", pause=1
         )
 
     # --- what must not be lost
@@ -203,14 +204,6 @@ def measure_upgrade(
 def _manifest(body: Json) -> Json:
     meta = {name: body["metadata"][name] for name in ("name", "namespace")}
     return {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": meta}
-
-
-def _is_ready(body: Json) -> bool:
-    generation, status = body["metadata"]["generation"], body.get("status", {})
-    return any(
-        (each["type"], each["status"], each.get("observedGeneration")) == ("Ready", "True", generation)
-        for each in status.get("conditions", ())
-    )
 
 
 def _desired(shadow: Json | None) -> Json:

@@ -13,6 +13,7 @@ from tests.support.controlplane import Kubectl
 from tests.support.operator import Json, OperatorProcess, Workspace
 from tests.support.polling import eventually
 from tests.support.session_story import SessionStory
+from tests.support.thing_objects import is_ready
 
 from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
@@ -159,12 +160,8 @@ class Group(Workspace):
 
     def ready(self) -> Iterator[str]:
         """The names of the Things that are Ready with their present generation."""
-        for body in self.list("things"):
-            status = body.get("status", {})
-            current = status.get("observedGeneration") == body["metadata"]["generation"]
-            conditions = status.get("conditions", [])
-            if current and any((each["type"], each["status"]) == ("Ready", "True") for each in conditions):
-                yield body["metadata"]["name"]
+        for body in filter(is_ready, self.list("things")):
+            yield body["metadata"]["name"]
 
     def story(self, since: datetime | None = None) -> SessionStory:
         """What the broker has seen of the sessions since then, or ever."""

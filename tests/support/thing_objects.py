@@ -71,3 +71,12 @@ def _thing(thing: CloudThing, spec: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": {"name": thing.name},
         "spec": {"thingName": thing.name, "desired": DESIRED, **spec},
     }
+
+
+def is_ready(body: Mapping[str, Any]) -> bool:
+    """Whether an object is Ready with its present generation."""
+    generation, status = body["metadata"]["generation"], body.get("status", {})
+    return any(
+        (each["type"], each["status"], each.get("observedGeneration")) == ("Ready", "True", generation)
+        for each in status.get("conditions", ())
+    )

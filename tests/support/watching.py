@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 from tests.support.bare_api import THINGS, Api
 from tests.support.bare_mqtt import Observer
+from tests.support.thing_objects import is_ready
 
 from thing_operator.observability.observers import WatchObserver
 from thing_operator.shadow.topics import ShadowTopics
@@ -83,7 +84,7 @@ class ThingsWatch:
         if "deletionTimestamp" in meta:
             return
         self.writes[name] += 1
-        if name not in self.ready and _is_ready(body):
+        if name not in self.ready and is_ready(body):
             self.ready[name] = self.last_event
         self.on_status(body)
 
@@ -108,14 +109,6 @@ class ThingsWatch:
         await self.until(
             lambda: time.monotonic() - self.last_event >= seconds, "no more writes", timeout=timeout
         )
-
-
-def _is_ready(body: Json) -> bool:
-    generation = body["metadata"]["generation"]
-    return any(
-        found["type"] == "Ready" and found["status"] == "True" and found["observedGeneration"] == generation
-        for found in body["status"].get("conditions", ())
-    )
 
 
 class CloudWatch:

@@ -89,6 +89,13 @@ TROUBLES: dict[Reason, tuple[Change, Change]] = {
 }
 
 
+async def what_others_set_stands(scene: ThingScene) -> None:
+    """The trouble has ended: the Thing is well again, and what others have set is drift that is left."""
+    await until(scene.is_well, timeout=LONG)
+    await until(lambda: scene.said()["InSync"] == ("False", "DriftDetected"))
+    assert scene.sessions[0].desired() == SET_BY_OTHERS
+
+
 @pytest.mark.parametrize("reason", TROUBLES)
 async def test_what_others_set_stands_though_the_thing_was_not_ready_for_a_while(
     reason: Reason, monkeypatch: pytest.MonkeyPatch
@@ -104,9 +111,7 @@ async def test_what_others_set_stands_though_the_thing_was_not_ready_for_a_while
         await asyncio.sleep(LONG)
         assert scene.sessions[0].desired() == SET_BY_OTHERS, "not while it lasts"
         end(scene, monkeypatch)
-        await until(scene.is_well, timeout=LONG)
-        await until(lambda: scene.said()["InSync"] == ("False", "DriftDetected"))
-        assert scene.sessions[0].desired() == SET_BY_OTHERS
+        await what_others_set_stands(scene)
 
 
 @pytest.mark.parametrize("reason", [Reason.SECRET_NOT_FOUND, Reason.KEY_MISMATCH, Reason.NOT_AUTHORIZED])
@@ -126,9 +131,7 @@ async def test_what_others_set_stands_though_another_process_ends_the_trouble(
         await asyncio.sleep(LONG)
         assert scene.said()["Ready"][0] == "False"
         end(scene, monkeypatch)
-        await until(scene.is_well, timeout=LONG)
-        await until(lambda: scene.said()["InSync"] == ("False", "DriftDetected"))
-        assert scene.sessions[0].desired() == SET_BY_OTHERS
+        await what_others_set_stands(scene)
 
 
 async def test_what_is_accepted_while_something_else_keeps_it_from_ready_is_sent_once() -> None:
