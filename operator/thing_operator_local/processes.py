@@ -77,7 +77,10 @@ class ChildProcess:
         return self._guard.wait(timeout)
 
     def stop(self, *, grace: float = 3.0) -> None:
-        """End the process: SIGTERM, and SIGKILL after ``grace`` seconds (at once with 0). Idempotent."""
+        """End the process: SIGTERM, and SIGKILL after ``grace`` seconds (at once with 0). Idempotent.
+
+        The command itself has ended on return, so its ports and locks are free; what it started is ending.
+        """
         if self._stopped:
             return
         self._stopped = True
@@ -85,9 +88,12 @@ class ChildProcess:
             self.signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self._guard.wait(grace)
-        self.signal(signal.SIGKILL)
-        self._guard.wait()
+        # The guard kills, and not we: it alone can wait for the command, which needs a moment to give up its memory.
         os.close(self._lifeline)
+        if self._guard.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._guard.pid, signal.SIGCONT)  # it may be stopped with its group
+        self._guard.wait()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to all of its processes; nothing when it has ended."""

@@ -96,6 +96,29 @@ def test_stop_does_not_wait_longer_than_the_grace(tmp_path: Path) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+# It holds a port, and the system needs a moment for its memory before it gives up what else a process had.
+_LISTENER = """
+    import socket, sys, time
+    memory = bytearray(b"x" * 2**29)
+    listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+    print("listens", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_is_killed_has_given_up_its_port(tmp_path: Path, paused: bool) -> None:
+    log = tmp_path / "log"
+    (port,) = free_ports(1)
+    command = [sys.executable, "-c", textwrap.dedent(_LISTENER), LOOPBACK, str(port)]
+    process = ChildProcess(command, name="listener", log=log)
+    wait_until(lambda: _has_text(log), what="the listener", timeout=60, processes=[process])
+    if paused:
+        process.signal(signal.SIGSTOP)
+    process.stop(grace=0)
+    check_port(port, purpose="the next one", option="--port")
+
+
 def test_code_environment_and_folder_are_the_childs(tmp_path: Path) -> None:
     command = ["/bin/sh", "-c", 'echo "$WORD in $(pwd)"; kill -9 $$']
     log = tmp_path / "log"
