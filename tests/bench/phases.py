@@ -77,14 +77,14 @@ async def measure_empty(fleet: Fleet) -> Usage:
             before = now
 
 
-async def cold_start(fleet: Fleet, *, empty: Usage) -> Json:
-    """From the operator's start with everything applied to the last write; it runs on with raised budgets."""
+async def cold_start(fleet: Fleet, *, empty: Usage, settings: Mapping[str, str]) -> Json:
+    """From the operator's start with everything applied to the last write; it runs on with these settings."""
     fleet.cloud.reads.clear()
     fleet.cloud.updates.clear()
     log_writes = await fleet.api.writes(_LOGS)
     began = time.monotonic()
     watch = Stopwatch(fleet, operator_before=empty)
-    fleet.start(raised_budgets(fleet.size))
+    fleet.start(settings)
     ready_at = await fleet.until_ready()
     await fleet.watch.until_quiet(seconds=_QUIET)
     usage, size, span = fleet.usage(), fleet.size, watch.read()

@@ -78,7 +78,7 @@ async def _live(measured: Fleet, options: Options, announce: Announce) -> Json:
     announce("the operator with no Thing")
     empty = await phases.measure_empty(measured)
     announce("cold start")
-    figures = await phases.cold_start(measured, empty=empty)
+    figures = await phases.cold_start(measured, empty=empty, settings=raised_budgets(measured.size))
     load = Load(measured.api, measured.watch, measured.cloud, namespace=measured.namespace)
     announce("latencies one by one")
     figures |= await phases.alone(measured, load, probes=options.probes)

@@ -38,6 +38,9 @@ def compare(  # noqa: PLR0917 - typer makes options out of arguments
     undisturbed: Annotated[
         bool, typer.Option(help="both with real-time priority, as on cores of their own (root)")
     ] = False,
+    default_budgets: Annotated[
+        bool, typer.Option(help="a cold start with default settings and three topic filters a session")
+    ] = False,
     directory: Annotated[Path | None, typer.Option("--dir", help="keep state and logs here")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write all results here")] = None,
 ) -> None:
@@ -47,7 +50,7 @@ def compare(  # noqa: PLR0917 - typer makes options out of arguments
     commit = resolve_commit(against)
     turns = _turns(console, commit, directory)
     finished: list[Runs] = []
-    about = _about(commit)
+    about = _about(commit) | {"default_budgets": default_budgets}
     for size in numbers(sizes):
         conditions = Conditions(
             size=size,
@@ -56,6 +59,7 @@ def compare(  # noqa: PLR0917 - typer makes options out of arguments
             simulate=simulate,
             every=every,
             undisturbed=undisturbed,
+            default_budgets=default_budgets,
         )
         runs = Runs(size)
         for runs in turns.take(conditions, pairs=pairs):

@@ -12,6 +12,7 @@ from tests.bench.load import Load
 from tests.bench.product import Product
 from tests.bench.simulation import simulation
 from tests.bench.world import World
+from tests.support.thing_objects import default_budgets, raised_budgets
 
 from thing_operator_local.toolchain import Reporter
 
@@ -28,6 +29,7 @@ class Conditions:
     simulate: float = 30.0
     every: int = 10
     undisturbed: bool = False
+    default_budgets: bool = False
 
 
 async def run_product(
@@ -54,7 +56,8 @@ async def run_product(
 async def _life(compared: Fleet, conditions: Conditions, announce: Callable[[str], None]) -> Json:
     announce("cold start")
     empty = await phases.measure_empty(compared)
-    figures = await phases.cold_start(compared, empty=empty)
+    budgets = default_budgets if conditions.default_budgets else raised_budgets
+    figures = await phases.cold_start(compared, empty=empty, settings=budgets(compared.size))
     load = Load(compared.api, compared.watch, compared.cloud, namespace=compared.namespace)
     if Part.LATENCY in conditions.parts:
         announce("latencies under 100 changes/s")
