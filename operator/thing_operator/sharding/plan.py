@@ -29,11 +29,13 @@ def plan(holders: Sequence[str], takers: Collection[str]) -> tuple[str, ...]:
 
 
 def _shares(holders: Sequence[str], takers: Collection[str]) -> dict[str, int]:
-    """How many shards each may have: where they do not divide evenly, who has most now keeps one more."""
+    """How many shards each may have: where they do not divide evenly, who has one too many keeps it. It does not matter
+    who has more or less within his share: nobody's part changes because another one has claimed his.
+    """
     share, over = divmod(len(holders), len(takers))
     has = Counter(holders)
-    by_possession = sorted(takers, key=lambda taker: (-has[taker], taker))
-    return {taker: share + (place < over) for place, taker in enumerate(by_possession)}
+    in_order = sorted(takers, key=lambda taker: (has[taker] <= share, taker))
+    return {taker: share + (place < over) for place, taker in enumerate(in_order)}
 
 
 def _keep(holder: str, room: dict[str, int]) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import permutations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from thing_operator.sharding.hashing import ALL_SHARDS, ranges
@@ -49,6 +49,17 @@ def test_all_members_compute_the_same(holders: list[str], takers: set[str]) -> N
 def test_what_is_planned_is_kept(holders: list[str], takers: set[str]) -> None:
     planned = plan(holders, takers)
     assert plan(planned, takers) == planned
+
+
+@given(holdings, members, st.sampled_from(NAMES))
+@example(["", "", ""], {"a", "b"}, "b")
+def test_what_one_claims_changes_nobodys_part(holders: list[str], takers: set[str], who: str) -> None:
+    planned = plan(holders, takers)
+    claimed = [
+        taker if not holder and taker == who else holder
+        for holder, taker in zip(holders, planned, strict=True)
+    ]
+    assert plan(claimed, takers) == planned
 
 
 def test_an_upgrade_of_three_moves_each_shard_once_and_leaves_few_ranges() -> None:
