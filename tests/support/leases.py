@@ -96,12 +96,15 @@ class LeaseStore:
 
 
 class LeaseLink(FakeClient):
-    """One operator's way to the store. ``up`` False: nothing is answered; ``denied``: the verbs it has no right to."""
+    """One operator's way to the store. ``up`` False: nothing is answered; ``denied``: the verbs it has no right to;
+    ``delays``: the seconds that a verb takes to arrive, and ``event`` those of a watch.
+    """
 
     def __init__(self, store: LeaseStore, contact: Contact) -> None:
         self._store = store
         self._contact = contact
         self.up = True
+        self.delays: dict[str, float] = {}
         self.denied: set[str] = set()
         self.asked: list[str] = []
 
@@ -136,6 +139,7 @@ class LeaseLink(FakeClient):
         queue = self._store.watch(request.namespace, request.resource_version)
         while True:
             event = await queue.get()
+            await asyncio.sleep(self.delays.get("event", 0))
             if not self.up:
                 raise ApiUnavailableError("the watch broke")
             self._contact.answered()
@@ -144,7 +148,7 @@ class LeaseLink(FakeClient):
     async def _ask(self, verb: str, resource: Resource) -> None:
         assert resource == LEASES
         self.asked.append(verb)
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.delays.get(verb, 0))
         if not self.up:
             error: ThingOperatorError = ApiUnavailableError("no connection")
             raise error

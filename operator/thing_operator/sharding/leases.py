@@ -154,11 +154,16 @@ class GroupLeases:
     def _show(
         self, name: str, lease: MemberLease | None, *, in_order: bool = False, as_of: int | None = None
     ) -> None:
-        before = self._member.fellows.lease(name)
-        self._member.see(name, lease, now=self._clock.monotonic(), in_order=in_order, as_of=as_of)
-        after = self._member.fellows.lease(name)
-        if (before and (before.holder, before.takes)) != (after and (after.holder, after.takes)):
+        now, before = self._clock.monotonic(), self._role(name)
+        was_fresh = self._member.own.is_fresh(now)
+        self._member.see(name, lease, now=now, in_order=in_order, as_of=as_of)
+        if self._role(name) != before or self._member.own.is_fresh(now) != was_fresh:
             self.changed.set()
+
+    def _role(self, name: str) -> tuple[str, bool] | None:
+        """What counts of a member's Lease, but for its renewal."""
+        lease = self._member.fellows.lease(name)
+        return (lease.holder, lease.takes) if lease else None
 
     def _show_map(self, found: MapSighting) -> None:
         self._member.see_map(found, now=self._clock.monotonic())

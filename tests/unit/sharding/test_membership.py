@@ -233,6 +233,20 @@ async def test_a_container_restarted_in_place_has_its_shards_back_at_once() -> N
 
 
 @scenario
+async def test_a_restart_in_place_waits_for_nothing_but_what_the_watch_shows() -> None:
+    store = LeaseStore()
+    one = Replica(store, "one")
+    async with started(one):
+        await one.kill()
+        again = Replica(store, "one", process="2")
+        again.link.delays = {"update": 0.05, "event": 0.05}
+        begun = loop_time()
+        async with started(again):
+            assert loop_time() - begun < 0.2
+            check_each_shard_is_served_once(again)
+
+
+@scenario
 async def test_a_zombie_connects_nobody_and_joins_again() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
