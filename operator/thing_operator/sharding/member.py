@@ -175,6 +175,14 @@ class Fellows:
         wanted = {name_of(each) for each in holders}
         return tuple(name for name, seen in self._seen.items() if self._is_silent(seen, name in wanted, now))
 
+    def silent_for(self, seconds: float, *, now: float) -> frozenset[str]:
+        """The identities of the members whose Leases have not changed for so long."""
+        return frozenset(
+            seen.lease.holder
+            for seen in self._seen.values()
+            if seen.lease is not None and seen.lease.holder and now - seen.since >= seconds
+        )
+
     def removable(self, holders: Collection[str], *, now: float) -> tuple[tuple[str, MemberLease], ...]:
         """The Leases of members that have ended long ago, and whom the map does not name."""
         named = {name_of(each) for each in holders}

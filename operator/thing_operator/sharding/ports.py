@@ -55,7 +55,7 @@ class Handlers:
     """
 
     prepare: Callable[[frozenset[int]], Awaitable[None]] = _nothing
-    """These will be ours: list them, read what they need. Nothing connects yet."""
+    """These will or may be ours: list them, read what they need. Nothing connects yet."""
     gained: Callable[[frozenset[int]], None] = lambda _shards: None
     """They are ours from now on: enqueue their objects. They have been prepared."""
     give: Callable[[frozenset[int]], Awaitable[None]] = _nothing

@@ -18,6 +18,10 @@ from thing_operator.sharding.shard_map import MapError, ShardMap
 
 _ASKED_AT_A_TIME: Final = 16
 """However few Things they have."""
+_DOUBTED: Final = 0.5
+"""Of a Lease's duration: who has been silent for so long is likely to be fenced, and what would be ours is prepared."""
+_PROMPT: Final = 1.5
+"""Of an interval: who has renewed so lately knows that the API server takes renewals."""
 _CONNECTING_SECONDS: Final = 15.0
 """So long after it has asked for a shard or got one, a member is taken to have sessions to make."""
 
@@ -63,6 +67,8 @@ class Member:
         self._wanted = _NONE
         """What others have, and is to be ours by the plan; of that, what may be asked for now."""
         self._allowed = _NONE
+        self._expected = _NONE
+        """What a member has that is likely to be fenced, and would be ours then. Nobody asks for it."""
         self._preparing = _NONE
         self._prepared = _NONE
         self.announced = _NONE
@@ -175,8 +181,8 @@ class Member:
     # --- what the operator does
 
     def to_prepare(self) -> Shards:
-        """What is or will be ours, and is not known yet; it is taken for being prepared from then on."""
-        found = (self.held | self._allowed) - self._prepared - self._preparing
+        """What is, will be or may soon be ours, and is not known yet; it is taken for being prepared from then on."""
+        found = (self.held | self._allowed | self._expected) - self._prepared - self._preparing
         self._preparing |= found
         return found
 
@@ -212,7 +218,7 @@ class Member:
 
     def take_lost(self) -> Shards:
         """What has ceased to be ours, or was prepared in vain, once."""
-        in_vain = self._prepared - self.held - self._wanted
+        in_vain = self._prepared - self.held - self._wanted - self._expected
         self._prepared -= in_vain
         found, self._lost = self._lost | in_vain, _NONE
         return found - self.held
@@ -269,6 +275,7 @@ class Member:
         heritage = frozenset(shard for shard, owner in enumerate(owners) if owner == me) - new.held_by(me)
         new = new.given(heritage | self._orphans(new, owners, planned, now), me)
         self._want(owners, planned, now)
+        self._expect(owners, takers, now)
         new = self._ask(new, room=room, size=size)
         if new.is_lost and self._is_clear(now):
             new = replace(new, is_lost=False)
@@ -310,6 +317,15 @@ class Member:
         is_calm = now - self.fellows.changed_at >= self.timing.calm
         self._wanted = frozenset(shard for shard in planned if owners[shard] in members)
         self._allowed = frozenset(shard for shard in self._wanted if is_calm or owners[shard] not in takers)
+
+    def _expect(self, owners: Sequence[str], takers: frozenset[str], now: float) -> None:
+        """Of whoever is silent while our own renewals are taken, what is ours by the plan without them."""
+        doubted = self.fellows.silent_for(self.timing.duration * _DOUBTED, now=now)
+        without = tuple("" if owner in doubted else owner for owner in owners)
+        planned = _planned(without, takers - doubted, self.own.identity)
+        found = frozenset(shard for shard in planned if owners[shard] in doubted)
+        is_prompt = self.own.age(now) <= self.timing.interval * _PROMPT
+        self._expected = found if is_prompt else found & self._expected
 
     def _ask(self, shard_map: ShardMap, *, room: int, size: Callable[[int], int]) -> ShardMap:
         """Ask for one shard after the other, while there is room beside what was asked for and what has just come:

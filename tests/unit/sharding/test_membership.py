@@ -216,6 +216,37 @@ async def test_a_killed_one_is_fenced_after_its_lease_and_its_shards_are_claimed
 
 
 @scenario
+async def test_what_a_silent_one_has_is_known_before_it_is_claimed() -> None:
+    store = LeaseStore()
+    replicas = [Replica(store, name) for name in ("one", "two", "three")]
+    one, two, three = replicas
+    async with started(*replicas):
+        await asyncio.sleep(5)
+        lost, kept = one.held, two.held | three.held
+        await one.kill()
+        await until(lambda: two.prepared | three.prepared == lost, timeout=7.5)
+        assert not two.prepared & three.prepared
+        assert two.held | three.held == kept, "it may come back"
+        await until(lambda: sum(sizes(two, three)) == 257)
+        assert two.log == three.log == ["prepare", "gained"]
+
+
+@scenario
+async def test_what_was_prepared_of_one_that_comes_back_is_forgotten() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one, two):
+        one.link.up = False
+        await until(lambda: bool(two.prepared), timeout=8)
+        one.link.up = True
+        await until(lambda: not two.prepared, timeout=4)
+        await asyncio.sleep(30)
+        check_each_shard_is_served_once(one, two)
+        assert two.log == ["prepare", "lost"]
+        assert one.membership.moves["out", "lost"] == 0
+
+
+@scenario
 async def test_a_container_restarted_in_place_has_its_shards_back_at_once() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")

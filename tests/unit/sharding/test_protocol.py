@@ -360,6 +360,38 @@ def test_what_could_not_be_prepared_is_to_be_prepared_again() -> None:
     assert member.to_prepare() == {3}
 
 
+def test_who_has_not_renewed_lately_expects_nothing_of_others_that_are_silent() -> None:
+    member, lease = lone_member()
+    rival = replace(lease, holder="b_pod_1", uid="b", version="8")
+    member.see("b", rival, now=100, in_order=True)
+    half = frozenset(range(128))
+    shard_map = ShardMap().given(ALL_SHARDS, lease.holder).given(half, rival.holder)
+    member.see_map(MapSighting(9, shard_map.text, exists=True), now=100)
+    member.begin()
+
+    def prepares(now: float) -> int:
+        member.next_map(now)
+        shards = member.to_prepare()
+        member.prepared(shards, done=True)
+        return len(shards)
+
+    def renew(*, sent_at: float, shown_at: float) -> None:
+        renewed = f"at {sent_at}"
+        member.own.sending(Renewal(sent_at, sent_at), renewed=renewed)
+        shown = replace(lease, version=f"{shown_at:.0f}", renewed=renewed)
+        member.see("a", shown, now=shown_at, in_order=True)
+
+    renew(sent_at=102, shown_at=105)
+    assert prepares(106) == 0, "the API server may be slow for everybody"
+    renew(sent_at=105, shown_at=106)
+    assert prepares(106) == len(half)
+    assert prepares(108) == 0
+    assert member.take_lost() == frozenset(), "what is expected stays so"
+    member.see("b", replace(rival, version="11"), now=108, in_order=True)
+    assert prepares(108) == 0
+    assert member.take_lost() == half, "it was in vain"
+
+
 @pytest.mark.parametrize(
     ("room", "size", "asked", "expected"),
     [
