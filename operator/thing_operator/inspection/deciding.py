@@ -22,6 +22,7 @@ from thing_operator.inspection.model import (
     ValueRow,
 )
 from thing_operator.shadow.pointers import leaves, to_pointer
+from thing_operator.twin.acceptance import is_accepted
 
 _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 NOT_SEEN_MESSAGE: Final = "no operator has seen this object"
@@ -147,12 +148,32 @@ def _chain(status: ThingStatus, *, generation: int) -> Iterator[ChainLink]:
 
 
 def _shadow_link(status: ThingStatus, generation: int) -> ChainLink:
+    if is_accepted(status, generation) and _breaks_before(status):
+        return ChainLink(
+            name="shadow",
+            health=LinkHealth.GOOD,
+            reason=Reason.ACCEPTED,
+            message=_shadow_words(status),
+            since=status.accepted_time,
+        )
     link = _link("shadow", status, ConditionType.READY, _shadow_words(status))
     seen = status.observed_generation
     if link.reason == Reason.NOT_SEEN or seen is None or seen >= generation:
         return link
     message = f"generation {generation} of the spec has not been seen yet; this is of generation {seen}: {link.message}"
     return link.model_copy(update={"health": LinkHealth.WAITING, "message": message})
+
+
+def _breaks_before(status: ThingStatus) -> bool:
+    """Whether a link before the shadow says already what keeps the Thing from Ready."""
+    ready = find_condition(status.conditions, ConditionType.READY)
+    before = (
+        find_condition(status.conditions, kind)
+        for kind in (ConditionType.CREDENTIALS_VALID, ConditionType.CONNECTED)
+    )
+    return ready is not None and any(
+        each is not None and (each.status, each.reason) == ("False", ready.reason) for each in before
+    )
 
 
 def _link(name: str, status: ThingStatus, kind: ConditionType, good: str) -> ChainLink:

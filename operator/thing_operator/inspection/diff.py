@@ -23,12 +23,13 @@ from thing_operator.inspection.bodies import (
 from thing_operator.inspection.model import Body, DiffRow, ThingDiff, ValueState
 from thing_operator.shadow.merging import difference
 from thing_operator.shadow.pointers import Path, from_pointer, leaves, to_pointer
+from thing_operator.twin.acceptance import is_accepted
 
 
 def diff_of(body: Body, *, everything: bool = False) -> ThingDiff:
     """The values that the spec or the shadow desires; with ``everything`` also those that are merely reported."""
     spec, status = spec_of(body), status_of(body)
-    seen = _Seen.of(spec, status, is_current=not is_outdated(body, status))
+    seen = _Seen.of(spec, status, generation=body["metadata"].get("generation", 0))
     wanted = {path: value for path, value in leaves(spec.desired or {}) if value is not None}
     rows = [seen.row(path, value) for path, value in wanted.items()]
     others = {path: value for path, value in leaves(seen.delta) if not is_within(path, wanted)}
@@ -64,7 +65,7 @@ class _Seen:
     status: ThingStatus
 
     @classmethod
-    def of(cls, spec: ThingSpec, status: ThingStatus, *, is_current: bool) -> "_Seen":
+    def of(cls, spec: ThingSpec, status: ThingStatus, *, generation: int) -> "_Seen":
         shadow = status.shadow
         in_sync = find_condition(status.conditions, ConditionType.IN_SYNC)
         drifted = in_sync is not None and in_sync.reason == Reason.DRIFT_DETECTED
@@ -74,7 +75,7 @@ class _Seen:
             pending=frozenset((shadow.pending if shadow else None) or ()),
             managed=frozenset(status.managed_paths or ()),
             shown=_shown(spec, status),
-            is_accepted=is_current and is_true(status, ConditionType.READY) and not drifted,
+            is_accepted=is_accepted(status, generation) and not drifted,
             status=status,
         )
 

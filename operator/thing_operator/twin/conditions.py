@@ -297,7 +297,7 @@ def _in_sync(observation: Observation, ready: Finding) -> Finding:
     if observation.suspended:
         return _before_suspension(observation, kind, Reason.UNKNOWN)
     if not observation.accepted and ready.status != "True":
-        message = "the shadow does not hold the desired state of this generation yet: see Ready"
+        message = "the shadow is not known to hold the desired state of this generation: see Ready"
         return _finding(kind, "Unknown", Reason.UNKNOWN, message)
     document = observation.session.document if observation.session else None
     if document is None:

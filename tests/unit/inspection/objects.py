@@ -11,7 +11,8 @@ GOOD = {"Ready": "Accepted", "CredentialsValid": "Valid", "Connected": "Connecte
 def condition(kind: str, status: str, reason: str, *, hour: int = 10) -> Json:
     message = f"the message of {reason}"
     time = f"2026-11-01T{hour:02}:00:00Z"
-    return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": time}
+    said = {"type": kind, "status": status, "reason": reason, "message": message}
+    return said | {"observedGeneration": 3, "lastTransitionTime": time}
 
 
 def body(

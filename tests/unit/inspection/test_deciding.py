@@ -57,6 +57,24 @@ def test_where_the_chain_breaks_its_condition_speaks() -> None:
     assert str(view.chain[0].since) == "2026-11-01 10:00:00+00:00"
 
 
+@pytest.mark.parametrize("kind", ["CredentialsValid", "Connected"])
+def test_a_shadow_that_has_accepted_the_spec_stands_while_a_link_before_it_is_broken(kind: str) -> None:
+    broken = [condition(kind, "False", "NotAuthorized"), condition("Ready", "False", "NotAuthorized")]
+    accepted = {"acceptedGeneration": 3, "acceptedTime": "2026-11-01T07:00:00Z"}
+    link = view_of(body(*broken, shadow=SHADOW, **accepted)).chain[2]
+    assert (link.health, link.reason) == (LinkHealth.GOOD, "Accepted")
+    assert link.message == "version 7, 340 bytes, has accepted the desired state"
+    assert str(link.since) == "2026-11-01 07:00:00+00:00"
+    edited = view_of(body(*broken, shadow=SHADOW, **accepted | {"acceptedGeneration": 2})).chain[2]
+    assert edited.health is LinkHealth.FAILED
+
+
+def test_what_only_ready_says_is_said_by_the_shadow() -> None:
+    refused = condition("Ready", "False", "Rejected")
+    link = view_of(body(refused, shadow=SHADOW, acceptedGeneration=3)).chain[2]
+    assert (link.health, link.message) == (LinkHealth.FAILED, "the message of Rejected")
+
+
 def test_a_sleeping_device_is_no_failure_and_an_ending_certificate_is_shown() -> None:
     view = view_of(
         body(

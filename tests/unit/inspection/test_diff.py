@@ -84,6 +84,12 @@ def test_what_is_not_mirrored_is_known_where_the_shadow_has_accepted_it(mirror: 
     assert mirrored == {"/b/c": "NotInShadow" if "paths" in mirror else "Unknown"}
 
 
+def test_what_was_accepted_is_in_the_shadow_whatever_has_become_of_ready() -> None:
+    missing = [condition("Ready", "False", "SecretNotFound"), condition("InSync", "Unknown", "Unknown")]
+    assert states({"a": 1}, {}, {}, conditions=missing, acceptedGeneration=3) == {"/a": "Same"}
+    assert states({"a": 1}, {}, {}, conditions=missing, acceptedGeneration=2) == {"/a": "NotInShadow"}
+
+
 def test_of_a_mirror_that_was_cut_off_the_pending_paths_are_left() -> None:
     cut_off = condition("MirrorTruncated", "True", "ReportedTooLarge")
     found = body(
