@@ -67,18 +67,24 @@ class Finding(ApiModel):
 
 
 def update_conditions(
-    previous: Iterable[Condition], findings: Iterable[Finding], *, generation: int, now: datetime
+    previous: Iterable[Condition],
+    findings: Iterable[Finding],
+    *,
+    generation: int,
+    now: datetime,
+    unwritten: Iterable[Condition] = (),
 ) -> tuple[Condition, ...]:
     """The conditions after a reconcile: those found, each with its former transition time if its status is the same.
 
-    ``now`` is cut to whole seconds, as Kubernetes stores it.
+    ``unwritten``: those that were decided last, where the API server does not have them yet: a transition is no later
+    for it. ``now`` is cut to whole seconds, as Kubernetes stores it.
     """
     before = {condition.type: condition for condition in previous}
+    decided = {condition.type: condition for condition in unwritten}
     moment = now.replace(microsecond=0)
     result = []
     for finding in sorted(findings, key=lambda found: _ORDER[found.type]):
-        old = before.get(finding.type)
-        stands = old is not None and old.status == finding.status
+        since = _since(before.get(finding.type), decided.get(finding.type), finding.status)
         result.append(
             Condition(
                 type=finding.type.value,
@@ -86,10 +92,21 @@ def update_conditions(
                 reason=finding.reason,
                 message=printable(finding.message)[:MESSAGE_LIMIT],
                 observed_generation=generation if finding.generation is None else finding.generation,
-                last_transition_time=old.last_transition_time if old and stands else moment,
+                last_transition_time=since or moment,
             )
         )
     return tuple(result)
+
+
+def _since(held: Condition | None, decided: Condition | None, status: ConditionStatus) -> datetime | None:
+    """When the condition became so; None for now."""
+    if held is not None and held.status == status:
+        return held.last_transition_time
+    if decided is None or decided.status != status:
+        return None
+    # Not before the one that is shown: somebody else may have written that.
+    is_newer = held is None or decided.last_transition_time >= held.last_transition_time
+    return decided.last_transition_time if is_newer else None
 
 
 ConditionKey = tuple[str, str, str]
@@ -109,6 +126,7 @@ def impaired_conditions(
     stalled: bool,
     generation: int,
     now: datetime,
+    unwritten: Iterable[Condition] = (),
 ) -> tuple[Condition, ...]:
     """The conditions of an object of which no more is known than what keeps it from Ready; the others stand.
 
@@ -120,7 +138,7 @@ def impaired_conditions(
         Finding(type=kind, status="True", reason=reason, message=message),
     )
     before = tuple(previous)
-    ready, other = update_conditions(before, findings, generation=generation, now=now)
+    ready, other = update_conditions(before, findings, generation=generation, now=now, unwritten=unwritten)
     replaced = {ConditionType.READY.value, ConditionType.RECONCILING.value, ConditionType.STALLED.value}
     return (ready, *(each for each in before if each.type not in replaced), other)
 

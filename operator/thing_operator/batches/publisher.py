@@ -71,7 +71,11 @@ class BatchPublisher:
         """Write what has changed and record its Event; returns the status."""
         previous = self.previous(snapshot)
         status = build_status(
-            report, previous=previous, generation=snapshot.generation, now=self._clock.now()
+            report,
+            previous=previous,
+            unwritten=self._statuses.unwritten(_object_ref(snapshot)),
+            generation=snapshot.generation,
+            now=self._clock.now(),
         )
         self._writer.enqueue(_object_ref(snapshot), status.to_wire(), urgent=True, min_interval=timedelta(0))
         self._published[snapshot.key] = condition_keys(status.conditions)

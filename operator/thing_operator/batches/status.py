@@ -59,27 +59,32 @@ def broken_report(error: Exception, *, order: OrderStatus | None) -> BatchReport
 
 
 def build_status(
-    report: BatchReport, *, previous: ThingBatchStatus, generation: int, now: datetime
+    report: BatchReport,
+    *,
+    previous: ThingBatchStatus,
+    unwritten: ThingBatchStatus,
+    generation: int,
+    now: datetime,
 ) -> ThingBatchStatus:
-    """The whole status; a batch that could not be read keeps what an earlier import made."""
+    """The whole status; a batch that could not be read keeps what an earlier import made.
+
+    ``unwritten``: what was decided last, while the API server may not have it.
+    """
+    failed = [thing for thing in report.things or () if thing.result != ThingResult.IMPORTED]
+    conditions = update_conditions(
+        previous.conditions,
+        _findings(report, failed),
+        generation=generation,
+        now=now,
+        unwritten=unwritten.conditions,
+    )
     if report.things is None:
         return previous.model_copy(
-            update={
-                "observed_generation": generation,
-                "conditions": update_conditions(
-                    previous.conditions, _not_read(report), generation=generation, now=now
-                ),
-                "order": report.order,
-            }
+            update={"observed_generation": generation, "conditions": conditions, "order": report.order}
         )
-    failed = [thing for thing in report.things if thing.result != ThingResult.IMPORTED]
-    if report.reason is not None:
-        findings = _not_read(report)
-    else:
-        findings = _partly(report.things, failed) if failed else _imported(report)
     return ThingBatchStatus(
         observed_generation=generation,
-        conditions=update_conditions(previous.conditions, findings, generation=generation, now=now),
+        conditions=conditions,
         source_digest=report.digest,
         sources=report.sources,
         order=report.order,
@@ -88,6 +93,12 @@ def build_status(
         failed=len(failed),
         things=_that_fit(report.things),
     )
+
+
+def _findings(report: BatchReport, failed: list[BatchThing]) -> Iterable[Finding]:
+    if report.reason is not None or report.things is None:
+        return _not_read(report)
+    return _partly(report.things, failed) if failed else _imported(report)
 
 
 def _that_fit(things: tuple[BatchThing, ...]) -> tuple[BatchThing, ...]:

@@ -30,3 +30,7 @@ class ParsedStatuses(Generic[Status]):
     def current(self, ref: ObjectRef) -> Status:
         """What the API server holds; the model's defaults of an object that is not known."""
         return self._parse(self._writer.current(ref))
+
+    def unwritten(self, ref: ObjectRef) -> Status:
+        """What was decided last, while the API server may not have it; the model's defaults for nothing."""
+        return self._parse(self._writer.unwritten(ref))

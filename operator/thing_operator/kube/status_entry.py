@@ -89,13 +89,17 @@ class StatusEntry:
         return max(self.not_before, spaced)
 
     @property
+    def unwritten(self) -> Encoded | None:
+        """What was desired last, but for :attr:`part`, while the API server may not have it; None for nothing."""
+        if self.desired is not None:
+            return self.desired
+        return self.in_flight[-1] if self.lock.locked() and self.in_flight else None
+
+    @property
     def latest(self) -> Encoded:
         """What was desired last, written by now or not."""
         self._complete()
-        if self.desired is not None:
-            return self.desired
-        under_way = self.in_flight[-1] if self.lock.locked() and self.in_flight else None
-        return under_way or self.held or NOTHING
+        return self.unwritten or self.held or NOTHING
 
     @property
     def candidates(self) -> tuple[Encoded, ...]:

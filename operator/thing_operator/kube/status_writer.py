@@ -124,6 +124,11 @@ class StatusWriter:
         entry = self._entries.get(ref)
         return (entry.held if entry else None) or NOTHING
 
+    def unwritten(self, ref: ObjectRef) -> Encoded:
+        """What was desired last and is not written yet, but for what a :meth:`patch` makes; ``{}`` for nothing."""
+        entry = self._entries.get(ref)
+        return (entry.unwritten if entry else None) or NOTHING
+
     def candidates(self, ref: ObjectRef) -> tuple[Encoded, ...]:
         """All that the API server may hold until the next :meth:`write_through`: current, in flight and queued."""
         entry = self._entries.get(ref)

@@ -44,6 +44,10 @@ class ThingMemory:
         """The status that the API server holds, as far as is known."""
         return self._statuses.current(ref)
 
+    def unwritten(self, ref: ObjectRef) -> ThingStatus:
+        """The status that was decided last, while the API server may not have it; an empty one for none."""
+        return self._statuses.unwritten(ref)
+
     def managed(self, ref: ObjectRef) -> ManagedPaths:
         """What the Thing may have set in its shadow by now."""
         managed = ManagedPaths.of(self.status(ref))

@@ -47,6 +47,10 @@ class StatusPublisher:
         """The status that the API server holds, as far as is known."""
         return self._memory.status(_object_ref(snapshot))
 
+    def unwritten(self, snapshot: ObjectSnapshot) -> ThingStatus:
+        """The status that was decided last, while the API server may not have it; an empty one for none."""
+        return self._memory.unwritten(_object_ref(snapshot))
+
     def managed(self, snapshot: ObjectSnapshot) -> ManagedPaths:
         """What a Thing may have set in its shadow by now, as the API server holds it."""
         return self._memory.managed(_object_ref(snapshot))
@@ -82,7 +86,9 @@ class StatusPublisher:
     ) -> ConditionSet:
         """Say that the reconciles of a Thing fail by a fault of the operator's; all else stands as it was."""
         previous = self.previous(snapshot)
-        status = broken_status(previous, error, generation=snapshot.generation, now=now)
+        status = broken_status(
+            previous, error, generation=snapshot.generation, now=now, unwritten=self.unwritten(snapshot)
+        )
         return self._publish(snapshot, status, previous=previous, mirror=None, published=published)
 
     def _publish(

@@ -70,7 +70,11 @@ def thing_conditions(observation: Observation) -> tuple[Condition, ...]:
     )
     findings += filter(None, abnormal)
     return update_conditions(
-        observation.previous.conditions, findings, generation=observation.generation, now=observation.now
+        observation.previous.conditions,
+        findings,
+        generation=observation.generation,
+        now=observation.now,
+        unwritten=observation.unwritten.conditions,
     )
 
 

@@ -22,6 +22,9 @@ class Observation:
     spec: ThingSpec | None
     """None when it does not parse; ``blocking_problem`` says so then."""
 
+    unwritten: ThingStatus = field(default_factory=ThingStatus)
+    """What was decided last, while the API server may not have it yet: it says since when what is so now is so."""
+
     resolved: ResolvedThing | None = None
     blocking_problem: Problem | None = None
     """What ends the reconcile before anything is sent: wrong spec, no endpoint, duplicate, no CA."""

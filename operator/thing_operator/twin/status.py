@@ -55,7 +55,9 @@ def build_status(observation: Observation) -> ThingStatus:
     )
 
 
-def broken_status(previous: ThingStatus, error: Exception, *, generation: int, now: datetime) -> ThingStatus:
+def broken_status(
+    previous: ThingStatus, error: Exception, *, generation: int, now: datetime, unwritten: ThingStatus
+) -> ThingStatus:
     """The status of a Thing whose reconciles fail by a fault of the operator's; all else stands as it was."""
     conditions = impaired_conditions(
         previous.conditions,
@@ -64,6 +66,7 @@ def broken_status(previous: ThingStatus, error: Exception, *, generation: int, n
         stalled=False,
         generation=generation,
         now=now,
+        unwritten=unwritten.conditions,
     )
     accepted = accepted_generation(previous, conditions, generation=generation, accepted=False)
     return previous.model_copy(
@@ -89,9 +92,14 @@ def _waited_for(status: ThingStatus) -> tuple[object, ...]:
 
 
 def _accepted_time(observation: Observation, *, accepted: bool) -> datetime | None:
-    """Of the generation that was accepted last: a later reconcile of it, or a restart, moves nothing."""
-    is_new = accepted and not is_accepted(observation.previous, observation.generation)
-    return observation.now.replace(microsecond=0) if is_new else observation.previous.accepted_time
+    """Of the generation that was accepted last: a later reconcile of it, or a restart, moves nothing, nor does it
+    that a status with it could not be written yet.
+    """
+    generation = observation.generation
+    if not accepted or is_accepted(observation.previous, generation):
+        return observation.previous.accepted_time
+    decided = observation.unwritten if is_accepted(observation.unwritten, generation) else ThingStatus()
+    return decided.accepted_time or observation.now.replace(microsecond=0)
 
 
 def _certificate(observation: Observation) -> CertificateStatus | None:

@@ -155,6 +155,9 @@ class Writer(StatusWriter):
     def current(self, ref: ObjectRef) -> bytes:
         return self._status
 
+    def unwritten(self, ref: ObjectRef) -> bytes:
+        return b"{}"
+
     def enqueue(
         self,
         ref: ObjectRef,

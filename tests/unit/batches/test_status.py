@@ -27,8 +27,13 @@ def thing(name: str, result: str = ThingResult.IMPORTED, message: str | None = N
     )
 
 
-def status_of(report: BatchReport, previous: ThingBatchStatus = EMPTY) -> ThingBatchStatus:
-    return build_status(report, previous=previous, generation=3, now=NOW)
+def status_of(
+    report: BatchReport,
+    previous: ThingBatchStatus = EMPTY,
+    unwritten: ThingBatchStatus = EMPTY,
+    now: datetime = NOW,
+) -> ThingBatchStatus:
+    return build_status(report, previous=previous, unwritten=unwritten, generation=3, now=now)
 
 
 def condition(status: ThingBatchStatus, kind: ConditionType) -> tuple[str, str] | None:
@@ -42,6 +47,14 @@ def test_all_imported() -> None:
     assert condition(status, ConditionType.READY) == ("True", "Imported")
     assert condition(status, ConditionType.STALLED) is None
     assert status.observed_generation == 3
+
+
+def test_what_could_not_be_written_yet_keeps_its_time() -> None:
+    imported = status_of(BatchReport(things=(thing("a"),)))
+    later = status_of(BatchReport(things=(thing("a"),)), unwritten=imported, now=UNTIL)
+    assert later == imported
+    waiting = status_of(BatchReport(reason=Reason.PROGRESSING, stalled=False), unwritten=imported, now=UNTIL)
+    assert {each.last_transition_time for each in waiting.conditions} == {UNTIL}
 
 
 def test_failed_things_are_named_a_few_of_them() -> None:

@@ -59,7 +59,11 @@ def in_drift(text: str) -> str:
 def in_batch(text: str) -> str:
     thing = BatchThing(name="t", result=ThingResult.INVALID, message=text)
     status = build_status(
-        BatchReport(things=(thing,)), previous=ThingBatchStatus(), generation=1, now=seen().now
+        BatchReport(things=(thing,)),
+        previous=ThingBatchStatus(),
+        unwritten=ThingBatchStatus(),
+        generation=1,
+        now=seen().now,
     )
     return "".join(each.message for each in status.conditions) + str((status.things or ())[0].message)
 

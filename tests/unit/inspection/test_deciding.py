@@ -60,7 +60,7 @@ def test_where_the_chain_breaks_its_condition_speaks() -> None:
 @pytest.mark.parametrize("kind", ["CredentialsValid", "Connected"])
 def test_a_shadow_that_has_accepted_the_spec_stands_while_a_link_before_it_is_broken(kind: str) -> None:
     broken = [condition(kind, "False", "NotAuthorized"), condition("Ready", "False", "NotAuthorized")]
-    accepted = {"acceptedGeneration": 3, "acceptedTime": "2026-11-01T07:00:00Z"}
+    accepted: Json = {"acceptedGeneration": 3, "acceptedTime": "2026-11-01T07:00:00Z"}
     link = view_of(body(*broken, shadow=SHADOW, **accepted)).chain[2]
     assert (link.health, link.reason) == (LinkHealth.GOOD, "Accepted")
     assert link.message == "version 7, 340 bytes, has accepted the desired state"

@@ -52,3 +52,5 @@ def test_a_status_is_parsed_once_until_it_changes_and_the_oldest_is_dropped() ->
     writer.seed(third, {"n": 3})
     assert (statuses.current(third).n, statuses.current(one).n, statuses.current(other).n) == (3, 1, 2)
     assert len(parsed) == 4, "of three, two are kept"
+    unwritten = [statuses.unwritten(ref).n for ref in (one, other, object_ref("unknown", "unknown"))]
+    assert unwritten == [3, 0, 0]

@@ -1,5 +1,6 @@
 """Which generation counts as accepted, and how long that took."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -67,8 +68,13 @@ def test_it_is_remembered_whatever_becomes_of_ready(found: dict[str, Any]) -> No
     assert edited.accepted_generation == 2
 
 
+def fail(previous: ThingStatus, **fields: Any) -> ThingStatus:
+    defaults: dict[str, Any] = {"generation": 2, "now": START, "unwritten": ThingStatus()}
+    return broken_status(previous, OverflowError(), **(defaults | fields))
+
+
 def test_it_is_remembered_while_reconciles_fail() -> None:
-    failed = broken_status(build_status(seen()), OverflowError(), generation=2, now=START)
+    failed = fail(build_status(seen()))
     ready = find_condition(failed.conditions, ConditionType.READY)
     assert ready is not None
     assert ready.status == "False"
@@ -90,7 +96,7 @@ def test_what_an_earlier_version_has_left_is_completed_before_ready_says_it_no_m
     before = of_an_earlier_version()
     missing = build_status(seen(previous=before, accepted=False, **ONGOING["its Secret is missing"]))
     assert missing.accepted_generation == 2
-    assert broken_status(before, OverflowError(), generation=2, now=START).accepted_generation == 2
+    assert fail(before).accepted_generation == 2
     edited = build_status(seen(previous=before, generation=3, accepted=False))
     assert edited.accepted_generation == 2
     assert build_status(seen(previous=before, generation=3)).accepted_generation == 3
@@ -119,6 +125,29 @@ def test_what_no_status_could_say_yet_is_said_by_the_next_one() -> None:
     said = build_status(lost)
     assert (said.accepted_generation, said.accepted_time) == (3, later)
     assert said.conditions[0].status == "False"
+
+
+def test_what_could_not_be_written_yet_keeps_its_times() -> None:
+    """The API server takes no status: each reconcile comes to the same once more."""
+    minute = timedelta(minutes=1)
+    held = build_status(seen(accepted=False, session=None))
+    decided = build_status(seen(previous=held, now=START + minute, generation=3))
+    assert decided.accepted_time == decided.conditions[0].last_transition_time == START + minute
+    again = seen(previous=held, unwritten=decided, now=START + 9 * minute, generation=3)
+    assert build_status(again) == decided
+    lost = replace(again, accepted=False, accepted_before=True, session=None)
+    assert build_status(lost).accepted_time == START + minute
+    assert build_status(replace(again, generation=4)).accepted_time == START + 9 * minute
+
+
+def test_a_transition_is_no_earlier_than_the_one_that_is_shown() -> None:
+    """Somebody else has written the status meanwhile, or it was refused and says so."""
+    minute = timedelta(minutes=1)
+    decided = build_status(seen())
+    refused = fail(decided, now=START + minute)
+    observation = seen(previous=refused, unwritten=decided, now=START + 2 * minute)
+    assert build_status(observation).conditions[0].last_transition_time == START + 2 * minute
+    assert fail(decided, unwritten=refused, now=START + 2 * minute) == refused
 
 
 def test_that_something_was_accepted_waits_for_no_interval() -> None:
