@@ -97,9 +97,10 @@ class HttpsClient:
         """
         target = self.rules.parse(url)
         try:
-            async with asyncio.timeout(seconds), self._session(silence=patience) as session:
+            async with asyncio.timeout(seconds):
                 for _ in range(_REDIRECTS + 1):
-                    found = await self._get(session, target, limit=limit, pace=_Pace(patience, on_size))
+                    async with self._session(silence=patience) as session:
+                        found = await self._get(session, target, limit=limit, pace=_Pace(patience, on_size))
                     if isinstance(found, bytes):
                         return found
                     target = found
@@ -172,17 +173,17 @@ class HttpsClient:
             # Reading the system's roots takes tens of milliseconds.
             self._context = await asyncio.to_thread(_context, self._ca_file, self._ca_setting)
         connector = _Connector(resolver=GuardedResolver(self.rules), ssl=self._context, use_dns_cache=False)
-        try:
-            async with aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence),
-                trust_env=False,
-            ) as session:
+        async with aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence),
+            trust_env=False,
+        ) as session:
+            try:
                 yield session
-        finally:
-            await connector.abort()
+            finally:
+                await connector.abort()
 
     def _in_words(self, error: Exception) -> str:
         """Never the library's text, which may quote the address."""
