@@ -111,6 +111,11 @@ class RequestState:
         if generation != self.wanted:
             self.wanted, self.outdated = generation, connected and not accepted
 
+    @property
+    def why_unread(self) -> Problem | None:
+        """Why the shadow, which has to be read, has not been; None if it need not be."""
+        return self.problem if self.unread else None
+
     def acknowledge_in(self, plan: UpdatePlan, program: DeviceProgram) -> timedelta | None:
         """How long an acknowledgement of the delta has to wait; None when there is none to be sent."""
         return self.acknowledgements.wait(plan.acknowledgement, program.acknowledge_delay)
@@ -155,7 +160,7 @@ async def sync_shadow(
             return _failed(requests, error, managed=managed)
         ready = _if_ready(session)
         if ready is None or document is None:
-            return SyncOutcome(plan.managed_before)
+            return SyncOutcome(plan.managed_before, problem=requests.why_unread if ready else None)
         acknowledge_in = requests.acknowledge_in(plan, desired.program)
         update = _choose(requests, plan, acknowledge_in, is_current=desired.is_current)
         if update and (pause := _pause(requests, update, desired.generation, document)):
@@ -218,8 +223,8 @@ def _if_ready(session: ShadowSession | None) -> ShadowSession | None:
 
 
 async def _current_document(session: ShadowSession | None, requests: RequestState) -> ShadowDocument | None:
-    """The document to plan on; read again after a lost answer, None while it is not known."""
-    if session is None:
+    """The document to plan on; read again after a lost answer, when that may be tried. None while it is not known."""
+    if session is None or (requests.unread and requests.gate.wait()):
         return None
     if requests.unread:
         await session.refresh()

@@ -203,6 +203,23 @@ async def test_a_lost_answer_leads_to_a_look_and_to_no_second_update() -> None:
     assert thing.session.sent == [{"a": 1}]
 
 
+async def test_what_cannot_be_read_is_not_asked_for_at_every_turn() -> None:
+    """Each report of the device brings the Thing back on the queue."""
+    thing = Reconciles()
+    thing.session.lose = [RequestTimeoutError("no answer")]
+    thing.session.unreadable = [RequestTimeoutError("no answer")] * 100
+    for _ in range(600):
+        done = await thing.run({"a": 1})
+        assert done.problem is not None
+        assert done.problem.message == "no answer"
+        thing.clock.advance(0.1)
+    assert 5 <= thing.session.reads <= 8, "with pauses of up to 1, 2, 4, 8, 16 and 32 s"
+    thing.session.unreadable = []
+    thing.clock.advance(61)
+    assert (await thing.run({"a": 1})).accepted
+    assert thing.session.sent == [{"a": 1}]
+
+
 async def test_what_aws_would_refuse_is_not_sent() -> None:
     thing = Reconciles()
     done = await thing.run({"a": [1, None]})
