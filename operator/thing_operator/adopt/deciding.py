@@ -68,7 +68,7 @@ def _decide(found: FoundThing, look: ShadowLook | None, cluster: Cluster, option
     if found.problem:
         return Adoption(name, AdoptResult.UNUSABLE, found.problem, needs_attention=True)
     if place in cluster.things:
-        message = f"Thing {place} is there and runs {cluster.things[place]}: rename that one, or use another namespace"
+        message = f"Thing {place} is there and runs {cluster.things[place]}: use another namespace, or delete that one"
         return Adoption(name, AdoptResult.UNUSABLE, message, needs_attention=True)
     return _written(found, look, options)
 

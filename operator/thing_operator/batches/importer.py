@@ -262,7 +262,7 @@ class Importer:
         if not self._batch.owns(existing):
             raise InTheWayError(
                 f"{wanted['kind']} {wanted['metadata']['name']} is there and was not made by this ThingBatch: "
-                "delete or rename it"
+                "delete it, and it is made within ten minutes; if it is needed, store it under another name first"
             )
 
     def _check_thing(self, existing: Mapping[str, Any], wanted: Body) -> None:

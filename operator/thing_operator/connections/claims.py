@@ -158,12 +158,12 @@ def duplicate_problem(key: ObjectKey, holder: ObjectKey, resolved: ResolvedThing
     """Names the other Thing to those alone who may see it."""
     if key.namespace == holder.namespace:
         message = (
-            f"Thing {holder.name} holds thing {resolved.thing_name}: delete or suspend one of the two, or name another "
-            "thing in spec.thingName"
+            f"Thing {holder.name} holds thing {resolved.thing_name}: delete or suspend one of the two; for another "
+            "thing make another Thing"
         )
     else:
         message = (
-            f"{UNSEEN} holds thing {resolved.thing_name}: name another thing in spec.thingName, or ask whoever runs "
-            "the operator, whose log names it"
+            f"{UNSEEN} holds thing {resolved.thing_name}: ask whoever runs the operator, whose log names it; for "
+            "another thing make another Thing"
         )
     return Problem(Reason.DUPLICATE_THING, message, stalled=True)

@@ -67,5 +67,6 @@ def explain_full_parent(*, spec: SessionSpec, room: int, wildcard: bool) -> str:
     more = "" if wildcard else ", or have session.topicFilters set to wildcard, by which more fit"
     return (
         f"thing {spec.thing_name} can carry {room} networked children, since AWS IoT allows 50 subscriptions on a "
-        f"connection, and there are so many older ones: make it a child of another thing{more}"
+        f"connection, and there are so many older ones: delete one of those, or make another Thing for it "
+        f"below another parent{more}"
     )
