@@ -91,7 +91,7 @@ def test_clients_for_node(cloud: LocalCloud, files: Identity, foreign: Foreign, 
 
 
 @pytest.mark.skipif(
-    shutil.which("mosquitto_rr") is None, reason="mosquitto's command line tools are not installed"
+    shutil.which("mosquitto_rr") is None, reason="needs mosquitto_rr: apt-get install mosquitto-clients"
 )
 def test_mosquitto_tools(cloud: LocalCloud, files: Identity) -> None:
     name, certificate, key = files

@@ -109,7 +109,7 @@ class TestEcPrivateValues:
         (part,) = split_batch(read_batch(build(members_of({"00000041": pair})), now=NOW))
         assert [entry.credentials for entry in read_batch(part, now=NOW)] == [whole]
 
-    @pytest.mark.skipif(shutil.which("certtool") is None, reason="needs certtool of GnuTLS")
+    @pytest.mark.skipif(shutil.which("certtool") is None, reason="needs certtool: apt-get install gnutls-bin")
     @pytest.mark.parametrize("form", [(), ("--pkcs8", "--password=")], ids=["sec1", "pkcs8"])
     def test_as_certtool_writes_them(self, form: tuple[str, ...]) -> None:
         """A dozen, so that both lengths are among them."""

@@ -1,7 +1,7 @@
 """Zips by the tools that people zip with: each is made here by its tool, and skipped by name where that is missing.
 
 What Node's libraries write is tried where Node finds them: ``npm install --prefix DIR yazl fflate jszip adm-zip``,
-and ``NODE_PATH=DIR/node_modules``.
+and ``NODE_PATH=DIR/node_modules``. ``.ci/run`` does that, and installs 7z and bsdtar.
 """
 
 import os
