@@ -1,6 +1,7 @@
 """Things that were another replica's a moment ago, until they are connected here."""
 
 from collections.abc import Callable
+from itertools import takewhile
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
@@ -17,10 +18,12 @@ class Arrivals:
         self._observer = observer
         self._clock = clock
         self._since: dict[ObjectKey, float] = {}
+        """In order."""
         self.on_fewer = on_fewer
 
     def expect(self, key: ObjectKey) -> None:
         """This Thing is ours from now on."""
+        self._since.pop(key, None)  # it comes last again
         self._since[key] = self._clock.monotonic()
 
     def connected(self, key: ObjectKey) -> None:
@@ -40,5 +43,7 @@ class Arrivals:
         is to connect, and not every one can.
         """
         begin = self._clock.monotonic() - within
-        self._since = {key: since for key, since in self._since.items() if since >= begin}
+        # It is asked for with each that connects: nobody looks at all of them each time.
+        for key, _ in tuple(takewhile(lambda item: item[1] < begin, self._since.items())):
+            del self._since[key]
         return len(self._since)
