@@ -6,7 +6,7 @@ session do not meet.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -31,6 +31,8 @@ _PREPARED_AT_A_TIME: Final = 20
 """So many Things: others' moves wait for them in the queue."""
 _PREPARE_SECONDS: Final = 5.0
 """For so many. What was not read by then, and all after it, is read when the Thing is ours."""
+_LOOK_SECONDS: Final = 0.1
+"""Whether they are ours meanwhile is looked at so often: nobody says so before they are prepared."""
 _FLUSH_TIME: Final = timedelta(seconds=1)
 _LOG_PAUSE: Final = 1.0
 _END_SECONDS: Final = 2.0
@@ -86,21 +88,31 @@ class Moves:
     async def prepare(self, shards: frozenset[int]) -> None:
         """These will be ours: they are listed, and their credentials read. Done once this process has begun: whoever
         was given Things before would leave them without a session for as long as its start takes.
+
+        No more is read when one of them is ours already, since its holder has ended: nobody serves it meanwhile.
         """
         self._duties.preparing |= shards
         await self._has_begun.wait()
         await self._watched.prepare(shards)
-        keys = list[ObjectKey]()
-        sizes = dict.fromkeys(shards, 0)
-        for each in self._things(shards):
-            keys.append(each.key)
-            sizes[self._duties.shard(each.uid)] += 1
+        things = list(self._things(shards))
+        sizes, samples = dict.fromkeys(shards, 0), dict[int, ObjectSnapshot]()
+        for each in things:
+            shard = self._duties.shard(each.uid)
+            sizes[shard] += 1
+            samples[shard] = each
         self._sizes |= sizes
-        async with self._prepares:
-            for begin in range(0, len(keys), _PREPARED_AT_A_TIME):
-                some = keys[begin : begin + _PREPARED_AT_A_TIME]
-                if not await _run(self._controllers.things.queue, some, seconds=_PREPARE_SECONDS):
-                    return
+        async with self._prepares, asyncio.TaskGroup() as group:
+            reading = group.create_task(self._read([each.key for each in things]))
+            while not reading.done():
+                await asyncio.wait([reading], timeout=_LOOK_SECONDS)
+                if any(self._duties.runs_thing(each.key.namespace, each.uid) for each in samples.values()):
+                    reading.cancel()
+
+    async def _read(self, keys: Sequence[ObjectKey]) -> None:
+        for begin in range(0, len(keys), _PREPARED_AT_A_TIME):
+            some = keys[begin : begin + _PREPARED_AT_A_TIME]
+            if not await _run(self._controllers.things.queue, some, seconds=_PREPARE_SECONDS):
+                return
 
     def gained(self, shards: frozenset[int]) -> None:
         """They are ours: from the moment on when it is known what their last holder was about to send."""

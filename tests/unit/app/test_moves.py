@@ -107,6 +107,23 @@ async def test_what_is_ours_does_not_wait_for_all_that_is_prepared(
         assert sizes == len(api.things)
 
 
+async def test_what_is_ours_meanwhile_is_read_when_it_connects(api: ThingsApi, cloud: CloudInMemory) -> None:
+    for number in range(200):
+        api.submit(f"more-{number}", desired={"a": 1})
+    api.secret_takes = 1.0
+    async with replica(api, cloud, held=NOBODY) as taker:
+        preparing = asyncio.create_task(taker.moves.prepare(ALL_SHARDS))
+        await until(lambda: api.secret_reads > 1)
+        taker.holdings.held = ALL_SHARDS
+        claimed = loop_time()
+        await preparing
+        assert loop_time() - claimed < 0.2
+        assert api.secret_reads < 100
+        taker.gain(ALL_SHARDS)
+        await until(lambda: taker.connected() == set(api.things))
+        assert api.secret_reads == len(api.things)
+
+
 async def test_who_has_not_listed_everything_yet_is_not_prepared(
     api: ThingsApi, cloud: CloudInMemory
 ) -> None:
