@@ -47,11 +47,12 @@ class ApiLink(FakeClient):
         contact: Contact,
         on_crossing: Callable[[SimulatedProcess], None],
         on_status: Callable[[SimulatedProcess, Resource, ObjectKey, str], None],
+        on_refused: Callable[[str], None],
         on_doubt: Callable[[SimulatedProcess, str], None],
     ) -> None:
         """``on_crossing`` is called whenever something goes out or comes back: a crash may be due. ``on_status`` is
-        called when a status is sent, with the uid of the object that it is for, and ``on_doubt`` when there was no
-        answer.
+        called when a status is sent, with the uid of the object that it is for, ``on_refused`` when that is refused for
+        its content or by a policy, and ``on_doubt`` when there was no answer.
         """
         self._model = model
         self._process = process
@@ -60,6 +61,7 @@ class ApiLink(FakeClient):
         self._contact = contact
         self._on_crossing = on_crossing
         self._on_status = on_status
+        self._on_refused = on_refused
         self._on_doubt = on_doubt
         self._loop = simulation_loop()
         self._versions: list[tuple[float, int]] = []
@@ -116,7 +118,7 @@ class ApiLink(FakeClient):
         uid = str(operations[0]["value"])
         if subresource == "status":
             self._on_status(self._process, resource, key, uid)
-            self._refuse_status()
+            self._refuse_status(uid)
 
         def serve() -> None:
             self._model.json_patch(self._process.label, resource, key, operations, subresource=subresource)
@@ -218,10 +220,12 @@ class ApiLink(FakeClient):
     def _delay(self) -> float:
         return 0.002 + self._dice.random() * (0.01 + self._weather.slow)
 
-    def _refuse_status(self) -> None:
+    def _refuse_status(self, uid: str) -> None:
         if self._dice.random() < self._weather.too_large:
+            self._on_refused(uid)
             raise InvalidObjectError("PATCH: 413 Request entity too large")
         if self._dice.random() < self._weather.forbid:
+            self._on_refused(uid)
             raise AdmissionError("PATCH: 403 denied by a policy")
 
     def _lagging_version(self) -> int:

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.plan import Event
+from tests.simulation.shadow_update import ShadowUpdate
 from tests.simulation.sharing import HOME, MAP_KEY
 
 from thing_operator.core.resource import ObjectKey
@@ -45,6 +46,8 @@ _BROKER: dict[str, dict[str, Any]] = {
 }
 
 
+_TAKEN_BACK_AFTER = 1.0
+"""Seconds after a crash: the next process is not there yet."""
 _SOMEBODY = "somebody"
 _SPOILED = "spoiled"
 
@@ -65,6 +68,7 @@ class Faults:
         self.actions: dict[str, Callable[[Event, random.Random], None]] = {
             **dict.fromkeys((*_API, *_BROKER, *_MIC), self._change_weather),
             "crash": self._crash,
+            "crash while sending": self._crash_while_sending,
             "restart": lambda event, _dice: self._replica(event).terminate(),
             "stop": self._stop,
             "break watches": self._break_watches,
@@ -115,6 +119,20 @@ class Faults:
     def _crash(self, event: Event, dice: random.Random) -> None:
         """At one of the next requests or answers, which is all that anybody else can see of the moment."""
         self._replica(event).crash_in = dice.choice((1, 1, 2, 3, 4, 6, 10))
+
+    def _crash_while_sending(self, event: Event, dice: random.Random) -> None:
+        self._replica(event).crash_in_updates = dice.choice((1, 1, 2, 3))
+
+    def on_update(self, update: ShadowUpdate) -> None:
+        """The shadow service has taken something: the moment at which who has sent it may be killed."""
+        simulation = self._simulation
+        pod = next((each for each in simulation.replicas if each.process is update.process), None)
+        if pod is None or update.process is None or not pod.crash_in_updates or "desired" not in update.state:
+            return
+        pod.crash_in_updates -= 1
+        if not pod.crash_in_updates:
+            pod.kill()
+            simulation.loop.outside(_TAKEN_BACK_AFTER, simulation.users.take_back, update.state["desired"])
 
     def _stop(self, event: Event, _dice: random.Random) -> None:
         replica = self._replica(event)

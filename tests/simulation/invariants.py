@@ -18,6 +18,7 @@ from tests.simulation.loop import SimulatedProcess
 from tests.simulation.plan import FOREIGN
 from tests.simulation.shadow_update import ShadowUpdate
 from tests.simulation.sharing import HOME, SharedShards
+from tests.support.clock import ORIGIN
 
 from thing_operator.api.names import BATCHES, FINALIZER, THINGS
 from thing_operator.core.json_bytes import encode
@@ -32,6 +33,8 @@ _NOTICED = 700.0
 """Seconds after which a change of a status by somebody else has been noticed: two comparisons with lists."""
 _STEADY = 10.0
 """Seconds after which every process has seen a status, but for those that the API server does not answer."""
+_OUTDATED = 100.0
+"""Seconds after which a process that runs knows that its spec may be outdated: specMaxAge, a minute, and some more."""
 _FOUND = 100.0
 """Seconds after which every replica knows who the parent of a Thing is."""
 _PIECE = 40
@@ -45,14 +48,22 @@ class Invariant(StrEnum):
     CONVERGED = "after quiet time a shadow's desired is what spec and policy say"
     NO_ORPHAN = "after quiet time no key is left in a shadow that a living Thing has set and desires no more"
     STATUS_TRUE = "after quiet time the status says what is the case"
+    SOON = "four minutes after the last trouble this is so already, but for what was refused, or is being deleted"
     QUIET = "in quiet time nothing is written, sent or connected"
     NO_WASTE = "a status is written as it is only after a write without an answer, or somebody else's"
     IN_ORDER = "an older desired value never follows a newer one"
+    FRESH = "what no spec has desired for 100 seconds is not sent"
     FOREIGN_KEPT = "a key of others is never changed under Merge"
     OBSERVED = "under Observe nothing is sent to desired"
     ONCE = "under Once nothing is sent of a generation that the status has long said to be accepted"
+    REMEMBERED = (
+        "what a Thing sets in its shadow, its status or a log says before, and as long as it is there"
+    )
+    FORWARD = "the generations that a status tells of never go back"
     KEPT = "a key that every spec of a Thing desires is not removed"
-    CALM = "an update that is refused is not sent four times within three seconds"
+    CALM = (
+        "within three seconds the same is not sent to a shadow eight times, nor four times if it is refused"
+    )
     CREDENTIALS = "after quiet time a session is connected with what its Secret has"
     ONE_SESSION = "a client id has one session; after quiet time nobody takes another one over"
     PATIENT = "a process does not CONNECT a client id again before the minimum has passed"
@@ -114,7 +125,9 @@ class Invariants:
     """How many ThingBatches there ever were that ask for so many things of this type."""
     _orders: Counter[tuple[str, int]] = field(default_factory=Counter)
     _connects: dict[tuple[str, int, str], float] = field(default_factory=dict)
-    _refused: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
+    _refused_at: dict[str, float] = field(default_factory=dict)
+    """By thing, when the shadow service or the API server has refused something of it last."""
+    _repeats: dict[tuple[int, str, str, str], list[float]] = field(default_factory=dict)
 
     def violate(self, rule: Invariant, words: str) -> None:
         """Note that a rule is broken."""
@@ -180,6 +193,10 @@ class Invariants:
         assert before is not None
         life = self.lives.by_uid[before["metadata"]["uid"]]
         if after is None:
+            if _without_ours(before)["finalizers"]:
+                self.violate(
+                    Invariant.OWN_OBJECTS, f"{process.label} took others' finalizers off {write.key}"
+                )
             self._ended(life)
             return
         if _without_ours(before) != _without_ours(after):
@@ -191,9 +208,6 @@ class Invariants:
             return
         if after.get("status") != before.get("status"):
             self.counts["status writes"] += 1
-            self._check_ready(life, after["status"], process)
-            self._check_accepted(life, after["status"], process)
-            self._note_accepted(life, after["status"])
 
     def _check_waste(self, life: Life, process: SimulatedProcess) -> None:
         self.counts["unchanged writes"] += 1
@@ -221,36 +235,6 @@ class Invariants:
         if self._orders[wanted] > self.batches[wanted]:
             self.violate(Invariant.ONE_ORDER, f"{process.label} orders {wanted[1]} {wanted[0]} once more")
 
-    def _check_ready(self, life: Life, status: dict[str, Any], process: SimulatedProcess) -> None:
-        ready = condition(status, "Ready")
-        if ready.get("reason") != "Accepted":
-            return
-        generation = int(ready["observedGeneration"])
-        spec = life.specs.get(generation, {})
-        is_paused = life.parent is not None and ready["message"].startswith("suspended:")
-        if spec.get("suspend") or is_paused:
-            return  # and it says that this is how it was before
-        if policy_of(spec) != "Observe" and not life.was_accepted(generation):
-            self.violate(
-                Invariant.ACCEPTED,
-                f"{process.label} says Ready of {life.tag}, generation {generation}, unaccepted: {ready}",
-            )
-
-    def _check_accepted(self, life: Life, status: dict[str, Any], process: SimulatedProcess) -> None:
-        generation: int | None = status.get("acceptedGeneration")
-        if generation is None or policy_of(life.specs.get(generation, {})) == "Observe":
-            return
-        if not life.was_accepted(generation):
-            words = f"{process.label} remembers generation {generation} of {life.tag} as accepted"
-            self.violate(Invariant.ACCEPTED, words)
-
-    def _note_accepted(self, life: Life, status: dict[str, Any]) -> None:
-        ready = condition(status, "Ready")
-        if (ready.get("status"), ready.get("reason")) == ("True", "Accepted"):
-            life.accepted_since.setdefault(int(ready["observedGeneration"]), self.now())
-        if "acceptedGeneration" in status:
-            life.accepted_since.setdefault(status["acceptedGeneration"], self.now())
-
     def on_status(self, process: SimulatedProcess, resource: Resource, key: ObjectKey, uid: str) -> None:
         """A process sends a status, whatever becomes of it."""
         if self.shared is None:
@@ -259,6 +243,15 @@ class Invariants:
         shards = [BATCH_SHARD] if resource == BATCHES else map(shard_of, self._owners(uid))
         if not any(self.shared.has(process, shard) for shard in shards):
             self.violate(Invariant.FENCED, f"{process.label} writes {key}")
+
+    def on_status_refused(self, uid: str) -> None:
+        """The API server does not take a status, whatever is tried."""
+        if (life := self.lives.by_uid.get(uid)) is not None:
+            self._refused_at[life.thing] = self.now()
+
+    def may_be_late(self, thing: str) -> bool:
+        """Whether something of this thing was refused, and is tried again minutes later."""
+        return self.now() - self._refused_at.get(thing, -1e9) < _NOTICED
 
     def _owners(self, uid: str) -> Sequence[str]:
         """By which uids a Thing is divided among replicas: its own, or its parent's.
@@ -291,7 +284,8 @@ class Invariants:
                 self._accept(life, found)
 
     def accept(self, life: Life, desired: dict[str, Any]) -> None:
-        """Note which of a life's generations this desired section satisfies."""
+        """Note which of a life's generations this desired section satisfies; the newest may be new."""
+        life.noted_at.setdefault(life.generation, self.now())
         self._accept(life, dict(leaves(desired)))
 
     def _accept(self, life: Life, found: dict[Path, Any]) -> None:
@@ -300,6 +294,7 @@ class Invariants:
 
     def on_sent(self, process: SimulatedProcess, thing: str, desired: dict[str, Any]) -> None:
         """A process sends something for desired, whatever becomes of it."""
+        self._check_calm(8, process, thing, {"desired": desired})
         lives = self.lives.of_thing(thing)
         policies = set[str]().union(*(life.policies for life in lives))
         if policies == {"Observe"}:
@@ -317,6 +312,9 @@ class Invariants:
         words = f"{process.label} sent {'/'.join(path)} of edit {edit} of {life.tag}"
         if edit < life.published.get(path, 0) and not self.may_be_outdated(process):
             self.violate(Invariant.IN_ORDER, f"{words} after a newer one")
+        known_for = self.now() - max(life.replaced_at(path, edit), process.resumed_at - ORIGIN)
+        if known_for > _OUTDATED:
+            self.violate(Invariant.FRESH, f"{words}, {known_for:.0f} s after it was replaced")
         is_wanted = not life.deleting and path in life.desired[life.generation].leaves
         if self.may_be_outdated(process) and not is_wanted:
             life.forgotten = True  # by the operator that has the Lease by now
@@ -328,9 +326,13 @@ class Invariants:
 
     def on_refused(self, process: SimulatedProcess, thing: str, state: dict[str, Any]) -> None:
         """The shadow service refuses an update of a process."""
-        times = self._refused.setdefault((process.label, thing, encode(state).decode()), [])
+        self._refused_at[thing] = self.now()
+        self._check_calm(4, process, thing, state)
+
+    def _check_calm(self, often: int, process: SimulatedProcess, thing: str, state: dict[str, Any]) -> None:
+        times = self._repeats.setdefault((often, process.label, thing, encode(state).decode()), [])
         times.append(self.now())
-        if len(times) >= 4 and times[-1] - times[-4] < 3.0:
+        if len(times) >= often and times[-1] - times[-often] < 3.0:
             self.violate(Invariant.CALM, f"{process.label} sends {state} to {thing} again and again")
 
     # --- sessions

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from thing_operator.core.resource import ObjectKey
@@ -46,6 +47,8 @@ class Life:
     """Its status, or a log that stood for it, was lost: what it had set before is nobody's."""
     accepted_since: dict[int, float] = field(default_factory=dict)
     """By generation, when a status has first said that it was accepted."""
+    noted_at: dict[int, float] = field(default_factory=dict)
+    """By generation, when it came."""
     published: dict[Path, int] = field(default_factory=dict)
     """The newest edit that was sent of each path."""
 
@@ -60,6 +63,14 @@ class Life:
         self.specs[generation] = self.unaccepted[generation] = spec
         self.desired[generation] = DesiredLeaves.of(spec)
         self.policies.add(policy_of(spec))
+
+    def replaced_at(self, path: Path, edit: int) -> float:
+        """When the spec that had this edit here was followed by one that has not; infinite while it is the newest."""
+        value = f"{self.tag}#{edit}"
+        last = max(
+            (each for each, found in self.desired.items() if found.leaves.get(path) == value), default=0
+        )
+        return min((at for each, at in self.noted_at.items() if each > last), default=inf)
 
     def was_accepted(self, generation: int) -> bool:
         """Whether the shadow has had what this generation desires at some moment since it was there."""

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from tests.simulation.command import HASH_SEED
 from tests.simulation.invariants import Invariant
@@ -36,23 +37,40 @@ class MutantError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
-    """One change: ``old`` is in ``file`` exactly once."""
+class SourceChange:
+    """Of one file: ``old`` is in it exactly once."""
 
-    name: str
     file: str
     old: str
     new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """What is wrong, by one change, or by several where one safeguard stands behind another."""
+
+    name: str
+    changes: tuple[SourceChange, ...]
     worlds: str = "alone"
     """In which worlds it can show: of ``tests.simulation.command.WORLDS``."""
 
-    def applied(self, root: Path) -> str:
-        """The changed text of its file. Raises MutantError."""
-        path = root / _SOURCE / self.file
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        if text.count(self.old) != 1 or self.old == self.new:
-            raise MutantError(f"{self.name}: its old text is {text.count(self.old)} times in {self.file}")
-        return text.replace(self.old, self.new)
+    @classmethod
+    def of(cls, item: dict[str, Any]) -> Self:
+        """As the list has it."""
+        more = [SourceChange(**each) for each in item.get("also", ())]
+        first = SourceChange(item["file"], item["old"], item["new"])
+        return cls(item["name"], (first, *more), item.get("worlds", "alone"))
+
+    def applied(self, root: Path) -> dict[Path, str]:
+        """The changed files and their texts. Raises MutantError."""
+        texts: dict[Path, str] = {}
+        for each in self.changes:
+            path = root / _SOURCE / each.file
+            text = texts.get(path) or (path.read_text(encoding="utf-8") if path.is_file() else "")
+            if text.count(each.old) != 1 or each.old == each.new:
+                raise MutantError(f"{self.name}: its old text is {text.count(each.old)} times in {each.file}")
+            texts[path] = text.replace(each.old, each.new)
+        return texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +85,7 @@ class Trial:
 
 def read_mutants(file: Path = LIST) -> list[Mutant]:
     """All of them. Raises MutantError for two of one name."""
-    found = [Mutant(**each) for each in tomllib.loads(file.read_text(encoding="utf-8"))["mutant"]]
+    found = [Mutant.of(each) for each in tomllib.loads(file.read_text(encoding="utf-8"))["mutant"]]
     if len({each.name for each in found}) < len(found):
         raise MutantError("two mutants have one name")
     return found
@@ -79,7 +97,8 @@ def try_mutant(mutant: Mutant, seeds: int) -> Trial:
         root = Path(folder)
         for each in _COPIED:
             shutil.copytree(ROOT / each, root / each, symlinks=True)
-        (root / _SOURCE / mutant.file).write_text(mutant.applied(root), encoding="utf-8")
+        for path, text in mutant.applied(root).items():
+            path.write_text(text, encoding="utf-8")
         return _run(mutant, root, seeds)
 
 

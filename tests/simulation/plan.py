@@ -1,8 +1,10 @@
 """What happens in a simulation: a list of events, made by dice from a seed, from which any may be left out."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+
+from tests.simulation.episodes import LONGEST, TAKEN_BACK, draw
 
 from thing_operator.intents.log_text import LOG_LIMIT
 
@@ -168,6 +170,9 @@ def make_plan(
         lasts = dice.choice((1.0, 5.0, 20.0, 60.0, 150.0)) * dice.random()
         kind, thing, replica = _of(dice, kinds_of_fault), dice.randrange(count), dice.randrange(replicas)
         events.append(Event(at, kind, thing, dice.getrandbits(32), lasts, replica))
+    there = [what for what, is_so in (("orders", has_batches), ("jobs", has_jobs)) if is_so]
+    episodes = random.Random(f"episodes {seed}")
+    events += _episodes(episodes, seconds, things=count, replicas=replicas, there=there)
     events.sort(key=lambda event: event.at)
     return Plan(
         seed,
@@ -183,6 +188,20 @@ def make_plan(
         has_children=has_children,
         has_jobs=has_jobs,
     )
+
+
+def _episodes(
+    dice: random.Random, seconds: float, *, things: int, replicas: int, there: Collection[str]
+) -> Iterator[Event]:
+    """Two in between, and two at the end, which nothing comes after."""
+    room = max(0.0, seconds - LONGEST)
+    begins = [(dice.uniform(min(20.0, room), room), draw(dice, there)) for _ in range(2)]
+    last = draw(dice, there)
+    begins += [(max(0.0, seconds - last.steps[-1].after - 5.0), last), (seconds - 6.0, TAKEN_BACK)]
+    for at, episode in begins:
+        thing, replica = dice.randrange(things), dice.randrange(replicas)
+        for step in episode.steps:
+            yield Event(at + step.after, step.kind, thing, dice.getrandbits(32), step.seconds, replica)
 
 
 def _some(*kinds: tuple[dict[str, int], bool]) -> dict[str, int]:

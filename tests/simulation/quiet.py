@@ -66,16 +66,18 @@ class QuietCheck:
         """Look at everything."""
         lives = self._invariants.lives
         for thing in sorted({life.thing for life in lives.all.values()}):
-            alive = [life for life in lives.current.values() if life.thing == thing]
-            if alive and alive[0].parent is not None:
-                self._check_child(alive[0])
-            else:
-                self._check_thing(thing, alive)
+            self._check_one(thing, [life for life in lives.current.values() if life.thing == thing])
         for life in lives.all.values():
             if life.ended_at is not None:
                 self._check_ended(life)
         for batch in self._api.listed(BATCHES):
             self._check_batch(batch)
+
+    def _check_one(self, thing: str, alive: list[Life]) -> None:
+        if alive and alive[0].parent is not None:
+            self._check_child(alive[0])
+        else:
+            self._check_thing(thing, alive)
 
     def _check_batch(self, batch: Object) -> None:
         """MIC makes nothing here, so a ThingBatch ends with that, or in doubt."""
@@ -218,6 +220,27 @@ class QuietCheck:
 
     def _say(self, rule: Invariant, words: str) -> None:
         self._invariants.violate(rule, words)
+
+
+class EarlyCheck(QuietCheck):
+    """The same of Things alone, as soon as nothing has to wait any more but what was refused."""
+
+    def run(self) -> None:
+        """Look at those that are to be as they should be."""
+        current = self._invariants.lives.current
+        for thing in sorted({life.thing for life in current.values()}):
+            alive = [life for life in current.values() if life.thing == thing]
+            concerned = [*alive, *filter(None, (current.get(life.parent) for life in alive if life.parent))]
+            if not (self._invariants.may_be_late(thing) or any(map(self._has_to_wait, concerned))):
+                self._check_one(thing, alive)
+
+    def _has_to_wait(self, life: Life) -> bool:
+        """Whether it is being deleted; or a networked child at whose topics connections have ended, or might have."""
+        connected = condition(self._api.get(THINGS, life.key)["status"], "Connected")
+        return life.deleting or (life.parent is not None and connected.get("reason") == "NotAuthorized")
+
+    def _say(self, rule: Invariant, words: str) -> None:
+        super()._say(Invariant.SOON, f"{rule.name}: {words}")
 
 
 def _tags(lives: list[Life]) -> list[str]:

@@ -21,13 +21,15 @@ from tests.simulation.job_rules import JobRules
 from tests.simulation.jobs_model import JobUpdate
 from tests.simulation.lives import Lives
 from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, run_simulation, simulation_loop
+from tests.simulation.memory_rules import MemoryRules
 from tests.simulation.mic_model import MicLink, MicModel, MicOrder
 from tests.simulation.operators import LiveOperator, seams, start_process
 from tests.simulation.plan import NAMESPACES, Plan
-from tests.simulation.quiet import QuietCheck
+from tests.simulation.quiet import EarlyCheck, QuietCheck
 from tests.simulation.seeded_random import seeded_random
 from tests.simulation.shadow_update import ShadowUpdate
 from tests.simulation.sharing import GROUP, HOME, MAP_KEY, SharedShards
+from tests.simulation.status_rules import StatusRules
 from tests.simulation.users import Users
 from tests.simulation.weather import ApiWeather, BrokerWeather
 from tests.support.clock import ORIGIN, START
@@ -57,6 +59,8 @@ _HAPPENS = (
     "log writes",
 )
 """What is counted of that."""
+_SOON = 240.0
+"""Seconds after the last fault: what did not arrive is sent again within a minute or two."""
 _LOOKS_EVERY = 10.0
 _MOMENT = 1e-6
 """Less than that does not move the loop's clock."""
@@ -96,6 +100,8 @@ class Pod:
         self.process: SimulatedProcess | None = None
         self.crash_in = 0
         """At the so-many-th request or answer from now the process is killed; 0: not."""
+        self.crash_in_updates = 0
+        """The same of updates of a shadow's desired that the service has taken."""
         self.step = 0.0
         self.running: LiveOperator | None = None
         self._number = 0
@@ -159,6 +165,7 @@ class Pod:
                 contact=contact,
                 on_crossing=simulation.on_crossing,
                 on_status=simulation.invariants.on_status,
+                on_refused=simulation.invariants.on_status_refused,
                 on_doubt=simulation.invariants.on_doubt,
             ),
             connector=simulation.broker,  # its sockets are none
@@ -233,6 +240,12 @@ class Simulation:
             ),
             shared=SharedShards(self.api) if plan.is_group else None,
         )
+        self.status_rules = StatusRules(
+            self.invariants.lives,
+            now=self.now,
+            may_be_mistaken=self.invariants.may_be_mistaken,
+            violate=self.invariants.violate,
+        )
         self.job_rules = JobRules(self.invariants.lives, self.invariants.violate)
         self.broker = BrokerModel(
             dice=self.dice,
@@ -246,6 +259,13 @@ class Simulation:
             on_job_sent=self._on_job_sent,
             on_job_update=self._on_job_update,
             on_shown=self.job_rules.on_shown,
+        )
+        self.memory_rules = MemoryRules(
+            self.api,
+            self.invariants.lives,
+            desired=lambda thing: self.broker.state(thing).get("desired", {}),
+            may_be_mistaken=self.invariants.may_be_mistaken,
+            violate=self.invariants.violate,
         )
         self.mic = MicModel(now=self.wall_clock, on_order=self._on_order)
         self.loop.set_exception_handler(self._on_unhandled)
@@ -293,12 +313,17 @@ class Simulation:
         await self._until(self.plan.seconds)
         self.note("HEAL")
         for replica in self.replicas:
-            replica.crash_in = 0
+            replica.crash_in = replica.crash_in_updates = 0
         self.faults.heal()
         self.users.mend(self.dice)
+        await self._until(self.plan.seconds + _SOON)
+        self._check(EarlyCheck)
         await self._until_still()
         self.note("QUIET")
-        QuietCheck(self.api, self.broker, self.invariants, self.users.left_broken, self.broker.jobs).run()
+        self._check(QuietCheck)
+
+    def _check(self, kind: type[QuietCheck]) -> None:
+        kind(self.api, self.broker, self.invariants, self.users.left_broken, self.broker.jobs).run()
 
     async def _until_still(self) -> None:
         """Wait until nothing has happened for the longest pause; there is time to recover first."""
@@ -356,10 +381,14 @@ class Simulation:
             content = hashlib.sha256(write.text).hexdigest()[:12] if write.text else "-"
             self.note(f"WRITE {write.author} {write.verb} {write.resource.plural} {write.key} {content}")
         self.invariants.on_write(write, process)
+        self.status_rules.on_write(write, process)
+        self.memory_rules.on_write(write, process)
 
     def _on_update(self, update: ShadowUpdate) -> None:
         self.note(f"UPDATE {update.author} {update.thing} {encode(update.state).decode()}")
         self.invariants.on_update(update)
+        self.faults.on_update(update)
+        self.users.on_update(update)
 
     def _on_job_sent(self, process: SimulatedProcess, request: JobRequest) -> None:
         self.note(f"JOB {process.label} {request.thing} {request.job_id} {request.payload.decode()}")
@@ -377,6 +406,7 @@ class Simulation:
     def _on_sent(self, process: SimulatedProcess, thing: str, desired: dict[str, Any]) -> None:
         self.note(f"SEND {process.label} {thing} {encode(desired).decode()}")
         self.invariants.on_sent(process, thing, desired)
+        self.memory_rules.on_sent(process, desired)
 
     def _on_connection(self, what: str, spec: SessionSpec, process: SimulatedProcess) -> None:
         self.note(

@@ -45,6 +45,7 @@ async def _story_of_the_model(namespace: str) -> list[str]:
         contact=Contact(patience=_PATIENCE, clock=clock),
         on_crossing=lambda _process: None,
         on_status=lambda *_: None,
+        on_refused=lambda _uid: None,
         on_doubt=lambda *_: None,
     )
     return await api_story.tell(link, namespace)

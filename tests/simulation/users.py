@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -9,9 +10,10 @@ from tests.simulation.api_model import ApiModel, Object
 from tests.simulation.broker_model import BrokerModel
 from tests.simulation.identities import identity
 from tests.simulation.invariants import Invariants
-from tests.simulation.lives import Life, edit_of, leaves, place
+from tests.simulation.lives import Life, Path, edit_of, leaves, place
 from tests.simulation.mic_model import HOST
 from tests.simulation.plan import FOREIGN, NAMESPACES, PATHS, Event
+from tests.simulation.shadow_update import ShadowUpdate
 
 from thing_operator.api.names import API_VERSION, BATCH_KIND, BATCHES, THING_KIND, THINGS
 from thing_operator.core.json_bytes import decode, encode
@@ -22,6 +24,8 @@ from thing_operator.shadow.topics import CHILD_MARK
 _POLICIES = ("Merge", "Merge", "Exact", "Once", "Observe")
 _ME = "user"
 _NO_PEM = "bm90IFBFTQ=="
+_STRIKES_BACK = 0.05
+"""Seconds that it takes somebody to set a key again."""
 _THEIR_FINALIZER = "example.com/in-use"
 """Of another controller."""
 
@@ -43,6 +47,8 @@ class Users:
         self._issued = 0
         self._jobs = 0
         self._wanted = ("", 0)
+        self._fights: dict[str, tuple[Path, float]] = {}
+        """By thing, where somebody sets a key again and again, and until when."""
         self.left_broken: set[ObjectKey] = set()
         """The Secrets that hold no credentials at the end."""
         self.actions: dict[str, Callable[[Event, random.Random], None]] = {
@@ -53,6 +59,7 @@ class Users:
             "let go": self._let_go,
             "remove": self._remove,
             "policy": self._policy,
+            "once": lambda event, dice: self._change(event, dice, _set_once),
             "suspend": self._suspend,
             "device": self._device,
             "delete": self._delete,
@@ -64,6 +71,7 @@ class Users:
             "acknowledge": self._acknowledge,
             "foreign": self._foreign,
             "drift": self._drift,
+            "fight": self._fight,
             "delete shadow": self._delete_shadow,
             "create child": self._create_child,
             "handle jobs": self._handle_jobs,
@@ -149,6 +157,13 @@ class Users:
                 place(spec["desired"], dice.choice(there), None)
 
         self._change(event, dice, change)
+
+    def take_back(self, desired: dict[str, Any]) -> None:
+        """Users desire no more what was just sent."""
+        for path, value in leaves(desired):
+            life = self._lives.all[found[0]] if (found := edit_of(value)) else None
+            if life is not None and self._lives.current.get(life.key) is life:
+                self._change_one(life, partial(_take_out, path))
 
     def _policy(self, event: Event, dice: random.Random) -> None:
         self._change(event, dice, lambda _life, spec: spec.update(desiredPolicy=dice.choice(_POLICIES)))
@@ -384,6 +399,24 @@ class Users:
         place(tree, dice.choice(PATHS), f"drift {dice.randrange(1000)}")
         self._update(self._shadow(event, dice), {"desired": tree})
 
+    def _fight(self, event: Event, dice: random.Random) -> None:
+        """Somebody who sets a key again whenever it is repaired."""
+        path = dice.choice(PATHS)
+        self._fights[_name(event.thing)] = (path, self._invariants.now() + event.seconds)
+        self._strike(_name(event.thing), path)
+
+    def on_update(self, update: ShadowUpdate) -> None:
+        """The shadow service has taken something."""
+        path, until = self._fights.get(update.thing, ((), 0.0))
+        is_repaired = path in dict(leaves(update.state.get("desired") or {}))
+        if update.process is not None and is_repaired and self._invariants.now() < until:
+            self._broker.loop.outside(_STRIKES_BACK, self._strike, update.thing, path)
+
+    def _strike(self, thing: str, path: Path) -> None:
+        tree: dict[str, Any] = {}
+        place(tree, path, "mine")
+        self._update(thing, {"desired": tree})
+
     def _delete_shadow(self, event: Event, dice: random.Random) -> None:
         self._broker.delete_shadow(self._shadow(event, dice))
 
@@ -400,6 +433,14 @@ class Users:
 def _copy(spec: Object) -> Object:
     found: Object = decode(encode(spec))
     return found
+
+
+def _take_out(path: Path, _life: Life, spec: Object) -> None:
+    place(spec["desired"], path, None)
+
+
+def _set_once(_life: Life, spec: Object) -> None:
+    spec["desiredPolicy"] = "Once"
 
 
 def _without_their_finalizer(body: Object) -> None:

@@ -7,4 +7,5 @@ from tests.simulation.mutants import ROOT, read_mutants
 
 def test_each_mutant_changes_the_source_as_it_is_and_is_python() -> None:
     for mutant in read_mutants():
-        ast.parse(mutant.applied(ROOT), filename=mutant.file)
+        for path, text in mutant.applied(ROOT).items():
+            ast.parse(text, filename=str(path))
