@@ -60,6 +60,13 @@ def status(
     raise typer.Exit(0 if _is_ready(view) else _EXIT_NOT_READY)
 
 
+def no_things(namespace: str | None) -> str:
+    """What is said where there are none: in a namespace, or in any."""
+    if namespace is None:
+        return "No Things in the cluster"
+    return f"No Things in namespace {namespace}: --namespace names another one, -A takes all"
+
+
 async def _read(
     name: str | None, namespace: str | None, *, kubeconfig: Path | None, context: str | None
 ) -> "ThingView | FleetView":
@@ -87,10 +94,6 @@ def _print(view: "ThingView | FleetView", namespace: str | None, *, now: datetim
     if isinstance(view, ThingView):
         print_thing(view, now=now)
     elif not view.total:
-        typer.echo(
-            f"No Things in namespace {namespace}: --namespace names another one, -A takes all"
-            if namespace
-            else "No Things in the cluster"
-        )
+        typer.echo(no_things(namespace))
     else:
         print_fleet(view, now=now)

@@ -2,7 +2,8 @@
 
 import sys
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -15,6 +16,29 @@ LOG_WIDTH = 200
 def table_of(*names: str, title: str | None = None) -> Table:
     """A table whose long words are wrapped; rich would end them with an ellipsis."""
     return Table(*(Column(name, overflow="fold") for name in names), title=title)
+
+
+class FittingTable(Table):
+    """Many lines of short words. Where a terminal is too narrow for them, columns on the right are left out and named.
+
+    Broken within words, a line could be neither read nor copied from, and a table that changes would leave the screen.
+    """
+
+    def __init__(self, *names: str, kept: int) -> None:
+        super().__init__(*(Column(name, overflow="fold") for name in names))
+        self._kept = kept
+        """So many columns on the left are there in any case."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        left_out = []
+        roomy = options.update_width(LOG_WIDTH)
+        while len(self.columns) > self._kept and (
+            Measurement.get(console, roomy, self).maximum > options.max_width
+        ):
+            left_out.append(str(self.columns.pop().header))
+        yield from super().__rich_console__(console, options)
+        if left_out:
+            yield Text(f"too wide for this terminal: {', '.join(reversed(left_out))}", style="dim")
 
 
 def table_console() -> Console:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from thing_operator.cli.tables import in_cell, table_console, table_of
+from thing_operator.cli.tables import FittingTable, in_cell, table_console, table_of
 from thing_operator.core.printable import printable
 from thing_operator.core.words import age, counted
 from thing_operator.inspection.model import (
@@ -82,9 +82,9 @@ def print_fleet(view: FleetView, *, now: datetime) -> None:
         console.print(Text.assemble(("oldest problem: ", "red"), printable(words)), soft_wrap=True)
 
 
-def print_rows(rows: Sequence[ThingRow], *, now: datetime) -> None:
+def print_rows(rows: Sequence[ThingRow], *, now: datetime, by_namespace: bool) -> None:
     """Many Things, one a line."""
-    table_console().print(rows_table(rows, now=now))
+    table_console().print(rows_table(rows, now=now, by_namespace=by_namespace))
 
 
 def print_diff(diff: ThingDiff, *, now: datetime) -> None:
@@ -100,7 +100,7 @@ def print_tree(tree: ObjectTree) -> None:
     console = table_console()
     root = Tree(Text(printable(f"namespace {tree.namespace}"), style="bold"))
     _grow(root, tree.roots)
-    console.print(root, soft_wrap=True)
+    console.print(root)
     _print_notes(tree.notes)
 
 
@@ -145,16 +145,16 @@ def print_group(group: GroupView, *, now: datetime) -> None:
     console.print(table)
 
 
-def rows_table(rows: Iterable[ThingRow], *, now: datetime) -> Table:
-    """Many Things, with what is wrong in colour."""
-    table = table_of(
-        "namespace", "name", "ready", "reason", "since", "connected", "in sync", "pending", "reported"
-    )
+def rows_table(rows: Iterable[ThingRow], *, now: datetime, by_namespace: bool) -> Table:
+    """Many Things, with what is wrong in colour. ``by_namespace``: they are of several."""
+    names = ("name", "ready", "reason", "since", "connected", "in sync", "pending", "reported")
+    table = FittingTable("namespace", *names, kept=4) if by_namespace else FittingTable(*names, kept=3)
     for row in rows:
         mark, style = _MARKS[row.health]
         reported = f"{age(now - row.reported_time)} ago" if row.reported_time else "-"
+        place = (row.namespace, row.name) if by_namespace else (row.name,)
         table.add_row(
-            *map(in_cell, (row.namespace, row.name)),
+            *map(in_cell, place),
             Text(f"{mark} {row.ready}", style=style),
             in_cell(row.reason),
             age(now - row.since),

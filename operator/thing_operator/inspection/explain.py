@@ -132,6 +132,8 @@ def _quota(chain: dict[str, ChainLink], status: ThingStatus) -> ChainLink:
             return link.model_copy(update={"name": "quota"})
     if truncated is not None:
         return _link("quota", LinkHealth.FAILED, truncated.reason, truncated.message)
+    if status.shadow is None and all(chain[name].health is LinkHealth.GOOD for name in ("session", "shadow")):
+        return _link("quota", LinkHealth.GOOD, Reason.ACCEPTED, "the thing has no shadow yet")
     if status.shadow is None:
         return _link(
             "quota", LinkHealth.UNKNOWN, Reason.UNKNOWN, "nothing of the shadow is in the status yet"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 from tests.unit.inspection.objects import body, condition
 from typer.testing import CliRunner
 
@@ -136,9 +137,20 @@ def test_nothing_of_others_is_a_command_to_the_terminal(capsys: pytest.CaptureFi
     event = {"metadata": {}, "type": "Warning", "reason": HOSTILE, "message": HOSTILE}
     views.print_thing(view_of(thing), now=NOW)
     views.print_diff(diff_of(thing), now=NOW)
-    views.print_rows(rows_of([thing]), now=NOW)
+    views.print_rows(rows_of([thing]), now=NOW, by_namespace=True)
     views.print_explanation(explain(thing, ThingContext(events=[event])), now=NOW)
     views.print_tree(tree_of("plant", batches=[], things=[thing], secrets=[]))
     shown = capsys.readouterr().out
     assert {letter for letter in shown if not letter.isprintable()} == {"\n"}
     assert "[bold]" in shown
+
+
+def test_a_tree_shows_messages_whole_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"word{number}" for number in range(40)]
+    thing = body(condition("Ready", "False", "Expired") | {"message": " ".join(words)})
+    monkeypatch.setattr(views, "table_console", lambda: Console(width=60))
+    views.print_tree(tree_of("plant", batches=[], things=[thing], secrets=[]))
+    shown = capsys.readouterr().out
+    assert [word for word in shown.split() if word.startswith("word")] == words

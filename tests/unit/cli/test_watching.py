@@ -45,7 +45,7 @@ def drawn(picture: Any, *, rows: int) -> list[str]:
 
 
 async def test_the_table_has_what_is_wrong_first_and_no_more_rows_than_fit() -> None:
-    picture = watching._Picture(None)
+    picture = watching._Picture(None, by_namespace=True)
     await picture.keep(changes())
     lines = drawn(picture, rows=9)
     assert lines[0] == "the API server cannot be reached"
@@ -55,7 +55,7 @@ async def test_the_table_has_what_is_wrong_first_and_no_more_rows_than_fit() -> 
 
 
 async def test_of_one_thing_the_values_are_shown() -> None:
-    picture = watching._Picture("a")
+    picture = watching._Picture("a", by_namespace=False)
     assert "/setpoint" not in "".join(drawn(picture, rows=9)), "before the first answer"
 
     async def one() -> AsyncGenerator[Followed, None]:

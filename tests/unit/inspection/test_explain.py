@@ -32,6 +32,12 @@ def test_of_a_thing_that_is_well_there_is_nothing_to_do() -> None:
     assert found.next_step == "Nothing: it is as it should be."
 
 
+def test_a_thing_that_desires_nothing_is_well_without_a_shadow() -> None:
+    found = explain(body(), NOTHING)
+    assert (set(said(found).values()), found.cause) == ({"Good"}, None)
+    assert found.next_step == "Nothing: it is as it should be."
+
+
 def broken(*conditions: Json) -> ThingExplanation:
     return explain(body(*conditions, shadow=SHADOW), NOTHING)
 

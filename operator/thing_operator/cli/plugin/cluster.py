@@ -38,7 +38,7 @@ class ViewedCluster:
             message = "--all-namespaces does not go with --namespace: leave it out"
             refuse(message, reason=ToolReason.INVALID_ARGUMENTS, output=self.output)
         try:
-            return asyncio.run(self._asked(question, self._place()))
+            return asyncio.run(self._asked(question, self.place()))
         except (ThingOperatorError, ToolError) as error:
             refuse(error.message, reason=error.reason, output=self.output)
 
@@ -51,7 +51,8 @@ class ViewedCluster:
 
         return self.ask(about)
 
-    def _place(self) -> str | None:
+    def place(self) -> str | None:
+        """The namespace that is asked about; None for all of them."""
         if self.all_namespaces:
             return None
         return namespace_of(self.namespace, kubeconfig=self.kubeconfig, kube_context=self.context)

@@ -9,7 +9,7 @@ from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace
 from thing_operator.cli.help_text import PresentableGroup
 from thing_operator.cli.output import Output, emit
 from thing_operator.cli.plugin.cluster import AllNamespaces, Form, Name, OptionalName, ViewedCluster
-from thing_operator.cli.status import status
+from thing_operator.cli.status import no_things, status
 
 _EXIT_NOT_GOOD = 1
 
@@ -51,13 +51,16 @@ def get(
     from thing_operator.inspection.deciding import rows_of  # noqa: PLC0415 - see ViewedCluster
     from thing_operator.inspection.reading import read_things  # noqa: PLC0415
 
-    rows = rows_of(ViewedCluster(namespace, kubeconfig, context, output, all_namespaces).ask(read_things))
+    cluster = ViewedCluster(namespace, kubeconfig, context, output, all_namespaces)
+    rows = rows_of(cluster.ask(read_things))
     if output is not Output.TABLE:
         emit({"things": [row.to_wire() for row in rows]}, output)
+    elif not rows:
+        typer.echo(no_things(cluster.place()))
     else:
         from thing_operator.cli.views import print_rows  # noqa: PLC0415 - see ViewedCluster
 
-        print_rows(rows, now=datetime.now(UTC))
+        print_rows(rows, now=datetime.now(UTC), by_namespace=all_namespaces)
     raise typer.Exit(0 if all(row.ready == "True" for row in rows) else _EXIT_NOT_GOOD)
 
 

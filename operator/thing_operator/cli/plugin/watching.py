@@ -66,7 +66,7 @@ def watch(
         found = await read_thing(client, ObjectKey(place, name)) if name and place else None
         changes = follow(client, place, name=found["metadata"]["name"] if found else None)
         if is_live:
-            await _show_table(changes, name)
+            await _show_table(changes, _Picture(name, by_namespace=all_namespaces))
         else:
             await _show_lines(changes, name, output)
 
@@ -74,12 +74,11 @@ def watch(
         cluster.ask(shown)
 
 
-async def _show_table(changes: "AsyncGenerator[Followed, None]", name: str | None) -> None:
+async def _show_table(changes: "AsyncGenerator[Followed, None]", picture: "_Picture") -> None:
     from rich.console import Console  # noqa: PLC0415 - see watch
     from rich.live import Live  # noqa: PLC0415
 
     console = Console()
-    picture = _Picture(name)
     with Live(console=console, auto_refresh=False) as live:
         follower = asyncio.ensure_future(picture.keep(changes))
         while not follower.done():
@@ -91,8 +90,9 @@ async def _show_table(changes: "AsyncGenerator[Followed, None]", name: str | Non
 class _Picture:
     """What was seen last, as rows: of ten thousand Things only the one that has changed is read again."""
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, *, by_namespace: bool) -> None:
         self._name = name
+        self._by_namespace = by_namespace
         self._rows: dict[ObjectKey, ThingRow] = {}
         self._body: Body | None = None
         self._trouble = "reading"
@@ -122,7 +122,8 @@ class _Picture:
             values = diff_of(self._body, everything=True).rows if self._body else ()
             return with_trouble(diff_table(values[: max(rows, 1)], now=now), self._trouble)
         found = in_order(self._rows.values())
-        return with_trouble(rows_table(found[: max(rows, 1)], now=now), self._trouble)
+        table = rows_table(found[: max(rows, 1)], now=now, by_namespace=self._by_namespace)
+        return with_trouble(table, self._trouble)
 
 
 async def _show_lines(changes: "AsyncGenerator[Followed, None]", name: str | None, output: Output) -> None:
