@@ -11,6 +11,8 @@ from thing_operator.core.printable import printable
 
 LOG_WIDTH = 200
 """Columns where there is no terminal to ask: in a log, broken lines are worse than long ones."""
+_FOLDED_WIDTH = 24
+"""Where it is narrow, what is longer is broken before columns are left out; every reason fits."""
 
 
 def table_of(*names: str, title: str | None = None) -> Table:
@@ -21,7 +23,8 @@ def table_of(*names: str, title: str | None = None) -> Table:
 class FittingTable(Table):
     """Many lines of short words. Where a terminal is too narrow for them, columns on the right are left out and named.
 
-    Broken within words, a line could be neither read nor copied from, and a table that changes would leave the screen.
+    With all of them, each word would be broken: a line could be neither read nor copied from, and a table that changes
+    would leave the screen. One long name does not cost the others their columns: it is broken first.
     """
 
     def __init__(self, *names: str, kept: int) -> None:
@@ -30,11 +33,16 @@ class FittingTable(Table):
         """So many columns on the left are there in any case."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        left_out = []
         roomy = options.update_width(LOG_WIDTH)
-        while len(self.columns) > self._kept and (
-            Measurement.get(console, roomy, self).maximum > options.max_width
-        ):
+
+        def is_too_wide() -> bool:
+            return Measurement.get(console, roomy, self).maximum > options.max_width
+
+        if is_too_wide():
+            for column in self.columns[: self._kept]:
+                column.max_width = _FOLDED_WIDTH
+        left_out = []
+        while len(self.columns) > self._kept and is_too_wide():
             left_out.append(str(self.columns.pop().header))
         yield from super().__rich_console__(console, options)
         if left_out:

@@ -45,3 +45,15 @@ def test_columns_that_a_terminal_has_no_room_for_are_left_out_and_named(
     assert [each.strip() for each in shown[1].strip("┃").split("┃")] == titles
     end = next(number for number, line in enumerate(shown) if line.startswith("└"))
     assert " ".join(line.strip() for line in shown[end + 1 :]) == said
+
+
+def test_one_long_name_is_broken_before_columns_are_left_out() -> None:
+    name = "freezer-" * 8
+    table = FittingTable("name", "ready", "since", kept=1)
+    table.add_row(name, "True", "2m")
+    console = Console(width=60)
+    with console.capture() as captured:
+        console.print(table)
+    shown = captured.get()
+    assert "since" in shown
+    assert "".join(line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")) == name
