@@ -138,7 +138,8 @@ async def _read_ca(
             body = await client.get(resource, ObjectKey(namespace, name))
         except NotFoundError:
             raise CaNotFoundError(
-                f"{kind} {name} with the broker's CA is not in namespace {namespace}"
+                f"{kind} {name} with the broker's CA is not in namespace {namespace}: store the CA there, or name "
+                f"another {kind} in spec.endpoint.ca{kind}Name"
             ) from None
         pem = _checked_ca(_values_of(body, resource), where=f"{kind} {name}")
     try:

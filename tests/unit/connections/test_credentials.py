@@ -137,9 +137,7 @@ async def test_what_cannot_be_used_is_named(body: dict[str, Any], words: str) ->
 
 
 async def test_an_object_that_is_not_there() -> None:
-    assert "Secret other with the broker's CA is not in namespace ns" in await refusal(
-        SECRETS, {}, name="other"
-    )
+    assert "another Secret in spec.endpoint.caSecretName" in await refusal(SECRETS, {}, name="other")
 
 
 async def test_a_secret_with_the_credentials_that_is_not_there() -> None:
