@@ -65,5 +65,7 @@ def _why(thing: ThingRuntime) -> tuple[str, str]:
     if slot.session is not None and not slot.session.view.connected:
         return slot.session.view.reason, slot.session.view.message
     not_so = {kind: reason for kind, status, reason in thing.published or () if status != "True"}
-    reason = not_so.get(ConditionType.CONNECTED) or not_so.get(ConditionType.READY) or Reason.NOT_SEEN
-    return reason, _DESCRIBE
+    reasons = (not_so.get(ConditionType.CONNECTED), not_so.get(ConditionType.READY))
+    # Pending says of a session only that something else is missing, and Ready says what.
+    telling = (reason for reason in reasons if reason not in {None, Reason.PENDING})
+    return next(telling, reasons[0] or Reason.NOT_SEEN), _DESCRIBE
