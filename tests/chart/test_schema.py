@@ -61,6 +61,13 @@ ACCEPTED: list[Json] = [
     {"resources": None, "probes": {"startup": None, "liveness": {"timeoutSeconds": ""}}},
     {"global": {"imageRegistry": "x"}, "enabled": True},
     {"image": {"registry": "", "repository": "r.example/thing-operator"}},
+    {"proxyPassword": {"secretName": "a"}, "config": {"session": {"proxy": "http://me@proxy:3128"}}},
+    {"config": {"session": {"proxy": "http://me@proxy:3128", "proxyPasswordFile": "/mine"}}},
+    {
+        "proxyPassword": {"secretName": "a"},
+        "extraEnv": [{"name": "THING_OPERATOR_SESSION__PROXY", "value": "x"}],
+    },
+    {"config": {"health": {"port": 0}, "metrics": {"port": 0}, "bridge": {"port": 0}}},
 ]
 
 
@@ -97,6 +104,17 @@ def test_helm_3_refuses_the_same(chart3: Helm) -> None:
             "there is nothing to scrape: set a port",
         ),
         ({"image": {"registry": ""}}, "no image is published yet"),
+        (
+            {"config": {"session": {"proxy": "socks5h://me@proxy:1080"}}},
+            "the Secret with the password in proxyPassword.secretName",
+        ),
+        ({"proxyPassword": {"secretName": "a"}}, "which names none"),
+        (
+            {"proxyPassword": {"secretName": "a"}, "config": {"session": {"proxy": "http://proxy:3128"}}},
+            "which names none",
+        ),
+        ({"config": {"bridge": {"port": 8080}}}, "each needs a port of its own"),
+        ({"config": {"health": {"port": 9000}, "metrics": {"port": 9000}}}, "each needs a port of its own"),
         ({"enabled": False}, "write `condition:"),
     ],
 )
