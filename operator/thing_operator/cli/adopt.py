@@ -16,6 +16,7 @@ from thing_operator.cli.tables import in_cell, table_console, table_of
 from thing_operator.config import load_settings, read_ca_file
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
+from thing_operator.core.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,7 +208,7 @@ def _report(adoptions: "Sequence[Adoption]", folders: "OutputFolders", *, form: 
         emit(result | {"things": rows}, form)
     else:
         words = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
-        title = f"{len(rows)} things: {words}; {attention} need attention"
+        title = f"{counted(len(rows), 'thing')}: {words}; {counted(attention, 'needs', 'need')} attention"
         _print_table(adoptions)
         typer.echo(f"{title}; Things are in {folders.things}")
     if folders.secrets is not None and any(each.secret for each in adoptions):

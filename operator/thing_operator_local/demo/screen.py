@@ -63,7 +63,8 @@ def counts_of(things: Sequence[Json], *, shown: int) -> str:
         return sum(condition(thing, kind).get("status") == "True" for thing in things)
 
     pending = sum(bool(_shadow(thing).get("pendingCount")) for thing in things)
-    text = f"{len(things)} Things: {true('Ready')} Ready, {true('Connected')} connected, {pending} pending"
+    noun = "Thing" if len(things) == 1 else "Things"
+    text = f"{len(things)} {noun}: {true('Ready')} Ready, {true('Connected')} connected, {pending} pending"
     return f"{text} ({len(things) - shown} more are not shown)" if shown < len(things) else text
 
 

@@ -27,7 +27,7 @@ def run(folder: Path, *arguments: str) -> Result:
 def test_the_summary_is_a_table(tmp_path: Path) -> None:
     done = run(tmp_path, *OFFLINE)
     assert done.exit_code == 1, done.output
-    assert "2 things: 1 Unusable, 1 Written; 1 need attention" in done.output
+    assert "2 things: 1 Unusable, 1 Written; 1 needs attention" in done.output
     assert "[red]" in done.output
     assert [file.name for file in (tmp_path / "things").iterdir()] == ["thing-00001721.yaml"]
 

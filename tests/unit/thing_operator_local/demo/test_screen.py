@@ -95,6 +95,7 @@ def test_counts_are_of_all_things() -> None:
     things = [thing(1), thing(2, in_sync=False), {"metadata": {"name": "new"}}]
     assert counts_of(things, shown=3) == "3 Things: 2 Ready, 2 connected, 1 pending"
     assert counts_of(things, shown=1) == "3 Things: 2 Ready, 2 connected, 1 pending (2 more are not shown)"
+    assert counts_of(things[:1], shown=1).startswith("1 Thing: ")
 
 
 def test_every_step_has_a_title_of_its_own() -> None:

@@ -1,6 +1,6 @@
 // ThingBatches: how far each import is, and what was not imported.
 import { batches, batchesRevision, sources, things } from "./live";
-import { count } from "./format";
+import { count, counted } from "./format";
 import type { BatchLine } from "./model";
 import { Age, type Column, Nothing, Progress, State, Table } from "./parts";
 
@@ -22,6 +22,8 @@ function Order({ batch }: { batch: BatchLine }) {
     </p>
   );
 }
+
+const madeBy = (batch: BatchLine): number => [...things.values()].filter((each) => each.batch === batch.name && each.namespace === batch.namespace).length;
 
 function Batch({ batch }: { batch: BatchLine }) {
   return (
@@ -50,7 +52,7 @@ function Batch({ batch }: { batch: BatchLine }) {
                 <b>{count(batch.failed)}</b> not
               </span>
             )}
-            <a href={`/?q=${encodeURIComponent(batch.name)}`}>{count([...things.values()].filter((each) => each.batch === batch.name && each.namespace === batch.namespace).length)} Things</a>
+            <a href={`/?q=${encodeURIComponent(batch.name)}`}>{counted(madeBy(batch), "Thing")}</a>
           </p>
         </>
       )}

@@ -25,6 +25,8 @@ const DAY = new Intl.DateTimeFormat("sv", { dateStyle: "short" });
 const MOMENT = new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "medium" });
 
 export const count = (value: number): string => NUMBER.format(value);
+/** `1 Thing`, `2 Things`. */
+export const counted = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 export const day = (time: number): string => DAY.format(time * 1000);
 export const moment = (time: number): string => MOMENT.format(time * 1000);
 
