@@ -192,6 +192,28 @@ def test_by_the_keyboard_alone(page: Any, console: Console, cluster: Shown) -> N
     shows(page, "h1", "/a")
 
 
+def test_rows_are_reached_by_their_keys_without_a_click(page: Any, console: Console, cluster: Shown) -> None:
+    three(cluster)
+    open_fleet(page, console)
+    shows(page, ".shown", "3 of 3")
+    for keys in (["j"], ["/", "Escape", "ArrowDown"]):
+        for key in (*keys, "Enter"):
+            page.keyboard.press(key)
+        shows(page, "h1", "/b")
+        page.keyboard.press("Escape")
+        page.get_by_role("grid").wait_for()
+
+
+def test_a_long_value_leaves_room_for_the_others(page: Any, console: Console, cluster: Shown) -> None:
+    body = a_thing(cluster, "a", spec={"desired": {"text": "x" * 8000}})
+    del body["status"]["shadow"]["reportedTime"]
+    cluster.put(body)
+    open_fleet(page, console)
+    page.locator(".row .c-name a").click()
+    shows(page, ".panel .aside", "nothing reported")
+    assert page.locator(".values tbody tr").bounding_box()["height"] < 300
+
+
 def test_an_api_server_that_goes_away_and_comes_back(
     page: Any, console: Console, cluster: Shown, control_plane: ControlPlane
 ) -> None:

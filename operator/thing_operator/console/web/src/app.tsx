@@ -19,6 +19,8 @@ const KEYS: readonly [string, string][] = [
   ["?", "these keys"],
 ];
 
+const ROW_KEYS: ReadonlySet<string> = new Set(["j", "k", "ArrowUp", "ArrowDown"]);
+
 function Tab({ path, name, children }: { path: string; name: string; children: string }) {
   const isOn = view.value.name === name || (name === "fleet" && view.value.name === "thing");
   return (
@@ -96,6 +98,8 @@ function Keys() {
   );
 }
 
+const toRows = (): void => document.querySelector<HTMLElement>("[role=grid]")?.focus();
+
 function onKey(event: KeyboardEvent): void {
   const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
@@ -107,8 +111,14 @@ function onKey(event: KeyboardEvent): void {
   if (isTyping) {
     if (event.key === "ArrowDown" || event.key === "Enter") {
       event.preventDefault();
-      document.querySelector<HTMLElement>("[role=grid]")?.focus();
+      toRows();
     }
+    return;
+  }
+  // From wherever one is, unless what has the focus has taken the key: the table itself, or the map.
+  if (ROW_KEYS.has(event.key) && !event.defaultPrevented && view.value.name === "fleet") {
+    event.preventDefault();
+    toRows();
     return;
   }
   const actions: Record<string, () => void> = {

@@ -123,7 +123,7 @@ function ValuesPanel({ detail, history, bridge }: { detail: ThingDetail; history
   const shadow = detail.shadow;
   const aside = shadow && (
     <>
-      version {shadow.version} · {shadow.bytes} bytes · reported <Age time={shadow.reported} /> ago ·{" "}
+      version {shadow.version} · {shadow.bytes} bytes · {shadow.reported === null ? "nothing reported" : <>reported <Age time={shadow.reported} /> ago</>} ·{" "}
       <span title={bridge.trouble ?? "each report, as it comes"}>lines by {bridge.trouble === null ? "the bridge" : "status"}</span>
     </>
   );
