@@ -81,7 +81,8 @@ def lease_checks(leadership: Leadership) -> dict[str, Check]:
             return CheckResult(ok=True, detail=f"answered {silence}")
         return CheckResult(
             ok=False,
-            detail=f"answered {silence}: sessions go on, but nothing is sent from specs and no drift is repaired",
+            detail=f"answered {silence}: sessions go on, but nothing is sent from specs and no drift is repaired; see "
+            "whether the API server works, and the way to it",
         )
 
     return {"leases": leases, "apiServer": api_server}

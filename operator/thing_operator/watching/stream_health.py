@@ -119,7 +119,8 @@ class StreamHealth:
             self.answered.set()
         # A proxy in between may drop what is idle: no trouble, unless the next watch fails as well.
         is_idle = isinstance(error, SilentWatchError) and self.failures == 1
-        level = logging.DEBUG if is_idle else self._log_limit.level(self.name)
+        # That a kind is not there ends in a remedy, which does not wait for a minute after the watch that ended by it.
+        level = logging.DEBUG if is_idle else self._log_limit.level((self.name, self.is_unknown))
         self._is_said = self._is_said or level > logging.INFO
         log.log(level, "%s cannot be watched, and are tried again and again: %s", self.name, self.trouble)
 

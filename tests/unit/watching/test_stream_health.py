@@ -11,6 +11,7 @@ from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.kube.errors import (
     ApiUnavailableError,
+    ExpiredError,
     ForbiddenError,
     NotFoundError,
     SilentWatchError,
@@ -71,6 +72,16 @@ async def test_the_log_has_one_line_a_minute_and_one_when_it_is_over(
     assert [record.message for record in caplog.records] == [
         "things in ns cannot be watched, and are tried again and again: away"
     ] * 3 + ["things in ns are watched again"]
+
+
+async def test_that_a_kind_is_not_there_is_said_at_once_with_what_to_do(
+    health: StreamHealth, caplog: pytest.LogCaptureFixture
+) -> None:
+    health.failed(ExpiredError("GET things: 404"))
+    for _ in range(2):
+        health.failed(NotFoundError("GET things: 404"))
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert ["install the CRDs" in message for message in warnings] == [False, True]
 
 
 async def test_of_an_idle_watch_that_ended_there_is_no_warning_unless_the_next_one_fails(
