@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from thing_operator.core.clock import Clock
-from thing_operator.core.json_values import JsonObject
+from thing_operator.core.json_values import JsonObject, json_equal
 from thing_operator.core.rate_limit import TokenBucket
 from thing_operator.core.retry_gate import RetryGate
 
@@ -45,11 +45,11 @@ class Acknowledgements:
             self._asked_at = now
         left = max(timedelta(0), timedelta(seconds=self._asked_at - now) + delay)
         left = max(left, timedelta(seconds=self._rate.wait(now)))
-        return max(left, self._gate.wait()) if answer == self._last else left
+        return max(left, self._gate.wait()) if json_equal(answer, self._last) else left
 
     def sent(self, answer: JsonObject) -> None:
         """The answer was accepted."""
-        if answer != self._last:
+        if not json_equal(answer, self._last):
             self._gate.reset()
         self._gate.shut()
         self._rate.reserve(self._clock.monotonic())

@@ -1,12 +1,13 @@
 """Bringing the shadow to the spec: plan, persist what is about to be managed, send; at most a few rounds."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Self
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.errors import Retry, ThingOperatorError, TransientError, UserError
+from thing_operator.core.json_values import json_equal
 from thing_operator.core.reasons import Reason
 from thing_operator.core.retry_gate import RetryGate
 from thing_operator.device import Acknowledgements, DeviceProgram
@@ -74,7 +75,8 @@ class Refusal:
 
     def stands(self, generation: int, update: ShadowUpdate, document: ShadowDocument) -> bool:
         """Whether the same is to be sent, and there is no more room for it than there was."""
-        return (generation, update) == (self.generation, self.update) and document.size >= self.size
+        is_same = generation == self.generation and json_equal(asdict(update), asdict(self.update))
+        return is_same and document.size >= self.size
 
 
 @dataclass(slots=True)

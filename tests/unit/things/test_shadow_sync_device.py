@@ -173,6 +173,13 @@ async def test_a_new_delta_is_answered_at_once_however_often_the_old_one_was() -
     assert thing.session.reported() == {"a": 1, "other": 10}
 
 
+async def test_true_is_another_answer_than_1_and_does_not_wait_for_its_pause() -> None:
+    thing = Reconciles()
+    for value in (1, True):
+        await thing.edited(desired={"on": value}).run({}, device=ACKNOWLEDGE)
+        assert thing.session.reported()["on"] is value
+
+
 async def test_who_desires_one_thing_and_another_in_turn_gets_one_answer_a_second() -> None:
     thing = Reconciles()
     for value in range(600):
@@ -205,6 +212,16 @@ async def test_a_refused_report_is_stalled_and_not_sent_again() -> None:
     thing.clock.advance(120)
     await thing.run({}, device={"reported": {"a": 1}})
     assert thing.session.reports == []
+
+
+async def test_a_refused_answer_of_1_does_not_keep_true_back() -> None:
+    thing = Reconciles()
+    thing.session.codes = [413]
+    done = await thing.edited(desired={"on": 1}).run({}, device=ACKNOWLEDGE)
+    assert done.problem is not None
+    thing.clock.advance(120)
+    await thing.edited(desired={"on": True}).run({}, device=ACKNOWLEDGE)
+    assert thing.session.reported()["on"] is True
 
 
 async def test_the_delta_of_yesterday_is_not_answered() -> None:
