@@ -110,9 +110,14 @@ class Group(Workspace):
     def start_fleet(
         self, things: Sequence[CloudThing], replicas: int, *, spec: Json | None = None, **settings: str
     ) -> list[ReplicaProcess]:
-        """Things, each with presence, that are all Ready, and so many replicas that share them evenly, sessions up."""
-        self.apply_things(things, desired={"v": 1}, **PRESENCE, **(spec or {}))
+        """Things, each with presence, that are all Ready, and so many replicas that share them evenly, sessions up.
+
+        Each replica has connected what it holds and nothing else: on a busy machine the first would otherwise have
+        connected all of them before the last is there.
+        """
         started = self.start(replicas, **settings)
+        self.await_shared(started)
+        self.apply_things(things, desired={"v": 1}, **PRESENCE, **(spec or {}))
         self.await_all_ready()
         self.await_shared(started)
         self.await_up()

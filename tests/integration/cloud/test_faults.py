@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
+from typing import Any
 
 import pytest
 from tests.support.cloud import Things
@@ -124,8 +125,12 @@ def test_slow_tls(cloud: LocalCloud, control: CloudControl, thing: CloudThing) -
 def test_forgotten_sessions(cloud: LocalCloud, control: CloudControl, thing: CloudThing) -> None:
     with Device(cloud.info, thing, clean=False) as device:
         assert device.subscribe(device.topics.update_accepted) == [1]
-    kept = next(session for session in control.sessions() if session["clientId"] == thing.name)
-    assert kept == {
+
+    def kept() -> dict[str, Any] | None:
+        found = next(session for session in control.sessions() if session["clientId"] == thing.name)
+        return None if found["connected"] else found
+
+    assert eventually(kept, "the broker has noticed the end") == {
         "clientId": thing.name,
         "connected": False,
         "clean": False,
