@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class AuditLog:
     def events(self) -> Iterator[dict[str, Any]]:
         """The requests to change something since the last call, by whomever, as audit.k8s.io/v1 has them."""
         with self._path.open("rb") as log:
+            assert log.seek(0, SEEK_END) >= self._read, "the log was begun anew, and what was in it is not known"
             log.seek(self._read)
             for line in log:
                 if not line.endswith(b"\n"):

@@ -35,7 +35,12 @@ def kube_apiserver(
     binary: Path, layout: ControlPlaneLayout, *, port: int, gates: Mapping[str, bool], audit: bool
 ) -> list[str]:
     """The API server on ``port`` of loopback, with feature gates on or off; with ``audit`` it logs each request."""
-    auditing = {"audit-policy-file": str(layout.audit_policy), "audit-log-path": str(layout.audit_log)}
+    auditing = {
+        "audit-policy-file": str(layout.audit_policy),
+        "audit-log-path": str(layout.audit_log),
+        # MB. Without it 0, which means 100: then the log is begun anew, and who reads it misses the rest.
+        "audit-log-maxsize": str(1 << 20),
+    }
     gated = {"feature-gates": ",".join(f"{gate}={str(on).lower()}" for gate, on in gates.items())}
     return _command(
         binary,
