@@ -3,8 +3,8 @@
     record --> queued -- the next write, for all that are queued --> durable -- the status has it --> dropped
 
 At once when nothing was written a moment ago, else everything that has come within a fifth of a second goes with one
-write. Whatever keeps the log from being written turns it off for a minute: who asks learns it, and writes the status
-itself. What others have left behind is taken over by :meth:`IntentLog.recover`.
+write; of a long log within longer. Whatever keeps the log from being written turns it off for a minute: who asks learns
+it, and writes the status itself. What others have left behind is taken over by :meth:`IntentLog.recover`.
 """
 
 import asyncio
@@ -29,7 +29,10 @@ from thing_operator.twin.managed_paths import NO_MANAGED_PATHS, ManagedPaths
 log = logging.getLogger(__name__)
 
 _GATHER: Final = 0.2
-"""Seconds between the begins of two writes."""
+"""Seconds between the begins of two writes of a log that has no more than so many intents:"""
+_FEW: Final = 1000
+"""With more the seconds grow like the log and what a write of it costs. So many are on their way only while statuses
+are written slower than Things are begun: nobody is held up who would not wait for a status."""
 _REST: Final = 1.0
 """Seconds after the last write until what is no longer needed is taken out."""
 _PAUSE: Final = 60.0
@@ -168,7 +171,8 @@ class IntentLog:
             self._wake_up.clear()
             try:
                 if self._queued:
-                    await asyncio.sleep(self._written_at + _GATHER - self._clock.monotonic())
+                    gather = _GATHER * max(1, len(self._durable) / _FEW)
+                    await asyncio.sleep(self._written_at + gather - self._clock.monotonic())
                     await self._commit()
                 else:
                     await self._tidy()

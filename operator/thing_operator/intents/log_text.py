@@ -17,8 +17,8 @@ from thing_operator.intents.intent import Intent
 from thing_operator.twin.managed_paths import ManagedPaths
 
 FORMAT: Final = 1
-LOG_LIMIT: Final = 128 * 1024
-"""Bytes of a log: what the API server spends on a write of it grows with them."""
+LOG_LIMIT: Final = 512 * 1024
+"""Bytes of a log, some 4,000 Things on their way: half of what the API server takes of a ConfigMap."""
 INTENT_LIMIT: Final = 4 * 1024
 """Bytes of one intent: a Thing with more paths writes its status twice rather than crowd out a hundred others."""
 

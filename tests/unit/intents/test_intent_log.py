@@ -12,6 +12,7 @@ from tests.support.polling import until
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import encode
 from thing_operator.core.resource import ObjectKey
+from thing_operator.intents import intent_log
 from thing_operator.intents.intent import Intent
 from thing_operator.intents.log_text import write_log
 from thing_operator.intents.store import INTENTS_LABEL
@@ -76,6 +77,23 @@ def test_a_first_one_is_written_at_once_and_the_next_wait_for_each_other() -> No
         assert all(await asyncio.gather(*others))
         assert loop.time() == pytest.approx(begin + 0.2)
         assert server.writes("configmaps") == 2
+        await process.stop()
+
+    run_virtual(scenario())
+
+
+def test_a_long_log_is_written_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intent_log, "_FEW", 2)
+
+    async def scenario() -> None:
+        server = IntentServer()
+        process = IntentProcess(server, THINGS)
+        await process.start()
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        assert all(await asyncio.gather(*(process.log.record(ref, intent("/a")) for ref in THINGS[:4])))
+        assert await process.log.record(THINGS[4], intent("/a"))
+        assert loop.time() == pytest.approx(begin + 0.4), "twice as long as _FEW"
         await process.stop()
 
     run_virtual(scenario())

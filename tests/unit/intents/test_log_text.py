@@ -53,9 +53,9 @@ def test_a_log_is_never_larger_than_its_limit(seed: int, path: str) -> None:
     def large(number: int) -> Intent:
         return intent(*(f"{path}{seed}-{number}-{part}" for part in range(150)), namespace=f"n{number}")
 
-    kept = fit({}, {f"uid-{number:032d}": large(number) for number in range(30)})
-    new = fit(kept, {f"new-{number:032d}": large(1000 + number) for number in range(40)})
-    assert 0 < len(new) < 40
+    kept = fit({}, {f"uid-{number:032d}": large(number) for number in range(150)})
+    new = fit(kept, {f"new-{number:032d}": large(1000 + number) for number in range(160)})
+    assert 0 < len(new) < 160
     size = len(write_log(kept | new).encode())
     assert LOG_LIMIT * 0.8 < size <= LOG_LIMIT
 
