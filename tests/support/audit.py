@@ -31,7 +31,7 @@ class AuditLog:
         """The requests to change something since the last call, by whomever, as audit.k8s.io/v1 has them."""
         with self._path.open("rb") as log:
             assert log.seek(0, SEEK_END) >= self._read, (
-                "the log was begun anew, and what was in it is not known"
+                "the log was begun again, and what was in it is not known"
             )
             log.seek(self._read)
             for line in log:

@@ -1,6 +1,6 @@
 """What a message or a remedy has somebody use is there: options, commands, settings, fields of an object.
 
-And nobody is told to do what the API server refuses: to change what is immutable, or to rename an object.
+And none asks for what the API server refuses: to change what is immutable, or to rename an object.
 """
 
 import ast
@@ -137,7 +137,7 @@ def test_a_setting_or_a_field_that_is_named_is_there() -> None:
 
 
 @pytest.mark.parametrize("field", IMMUTABLE)
-def test_nobody_is_told_to_change_what_is_immutable(field: str) -> None:
+def test_nobody_has_to_change_what_is_immutable(field: str) -> None:
     """Whoever is to have another value makes another object. What the API server says comes before there is one."""
     advice = re.compile(rf"(?:name|set|change|correct|choose)\b[^.;:]*{re.escape(field)}(?!\.batchId)")
     for where, text in SENTENCES:
@@ -145,7 +145,7 @@ def test_nobody_is_told_to_change_what_is_immutable(field: str) -> None:
             assert "another Thing" in text, f"{where}: {text}"
 
 
-def test_nobody_is_told_to_rename_an_object() -> None:
+def test_nobody_has_to_rename_an_object() -> None:
     """Kubernetes has no such thing; keys of a Secret can be."""
     renamed = {
         where for where, text in SENTENCES if re.search(r"\brename\b(?! the keys)", text, re.IGNORECASE)

@@ -128,9 +128,9 @@ async def _read_ca(
     client: ApiClient, cas: CaStore, *, namespace: str, resolved: ResolvedThing
 ) -> CaBundle | None:
     if resolved.ca_secret_name:
-        resource, name, kind = SECRETS, resolved.ca_secret_name, "Secret"
+        resource, name, kind, field = SECRETS, resolved.ca_secret_name, "Secret", "caSecretName"
     elif resolved.ca_config_map_name:
-        resource, name, kind = CONFIG_MAPS, resolved.ca_config_map_name, "ConfigMap"
+        resource, name, kind, field = CONFIG_MAPS, resolved.ca_config_map_name, "ConfigMap", "caConfigMapName"
     else:
         return None
     async with cas.reading:
@@ -139,7 +139,7 @@ async def _read_ca(
         except NotFoundError:
             raise CaNotFoundError(
                 f"{kind} {name} with the broker's CA is not in namespace {namespace}: store the CA there, or name "
-                f"another {kind} in spec.endpoint.ca{kind}Name"
+                f"another {kind} in spec.endpoint.{field}"
             ) from None
         pem = _checked_ca(_values_of(body, resource), where=f"{kind} {name}")
     try:

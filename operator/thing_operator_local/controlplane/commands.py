@@ -38,7 +38,7 @@ def kube_apiserver(
     auditing = {
         "audit-policy-file": str(layout.audit_policy),
         "audit-log-path": str(layout.audit_log),
-        # MB. Without it 0, which means 100: then the log is begun anew, and who reads it misses the rest.
+        # MB. Without it 0, which means 100: then the log is begun again, and who reads it misses the rest.
         "audit-log-maxsize": str(1 << 20),
     }
     gated = {"feature-gates": ",".join(f"{gate}={str(on).lower()}" for gate, on in gates.items())}

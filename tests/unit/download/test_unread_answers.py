@@ -1,6 +1,6 @@
 """An answer that is not read to its end takes its connection with it, whatever the other side does.
 
-The server is a real one over TLS that never closes a connection, nor answers when it is told that the other side does.
+The server is a real one over TLS that never closes a connection, nor answers when the other side does.
 """
 
 import asyncio
