@@ -338,7 +338,11 @@ def test_the_proxys_password_is_mounted_where_the_settings_say(chart: Helm) -> N
 
 
 def test_the_proxy_is_let_out(chart: Helm) -> None:
-    values: Json = {"config": PROXIED, "networkPolicy": {"enabled": True}}
+    values: Json = {
+        "config": PROXIED,
+        "proxyPassword": {"secretName": "proxy"},
+        "networkPolicy": {"enabled": True},
+    }
     rule = of_kind(chart.objects(values), "NetworkPolicy")[0]["spec"]["egress"][3]
     assert rule["ports"] == [{"port": 1080, "protocol": "TCP"}]
     assert rule["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
