@@ -108,7 +108,9 @@ async def test_a_secret_is_read_as_of_what_the_watch_has_shown_or_later(
 ) -> None:
     """From the API server's watch cache: what was rotated before is never read again."""
     key = ObjectKey(namespace, "rotated")
+    before = len(setup.seen)
     await client.create(SECRETS, namespace, secret("rotated", size=1))
+    await until(lambda: len(setup.seen) > before)
     for size in range(2, 12):
         shown = len(setup.seen)
         await client.json_patch(

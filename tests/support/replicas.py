@@ -66,7 +66,7 @@ class ReplicaProcess(OperatorProcess):
     def held(self) -> int:
         """How many shards it says that it holds; 0 while it does not answer."""
         with suppress(OSError):
-            return int(self.scrape()["shards", "held"])
+            return int(self.scrape().get(("shards", "held"), 0))
         return 0
 
     def times_fenced(self) -> int:
