@@ -90,9 +90,7 @@ class ChildProcess:
                 self._guard.wait(grace)
         # The guard kills, and not we: it alone can wait for the command, which needs a moment to give up its memory.
         os.close(self._lifeline)
-        if self._guard.poll() is None:
-            with suppress(ProcessLookupError):
-                os.kill(self._guard.pid, signal.SIGCONT)  # it may be stopped with its group
+        self._guard.send_signal(signal.SIGCONT)  # it may be stopped with its group
         self._guard.wait()
 
     def signal(self, number: signal.Signals) -> None:

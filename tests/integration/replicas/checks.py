@@ -37,7 +37,7 @@ def check_one_more(group: Group, things: Sequence[CloudThing]) -> None:
     before, began = group.traces(), now()
     replicas += group.start(1)
     group.await_shared(replicas)
-    story = group.await_up(began, connects=1)  # the broker's log may be behind
+    group.await_up(began, connects=1)  # the broker's log may be behind
     eventually(
         lambda: replicas[-1].connects() == group.story(began).connects.total(), "it has made all of them"
     )
