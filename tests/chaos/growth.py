@@ -1,4 +1,4 @@
-"""Whether a process grows while nothing asks it to: memory, descriptors and log, by a line through samples."""
+"""Whether a process grows while nothing asks it to: memory, descriptors, tasks, logs, by a line through samples."""
 
 import time
 from collections import defaultdict
@@ -13,8 +13,17 @@ _WARM_UP = 0.3
 """The part of the samples at the beginning that is left out."""
 _FEWEST = 10
 
-MOST_PER_HOUR = {"memory, MiB": 12.0, "descriptors": 10.0, "threads": 6.0, "log, KiB": 1024.0}
+MOST_PER_HOUR = {
+    "memory, MiB": 12.0,
+    "descriptors": 10.0,
+    "threads": 6.0,
+    "tasks": 10.0,
+    "intents": 10.0,
+    "log, KiB": 1024.0,
+}
 """What a line may rise in an hour. In a quarter of an hour that is three MiB of memory: less is noise."""
+_SCRAPED = {"tasks": ("event_loop_tasks",), "intents": ("intents",)}
+"""What a replica's own metrics say, and under which name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Samples:
     def take(self, replica: ReplicaProcess) -> None:
         """Look at a replica, unless it has just ended."""
         at = time.monotonic()
-        for what, value in _usage(replica):
+        for what, value in (*_usage(replica), *_metrics(replica)):
             self._found[replica.name, what].append((at, value))
 
     def growth(self) -> Iterator[Growth]:
@@ -84,3 +93,11 @@ def _usage(replica: ReplicaProcess) -> list[tuple[str, float]]:
         ]
     except (psutil.Error, OSError, AssertionError):
         return []
+
+
+def _metrics(replica: ReplicaProcess) -> list[tuple[str, float]]:
+    try:
+        found = replica.scrape()
+    except OSError:
+        return []
+    return [(what, found[name]) for what, name in _SCRAPED.items()]

@@ -162,7 +162,7 @@ class ChaosRun:
                     if replica.name not in seen:
                         self._judge.violate(Invariant.ALIVE, str(error))
                     seen.add(replica.name)
-                self._samples.take(replica)
+                await asyncio.to_thread(self._samples.take, replica)
             await asyncio.sleep(_SAMPLE)
 
     async def _catch_up(self, what: str) -> list[Broken]:

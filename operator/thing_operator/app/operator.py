@@ -206,6 +206,7 @@ class Operator:
             values=values,
             values_in_all=values_in_all,
             queues={each.name: (each.queue.depth, each.queue.oldest_age) for each in controllers},
+            tasks=len(asyncio.all_tasks()),
             pending_writes=controllers.writer.backlog,
             intents=len(controllers.intents),
             uses_intent_log=not controllers.intents.trouble,

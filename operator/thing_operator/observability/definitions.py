@@ -168,6 +168,7 @@ QUEUE_OLDEST: Final = Gauge(
 LOOP_LAG: Final = Durations(
     "event_loop_lag_seconds", "How late the event loop was for its beat, twice a second."
 )
+LOOP_TASKS: Final = Gauge("event_loop_tasks", "Tasks of the event loop; a number that only rises is a leak.")
 
 LEASES: Final = Gauge(
     "leases",
@@ -265,6 +266,7 @@ METRIC_LABELS: Final = {
         QUEUE_DEPTH,
         QUEUE_OLDEST,
         LOOP_LAG,
+        LOOP_TASKS,
         LEASES,
         SHARDS,
         SHARDS_TOTAL,

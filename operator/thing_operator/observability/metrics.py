@@ -68,6 +68,8 @@ class Snapshot:
     """Namespace and name of each Thing, type and status of each of its conditions; empty when not asked for."""
     queues: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Depth, and seconds that the oldest entry is overdue, by name."""
+    tasks: int = 0
+    """Of the event loop."""
     pending_writes: int = 0
     intents: int = 0
     uses_intent_log: bool = False
@@ -272,6 +274,7 @@ class Metrics(
         queues = snapshot.queues.items()
         yield _family(definitions.QUEUE_DEPTH, (((name,), depth) for name, (depth, _) in queues))
         yield _family(definitions.QUEUE_OLDEST, (((name,), age) for name, (_, age) in queues))
+        yield _family(definitions.LOOP_TASKS, [((), snapshot.tasks)])
         yield _family(definitions.PENDING_WRITES, [((), snapshot.pending_writes)])
         yield _family(definitions.INTENTS, [((), snapshot.intents)])
         yield _family(definitions.INTENT_LOG_USED, [((), snapshot.uses_intent_log)])

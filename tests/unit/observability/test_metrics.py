@@ -42,6 +42,7 @@ def busy() -> Metrics:
         batches={("Stalled", "True", "UrlExpired"): 1},
         each_thing=[("ns", "t1", "Ready", "True")],
         queues={"things": (1, 0.5)},
+        tasks=9,
         pending_writes=2,
         values=[
             ("thing_value_temperature_celsius", "First.", "a", "t1", 4.5),
@@ -93,6 +94,7 @@ def test_what_happens_is_counted() -> None:
         ("thingbatches", "Stalled", "UrlExpired", "True"): 1,
         ("queue_depth", "things"): 1,
         ("queue_oldest_seconds", "things"): 0.5,
+        ("event_loop_tasks",): 9,
         ("status_writes_pending",): 2,
         ("values", "shown"): 2,
         ("values", "left_out"): 3,
