@@ -106,6 +106,7 @@ class ServiceSession:
         self.reports: list[Any] = []
         self.connected = True
         self.on_send: Callable[[str], None] = lambda _moment: None
+        self.on_answer: Callable[[], object] = lambda: None
         self._document = EMPTY_DOCUMENT
 
     @property
@@ -142,6 +143,7 @@ class ServiceSession:
             raise rejection(code=answer.code, message=answer.message)
         accepted = decode_accepted(outcome.payload)
         self._document = self._document.after(accepted)
+        self.on_answer()
         return accepted
 
     async def refresh(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Self
 
 from thing_operator.api.thing import ThingSpec, ThingStatus
@@ -15,7 +16,7 @@ from thing_operator.session import RejectedError, ShadowSession
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.messages import UNSET
 from thing_operator.shadow.validation import InvalidDocumentError
-from thing_operator.twin.acceptance import Acceptance, is_accepted
+from thing_operator.twin.acceptance import Acceptance, AnsweredValues, is_accepted
 from thing_operator.twin.managed_paths import ManagedPaths
 from thing_operator.twin.plan import ShadowUpdate, UpdatePlan, choose_update, plan_update
 from thing_operator.twin.problem import Problem
@@ -103,6 +104,10 @@ class RequestState:
     """The generation that was to be sent last."""
     outdated: bool = False
     """What is known of the shadow may be older than that generation, and is no proof that it was accepted."""
+    taken: int = 0
+    """The generation of which the service has taken each value, whatever others have made of it at once."""
+    _answered: AnsweredValues = field(default_factory=AnsweredValues)
+    """Of the generation that is not known to be accepted."""
 
     def want(self, generation: int, *, accepted: bool, connected: bool) -> None:
         """This generation is to be sent; ``accepted``: it is known to have been.
@@ -112,6 +117,25 @@ class RequestState:
         """
         if generation != self.wanted:
             self.wanted, self.outdated = generation, connected and not accepted
+            self._answered.clear()
+
+    def note_answer(self, update: ShadowUpdate) -> None:
+        """The service has taken this update of the generation that is wanted; its answer has shown the shadow."""
+        self.outdated = False
+        self._answered.add(desired=update.desired, reported=update.reported)
+
+    def note_taken(self, plan: UpdatePlan) -> None:
+        """Find out whether the service has taken all that the shadow lacks: then others have changed it since, and it
+        is repaired like what was accepted long ago, at the pace of repairs.
+        """
+        if plan.lacks_something and self._answered.have_all_of(desired=plan.desired, reported=plan.facts):
+            self.taken = self.wanted
+            self._answered.clear()
+
+    def note_in_step(self) -> None:
+        """The shadow is as the generation that is wanted says."""
+        self.gate.reset()
+        self._answered.clear()
 
     @property
     def why_unread(self) -> Problem | None:
@@ -172,10 +196,9 @@ async def sync_shadow(
         if update is None:
             if requests.has_to_read(plan):
                 continue
-            held_back = _held_back(plan, is_current=desired.is_current) if plan.lacks_something else None
-            return held_back or _in_step(
-                requests, plan, document, acknowledge_in=acknowledge_in, repaired=repaired
-            )
+            held_back = _held_back(plan, is_current=desired.is_current)
+            outcome = held_back or _in_step(requests, plan, document, acknowledge_in)
+            return replace(outcome, repaired=repaired)
         managed = plan.managed_before
         try:
             await _send(ready, update)
@@ -205,19 +228,25 @@ def _plan(
     managed: ManagedPaths,
     document: ShadowDocument | None,
 ) -> UpdatePlan:
-    return plan_update(
+    plan = partial(
+        plan_update,
         spec=desired.spec,
         program=desired.program,
         managed=managed,
         document=document,
-        already_accepted=_is_accepted(desired, requests, previous),
         document_limit=desired.document_limit,
     )
+    if _is_accepted(desired, requests, previous):
+        return plan(already_accepted=True)
+    first = plan(already_accepted=False)
+    requests.note_taken(first)
+    return plan(already_accepted=True) if _is_accepted(desired, requests, previous) else first
 
 
 def _is_accepted(desired: DesiredState, requests: RequestState, previous: ThingStatus) -> bool:
     generation = desired.generation
-    return requests.acceptance.has_arrived(generation) or is_accepted(previous, generation)
+    is_known = requests.taken == generation or requests.acceptance.has_arrived(generation)
+    return is_known or is_accepted(previous, generation)
 
 
 def _if_ready(session: ShadowSession | None) -> ShadowSession | None:
@@ -267,8 +296,8 @@ async def _send(session: ShadowSession, update: ShadowUpdate) -> None:
 
 
 def _note_sent(requests: RequestState, plan: UpdatePlan, update: ShadowUpdate) -> None:
-    """Shut the gates of what was sent; its answer has shown the shadow as it is."""
-    requests.outdated = False
+    """Shut the gates of what was sent."""
+    requests.note_answer(update)
     if update.repairs:
         requests.repair_gate.shut()
     if update.updates_presence:
@@ -277,8 +306,10 @@ def _note_sent(requests: RequestState, plan: UpdatePlan, update: ShadowUpdate) -
         requests.acknowledgements.sent(plan.acknowledgement)
 
 
-def _held_back(plan: UpdatePlan, *, is_current: bool) -> SyncOutcome:
-    """The shadow lacks something that may not be sent now."""
+def _held_back(plan: UpdatePlan, *, is_current: bool) -> SyncOutcome | None:
+    """The shadow lacks something that may not be sent now; None when it lacks nothing."""
+    if not plan.lacks_something:
+        return None
     if is_current:
         message = f"values changed by others, repaired soon: {len(plan.repair)}"
         problem = Problem(Reason.DRIFT_DETECTED, message, stalled=False)
@@ -288,15 +319,10 @@ def _held_back(plan: UpdatePlan, *, is_current: bool) -> SyncOutcome:
 
 
 def _in_step(
-    requests: RequestState,
-    plan: UpdatePlan,
-    document: ShadowDocument,
-    *,
-    acknowledge_in: timedelta | None,
-    repaired: tuple[str, ...],
+    requests: RequestState, plan: UpdatePlan, document: ShadowDocument, acknowledge_in: timedelta | None
 ) -> SyncOutcome:
     """All is as desired, though an acknowledgement or the presence may wait for its time."""
-    requests.gate.reset()
+    requests.note_in_step()
     waits = [
         wait for wait in (acknowledge_in, requests.presence_gate.wait() if plan.presence else None) if wait
     ]
@@ -304,7 +330,6 @@ def _in_step(
         plan.managed_before if plan.presence else plan.managed_after,
         accepted=True,
         drift=plan.drift,
-        repaired=repaired,
         requeue_after=min(waits, default=None),
         document=document,
     )

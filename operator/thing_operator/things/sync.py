@@ -102,10 +102,11 @@ class Sync:
     def _after(
         self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolved: ResolvedThing, outcome: SyncOutcome
     ) -> None:
-        if outcome.accepted:
+        if outcome.accepted or thing.requests.taken == snapshot.generation:
             seconds = thing.requests.acceptance.arrived(now=self._clock.monotonic())
             if seconds is not None:
                 self._observer.synced(seconds)
+        if outcome.accepted:
             self._devices.run(snapshot, thing.device, resolved, session=lambda: thing.connection.writable)
         if outcome.repaired:
             paths = ", ".join(outcome.repaired[:5])

@@ -4,10 +4,12 @@ The status remembers it in ``acceptedGeneration``: Ready alone cannot, since it 
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from thing_operator.api.conditions import Condition, ConditionType, find_condition
 from thing_operator.api.thing import ThingStatus
+from thing_operator.core.json_values import JsonObject, JsonValue, json_equal
+from thing_operator.shadow.pointers import Path, leaves
 
 
 def ready_generation(conditions: Collection[Condition]) -> int | None:
@@ -73,3 +75,30 @@ class Acceptance:
         """The expected generation is accepted: seconds since it was first wanted, once."""
         since, self._since = self._since, None
         return None if since is None else now - since
+
+
+@dataclass(slots=True)
+class AnsweredValues:
+    """What the shadow service has taken of a generation, update by update, whatever others made of it since."""
+
+    _values: dict[Path, JsonValue] = field(default_factory=dict)
+    """By section and path."""
+
+    def add(self, *, desired: JsonObject | None, reported: JsonObject | None) -> None:
+        """The service has taken this of each section."""
+        self._values |= _leaves(desired, reported)
+
+    def have_all_of(self, *, desired: JsonObject | None, reported: JsonObject | None) -> bool:
+        """Whether each of these values was taken before."""
+        return all(
+            path in self._values and json_equal(value, self._values[path])
+            for path, value in _leaves(desired, reported).items()
+        )
+
+    def clear(self) -> None:
+        """Another generation comes, or it is known that this one is accepted."""
+        self._values = {}
+
+
+def _leaves(desired: JsonObject | None, reported: JsonObject | None) -> dict[Path, JsonValue]:
+    return dict(leaves({"desired": desired or {}, "reported": reported or {}}))

@@ -72,6 +72,10 @@ class Reconciles:
         self.session.hear()
         return self
 
+    def fights(self, **sections: Any) -> None:
+        """Somebody else makes this change after each of our updates from now on, before we see what ours made."""
+        self.session.on_answer = lambda: self.edited(**sections) if sections else None
+
     async def run(
         self, desired: Any, *, generation: int = 1, is_current: bool = True, **spec: Any
     ) -> SyncOutcome:
