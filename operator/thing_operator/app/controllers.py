@@ -16,7 +16,7 @@ from thing_operator.kube.events import EventRecorder
 from thing_operator.kube.ports import ApiClient, Body, RecordEvent
 from thing_operator.observability.metrics import Metrics
 from thing_operator.session import Hub
-from thing_operator.sharding.duties import Duties
+from thing_operator.sharding.duties import Duties, Duty
 from thing_operator.things.services import ThingServices
 from thing_operator.things.wiring import Things, wire_things
 
@@ -106,6 +106,15 @@ class Controllers:
     def _is_on_its_way(self, key: ObjectKey) -> bool:
         return self.registry.is_on_its_way(key)
 
+    def _is_to_be_prepared(self, key: ObjectKey) -> bool:
+        """Whether a Thing is to be this process's and nothing was read for it yet: that is done for a few at a time, or
+        when the Thing is ours, and not for all that are listed.
+        """
+        snapshot = self.things.cache.get(key)
+        if snapshot is None or self.registry.runtime(key) is not None:
+            return False
+        return self.duties.of_thing(key, snapshot.uid) is Duty.PREPARE
+
     async def _reconcile_batch(self, key: ObjectKey) -> timedelta | None:
         if self.duties.runs_batch(key):
             return await self._batches.reconcile(key)
@@ -151,6 +160,7 @@ class Controllers:
             self._reconcile_thing,
             self._thing_broken,
             is_urgent=self._is_on_its_way,
+            has_its_turn=self._is_to_be_prepared,
             concurrency=_THINGS_AT_A_TIME,
         )
 
@@ -162,6 +172,7 @@ class Controllers:
         on_broken: Broken,
         *,
         is_urgent: Callable[[ObjectKey], bool] = lambda _key: False,
+        has_its_turn: Callable[[ObjectKey], bool] = lambda _key: False,
         concurrency: int,
     ) -> Controller:
         return Controller(
@@ -175,6 +186,7 @@ class Controllers:
             on_reconciled=self._on_reconciled,
             on_broken=on_broken,
             is_urgent=is_urgent,
+            has_its_turn=has_its_turn,
             budget=self._budget,
             clock=self._clock,
             rng=self._rng,

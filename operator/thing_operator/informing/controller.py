@@ -43,14 +43,17 @@ class Controller:
         on_reconciled: Reconciled,
         on_broken: Broken,
         is_urgent: Callable[[ObjectKey], bool] = lambda _key: False,
+        has_its_turn: Callable[[ObjectKey], bool] = lambda _key: False,
         budget: MemoryBudget,
         clock: Clock,
         rng: random.Random,
     ) -> None:
         """``name`` is the queue's in metrics; ``concurrency``: reconciles of one namespace under way at
-        a time, and ``is_urgent``: see WorkQueue; ``rng`` spaces the tries of those that failed.
+        a time, and ``is_urgent``: see WorkQueue; ``has_its_turn``: whether a key that is listed or changed is put on
+        the queue by somebody else, in its turn; ``rng`` spaces the tries of those that failed.
         """
         self.name = name
+        self._has_its_turn = has_its_turn
         self.cache = ObjectCache(budget)
         self.queue: WorkQueue[ObjectKey] = WorkQueue(
             reconcile,
@@ -69,7 +72,7 @@ class Controller:
             namespaces=namespaces,
             cache=self.cache,
             writer=writer,
-            enqueue=self.queue.add,
+            enqueue=self._enqueue,
             clock=clock,
         )
 
@@ -81,9 +84,13 @@ class Controller:
         """Have every object of a namespace reconciled; None: of all."""
         for snapshot in self.cache:
             if namespace in {None, snapshot.key.namespace}:
-                self.queue.add(snapshot.key)
+                self._enqueue(snapshot.key)
 
     def enqueue_referrers(self, secret: ObjectKey) -> None:
         """Have every object reconciled that refers to this Secret."""
         for key in self.cache.referrers(secret):
+            self.queue.add(key)
+
+    def _enqueue(self, key: ObjectKey) -> None:
+        if not self._has_its_turn(key):
             self.queue.add(key)

@@ -105,6 +105,8 @@ class ThingsApi(FakeClient):
         self.secret_reads = 0
         self.secret_takes = 0.0
         """Seconds that a read of a Secret takes."""
+        self.reading = self.most_reading = 0
+        """Reads of Secrets under way, and the most of them at a time."""
         self.status_may_be_written = asyncio.Event()
         self.status_may_be_written.set()
 
@@ -140,7 +142,10 @@ class ThingsApi(FakeClient):
     ) -> dict[str, Any]:
         if resource == SECRETS:
             self.secret_reads += 1
+            self.reading += 1
+            self.most_reading = max(self.most_reading, self.reading)
             await asyncio.sleep(self.secret_takes)
+            self.reading -= 1
             return self._secret
         assert resource == THINGS
         if key.name not in self.things:

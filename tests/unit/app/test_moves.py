@@ -138,6 +138,25 @@ async def test_who_has_not_listed_everything_yet_is_not_prepared(
         assert (api.secret_reads, taker.connected()) == (len(NAMES), set())
 
 
+async def test_a_list_does_not_have_all_read_at_once_that_is_prepared(
+    api: ThingsApi, cloud: CloudInMemory
+) -> None:
+    for number in range(200):
+        api.submit(f"more-{number}", desired={"a": 1})
+    api.secret_takes = 0.1
+    async with replica(api, cloud, held=NOBODY, has_begun=False) as taker:
+        preparing = asyncio.create_task(taker.moves.prepare(ALL_SHARDS))
+        await until(lambda: taker.controllers.duties.preparing == ALL_SHARDS)
+        await taker.list()
+        taker.controllers.on_leadership_change(None)
+        taker.moves.begin()
+        await preparing
+        assert api.most_reading == 20
+        taker.gain(ALL_SHARDS)
+        await until(lambda: taker.connected() == set(api.things))
+        assert api.secret_reads == len(api.things)
+
+
 async def test_what_is_prepared_is_read_again_when_its_secret_changes(
     api: ThingsApi, cloud: CloudInMemory
 ) -> None:
