@@ -8,12 +8,12 @@ a connection and none between the answers of the service, last wills, connection
 import asyncio
 import contextvars
 import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from tests.simulation.broker_connection import Connection
 from tests.simulation.jobs_model import JobsModel, JobUpdate
 from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, simulation_loop
 from tests.simulation.shadow_update import ShadowUpdate
@@ -21,7 +21,6 @@ from tests.simulation.weather import BrokerWeather
 
 from thing_operator.core.json_bytes import decode
 from thing_operator.mqtt.errors import (
-    ConnectError,
     EndpointUnreachableError,
     NotAuthorizedError,
     SessionLostError,
@@ -46,197 +45,9 @@ from thing_operator_local.cloud.shadow_topics import (
 
 BROKER = "broker.simulation"
 """Its host."""
-_UNACKED_SECONDS = 30.0
 
 Observer = Callable[[str, SessionSpec, SimulatedProcess], None]
 """Called with what happened (DIALLED, CONNECT, TAKEOVER, END), whose session it is, for trace and invariants."""
-
-
-@dataclass(eq=False)
-class Connection:
-    """One connection as the broker and the session have it: a :class:`~thing_operator.mqtt.ports.Transport`."""
-
-    broker: "BrokerModel"
-    spec: SessionSpec
-    listener: Listener | None
-    process: SimulatedProcess
-    context: contextvars.Context
-    keep_alive: int
-    received: int = 0
-    up: bool = True
-    filters: set[str] = field(default_factory=set)
-    _sent_until: float = 0.0
-    _delivered_until: float = 0.0
-
-    async def subscribe(self, filters: Sequence[str]) -> Sequence[int]:
-        """SUBSCRIBE and its SUBACK."""
-        future: asyncio.Future[Sequence[int]] = self.broker.loop.create_future()
-
-        def granted() -> None:
-            self.received += 1
-            if not future.done():
-                future.set_result([1] * len(filters))
-
-        def arrive() -> None:
-            self.filters.update(filters)
-            self._down(granted)
-
-        self._ends.append(future)
-        self._up(arrive)
-        try:
-            return await future
-        finally:
-            self._ends.remove(future)
-
-    async def unsubscribe(self, filters: Sequence[str]) -> None:
-        """UNSUBSCRIBE and its UNSUBACK."""
-        future: asyncio.Future[None] = self.broker.loop.create_future()
-
-        def confirmed() -> None:
-            self.received += 1
-            if not future.done():
-                future.set_result(None)
-
-        def arrive() -> None:
-            self.filters.difference_update(filters)
-            self._down(confirmed)
-
-        self._ends.append(future)
-        self._up(arrive)
-        try:
-            await future
-        finally:
-            self._ends.remove(future)
-
-    def publish(self, topic: str, payload: bytes) -> None:
-        """QoS 1: the broker has it a moment later, unless the connection is dead by then."""
-        if self.listener is None:
-            raise SessionLostError("the connection is lost")
-        self.broker.sent(self, topic, payload)
-        self._up(lambda: self._arrived(topic, payload, None))
-
-    async def publish_confirmed(self, topic: str, payload: bytes) -> None:
-        """The same, and its PUBACK."""
-        if self.listener is None:
-            raise SessionLostError("the connection is lost")
-        future: asyncio.Future[None] = self.broker.loop.create_future()
-        self._ends.append(future)
-        self._up(lambda: self._arrived(topic, payload, future))
-        try:
-            await future
-        finally:
-            self._ends.remove(future)
-
-    def drop(self) -> None:
-        """Without DISCONNECT."""
-        self._leave(clean=False)
-
-    def close(self) -> None:
-        """With DISCONNECT."""
-        self._leave(clean=True)
-
-    # --- the broker's side
-
-    _ends: "list[asyncio.Future[Any]]" = field(default_factory=list)
-
-    def _arrived(self, topic: str, payload: bytes, confirmed: "asyncio.Future[None] | None") -> None:
-        def puback() -> None:
-            self.received += 1
-            if confirmed is not None and not confirmed.done():
-                confirmed.set_result(None)
-
-        self._down(puback)
-        self.broker.on_publish(self, topic, payload)
-
-    def deliver(self, topic: str, payload: bytes) -> None:
-        """A PUBLISH to the session, if it has subscribed to that."""
-        if self.is_subscribed(topic):
-            self._down(lambda: self._take(topic, payload))
-
-    def is_subscribed(self, topic: str) -> bool:
-        """Whether it gets what is published there."""
-        return topic in self.filters or any(
-            _matches(each.split("/"), topic.split("/")) for each in self.filters if "+" in each
-        )
-
-    def _take(self, topic: str, payload: bytes) -> None:
-        if self.listener is not None:
-            self.received += 1
-            self.broker.on_shown(self.process, topic, payload)
-            self.listener.on_message(topic, payload)
-
-    def _up(self, act: Callable[[], None]) -> None:
-        broker = self.broker
-        broker.on_crossing(self.process)
-        if broker.weather(self.process).cut:
-            self._lose()
-            return
-        self._sent_until = max(self._sent_until, broker.loop.time() + broker.delay(self.process))
-        broker.loop.outside(self._sent_until - broker.loop.time(), self._if_up, act)
-
-    def _if_up(self, act: Callable[[], None]) -> None:
-        if self.up:
-            act()
-
-    def _down(self, act: Callable[[], None]) -> None:
-        broker = self.broker
-        if broker.weather(self.process).cut:
-            self._lose()
-            return
-        self._delivered_until = max(self._delivered_until, broker.loop.time() + broker.delay(self.process))
-        broker.loop.outside(self._delivered_until - broker.loop.time(), self._arrive_down, act)
-
-    def _lose(self) -> None:
-        """TCP loses nothing in between: without an acknowledgement the whole connection ends."""
-        error = SessionLostError("the connection timed out")
-        self.broker.loop.outside(_UNACKED_SECONDS, lambda: self.end(error, clean=False))
-
-    def _arrive_down(self, act: Callable[[], None]) -> None:
-        self.broker.on_crossing(self.process)
-        if not self.process.dead:
-            self.broker.loop.call_soon(act, context=self.context)
-
-    def end(self, error: ConnectError | None, *, clean: bool) -> None:
-        """The broker is done with it; the session learns of it unless ``error`` is None."""
-        if not self.up:
-            return
-        self.up = False
-        self.broker.ended(self, clean=clean)
-        if error is not None and not self.process.dead:
-            self.broker.loop.call_soon(self._tell_end, error, context=self.context)
-
-    def reset(self) -> None:
-        """The other side is no more, and its system says so."""
-        self.end(None, clean=False)
-
-    @property
-    def is_left(self) -> bool:
-        """Whether the session is done with it; the broker may not know yet."""
-        return self.listener is None
-
-    def _tell_end(self, error: ConnectError) -> None:
-        for future in self._ends:
-            if not future.done():
-                future.set_exception(error)
-        listener, self.listener = self.listener, None
-        if listener is not None:
-            listener.on_end(error)
-
-    def _leave(self, *, clean: bool) -> None:
-        if self.listener is None and not self.up:
-            return
-        self.listener = None
-        broker = self.broker
-        if self.process.dead:
-            return
-        if broker.weather(self.process).cut:
-            # Nothing reaches the broker, until it has waited for a packet for long enough.
-            broker.loop.outside(self.keep_alive * 1.5, self._left, False)
-        else:
-            broker.loop.outside(broker.delay(self.process), self._left, clean)
-
-    def _left(self, clean: bool) -> None:
-        self.end(None, clean=clean)
 
 
 class BrokerModel:
@@ -251,7 +62,7 @@ class BrokerModel:
         on_update: Callable[[ShadowUpdate], None],
         on_sent: Callable[[SimulatedProcess, str, dict[str, Any]], None],
         on_refused: Callable[[SimulatedProcess, str, dict[str, Any]], None],
-        on_takeover: "Callable[[Connection, SimulatedProcess], None]",
+        on_takeover: Callable[[Connection, SimulatedProcess], None],
         on_crossing: Callable[[SimulatedProcess], None],
         on_job_update: Callable[[JobUpdate], None] = lambda _update: None,
         on_job_sent: Callable[[SimulatedProcess, JobRequest], None] = lambda *_: None,
@@ -350,14 +161,9 @@ class BrokerModel:
             return
         if silently:
             connection.end(None, clean=False)
-            self.loop.outside(connection.keep_alive * 1.5, self._notice, connection)
+            self.loop.outside(connection.keep_alive * 1.5, connection.miss_keep_alive)
         else:
             connection.end(SessionLostError("the connection was reset"), clean=False)
-
-    def _notice(self, connection: Connection) -> None:
-        if connection.listener is not None and not connection.process.dead:
-            error = SessionLostError("no answer to PINGREQ")
-            self.loop.call_soon(connection._tell_end, error, context=connection.context)
 
     def bury(self, process: SimulatedProcess) -> None:
         """A process was killed: its connections are reset."""
@@ -487,10 +293,3 @@ class BrokerModel:
             connection.end(SessionLostError("the connection was reset"), clean=False)
         else:
             connection.deliver(topic, payload)
-
-
-def _matches(levels: Sequence[str], topic: Sequence[str]) -> bool:
-    """Whether a topic filter without ``#`` has this topic."""
-    return len(levels) == len(topic) and all(
-        each in {"+", found} for each, found in zip(levels, topic, strict=True)
-    )

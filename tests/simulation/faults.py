@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.simulation.api_model import Object
-    from tests.simulation.simulation import Pod, Simulation
+    from tests.simulation.pod import Pod
+    from tests.simulation.simulation import Simulation
     from tests.simulation.weather import ApiWeather, BrokerWeather
 
 
@@ -73,9 +74,9 @@ class Faults:
             "stop": self._stop,
             "break watches": self._break_watches,
             "compact": self._compact,
-            "reset": lambda event, _dice: simulation.broker.lose(f"t{event.thing}", silently=False),
-            "half open": lambda event, _dice: simulation.broker.lose(f"t{event.thing}", silently=True),
-            "intrude": lambda event, _dice: simulation.broker.intrude(f"t{event.thing}"),
+            "reset": lambda event, _dice: simulation.broker.lose(event.thing_name, silently=False),
+            "half open": lambda event, _dice: simulation.broker.lose(event.thing_name, silently=True),
+            "intrude": lambda event, _dice: simulation.broker.intrude(event.thing_name),
             "clock": self._step_clock,
             "lose map": lambda _event, _dice: self._delete(MAP_KEY),
             "break map": self._break_map,

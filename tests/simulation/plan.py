@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tests.simulation.episodes import LONGEST, TAKEN_BACK, draw
 
+from thing_operator.core.resource import ObjectKey
 from thing_operator.intents.log_text import LOG_LIMIT
 
 NAMESPACES = ("north", "south")
@@ -27,6 +28,16 @@ class Event:
     dice: int
     seconds: float = 0.0
     replica: int = 0
+
+    @property
+    def thing_name(self) -> str:
+        """The thing's name in the cloud."""
+        return f"t{self.thing}"
+
+    @property
+    def thing_key(self) -> ObjectKey:
+        """Of its first Thing."""
+        return ObjectKey(NAMESPACES[self.thing % len(NAMESPACES)], self.thing_name)
 
     def __str__(self) -> str:
         lasts = f" for {self.seconds:.0f} s" if self.seconds else ""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from tests.simulation.api_model import Object
 from tests.simulation.broker_model import BROKER
+from tests.simulation.certificates import secret_key
 from tests.simulation.invariants import Invariant, Invariants, condition, satisfies
 from tests.simulation.job_rules import check_jobs
 from tests.simulation.jobs_model import JobsModel
@@ -176,10 +177,10 @@ class QuietCheck:
             )
 
     def _is_broken(self, life: Life) -> bool:
-        return ObjectKey(life.key.namespace, f"thing-{life.thing}") in self._left_broken
+        return secret_key(life.key.namespace, life.thing) in self._left_broken
 
     def _check_credentials(self, life: Life) -> None:
-        secret = self._api.get(SECRETS, ObjectKey(life.key.namespace, f"thing-{life.thing}"))
+        secret = self._api.get(SECRETS, secret_key(life.key.namespace, life.thing))
         pem = base64.b64decode(secret["data"]["tls.crt"]).decode()
         fingerprint = sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
         if self._broker.fingerprint(life.thing) not in {None, fingerprint}:

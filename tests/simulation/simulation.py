@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from tests.simulation.api_link import ApiLink
 from tests.simulation.api_model import ApiModel, Write
 from tests.simulation.broker_model import BrokerModel
+from tests.simulation.certificates import Certificates
+from tests.simulation.cloud_users import CloudUsers
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import Invariant, Invariants, Violation
 from tests.simulation.job_rules import JobRules
@@ -22,16 +23,16 @@ from tests.simulation.jobs_model import JobUpdate
 from tests.simulation.lives import Lives
 from tests.simulation.loop import PROCESS, SimulatedProcess, SimulationLoop, run_simulation, simulation_loop
 from tests.simulation.memory_rules import MemoryRules
-from tests.simulation.mic_model import MicLink, MicModel, MicOrder
-from tests.simulation.operators import LiveOperator, seams, start_process
+from tests.simulation.mic_model import MicModel, MicOrder
+from tests.simulation.operators import seams
 from tests.simulation.plan import NAMESPACES, Plan
+from tests.simulation.pod import Pod
 from tests.simulation.quiet import EarlyCheck, QuietCheck
 from tests.simulation.seeded_random import seeded_random
 from tests.simulation.shadow_update import ShadowUpdate
 from tests.simulation.sharing import GROUP, HOME, MAP_KEY, SharedShards
 from tests.simulation.status_rules import StatusRules
 from tests.simulation.users import Users
-from tests.simulation.weather import ApiWeather, BrokerWeather
 from tests.support.clock import ORIGIN, START
 
 from thing_operator.config import Settings
@@ -45,7 +46,7 @@ from thing_operator_local.cloud.job_requests import JobRequest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.simulation.broker_model import Connection
+    from tests.simulation.broker_connection import Connection
 
 _RECOVERY = 2.1
 """So many times the longest pause after the last fault, everything has to be where it belongs."""
@@ -64,13 +65,6 @@ _SOON = 240.0
 _LOOKS_EVERY = 10.0
 _MOMENT = 1e-6
 """Less than that does not move the loop's clock."""
-_RESTART = 3.0
-_ASKS_AGAIN = 45.0
-"""Seconds after which a process asks for its Leases again at the latest: a request may have hung before."""
-_OUTDATED = 75.0
-"""Seconds without any answer after which a process sends nothing of specs any more: specMaxAge, and a little more."""
-_UNHEARD = 2000.0
-"""Seconds after which a broker has noticed that a connection is dead."""
 
 
 class _BrokenError(Exception):
@@ -87,131 +81,6 @@ class Result:
     counts: Counter[str]
     seconds: float
     trace: tuple[str, ...] = field(repr=False, default=())
-
-
-class Pod:
-    """One pod: its processes follow each other under the same name."""
-
-    def __init__(self, simulation: "Simulation", name: str) -> None:
-        self.simulation = simulation
-        self.name = name
-        self.api_weather, self.mic_weather = ApiWeather(), ApiWeather()
-        self.broker_weather = simulation.broker.weathers.setdefault(name, BrokerWeather())
-        self.process: SimulatedProcess | None = None
-        self.crash_in = 0
-        """At the so-many-th request or answer from now the process is killed; 0: not."""
-        self.crash_in_updates = 0
-        """The same of updates of a shadow's desired that the service has taken."""
-        self.step = 0.0
-        self.running: LiveOperator | None = None
-        self._number = 0
-        self._in_the_dark_until = self._silent_since = self._silent_until = self._unheard_until = 0.0
-
-    def without_api(self, seconds: float, *, is_silent: bool) -> None:
-        """For so long it may not know who has the Leases, and until it has asked again. ``is_silent``: there is no
-        answer at all, which it notices.
-        """
-        now = self.simulation.loop.now
-        until = now + seconds + _ASKS_AGAIN
-        self._in_the_dark_until = max(self._in_the_dark_until, until)
-        if is_silent:
-            if now > self._silent_until:
-                self._silent_since = now
-            self._silent_until = max(self._silent_until, now + seconds)
-
-    def without_broker(self, seconds: float) -> None:
-        """For so long, and until the broker misses its keep-alive, its DISCONNECTs may not arrive."""
-        self._unheard_until = max(self._unheard_until, self.simulation.loop.now + seconds + _UNHEARD)
-
-    @property
-    def may_be_mistaken(self) -> bool:
-        """Whether it need not know who has the Leases: it stood still, or the API server did not answer."""
-        now, process = self.simulation.loop.now, self.process
-        return now < self._in_the_dark_until or (process is not None and process.is_dazed(now))
-
-    @property
-    def may_be_outdated(self) -> bool:
-        """Whether it may send what it knows of a spec, though there is a newer one: another operator has the Leases,
-        and it has not been without an answer for so long that it must know that.
-        """
-        now = self.simulation.loop.now
-        return self.may_be_mistaken and not self._silent_since + _OUTDATED < now < self._silent_until
-
-    @property
-    def may_hold_on(self) -> bool:
-        """Whether the broker may still have a session of it that is another replica's by now."""
-        process, now = self.process, self.simulation.loop.now
-        return self.may_be_mistaken or now < self._unheard_until or (process is not None and process.stopped)
-
-    def terminate(self) -> None:
-        """SIGTERM."""
-        if self.running is not None:
-            self.running.terminate()
-
-    def start(self) -> None:
-        """Begin the next process."""
-        simulation, self._number = self.simulation, self._number + 1
-        process = self.process = SimulatedProcess(self.name, self._number, step=self.step)
-        simulation.processes[process.label] = process
-        simulation.note(f"START {process.label}")
-        self.running = start_process(
-            process,
-            settings=simulation.settings(self.name),
-            client_of=lambda contact: ApiLink(
-                simulation.api,
-                process,
-                dice=simulation.dice,
-                weather=self.api_weather,
-                contact=contact,
-                on_crossing=simulation.on_crossing,
-                on_status=simulation.invariants.on_status,
-                on_refused=simulation.invariants.on_status_refused,
-                on_doubt=simulation.invariants.on_doubt,
-            ),
-            connector=simulation.broker,  # its sockets are none
-            https=MicLink(
-                simulation.mic,
-                process,
-                dice=simulation.dice,
-                weather=self.mic_weather,
-                on_crossing=simulation.on_crossing,
-            ),
-            on_end=self._ended,
-        )
-
-    def kill(self) -> None:
-        """SIGKILL now; the kubelet starts another."""
-        process = self.process
-        if process is None or process.dead:
-            return
-        self.simulation.note(f"KILL {process.label}")
-        self.simulation.invariants.counts["crashes"] += 1
-        self.simulation.loop.kill(process)
-        self.simulation.broker.bury(process)
-        self.simulation.loop.outside(_RESTART, self.start)
-
-    def stop(self) -> None:
-        """SIGSTOP."""
-        if self.process is not None and not self.process.dead:
-            self.simulation.note(f"STOP {self.process.label}")
-            self.simulation.loop.stop_process(self.process)
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        if self.process is not None:
-            self.simulation.note(f"GO {self.process.label}")
-            self.simulation.loop.resume_process(self.process)
-            self.without_api(0.0, is_silent=False)
-
-    def _ended(self, process: SimulatedProcess, error: BaseException | None) -> None:
-        if process.dead:
-            return
-        process.dead = True
-        self.simulation.note(f"END {process.label} {error!r}")
-        if error is not None:
-            self.simulation.invariants.violate(Invariant.ALIVE, f"{process.label} has ended: {error!r}")
-        if not self.simulation.is_over:
-            self.simulation.loop.outside(_RESTART, self.start)
 
 
 class Simulation:
@@ -270,7 +139,11 @@ class Simulation:
         self.mic = MicModel(now=self.wall_clock, on_order=self._on_order)
         self.loop.set_exception_handler(self._on_unhandled)
         self.replicas = [Pod(self, f"pod-{number}") for number in range(plan.replicas)]
-        self.users = Users(self.api, self.broker, self.invariants, together=not plan.all_namespaces)
+        self.certificates = Certificates(self.api, self.broker, self.invariants)
+        self.users = Users(
+            self.api, self.broker, self.invariants, self.certificates, together=not plan.all_namespaces
+        )
+        self.cloud_users = CloudUsers(self.broker, self.invariants)
         self.faults = Faults(self)
 
     def now(self) -> float:
@@ -304,7 +177,8 @@ class Simulation:
         await asyncio.sleep(1)
 
     async def _carry_out(self) -> None:
-        actions = self.users.actions | self.faults.actions
+        parties = (self.users, self.certificates, self.cloud_users, self.faults)
+        actions = {kind: act for each in parties for kind, act in each.actions.items()}
         for event in self.plan.events:
             await self._until(event.at)
             self.note(f"EVENT {event}")
@@ -323,7 +197,7 @@ class Simulation:
         self._check(QuietCheck)
 
     def _check(self, kind: type[QuietCheck]) -> None:
-        kind(self.api, self.broker, self.invariants, self.users.left_broken, self.broker.jobs).run()
+        kind(self.api, self.broker, self.invariants, self.certificates.left_broken, self.broker.jobs).run()
 
     async def _until_still(self) -> None:
         """Wait until nothing has happened for the longest pause; there is time to recover first."""
@@ -388,7 +262,7 @@ class Simulation:
         self.note(f"UPDATE {update.author} {update.thing} {encode(update.state).decode()}")
         self.invariants.on_update(update)
         self.faults.on_update(update)
-        self.users.on_update(update)
+        self.cloud_users.on_update(update)
 
     def _on_job_sent(self, process: SimulatedProcess, request: JobRequest) -> None:
         self.note(f"JOB {process.label} {request.thing} {request.job_id} {request.payload.decode()}")

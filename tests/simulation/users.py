@@ -1,19 +1,17 @@
-"""The users of a simulation, and everybody else who writes: what each of their events does to the models."""
+"""The users of the cluster, who write Things and ThingBatches: what each of their events does to the models."""
 
 import random
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 from tests.simulation.api_model import ApiModel, Object
 from tests.simulation.broker_model import BrokerModel
-from tests.simulation.identities import identity
+from tests.simulation.certificates import Certificates
 from tests.simulation.invariants import Invariants
 from tests.simulation.lives import Life, Path, edit_of, leaves, place
 from tests.simulation.mic_model import HOST
-from tests.simulation.plan import FOREIGN, NAMESPACES, PATHS, Event
-from tests.simulation.shadow_update import ShadowUpdate
+from tests.simulation.plan import NAMESPACES, PATHS, Event
 
 from thing_operator.api.names import API_VERSION, BATCH_KIND, BATCHES, THING_KIND, THINGS
 from thing_operator.core.json_bytes import decode, encode
@@ -23,9 +21,6 @@ from thing_operator.shadow.topics import CHILD_MARK
 
 _POLICIES = ("Merge", "Merge", "Exact", "Once", "Observe")
 _ME = "user"
-_NO_PEM = "bm90IFBFTQ=="
-_STRIKES_BACK = 0.05
-"""Seconds that it takes somebody to set a key again."""
 _THEIR_FINALIZER = "example.com/in-use"
 """Of another controller."""
 
@@ -33,24 +28,26 @@ _THEIR_FINALIZER = "example.com/in-use"
 class Users:
     """Carry out events. What cannot be (an edit of a Thing that is not there) does nothing."""
 
-    def __init__(self, api: ApiModel, broker: BrokerModel, invariants: Invariants, *, together: bool) -> None:
+    def __init__(
+        self,
+        api: ApiModel,
+        broker: BrokerModel,
+        invariants: Invariants,
+        certificates: Certificates,
+        *,
+        together: bool,
+    ) -> None:
         """``together``: two Things of one thing are in one namespace, since each namespace has an operator of its own,
         and nobody decides between two operators.
         """
         self._api = api
         self._broker = broker
         self._invariants = invariants
+        self._certificates = certificates
         self._lives = invariants.lives
         self._together = together
         self._edits = 0
-        self._identities: dict[str, int] = {}
-        self._issued = 0
-        self._jobs = 0
         self._wanted = ("", 0)
-        self._fights: dict[str, tuple[Path, float]] = {}
-        """By thing, where somebody sets a key again and again, and until when."""
-        self.left_broken: set[ObjectKey] = set()
-        """The Secrets that hold no credentials at the end."""
         self.actions: dict[str, Callable[[Event, random.Random], None]] = {
             "create": self._create,
             "duplicate": self._duplicate,
@@ -64,20 +61,8 @@ class Users:
             "device": self._device,
             "delete": self._delete,
             "restore": self._restore,
-            "rotate": self._rotate,
-            "break secret": self._break_secret,
-            "delete secret": self._delete_secret,
-            "report": self._report,
-            "acknowledge": self._acknowledge,
-            "foreign": self._foreign,
-            "drift": self._drift,
-            "fight": self._fight,
-            "delete shadow": self._delete_shadow,
             "create child": self._create_child,
             "handle jobs": self._handle_jobs,
-            "job": self._make_job,
-            "cancel job": self._cancel_job,
-            "delete job": self._delete_job,
             "order": self._order,
             "delete batch": self._delete_batch,
             "touch status": self._touch_status,
@@ -86,26 +71,26 @@ class Users:
     # --- Things
 
     def _create(self, event: Event, dice: random.Random) -> None:
-        key = _key(event.thing)
+        key = event.thing_key
         if self._api.find(THINGS, key) is not None:
             return
-        self._have_secret(key, _name(event.thing))
+        self._certificates.provide(key.namespace, event.thing_name)
         spec: dict[str, Any] = {"desired": {}, "deletionPolicy": dice.choice(("Retain", "Clear", "Delete"))}
-        self._make(key, _name(event.thing), spec, dice)
+        self._make(key, event.thing_name, spec, dice)
 
     def _duplicate(self, event: Event, dice: random.Random) -> None:
         """Another Thing of the same thing, in the other namespace or the same."""
         namespace = dice.choice(NAMESPACES)
         if self._together:
-            namespace = _key(event.thing).namespace
+            namespace = event.thing_key.namespace
         key = ObjectKey(namespace, f"twin{event.thing}")
         if self._api.find(THINGS, key) is None:
-            self._have_secret(key, _name(event.thing))
-            self._make(key, _name(event.thing), {"thingName": _name(event.thing), "desired": {}}, dice)
+            self._certificates.provide(key.namespace, event.thing_name)
+            self._make(key, event.thing_name, {"thingName": event.thing_name, "desired": {}}, dice)
 
     def _create_child(self, event: Event, dice: random.Random) -> None:
         """A networked child of a Thing, whether that is there or not."""
-        parent, child = _key(event.thing), dice.choice(("c0", "c1"))
+        parent, child = event.thing_key, dice.choice(("c0", "c1"))
         key = ObjectKey(parent.namespace, f"{parent.name}-{child}")
         if self._api.find(THINGS, key) is None:
             spec: dict[str, Any] = {
@@ -114,7 +99,7 @@ class Users:
                 "desired": {},
                 "deletionPolicy": dice.choice(("Retain", "Clear", "Delete")),
             }
-            self._make(key, f"{_name(event.thing)}{CHILD_MARK}{child}", spec, dice)
+            self._make(key, f"{event.thing_name}{CHILD_MARK}{child}", spec, dice)
 
     def _make(self, key: ObjectKey, thing: str, spec: dict[str, Any], dice: random.Random) -> None:
         parent = ObjectKey(key.namespace, spec["parentRef"]["name"]) if "parentRef" in spec else None
@@ -185,6 +170,20 @@ class Users:
 
         self._change(event, dice, change)
 
+    def _handle_jobs(self, event: Event, dice: random.Random) -> None:
+        """Say what becomes of the jobs of a thing."""
+        device: Object = {"jobs": dice.choice(("Succeed", "Succeed", "Fail", "Bridge", "Ignore"))}
+        if device["jobs"] in {"Succeed", "Fail"}:
+            device["jobDuration"] = dice.choice(("0s", "4s", "20s"))
+            if dice.random() < 0.2:
+                device["jobStepTimeoutMinutes"] = 1
+
+        def change(life: Life, spec: Object) -> None:
+            if life.parent is None:
+                spec["device"] = device
+
+        self._change(event, dice, change)
+
     def _change(self, event: Event, dice: random.Random, change: Callable[[Life, Object], None]) -> None:
         """Edit the spec of one of the Things of a thing."""
         life = self._pick(event, dice)
@@ -247,7 +246,7 @@ class Users:
         found = [
             life
             for life in self._lives.current.values()
-            if life.thing.partition(CHILD_MARK)[0] == _name(event.thing)
+            if life.thing.partition(CHILD_MARK)[0] == event.thing_name
             and self._api.find(THINGS, life.key) is not None
         ]
         return dice.choice(found) if found else None
@@ -260,59 +259,12 @@ class Users:
         """The shadow may have what a new generation asks for already."""
         self._invariants.accept(life, self._broker.state(life.thing).get("desired", {}))
 
-    # --- Secrets
-
     def mend(self, dice: random.Random) -> None:
-        """Nearly everybody who has a Thing has put a good Secret beside it."""
+        """Nearly everybody who has a Thing has put a good Secret beside it; other controllers let go of Things."""
         for life in list(self._lives.current.values()):
             if life.parent is None:
-                self._mend_secret(life, dice)
+                self._certificates.mend(life.key.namespace, life.thing, dice)
             self._api.edit(_ME, THINGS, life.key, _without_their_finalizer)
-
-    def _mend_secret(self, life: Life, dice: random.Random) -> None:
-        secret = _secret_key(life.key.namespace, life.thing)
-        found = self._api.find(SECRETS, secret)
-        if found is not None and found["data"]["tls.crt"] == _NO_PEM and dice.random() < 0.3:
-            self.left_broken.add(secret)
-        if secret not in self.left_broken:
-            self._have_secret(life.key, life.thing)
-
-    def _issue(self, thing: str) -> int:
-        self._issued += 1
-        found = identity(self._issued)
-        self._broker.certificates[found.fingerprint] = thing
-        self._identities[thing] = self._issued
-        body = found.key_pem.decode().splitlines()
-        self._invariants.add_key(body[2], found.secret_data["tls.key"][80:120])
-        return self._issued
-
-    def _have_secret(self, key: ObjectKey, thing: str) -> None:
-        number = self._identities.get(thing) or self._issue(thing)
-        self._put_secret(key.namespace, thing, identity(number).secret_data)
-
-    def _put_secret(self, namespace: str, thing: str, data: dict[str, str]) -> None:
-        key = _secret_key(namespace, thing)
-        if self._api.find(SECRETS, key) is None:
-            body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": key.name}, "data": data}
-            self._api.create(_ME, SECRETS, namespace, body)
-        else:
-            self._api.edit(_ME, SECRETS, key, lambda body: body.update(data=data))
-
-    def _rotate(self, event: Event, dice: random.Random) -> None:
-        data = identity(self._issue(_name(event.thing))).secret_data
-        for namespace in NAMESPACES:
-            if self._api.find(SECRETS, _secret_key(namespace, _name(event.thing))) or dice.random() < 0.5:
-                self._put_secret(namespace, _name(event.thing), data)
-
-    def _break_secret(self, event: Event, dice: random.Random) -> None:
-        other = identity(10_000 + event.thing).secret_data
-        broken = dice.choice(({"tls.crt": _NO_PEM, "tls.key": other["tls.key"]}, other))
-        self._put_secret(dice.choice(NAMESPACES), _name(event.thing), broken)
-
-    def _delete_secret(self, event: Event, dice: random.Random) -> None:
-        key = _secret_key(dice.choice(NAMESPACES), _name(event.thing))
-        if self._api.find(SECRETS, key) is not None:
-            self._api.delete(_ME, SECRETS, key)
 
     # --- batches
 
@@ -348,87 +300,6 @@ class Users:
             metadata = dice.choice(found)["metadata"]
             self._api.delete(_ME, BATCHES, ObjectKey(metadata["namespace"], metadata["name"]))
 
-    # --- jobs
-
-    def _handle_jobs(self, event: Event, dice: random.Random) -> None:
-        """Say what becomes of the jobs of a thing."""
-        device: Object = {"jobs": dice.choice(("Succeed", "Succeed", "Fail", "Bridge", "Ignore"))}
-        if device["jobs"] in {"Succeed", "Fail"}:
-            device["jobDuration"] = dice.choice(("0s", "4s", "20s"))
-            if dice.random() < 0.2:
-                device["jobStepTimeoutMinutes"] = 1
-
-        def change(life: Life, spec: Object) -> None:
-            if life.parent is None:
-                spec["device"] = device
-
-        self._change(event, dice, change)
-
-    def _make_job(self, event: Event, dice: random.Random) -> None:
-        self._jobs += 1
-        secret = sha256(f"document of job {self._jobs}".encode()).hexdigest()
-        self._invariants.add_key(secret)
-        timeout = dice.choice((None, None, 1))
-        self._broker.jobs.create(
-            f"job-{self._jobs}", _name(event.thing), {"password": secret}, timeout=timeout
-        )
-
-    def _cancel_job(self, _event: Event, dice: random.Random) -> None:
-        if found := self._broker.jobs.ids():
-            self._broker.jobs.cancel(dice.choice(found[-3:]), force=dice.random() < 0.5)
-
-    def _delete_job(self, _event: Event, dice: random.Random) -> None:
-        if found := self._broker.jobs.ids():
-            self._broker.jobs.delete(dice.choice(found[-3:]))
-
-    # --- shadows
-
-    def _report(self, event: Event, dice: random.Random) -> None:
-        values = {f"v{dice.randrange(3)}": dice.randrange(1000)}
-        self._update(self._shadow(event, dice), {"reported": values})
-
-    def _acknowledge(self, event: Event, dice: random.Random) -> None:
-        thing = self._shadow(event, dice)
-        self._update(thing, {"reported": self._broker.state(thing).get("desired", {})})
-
-    def _foreign(self, event: Event, dice: random.Random) -> None:
-        self._update(self._shadow(event, dice), {"desired": {dice.choice(FOREIGN): dice.randrange(1000)}})
-
-    def _drift(self, event: Event, dice: random.Random) -> None:
-        tree: dict[str, Any] = {}
-        place(tree, dice.choice(PATHS), f"drift {dice.randrange(1000)}")
-        self._update(self._shadow(event, dice), {"desired": tree})
-
-    def _fight(self, event: Event, dice: random.Random) -> None:
-        """Somebody who sets a key again whenever it is repaired."""
-        path = dice.choice(PATHS)
-        self._fights[_name(event.thing)] = (path, self._invariants.now() + event.seconds)
-        self._strike(_name(event.thing), path)
-
-    def on_update(self, update: ShadowUpdate) -> None:
-        """The shadow service has taken something."""
-        path, until = self._fights.get(update.thing, ((), 0.0))
-        is_repaired = path in dict(leaves(update.state.get("desired") or {}))
-        if update.process is not None and is_repaired and self._invariants.now() < until:
-            self._broker.loop.outside(_STRIKES_BACK, self._strike, update.thing, path)
-
-    def _strike(self, thing: str, path: Path) -> None:
-        tree: dict[str, Any] = {}
-        place(tree, path, "mine")
-        self._update(thing, {"desired": tree})
-
-    def _delete_shadow(self, event: Event, dice: random.Random) -> None:
-        self._broker.delete_shadow(self._shadow(event, dice))
-
-    def _update(self, thing: str, state: dict[str, Any]) -> None:
-        self._broker.update("others", thing, encode({"state": state}))
-
-    def _shadow(self, event: Event, dice: random.Random) -> str:
-        """A thing, or one of its networked children."""
-        name = _name(event.thing)
-        found = [each for each in self._lives.things() if each.startswith(name + CHILD_MARK)]
-        return dice.choice((name, *sorted(found)))
-
 
 def _copy(spec: Object) -> Object:
     found: Object = decode(encode(spec))
@@ -446,15 +317,3 @@ def _set_once(_life: Life, spec: Object) -> None:
 def _without_their_finalizer(body: Object) -> None:
     found = [each for each in body["metadata"].get("finalizers", ()) if each != _THEIR_FINALIZER]
     body["metadata"]["finalizers"] = found
-
-
-def _name(thing: int) -> str:
-    return f"t{thing}"
-
-
-def _key(thing: int) -> ObjectKey:
-    return ObjectKey(NAMESPACES[thing % 2], _name(thing))
-
-
-def _secret_key(namespace: str, thing: str) -> ObjectKey:
-    return ObjectKey(namespace, f"thing-{thing}")
