@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tests.support.devices import Device
 from tests.support.rest import Rest
-from tests.support.shadow_rules import RULES, Observed, Rule, Step
+from tests.support.shadow_dialogue import Observed, Rule, Step
+from tests.support.shadow_rules import RULES
 
 from thing_operator_local.cloud.client import CloudThing, LocalCloud
 from thing_operator_local.cloud.shadow_topics import ShadowOperation

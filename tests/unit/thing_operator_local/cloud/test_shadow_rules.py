@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from tests.support.shadow_rules import RULES, Observed, Rule, Step
+from tests.support.shadow_dialogue import Observed, Rule, Step
+from tests.support.shadow_rules import RULES
 
 from thing_operator_local.cloud.shadow_service import ShadowOptions, ShadowRequest, ShadowService
 from thing_operator_local.cloud.shadow_topics import ShadowOperation
