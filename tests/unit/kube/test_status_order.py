@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.clock import loop_time
@@ -13,7 +14,6 @@ from tests.unit.kube.writer_on_fake import HOUR, LATER, NOW, WriterOnFake, a_mom
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.ports import Operations
 from thing_operator.kube.status_entry import StatusEntry
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
