@@ -337,108 +337,11 @@ def test_the_proxys_password_is_mounted_where_the_settings_say(chart: Helm) -> N
     assert Settings(**config_of(objects)).session.proxy_password_file == Path(file)
 
 
-def test_the_proxy_is_let_out(chart: Helm) -> None:
-    values: Json = {
-        "config": PROXIED,
-        "proxyPassword": {"secretName": "proxy"},
-        "networkPolicy": {"enabled": True},
-    }
-    rule = of_kind(chart.objects(values), "NetworkPolicy")[0]["spec"]["egress"][3]
-    assert rule["ports"] == [{"port": 1080, "protocol": "TCP"}]
-    assert rule["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
-    values["networkPolicy"]["proxyCidrs"] = ["10.0.0.0/8"]
-    rule = of_kind(chart.objects(values), "NetworkPolicy")[0]["spec"]["egress"][3]
-    assert rule["to"] == CIDR
-
-
 def test_crds_are_kept_unless_asked_otherwise(chart: Helm) -> None:
     kept = of_kind(chart.objects({"crds": {"enabled": True}}), "CustomResourceDefinition")
     assert {body["metadata"]["annotations"]["helm.sh/resource-policy"] for body in kept} == {"keep"}
     left = of_kind(chart.objects({"crds": {"enabled": True, "keep": False}}), "CustomResourceDefinition")
     assert not any("annotations" in body["metadata"] for body in left)
-
-
-def verbs_on(rules: list[Json], resource: str) -> set[str]:
-    return {verb for rule in rules if resource in rule["resources"] for verb in rule["verbs"]}
-
-
-def test_without_batches_no_secret_can_be_written(chart: Helm) -> None:
-    def rules(*, batches: bool) -> list[Json]:
-        roles = of_kind(chart.objects({"rbac": {"batches": batches}, "namespaces": ["a"]}), "Role")
-        found: list[Json] = roles[0]["rules"]
-        return found
-
-    assert verbs_on(rules(batches=True), "secrets") == {"get", "list", "watch", "create", "patch", "delete"}
-    assert verbs_on(rules(batches=False), "secrets") == {"get", "list", "watch"}
-    assert verbs_on(rules(batches=False), "things") == {"get", "list", "watch", "patch"}
-
-
-def cluster_rules(chart: Helm, values: Json) -> list[Json]:
-    """What the operator may do in every namespace."""
-    bound = {
-        body["roleRef"]["name"]
-        for body in of_kind(chart.objects(values), "ClusterRoleBinding")
-        if body["roleRef"]["kind"] == "ClusterRole"
-    }
-    roles = of_kind(chart.objects(values), "ClusterRole")
-    return [rule for role in roles if role["metadata"]["name"] in bound for rule in role["rules"]]
-
-
-def test_secrets_are_written_everywhere_only_where_all_namespaces_are_run(chart: Helm) -> None:
-    assert {"create", "patch", "delete"} <= verbs_on(cluster_rules(chart, {}), "secrets")
-    assert not {"create", "patch", "delete"} & verbs_on(
-        cluster_rules(chart, {"rbac": {"batches": False}}), "secrets"
-    )
-    assert verbs_on(cluster_rules(chart, {"namespaces": ["a"]}), "secrets") == set()
-
-
-def test_the_end_of_a_namespace_takes_one_right_of_the_cluster(chart: Helm) -> None:
-    [rule] = cluster_rules(chart, {"namespaces": ["a", "b"]})
-    assert rule == {
-        "apiGroups": ["thing-operator.io"],
-        "resources": ["things", "thingbatches"],
-        "verbs": ["patch"],
-    }
-    assert cluster_rules(chart, {"namespaces": ["a"], "rbac": {"namespaceDeletion": False}}) == []
-
-
-def test_the_admission_policy_is_the_operators_and_no_wider_than_its_task(chart: Helm) -> None:
-    def policy(values: Json) -> Json:
-        [found] = of_kind(chart.objects(values), "ValidatingAdmissionPolicy")
-        spec: Json = found["spec"]
-        return spec
-
-    everywhere = policy({"rbac": {"protectedNamespaces": ["kube-system", "vault"]}})
-    assert everywhere["matchConditions"][0]["expression"].endswith(
-        "'system:serviceaccount:ns:r-thing-operator'"
-    )
-    log = "request.resource.resource == 'configmaps' || "
-    where = "!(request.namespace in ['kube-system','vault'])"
-    assert everywhere["validations"][0]["expression"] == log + where
-    assert "kube-system" in policy({})["validations"][0]["expression"]
-    some = policy({"namespaces": ["a"], "rbac": {"batches": False}})
-    assert some["validations"][0]["expression"] == log + "request.namespace in ['a']"
-    assert {
-        resource for rule in some["matchConstraints"]["resourceRules"] for resource in rule["resources"]
-    } == {
-        "secrets",
-        "configmaps",
-        "things",
-        "thingbatches",
-    }
-
-
-@pytest.mark.parametrize(("view", "edit"), [(True, False), (False, True)])
-def test_roles_for_people_are_aggregated_on_request(chart: Helm, *, view: bool, edit: bool) -> None:
-    values: Json = {"rbac": {"aggregateToView": view, "aggregateToEdit": edit}}
-    found = {
-        body["metadata"]["name"].rpartition("-")[2]: {
-            key.rpartition("-")[2] for key in body["metadata"]["labels"] if key.startswith("rbac.")
-        }
-        for body in of_kind(chart.objects(values if edit else {}), "ClusterRole")
-    }
-    assert found["view"] == ({"view", "edit", "admin"} if view else set())
-    assert found["edit"] == ({"edit", "admin"} if edit else set())
 
 
 def test_extra_objects_are_templates(chart: Helm) -> None:
@@ -465,46 +368,6 @@ def test_ports_follow_the_settings(chart: Helm, port: str) -> None:
 
     assert ports(7777)[0]["containerPort"] == 7777
     assert ports(0) == []
-
-
-def networks(rule: Json) -> dict[str, list[str]]:
-    """Each block of addresses that a rule names, and what is not part of it."""
-    blocks = [peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer]
-    return {block["cidr"]: block.get("except", []) for block in blocks}
-
-
-def test_the_network_policy_is_narrow_by_default(chart: Helm) -> None:
-    policies = of_kind(chart.objects({"networkPolicy": {"enabled": True}}), "NetworkPolicy")
-    operator, test = (policy["spec"] for policy in policies)
-    dns, api_server, brokers = operator["egress"]
-    # A policy sees the port of the pod that answers: 53, and 5353 on OpenShift.
-    assert {(port["port"], port["protocol"]) for port in dns["ports"]} == {
-        (number, protocol) for number in (53, 5353) for protocol in ("UDP", "TCP")
-    }
-    assert networks(dns) == {"169.254.0.0/16": []}
-    assert dns["to"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == [
-        "kube-system",
-        "openshift-dns",
-    ]
-    for rule in (api_server, brokers):
-        assert set(networks(rule)) == {"0.0.0.0/0", "::/0"}
-        assert "169.254.0.0/16" in networks(rule)["0.0.0.0/0"]
-    assert {"10.0.0.0/8", "192.168.0.0/16"} <= set(networks(brokers)["0.0.0.0/0"])
-    # Nobody reads metrics unasked; helm test asks for the health.
-    assert [[port["port"] for port in rule["ports"]] for rule in operator["ingress"]] == [[8080]]
-    assert operator["ingress"][0]["from"] == [{"podSelector": test["podSelector"]}]
-    assert test["ingress"] == []
-    assert test["egress"] == [
-        dns,
-        {"ports": [{"port": 8080, "protocol": "TCP"}], "to": [{"podSelector": operator["podSelector"]}]},
-    ]
-
-
-def test_nothing_comes_in_where_nothing_is_asked(chart: Helm) -> None:
-    [policy] = of_kind(
-        chart.objects({"networkPolicy": {"enabled": True}, "tests": {"enabled": False}}), "NetworkPolicy"
-    )
-    assert policy["spec"]["ingress"] == []
 
 
 def test_the_pod_is_hardened_by_default(chart: Helm) -> None:

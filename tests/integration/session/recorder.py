@@ -1,9 +1,11 @@
 """Sessions on one hub, and every view they show."""
 
+import ssl
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import pytest
 from tests.support.pki import Authority, identity_of
 
 from thing_operator.credentials import CaBundle
@@ -49,6 +51,9 @@ PATIENT = Times("30s", "30s")
 """So that nothing but what a test means runs out of time on a slow machine."""
 HASTY = Times("2s", "1s")
 """For a test of what happens when a time runs out: ``@pytest.mark.parametrize("times", [HASTY])``."""
+
+BOTH_VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+"""For a test that is the same whichever version of TLS the server speaks."""
 
 
 def spec_of(cloud: LocalCloud, thing: CloudThing) -> SessionSpec:
