@@ -9,7 +9,7 @@ import asyncio
 import ssl
 import struct
 import time
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from paho.mqtt import client as paho
 from paho.mqtt.client import PUBACK, PUBLISH
@@ -37,6 +37,22 @@ _MOST_UNACKNOWLEDGED: Final = 20
 """So many publishes without a PUBACK: nobody is listening."""
 _PAUSE_SECONDS: Final = 0.1
 """A pause is longer by this than it had to be, so that it is worth it."""
+_OF_PAHO: Final = tuple(vars(paho.Client(CallbackAPIVersion.VERSION2, clean_session=True)))
+"""What paho sets in each client: some eighty names."""
+
+
+class _Packets(list[Any]):
+    """What paho has still to send, mostly nothing: its own deque takes 760 bytes even so."""
+
+    __slots__ = ()
+
+    def popleft(self) -> Any:
+        """As a deque's."""
+        return self.pop(0)
+
+    def appendleft(self, packet: Any) -> None:
+        """As a deque's."""
+        self.insert(0, packet)
 
 
 class PahoClient(paho.Client):
@@ -44,6 +60,23 @@ class PahoClient(paho.Client):
 
     ``deliver`` gets topic and payload of each message, ``confirm`` the packet id of each PUBACK. For one running loop.
     """
+
+    # paho's, too: so many names are a dictionary of 3.3 KiB, and each session has one.
+    __slots__ = (
+        *_OF_PAHO,
+        "_acknowledgements",
+        "_acknowledging",
+        "_arrived",
+        "_confirm",
+        "_deliver",
+        "_given",
+        "_limit",
+        "_pace",
+        "_unacknowledged",
+        "connack_code",
+        "error",
+        "is_too_large",
+    )
 
     def __init__(
         self,
@@ -61,6 +94,7 @@ class PahoClient(paho.Client):
             protocol=paho.MQTTv311,
             reconnect_on_failure=False,
         )
+        self._out_packet = _Packets()  # type: ignore[assignment]
         self._given = sock
         self._limit = limit
         self._deliver = deliver

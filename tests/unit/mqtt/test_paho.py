@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-import socket
+import re
 from pathlib import Path
 
 import pytest
@@ -71,9 +71,7 @@ def test_what_we_override_is_what_paho_calls() -> None:
 
 def test_our_own_names_are_no_names_of_paho() -> None:
     theirs = paho.Client(CallbackAPIVersion.VERSION2)
-    with socket.socket() as sock:
-        ours = PahoClient(sock, "t1", limit=1024, deliver=print, confirm=print)  # type: ignore[arg-type]
-    added = vars(ours).keys() - vars(theirs).keys()
+    added = set(PahoClient.__slots__) - vars(theirs).keys()
     assert added == {
         "_acknowledgements",
         "_acknowledging",
@@ -89,8 +87,33 @@ def test_our_own_names_are_no_names_of_paho() -> None:
         "is_too_large",
     }, "one of ours is an attribute of paho, too"
     assert not {name for name in added if hasattr(paho.Client, name)}
-    methods = {name for name in vars(PahoClient) if not name.startswith("__")}
+    methods = {
+        name for name in vars(PahoClient).keys() - set(PahoClient.__slots__) if not name.startswith("__")
+    }
     assert {name for name in methods if hasattr(theirs, name)} == _overridden()
+
+
+def test_no_attribute_of_a_client_is_in_a_dictionary() -> None:
+    ours, _ = client_at()
+    assert ours._client_id == b"t1"
+    assert not vars(ours)
+
+
+def test_what_paho_does_with_its_packets_is_what_ours_can() -> None:
+    asked = set(re.findall(r"_out_packet\.(\w+)", inspect.getsource(paho.Client)))
+    assert asked == {"append", "appendleft", "clear", "popleft"}
+    packets = client_at()[0]._out_packet
+    assert all(hasattr(packets, name) for name in asked)
+
+
+async def test_packets_are_sent_in_their_order_the_rest_of_one_before_the_next() -> None:
+    ours, wire = client_at()
+    wire.takes = 3
+    for payload in (b"1", b"2"):
+        ours.send("a", payload)
+    while ours.want_write():
+        ours.loop_write()
+    assert wire.sent == b"\x32\x06\0\x01a\0\x011\x32\x06\0\x01a\0\x022"
 
 
 def test_what_paho_keeps_of_a_packet_is_what_we_leave_as_it_was() -> None:
@@ -115,6 +138,13 @@ class PiecewiseSocket:
         self.pieces = list(pieces)
         self.delivered: list[tuple[str, bytes]] = []
         self.confirmed: list[int] = []
+        self.takes = 1024
+        """Bytes at a time."""
+        self.sent = b""
+
+    def send(self, data: bytes) -> int:
+        self.sent += data[: self.takes]
+        return min(len(data), self.takes)
 
     def recv(self, size: int) -> bytes:
         if not self.pieces:
