@@ -138,7 +138,7 @@ class ThingClaims:
             key=snapshot.key,
             thing_name=resolved.thing_name,
             address=self._addressing.address(resolved.host, resolved.port),
-            fingerprints=frozenset(each for each in found if each is not None),
+            fingerprints=tuple(dict.fromkeys(each for each in found if each is not None)),
             seniority=snapshot.seniority,
         )
 

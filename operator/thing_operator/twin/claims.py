@@ -103,12 +103,12 @@ class ThingClaim:
     key: ObjectKey
     thing_name: str
     address: str
-    fingerprints: frozenset[str]
+    fingerprints: tuple[str, ...]
     seniority: Seniority
 
     def has_certificate_of(self, other: "ThingClaim") -> bool:
         """Whether both have one certificate."""
-        return not self.fingerprints.isdisjoint(other.fingerprints)
+        return not set(self.fingerprints).isdisjoint(other.fingerprints)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Rival:
                 key=snapshot.key,
                 thing_name=resolved.thing_name,
                 address=address,
-                fingerprints=frozenset({certificate.fingerprint} if certificate else ()),
+                fingerprints=(certificate.fingerprint,) if certificate else (),
                 seniority=_seniority(snapshot, connected, rank),
             ),
             rank=rank,

@@ -99,6 +99,23 @@ def test_no_attribute_of_a_client_is_in_a_dictionary() -> None:
     assert not vars(ours)
 
 
+def test_all_clients_have_one_lock_in_place_of_each_of_pahos() -> None:
+    locks = [
+        getattr(client_at()[0], name)
+        for name in vars(paho.Client(CallbackAPIVersion.VERSION2))
+        if "mutex" in name
+    ]
+    assert len(locks) == 7
+    assert len(set(map(id, locks))) == 1
+
+
+def test_paho_asks_whether_a_lock_is_free_only_where_it_sends_at_once() -> None:
+    """Ours is always free; since what is to be sent goes by ``on_socket_register_write``, nobody asks."""
+    asking = re.findall(r".*\.acquire\(.*", inspect.getsource(paho.Client))
+    assert len(asking) == 1
+    assert "self._on_socket_register_write is None and self._in_callback_mutex.acquire(False)" in asking[0]
+
+
 def test_what_paho_does_with_its_packets_is_what_ours_can() -> None:
     asked = set(re.findall(r"_out_packet\.(\w+)", inspect.getsource(paho.Client)))
     assert asked == {"append", "appendleft", "clear", "popleft"}

@@ -33,7 +33,7 @@ def claim(
         key=ObjectKey("ns", str(number)),
         thing_name="t",
         address=addressing.address(host, port),
-        fingerprints=frozenset({key or f"certificate {number}"}),
+        fingerprints=(key or f"certificate {number}",),
         seniority=(str(number), ""),
     )
 
@@ -295,7 +295,7 @@ class Rivals(RuleBasedStateMachine):
                         maker.key,
                         "t",
                         maker.host,
-                        frozenset({maker.certificate}),
+                        (maker.certificate,),
                         (str(maker.age), maker.key.name),
                     )
                 )
