@@ -67,24 +67,24 @@ class Finding(ApiModel):
 
 
 def update_conditions(
-    previous: Iterable[Condition],
+    held: Iterable[Condition],
     findings: Iterable[Finding],
     *,
     generation: int,
     now: datetime,
-    unwritten: Iterable[Condition] = (),
+    decided: Iterable[Condition] = (),
 ) -> tuple[Condition, ...]:
     """The conditions after a reconcile: those found, each with its former transition time if its status is the same.
 
-    ``unwritten``: those that were decided last, where the API server does not have them yet: a transition is no later
-    for it. ``now`` is cut to whole seconds, as Kubernetes stores it.
+    ``held``: those that the API server holds; ``decided``: those that were decided last, which may be on their way
+    there: a transition is no later for it. ``now`` is cut to whole seconds, as Kubernetes stores it.
     """
-    before = {condition.type: condition for condition in previous}
-    decided = {condition.type: condition for condition in unwritten}
+    shown = {condition.type: condition for condition in held}
+    former = {condition.type: condition for condition in decided}
     moment = now.replace(microsecond=0)
     result = []
     for finding in sorted(findings, key=lambda found: _ORDER[found.type]):
-        since = _since(before.get(finding.type), decided.get(finding.type), finding.status)
+        since = _since(shown.get(finding.type), former.get(finding.type), finding.status)
         result.append(
             Condition(
                 type=finding.type.value,
@@ -126,11 +126,11 @@ def impaired_conditions(
     stalled: bool,
     generation: int,
     now: datetime,
-    unwritten: Iterable[Condition] = (),
+    held: Iterable[Condition] = (),
 ) -> tuple[Condition, ...]:
     """The conditions of an object of which no more is known than what keeps it from Ready; the others stand.
 
-    ``stalled``: a person must act; else it is tried again.
+    ``stalled``: a person must act; else it is tried again. ``held``: those that the API server holds.
     """
     kind = ConditionType.STALLED if stalled else ConditionType.RECONCILING
     findings = (
@@ -138,7 +138,7 @@ def impaired_conditions(
         Finding(type=kind, status="True", reason=reason, message=message),
     )
     before = tuple(previous)
-    ready, other = update_conditions(before, findings, generation=generation, now=now, unwritten=unwritten)
+    ready, other = update_conditions(held, findings, generation=generation, now=now, decided=before)
     replaced = {ConditionType.READY.value, ConditionType.RECONCILING.value, ConditionType.STALLED.value}
     return (ready, *(each for each in before if each.type not in replaced), other)
 

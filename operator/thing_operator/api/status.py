@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import Field
 
@@ -29,6 +29,12 @@ class ObjectStatus(ApiModel):
         "are True.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
+
+    def or_decided_since(self, unwritten: Self) -> Self:
+        """The newer of two: this one, which the API server holds, or ``unwritten``, which was decided after it and may
+        be on its way there; an empty one for none.
+        """
+        return self if unwritten.observed_generation is None else unwritten
 
 
 def reduced_status(

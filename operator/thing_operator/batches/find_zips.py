@@ -78,7 +78,7 @@ class FindZips:
 
     def _is_restored(self, snapshot: ObjectSnapshot, spec: ThingBatchSpec, importer: Importer) -> bool:
         """Whether what was imported is, or was when it was looked at last, known by the children alone."""
-        previous = self._publisher.previous(snapshot)
+        previous = self._publisher.held(snapshot)
         if previous.things is None:
             return bool(importer.thing_names)
         return previous.sources == of_children(spec.source)
@@ -87,7 +87,7 @@ class FindZips:
         self, snapshot: ObjectSnapshot, spec: ThingBatchSpec, importer: Importer
     ) -> Sources | InTheMaking:
         namespace, source = snapshot.key.namespace, spec.source
-        before = self._publisher.previous(snapshot).sources or ()
+        before = self._publisher.held(snapshot).sources or ()
         if source.secrets is not None:
             self._index_secrets(snapshot, (each.name for each in source.secrets))
             return await self._reader.zips(namespace, source.secrets, before=before, hold=importer.hold)
@@ -125,7 +125,7 @@ class FindZips:
 
     def _completeness(self, snapshot: ObjectSnapshot, importer: Importer) -> Completeness:
         """How much of what was imported before is there."""
-        previous = self._publisher.previous(snapshot)
+        previous = self._publisher.held(snapshot)
         things, ready = previous.things or (), find_condition(previous.conditions, ConditionType.READY)
         if ready is not None and ready.reason == Reason.ORDER_FAILED:
             return Completeness.LACKING
@@ -144,7 +144,7 @@ class FindZips:
         before: tuple[ImportedSource, ...],
         importer: Importer,
     ) -> Sources | InTheMaking:
-        order = self._publisher.previous(snapshot).order
+        order = self._publisher.held(snapshot).order
         known = next((each for each in before if order and each.name == order.batch_id), None)
         completeness = self._completeness(snapshot, importer)
         if known is not None and completeness is Completeness.COMPLETE:

@@ -40,7 +40,7 @@ class BatchPublisher:
         """The ThingBatch of this key is no longer there, or no longer this operator's."""
         self._published.pop(key, None)
 
-    def previous(self, snapshot: ObjectSnapshot) -> ThingBatchStatus:
+    def held(self, snapshot: ObjectSnapshot) -> ThingBatchStatus:
         """The status that the API server holds, as far as is known."""
         return self._statuses.current(_object_ref(snapshot))
 
@@ -69,17 +69,17 @@ class BatchPublisher:
 
     def publish(self, snapshot: ObjectSnapshot, report: BatchReport) -> ThingBatchStatus:
         """Write what has changed and record its Event; returns the status."""
-        previous = self.previous(snapshot)
+        held = self.held(snapshot)
         status = build_status(
             report,
-            previous=previous,
-            unwritten=self._statuses.unwritten(_object_ref(snapshot)),
+            previous=held.or_decided_since(self._statuses.unwritten(_object_ref(snapshot))),
+            held=held,
             generation=snapshot.generation,
             now=self._clock.now(),
         )
         self._writer.enqueue(_object_ref(snapshot), status.to_wire(), urgent=True, min_interval=timedelta(0))
         self._published[snapshot.key] = condition_keys(status.conditions)
-        before = find_condition(previous.conditions, ConditionType.READY)
+        before = find_condition(held.conditions, ConditionType.READY)
         after = find_condition(status.conditions, ConditionType.READY)
         if after and (before is None or before.reason != after.reason) and after.reason != Reason.PROGRESSING:
             self._record_event(snapshot, Reason(after.reason), after.message)

@@ -85,7 +85,7 @@ class BatchReconciler:
         if not isinstance(found, Sources):
             self._fail(snapshot, Reason.PROGRESSING, found.message, order=found.order)
             return _POLL_INTERVAL
-        previous = self._publisher.previous(snapshot)
+        previous = self._publisher.held(snapshot)
         report = await self._import_zips.run(found, importer, previous=previous)
         await self._publish(snapshot, spec, found, report)
         return self._requeue_after(report)
@@ -114,7 +114,7 @@ class BatchReconciler:
         """The reconciles of this ThingBatch go on failing unexpectedly: its status says so."""
         snapshot = self._cache.get(key)
         if snapshot is not None:
-            order = self._publisher.previous(snapshot).order
+            order = self._publisher.held(snapshot).order
             self._publisher.publish(snapshot, broken_report(error, order=order))
 
     def forget(self, key: ObjectKey) -> None:
@@ -135,7 +135,7 @@ class BatchReconciler:
         stalled: bool = False,
         order: OrderStatus | None = None,
     ) -> None:
-        order = order or self._publisher.previous(snapshot).order
+        order = order or self._publisher.held(snapshot).order
         self._publisher.publish(
             snapshot, BatchReport(reason=reason, message=message, stalled=stalled, order=order)
         )

@@ -62,21 +62,21 @@ def build_status(
     report: BatchReport,
     *,
     previous: ThingBatchStatus,
-    unwritten: ThingBatchStatus,
+    held: ThingBatchStatus,
     generation: int,
     now: datetime,
 ) -> ThingBatchStatus:
     """The whole status; a batch that could not be read keeps what an earlier import made.
 
-    ``unwritten``: what was decided last, while the API server may not have it.
+    ``previous``: the status that was decided last; ``held``: the one that the API server holds.
     """
     failed = [thing for thing in report.things or () if thing.result != ThingResult.IMPORTED]
     conditions = update_conditions(
-        previous.conditions,
+        held.conditions,
         _findings(report, failed),
         generation=generation,
         now=now,
-        unwritten=unwritten.conditions,
+        decided=previous.conditions,
     )
     if report.things is None:
         return previous.model_copy(

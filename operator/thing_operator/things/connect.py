@@ -92,7 +92,7 @@ class Connect:
                 self._claims.withdraw(snapshot.key)
         if not slot.can_claim:
             return None
-        before = self._publisher.previous(snapshot)
+        before = self._publisher.held(snapshot)
         problem = await self._claims.claim(snapshot, slot, resolved, before=before)
         if problem is None:
             await self._sessions.ensure(snapshot, slot, resolved, identity)
@@ -105,7 +105,7 @@ class Connect:
         children = self._sessions.children
         problem = children.problem(snapshot, resolved)
         if problem is None:
-            before = self._publisher.previous(snapshot)
+            before = self._publisher.held(snapshot)
             problem = await self._claims.claim(snapshot, slot, resolved, before=before)
         if problem is None:
             await children.ensure(snapshot, slot, resolved)
@@ -154,5 +154,5 @@ class Connect:
     def _expect_acceptance(self, snapshot: ObjectSnapshot, thing: ThingRuntime) -> None:
         acceptance = thing.requests.acceptance
         if snapshot.generation != acceptance.generation:
-            accepted = is_accepted(self._publisher.previous(snapshot), snapshot.generation)
+            accepted = is_accepted(self._publisher.held(snapshot), snapshot.generation)
             acceptance.expect(snapshot.generation, now=self._clock.monotonic(), accepted=accepted)

@@ -45,7 +45,7 @@ class Observe:
             generation=snapshot.generation,
             now=self._clock.now(),
             previous=self._publisher.previous(snapshot),
-            unwritten=self._publisher.unwritten(snapshot),
+            held=self._publisher.held(snapshot),
             spec=resolution.spec,
             resolved=resolution.resolved,
             blocking_problem=outcome.blocking_problem,

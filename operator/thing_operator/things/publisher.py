@@ -43,13 +43,13 @@ class StatusPublisher:
         """Write nothing more of a Thing: another process may, and what it writes counts."""
         self._writer.stand_back(ref)
 
-    def previous(self, snapshot: ObjectSnapshot) -> ThingStatus:
+    def held(self, snapshot: ObjectSnapshot) -> ThingStatus:
         """The status that the API server holds, as far as is known."""
         return self._memory.status(_object_ref(snapshot))
 
-    def unwritten(self, snapshot: ObjectSnapshot) -> ThingStatus:
-        """The status that was decided last, while the API server may not have it; an empty one for none."""
-        return self._memory.unwritten(_object_ref(snapshot))
+    def previous(self, snapshot: ObjectSnapshot) -> ThingStatus:
+        """The status that was decided last, whether or not the API server has it by now."""
+        return self.held(snapshot).or_decided_since(self._memory.unwritten(_object_ref(snapshot)))
 
     def managed(self, snapshot: ObjectSnapshot) -> ManagedPaths:
         """What a Thing may have set in its shadow by now, as the API server holds it."""
@@ -78,29 +78,27 @@ class StatusPublisher:
         """Write what has changed and record its Events; returns the conditions, to be given back as ``published``."""
         status = build_status(observation)
         return self._publish(
-            snapshot, status, previous=observation.previous, mirror=observation.mirror, published=published
+            snapshot, status, held=observation.held, mirror=observation.mirror, published=published
         )
 
     def publish_broken(
         self, snapshot: ObjectSnapshot, error: Exception, *, published: ConditionSet | None, now: datetime
     ) -> ConditionSet:
         """Say that the reconciles of a Thing fail by a fault of the operator's; all else stands as it was."""
-        previous = self.previous(snapshot)
-        status = broken_status(
-            previous, error, generation=snapshot.generation, now=now, unwritten=self.unwritten(snapshot)
-        )
-        return self._publish(snapshot, status, previous=previous, mirror=None, published=published)
+        previous, held = self.previous(snapshot), self.held(snapshot)
+        status = broken_status(previous, error, generation=snapshot.generation, now=now, held=held)
+        return self._publish(snapshot, status, held=held, mirror=None, published=published)
 
     def _publish(
         self,
         snapshot: ObjectSnapshot,
         status: ThingStatus,
         *,
-        previous: ThingStatus,
+        held: ThingStatus,
         mirror: MirrorSpec | None,
         published: ConditionSet | None,
     ) -> ConditionSet:
-        before = published or condition_keys(previous.conditions)
+        before = published or condition_keys(held.conditions)
         for condition in event_worthy(before, status.conditions):
             self._record_event(snapshot, Reason.of(condition.reason), condition.message)
         conditions = condition_keys(status.conditions)
@@ -108,7 +106,7 @@ class StatusPublisher:
         self._writer.enqueue(
             _object_ref(snapshot),
             status.to_wire(),
-            urgent=not can_wait and is_urgent(previous, status),
+            urgent=not can_wait and is_urgent(held, status),
             min_interval=self._min_interval(mirror),
             patience=PATIENCE if can_wait else timedelta(0),
         )

@@ -50,7 +50,7 @@ class Sync:
 
         Raises what the API server answers when the managed paths cannot be persisted.
         """
-        previous = self._publisher.previous(snapshot)
+        previous = self._publisher.held(snapshot)
         spec, resolved = resolution.spec, resolution.resolved
         before = self._publisher.managed(snapshot)
         unchanged = SyncOutcome(before, blocking_problem=resolution.problem)

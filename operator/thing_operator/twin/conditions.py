@@ -70,11 +70,11 @@ def thing_conditions(observation: Observation) -> tuple[Condition, ...]:
     )
     findings += filter(None, abnormal)
     return update_conditions(
-        observation.previous.conditions,
+        observation.held.conditions,
         findings,
         generation=observation.generation,
         now=observation.now,
-        unwritten=observation.unwritten.conditions,
+        decided=observation.previous.conditions,
     )
 
 

@@ -19,11 +19,13 @@ class Observation:
     generation: int
     now: datetime
     previous: ThingStatus
+    """The status that was decided last, whether or not the API server has it by now."""
+
     spec: ThingSpec | None
     """None when it does not parse; ``blocking_problem`` says so then."""
 
-    unwritten: ThingStatus = field(default_factory=ThingStatus)
-    """What was decided last, while the API server may not have it yet: it says since when what is so now is so."""
+    held: ThingStatus = field(default_factory=ThingStatus)
+    """The status that the API server holds: what it says is so was so since then."""
 
     resolved: ResolvedThing | None = None
     blocking_problem: Problem | None = None

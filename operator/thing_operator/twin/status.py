@@ -31,7 +31,7 @@ POINTER_LIMIT = 1024
 
 
 def build_status(observation: Observation) -> ThingStatus:
-    """The status after a reconcile; parts that it could not look at keep their previous value."""
+    """The status after a reconcile; parts that it could not look at keep the value that was decided last."""
     previous, conditions = observation.previous, thing_conditions(observation)
     accepted = observation.accepted or observation.accepted_before
     return ThingStatus(
@@ -56,9 +56,12 @@ def build_status(observation: Observation) -> ThingStatus:
 
 
 def broken_status(
-    previous: ThingStatus, error: Exception, *, generation: int, now: datetime, unwritten: ThingStatus
+    previous: ThingStatus, error: Exception, *, generation: int, now: datetime, held: ThingStatus
 ) -> ThingStatus:
-    """The status of a Thing whose reconciles fail by a fault of the operator's; all else stands as it was."""
+    """The status of a Thing whose reconciles fail by a fault of the operator's; all else stands as decided last.
+
+    ``held``: the status that the API server holds.
+    """
     conditions = impaired_conditions(
         previous.conditions,
         Reason.INTERNAL_ERROR,
@@ -66,7 +69,7 @@ def broken_status(
         stalled=False,
         generation=generation,
         now=now,
-        unwritten=unwritten.conditions,
+        held=held.conditions,
     )
     accepted = accepted_generation(previous, conditions, generation=generation, accepted=False)
     return previous.model_copy(
@@ -95,11 +98,9 @@ def _accepted_time(observation: Observation, *, accepted: bool) -> datetime | No
     """Of the generation that was accepted last: a later reconcile of it, or a restart, moves nothing, nor does it
     that a status with it could not be written yet.
     """
-    generation = observation.generation
-    if not accepted or is_accepted(observation.previous, generation):
+    if not accepted or is_accepted(observation.previous, observation.generation):
         return observation.previous.accepted_time
-    decided = observation.unwritten if is_accepted(observation.unwritten, generation) else ThingStatus()
-    return decided.accepted_time or observation.now.replace(microsecond=0)
+    return observation.now.replace(microsecond=0)
 
 
 def _certificate(observation: Observation) -> CertificateStatus | None:

@@ -348,7 +348,7 @@ async def reconciled(case: BatchCase, writer: Writer | None = None) -> Seen:
         again = await reconciler.reconcile(KEY)
     except ThingOperatorError as raised:
         error = raised
-    return Seen(publisher.previous(snapshot), events, error, again)
+    return Seen(publisher.held(snapshot), events, error, again)
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ def thing(name: str, result: str = ThingResult.IMPORTED, message: str | None = N
 def status_of(
     report: BatchReport,
     previous: ThingBatchStatus = EMPTY,
-    unwritten: ThingBatchStatus = EMPTY,
+    held: ThingBatchStatus = EMPTY,
     now: datetime = NOW,
 ) -> ThingBatchStatus:
-    return build_status(report, previous=previous, unwritten=unwritten, generation=3, now=now)
+    return build_status(report, previous=previous, held=held, generation=3, now=now)
 
 
 def condition(status: ThingBatchStatus, kind: ConditionType) -> tuple[str, str] | None:
@@ -51,10 +51,17 @@ def test_all_imported() -> None:
 
 def test_what_could_not_be_written_yet_keeps_its_time() -> None:
     imported = status_of(BatchReport(things=(thing("a"),)))
-    later = status_of(BatchReport(things=(thing("a"),)), unwritten=imported, now=UNTIL)
+    later = status_of(BatchReport(things=(thing("a"),)), previous=imported, now=UNTIL)
     assert later == imported
-    waiting = status_of(BatchReport(reason=Reason.PROGRESSING, stalled=False), unwritten=imported, now=UNTIL)
+    waiting = status_of(BatchReport(reason=Reason.PROGRESSING, stalled=False), previous=imported, now=UNTIL)
     assert {each.last_transition_time for each in waiting.conditions} == {UNTIL}
+
+
+def test_what_an_import_made_is_kept_when_the_zip_is_gone_before_that_could_be_written() -> None:
+    imported = status_of(BatchReport(things=(thing("a"), thing("b"))))
+    gone = status_of(BatchReport(reason=Reason.URL_EXPIRED), previous=EMPTY.or_decided_since(imported))
+    assert (gone.total, gone.things) == (2, imported.things)
+    assert imported.or_decided_since(EMPTY) is imported
 
 
 def test_failed_things_are_named_a_few_of_them() -> None:

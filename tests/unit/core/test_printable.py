@@ -61,7 +61,7 @@ def in_batch(text: str) -> str:
     status = build_status(
         BatchReport(things=(thing,)),
         previous=ThingBatchStatus(),
-        unwritten=ThingBatchStatus(),
+        held=ThingBatchStatus(),
         generation=1,
         now=seen().now,
     )

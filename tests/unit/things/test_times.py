@@ -1,4 +1,5 @@
-"""Times in status are those of what happened, not of the reconcile that could write them at last.
+"""Times in status are those of what happened, not of the reconcile that could write them at last; and what was decided
+before it is kept.
 
 The stages, the queue and the status writer are the real ones; the API server, the session and time are not.
 """
@@ -8,11 +9,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from tests.support.polling import until
-from tests.unit.things.scene import KEY, ThingScene, running
+from tests.unit.things.scene import KEY, ThingScene, good_secret, running
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.reasons import Reason
 from thing_operator.kube.errors import ApiUnavailableError, InvalidObjectError
+from thing_operator.kube.resources import SECRETS
 
 LONG = timedelta(minutes=11).total_seconds()
 SOON = timedelta(seconds=2)
@@ -58,3 +60,26 @@ async def test_the_time_of_a_transition_is_that_of_the_transition(why: ThingOper
         times = {each["type"]: each["lastTransitionTime"] for each in scene.status[KEY]["conditions"]}
         for kind in ("Ready", "Stalled"):
             assert abs(datetime.fromisoformat(times[kind]) - lost) <= SOON, kind
+
+
+@pytest.mark.parametrize("why", OUTAGES)
+async def test_what_no_status_could_say_is_kept_by_a_thing_that_is_suspended(why: ThingOperatorError) -> None:
+    """What was accepted, and the certificate, are said by a status that is still on its way."""
+    async with running() as scene:
+        scene.submit({})
+        await until(scene.is_well)
+        first = scene.status[KEY]["certificate"]["fingerprint"]
+        scene.refuses_status = why
+        scene.answers[SECRETS] = good_secret()
+        scene.things.registry.secrets_resynced()
+        scene.submit({"desired": {"a": 2}})
+        accepted = scene.version
+        await until(lambda: scene.sessions[-1].desired() == {"a": 2})
+        scene.report()
+        scene.submit({"desired": {"a": 2}, "suspend": True})
+        await outage(scene)
+        scene.refuses_status = None
+        await until(lambda: scene.said().get("Connected") == ("False", "Suspended"), timeout=LONG)
+        assert scene.status[KEY]["acceptedGeneration"] == accepted
+        assert scene.said()["Ready"][0] == "True"
+        assert scene.status[KEY]["certificate"]["fingerprint"] != first

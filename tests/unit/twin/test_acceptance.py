@@ -69,7 +69,7 @@ def test_it_is_remembered_whatever_becomes_of_ready(found: dict[str, Any]) -> No
 
 
 def fail(previous: ThingStatus, **fields: Any) -> ThingStatus:
-    defaults: dict[str, Any] = {"generation": 2, "now": START, "unwritten": ThingStatus()}
+    defaults: dict[str, Any] = {"generation": 2, "now": START, "held": ThingStatus()}
     return broken_status(previous, OverflowError(), **(defaults | fields))
 
 
@@ -133,7 +133,7 @@ def test_what_could_not_be_written_yet_keeps_its_times() -> None:
     held = build_status(seen(accepted=False, session=None))
     decided = build_status(seen(previous=held, now=START + minute, generation=3))
     assert decided.accepted_time == decided.conditions[0].last_transition_time == START + minute
-    again = seen(previous=held, unwritten=decided, now=START + 9 * minute, generation=3)
+    again = seen(held=held, previous=decided, now=START + 9 * minute, generation=3)
     assert build_status(again) == decided
     lost = replace(again, accepted=False, accepted_before=True, session=None)
     assert build_status(lost).accepted_time == START + minute
@@ -145,9 +145,9 @@ def test_a_transition_is_no_earlier_than_the_one_that_is_shown() -> None:
     minute = timedelta(minutes=1)
     decided = build_status(seen())
     refused = fail(decided, now=START + minute)
-    observation = seen(previous=refused, unwritten=decided, now=START + 2 * minute)
+    observation = seen(held=refused, previous=decided, now=START + 2 * minute)
     assert build_status(observation).conditions[0].last_transition_time == START + 2 * minute
-    assert fail(decided, unwritten=refused, now=START + 2 * minute) == refused
+    assert fail(refused, held=decided, now=START + 2 * minute) == refused
 
 
 def test_that_something_was_accepted_waits_for_no_interval() -> None:
