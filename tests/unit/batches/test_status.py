@@ -57,10 +57,10 @@ def test_what_could_not_be_written_yet_keeps_its_time() -> None:
     assert {each.last_transition_time for each in waiting.conditions} == {UNTIL}
 
 
-def test_what_an_import_made_is_kept_when_the_zip_is_gone_before_that_could_be_written() -> None:
+def test_what_an_import_made_is_kept_when_the_zip_is_lost_before_that_could_be_written() -> None:
     imported = status_of(BatchReport(things=(thing("a"), thing("b"))))
-    gone = status_of(BatchReport(reason=Reason.URL_EXPIRED), previous=EMPTY.or_decided_since(imported))
-    assert (gone.total, gone.things) == (2, imported.things)
+    lost = status_of(BatchReport(reason=Reason.URL_EXPIRED), previous=EMPTY.or_decided_since(imported))
+    assert (lost.total, lost.things) == (2, imported.things)
     assert imported.or_decided_since(EMPTY) is imported
 
 
