@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from thing_operator.api.conditions import ConditionType, find_condition
 from thing_operator.api.thing import ThingSpec, ThingStatus
 from thing_operator.core.json_values import JsonObject, JsonValue
+from thing_operator.core.reasons import Reason
 from thing_operator.core.thing_names import secret_name
 from thing_operator.inspection.model import Body
 from thing_operator.shadow.pointers import Path, get
@@ -33,6 +34,12 @@ def is_true(status: ThingStatus, kind: ConditionType) -> bool:
     """Whether the status has that condition, and it is True."""
     found = find_condition(status.conditions, kind)
     return found is not None and found.status == "True"
+
+
+def is_suspended(status: ThingStatus) -> bool:
+    """Whether conditions and shadow are of before a suspension, of the Thing or of its parent."""
+    connected = find_condition(status.conditions, ConditionType.CONNECTED)
+    return connected is not None and connected.reason == Reason.SUSPENDED
 
 
 def is_outdated(body: Body, status: ThingStatus) -> bool:

@@ -9,7 +9,7 @@ from thing_operator.api.conditions import Condition, ConditionType, find_conditi
 from thing_operator.api.names import thing_name_of
 from thing_operator.api.thing import Selection, ThingSpec, ThingStatus
 from thing_operator.core.reasons import Reason
-from thing_operator.inspection.bodies import is_true, is_within, spec_of, status_of, value_at
+from thing_operator.inspection.bodies import is_suspended, is_true, is_within, spec_of, status_of, value_at
 from thing_operator.inspection.model import (
     Body,
     ChainLink,
@@ -39,6 +39,8 @@ _NO_FAILURE: Final = frozenset(
     {Reason.SUSPENDED, Reason.PENDING, Reason.CONNECTING, Reason.DELTA_PENDING, Reason.PROGRESSING}
 )
 """Reasons of a False that pass by themselves, or that somebody has asked for."""
+_SENT: Final = frozenset({ConditionType.READY, ConditionType.IN_SYNC})
+"""Conditions that stay as they were while a Thing is suspended: their message says so."""
 
 
 def health_by(status: str, reason: str) -> LinkHealth:
@@ -181,7 +183,8 @@ def _link(name: str, status: ThingStatus, kind: ConditionType, good: str) -> Cha
     if condition is None:
         return ChainLink(name=name, health=LinkHealth.UNKNOWN, reason=Reason.UNKNOWN, message="not known yet")
     health = health_of(condition)
-    is_plain = health is LinkHealth.GOOD and condition.reason != Reason.EXPIRES_SOON
+    is_of_before = kind in _SENT and is_suspended(status)
+    is_plain = health is LinkHealth.GOOD and condition.reason != Reason.EXPIRES_SOON and not is_of_before
     since = condition.last_transition_time
     return ChainLink(
         name=name,

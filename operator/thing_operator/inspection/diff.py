@@ -14,6 +14,7 @@ from thing_operator.core.json_values import JsonObject, JsonValue, json_equal
 from thing_operator.core.reasons import Reason
 from thing_operator.inspection.bodies import (
     is_outdated,
+    is_suspended,
     is_true,
     is_within,
     spec_of,
@@ -75,7 +76,8 @@ class _Seen:
             pending=frozenset((shadow.pending if shadow else None) or ()),
             managed=frozenset(status.managed_paths or ()),
             shown=_shown(spec, status),
-            is_accepted=is_accepted(status, generation) and not drifted,
+            # Ready stays True of what is edited while spec.suspend is true, though nothing of it is sent.
+            is_accepted=is_accepted(status, generation) and not drifted and not spec.suspend,
             status=status,
         )
 
@@ -130,6 +132,8 @@ def _notes(body: Body, status: ThingStatus, *, hidden: bool) -> Iterator[str]:
     if is_outdated(body, status):
         generation, seen = body["metadata"]["generation"], status.observed_generation
         yield f"generation {generation} of the spec has not been seen yet; shadow and delta are of generation {seen}"
+    if is_suspended(status):
+        yield "suspended: shadow and delta are of before; what is changed now is sent when it is resumed"
     if status.shadow is None:
         yield "nothing of the shadow is in the status yet"
     elif hidden:

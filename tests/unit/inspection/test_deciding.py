@@ -69,6 +69,12 @@ def test_a_shadow_that_has_accepted_the_spec_stands_while_a_link_before_it_is_br
     assert edited.health is LinkHealth.FAILED
 
 
+def test_of_a_suspended_thing_shadow_and_device_are_said_to_be_of_before() -> None:
+    links = view_of(body(condition("Connected", "False", "Suspended"), shadow=SHADOW)).chain[2:]
+    assert [link.health for link in links] == [LinkHealth.GOOD, LinkHealth.GOOD]
+    assert [link.message for link in links] == ["the message of Accepted", "the message of Converged"]
+
+
 def test_what_only_ready_says_is_said_by_the_shadow() -> None:
     refused = condition("Ready", "False", "Rejected")
     link = view_of(body(refused, shadow=SHADOW, acceptedGeneration=3)).chain[2]

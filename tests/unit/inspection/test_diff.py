@@ -90,6 +90,19 @@ def test_what_was_accepted_is_in_the_shadow_whatever_has_become_of_ready() -> No
     assert states({"a": 1}, {}, {}, conditions=missing, acceptedGeneration=2) == {"/a": "NotInShadow"}
 
 
+@pytest.mark.parametrize("mirror", ["All", "None"])
+def test_what_was_edited_while_the_thing_is_suspended_is_not_taken_for_accepted(mirror: str) -> None:
+    """Ready stays True of that generation: it is as it was before."""
+    suspended = [condition("Connected", "False", "Suspended")]
+    spec = {"desired": {"a": 1}, "suspend": True, "mirror": {"reported": mirror}}
+    shadow = {"version": 1, "bytes": 1, "reported": {}, "delta": {}}
+    found = diff_of(body(*suspended, spec=spec, shadow=shadow, acceptedGeneration=2))
+    assert [row.state for row in found.rows] == ["NotInShadow" if mirror == "All" else "Unknown"]
+    assert found.notes[0].startswith("suspended: shadow and delta are of before")
+    parents = diff_of(body(*suspended, spec=spec | {"suspend": None}, shadow=shadow, acceptedGeneration=3))
+    assert [row.state for row in parents.rows] == ["Same"]
+
+
 def test_of_a_mirror_that_was_cut_off_the_pending_paths_are_left() -> None:
     cut_off = condition("MirrorTruncated", "True", "ReportedTooLarge")
     found = body(
