@@ -9,6 +9,7 @@ import logging
 import random
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 
 from thing_operator.core.backoff import Backoff, Jitter
 from thing_operator.core.clock import Clock
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(seconds=30)
+_LONGEST_UNKNOWN_PAUSE = timedelta(seconds=10)
+"""Somebody has been asked to install the CRDs, and wants to see that this is done; to be refused costs little."""
+_LISTED = "listed by now, and about to be watched"
 _STEADY_SECONDS = 5.0
 """A watch that is open for so long works: a balancer that answers for the API server closes sooner."""
 _FAILURES_OF_A_VERSION = 10
@@ -64,12 +68,14 @@ class StreamHealth:
         self._is_said = False
         """Whether the log has it that it is broken."""
         self._pause = timedelta(0)
-        self._backoff = Backoff(
+        backoff = partial(
+            Backoff,
             FIRST_PAUSE,
-            longest_pause,
-            random.Random(),  # noqa: S311 - jitter
-            Jitter.FULL_ABOVE_BASE,
+            rng=random.Random(),  # noqa: S311 - jitter
+            jitter=Jitter.FULL_ABOVE_BASE,
         )
+        self._backoff = backoff(limit=longest_pause)
+        self._unknown_backoff = backoff(limit=min(longest_pause, _LONGEST_UNKNOWN_PAUSE))
 
     @property
     def broken_for(self) -> timedelta:
@@ -87,7 +93,8 @@ class StreamHealth:
     def listed(self) -> None:
         """A list was taken."""
         self.listed_at = self._clock.monotonic()
-        self.is_unknown = False
+        if self.is_unknown:
+            self.is_unknown, self.trouble, self._pause = False, _LISTED, timedelta(0)
         self.answered.set()
 
     def opened(self) -> None:
@@ -110,10 +117,11 @@ class StreamHealth:
         if self._broken_at is None:
             self._broken_at = now
         self.failures += 1
-        self._pause = self._backoff.delay(self.failures)
+        self.is_unknown = isinstance(error, NotFoundError)
+        backoff = self._unknown_backoff if self.is_unknown else self._backoff
+        self._pause = backoff.delay(self.failures)
         if isinstance(error, ThrottledError):
             self._pause += min(error.retry_after, _LONGEST_RETRY_AFTER)
-        self.is_unknown = isinstance(error, NotFoundError)
         self.trouble = f"{error.message}: {INSTALL_CRDS}" if self.is_unknown else error.message
         if isinstance(error, ForbiddenError | NotFoundError):
             self.answered.set()

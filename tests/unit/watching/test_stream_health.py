@@ -99,26 +99,42 @@ async def test_of_an_idle_watch_that_ended_there_is_no_warning_unless_the_next_o
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-async def test_pauses_grow_up_to_half_a_minute_and_heed_the_api_server(health: StreamHealth) -> None:
-    async def pause() -> float:
-        before = loop_time()
-        await health.pause()
-        return loop_time() - before
+async def test_of_a_kind_that_is_there_again_it_is_not_said_to_be_missing(health: StreamHealth) -> None:
+    for _ in range(12):
+        health.failed(NotFoundError("404"))
+        assert await pause(health) <= 10
+    assert "install the CRDs" in (health.trouble or "")
+    health.failed(NotFoundError("404"))
+    health.listed()
+    assert health.trouble == "listed by now, and about to be watched"
+    assert await pause(health) == 0, "the watch begins at once"
+    health.failed(ApiUnavailableError("away"))
+    health.listed()
+    assert health.trouble == "away", "a list says nothing of the watch"
+    assert await pause(health) > 0
 
-    assert await pause() == 0
+
+async def pause(health: StreamHealth) -> float:
+    before = loop_time()
+    await health.pause()
+    return loop_time() - before
+
+
+async def test_pauses_grow_up_to_half_a_minute_and_heed_the_api_server(health: StreamHealth) -> None:
+    assert await pause(health) == 0
     pauses = []
     for _ in range(12):
         health.failed(ApiUnavailableError("away"))
-        pauses.append(await pause())
+        pauses.append(await pause(health))
     assert pauses[0] <= 1
     assert 5 < max(pauses) <= LONGEST_PAUSE.total_seconds()
     assert health.needs_list
     busy = ThrottledError("busy")
     busy.retry_after = timedelta(hours=1)
     health.failed(busy)
-    assert 60 <= await pause() <= 60 + LONGEST_PAUSE.total_seconds()
+    assert 60 <= await pause(health) <= 60 + LONGEST_PAUSE.total_seconds()
     health.showed()
-    assert await pause() == 0
+    assert await pause(health) == 0
     assert not health.needs_list
 
 
