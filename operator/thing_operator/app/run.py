@@ -124,14 +124,17 @@ def _observe(operator: Operator, telemetry: TelemetryServer) -> None:
 
 
 def _tune_process() -> None:
-    _tune_gc()
+    tune_garbage_collector()
     sys.setswitchinterval(_SWITCH_SECONDS)
     descriptors.raise_limit()
 
 
-def _tune_gc() -> None:
+def tune_garbage_collector() -> None:
     """Look for cycles less often: nearly all of the millions of objects that ten thousand Things are made of live
     long and are in none, and each full look at them stops everything.
+
+    The youngest are looked at soon: kopf leaves 42 objects in cycles for each event, and a look at 20,000 of them, in
+    no cache any more, held up all messages for 11 to 18 ms (measured).
     """
     gc.freeze()  # the modules
-    gc.set_threshold(20_000, 50, 100)
+    gc.set_threshold(2_000, 500, 100)
