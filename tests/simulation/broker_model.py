@@ -83,6 +83,8 @@ class BrokerModel:
         self.certificates: dict[str, str] = {}
         self.weathers: dict[str, BrokerWeather] = {}
         self.connections: dict[str, Connection] = {}
+        self._unnoticed: dict[str, Connection] = {}
+        """The connection of a thing that died last without a word."""
         self.on_crossing = on_crossing
         self._observer = observer
         self._on_update = on_update
@@ -160,10 +162,16 @@ class BrokerModel:
         if connection is None:
             return
         if silently:
+            self._unnoticed[name] = connection
             connection.end(None, clean=False)
             self.loop.outside(connection.keep_alive * 1.5, connection.miss_keep_alive)
         else:
             connection.end(SessionLostError("the connection was reset"), clean=False)
+
+    def has_died_unnoticed(self, name: str) -> bool:
+        """Whether a session goes on as if its connection, which has died without a word, were there."""
+        connection = self._unnoticed.get(name)
+        return connection is not None and not (connection.is_left or connection.process.dead)
 
     def bury(self, process: SimulatedProcess) -> None:
         """A process was killed: its connections are reset."""

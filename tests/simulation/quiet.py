@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from tests.simulation.api_model import Object
-from tests.simulation.broker_model import BROKER
+from tests.simulation.broker_model import BROKER, BrokerModel
 from tests.simulation.certificates import secret_key
 from tests.simulation.invariants import Invariant, Invariants, condition, satisfies
 from tests.simulation.job_rules import check_jobs
@@ -224,7 +224,21 @@ class QuietCheck:
 
 
 class EarlyCheck(QuietCheck):
-    """The same of Things alone, as soon as nothing has to wait any more but what was refused."""
+    """The same of Things alone, as soon as nothing has to wait any more but what was refused.
+
+    A connection that has died without a word is trouble until its keep-alive is over.
+    """
+
+    def __init__(
+        self,
+        api: QuietApi,
+        broker: BrokerModel,
+        invariants: Invariants,
+        left_broken: Collection[ObjectKey] = (),
+        jobs: JobsModel | None = None,
+    ) -> None:
+        super().__init__(api, broker, invariants, left_broken, jobs)
+        self._model = broker
 
     def run(self) -> None:
         """Look at those that are to be as they should be."""
@@ -236,7 +250,11 @@ class EarlyCheck(QuietCheck):
                 self._check_one(thing, alive)
 
     def _has_to_wait(self, life: Life) -> bool:
-        """Whether it is being deleted; or a networked child at whose topics connections have ended, or might have."""
+        """Whether it is being deleted, or nobody can know yet that its connection has ended; or a networked child at
+        whose topics connections have ended, or might have.
+        """
+        if self._model.has_died_unnoticed(life.thing):
+            return True
         connected = condition(self._api.get(THINGS, life.key)["status"], "Connected")
         return life.deleting or (life.parent is not None and connected.get("reason") == "NotAuthorized")
 
