@@ -11,9 +11,12 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """``cpu``: seconds, user and system, since the start; ``rss``: bytes; ``at``: monotonic seconds."""
+    """``cpu``: seconds, user and system, since the start; ``waited``: seconds in which a core was asked for and none
+    was free; ``rss``: bytes; ``at``: monotonic seconds.
+    """
 
     cpu: float
+    waited: float
     rss: int
     at: float
 
@@ -37,17 +40,23 @@ class Meter:
 
     def read(self) -> Usage:
         """The sum over the process's children; with ``deep`` theirs, too."""
-        cpu, rss = 0.0, 0
+        cpu, waited, rss = 0.0, 0.0, 0
         for child in self._parent.children(recursive=self._deep):
             with child.oneshot():
                 times = child.cpu_times()
                 cpu += times.user + times.system
                 rss += child.memory_info().rss
-        return Usage(cpu, rss, time.monotonic())
+            waited += _waited_by(child.pid)
+        return Usage(cpu, waited, rss, time.monotonic())
 
     def peak_rss(self) -> int:
         """The largest resident memory of any of the process's children so far, in bytes."""
         return max(map(_peak_of, self._parent.children(recursive=self._deep)))
+
+
+def _waited_by(pid: int) -> float:
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text(encoding="ascii").split()[1]) for each in tasks) / 1e9
 
 
 def _peak_of(process: psutil.Process) -> int:

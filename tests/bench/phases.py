@@ -24,6 +24,9 @@ _QUIET = 3.0
 _STILL_CPU = 0.02
 """Seconds of CPU in two seconds: an operator that takes less has started."""
 
+_STARVED = 0.5
+"""Seconds of these two that it has waited for a core: then it takes nothing since it gets nothing."""
+
 _LOGS = "configmaps"
 """What logs of intents are kept in, and nothing else that changes here."""
 
@@ -72,9 +75,15 @@ async def measure_empty(fleet: Fleet) -> Usage:
             await asyncio.sleep(2)
             now = operator.meter.read()
             operator.check_running()
-            if now.cpu > 0 and now.cpu - before.cpu < _STILL_CPU:
+            if has_started(before, now):
                 return now
             before = now
+
+
+def has_started(before: Usage, now: Usage) -> bool:
+    """Whether a process has nothing to do any more, by what it used at two moments two seconds apart."""
+    is_still = now.cpu - before.cpu < _STILL_CPU and now.waited - before.waited < _STARVED
+    return now.cpu > 0 and is_still
 
 
 async def cold_start(fleet: Fleet, *, empty: Usage, settings: Mapping[str, str]) -> Json:
