@@ -6,6 +6,7 @@ What to do is decided in ``order``; here it is done, and kept in status before a
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from thing_operator.api.thingbatch import CloudApiSource, OrderStatus
 from thing_operator.batches import order as ordering
@@ -51,6 +52,14 @@ class _OrderState:
     """Nonce of an order that was surely not sent, whatever became of its place in status."""
     placed: OrderStatus | None = None
     """An order with its id, until it is in status."""
+    searched: tuple[str, float] | None = None
+    """Nonce of the order that is looked for, and since when, monotonic seconds."""
+
+    def search(self, order: OrderStatus, *, now: float) -> timedelta:
+        """For how long this order has been looked for, from the first call on."""
+        if self.searched is None or self.searched[0] != order.nonce:
+            self.searched = order.nonce, now
+        return timedelta(seconds=now - self.searched[1])
 
 
 class CloudSource:
@@ -165,7 +174,14 @@ class CloudSource:
         persist: PersistOrder,
     ) -> InTheMaking:
         user = state.client.account.user_name if state.client else ""
-        batch_id = ordering.find(order, listed, user_name=user, others=others, now=self._clock.now())
+        batch_id = ordering.find(
+            order,
+            listed,
+            user_name=user,
+            others=others,
+            now=self._clock.now(),
+            searched=state.search(order, now=self._clock.monotonic()),
+        )
         if batch_id is None:
             return InTheMaking(order, "the order was interrupted: looking for its batch in MIC's list")
         found = await self._keep(state, ordering.placed(order, batch_id), persist=persist)

@@ -118,11 +118,18 @@ def is_for(order: OrderStatus, source: CloudApiSource) -> bool:
 
 
 def find(
-    order: OrderStatus, listed: Iterable[BatchItem], *, user_name: str, others: Others, now: datetime
+    order: OrderStatus,
+    listed: Iterable[BatchItem],
+    *,
+    user_name: str,
+    others: Others,
+    now: datetime,
+    searched: timedelta,
 ) -> str | None:
     """The batch id of an interrupted order; None: not known yet.
 
-    Raises OrderUnknownError when there is doubt: no batch, several, or one that another ThingBatch may have
+    ``searched``: for how long this process has looked for it: the clock that the order's time came from may have been
+    ahead. Raises OrderUnknownError when there is doubt: no batch, several, or one that another ThingBatch may have
     ordered.
     """
     taken: AbstractSet[str] = others.claimed | set(order.known or ())
@@ -133,7 +140,7 @@ def find(
     ]
     if len(found) == 1 and not others.has_rival:
         return found[0].batch_id
-    if now < order.time + SEARCH_TIME:
+    if max(now - order.time, searched) < SEARCH_TIME:
         return None
     raise OrderUnknownError(_doubt(order, found))
 

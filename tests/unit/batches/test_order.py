@@ -1,6 +1,6 @@
 """An order is sent once, whatever is interrupted: the rules as a table, and a crash at each step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -76,7 +76,12 @@ def test_next_step(order: OrderStatus | None, unsent: bool, step: Step) -> None:
 )
 def test_the_one_batch_that_can_be_it_is_adopted(listed: Sequence[BatchItem]) -> None:
     found = ordering.find(
-        intent(item("old")), listed, user_name="user", others=Others(frozenset({"theirs"})), now=NOW
+        intent(item("old")),
+        listed,
+        user_name="user",
+        others=Others(frozenset({"theirs"})),
+        now=NOW,
+        searched=timedelta(0),
     )
     assert found == "new"
 
@@ -92,9 +97,16 @@ def test_the_one_batch_that_can_be_it_is_adopted(listed: Sequence[BatchItem]) ->
 )
 def test_doubt_waits_first_and_asks_a_person_then(listed: Sequence[BatchItem], others: Others) -> None:
     order = intent(item("old"))
-    assert ordering.find(order, listed, user_name="user", others=others, now=NOW) is None
-    with pytest.raises(OrderUnknownError, match="batchId"):
-        ordering.find(order, listed, user_name="user", others=others, now=LATE)
+
+    def find(now: datetime, searched: timedelta) -> str | None:
+        return ordering.find(order, listed, user_name="user", others=others, now=now, searched=searched)
+
+    shortly = timedelta(minutes=1)
+    assert find(NOW, shortly) is None
+    assert find(NOW - timedelta(hours=1), shortly) is None
+    for now, searched in ((LATE, timedelta(0)), (NOW - timedelta(hours=1), LATE - NOW)):
+        with pytest.raises(OrderUnknownError, match="batchId"):
+            find(now, searched)
 
 
 class Crash(BaseException):
@@ -135,31 +147,39 @@ class MicAndStatus:
         self._point()
 
 
+def source_of(clock: FakeClock, *, may_order: Callable[[], bool] = lambda: True) -> CloudSource:
+    """What a process begins with."""
+    return CloudSource(
+        HttpsClient(hosts=()),
+        manifest_url="https://m",
+        may_order=lambda _key: may_order(),
+        clock=clock,
+        limit=1,
+    )
+
+
+async def advance(cloud: CloudSource, world: MicAndStatus) -> OrderedZip | InTheMaking:
+    """One reconcile; the login is MIC's part."""
+    cloud._states.setdefault(KEY, _OrderState()).client = world  # type: ignore[assignment]
+    return await cloud.advance(
+        KEY,
+        SOURCE,
+        account=world.account,
+        order=world.stored,
+        others=lambda _: Others(),
+        persist=world.persist,
+    )
+
+
 async def run_until_done(world: MicAndStatus) -> None:
     """Reconciles of one process after the other, each new one with an empty memory."""
     clock = FakeClock(start=NOW)
-    cloud = CloudSource(
-        HttpsClient(hosts=()), manifest_url="https://m", may_order=lambda _key: True, clock=clock, limit=1
-    )
+    cloud = source_of(clock)
     for _ in range(8):
-        cloud._states.setdefault(KEY, _OrderState()).client = world  # type: ignore[assignment]
         try:
-            await cloud.advance(
-                KEY,
-                SOURCE,
-                account=world.account,
-                order=world.stored,
-                others=lambda _: Others(),
-                persist=world.persist,
-            )
+            await advance(cloud, world)
         except Crash:
-            cloud = CloudSource(
-                HttpsClient(hosts=()),
-                manifest_url="https://m",
-                may_order=lambda _key: True,
-                clock=clock,
-                limit=1,
-            )
+            cloud = source_of(clock)
         except (TransientError, OrderUnknownError):
             pass
         clock.advance(40)
@@ -181,35 +201,30 @@ async def test_a_lost_answer_is_found_in_the_list() -> None:
     assert ([each.batch_id for each in world.made], world.stored.batch_id) == (["batch-0"], "batch-0")
 
 
+async def test_an_order_whose_time_a_wrong_clock_has_given_is_not_looked_for_for_hours() -> None:
+    """The clock was two hours ahead when the order was written down, and its request was lost."""
+    world, clock = MicAndStatus(0), FakeClock(start=NOW)
+    world.stored = intent().model_copy(update={"time": NOW + timedelta(hours=2)})
+    cloud = source_of(clock)
+    assert isinstance(await advance(cloud, world), InTheMaking)
+    clock.advance(60)
+    assert isinstance(await advance(cloud, world), InTheMaking)
+    clock.advance(61)
+    with pytest.raises(OrderUnknownError, match="batchId"):
+        await advance(cloud, world)
+
+
 async def test_nothing_is_ordered_once_another_replica_may_have_the_batch() -> None:
     """The order is in status by then: this process knows that it was not sent, and sends it when it may again."""
     world, allowed = MicAndStatus(0), False
-    cloud = CloudSource(
-        HttpsClient(hosts=()),
-        manifest_url="https://m",
-        may_order=lambda _key: allowed,
-        clock=FakeClock(start=NOW),
-        limit=1,
-    )
-
-    async def advance() -> OrderedZip | InTheMaking:
-        cloud._states.setdefault(KEY, _OrderState()).client = world  # type: ignore[assignment]
-        return await cloud.advance(
-            KEY,
-            SOURCE,
-            account=world.account,
-            order=world.stored,
-            others=lambda _: Others(),
-            persist=world.persist,
-        )
-
+    cloud = source_of(FakeClock(start=NOW), may_order=lambda: allowed)
     with pytest.raises(TransientError, match="another replica"):
-        await advance()
+        await advance(cloud, world)
     assert world.made == []
     assert world.stored is not None
     assert world.stored.batch_id is None
     allowed = True
-    await advance()
+    await advance(cloud, world)
     assert len(world.made) == 1
 
 
