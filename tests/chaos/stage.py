@@ -75,6 +75,7 @@ class Stage:
             self._mount_etcd()
         self._stack.enter_context(self.plane)
         self._stack.enter_context(self.cloud)
+        self._cloud_info = self.cloud.info
         second = yaml.safe_load(self.plane.add_apiserver().read_text(encoding="utf-8"))
         self.servers = [
             address_of(server) for server in (self.plane.server, second["clusters"][0]["cluster"]["server"])
@@ -103,6 +104,7 @@ class Stage:
         """Start one at a post: a new one, or, ``again``, the one that was there."""
         replica = post.replica if again and post.replica is not None else self._fresh()
         replica.settings["THING_OPERATOR_STATUS__INTENT_LOG_NAMESPACE"] = NAMESPACE
+        replica.cloud_info = self._cloud_info
         post.start(replica)
         return replica
 

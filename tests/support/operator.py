@@ -17,7 +17,7 @@ from tests.support.controlplane import Kubectl
 from tests.support.polling import eventually
 from tests.support.ports import reserved_ports
 
-from thing_operator_local.cloud.client import CloudThing, LocalCloud
+from thing_operator_local.cloud.client import CloudInfo, CloudThing, LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.environment import operator_environment
 from thing_operator_local.ports import LOOPBACK
@@ -49,6 +49,8 @@ class OperatorProcess:
         """What its command line begins with: the command that it is run by."""
         self.host = LOOPBACK
         """Where its ports are reached."""
+        self.cloud_info: CloudInfo | None = None
+        """Where its cloud is, for one that may be started while that does not run; else it is asked at each start."""
 
     def start(self) -> None:
         arguments, env = self.invocation()
@@ -62,7 +64,7 @@ class OperatorProcess:
 
     def invocation(self) -> tuple[list[str], dict[str, str]]:
         """Arguments and whole environment."""
-        info = self._cloud.info
+        info = self.cloud_info or self._cloud.info
         env = (
             operator_environment(info, kubeconfig=self._plane.kubeconfig)
             | {
