@@ -26,8 +26,7 @@ from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.intents.store import INTENTS_LABEL
 from thing_operator.kube.resources import CONFIG_MAPS, EVENTS
 from thing_operator.leadership.lease import LEASES
-from thing_operator.sharding.hashing import BATCHES as BATCH_SHARD
-from thing_operator.sharding.hashing import shard_of
+from thing_operator.sharding.hashing import BATCH_SHARD, shard_of
 
 _NOTICED = 700.0
 """Seconds after which a change of a status by somebody else has been noticed: two comparisons with lists."""

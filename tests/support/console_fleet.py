@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from thing_operator.api import names
-from thing_operator.sharding.hashing import BATCHES, SHARDS
+from thing_operator.sharding.hashing import BATCH_SHARD, SHARDS
 from thing_operator.sharding.member import GROUP_LABEL
 from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 
@@ -163,7 +163,7 @@ def leases(*, namespace: str, group: str, members: int, silent: int = 0) -> list
     """The Leases of a release's replicas, which share the shards; the first ``silent`` have renewed none for long."""
     now = datetime.now(UTC)
     pods = [f"{group}-{number}" for number in range(members)]
-    shard_map = ShardMap().given({BATCHES}, pods[0])
+    shard_map = ShardMap().given({BATCH_SHARD}, pods[0])
     for number, pod in enumerate(pods):
         shard_map = shard_map.given(range(SHARDS * number // members, SHARDS * (number + 1) // members), pod)
     found = [_lease(f"{group}-shards", namespace, group, {MAP_ANNOTATION: shard_map.text}, {})]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from thing_operator.sharding.duties import Duties
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, shard_of
+from thing_operator.sharding.hashing import ALL_SHARDS, BATCH_SHARD, shard_of
 from thing_operator.sharding.ports import Alone
 
 
@@ -41,7 +41,7 @@ class SomeShards:
 
     def holds_batches(self) -> bool:
         """By their own shard."""
-        return BATCHES in self.held
+        return BATCH_SHARD in self.held
 
     def may_connect(self, uid: str, *, dropped_at: float | None) -> bool:
         """As long as the Lease is certain."""

@@ -11,8 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from thing_operator.api.names import BATCHES as BATCH_KIND
-from thing_operator.api.names import THINGS
+from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.app.controllers import Controllers
 from thing_operator.app.watched_shards import WatchedShards
 from thing_operator.config import PacingSettings
@@ -22,7 +21,7 @@ from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.core.work_queue import WorkQueue
 from thing_operator.intents.intent_log import IntentLog
 from thing_operator.kube.snapshot import ObjectSnapshot
-from thing_operator.sharding.hashing import BATCHES
+from thing_operator.sharding.hashing import BATCH_SHARD
 from thing_operator.sharding.ports import Handlers
 
 log = logging.getLogger(__name__)
@@ -120,7 +119,7 @@ class Moves:
         self._arrive(shards)
         self._watched.gained(shards, on_listed=self._arrive)
         self._tasks.start(self._begin(shards), name="the begin of gained shards")
-        if BATCHES in shards:
+        if BATCH_SHARD in shards:
             self._controllers.batches.enqueue_all()
 
     async def give(self, shards: frozenset[int]) -> None:
@@ -173,7 +172,7 @@ class Moves:
         """
         controllers, registry = self._controllers, self._controllers.registry
         ends = [_run(controllers.things.queue, registry.keys_in(shards), seconds=_END_SECONDS)]
-        if BATCHES in shards:
+        if BATCH_SHARD in shards:
             batches = [each.key for each in controllers.batches.cache]
             ends.append(_run(controllers.batches.queue, batches, seconds=_END_SECONDS))
         await asyncio.gather(*ends)
@@ -189,8 +188,8 @@ class Moves:
     def _refs(self, shards: frozenset[int]) -> list[ObjectRef]:
         """What may have a status to be written."""
         found = [ObjectRef(THINGS, each.key, each.uid) for each in self._things(shards)]
-        if BATCHES in shards:
-            found += [ObjectRef(BATCH_KIND, each.key, each.uid) for each in self._controllers.batches.cache]
+        if BATCH_SHARD in shards:
+            found += [ObjectRef(BATCHES, each.key, each.uid) for each in self._controllers.batches.cache]
         return found
 
 

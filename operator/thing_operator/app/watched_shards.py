@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from thing_operator.core.background_tasks import BackgroundTasks
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import EVERYTHING, Share
-from thing_operator.sharding.hashing import BATCHES, selector, shard_of
+from thing_operator.sharding.hashing import BATCH_SHARD, selector, shard_of
 from thing_operator.sharding.ports import Holdings
 from thing_operator.watching.object_stream import ObjectStream
 
@@ -39,7 +39,7 @@ class WatchedShards:
     async def prepare(self, shards: frozenset[int]) -> None:
         """Have the Things of these shards listed at once, and watched from then on."""
         self._listed |= shards
-        if shards <= {BATCHES}:
+        if shards <= {BATCH_SHARD}:
             return
         part = share_of(shards)
         await asyncio.gather(*(stream.widen(part) for stream in self._streams))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from thing_operator.inspection.model import Body, GroupView, MemberHealth, MemberView
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, ranges
+from thing_operator.sharding.hashing import ALL_SHARDS, BATCH_SHARD, ranges
 from thing_operator.sharding.member import GROUP_LABEL, MemberLease
 from thing_operator.sharding.shard_map import MAP_ANNOTATION, MapError, ShardMap
 
@@ -90,5 +90,5 @@ def words_of(shards: frozenset[int]) -> str:
 def _words(shards: frozenset[int]) -> Iterator[str]:
     for first, end in ranges(shards):
         yield str(first) if end == first + 1 else f"{first}-{end - 1}"
-    if BATCHES in shards:
+    if BATCH_SHARD in shards:
         yield "batches"

@@ -11,7 +11,7 @@ from typing import Final
 
 SHARDS: Final = 256
 """Of Things. A power of two, so that each could be split without moving."""
-BATCHES: Final = SHARDS
+BATCH_SHARD: Final = SHARDS
 """One shard more, for all ThingBatches: they are few."""
 
 ALL_SHARDS: Final = frozenset(range(SHARDS + 1))

@@ -18,7 +18,7 @@ from thing_operator.core.background_tasks import BackgroundTasks
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.kube.ports import ApiClient
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, shard_of
+from thing_operator.sharding.hashing import ALL_SHARDS, BATCH_SHARD, shard_of
 from thing_operator.sharding.leases import GroupLeases
 from thing_operator.sharding.member import Group
 from thing_operator.sharding.own_lease import Renewal
@@ -81,7 +81,7 @@ class Membership:
 
     def holds_batches(self) -> bool:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""
-        return self.member.holds(BATCHES)
+        return self.member.holds(BATCH_SHARD)
 
     def may_connect(self, uid: str, *, dropped_at: float | None) -> bool:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""
@@ -95,7 +95,7 @@ class Membership:
 
     def may_write_batches(self) -> bool:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""
-        return self.member.may_act(BATCHES, self._clock.monotonic())
+        return self.member.may_act(BATCH_SHARD, self._clock.monotonic())
 
     def share(self) -> frozenset[int]:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""

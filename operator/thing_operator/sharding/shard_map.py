@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from thing_operator.api.names import GROUP
 from thing_operator.core.json_bytes import encode, parse_exactly
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, SHARDS
+from thing_operator.sharding.hashing import ALL_SHARDS, BATCH_SHARD, SHARDS
 
 MAP_ANNOTATION: Final = f"{GROUP}/shards"
 """The shard map, on the Lease of the group."""
@@ -77,7 +77,7 @@ class ShardMap:
             if slot != Slot():
                 place = str(shards[0]) if len(shards) == 1 else f"{shards[0]}-{shards[-1]}"
                 places[place] = [slot.holder, slot.asker]
-        if (slot := self.slots[BATCHES]) != Slot():
+        if (slot := self.slots[BATCH_SHARD]) != Slot():
             places[_BATCHES] = [slot.holder, slot.asker]
         lost = {"lost": True} if self.is_lost else {}
         return encode({"v": _VERSION, "shards": SHARDS, **lost, "map": places}).decode()
@@ -154,7 +154,7 @@ def _slot(value: Any) -> Slot:
 def _shards(place: str) -> Collection[int]:
     """The shards of an entry: one, a range with both ends, or ``batches``."""
     if place == _BATCHES:
-        return (BATCHES,)
+        return (BATCH_SHARD,)
     first, dash, last = place.partition("-")
     if not _is_number(first) or (dash and not _is_number(last)):
         raise MapError(f"{place[:40]!r} is no range of shards")

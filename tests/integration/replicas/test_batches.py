@@ -8,7 +8,7 @@ from tests.support.mic_door import ORDER, Door, batches, order
 from tests.support.polling import eventually
 from tests.support.replicas import Group
 
-from thing_operator.sharding.hashing import BATCHES
+from thing_operator.sharding.hashing import BATCH_SHARD
 from thing_operator.sharding.member import name_of
 
 
@@ -32,7 +32,7 @@ def test_an_order_is_taken_up_by_who_has_the_batches_next(
         each.settings |= door.settings
     replicas = group.start(2)
     group.await_shared(replicas)
-    holder = name_of(group.shard_map().slots[BATCHES].holder)
+    holder = name_of(group.shard_map().slots[BATCH_SHARD].holder)
     (first,) = (each for each in replicas if each.name == holder)
     (other,) = (each for each in replicas if each.name != holder)
     door.unanswered = lambda what: what == ORDER

@@ -14,7 +14,7 @@ from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import EVERYTHING
 from thing_operator.kube.status_writer import StatusWriter
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, SHARDS, selector, shard_of
+from thing_operator.sharding.hashing import ALL_SHARDS, BATCH_SHARD, SHARDS, selector, shard_of
 from thing_operator.sharding.ports import Alone
 from thing_operator.watching.object_stream import ObjectStream
 from thing_operator.watching.stream_health import StreamHealth
@@ -109,8 +109,8 @@ async def test_what_is_prepared_is_listed_once_and_what_is_dropped_is_forgotten(
 async def test_the_shard_of_batches_has_no_things() -> None:
     scene = WatchedScene()
     await scene.stream.begin()
-    scene.shards.gained(frozenset({BATCHES}))
-    await scene.shards.prepare(frozenset({BATCHES}))
+    scene.shards.gained(frozenset({BATCH_SHARD}))
+    await scene.shards.prepare(frozenset({BATCH_SHARD}))
     assert scene.server.listed == [selector(of("apple"))]
 
 

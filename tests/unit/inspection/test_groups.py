@@ -7,7 +7,7 @@ import pytest
 
 from thing_operator.inspection.groups import groups_of, words_of
 from thing_operator.inspection.model import GroupView, MemberHealth
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES
+from thing_operator.sharding.hashing import ALL_SHARDS, BATCH_SHARD
 from thing_operator.sharding.member import GROUP_LABEL, TAKES_ANNOTATION
 from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 
@@ -124,7 +124,7 @@ def test_groups_stay_apart_and_other_leases_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("shards", "words"),
-    [(set(), ""), ({5}, "5"), ({0, 1, 2, 9, BATCHES}, "0-2, 9, batches")],
+    [(set(), ""), ({5}, "5"), ({0, 1, 2, 9, BATCH_SHARD}, "0-2, 9, batches")],
 )
 def test_shards_in_words(shards: set[int], words: str) -> None:
     assert words_of(frozenset(shards)) == words

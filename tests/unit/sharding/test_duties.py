@@ -5,7 +5,7 @@ from tests.support.duties import SomeShards
 
 from thing_operator.core.resource import ObjectKey
 from thing_operator.sharding.duties import Duties, Duty
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, shard_of
+from thing_operator.sharding.hashing import ALL_SHARDS, BATCH_SHARD, shard_of
 
 KEY = ObjectKey("ours", "t")
 UID = "6a1c1f0e-0000-4000-8000-000000000000"
@@ -45,7 +45,7 @@ def test_a_thing_is_run_prepared_or_left(
 
 @pytest.mark.parametrize(
     ("namespace", "held", "ours"),
-    [("ours", ALL_SHARDS, True), ("ours", ALL_SHARDS - {BATCHES}, False), ("theirs", ALL_SHARDS, False)],
+    [("ours", ALL_SHARDS, True), ("ours", ALL_SHARDS - {BATCH_SHARD}, False), ("theirs", ALL_SHARDS, False)],
 )
 def test_a_batch_goes_by_the_shard_of_all_batches(
     namespace: str, held: frozenset[int], *, ours: bool

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES, SHARDS, fnv1a_64, ranges, selector, shard_of
+from thing_operator.sharding.hashing import (
+    ALL_SHARDS,
+    BATCH_SHARD,
+    SHARDS,
+    fnv1a_64,
+    ranges,
+    selector,
+    shard_of,
+)
 
 _RANGE = r"shardRange\(object\.metadata\.uid, '0x([0-9a-f]{16,17})', '0x([0-9a-f]{16,17})'\)"
 
@@ -40,7 +48,7 @@ def parsed(text: str) -> list[tuple[int, int]]:
 @given(shard_sets, uids)
 def test_the_selector_selects_what_is_in_the_shards(shards: frozenset[int], uid: str) -> None:
     text = selector(shards)
-    if ALL_SHARDS - {BATCHES} <= shards:
+    if ALL_SHARDS - {BATCH_SHARD} <= shards:
         assert text == ""
     else:
         bounds = parsed(text)
@@ -51,7 +59,7 @@ def test_the_selector_selects_what_is_in_the_shards(shards: frozenset[int], uid:
 @given(shard_sets)
 def test_ranges_are_as_few_as_can_be(shards: frozenset[int]) -> None:
     found = list(ranges(shards))
-    assert {shard for first, end in found for shard in range(first, end)} == shards - {BATCHES}
+    assert {shard for first, end in found for shard in range(first, end)} == shards - {BATCH_SHARD}
     assert all(end < first for (_, end), (first, _) in pairwise(found))
 
 
@@ -62,7 +70,8 @@ def test_bounds_have_the_form_that_the_api_server_takes() -> None:
         "shardRange(object.metadata.uid, '0xff00000000000000', '0x10000000000000000')"
     )
     assert (
-        selector({BATCHES}) == "shardRange(object.metadata.uid, '0x0000000000000000', '0x0000000000000001')"
+        selector({BATCH_SHARD})
+        == "shardRange(object.metadata.uid, '0x0000000000000000', '0x0000000000000001')"
     )
 
 

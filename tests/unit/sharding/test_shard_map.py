@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thing_operator.sharding.hashing import ALL_SHARDS, BATCHES
+from thing_operator.sharding.hashing import ALL_SHARDS, BATCH_SHARD
 from thing_operator.sharding.shard_map import MapError, ShardMap, Slot
 
 names = st.sampled_from(("", "a_pod_1-2", "b_pod_3-4"))
@@ -24,13 +24,13 @@ def test_what_is_written_is_read(shard_map: ShardMap) -> None:
 
 
 def test_neighbours_are_one_entry() -> None:
-    shard_map = ShardMap().given(range(10), "a").given((12, BATCHES), "b").asking((12,), "a")
+    shard_map = ShardMap().given(range(10), "a").given((12, BATCH_SHARD), "b").asking((12,), "a")
     assert json.loads(shard_map.text) == {
         "v": 1,
         "shards": 256,
         "map": {"0-9": ["a", ""], "12": ["b", "a"], "batches": ["b", ""]},
     }
-    assert shard_map.held_by("b") == {12, BATCHES}
+    assert shard_map.held_by("b") == {12, BATCH_SHARD}
     assert shard_map.asked_by("a") == {12}
     assert shard_map.names() == {"a", "b"}
     assert shard_map.given((12,), "a").asked_by("a") == frozenset()
