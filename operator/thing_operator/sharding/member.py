@@ -173,7 +173,11 @@ class Fellows:
         for name in map(name_of, holders):
             self._seen.setdefault(name, Sighting(None, now))
         wanted = {name_of(each) for each in holders}
-        return tuple(name for name, seen in self._seen.items() if self._is_silent(seen, name in wanted, now))
+        return tuple(
+            name
+            for name, seen in self._seen.items()
+            if self._is_silent(seen, is_holder=name in wanted, now=now)
+        )
 
     def silent_for(self, seconds: float, *, now: float) -> frozenset[str]:
         """The identities of the members whose Leases have not changed for so long."""
@@ -199,7 +203,7 @@ class Fellows:
         leases = (seen.lease for seen in self._seen.values())
         return {lease.holder: lease.takes for lease in leases if lease is not None and lease.holder}
 
-    def _is_silent(self, seen: Sighting[MemberLease], holds: bool, now: float) -> bool:  # noqa: FBT001 - private
+    def _is_silent(self, seen: Sighting[MemberLease], *, is_holder: bool, now: float) -> bool:
         if seen.lease is None:
-            return holds and now - seen.since >= self._duration
+            return is_holder and now - seen.since >= self._duration
         return bool(seen.lease.holder) and seen.is_over(now=now)

@@ -285,10 +285,8 @@ class Membership:
 
     def _count(self, new: ShardMap, ours: Shards) -> None:
         """After a write of ours was taken."""
-        claimed, given = (
-            new.held_by(self.member.own.identity) - ours,
-            ours - self.member.held - self.member.giving,
-        )
+        claimed = new.held_by(self.member.own.identity) - ours
+        given = ours - self.member.held - self.member.giving
         self._claimed |= claimed
         self.moves["in", "claimed"] += len(claimed)
         self.moves["out", "given"] += len(given)

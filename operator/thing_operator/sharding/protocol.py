@@ -169,12 +169,11 @@ class Member:
     def _lose(self, shards: Shards) -> None:
         if shards:
             self.times_lost += len(shards & (self.held | self.giving))
-            self.held, self.giving, self._given = (
-                self.held - shards,
-                self.giving - shards,
-                self._given - shards,
-            )
-            self._prepared, self._preparing = self._prepared - shards, self._preparing - shards
+            self.held -= shards
+            self.giving -= shards
+            self._given -= shards
+            self._prepared -= shards
+            self._preparing -= shards
             self.announced -= shards
             self._lost |= shards
 
@@ -289,11 +288,9 @@ class Member:
             if asker in members:
                 shard_map = shard_map.given((shard,), asker)
             elif not self.is_draining:
-                self.giving, self._given, self.held = (
-                    self.giving - {shard},
-                    self._given - {shard},
-                    self.held | {shard},
-                )
+                self.giving -= {shard}
+                self._given -= {shard}
+                self.held |= {shard}
         return shard_map
 
     def _orphans(self, shard_map: ShardMap, owners: Sequence[str], planned: Shards, now: float) -> Shards:
