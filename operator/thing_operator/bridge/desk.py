@@ -30,10 +30,9 @@ class Desk:
 
         Raises BridgeError, with the Thing's own reason, where it is one without such a session.
         """
-        found = self._registry.find(key)
-        if found is None or self._duties.of_thing(key, found[0].uid) is not Duty.RUN:
+        thing = self._run_here(key)
+        if thing is None:
             return None
-        thing = found[1]
         session = thing.connection.writable
         if session is None or not session.view.connected:
             reason, message = _why(thing)
@@ -42,10 +41,10 @@ class Desk:
 
     def state(self, key: ObjectKey) -> ThingState | None:
         """What there is to be read; None: of a Thing that is not here, or has no session any more."""
-        found = self._registry.find(key)
-        if found is None or self._duties.of_thing(key, found[0].uid) is not Duty.RUN:
+        thing = self._run_here(key)
+        if thing is None:
             return None
-        session, jobs = found[1].connection.writable, self.jobs(key)
+        session, jobs = thing.connection.writable, self.jobs(key)
         if session is None or session.view.document is None:
             return None
         current = jobs.current if jobs is not None else None
@@ -56,6 +55,13 @@ class Desk:
         found = self._registry.find(key)
         jobs = found[1].jobs.jobs if found is not None else None
         return jobs if jobs is not None and jobs.handling is JobHandling.BRIDGE else None
+
+    def _run_here(self, key: ObjectKey) -> ThingRuntime | None:
+        found = self._registry.find(key)
+        if found is None:
+            return None
+        snapshot, thing = found
+        return thing if self._duties.of_thing(key, snapshot.uid) is Duty.RUN else None
 
 
 def _why(thing: ThingRuntime) -> tuple[str, str]:

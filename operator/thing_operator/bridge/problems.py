@@ -29,7 +29,6 @@ class BridgeReason(StrEnum):
     ACCESS_UNKNOWN = "AccessUnknown"
     HOLDER_UNKNOWN = "HolderUnknown"
     HOLDER_UNREACHABLE = "HolderUnreachable"
-    STOPPING = "Stopping"
     INTERNAL_ERROR = "InternalError"
 
 
