@@ -38,7 +38,7 @@ from thing_operator.kube.watch_events import ERROR, read_event, trouble_of
 _PARALLEL = 10
 """Requests under way at a time, watches aside: each connection costs a quarter of a MiB for its TLS."""
 _WATCH_SILENCE = timedelta(seconds=90)
-"""Seconds after which a silent watch is taken for dead: the API server sends a bookmark every 60 s."""
+"""After which a silent watch is taken for dead: the API server sends a bookmark every 60 s."""
 _PATIENCE = timedelta(minutes=1)
 _MANAGED = {"fieldManager": names.FIELD_MANAGER}
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
@@ -122,9 +122,11 @@ class KubeClient:
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The same page by page, for who does not want to hold them all; pages of large objects have fewer of them."""
         accept = (_METADATA_ONLY.format("List") if metadata_only else JSON) + _UNMANAGED
-        size, proceed = PageSize(int(query.get("limit", MOST_OBJECTS))), None
+        size, continue_token = PageSize(int(query.get("limit", MOST_OBJECTS))), None
         while True:
-            asked = dict(query) | {"limit": str(size.objects)} | ({"continue": proceed} if proceed else {})
+            asked = dict(query) | {"limit": str(size.objects)}
+            if continue_token:
+                asked["continue"] = continue_token
             request = Request("GET", resource.path(namespace), query=asked, accept=accept)
             content = await self._page(request, size)
             if content is None:
@@ -134,12 +136,12 @@ class KubeClient:
             page = _object_of(content, request)
             if not isinstance(page.get("metadata"), dict) or "items" not in page:
                 raise ApiUnavailableError(f"{request}: the answer is no list: {NOT_THE_API_SERVER}")
-            proceed = page["metadata"].get("continue")
+            continue_token = page["metadata"].get("continue")
             # Of no object at all, the metadata are null.
             yield page | {"items": page.pop("items") or []}
             # Two pages of large objects are not held at once.
             del content, page
-            if not proceed:
+            if not continue_token:
                 return
 
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
@@ -273,7 +275,7 @@ def _object_of(content: bytes, request: Request) -> dict[str, Any]:
     try:
         found = decode(content)
     except ValueError as error:
-        raise ApiUnavailableError(f"{request}: the answer broke off ({words_of(error)})") from None
+        raise broken_off(request, error) from None
     if not isinstance(found, dict):
         raise ApiUnavailableError(f"{request}: the answer is no object: {NOT_THE_API_SERVER}")
     return found
