@@ -221,9 +221,8 @@ def _blocking_problem(observation: Observation) -> Problem | None:
     if problem is None or problem.reason is not Reason.PARENT_MISSING:
         return problem
     before = find_condition(observation.previous.conditions, ConditionType.READY)
-    missing = before is not None and before.reason == Reason.PARENT_MISSING
-    overdue = before is not None and missing and observation.now >= before.last_transition_time + SECRET_GRACE
-    return replace(problem, stalled=overdue)
+    was_missing = before is not None and before.reason == Reason.PARENT_MISSING
+    return replace(problem, stalled=was_missing and _is_overdue(before, observation.now))
 
 
 def _credentials_problem(observation: Observation) -> Problem | None:
@@ -232,9 +231,13 @@ def _credentials_problem(observation: Observation) -> Problem | None:
     if problem is None or problem.stalled:
         return problem
     before = find_condition(observation.previous.conditions, ConditionType.CREDENTIALS_VALID)
-    missing = before is not None and before.status == "False"
-    overdue = before is not None and missing and observation.now >= before.last_transition_time + SECRET_GRACE
-    return replace(problem, stalled=overdue)
+    was_missing = before is not None and before.status == "False"
+    return replace(problem, stalled=was_missing and _is_overdue(before, observation.now))
+
+
+def _is_overdue(before: Condition | None, now: datetime) -> bool:
+    """Whether what may come later has been missing since the condition's last transition, for longer than it may."""
+    return before is not None and now >= before.last_transition_time + SECRET_GRACE
 
 
 def _rotation_problem(session: SessionView | None) -> Problem | None:
