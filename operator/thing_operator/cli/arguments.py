@@ -47,6 +47,16 @@ def namespace_of(given: str | None, *, kubeconfig: Path | None, kube_context: st
     return current_namespace(kubeconfig, kube_context=kube_context)
 
 
+def namespace_or_all(
+    given: str | None, *, all_namespaces: bool, kubeconfig: Path | None, kube_context: str | None
+) -> str | None:
+    """The namespace that is asked about, None for all of them. Raises as :func:`namespace_of`, and for both at once."""
+    if all_namespaces and given:
+        message = "--all-namespaces does not go with --namespace: leave it out"
+        raise ToolError(message, reason=ToolReason.INVALID_ARGUMENTS)
+    return None if all_namespaces else namespace_of(given, kubeconfig=kubeconfig, kube_context=kube_context)
+
+
 def _checked(check: Callable[[str], str], option: str, value: str) -> str:
     try:
         return check(value)

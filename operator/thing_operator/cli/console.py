@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,10 +13,8 @@ from thing_operator.cli.arguments import (
     Namespace,
     OperatorNamespace,
     ServiceAccount,
-    namespace_of,
+    namespace_or_all,
 )
-from thing_operator.core.errors import ToolError
-from thing_operator.core.reasons import ToolReason
 
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="the objects of all namespaces")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="of this machine; 0: any that is free")]
@@ -52,7 +49,9 @@ def console(
       thing-operator console --namespace plant
       thing-operator console --all-namespaces --no-browser --port 8001
     """
-    place = _place(namespace, all_namespaces=all_namespaces, kubeconfig=kubeconfig, context=context)
+    place = namespace_or_all(
+        namespace, all_namespaces=all_namespaces, kubeconfig=kubeconfig, kube_context=context
+    )
     # Imported here: server and client take a second that no other command should wait for.
     from thing_operator.console.browser import browser_page, open_browser  # noqa: PLC0415
     from thing_operator.console.running import run_console  # noqa: PLC0415
@@ -61,9 +60,7 @@ def console(
     with ExitStack() as until_end:
 
         def show(link: str) -> None:
-            where = "all namespaces" if place is None else f"namespace {place}"
-            typer.echo(f"The console of {where}, until Ctrl-C: {link}")
-            typer.echo("Whoever has this link sees on this machine what your kubeconfig may see.")
+            _say_link(link, place)
             if not no_browser:
                 open_browser(until_end.enter_context(browser_page(link)))
 
@@ -79,11 +76,7 @@ def console(
         )
 
 
-def _place(
-    namespace: str | None, *, all_namespaces: bool, kubeconfig: Path | None, context: str | None
-) -> str | None:
-    """The namespace to be shown, None for all of them."""
-    if all_namespaces and namespace:
-        message = "--all-namespaces does not go with --namespace: leave it out"
-        raise ToolError(message, reason=ToolReason.INVALID_ARGUMENTS)
-    return None if all_namespaces else namespace_of(namespace, kubeconfig=kubeconfig, kube_context=context)
+def _say_link(link: str, namespace: str | None) -> None:
+    where = "all namespaces" if namespace is None else f"namespace {namespace}"
+    typer.echo(f"The console of {where}, until Ctrl-C: {link}")
+    typer.echo("Whoever has this link sees on this machine what your kubeconfig may see.")

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, namespace_of
+from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, namespace_or_all
 from thing_operator.cli.output import Output, emit, refuse
 from thing_operator.core.errors import ThingOperatorError, ToolError
-from thing_operator.core.reasons import ToolReason
 
 if TYPE_CHECKING:
     from thing_operator.inspection.model import GroupView
@@ -41,12 +40,9 @@ def shards(
       thing-operator shards --namespace thing-operator
       thing-operator shards --all-namespaces --output json
     """
-    if all_namespaces and namespace:
-        message = "--all-namespaces does not go with --namespace: leave it out"
-        refuse(message, reason=ToolReason.INVALID_ARGUMENTS, output=output)
     try:
-        place = (
-            None if all_namespaces else namespace_of(namespace, kubeconfig=kubeconfig, kube_context=context)
+        place = namespace_or_all(
+            namespace, all_namespaces=all_namespaces, kubeconfig=kubeconfig, kube_context=context
         )
         groups = asyncio.run(_read(place, kubeconfig=kubeconfig, context=context))
     except (ThingOperatorError, ToolError) as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, namespace_of
+from thing_operator.cli.arguments import Kubeconfig, KubeContext, Namespace, namespace_or_all
 from thing_operator.cli.output import Output, emit, refuse
 from thing_operator.core.errors import ThingOperatorError, ToolError
 from thing_operator.core.reasons import ToolReason
@@ -47,8 +47,8 @@ def status(
         message = "--all-namespaces goes with neither a name nor --namespace: leave it out"
         refuse(message, reason=ToolReason.INVALID_ARGUMENTS, output=output)
     try:
-        place = (
-            None if all_namespaces else namespace_of(namespace, kubeconfig=kubeconfig, kube_context=context)
+        place = namespace_or_all(
+            namespace, all_namespaces=all_namespaces, kubeconfig=kubeconfig, kube_context=context
         )
         view = asyncio.run(_read(name, place, kubeconfig=kubeconfig, context=context))
     except (ThingOperatorError, ToolError) as error:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from thing_operator.cli.arguments import namespace_of
+from thing_operator.cli.arguments import namespace_of, namespace_or_all
 from thing_operator.cli.output import Output, refuse
 from thing_operator.core.errors import ThingOperatorError, ToolError
-from thing_operator.core.reasons import ToolReason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,9 +33,6 @@ class ViewedCluster:
 
     def ask(self, question: "Callable[[KubeClient, str | None], Awaitable[Found]]") -> Found:
         """The answer to a question about a namespace, None for all of them; exits with code 2 where there is none."""
-        if self.all_namespaces and self.namespace:
-            message = "--all-namespaces does not go with --namespace: leave it out"
-            refuse(message, reason=ToolReason.INVALID_ARGUMENTS, output=self.output)
         try:
             return asyncio.run(self._asked(question, self.place()))
         except (ThingOperatorError, ToolError) as error:
@@ -53,9 +49,12 @@ class ViewedCluster:
 
     def place(self) -> str | None:
         """The namespace that is asked about; None for all of them."""
-        if self.all_namespaces:
-            return None
-        return namespace_of(self.namespace, kubeconfig=self.kubeconfig, kube_context=self.context)
+        return namespace_or_all(
+            self.namespace,
+            all_namespaces=self.all_namespaces,
+            kubeconfig=self.kubeconfig,
+            kube_context=self.context,
+        )
 
     async def _asked(
         self, question: "Callable[[KubeClient, str | None], Awaitable[Found]]", namespace: str | None
