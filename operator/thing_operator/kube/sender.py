@@ -13,6 +13,7 @@ from yarl import URL
 
 from thing_operator import __version__
 from thing_operator.core.json_bytes import encode
+from thing_operator.core.unanswered import UnansweredRequests
 from thing_operator.http1.answers import WholeAnswer
 from thing_operator.http1.pool import Pool
 from thing_operator.http1.routes import ServerRoute
@@ -41,6 +42,7 @@ class Sender:
 
     def __init__(self, logins: Logins, contact: Contact) -> None:
         self._logins, self._contact = logins, contact
+        self._unanswered = UnansweredRequests(lambda: f"the API server ({logins.in_force.origin})")
         # No limit to the connections: each watched namespace has one for itself.
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
@@ -81,14 +83,14 @@ class Sender:
         try:
             login = await self._logins.current()
             try:
-                return await ask(request, login)
+                return await self._unanswered.wait_for(ask(request, login), request=request)
             except (UnauthorizedError, aiohttp.ClientError) as error:
                 if not isinstance(error, UnauthorizedError) and not is_of_tls(error):
                     raise
                 renewed = await self._logins.renew(login)
                 if renewed is login:
                     raise
-                return await ask(request, renewed)
+                return await self._unanswered.wait_for(ask(request, renewed), request=request)
         except LoginError as error:
             raise ApiUnavailableError(
                 f"{request}: the login was refused and cannot be read again: {error}"
