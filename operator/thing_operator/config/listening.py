@@ -1,5 +1,6 @@
 """The settings of the ports that the operator listens on."""
 
+from ipaddress import ip_address
 from typing import Annotated
 
 from pydantic import Field
@@ -16,6 +17,15 @@ class ListenSettings(SettingsGroup):
         default=None, description="IP address to listen on; all of the machine's if absent"
     )
     port: Port
+
+    def collides_with(self, other: "ListenSettings") -> bool:
+        """Whether only one of the two can be opened."""
+        if not self.port or self.port != other.port:
+            return False
+        if self.address is None or other.address is None or self.address == other.address:
+            return True
+        one, another = ip_address(self.address), ip_address(other.address)
+        return one.version == another.version and (one.is_unspecified or another.is_unspecified)
 
 
 class HealthSettings(ListenSettings):

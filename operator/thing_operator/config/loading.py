@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from thing_operator.proxy.route import ProxyAddress, ProxyFailedError, ProxyRout
 
 _OUR_WORDS = {"model_type": "settings below it are expected"}
 """By pydantic's type of an error: where an object is another thing here."""
+
+_WRONG = "wrong settings:\n  "
 
 _USER = re.compile(r"//\S*@")
 """Of a URL: it may have a password."""
@@ -43,9 +46,11 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, Any] | No
     """
     values = _overlay(_read_file(file) if file else {}, _read_environment())
     try:
-        return Settings(**_overlay(values, overrides or {}))
+        settings = Settings(**_overlay(values, overrides or {}))
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
+    _check_listeners(settings)
+    return settings
 
 
 def read_ca_file(file: Path, *, name: str = "endpoint.caFile") -> CaBundle:
@@ -72,6 +77,17 @@ def read_proxy(session: SessionSettings) -> ProxyRoute | None:
     except ProxyFailedError as error:
         raise SettingsError(f"session.proxyPasswordFile: {error.message}") from None
     return route
+
+
+def _check_listeners(settings: Settings) -> None:
+    listeners = (("health", settings.health), ("metrics", settings.metrics), ("bridge", settings.bridge))
+    lines = [
+        f"{later}.port: {of_later.port} is not allowed: {first}.port is the same, and each needs a port of its own"
+        for (first, of_first), (later, of_later) in combinations(listeners, 2)
+        if of_first.collides_with(of_later)
+    ]
+    if lines:
+        raise SettingsError(_WRONG + "\n  ".join(lines))
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -137,7 +153,7 @@ def _explain(error: ValidationError) -> str:
             message = _OUR_WORDS.get(problem["type"]) or words_of_flaw(problem)
             given = problem["input"]
             lines.append(f"{key}: {'' if given is None else f'{_shown(given)} is not allowed: '}{message}")
-    return "wrong settings:\n  " + "\n  ".join(lines)
+    return _WRONG + "\n  ".join(lines)
 
 
 def _shown(value: object) -> str:

@@ -57,6 +57,11 @@ def test_the_context_of_the_kubeconfig_may_be_named(tmp_path: Path) -> None:
         ),
         ("{}", 0, ["warning  no broker: endpoint.host is not set"]),
         (
+            "{health: {port: 7000}, bridge: {port: 7000}}",
+            1,
+            ["bridge.port: 7000 is not allowed: health.port is the same"],
+        ),
+        (
             "endpoint: {caFile: /absent}",
             0,
             ["warning  on this machine: endpoint.caFile /absent cannot be read"],

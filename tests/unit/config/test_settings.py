@@ -211,3 +211,39 @@ def test_a_ca_file_without_a_ca_is_named(content: str | None, words: str, tmp_pa
         read_ca_file(file)
     assert caught.value.message.startswith(f"endpoint.caFile {file} ")
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("listeners", "pairs"),
+    [
+        ({}, []),
+        ({"health": {"port": 9090}}, ["metrics.port: 9090 is not allowed: health.port"]),
+        ({"bridge": {"port": 8080}}, ["bridge.port: 8080 is not allowed: health.port"]),
+        (
+            {each: {"port": 1234} for each in ("health", "metrics", "bridge")},
+            ["metrics.port: 1234 is not", "bridge.port: 1234 is not", "bridge.port: 1234 is not"],
+        ),
+        ({each: {"port": 0} for each in ("health", "metrics", "bridge")}, []),
+        ({"health": {"port": 1, "address": "::1"}, "metrics": {"port": 1, "address": "127.0.0.1"}}, []),
+        ({"health": {"port": 1, "address": "::"}, "metrics": {"port": 1, "address": "127.0.0.1"}}, []),
+        (
+            {"health": {"port": 1, "address": "::1"}, "metrics": {"port": 1, "address": "::1"}},
+            ["metrics.port"],
+        ),
+        ({"health": {"port": 1}, "metrics": {"port": 1, "address": "::1"}}, ["metrics.port: 1 is not"]),
+        (
+            {"health": {"port": 1, "address": "127.0.0.2"}, "metrics": {"port": 1, "address": "0.0.0.0"}},  # noqa: S104
+            ["metrics.port: 1 is not allowed: health.port is the same, and each needs a port of its own"],
+        ),
+    ],
+)
+def test_what_is_listened_on_has_a_port_of_its_own(
+    listeners: dict[str, dict[str, object]], pairs: list[str]
+) -> None:
+    lines: list[str] = []
+    try:
+        load_settings(overrides=listeners)
+    except SettingsError as error:
+        lines = error.message.split("\n  ")[1:]
+    assert len(lines) == len(pairs)
+    assert all(line.startswith(pair) for line, pair in zip(lines, pairs, strict=True))
