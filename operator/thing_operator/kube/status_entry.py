@@ -114,16 +114,19 @@ class StatusEntry:
     @property
     def takes_seed(self) -> bool:
         """Whether what the API server shows is taken for what it holds: the one who writes knows best, but only once it
-        has written.
+        has written. Until then an object of which a watch has shown a change first may be another process's.
         """
-        return self.held is None or self.guard is not None
+        was_tried = self.last_write > float("-inf") or bool(self.in_flight)
+        return self.held is None or self.guard is not None or not was_tried
 
-    def seed(self, status: Encoded, *, guard: str | None = None) -> None:
-        """Take what the API server shows; ``guard``: its resourceVersion, of an object that another process may have
-        had before.
+    def seed(self, status: Encoded, *, version: str | None = None, is_listed: bool = False) -> None:
+        """Take what the API server shows; its resourceVersion is the guard of an object that another process may have
+        had before: one that is there already, or of which another status was shown.
         """
         if self.takes_seed:
-            self.held, self.guard = status, guard
+            is_another = self.held is not None and not same(self.held, status)
+            is_guarded = is_listed or self.guard is not None or is_another
+            self.held, self.guard = status, version if is_guarded else None
 
     def read_again(self, status: Encoded, *, guard: str) -> None:
         """What was listed is outdated, and nothing that was made of it was written: this is what there is."""

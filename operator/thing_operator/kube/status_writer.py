@@ -101,15 +101,14 @@ class StatusWriter:
     def seed(
         self, ref: ObjectRef, status: Status, *, version: int | None = None, is_listed: bool = False
     ) -> None:
-        """Take what the API server shows for what it holds, as long as nothing else is known of the object.
+        """Take what the API server shows for what it holds, as long as nothing was sent of the object.
 
-        ``is_listed``: it is there already, so that another process may have had it. Then the first status is written
-        only if the object has still this resource version, or that of the last time that this was called.
+        ``is_listed``: it is there already, so that another process may have had it. Then, and after another status was
+        shown, the first one is written only if the object has still the resource version that was shown last.
         """
         entry = self._entry(ref)
         if entry.takes_seed:
-            is_guarded = is_listed or entry.guard is not None
-            entry.seed(encode(status), guard=str(version) if is_guarded and version else None)
+            entry.seed(encode(status), version=str(version) if version else None, is_listed=is_listed)
 
     def detect_foreign_write(self, ref: ObjectRef, status: Status, *, asked_at: float) -> bool:
         """Hold what a list shows that was asked for at ``asked_at`` (monotonic) against what is known.

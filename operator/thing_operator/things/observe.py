@@ -60,7 +60,7 @@ class Observe:
             job=thing.jobs.record,
             jobs_problem=thing.jobs.problem,
             accepted=outcome.accepted,
-            accepted_before=thing.requests.acceptance.has_arrived(snapshot.generation),
+            accepted_newest=thing.requests.acceptance.newest,
             drift=outcome.drift,
             suspended_by=resolution.suspended_by,
             managed=outcome.managed,

@@ -30,19 +30,24 @@ def is_accepted(status: ThingStatus, generation: int) -> bool:
 
 
 def accepted_generation(
-    previous: ThingStatus, conditions: Collection[Condition], *, generation: int, accepted: bool
+    previous: ThingStatus,
+    conditions: Collection[Condition],
+    *,
+    generation: int,
+    accepted: bool,
+    known: int | None = None,
 ) -> int | None:
     """What is to be remembered after a reconcile of ``generation`` that came to these conditions; None for nothing.
 
-    ``accepted``: it found the shadow as desired.
+    ``accepted``: it found the shadow as desired. ``known``: the newest generation that this process has found so, which
+    the status may say although the answer to its write was lost.
     """
     ready_before = ready_generation(previous.conditions)
-    if accepted:
-        newest: int | None = generation
-    elif _is_of_another_object(previous, generation):
-        newest = None
-    else:
-        newest = previous.accepted_generation or ready_before
+    newest: int | None = generation
+    if not accepted:
+        is_other = _is_of_another_object(previous, generation)
+        said = None if is_other else previous.accepted_generation or ready_before
+        newest = max((each for each in (said, known) if each is not None), default=None)
     # An upgrade writes nothing: what an earlier version has left is completed once Ready does not say it any more.
     is_said = newest == ready_before == ready_generation(conditions)
     return None if previous.accepted_generation is None and is_said else newest
@@ -59,11 +64,15 @@ class Acceptance:
 
     generation: int = 0
     """The one that is expected, or that has arrived."""
+    newest: int | None = None
+    """The newest that has arrived, or was accepted before; None for none."""
     _since: float | None = None
 
     def expect(self, generation: int, *, now: float, accepted: bool) -> None:
         """This generation is wanted from now on; ``accepted``: it was before this process began."""
         self.generation, self._since = generation, None if accepted else now
+        if accepted:
+            self.newest = generation
 
     def has_arrived(self, generation: int) -> bool:
         """Whether this generation is accepted, as far as this process knows: a status that says so may still have to be
@@ -74,6 +83,7 @@ class Acceptance:
     def arrived(self, *, now: float) -> float | None:
         """The expected generation is accepted: seconds since it was first wanted, once."""
         since, self._since = self._since, None
+        self.newest = self.generation
         return None if since is None else now - since
 
 

@@ -52,8 +52,8 @@ class Observation:
     accepted: bool = False
     """The shadow holds everything of this generation: there was nothing left to send."""
 
-    accepted_before: bool = False
-    """An earlier reconcile of this process has found it so; the status may not say it yet."""
+    accepted_newest: int | None = None
+    """The newest generation that this process has found so; the status may not say it yet."""
 
     drift: tuple[str, ...] = ()
     """JSON Pointers whose value somebody else changed and that the policy leaves so."""
@@ -69,6 +69,11 @@ class Observation:
     """Why jobs are not looked at though they are to be."""
 
     disconnect_grace: timedelta = timedelta(0)
+
+    @property
+    def accepted_before(self) -> bool:
+        """Whether an earlier reconcile of this process has found this generation accepted."""
+        return self.accepted_newest == self.generation
 
     @property
     def mirror(self) -> MirrorSpec | None:

@@ -38,7 +38,11 @@ def build_status(observation: Observation) -> ThingStatus:
         observed_generation=observation.generation,
         conditions=conditions,
         accepted_generation=accepted_generation(
-            previous, conditions, generation=observation.generation, accepted=accepted
+            previous,
+            conditions,
+            generation=observation.generation,
+            accepted=accepted,
+            known=observation.accepted_newest,
         ),
         accepted_time=_accepted_time(observation, accepted=accepted),
         thing_name=observation.resolved.thing_name if observation.resolved else previous.thing_name,

@@ -128,6 +128,20 @@ async def test_what_the_watch_shows_before_the_first_write_is_known(guarded: Gua
     assert guarded.held() == {"n": 1}, "who has written knows best"
 
 
+async def test_what_the_watch_has_shown_first_may_be_another_process_s(guarded: Guarded) -> None:
+    """Of a shard that comes to this replica, its watch is there before the list, whose answer was lost."""
+    guarded.writer.drop(REF)
+    guarded.see()
+    guarded.server.write({"of": "another process", "managed": ["/a"]})
+    guarded.see()
+    assert guarded.held() == guarded.server.status
+    guarded.server.write({"of": "another process", "managed": ["/b"]})
+    guarded.enqueue({"n": 1})
+    await until(lambda: bool(guarded.outdated))
+    assert guarded.server.guards == ["8"]
+    assert guarded.held() == {"of": "another process", "managed": ["/b"]}
+
+
 async def test_an_object_that_another_process_has_had_meanwhile_is_known_as_that_has_left_it(
     guarded: Guarded,
 ) -> None:

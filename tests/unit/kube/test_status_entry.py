@@ -22,10 +22,16 @@ def enqueue(made: StatusEntry, status: bytes, *, urgent: bool = False, now: floa
     return made.enqueue(status, urgent=urgent, min_interval=MINUTE, now=now)
 
 
-def test_what_is_seeded_first_stays() -> None:
+def test_what_is_shown_counts_until_something_was_sent() -> None:
     made = entry()
     made.seed(B)
-    assert made.held == A
+    assert made.held == B
+    made.begin(C)
+    made.seed(A)
+    assert made.held == B
+    made.accept(C, now=1.0)
+    made.seed(A)
+    assert made.held == C
 
 
 @pytest.mark.parametrize(

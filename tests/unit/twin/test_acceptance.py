@@ -119,12 +119,21 @@ def test_what_no_status_could_say_yet_is_said_by_the_next_one() -> None:
         generation=3,
         now=later,
         accepted=False,
-        accepted_before=True,
+        accepted_newest=3,
         **ONGOING["its Secret is missing"],
     )
     said = build_status(lost)
     assert (said.accepted_generation, said.accepted_time) == (3, later)
     assert said.conditions[0].status == "False"
+
+
+def test_the_generation_that_was_accepted_never_goes_back() -> None:
+    """A status said that the third was accepted, but the answer to its write was lost, and the fourth is not yet."""
+    held = build_status(seen())
+    edited = seen(previous=held, generation=4, accepted=False, accepted_newest=3)
+    assert held.accepted_generation == 2
+    assert build_status(edited).accepted_generation == 3
+    assert build_status(replace(edited, accepted_newest=1)).accepted_generation == 2
 
 
 def test_what_could_not_be_written_yet_keeps_its_times() -> None:
@@ -135,7 +144,7 @@ def test_what_could_not_be_written_yet_keeps_its_times() -> None:
     assert decided.accepted_time == decided.conditions[0].last_transition_time == START + minute
     again = seen(held=held, previous=decided, now=START + 9 * minute, generation=3)
     assert build_status(again) == decided
-    lost = replace(again, accepted=False, accepted_before=True, session=None)
+    lost = replace(again, accepted=False, accepted_newest=3, session=None)
     assert build_status(lost).accepted_time == START + minute
     assert build_status(replace(again, generation=4)).accepted_time == START + 9 * minute
 
@@ -169,6 +178,9 @@ def test_what_has_arrived_is_of_one_generation() -> None:
     assert not acceptance.has_arrived(4)
     acceptance.expect(4, now=13, accepted=False)
     assert not acceptance.has_arrived(4)
+    assert acceptance.newest == 3
+    acceptance.expect(5, now=14, accepted=True)
+    assert acceptance.newest == 5
 
 
 def test_the_time_from_wanted_to_accepted_is_reported_once() -> None:

@@ -268,7 +268,7 @@ def test_a_thing_that_is_not_ready_is_so_again_only_when_it_is_found_accepted() 
     drifted = seen(previous=broken, accepted=False, request_problem=drift, drift=("/a",))
     assert {"Ready": "True/Accepted", "InSync": "False/DriftDetected"}.items() <= short(drifted).items()
     assert short(replace(drifted, generation=3))["Ready"] == "False/DriftDetected"
-    unsaid = replace(drifted, generation=3, accepted_before=True)
+    unsaid = replace(drifted, generation=3, accepted_newest=3)
     assert short(unsaid)["Ready"] == "True/Accepted"
 
 
