@@ -96,7 +96,7 @@ class Faults:
             replica.resume()
         for found in self._logs():
             if found["data"]["log"] == _SPOILED:
-                self._simulation.api.delete(_SOMEBODY, CONFIG_MAPS, _key_of(found))
+                self._simulation.api.delete(_SOMEBODY, CONFIG_MAPS, ObjectKey.of(found["metadata"]))
 
     def _replica(self, event: Event) -> "Pod":
         return self._simulation.replicas[event.replica % len(self._simulation.replicas)]
@@ -168,13 +168,16 @@ class Faults:
     def _delete_logs(self, _event: Event, _dice: random.Random) -> None:
         for each in self._logs():
             self._forget(each)
-            self._simulation.api.delete(_SOMEBODY, CONFIG_MAPS, _key_of(each))
+            self._simulation.api.delete(_SOMEBODY, CONFIG_MAPS, ObjectKey.of(each["metadata"]))
 
     def _break_logs(self, _event: Event, _dice: random.Random) -> None:
         for each in self._logs():
             self._forget(each)
             self._simulation.api.edit(
-                _SOMEBODY, CONFIG_MAPS, _key_of(each), lambda body: body["data"].update(log=_SPOILED)
+                _SOMEBODY,
+                CONFIG_MAPS,
+                ObjectKey.of(each["metadata"]),
+                lambda body: body["data"].update(log=_SPOILED),
             )
 
     def _forget(self, log: "Object") -> None:
@@ -188,7 +191,3 @@ class Faults:
         replica.step = dice.choice((-3600.0, -30.0, 30.0, 3600.0))
         if replica.process is not None:
             replica.process.step = replica.step
-
-
-def _key_of(body: "Object") -> ObjectKey:
-    return ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"])

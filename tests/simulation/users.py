@@ -298,7 +298,7 @@ class Users:
     def _delete_batch(self, _event: Event, dice: random.Random) -> None:
         if found := self._api.listed(BATCHES):
             metadata = dice.choice(found)["metadata"]
-            self._api.delete(_ME, BATCHES, ObjectKey(metadata["namespace"], metadata["name"]))
+            self._api.delete(_ME, BATCHES, ObjectKey.of(metadata))
 
 
 def _copy(spec: Object) -> Object:

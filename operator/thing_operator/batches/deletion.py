@@ -80,7 +80,7 @@ class BatchDeletion:
 
     async def _delete_one(self, resource: Resource, body: Mapping[str, Any]) -> None:
         meta = body["metadata"]
-        await self._client.delete(resource, ObjectKey(meta["namespace"], meta["name"]), uid=meta["uid"])
+        await self._client.delete(resource, ObjectKey.of(meta), uid=meta["uid"])
 
     async def _imported(self, resource: Resource, batch: BatchIdentity) -> list[dict[str, Any]]:
         """The children of this very batch: one of the same name may have left others behind."""

@@ -197,7 +197,7 @@ class Importer:
 
     async def _delete(self, child: tuple[Resource, Mapping[str, Any]]) -> None:
         resource, meta = child
-        await self._client.delete(resource, ObjectKey(meta["namespace"], meta["name"]), uid=meta["uid"])
+        await self._client.delete(resource, ObjectKey.of(meta), uid=meta["uid"])
 
     @property
     def _with_secret(self) -> frozenset[str]:

@@ -16,6 +16,7 @@ from thing_operator.inspection.rows import key_of
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.ports import WatchEvent
 from thing_operator.kube.resources import EVENTS
+from thing_operator.kube.watch_events import DELETED
 from thing_operator.leadership.lease import LEASES
 from thing_operator.sharding.member import GROUP_LABEL
 from thing_operator.watching.stream_health import StreamHealth
@@ -24,7 +25,6 @@ from thing_operator.watching.watch import Watch
 _LONGEST_PAUSE: Final = timedelta(seconds=5)
 """Between two tries: somebody is looking at it."""
 _TICK_SECONDS: Final = 1.0
-_DELETED: Final = "DELETED"
 _SELECTORS: Final[Mapping[Topic, Mapping[str, str]]] = {
     Topic.THINGS: {},
     Topic.BATCHES: {},
@@ -99,7 +99,7 @@ class ObjectWatches:
         return version
 
     def _show(self, topic: Topic, event: WatchEvent) -> None:
-        if event.kind == _DELETED:
+        if event.kind == DELETED:
             self._store.remove(topic, key_of(event.body))
         else:
             self._store.put(topic, event.body)
@@ -135,7 +135,7 @@ def events_of(
     query = {"fieldSelector": f"involvedObject.kind={THINGS.kind},involvedObject.name={name}"}
 
     def show(event: WatchEvent) -> None:
-        on_change(event.body["metadata"]["name"], None if event.kind == _DELETED else event.body)
+        on_change(event.body["metadata"]["name"], None if event.kind == DELETED else event.body)
 
     def show_page(items: list[dict[str, Any]]) -> None:
         for body in items:

@@ -1,8 +1,9 @@
 """How the API server names kinds and objects."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class ObjectKey:
 
     namespace: str
     name: str
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> Self:
+        """That of an object with a namespace, by its ``metadata``."""
+        return cls(metadata["namespace"], metadata["name"])
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

@@ -20,6 +20,7 @@ from thing_operator.kube.errors import ShardSelectorError
 from thing_operator.kube.ports import ApiClient, Enqueue, WatchEvent
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
+from thing_operator.kube.watch_events import DELETED
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Informer:
         if not self.share().keeps(shard_key(body)):
             return  # any more: it has waited its turn
         snapshot = ObjectSnapshot.from_body(body)
-        if change == "DELETED":
+        if change == DELETED:
             self._history(snapshot.key).see(snapshot.version)
             self._remove(snapshot)
         else:
@@ -76,7 +77,7 @@ class Informer:
 
         Then it is taken by this; any other is still to come to :meth:`on_event`.
         """
-        if event.kind == "DELETED":
+        if event.kind == DELETED:
             return False
         meta = event.body["metadata"]
         kept = self.cache.get(ObjectKey(meta.get("namespace", ""), meta["name"]))

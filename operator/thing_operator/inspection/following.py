@@ -14,10 +14,9 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.inspection.reading import refused
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, ForbiddenError, NotFoundError
 from thing_operator.kube.ports import ApiClient, WatchEvent, WatchRequest, named
+from thing_operator.kube.watch_events import BOOKMARK, DELETED
 
 _BACKOFF: Final = Backoff(timedelta(seconds=1), timedelta(seconds=15), random.Random())  # noqa: S311 - a pause
-_DELETED: Final = "DELETED"
-_BOOKMARK: Final = "BOOKMARK"
 
 
 @dataclass(slots=True)
@@ -62,7 +61,7 @@ async def _listed_and_watched(
     try:
         async for page in client.pages(THINGS, namespace=namespace, query=query, metadata_only=False):
             version = page["metadata"]["resourceVersion"]
-            found |= {_key(body): body for body in page["items"]}
+            found |= {ObjectKey.of(body["metadata"]): body for body in page["items"]}
     except (NotFoundError, ForbiddenError) as error:
         raise refused(error, namespace) from None
     followed.things, followed.changed, followed.trouble = found, None, ""
@@ -77,16 +76,12 @@ async def _listed_and_watched(
 
 
 def _take(event: WatchEvent, followed: Followed) -> bool:
-    if event.kind == _BOOKMARK:
+    if event.kind == BOOKMARK:
         return False
-    key = _key(event.body)
-    if event.kind == _DELETED:
+    key = ObjectKey.of(event.body["metadata"])
+    if event.kind == DELETED:
         followed.things.pop(key, None)
     else:
         followed.things[key] = dict(event.body)
     followed.changed = key
     return True
-
-
-def _key(body: Any) -> ObjectKey:
-    return ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"])

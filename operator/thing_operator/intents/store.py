@@ -46,7 +46,7 @@ class LogStore:
         )
         for body in bodies:
             metadata = body["metadata"]
-            key = ObjectKey(metadata["namespace"], metadata["name"])
+            key = ObjectKey.of(metadata)
             if key == self._key:
                 continue
             try:

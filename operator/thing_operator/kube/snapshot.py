@@ -84,7 +84,7 @@ class ObjectSnapshot:
         spec = b"" if too_deep else encode(body.get("spec") or {})
         is_kept = len(spec) <= SPEC_LIMIT
         return cls(
-            key=ObjectKey(meta["namespace"], meta["name"]),
+            key=ObjectKey.of(meta),
             uid=meta["uid"],
             generation=meta["generation"],
             created=meta["creationTimestamp"],

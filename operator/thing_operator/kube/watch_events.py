@@ -11,6 +11,7 @@ from thing_operator.kube.ports import WatchEvent
 
 ERROR = "ERROR"
 BOOKMARK = "BOOKMARK"
+DELETED = "DELETED"
 _WORDS_LIMIT: Final = 1024
 _IDENTITY: Final = ("resourceVersion", "name", "uid")
 

@@ -18,6 +18,7 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient, WatchEvent, WatchRequest, named
+from thing_operator.kube.watch_events import BOOKMARK, DELETED
 from thing_operator.leadership import words
 from thing_operator.leadership.claim import Claim, ClaimKind, Terms
 from thing_operator.leadership.lease import LEASE_NAME, LEASES, Lease
@@ -359,8 +360,8 @@ class Leadership:
         return version
 
     def _on_event(self, event: WatchEvent) -> None:
-        if event.kind != "BOOKMARK":
-            lease = None if event.kind == "DELETED" else Lease.of(event.body)
+        if event.kind != BOOKMARK:
+            lease = None if event.kind == DELETED else Lease.of(event.body)
             self._see(event.body["metadata"]["namespace"], lease)
 
     def _see(self, namespace: str, lease: Lease | None) -> None:

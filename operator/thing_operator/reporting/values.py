@@ -49,8 +49,7 @@ def bridge_pod(pods: Iterable[Mapping[str, Any]]) -> tuple[ObjectKey, int] | Non
         for container in pod["spec"]["containers"]:
             for port in container.get("ports") or ():
                 if port.get("name") == BRIDGE_PORT:
-                    key = ObjectKey(pod["metadata"]["namespace"], pod["metadata"]["name"])
-                    return key, int(port["containerPort"])
+                    return ObjectKey.of(pod["metadata"]), int(port["containerPort"])
     return None
 
 

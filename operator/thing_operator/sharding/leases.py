@@ -11,6 +11,7 @@ from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource_versions import version_number
 from thing_operator.kube.errors import ConflictError, InvalidObjectError, NotFoundError
 from thing_operator.kube.ports import ApiClient, WatchEvent, WatchRequest
+from thing_operator.kube.watch_events import BOOKMARK, DELETED
 from thing_operator.leadership.lease import LEASES
 from thing_operator.sharding.member import GROUP_LABEL, Group, MemberLease
 from thing_operator.sharding.protocol import MapSighting, Member
@@ -136,8 +137,8 @@ class GroupLeases:
         self._show_map(found)
 
     def _on_event(self, event: WatchEvent) -> None:
-        if event.kind != "BOOKMARK":
-            self._take(event.body, is_there=event.kind != "DELETED")
+        if event.kind != BOOKMARK:
+            self._take(event.body, is_there=event.kind != DELETED)
 
     def _take(self, body: Mapping[str, Any], *, is_there: bool) -> None:
         metadata = body["metadata"]

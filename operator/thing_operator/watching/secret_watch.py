@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.ports import ApiClient, Body
+from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS
 from thing_operator.watching.stream_health import StreamHealth
 from thing_operator.watching.watch import Watch
@@ -38,7 +38,7 @@ class SecretWatch:
             SECRETS,
             namespaces=namespaces,
             begin=self._begin,
-            on_event=lambda event: on_secret(_key(event.body)),
+            on_event=lambda event: on_secret(ObjectKey.of(event.body["metadata"])),
             on_gap=on_resync,  # what happened in a gap is not reported: whoever refers to a Secret is requeued
             metadata_only=True,
             clock=clock,
@@ -63,8 +63,3 @@ class SecretWatch:
             page = await anext(pages)
         version: str = page["metadata"]["resourceVersion"]
         return version
-
-
-def _key(body: Body) -> ObjectKey:
-    meta = body["metadata"]
-    return ObjectKey(meta["namespace"], meta["name"])
