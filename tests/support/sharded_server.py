@@ -29,6 +29,13 @@ def added(name: str, version: int) -> bytes:
     return encode({"type": "ADDED", "object": thing(name, version)}) + b"\n"
 
 
+def echoed(name: str, version: int, *, spec_of: int) -> bytes:
+    """The event of a status write to a Thing that was made with version ``spec_of``."""
+    body = thing(name, spec_of)
+    body["metadata"]["resourceVersion"] = str(version)
+    return encode({"type": "MODIFIED", "object": body | {"status": {"n": version}}}) + b"\n"
+
+
 def bookmark(version: int) -> bytes:
     return encode({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}) + b"\n"
 

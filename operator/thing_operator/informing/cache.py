@@ -55,6 +55,10 @@ class ObjectCache:
             self._parents[snapshot.uid] = parent
         return before != snapshot
 
+    def renew(self, snapshot: ObjectSnapshot) -> None:
+        """Keep a snapshot that equals the one kept so far, but for its version."""
+        self._snapshots[snapshot.key] = snapshot
+
     def children(self, key: ObjectKey) -> list[ObjectKey]:
         """The objects that belong to this one, whether it is there or not."""
         return sorted(self._children.get(key, ()))

@@ -8,12 +8,14 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from thing_operator.core.clock import Clock
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.core.resource_versions import is_older, version_number
 from thing_operator.informing.cache import ObjectCache
+from thing_operator.informing.echo import possible_echo, repeats
 from thing_operator.informing.history import History, ListRequest
 from thing_operator.informing.share import EVERYTHING, Share, shard_key, shard_key_of
 from thing_operator.kube.errors import ShardSelectorError
@@ -86,11 +88,30 @@ class Informer:
         snapshot = ObjectSnapshot.from_body(event.body)
         if snapshot != kept:
             return False
-        self._history(snapshot.key).see(snapshot.version)
-        if not is_older(snapshot.version, kept.version):
-            self.cache.put(snapshot)
+        if self._renew(snapshot, kept):
             self._writer.seed(self._ref(snapshot), event.body.get("status") or {}, version=snapshot.version)
         return True
+
+    def absorbs_line(self, line: bytes) -> str | None:
+        """The version of an event that :meth:`absorbs` would take, if that can be seen without decoding it, else None;
+        then it is taken by this.
+        """
+        echo = possible_echo(line)
+        kept = self.cache.get(echo.key) if echo is not None else None
+        if echo is None or kept is None or not repeats(line, echo, kept):
+            return None
+        if self._writer.takes_seed(self._ref(kept)):
+            return None
+        self._renew(replace(kept, version=int(echo.version)), kept)
+        return echo.version
+
+    def _renew(self, snapshot: ObjectSnapshot, kept: ObjectSnapshot) -> bool:
+        """Take the version of what is the same otherwise; False of an older one."""
+        self._history(snapshot.key).see(snapshot.version)
+        is_newer = not is_older(snapshot.version, kept.version)
+        if is_newer:
+            self.cache.renew(snapshot)
+        return is_newer
 
     async def relist_namespace(self, namespace: str | None) -> str:
         """Take what is listed of a namespace (None: of all) and drop what is not; returns the version to watch from.

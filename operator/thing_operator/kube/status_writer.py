@@ -39,7 +39,6 @@ _KEPT: Final = 0.25
 """The part of the saved up budget that is there for the urgent, however much is reported."""
 
 Status = Mapping[str, Any]
-
 Reduce = Callable[[Status, Status, str], Status]
 """The status to be written instead, of the one held, of one that was refused for its content, and of why it was."""
 
@@ -109,6 +108,10 @@ class StatusWriter:
         entry = self._entry(ref)
         if entry.takes_seed:
             entry.seed(encode(status), version=str(version) if version else None, is_listed=is_listed)
+
+    def takes_seed(self, ref: ObjectRef) -> bool:
+        """Whether :meth:`seed` would take what is shown of an object."""
+        return ref not in self._entries or self._entries[ref].takes_seed
 
     def detect_foreign_write(self, ref: ObjectRef, status: Status, *, asked_at: float) -> bool:
         """Hold what a list shows that was asked for at ``asked_at`` (monotonic) against what is known.
@@ -293,8 +296,6 @@ class StatusWriter:
             ref = self._queue.pop()
             self._writing[ref] = asyncio.create_task(self._write(ref, self._entries[ref]))
         return due_at
-
-    # --- one write
 
     async def _write(self, ref: ObjectRef, entry: StatusEntry) -> None:
         try:

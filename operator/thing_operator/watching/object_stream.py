@@ -141,6 +141,11 @@ class ObjectStream:
                     self.health.showed()
                     is_silent = False
                     continue
+                if (version := self.informer.absorbs_line(line)) is not None:
+                    self._observer.watch_event(own=True)
+                    self.health.showed()
+                    is_silent, self._version = False, version
+                    continue
                 event = read_event(line, self._path)
                 if event.kind == ERROR:
                     # Whatever its code: nothing more comes of this version.

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from tests.support.clock import FakeClock
 from tests.support.polling import until
-from tests.support.sharded_server import ShardedServer, added, bookmark, thing
+from tests.support.sharded_server import ShardedServer, added, bookmark, echoed, thing
 from tests.support.watching import CountedEvents
 
 from thing_operator.api.names import THINGS
@@ -102,6 +102,21 @@ async def test_foreign_events_are_dropped_undecoded_and_counted(scene: ShardedSc
     assert scene.given == [added("a", 13), bookmark(14)]
     assert scene.observer.events == {"foreign": 2, "own": 1}
     assert scene.kept == {"a": 13, "b": 5}
+
+
+async def test_an_echo_is_kept_from_kopf_and_moves_the_watch_on(scene: ShardedScene) -> None:
+    """Undecoded: what is no JSON in its status is not noticed."""
+    scene.share = share_of("abe")
+    broken = echoed("e", 32, spec_of=30).replace(b'"n":32}', b"no JSON at all}")
+    for line in (added("e", 30), echoed("e", 31, spec_of=30), broken):
+        scene.server.say.put_nowait(line)
+    await until(lambda: scene.kept.get("e") == 32)
+    assert scene.given == [added("e", 30)]
+    assert scene.observer.events == {"own": 3}
+    scene.server.version = 40
+    await scene.grow("abce", "c")
+    await until(lambda: len(scene.server.watched) == 2)
+    assert scene.server.watched[-1] == ("32", "in abce")
 
 
 async def test_a_share_that_grows_is_listed_and_watched_from_before_that_list(scene: ShardedScene) -> None:
