@@ -124,6 +124,16 @@ def test_pictures_and_files_that_a_page_names_are_there(page: Path) -> None:
         assert any((folder / module).is_file() for folder in (ROOT, *SOURCES)), module
 
 
+@pytest.mark.parametrize("page", [*OUTSIDE, *PAGES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_beside_a_module_is_defined_there(page: Path) -> None:
+    """As in ``name`` in ``package/module.py``, or with the module in brackets."""
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    for name, module in re.findall(r"`([A-Za-z_][\w.]*)`,? (?:\(|in )`([a-z_]+/[a-z_]+\.py)`", text):
+        source = next(folder / module for folder in (ROOT, *SOURCES) if (folder / module).is_file())
+        defined = rf"^(?:(?:async )?def |class |){name.partition('.')[0]}\b"
+        assert re.search(defined, source.read_text(encoding="utf-8"), re.MULTILINE), (name, module)
+
+
 def test_the_drawing_of_a_session_has_its_phases() -> None:
     drawing = (DOCS / "pictures" / "session.svg").read_text(encoding="utf-8")
     assert set(Phase) <= set(re.findall(r">(\w+)</text>", drawing))
