@@ -50,6 +50,14 @@ def test_rows_are_in_the_document_only_while_they_can_be_seen(fleet: Any) -> Non
     fleet.keyboard.press("End")
     fleet.locator("[aria-rowindex='10002'][aria-selected=true]").wait_for()
     assert fleet.locator(".body .row").count() < 80
+    fleet.keyboard.press("k")
+    for _ in range(2):
+        fleet.locator("[aria-rowindex='10001'][aria-selected=true]").wait_for()
+        fleet.keyboard.press("Enter")
+        fleet.get_by_role("grid").wait_for(state="detached")
+        fleet.keyboard.press("Escape")
+        grid.wait_for()
+        fleet.keyboard.press("j")  # to the rows, where it was
     fleet.keyboard.press("Home")
     fleet.locator("[aria-rowindex='2'][aria-selected=true]").wait_for()
 

@@ -177,7 +177,7 @@ def test_by_the_keyboard_alone(page: Any, console: Console, cluster: Shown) -> N
     page.keyboard.press("Enter")
     shows(page, "h1", "/c")
     page.keyboard.press("Escape")
-    page.get_by_role("grid").wait_for()
+    shows(page, ".row[aria-selected=true] .c-name", "/c")
     page.keyboard.press("b")
     shows(page, ".nothing", "No ThingBatches")
     page.keyboard.press("?")

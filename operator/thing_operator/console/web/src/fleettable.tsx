@@ -75,13 +75,22 @@ function Cells({ line }: { line: ThingLine }) {
   );
 }
 
+/** The key of the row that was selected last: who comes back from a Thing goes on there. */
+let selected = "";
+
 export function FleetTable({ lines, filter }: { lines: readonly ThingLine[]; filter: Filter }) {
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useVirtualRows(lines.length, scroller, ROW_HEIGHT);
-  const [active, setActive] = useState(0);
+  const [active, setActive] = useState(() => Math.max(lines.findIndex((line) => line.key === selected), 0));
   const current = Math.min(active, Math.max(lines.length - 1, 0));
 
   useEffect(() => scroller.current?.scrollTo({ top: 0 }), [filter.sort, filter.descending]);
+  useEffect(() => rows.scrollToIndex(current), []);
+
+  const select = (index: number): void => {
+    setActive(index);
+    selected = lines[index]?.key ?? "";
+  };
 
   const onKey = (event: KeyboardEvent): void => {
     const page = Math.max(Math.floor((scroller.current?.clientHeight ?? 0) / ROW_HEIGHT) - 2, 1);
@@ -101,7 +110,7 @@ export function FleetTable({ lines, filter }: { lines: readonly ThingLine[]; fil
     else if (target !== undefined) {
       event.preventDefault();
       const next = Math.min(Math.max(target, 0), lines.length - 1);
-      setActive(next);
+      select(next);
       rows.scrollToIndex(next);
     }
   };
@@ -139,7 +148,7 @@ export function FleetTable({ lines, filter }: { lines: readonly ThingLine[]; fil
                 class="row"
                 style={{ transform: `translateY(${start}px)` }}
                 onClick={(event) => {
-                  setActive(index);
+                  select(index);
                   if (!(event.target as Element).closest("a") && !getSelection()?.toString()) go(thingPath(line.key));
                 }}
               >
