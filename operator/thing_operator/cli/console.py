@@ -55,7 +55,7 @@ def console(
     # Imported here: server and client take a second that no other command should wait for.
     from thing_operator.console.browser import browser_page, open_browser  # noqa: PLC0415
     from thing_operator.console.running import run_console  # noqa: PLC0415
-    from thing_operator.reporting.door import Door  # noqa: PLC0415
+    from thing_operator.reporting.bridge_connection import BridgeAccess  # noqa: PLC0415
 
     with ExitStack() as until_end:
 
@@ -70,7 +70,7 @@ def console(
                 kube_context=context,
                 namespace=place,
                 port=port,
-                door=None if no_bridge else Door(service_account, audience, operator_namespace),
+                bridge=None if no_bridge else BridgeAccess(service_account, audience, operator_namespace),
                 on_open=show,
             )
         )

@@ -59,10 +59,9 @@ class SharedClaims:
         self._members = members
         self._enqueue_after = enqueue_after
         self._clock = clock
-        self._first_lists, self._lists, self._turns = (
-            SharedBucket(_LISTS_PER_SECOND, burst=lambda _share: _LISTS_AT_ONCE, sharers=members)
-            for _ in range(3)
-        )
+        self._first_lists = _lists_shared_by(members)
+        self._turns = _lists_shared_by(members)
+        self._lists = _lists_shared_by(members)
 
     @classmethod
     def over_replicas(
@@ -165,3 +164,7 @@ class SharedClaims:
             return False
         bucket.reserve(now, lists - 1)
         return True
+
+
+def _lists_shared_by(members: Callable[[], int]) -> SharedBucket:
+    return SharedBucket(_LISTS_PER_SECOND, burst=lambda _share: _LISTS_AT_ONCE, sharers=members)

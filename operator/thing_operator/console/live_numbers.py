@@ -15,7 +15,7 @@ from thing_operator.core.json_values import JsonObject
 from thing_operator.core.resource import ObjectKey
 from thing_operator.inspection.detail import numbers_of
 from thing_operator.kube.client import KubeClient
-from thing_operator.reporting.door import Door
+from thing_operator.reporting.bridge_connection import BridgeAccess
 from thing_operator.reporting.reporting import follow
 
 _AGAIN_SECONDS: Final = 1.0
@@ -43,13 +43,13 @@ class LiveNumbers:
         self._samples.clear()
         return taken
 
-    async def run(self, client: KubeClient, door: Door) -> None:
+    async def run(self, client: KubeClient, access: BridgeAccess) -> None:
         """Follow the Thing until cancelled."""
         self._say("asking for the bridge")
         while True:
             pause = _AGAIN_SECONDS
             try:
-                await follow(client, self.key, door=door, on_document=self.note)
+                await follow(client, self.key, access=access, on_document=self.note)
                 self._say("the bridge has ended the stream; asking again")
             except (ToolError, ThingOperatorError) as error:
                 self._say(error.message)

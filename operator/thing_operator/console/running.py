@@ -16,7 +16,7 @@ from thing_operator.console.watches import ObjectWatches
 from thing_operator.core.clock import SystemClock
 from thing_operator.inspection.reading import connected
 from thing_operator.kube.client import KubeClient
-from thing_operator.reporting.door import Door
+from thing_operator.reporting.bridge_connection import BridgeAccess
 
 
 async def run_console(
@@ -25,11 +25,11 @@ async def run_console(
     kube_context: str | None,
     namespace: str | None,
     port: int,
-    door: Door | None,
+    bridge: BridgeAccess | None,
     on_open: Callable[[str], None],
 ) -> None:
     """Serve the page until SIGINT or SIGTERM. ``on_open`` gets its link; ``port`` 0 is any; ``namespace`` None is all;
-    ``door`` is that to the operator's bridge, None where it is not to be asked.
+    ``bridge`` is how to ask the operator's bridge, None where it is not to be asked.
 
     Raises LoginError, and ToolError without the page's files or the port.
     """
@@ -42,13 +42,13 @@ async def run_console(
     gate = Gate.make(sock.getsockname()[1])
     async with (
         connected(kubeconfig=kubeconfig, kube_context=kube_context) as client,
-        serving(sock, gate, assets, _backend(client, namespace, door)),
+        serving(sock, gate, assets, _backend(client, namespace, bridge)),
     ):
         on_open(gate.link)
         await end.wait()
 
 
-def _backend(client: KubeClient, namespace: str | None, door: Door | None) -> Backend:
+def _backend(client: KubeClient, namespace: str | None, bridge: BridgeAccess | None) -> Backend:
     feed, clock = Feed(), SystemClock()
     store = Store(feed)
     watches = ObjectWatches(client, store, feed, namespace=namespace, clock=clock)
@@ -58,4 +58,4 @@ def _backend(client: KubeClient, namespace: str | None, door: Door | None) -> Ba
         "namespace": namespace,
         "version": __version__,
     }
-    return Backend(client, store, feed, watches, clock, about, door)
+    return Backend(client, store, feed, watches, clock, about, bridge)

@@ -20,7 +20,7 @@ from thing_operator.inspection.detail import detail_of
 from thing_operator.inspection.groups import groups_of
 from thing_operator.inspection.rows import seconds
 from thing_operator.kube.client import KubeClient
-from thing_operator.reporting.door import Door
+from thing_operator.reporting.bridge_connection import BridgeAccess
 
 _FRAME_SECONDS: Final = 0.03
 _TICK_SECONDS: Final = 1.0
@@ -33,7 +33,8 @@ _RETRY_MILLISECONDS: Final = 1000
 class Backend:
     """Where the streams have from what they send.
 
-    ``about``: what the page says of the cluster; ``door``: to the operator's bridge, None where it is not to be asked.
+    ``about``: what the page says of the cluster; ``bridge``: how to ask the operator's bridge, None where it is not to
+    be asked.
     """
 
     client: KubeClient
@@ -42,7 +43,7 @@ class Backend:
     watches: ObjectWatches
     clock: Clock
     about: Mapping[str, Any]
-    door: Door | None
+    bridge: BridgeAccess | None
 
 
 class _EventStream:
@@ -139,8 +140,8 @@ async def thing(request: web.Request, backend: Backend, key: ObjectKey) -> web.S
     numbers = LiveNumbers(backend.feed, key, backend.clock)
     own = (Topic.DETAILS, str(key))
     following = [asyncio.create_task(watch.run(), name="Events of a Thing")]
-    if backend.door is not None:
-        run = numbers.run(backend.client, backend.door)
+    if backend.bridge is not None:
+        run = numbers.run(backend.client, backend.bridge)
         following.append(asyncio.create_task(run, name="numbers of a Thing"))
     try:
         with backend.feed.reader(lambda change: change == own) as reader:

@@ -12,7 +12,7 @@ from thing_operator.core.errors import ToolError
 from thing_operator.core.json_values import JsonObject
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.client import KubeClient
-from thing_operator.reporting.door import Door, Opened, opened
+from thing_operator.reporting.bridge_connection import BridgeAccess, BridgeConnection, bridge_connection
 from thing_operator.reporting.values import documents_in, refusal_of, version_in
 
 _SECONDS: Final = 30.0
@@ -21,17 +21,17 @@ _LONGEST_LINE: Final = 1 << 20
 """Bytes: a shadow has eight kibibytes, and its delta no more."""
 
 
-async def report(client: KubeClient, thing: ObjectKey, reported: JsonObject, *, door: Door) -> int:
+async def report(client: KubeClient, thing: ObjectKey, reported: JsonObject, *, access: BridgeAccess) -> int:
     """Report for a Thing; returns the shadow's version with the report in it.
 
     Raises ToolError, which says how to do without, and errors of ``kube.errors``.
     """
-    async with opened(client, door, namespace=thing.namespace) as way:
-        return await asyncio.to_thread(_report, way, thing, reported)
+    async with bridge_connection(client, access, namespace=thing.namespace) as bridge:
+        return await asyncio.to_thread(_report, bridge, thing, reported)
 
 
 async def follow(
-    client: KubeClient, thing: ObjectKey, *, door: Door, on_document: Callable[[JsonObject], None]
+    client: KubeClient, thing: ObjectKey, *, access: BridgeAccess, on_document: Callable[[JsonObject], None]
 ) -> None:
     """Hand over a Thing's shadow, as :class:`~thing_operator.bridge.messages.Shadow` has it, and again each time it
     changes, until the bridge ends that. Raises as :func:`report`.
@@ -41,18 +41,18 @@ async def follow(
     def hand_over(document: JsonObject) -> None:
         loop.call_soon_threadsafe(on_document, document)
 
-    async with opened(client, door, namespace=thing.namespace) as way:
-        await asyncio.to_thread(_follow, way, thing, hand_over)
+    async with bridge_connection(client, access, namespace=thing.namespace) as bridge:
+        await asyncio.to_thread(_follow, bridge, thing, hand_over)
 
 
-def _report(way: Opened, thing: ObjectKey, reported: JsonObject) -> int:
+def _report(bridge: BridgeConnection, thing: ObjectKey, reported: JsonObject) -> int:
     body = json.dumps({"reported": reported}).encode()
-    with _answer(way, "POST", f"{_path(thing)}/reported", body) as answer:
+    with _answer(bridge, "POST", f"{_path(thing)}/reported", body) as answer:
         return version_in(answer.status, answer.read())
 
 
-def _follow(way: Opened, thing: ObjectKey, on_document: Callable[[JsonObject], None]) -> None:
-    with _answer(way, "GET", f"{_path(thing)}/events?events=document") as answer:
+def _follow(bridge: BridgeConnection, thing: ObjectKey, on_document: Callable[[JsonObject], None]) -> None:
+    with _answer(bridge, "GET", f"{_path(thing)}/events?events=document") as answer:
         if answer.status != 200:
             raise ToolError(refusal_of(answer.status, answer.read()))
         for document in documents_in(iter(lambda: answer.readline(_LONGEST_LINE), b"")):
@@ -61,13 +61,13 @@ def _follow(way: Opened, thing: ObjectKey, on_document: Callable[[JsonObject], N
 
 @contextmanager
 def _answer(
-    way: Opened, method: str, path: str, body: bytes | None = None
+    bridge: BridgeConnection, method: str, path: str, body: bytes | None = None
 ) -> Iterator[http.client.HTTPResponse]:
     """The bridge's answer, to be read in the block. Blocks, in a thread. Raises ToolError when it breaks off."""
-    way.sock.settimeout(_SECONDS)
+    bridge.sock.settimeout(_SECONDS)
     connection = http.client.HTTPConnection("bridge")
-    connection.sock = way.sock
-    headers = {"Authorization": f"Bearer {way.token}"}
+    connection.sock = bridge.sock
+    headers = {"Authorization": f"Bearer {bridge.token}"}
     try:
         connection.request(
             method, path, body, headers | ({"Content-Type": "application/json"} if body else {})
@@ -76,7 +76,7 @@ def _answer(
             yield answer
     except (OSError, http.client.HTTPException) as error:
         raise ToolError(
-            f"the connection to pod {way.pod} ended before its answer ({in_words(error)}): try again"
+            f"the connection to pod {bridge.pod} ended before its answer ({in_words(error)}): try again"
         ) from None
 
 

@@ -48,7 +48,7 @@ def report(
       kubectl thing report freezer-1 /limits/max=8 --service-account twin --namespace plant
     """
     from thing_operator.core.resource import ObjectKey  # noqa: PLC0415 - see ViewedCluster
-    from thing_operator.reporting.door import Door  # noqa: PLC0415
+    from thing_operator.reporting.bridge_connection import BridgeAccess  # noqa: PLC0415
     from thing_operator.reporting.reporting import report as send  # noqa: PLC0415
     from thing_operator.reporting.values import reported_of  # noqa: PLC0415
 
@@ -57,7 +57,7 @@ def report(
             client,
             ObjectKey(place, check_name("NAME", name, length=OBJECT_NAME_LENGTH)),
             reported_of(values),
-            door=Door(
+            access=BridgeAccess(
                 check_name("--service-account", service_account, length=OBJECT_NAME_LENGTH),
                 audience,
                 operator_namespace,

@@ -1,4 +1,4 @@
-"""The bridge's door for a person: a pod's port, and a token of a service account, by the API server."""
+"""A connection to the bridge for a person: a pod's port, and a token of a service account, by the API server."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ _TOKEN_SECONDS: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class BridgeAccess:
     """Where the operator's pods are, and as which service account of a Thing's namespace they are spoken to."""
 
     service_account: str
@@ -29,7 +29,7 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class BridgeConnection:
     """A connection to the bridge of a pod; for whoever blocks in a thread."""
 
     sock: socket.socket
@@ -38,22 +38,24 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(client: KubeClient, door: Door, *, namespace: str) -> AsyncIterator[Opened]:
+async def bridge_connection(
+    client: KubeClient, access: BridgeAccess, *, namespace: str
+) -> AsyncIterator[BridgeConnection]:
     """A connection for a request about Things of a namespace, until the end of the block.
 
     Raises ToolError, which says how to do without, and errors of ``kube.errors``.
     """
-    pods = await client.list(PODS, namespace=door.operator_namespace, label_selector=_PODS_OF_THE_CHART)
+    pods = await client.list(PODS, namespace=access.operator_namespace, label_selector=_PODS_OF_THE_CHART)
     found = bridge_pod(pods)
     if found is None:
         raise ToolError(
-            f"there is no ready pod with a bridge in namespace {door.operator_namespace}: name the operator's by "
+            f"there is no ready pod with a bridge in namespace {access.operator_namespace}: name the operator's by "
             "--operator-namespace, or set config.bridge.port in its chart"
         )
-    token = await _token(client, ObjectKey(namespace, door.service_account), door.audience)
+    token = await _token(client, ObjectKey(namespace, access.service_account), access.audience)
     pod, port = found
     async with forwarded(client.login, pod, port) as sock:
-        yield Opened(sock, token, pod)
+        yield BridgeConnection(sock, token, pod)
 
 
 async def _token(client: KubeClient, account: ObjectKey, audience: str) -> str:
