@@ -8,12 +8,15 @@ from pydantic.alias_generators import to_camel
 
 from thing_operator.bridge.problems import BridgeProblem, invalid
 from thing_operator.core.error_words import first_flaw
-from thing_operator.core.json_bytes import decode, encode
+from thing_operator.core.json_bytes import RepeatedKeyError, decode, encode, refuse_repeated_keys
 from thing_operator.core.json_values import DEPTH_LIMIT, JsonObject, is_deeper
+from thing_operator.core.printable import printable
 from thing_operator.jobs.messages import JobExecution
 from thing_operator.shadow.documents import ShadowDocument
 from thing_operator.shadow.validation import InvalidDocumentError, check_section
 
+_KEY_SHOWN: Final = 128
+"""Letters of a key that a refusal quotes."""
 BODY_LIMIT: Final = 8 * 1024
 """Bytes of a request's body: as much as a shadow takes."""
 _YEAR_2100_MS: Final = 4_102_444_800_000
@@ -123,6 +126,12 @@ def _read(body: bytes, model: type[Model], *, example: str) -> Model:
     remedy = f"send an object such as {example}"
     try:
         value = decode(body)
+        refuse_repeated_keys(body)
+    except RepeatedKeyError as error:
+        key = printable(error.key[:_KEY_SHOWN])
+        raise invalid(
+            f'the body has the key "{key}" twice in one object', remedy="send each key once"
+        ) from None
     except ValueError:
         raise invalid("the body is not JSON", remedy=remedy) from None
     if is_deeper(value):

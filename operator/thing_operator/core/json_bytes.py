@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 
 import orjson
 
+_TOO_DEEP = "it is nested too deeply"
+
 
 def encode(value: Any) -> bytes:
     """Compact JSON in UTF-8. Raises TypeError for what is no JSON."""
@@ -40,7 +42,33 @@ def parse_exactly(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+
+
+class RepeatedKeyError(ValueError):
+    """An object has a key twice; ``key`` is which."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"a key is there twice: {key}")
+        self.key = key
+
+
+def refuse_repeated_keys(text: bytes) -> None:
+    """Raises RepeatedKeyError for JSON with an object that has a key twice: :func:`decode` keeps the last of them, and
+    nobody sees that there was another. Raises ValueError for what it does not take either.
+    """
+    try:
+        json.loads(text.decode(), object_pairs_hook=_check_keys)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+
+
+def _check_keys(pairs: list[tuple[str, Any]]) -> None:
+    seen = set[str]()
+    for key, _ in pairs:
+        if key in seen:
+            raise RepeatedKeyError(key)
+        seen.add(key)
 
 
 def _refuse(name: str) -> NoReturn:

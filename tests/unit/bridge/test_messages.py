@@ -43,6 +43,11 @@ def test_a_report_has_values_and_perhaps_a_time() -> None:
         (b"", "not JSON"),
         (b"{", "not JSON"),
         (b'{"reported": {"t": NaN}}', "not JSON"),
+        (b'{"reported": {"t": 1, "a": {}, "t": 2}}', 'the key "t" twice in one object'),
+        (b'{"reported": {"a": [{"b": 1, "\\u0062": 1}]}}', 'the key "b" twice'),
+        (b'{"reported": {"a": 1}, "reported": {"t": 1}}', 'the key "reported" twice'),
+        (b'{"reported": {"a\\n": 1, "a\\n": 1}}', 'the key "a\\n" twice'),
+        (b'{"reported": {"a": {"t": 1}, "b": [{"t": 1}, {"t": 2}], "b": 1}}', 'the key "b" twice'),
         (b"[]", "the body: an object is expected"),
         (b"{}", "reported: it is missing"),
         (b'{"reported": {}}', "reported"),
@@ -63,7 +68,9 @@ def test_a_wrong_report_is_refused_by_the_name_of_its_field(body: bytes, named: 
 
 @pytest.mark.parametrize("levels", [40, 900, 2000])
 def test_arrays_in_arrays_end_somewhere(levels: int) -> None:
-    assert refusal(b'{"reported": {"a": ' + b"[" * levels + b"]" * levels + b"}}")
+    deep = b"[" * levels + b"]" * levels
+    assert refusal(b'{"reported": {"a": ' + deep + b"}}")
+    assert refusal(b'{"reported": {"a": ' + deep + b', "a": 1}}')
 
 
 @given(

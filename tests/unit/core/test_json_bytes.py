@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thing_operator.core.json_bytes import decode, encode, encoded
+from thing_operator.core.json_bytes import RepeatedKeyError, decode, encode, encoded, refuse_repeated_keys
+from thing_operator_local.cloud.json_text import load
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -39,6 +40,26 @@ def test_what_is_beyond_64_bits_and_lone_surrogates() -> None:
 def test_what_is_no_json_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError):
         decode(text)
+
+
+@pytest.mark.parametrize("beyond", [b"", b", 1180591620717411303424"], ids=["orjson", "the standard library"])
+def test_of_a_key_that_is_there_twice_the_last_one_counts(beyond: bytes) -> None:
+    text = b'[{"a": {"b": 1}, "a": {"c": 2}}' + beyond + b"]"
+    assert decode(text)[0] == {"a": {"c": 2}}
+    assert load(text.decode())[0] == {"a": {"c": 2}}, "the local cloud"
+
+
+@given(VALUES)
+def test_where_each_key_is_there_once_nothing_is_refused(value: object) -> None:
+    refuse_repeated_keys(encode(value))
+
+
+def test_a_key_that_is_there_twice_is_named_and_what_is_nested_without_end_refused() -> None:
+    with pytest.raises(RepeatedKeyError) as caught:
+        refuse_repeated_keys(b'[1, {"b": {"a": 1}, "a": {"c": 1, "\\u0063": 2}}]')
+    assert caught.value.key == "c"
+    with pytest.raises(ValueError, match="nested"):
+        refuse_repeated_keys(b"[" * 100_000)
 
 
 def test_what_is_json_already_goes_in_as_it_is() -> None:
