@@ -78,11 +78,15 @@ class Record:
         """By uid, the status that was seen last."""
         self._observer: Observer | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._api = Api(stage.plane.kubeconfig)
+        self._map_version = 0
+        self._apis = [Api(each) for each in (stage.plane.kubeconfig, stage.second_kubeconfig)]
 
     async def __aenter__(self) -> Self:
-        await self._api.__aenter__()
-        for follow in (self._follow_things, self._follow_leases, self._follow_cloud):
+        for api in self._apis:
+            await api.__aenter__()
+            # By both: who has a shard is to be known while one of them is stopped for a minute.
+            self._tasks.append(asyncio.create_task(self._follow_leases(api)))
+        for follow in (self._follow_things, self._follow_cloud):
             self._tasks.append(asyncio.create_task(follow()))
         return self
 
@@ -90,7 +94,8 @@ class Record:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._api.__aexit__(None, None, None)
+        for api in self._apis:
+            await api.__aexit__(None, None, None)
 
     def note(self, words: str, thing: str = "") -> None:
         """Put something into the timeline."""
@@ -117,25 +122,29 @@ class Record:
     # --- the API server
 
     async def _follow_things(self) -> None:
-        await self._follow(THINGS.path(NAMESPACE), self._on_thing, self._on_list)
+        await self._follow(self._apis[0], THINGS.path(NAMESPACE), self._on_thing, self._on_list)
 
-    async def _follow_leases(self) -> None:
-        await self._follow(LEASES.path(NAMESPACE), self._on_lease, lambda _items: None)
+    async def _follow_leases(self, api: Api) -> None:
+        await self._follow(api, LEASES.path(NAMESPACE), self._on_lease, lambda _items: None)
 
     async def _follow(
-        self, path: str, on_event: Callable[[str, Json], None], on_list: Callable[[list[Json]], None]
+        self,
+        api: Api,
+        path: str,
+        on_event: Callable[[str, Json], None],
+        on_list: Callable[[list[Json]], None],
     ) -> None:
         version = ""
         while True:
             with suppress(aiohttp.ClientError, RuntimeError, TimeoutError, ValueError):
                 if not version:
                     async with asyncio.timeout(_SILENT):
-                        found = await self._api.call("GET", path)
+                        found = await api.call("GET", path)
                     on_list(found["items"])
                     for body in found["items"]:
                         on_event("MODIFIED", body)
                     version = found["metadata"]["resourceVersion"]
-                async for event in _while_it_says(self._api.watch(path, version=version)):
+                async for event in _while_it_says(api.watch(path, version=version)):
                     if event["type"] == "ERROR":
                         version = ""
                         break
@@ -190,8 +199,10 @@ class Record:
             self.bodies.pop(life.key, None)
 
     def _on_lease(self, kind: str, body: Json) -> None:
-        if body["metadata"]["name"] != MAP or kind == "DELETED":
+        version = int(body["metadata"]["resourceVersion"])
+        if body["metadata"]["name"] != MAP or kind == "DELETED" or version <= self._map_version:
             return
+        self._map_version = version
         with suppress(MapError, KeyError):
             holders = ShardMap.parse(body["metadata"]["annotations"][MAP_ANNOTATION]).holders
             names = tuple(name_of(each) if each else "" for each in holders)

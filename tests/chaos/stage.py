@@ -76,7 +76,8 @@ class Stage:
         self._stack.enter_context(self.plane)
         self._stack.enter_context(self.cloud)
         self._cloud_info = self.cloud.info
-        second = yaml.safe_load(self.plane.add_apiserver().read_text(encoding="utf-8"))
+        self.second_kubeconfig = self.plane.add_apiserver()
+        second = yaml.safe_load(self.second_kubeconfig.read_text(encoding="utf-8"))
         self.servers = [
             address_of(server) for server in (self.plane.server, second["clusters"][0]["cluster"]["server"])
         ]
