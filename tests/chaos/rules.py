@@ -13,8 +13,8 @@ from typing import Any
 
 from tests.chaos.record import Record, SeenStatus, ShadowDocument
 from tests.chaos.stage import NAMESPACE, Stage
-from tests.simulation.invariants import Invariant, Invariants, condition, satisfies
-from tests.simulation.lives import Life, edit_of, leaves, policy_of
+from tests.simulation.invariants import Invariant, Invariants, condition
+from tests.simulation.lives import Life, edit_of, leaves, policy_of, satisfies
 from tests.simulation.plan import FOREIGN
 from tests.simulation.quiet import QuietCheck
 from tests.support.audit import AuditLog

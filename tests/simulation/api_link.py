@@ -186,7 +186,7 @@ class ApiLink(FakeClient):
         if weather.down:
             await asyncio.sleep(self._delay())
             raise ApiUnavailableError("the API server cannot be reached: connection refused")
-        if dice.random() < weather.throttle:
+        if dice.random() < weather.throttle and not weather.cut:
             await asyncio.sleep(self._delay())
             self._contact.answered()
             error = ThrottledError("429 too many requests")

@@ -77,6 +77,12 @@ class Write:
     text: bytes = b""
     """``after`` as JSON, where that is another one than before."""
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Of the object."""
+        labels: Mapping[str, str] = (self.after or self.before or {})["metadata"]["labels"]
+        return labels
+
 
 class ApiModel:
     """All objects. ``now`` gives the time of day; ``on_write`` is called after each write that was taken."""

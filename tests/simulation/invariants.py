@@ -4,7 +4,6 @@ The rules know nothing of how the operator works; they see what it writes to the
 shadow service, when it connects, and what it logs.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +12,11 @@ from itertools import combinations
 from typing import Any
 
 from tests.simulation.api_model import Write
-from tests.simulation.lives import DesiredLeaves, Life, Lives, Path, edit_of, leaves, policy_of
+from tests.simulation.lives import Life, Lives, Path, edit_of, leaves, policy_of
 from tests.simulation.loop import SimulatedProcess
 from tests.simulation.plan import FOREIGN
+from tests.simulation.private_keys import PrivateKeys
+from tests.simulation.repeats import Repeats
 from tests.simulation.shadow_update import ShadowUpdate
 from tests.simulation.sharing import HOME, SharedShards
 from tests.support.clock import ORIGIN
@@ -28,17 +29,16 @@ from thing_operator.kube.resources import CONFIG_MAPS, EVENTS
 from thing_operator.leadership.lease import LEASES
 from thing_operator.sharding.hashing import BATCH_SHARD, shard_of
 
-_NOTICED = 700.0
+_NOTICED = 1300.0
 """Seconds after which a change of a status by somebody else has been noticed: two comparisons with lists."""
+_RECHECKED = 700.0
+"""Seconds after which what was refused is tried again."""
 _STEADY = 10.0
 """Seconds after which every process has seen a status, but for those that the API server does not answer."""
 _OUTDATED = 100.0
 """Seconds after which a process that runs knows that its spec may be outdated: specMaxAge, a minute, and some more."""
 _FOUND = 100.0
 """Seconds after which every replica knows who the parent of a Thing is."""
-_PIECE = 40
-"""Characters of a private key that give it away."""
-_BASE64 = re.compile(rb"[A-Za-z0-9+/=]{%d,}" % _PIECE)
 
 
 class Invariant(StrEnum):
@@ -106,10 +106,11 @@ class Invariants:
     """Whether a process need not know who has the Leases."""
     may_be_outdated: Callable[[SimulatedProcess], bool]
     """Whether it need not even know that what it knows of specs may be old."""
+    may_see_late: Callable[[SimulatedProcess], bool] = lambda _process: False
+    """Whether a list may show it statuses as they were before its last writes."""
     shared: SharedShards | None = None
     """Of replicas that share shards."""
-    _keys: set[bytes] = field(default_factory=set)
-    """Pieces of private keys."""
+    keys: PrivateKeys = field(default_factory=PrivateKeys)
     violations: list[Violation] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     holders: dict[str, str | None] = field(default_factory=dict)
@@ -126,15 +127,11 @@ class Invariants:
     _connects: dict[tuple[str, int, str], float] = field(default_factory=dict)
     _refused_at: dict[str, float] = field(default_factory=dict)
     """By thing, when the shadow service or the API server has refused something of it last."""
-    _repeats: dict[tuple[int, str, str, str], list[float]] = field(default_factory=dict)
+    _repeats: Repeats = field(default_factory=Repeats)
 
     def violate(self, rule: Invariant, words: str) -> None:
         """Note that a rule is broken."""
         self.violations.append(Violation(rule, self.now(), words))
-
-    def add_key(self, *pieces: str) -> None:
-        """Look for these pieces of a private key, too: 40 characters of base64, or more."""
-        self._keys.update(piece[:_PIECE].encode() for piece in pieces)
 
     # --- the API server
 
@@ -153,10 +150,7 @@ class Invariants:
             self._check_batch(write, process)
         elif write.resource == EVENTS:
             self._follow_event(write)
-        elif (
-            write.resource == CONFIG_MAPS
-            and INTENTS_LABEL in (write.after or write.before or {})["metadata"]["labels"]
-        ):
+        elif write.resource == CONFIG_MAPS and INTENTS_LABEL in write.labels:
             self.counts["log writes"] += 1
         else:
             self.violate(Invariant.OWN_OBJECTS, f"{write.verb} {write.resource.plural} {write.key}")
@@ -212,7 +206,7 @@ class Invariants:
         self.counts["unchanged writes"] += 1
         self._doubts[process.label, life.uid] -= 1
         was_touched = self.now() - self._touched.get(life.uid, -1e9) < _NOTICED
-        if self._doubts[process.label, life.uid] < 0 and not (was_touched or self.may_be_mistaken(process)):
+        if self._doubts[process.label, life.uid] < 0 and not (was_touched or self.may_see_late(process)):
             self.violate(Invariant.NO_WASTE, f"{process.label} writes {life.tag} as it is")
 
     def on_doubt(self, process: SimulatedProcess, uid: str) -> None:
@@ -249,8 +243,15 @@ class Invariants:
             self._refused_at[life.thing] = self.now()
 
     def may_be_late(self, thing: str) -> bool:
-        """Whether something of this thing was refused, and is tried again minutes later."""
-        return self.now() - self._refused_at.get(thing, -1e9) < _NOTICED
+        """Whether something of this thing was refused, and is tried again minutes later, or somebody else has changed a
+        status, which is noticed then.
+        """
+        touched_at = max(
+            (self._touched.get(life.uid, -1e9) for life in self.lives.of_thing(thing)), default=-1e9
+        )
+        return (
+            self.now() - self._refused_at.get(thing, -1e9) < _RECHECKED or self.now() - touched_at < _NOTICED
+        )
 
     def _owners(self, uid: str) -> Sequence[str]:
         """By which uids a Thing is divided among replicas: its own, or its parent's.
@@ -329,9 +330,8 @@ class Invariants:
         self._check_calm(4, process, thing, state)
 
     def _check_calm(self, often: int, process: SimulatedProcess, thing: str, state: dict[str, Any]) -> None:
-        times = self._repeats.setdefault((often, process.label, thing, encode(state).decode()), [])
-        times.append(self.now())
-        if len(times) >= often and times[-1] - times[-often] < 3.0:
+        what = process.label, thing, encode(state)
+        if self._repeats.are_many(*what, often=often, now=self.now()):
             self.violate(Invariant.CALM, f"{process.label} sends {state} to {thing} again and again")
 
     # --- sessions
@@ -378,14 +378,8 @@ class Invariants:
             self.violate(Invariant.ALIVE, text[-1500:])
 
     def _check_text(self, text: bytes, where: str) -> None:
-        for run in _BASE64.findall(text):
-            if any(run[place : place + _PIECE] in self._keys for place in range(len(run) - _PIECE + 1)):
-                self.violate(Invariant.SECRET, where)
-
-
-def satisfies(desired: dict[str, Any], spec: dict[str, Any]) -> bool:
-    """Whether a shadow's desired is what a spec asks for."""
-    return DesiredLeaves.of(spec).is_met(dict(leaves(desired)))
+        if self.keys.are_in(text):
+            self.violate(Invariant.SECRET, where)
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -394,11 +388,8 @@ def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _without_ours(body: dict[str, Any]) -> dict[str, Any]:
-    meta = {
-        name: value
-        for name, value in body["metadata"].items()
-        if name not in {"resourceVersion", "finalizers"}
-    }
+    ours = {"resourceVersion", "finalizers"}
+    meta = {name: value for name, value in body["metadata"].items() if name not in ours}
     others = [each for each in body["metadata"].get("finalizers", ()) if each != FINALIZER]
     return {name: value for name, value in body.items() if name not in {"metadata", "status"}} | {
         "metadata": meta,

@@ -43,6 +43,8 @@ class Life:
     ended_at: float | None = None
     was_left: bool = False
     """It was released although its shadow had not been cleaned up, and an Event says so."""
+    left_behind: tuple[Path, ...] = ()
+    """The keys of its own that were in the shadow when it ended."""
     forgotten: bool = False
     """Its status, or a log that stood for it, was lost: what it had set before is nobody's."""
     accepted_since: dict[int, float] = field(default_factory=dict)
@@ -75,6 +77,11 @@ class Life:
     def was_accepted(self, generation: int) -> bool:
         """Whether the shadow has had what this generation desires at some moment since it was there."""
         return generation in self.specs and generation not in self.unaccepted
+
+    def overlaps(self, other: "Life") -> bool:
+        """Whether both were there at any moment."""
+        ends = [inf if each.ended_at is None else each.ended_at for each in (self, other)]
+        return max(self.began_at, other.began_at) <= min(ends)
 
     @property
     def was_ever_accepted(self) -> bool:
@@ -142,6 +149,11 @@ class DesiredLeaves:
     def is_met(self, found: Mapping[Path, Any]) -> bool:
         """Whether a shadow's desired section with these leaves is as desired."""
         return found == self.leaves if self.is_exact else self.leaves.items() <= found.items()
+
+
+def satisfies(desired: dict[str, Any], spec: dict[str, Any]) -> bool:
+    """Whether a shadow's desired is what a spec asks for."""
+    return DesiredLeaves.of(spec).is_met(dict(leaves(desired)))
 
 
 def place(tree: dict[str, Any], path: Path, value: Any) -> None:

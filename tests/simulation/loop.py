@@ -13,6 +13,7 @@ import selectors
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.support.loop import JumpingSelector, VirtualTimeLoop
@@ -30,6 +31,8 @@ class SimulatedProcess:
     name: str
     number: int
     dead: bool = False
+    ended_at: float = inf
+    """When it was killed, by the loop."""
     stopped: bool = False
     step: float = 0.0
     resumed_at: float = 0.0
@@ -123,7 +126,7 @@ class SimulationLoop(VirtualTimeLoop):
 
     def kill(self, process: SimulatedProcess) -> None:
         """End it as SIGKILL does. May be called from within it: what runs then goes on to its next await."""
-        process.dead = True
+        process.dead, process.ended_at = True, self.now
         self._take(process)
         self.outside(0, lambda: contextvars.copy_context().run(self._bury, process))
 

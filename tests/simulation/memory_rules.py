@@ -7,6 +7,7 @@ from tests.simulation.api_model import ApiModel, Write
 from tests.simulation.invariants import Invariant
 from tests.simulation.lives import Life, Lives, Path, edit_of, leaves
 from tests.simulation.loop import SimulatedProcess
+from tests.simulation.shadow_update import ShadowUpdate
 from tests.simulation.sharing import HOME
 
 from thing_operator.api.names import THINGS
@@ -15,6 +16,9 @@ from thing_operator.intents.log_text import UnreadableLogError, read_log
 from thing_operator.intents.store import INTENTS_LABEL
 from thing_operator.kube.resources import CONFIG_MAPS
 from thing_operator.shadow.pointers import to_pointer
+
+_SUCCEEDED = 3.0
+"""Seconds after the end of a process, from which on the next one may have looked at shadows."""
 
 
 class MemoryRules:
@@ -25,13 +29,15 @@ class MemoryRules:
         api: ApiModel,
         lives: Lives,
         *,
+        now: Callable[[], float],
         desired: Callable[[str], dict[str, Any]],
         may_be_mistaken: Callable[[SimulatedProcess], bool],
         violate: Callable[[Invariant, str], None],
     ) -> None:
-        """``desired``: a thing's shadow as it is."""
+        """``now``: in seconds of the loop; ``desired``: a thing's shadow as it is."""
         self._api = api
         self._lives = lives
+        self._now = now
         self._desired = desired
         self._may_be_mistaken = may_be_mistaken
         self._violate = violate
@@ -44,8 +50,22 @@ class MemoryRules:
             if found := edit_of(value):
                 self._check(process, self._lives.all[found[0]], [path], "sends")
 
+    def on_update(self, update: ShadowUpdate) -> None:
+        """The shadow service has taken an update: of a process that ended a while ago nobody can know it.
+
+        The next one may have looked at the shadow before, and found nothing there to be remembered.
+        """
+        if update.process is None or self._now() < update.process.ended_at + _SUCCEEDED:
+            return
+        for _path, value in leaves(update.state.get("desired") or {}):
+            if found := edit_of(value):
+                self._lives.all[found[0]].forgotten = True
+
     def on_write(self, write: Write, process: SimulatedProcess | None) -> None:
         """Somebody has written: a process forgets nothing by that."""
+        if write.resource == THINGS and write.before is not None and write.after is None:
+            life = self._lives.by_uid[write.before["metadata"]["uid"]]
+            life.left_behind = tuple(self._own_paths(life))
         if process is None or write.before is None or write.before is write.after:
             return
         if write.resource == THINGS:
@@ -55,9 +75,12 @@ class MemoryRules:
 
     def _check_all(self, process: SimulatedProcess, uids: Iterable[str]) -> None:
         for life in (self._lives.by_uid[uid] for uid in uids):
-            here = leaves(self._desired(life.thing))
-            paths = [path for path, value in here if (edit_of(value) or ("",))[0] == life.tag]
-            self._check(process, life, paths, "writes, and forgets")
+            self._check(process, life, self._own_paths(life), "writes, and forgets")
+
+    def _own_paths(self, life: Life) -> list[Path]:
+        """Where the shadow has values of this Thing."""
+        here = leaves(self._desired(life.thing))
+        return [path for path, value in here if (edit_of(value) or ("",))[0] == life.tag]
 
     def _check(self, process: SimulatedProcess, life: Life, paths: list[Path], does: str) -> None:
         body = self._api.find(THINGS, life.key)

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from tests.simulation.api_model import Object
 from tests.simulation.broker_model import BROKER, BrokerModel
 from tests.simulation.certificates import secret_key
-from tests.simulation.invariants import Invariant, Invariants, condition, satisfies
+from tests.simulation.invariants import Invariant, Invariants, condition
 from tests.simulation.job_rules import check_jobs
 from tests.simulation.jobs_model import JobsModel
-from tests.simulation.lives import Life, edit_of, leaves, policy_of
+from tests.simulation.lives import Life, edit_of, leaves, policy_of, satisfies
 
 from thing_operator.api.names import BATCHES, THINGS
 from thing_operator.core.resource import ObjectKey, Resource
@@ -204,12 +204,13 @@ class QuietCheck:
             or not life.was_ever_accepted
         ):
             return
-        lives = self._invariants.lives
-        if any(other is not life and other.uid for other in lives.of_thing(life.thing)):
+        lives = self._invariants.lives.of_thing(life.thing)
+        if any(other is not life and other.uid and other.overlaps(life) for other in lives):
             return  # another Thing may have had the session, and then the shadow is that one's
-        for path, value in leaves(self._broker.state(life.thing).get("desired", {})):
-            found = edit_of(value)
-            if found is not None and found[0] == life.tag and life.policies <= {"Merge", "Exact"}:
+        here = leaves(self._broker.state(life.thing).get("desired", {}))
+        left = {path for path, value in here if (edit_of(value) or ("",))[0] == life.tag}
+        if life.policies <= {"Merge", "Exact"}:
+            for path in sorted(left.union(life.left_behind)):
                 self._say(Invariant.DELETED, f"{life.tag} ({policy}) has left {'/'.join(path)} behind")
 
     def _was_parent_suspended(self, life: Life) -> bool:

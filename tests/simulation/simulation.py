@@ -102,11 +102,19 @@ class Simulation:
             Lives(),
             now=self.now,
             min_reconnect=reconnect,
-            may_be_mistaken=lambda process: self._is_any(process, lambda pod: pod.may_be_mistaken),
+            # Nobody else could have the Leases of who is alone, and replicas of a group share by other rules.
+            may_be_mistaken=lambda process: (
+                plan.replicas > 1
+                and not plan.is_group
+                and self._is_any(process, lambda pod: pod.may_be_mistaken)
+            ),
             # Replicas of one group never send what is older: the broker has ended their sessions by then.
             may_be_outdated=lambda process: (
-                not plan.is_group and self._is_any(process, lambda pod: pod.may_be_outdated)
+                plan.replicas > 1
+                and not plan.is_group
+                and self._is_any(process, lambda pod: pod.may_be_outdated)
             ),
+            may_see_late=lambda process: self._is_any(process, lambda pod: pod.may_be_mistaken),
             shared=SharedShards(self.api) if plan.is_group else None,
         )
         self.status_rules = StatusRules(
@@ -132,6 +140,7 @@ class Simulation:
         self.memory_rules = MemoryRules(
             self.api,
             self.invariants.lives,
+            now=lambda: self.loop.now,
             desired=lambda thing: self.broker.state(thing).get("desired", {}),
             may_be_mistaken=self.invariants.may_be_mistaken,
             violate=self.invariants.violate,
@@ -261,6 +270,7 @@ class Simulation:
     def _on_update(self, update: ShadowUpdate) -> None:
         self.note(f"UPDATE {update.author} {update.thing} {encode(update.state).decode()}")
         self.invariants.on_update(update)
+        self.memory_rules.on_update(update)
         self.faults.on_update(update)
         self.cloud_users.on_update(update)
 
@@ -352,7 +362,8 @@ class _LogReader(logging.Handler):
 
 
 def _settings(plan: Plan) -> Settings:
-    values: dict[str, Any] = {"endpoint": {"host": "broker.simulation"}}
+    # Twice as rare as by default: what a list mends would seldom be seen.
+    values: dict[str, Any] = {"endpoint": {"host": "broker.simulation"}, "resyncInterval": "10m"}
     if not plan.all_namespaces:
         values["namespaces"] = NAMESPACES
     if plan.is_group:
