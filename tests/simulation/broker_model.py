@@ -246,13 +246,18 @@ class BrokerModel:
         """An update that did not come by the session's topics: of REST, of a will, of MIC."""
         request = ShadowRequest(thing, None, ShadowOperation.UPDATE, payload)
         answer = self._update(author, request, process)
-        self._publish(answer.publications, BrokerWeather())
+        self._publish(answer.publications, self._weather_at(thing))
         return answer
 
     def delete_shadow(self, thing: str) -> None:
         """By somebody else."""
         answer = self.service.handle(ShadowRequest(thing, None, ShadowOperation.DELETE))
-        self._publish(answer.publications, BrokerWeather())
+        self._publish(answer.publications, self._weather_at(thing))
+
+    def _weather_at(self, thing: str) -> BrokerWeather:
+        """How messages reach whoever is connected as a thing."""
+        connection = self.connections.get(thing.partition(CHILD_MARK)[0])
+        return BrokerWeather() if connection is None else self.weather(connection.process)
 
     def _update(self, author: str, request: ShadowRequest, process: SimulatedProcess | None) -> ShadowAnswer:
         before = self.state(request.thing)

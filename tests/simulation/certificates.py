@@ -33,6 +33,8 @@ class Certificates:
         self.actions: dict[str, Callable[[Event, random.Random], None]] = {
             "rotate": self._rotate,
             "break secret": self._break_secret,
+            "spoil secret": self._spoil_secret,
+            "mend secret": lambda event, _dice: self.provide(event.thing_key.namespace, event.thing_name),
             "delete secret": self._delete_secret,
         }
 
@@ -56,7 +58,7 @@ class Certificates:
         self._broker.certificates[found.fingerprint] = thing
         self._identities[thing] = self._issued
         body = found.key_pem.decode().splitlines()
-        self._invariants.add_key(body[2], found.secret_data["tls.key"][80:120])
+        self._invariants.keys.add(body[2], found.secret_data["tls.key"][80:120])
         return self._issued
 
     def _put_secret(self, namespace: str, thing: str, data: dict[str, str]) -> None:
@@ -78,6 +80,11 @@ class Certificates:
         other = identity(10_000 + event.thing).secret_data
         broken = dice.choice(({"tls.crt": _NO_PEM, "tls.key": other["tls.key"]}, other))
         self._put_secret(dice.choice(NAMESPACES), event.thing_name, broken)
+
+    def _spoil_secret(self, event: Event, _dice: random.Random) -> None:
+        """That of a first Thing."""
+        spoiled = {"tls.crt": _NO_PEM, "tls.key": identity(10_000 + event.thing).secret_data["tls.key"]}
+        self._put_secret(event.thing_key.namespace, event.thing_name, spoiled)
 
     def _delete_secret(self, event: Event, dice: random.Random) -> None:
         key = secret_key(dice.choice(NAMESPACES), event.thing_name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.broker_model import BrokerModel
 from tests.simulation.invariants import Invariants
-from tests.simulation.lives import Path, leaves, place
+from tests.simulation.lives import Path, edit_of, leaves, place
 from tests.simulation.plan import FOREIGN, PATHS, Event
 from tests.simulation.shadow_update import ShadowUpdate
 
@@ -31,9 +31,11 @@ class CloudUsers:
         """By thing, where somebody sets a key again and again, and until when."""
         self.actions: dict[str, Callable[[Event, random.Random], None]] = {
             "report": self._report,
+            "report all": self._report_all,
             "acknowledge": self._acknowledge,
             "foreign": self._foreign,
             "drift": self._drift,
+            "drift all": self._drift_all,
             "fight": self._fight,
             "delete shadow": self._delete_shadow,
             "job": self._make_job,
@@ -47,6 +49,10 @@ class CloudUsers:
         values = {f"v{dice.randrange(3)}": dice.randrange(1000)}
         self._update(self._shadow(event, dice), {"reported": values})
 
+    def _report_all(self, _event: Event, dice: random.Random) -> None:
+        for thing in self._invariants.lives.things():
+            self._update(thing, {"reported": {"v0": dice.randrange(1000)}})
+
     def _acknowledge(self, event: Event, dice: random.Random) -> None:
         thing = self._shadow(event, dice)
         self._update(thing, {"reported": self._broker.state(thing).get("desired", {})})
@@ -58,6 +64,14 @@ class CloudUsers:
         tree: dict[str, Any] = {}
         place(tree, dice.choice(PATHS), f"drift {dice.randrange(1000)}")
         self._update(self._shadow(event, dice), {"desired": tree})
+
+    def _drift_all(self, event: Event, dice: random.Random) -> None:
+        """Change all that Things desire of a shadow."""
+        thing, tree = self._shadow(event, dice), dict[str, Any]()
+        for path, value in leaves(self._broker.state(thing).get("desired", {})):
+            if edit_of(value):
+                place(tree, path, f"drift {dice.randrange(1000)}")
+        self._update(thing, {"desired": tree})
 
     def _fight(self, event: Event, dice: random.Random) -> None:
         """Somebody who sets a key again whenever it is repaired."""
@@ -94,7 +108,7 @@ class CloudUsers:
     def _make_job(self, event: Event, dice: random.Random) -> None:
         self._jobs += 1
         secret = sha256(f"document of job {self._jobs}".encode()).hexdigest()
-        self._invariants.add_key(secret)
+        self._invariants.keys.add(secret)
         timeout = dice.choice((None, None, 1))
         self._broker.jobs.create(f"job-{self._jobs}", event.thing_name, {"password": secret}, timeout=timeout)
 

@@ -137,9 +137,12 @@ def _replay(plan: Plan) -> int:
 def cost_plan(seconds: float = 3600.0) -> Plan:
     """20 Things, an edit or a report at each every 10 s, and a fault a minute; one operator, and no other work.
 
-    An edit is of one Thing: in other plans some are of all at once.
+    An edit is of one Thing: in other plans some are of all at once, and there are episodes.
     """
-    plans = (make_plan(seed, seconds=seconds, things=20, edit_every=0.5, fault_every=60) for seed in count(1))
+    plans = (
+        make_plan(seed, seconds=seconds, things=20, edit_every=0.5, fault_every=60, has_episodes=False)
+        for seed in count(1)
+    )
     plan = next(
         each
         for each in plans

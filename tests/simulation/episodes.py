@@ -1,7 +1,7 @@
 """Events that belong together: each alone is in every plan, and what they show takes them in this order."""
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,91 +20,128 @@ class Episode:
 
     often: int
     steps: tuple[EpisodeStep, ...]
-    of: str = ""
+    of: frozenset[str] = frozenset()
 
 
-TAKEN_BACK = Episode(3, (EpisodeStep(0, "crash while sending"), EpisodeStep(1, "edit all")))
-"""A process ends with an edit on its way, and the edit is taken back before the next one begins."""
+def _episode(*steps: EpisodeStep | Iterable[EpisodeStep], often: int = 2, of: str = "") -> Episode:
+    flat = [step for each in steps for step in ([each] if isinstance(each, EpisodeStep) else each)]
+    return Episode(often, tuple(flat), frozenset(of.split()))
+
+
+def _each(kind: str, *moments: float) -> list[EpisodeStep]:
+    return [EpisodeStep(at, kind) for at in moments]
+
 
 EPISODES = (
-    TAKEN_BACK,
+    # A process ends with an edit on its way, and the edit is taken back before the next one begins.
+    _episode(EpisodeStep(0, "crash while sending"), EpisodeStep(1, "renew all"), often=6),
     # An operator that knows nothing new goes on seeing that others change the shadow.
-    Episode(
-        2,
-        (
-            EpisodeStep(0, "cut api", 150),
-            EpisodeStep(3, "edit"),
-            *(EpisodeStep(at, "drift") for at in (105, 115, 125, 135)),
-        ),
+    _episode(
+        EpisodeStep(0, "cut api", 150),
+        _each("edit all", 3, 3.5, 4),
+        _each("drift all", 105, 115, 125, 135),
     ),
     # The shadow is deleted while the connection is dead, and a generation asks for nothing new.
-    Episode(
-        2,
-        (
-            EpisodeStep(0, "half open"),
-            EpisodeStep(1, "delete shadow"),
-            EpisodeStep(2, "device"),
-            EpisodeStep(4, "policy"),
-        ),
-    ),
+    _episode(EpisodeStep(0, "half open"), EpisodeStep(1, "delete shadow"), EpisodeStep(2, "retouch")),
     # What was accepted once is accepted, whatever becomes of the process and the connection since.
-    Episode(
-        2,
-        (
-            EpisodeStep(0, "once"),
-            EpisodeStep(30, "broker down", 25),
-            EpisodeStep(32, "drift"),
-            EpisodeStep(35, "crash"),
-            EpisodeStep(37, "report"),
-        ),
+    _episode(
+        EpisodeStep(0, "once"),
+        EpisodeStep(20, "spoil secret"),
+        EpisodeStep(22, "drift all"),
+        EpisodeStep(25, "crash"),
+        EpisodeStep(40, "mend secret"),
     ),
     # Two that would repair the shadow.
-    Episode(2, (EpisodeStep(0, "fight", 20),)),
+    _episode(EpisodeStep(0, "fight", 20)),
     # Whoever waits for a thing gets it.
-    Episode(2, (EpisodeStep(0, "duplicate"), EpisodeStep(25, "delete"))),
-    # A status that may or may not be there, while a key goes and comes again.
-    Episode(
-        2,
-        (
-            EpisodeStep(0, "lose answers", 40),
-            *(EpisodeStep(at, "remove" if at % 2 else "edit") for at in range(1, 13)),
-        ),
+    _episode(EpisodeStep(0, "duplicate"), EpisodeStep(25, "delete")),
+    _episode(
+        EpisodeStep(0, "duplicate"),
+        EpisodeStep(20, "service slow", 25),
+        EpisodeStep(21, "reset"),
+        EpisodeStep(22, "delete"),
     ),
+    # Another controller needs a deleted Thing longer than the operator does.
+    _episode(EpisodeStep(0, "hold on"), EpisodeStep(2, "delete"), EpisodeStep(40, "let go")),
+    # A status that may or may not be there, while keys go and come.
+    _episode(
+        EpisodeStep(0, "lose answers", 60),
+        *(_each("toggle", at) + _each("renew", at + 3) for at in range(1, 60, 6)),
+    ),
+    _episode(EpisodeStep(0, "lose requests", 40), _each("renew", *range(1, 13))),
+    # A status that says what was so before, and may be so again.
+    _episode(
+        EpisodeStep(0, "answer nothing", 10), EpisodeStep(1, "spoil secret"), EpisodeStep(4, "mend secret")
+    ),
+    # No status can be written for a while.
+    _episode(EpisodeStep(0, "refuse", 6), EpisodeStep(1, "policy"), EpisodeStep(2, "once")),
     # What the service says arrives in another order.
-    Episode(2, (EpisodeStep(0, "service slow", 30), *(EpisodeStep(at, "report") for at in range(1, 8)))),
+    _episode(EpisodeStep(0, "service slow", 12), _each("report", 1, 1.1)),
+    _episode(EpisodeStep(0, "service slow", 12), EpisodeStep(1, "drift all"), EpisodeStep(1.1, "report")),
+    # Edits and reports come while the one before is on its way.
+    _episode(EpisodeStep(0, "service slow", 12), _each("edit", 0.5, 2, 4), _each("report", 5, 6)),
     # MIC has got an order, and its answer is lost.
-    Episode(6, (EpisodeStep(0, "order"), EpisodeStep(0.4, "mic loses answers", 20)), of="orders"),
+    _episode(EpisodeStep(0, "order"), EpisodeStep(0.4, "mic loses answers", 20), often=6, of="orders"),
     # Nobody tells of a job that comes while the connection is down, and it may end before it is done.
-    Episode(
-        6,
-        (
-            EpisodeStep(0, "handle jobs"),
-            EpisodeStep(3, "reset"),
-            EpisodeStep(3.2, "job"),
-            *(EpisodeStep(at, "cancel job") for at in (8, 9, 10)),
-        ),
+    _episode(
+        EpisodeStep(0, "handle jobs"),
+        EpisodeStep(3, "reset"),
+        EpisodeStep(3.2, "job"),
+        _each("cancel job", 8, 9, 10),
+        often=6,
         of="jobs",
     ),
     # A list that has not yet what a watch has shown.
-    Episode(
-        2,
-        (
-            EpisodeStep(0, "edit all"),
-            EpisodeStep(0.3, "lag", 20),
-            EpisodeStep(0.4, "compact"),
-            EpisodeStep(0.5, "drift"),
-        ),
+    _episode(
+        EpisodeStep(0, "edit all"),
+        EpisodeStep(0.3, "lag", 20),
+        EpisodeStep(0.4, "compact"),
+        EpisodeStep(0.5, "drift all"),
     ),
     # A process that begins sees less than the one before it.
-    Episode(
-        2,
-        (
-            EpisodeStep(0, "lag", 60),
-            EpisodeStep(2, "edit all"),
-            EpisodeStep(4, "crash while sending"),
-            EpisodeStep(5, "edit all"),
-        ),
+    _episode(
+        EpisodeStep(0, "lag", 60),
+        EpisodeStep(2, "renew all"),
+        EpisodeStep(4, "crash while sending"),
+        EpisodeStep(5, "renew all"),
     ),
+    # A parent that comes and goes.
+    _episode(_each("rest", 0, 10, 11, 30), often=4, of="children"),
+    _episode(
+        EpisodeStep(0, "service slow", 15),
+        _each("edit all", 1, 2),
+        _each("rest", 2.5, 4),
+        often=4,
+        of="children",
+    ),
+    # What a replica is about to write while it stands still, until its Things are others'.
+    _episode(_each("report all", 0, 0.5), EpisodeStep(1, "stop", 50), often=4, of="group"),
+    # It does not see that others have taken its Things, and loses its sessions to them.
+    _episode(EpisodeStep(0, "lag much", 40), EpisodeStep(1, "delete member"), often=4, of="group"),
+    _episode(EpisodeStep(0, "cut api", 60), EpisodeStep(30, "reset"), often=4, of="group"),
+    # It takes over from others what these have written since it looked.
+    _episode(
+        EpisodeStep(0, "lag much", 40),
+        _each("renew all", 5, 6.5),
+        EpisodeStep(6, "restart others"),
+        often=4,
+        of="group",
+    ),
+    # Several write the map at the same time.
+    _episode(
+        EpisodeStep(0, "api slow", 40), _each("lose map", 1, 10), _each("restart", 5), often=4, of="group"
+    ),
+    # A replica ends with keys on their way, and others have its Things before it is back.
+    _episode(
+        EpisodeStep(0, "crash while sending"),
+        EpisodeStep(1, "renew all"),
+        EpisodeStep(3, "cut api", 80),
+        often=6,
+        of="group log",
+    ),
+    # An operator does not see for a while that another one has its Lease.
+    _episode(EpisodeStep(0, "cut api", 60), often=4, of="two"),
+    _episode(EpisodeStep(0, "stop", 60), EpisodeStep(30, "edit all"), often=4, of="two"),
 )
 LONGEST = 150.0
 """Seconds that one takes at most."""
@@ -112,5 +149,5 @@ LONGEST = 150.0
 
 def draw(dice: random.Random, there: Collection[str]) -> Episode:
     """One of them; ``there``: what is in the plan."""
-    found = [each for each in EPISODES if not each.of or each.of in there]
+    found = [each for each in EPISODES if each.of.issubset(there)]
     return dice.choices(found, [each.often for each in found])[0]

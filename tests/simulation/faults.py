@@ -30,6 +30,9 @@ _API: dict[str, dict[str, Any]] = {
     "lose requests": {"lose_request": 0.3},
     "lose answers": {"lose_answer": 0.4},
     "throttle": {"throttle": 0.6},
+    "refuse": {"throttle": 1.0},
+    "answer nothing": {"lose_answer": 1.0},
+    "lag much": {"watch_lag": 10.0},
     "413": {"too_large": 0.7},
     "forbid": {"forbid": 0.7},
     "lag": {"watch_lag": 3.0},
@@ -71,6 +74,7 @@ class Faults:
             "crash": self._crash,
             "crash while sending": self._crash_while_sending,
             "restart": lambda event, _dice: self._replica(event).terminate(),
+            "restart others": self._restart_others,
             "stop": self._stop,
             "break watches": self._break_watches,
             "compact": self._compact,
@@ -134,6 +138,11 @@ class Faults:
         if not pod.crash_in_updates:
             pod.kill()
             simulation.loop.outside(_TAKEN_BACK_AFTER, simulation.users.take_back, update.state["desired"])
+
+    def _restart_others(self, event: Event, _dice: random.Random) -> None:
+        for each in self._simulation.replicas:
+            if each is not self._replica(event):
+                each.terminate()
 
     def _stop(self, event: Event, _dice: random.Random) -> None:
         replica = self._replica(event)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from tests.simulation.episodes import LONGEST, TAKEN_BACK, draw
+from tests.simulation.episodes import LONGEST, draw
 
 from thing_operator.core.resource import ObjectKey
 from thing_operator.intents.log_text import LOG_LIMIT
@@ -158,6 +158,7 @@ def make_plan(
     things: int | None = None,
     edit_every: float | None = None,
     fault_every: float | None = None,
+    has_episodes: bool = True,
 ) -> Plan:
     """The plan of a seed. ``edit_every`` and ``fault_every`` in seconds, chosen by the dice when None."""
     dice, traits = random.Random(f"plan {seed}"), random.Random(f"traits {seed}")
@@ -166,8 +167,8 @@ def make_plan(
     has_children, has_jobs = traits.random() < 0.3, traits.random() < 0.3
     count = things or (traits.choice((3, 5, 8)) if has_log else dice.choice((1, 2, 3, 5)))
     replicas = traits.choice((2, 2, 3)) if is_group else dice.choice((1, 1, 2))
-    edits = edit_every or dice.choice((2.0, 5.0, 15.0)) / 2
-    faults = fault_every or dice.choice((10.0, 30.0, 60.0))
+    edits = edit_every or dice.choice((2.0, 5.0, 15.0, 120.0)) / 2
+    faults = fault_every or dice.choice((10.0, 30.0, 60.0, 300.0))
     events = [Event(dice.random(), "create", thing, dice.getrandbits(32)) for thing in range(count)]
     users = EDITS | _some((ORDERS, has_batches), (FAMILIES, has_children), (JOBS, has_jobs))
     for thing in range(count):
@@ -181,9 +182,18 @@ def make_plan(
         lasts = dice.choice((1.0, 5.0, 20.0, 60.0, 150.0)) * dice.random()
         kind, thing, replica = _of(dice, kinds_of_fault), dice.randrange(count), dice.randrange(replicas)
         events.append(Event(at, kind, thing, dice.getrandbits(32), lasts, replica))
-    there = [what for what, is_so in (("orders", has_batches), ("jobs", has_jobs)) if is_so]
-    episodes = random.Random(f"episodes {seed}")
-    events += _episodes(episodes, seconds, things=count, replicas=replicas, there=there)
+    kinds_of_world = (
+        ("orders", has_batches),
+        ("jobs", has_jobs),
+        ("children", has_children),
+        ("log", has_log),
+        ("group", is_group),
+        ("two", replicas > 1 and not is_group),
+    )
+    there = [what for what, is_so in kinds_of_world if is_so]
+    if has_episodes:
+        episodes = random.Random(f"episodes {seed}")
+        events += _episodes(episodes, seconds, things=count, replicas=replicas, there=there)
     events.sort(key=lambda event: event.at)
     return Plan(
         seed,
@@ -204,11 +214,14 @@ def make_plan(
 def _episodes(
     dice: random.Random, seconds: float, *, things: int, replicas: int, there: Collection[str]
 ) -> Iterator[Event]:
-    """Two in between, and two at the end, which nothing comes after."""
+    """Six in between, and two at the end, which nothing comes after.
+
+    In a plan with few other events, which a fourth of all are, nothing else disturbs them.
+    """
     room = max(0.0, seconds - LONGEST)
-    begins = [(dice.uniform(min(20.0, room), room), draw(dice, there)) for _ in range(2)]
-    last = draw(dice, there)
-    begins += [(max(0.0, seconds - last.steps[-1].after - 5.0), last), (seconds - 6.0, TAKEN_BACK)]
+    begins = [(dice.uniform(min(20.0, room), room), draw(dice, there)) for _ in range(6)]
+    last = [draw(dice, there) for _ in range(2)]
+    begins += [(max(0.0, seconds - each.steps[-1].after - 5.0), each) for each in last]
     for at, episode in begins:
         thing, replica = dice.randrange(things), dice.randrange(replicas)
         for step in episode.steps:

@@ -21,6 +21,9 @@ from thing_operator.shadow.topics import CHILD_MARK
 
 _POLICIES = ("Merge", "Merge", "Exact", "Once", "Observe")
 _ME = "user"
+_RENEWED = "x"
+"""Below this are keys that are desired for a while only."""
+_TOGGLED = "y"
 _THEIR_FINALIZER = "example.com/in-use"
 """Of another controller."""
 
@@ -53,6 +56,12 @@ class Users:
             "duplicate": self._duplicate,
             "edit": self._edit,
             "edit all": self._edit_all,
+            "renew": lambda event, dice: self._change(event, dice, self._renew),
+            "renew all": self._renew_all,
+            "toggle": lambda event, dice: self._change(event, dice, self._toggle),
+            "retouch": lambda event, dice: self._change(event, dice, _retouch),
+            "rest": self._rest,
+            "hold on": self._hold_on,
             "let go": self._let_go,
             "remove": self._remove,
             "policy": self._policy,
@@ -128,6 +137,32 @@ class Users:
 
     def _set_one(self, life: Life, spec: Object, dice: random.Random) -> None:
         place(spec.setdefault("desired", {}), dice.choice(PATHS), self._value(life))
+
+    def _renew(self, life: Life, spec: Object) -> None:
+        """Desire a key that it never had before, in place of the last such key."""
+        value = self._value(life)
+        spec.setdefault("desired", {})[_RENEWED] = {f"n{value.rpartition('#')[2]}": value}
+
+    def _toggle(self, life: Life, spec: Object) -> None:
+        """Desire a key that comes and goes."""
+        is_there = _TOGGLED in spec.get("desired", {})
+        place(spec.setdefault("desired", {}), (_TOGGLED,), None if is_there else self._value(life))
+
+    def _renew_all(self, _event: Event, _dice: random.Random) -> None:
+        for life in list(self._lives.current.values()):
+            self._change_one(life, self._renew)
+
+    def _rest(self, event: Event, _dice: random.Random) -> None:
+        """Suspend a Thing that has a session of its own, or resume it."""
+        life = self._lives.current.get(event.thing_key)
+        if life is not None:
+            self._change_one(life, lambda _life, spec: spec.update(suspend=not spec.get("suspend", False)))
+
+    def _hold_on(self, event: Event, dice: random.Random) -> None:
+        """Another controller has something to do before a Thing is deleted."""
+        life = self._pick(event, dice)
+        if life is not None and not life.deleting:
+            self._api.edit(_ME, THINGS, life.key, _with_their_finalizer)
 
     def _let_go(self, event: Event, dice: random.Random) -> None:
         """Another controller is done with a Thing."""
@@ -310,8 +345,19 @@ def _take_out(path: Path, _life: Life, spec: Object) -> None:
     place(spec["desired"], path, None)
 
 
+def _retouch(_life: Life, spec: Object) -> None:
+    """Another generation that asks for the same of the shadow."""
+    spec["mirror"] = {"minInterval": "1s" if spec.get("mirror") == {"minInterval": "2s"} else "2s"}
+
+
 def _set_once(_life: Life, spec: Object) -> None:
     spec["desiredPolicy"] = "Once"
+
+
+def _with_their_finalizer(body: Object) -> None:
+    found = body["metadata"].setdefault("finalizers", [])
+    if _THEIR_FINALIZER not in found:
+        found.append(_THEIR_FINALIZER)
 
 
 def _without_their_finalizer(body: Object) -> None:
