@@ -112,6 +112,9 @@ class VersionedServer(FakeClient):
             if not items:
                 return
 
+    async def json_patch(self, *_: Any, **__: Any) -> None:
+        """A status is taken, and the watch is left as it is."""
+
     async def _pass_gate(self) -> None:
         gate = asyncio.Event()
         self.gates.append(gate)
@@ -130,7 +133,7 @@ class InformerScene:
         self.clock = FakeClock()
         self.server = VersionedServer()
         self.cache = ObjectCache()
-        writer = StatusWriter(
+        self.writer = StatusWriter(
             self.server,
             writes_per_second=1,
             retry=StatusWriter.default_retry(random.Random(1)),
@@ -143,7 +146,7 @@ class InformerScene:
             THINGS,
             namespaces=namespaces,
             cache=self.cache,
-            writer=writer,
+            writer=self.writer,
             enqueue=self.enqueued.append,
             clock=self.clock,
             share=lambda: self.share,
@@ -399,6 +402,7 @@ async def test_what_says_nothing_new_is_absorbed_and_its_version_counts() -> Non
     assert not scene.queues
     assert [each.version for each in scene.cache] == [102]
     assert len(scene.enqueued) == 1
+    await scene.writer.write_through(ObjectRef(THINGS, ObjectKey("ns", "a"), "a-101"), {})
     first = body("a", uid="a-101", version=103, spec={"wanted": 101})
     for changed in ({"generation": 2}, {"finalizers": ["x"]}, {"uid": "another"}, {"name": "other"}):
         event = WatchEvent("MODIFIED", {**first, "metadata": first["metadata"] | changed})
