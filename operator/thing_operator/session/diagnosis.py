@@ -9,7 +9,7 @@ def explain_denied_filters(*, spec: SessionSpec, filters: list[str]) -> NotAutho
     """SUBACK refused these filters (0x80): the certificate's policy lacks a right."""
     return NotAuthorizedError(
         f"{spec.endpoint.host} refused the subscription to {', '.join(filters)}: the certificate's policy "
-        f"must allow iot:Subscribe and iot:Receive on the shadow topics of {spec.thing_name}"
+        "must allow iot:Subscribe and iot:Receive on these topics"
     )
 
 

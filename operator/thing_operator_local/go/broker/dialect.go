@@ -29,6 +29,7 @@ type dialect struct {
 	feed             *feed
 	paces            paces
 	takeovers        *takeovers
+	packetIDs        packetIDs
 	inside           *mqtt.Client // publishes in the broker's own name, past all checks
 	subscribing      sync.Map     // *mqtt.Client -> packets.Subscriptions that it is asking for now
 }
@@ -97,6 +98,7 @@ func (d *dialect) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
 func (d *dialect) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
 	d.journal.note(cl, "ended", howEnded(cl))
 	d.paces.forget(cl)
+	d.packetIDs.forget(cl)
 	if cl.ID == feedClient && !cl.IsTakenOver() {
 		d.feed.close()
 	}
@@ -180,7 +182,7 @@ func (d *dialect) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Pack
 		note(cl, "closed: "+fault)
 		return pk, packets.ErrRejectPacket
 	}
-	return pk, nil
+	return d.packetIDs.asked(cl, pk), nil
 }
 
 // refuseVersion answers a CONNECT as the protocol that it speaks has it: 1 with MQTT 3, 0x84 with MQTT 5.
@@ -205,12 +207,12 @@ func levelOf(version byte) byte {
 	return version
 }
 
-// OnPacketEncode keeps mochi from sending DISCONNECT, which only clients of MQTT 3.1.1 may.
-func (d *dialect) OnPacketEncode(_ *mqtt.Client, pk packets.Packet) packets.Packet {
+// OnPacketEncode keeps mochi from sending DISCONNECT, which only clients of MQTT 3.1.1 may. See packetIDs for answers.
+func (d *dialect) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 	if pk.FixedHeader.Type == packets.Disconnect {
 		pk.FixedHeader.Type = noPacket
 	}
-	return pk
+	return d.packetIDs.answered(cl, pk)
 }
 
 func (d *dialect) OnPacketSent(cl *mqtt.Client, pk packets.Packet, _ []byte) {
