@@ -13,7 +13,7 @@ from tests.support.watching import CountedEvents
 
 from thing_operator.api.names import THINGS
 from thing_operator.core.json_bytes import decode, encode
-from thing_operator.core.resource import ObjectKey
+from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import Share
@@ -37,18 +37,19 @@ class ShardedScene:
         self.cache = ObjectCache()
         self.observer = CountedEvents()
         clock = FakeClock()
+        self.writer = StatusWriter(
+            self.server,
+            writes_per_second=1,
+            retry=StatusWriter.default_retry(random.Random(1)),
+            clock=clock,
+            on_deleted=lambda _ref: None,
+        )
         self.informer = Informer(
             self.server,
             THINGS,
             namespaces=(),
             cache=self.cache,
-            writer=StatusWriter(
-                self.server,
-                writes_per_second=1,
-                retry=StatusWriter.default_retry(random.Random(1)),
-                clock=clock,
-                on_deleted=lambda _ref: None,
-            ),
+            writer=self.writer,
             enqueue=lambda _key: None,
             clock=clock,
             share=lambda: self.share,
@@ -108,7 +109,10 @@ async def test_an_echo_is_kept_from_kopf_and_moves_the_watch_on(scene: ShardedSc
     """Undecoded: what is no JSON in its status is not noticed."""
     scene.share = share_of("abe")
     broken = echoed("e", 32, spec_of=30).replace(b'"n":32}', b"no JSON at all}")
-    for line in (added("e", 30), echoed("e", 31, spec_of=30), broken):
+    scene.server.say.put_nowait(added("e", 30))
+    await until(lambda: scene.kept.get("e") == 30)
+    await scene.writer.write_through(ObjectRef(THINGS, ObjectKey("ns", "e"), "uid-e"), {"n": 1})
+    for line in (echoed("e", 31, spec_of=30), broken):
         scene.server.say.put_nowait(line)
     await until(lambda: scene.kept.get("e") == 32)
     assert scene.given == [added("e", 30)]
