@@ -21,6 +21,10 @@ from thing_operator.things.services import ThingServices
 from thing_operator.things.wiring import Things, wire_things
 
 _THINGS_AT_A_TIME = 64
+_PLACE_FOR = timedelta(seconds=1)
+"""A shadow service answers in milliseconds, or not for fifteen seconds: who is edited, suspended or deleted is not to
+wait for those that wait for it.
+"""
 _BATCHES_AT_A_TIME = 4
 
 
@@ -162,6 +166,7 @@ class Controllers:
             is_urgent=self._is_on_its_way,
             has_its_turn=self._is_to_be_prepared,
             concurrency=_THINGS_AT_A_TIME,
+            place_for=_PLACE_FOR,
         )
 
     def _controller(
@@ -174,6 +179,7 @@ class Controllers:
         is_urgent: Callable[[ObjectKey], bool] = lambda _key: False,
         has_its_turn: Callable[[ObjectKey], bool] = lambda _key: False,
         concurrency: int,
+        place_for: timedelta | None = None,
     ) -> Controller:
         return Controller(
             self._client,
@@ -181,6 +187,7 @@ class Controllers:
             name=name,
             reconcile=reconcile,
             concurrency=concurrency,
+            place_for=place_for,
             namespaces=self._settings.namespaces,
             writer=self.writer,
             on_reconciled=self._on_reconciled,

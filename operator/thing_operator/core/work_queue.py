@@ -37,8 +37,10 @@ class WorkQueue(Generic[K]):
 
     ``concurrency``: reconciles under way at a time of one group alone; of all together twice as many. ``group_of``
     says whose a key is, ``is_urgent`` whether it goes before the others of its group: it is asked each time that the
-    key is added or becomes due. ``on_reconciled`` is called after each reconcile: whether it ended without an error,
-    and its seconds. ``on_broken`` is called with a key whose reconciles go on failing unexpectedly, and the last error.
+    key is added or becomes due. After ``place_for`` a reconcile goes on and counts no more (None: it counts to its
+    end): it waits for somebody who does not answer, and others are not to wait for that. ``on_reconciled`` is called
+    after each reconcile: whether it ended without an error, and its seconds. ``on_broken`` is called with a key whose
+    reconciles go on failing unexpectedly, and the last error.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class WorkQueue(Generic[K]):
         backoff: Backoff,
         group_of: Callable[[K], str],
         is_urgent: Callable[[K], bool] = lambda _key: False,
+        place_for: timedelta | None = None,
         on_reconciled: Callable[[bool, float], None] = lambda _good, _seconds: None,
         on_broken: Callable[[K, Exception], None] = lambda _key, _error: None,
     ) -> None:
@@ -59,6 +62,7 @@ class WorkQueue(Generic[K]):
         self._group_of = group_of
         self._is_urgent = is_urgent
         self._shares = Shares(2 * concurrency)
+        self._place_for = place_for
         self._clock = clock
         self._backoff = backoff
         self._recheck = rechecks(backoff.rng)
@@ -73,6 +77,8 @@ class WorkQueue(Generic[K]):
         self._once_more: dict[K, float] = {}
         """When to run keys again that run now."""
         self._running: dict[K, asyncio.Task[None]] = {}
+        self._places: dict[K, asyncio.TimerHandle | None] = {}
+        """Of the keys that run, those that count; and what will end that."""
         self._awaited: dict[K, asyncio.Future[None]] = {}
         self._failures: dict[K, int] = {}
         self._reported: dict[K, str] = {}
@@ -169,9 +175,25 @@ class WorkQueue(Generic[K]):
         """Start what may start; returns the seconds until the next key is due, None when only news can help."""
         pause = self._collect_due()
         while self._shares.free and (key := self._due.pop(self._shares.admits)) is not None:
-            self._shares.take(self._group_of(key))
+            self._take_place(key)
             self._running[key] = asyncio.create_task(self._run(key), name=f"reconcile {key}")
         return pause
+
+    def _take_place(self, key: K) -> None:
+        self._shares.take(self._group_of(key))
+        self._places[key] = None
+        if self._place_for is not None:
+            loop = asyncio.get_running_loop()
+            self._places[key] = loop.call_later(self._place_for.total_seconds(), self._leave_place, key)
+
+    def _leave_place(self, key: K) -> None:
+        if key not in self._places:
+            return
+        timer = self._places.pop(key)
+        if timer is not None:
+            timer.cancel()
+        self._shares.give_back(self._group_of(key))
+        self._changed.set()
 
     def _collect_due(self) -> float | None:
         while first := self._waiting.first():
@@ -197,7 +219,7 @@ class WorkQueue(Generic[K]):
             self._on_reconciled(good, self._clock.monotonic() - began)
             del self._running[key]
             self._urgent.discard(key)
-            self._shares.give_back(self._group_of(key))
+            self._leave_place(key)
             due = self._once_more.pop(key, None)
             if due is not None:
                 self._add(key, due)

@@ -38,6 +38,7 @@ class Controller:
         name: str,
         reconcile: Reconcile,
         concurrency: int,
+        place_for: timedelta | None = None,
         namespaces: Sequence[str],
         writer: StatusWriter,
         on_reconciled: Reconciled,
@@ -48,9 +49,9 @@ class Controller:
         clock: Clock,
         rng: random.Random,
     ) -> None:
-        """``name`` is the queue's in metrics; ``concurrency``: reconciles of one namespace under way at
-        a time, and ``is_urgent``: see WorkQueue; ``has_its_turn``: whether a key that is listed or changed is put on
-        the queue by somebody else, in its turn; ``rng`` spaces the tries of those that failed.
+        """``name`` is the queue's in metrics; ``concurrency``: reconciles of one namespace under way at a time,
+        ``place_for`` and ``is_urgent``: see WorkQueue; ``has_its_turn``: whether a key that is listed or changed is put
+        on the queue by somebody else, in its turn; ``rng`` spaces the tries of those that failed.
         """
         self.name = name
         self._has_its_turn = has_its_turn
@@ -59,6 +60,7 @@ class Controller:
             reconcile,
             name=f"queue of {name}",
             concurrency=concurrency,
+            place_for=place_for,
             clock=clock,
             group_of=namespace_of,
             is_urgent=is_urgent,

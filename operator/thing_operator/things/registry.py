@@ -94,10 +94,10 @@ class ThingRegistry:
         return snapshot, thing
 
     def is_on_its_way(self, key: ObjectKey) -> bool:
-        """Whether a Thing has a generation that is still to be accepted."""
+        """Whether a Thing has a generation that is still to be accepted, or is deleted and still to be ended."""
         snapshot, thing = self._cache.get(key), self._runtimes.get(key)
         if snapshot is None:
-            return False
+            return thing is not None
         return thing is None or not thing.requests.acceptance.has_arrived(snapshot.generation)
 
     def enter(self, key: ObjectKey) -> tuple[ObjectSnapshot, ThingRuntime] | None:

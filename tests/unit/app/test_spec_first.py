@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.support.clock import loop_time
 from tests.support.polling import until
 from tests.unit.app.replicas import CloudInMemory, ReplicaInMemory, ThingsApi, all_ready, replica
 
+from thing_operator.core.fair_queue import Shares
 from thing_operator.core.resource import ObjectKey
 from thing_operator.sharding.hashing import ALL_SHARDS
 
@@ -23,8 +25,8 @@ class SpecScene:
             self.api.submit(name, desired={"a": 1}, mirror={"minInterval": "0s"})
         self.running: ReplicaInMemory
 
-    def change_spec(self) -> None:
-        body = self.api.submit(CHANGED, desired={"a": 2}, mirror={"minInterval": "0s"})
+    def change_spec(self, name: str = CHANGED) -> None:
+        body = self.api.submit(name, desired={"a": 2}, mirror={"minInterval": "0s"})
         self.running.controllers.things.informer.on_event("MODIFIED", body)
 
     def is_on_its_way(self, name: str = CHANGED) -> bool:
@@ -78,3 +80,23 @@ async def test_most_reports_wait_while_a_change_of_spec_is_on_its_way(
         await asyncio.sleep(0.1)
         assert scene.running.controllers.things.queue.has_urgent, "it waits for an answer"
     assert await scene.report_all() == begun
+
+
+async def test_a_thing_is_ended_though_all_the_others_wait_for_an_answer(
+    scene: SpecScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its successor may be another replica's, and they would take the session from each other."""
+    things = scene.running.controllers.things
+    monkeypatch.setattr(things.queue, "_shares", Shares(8))
+    deleted = scene.api.things[CHANGED]
+    scene.cloud.broker.on_publish = lambda _transport, _sent: None
+    for name in NAMES[1:]:
+        scene.change_spec(name)
+    await asyncio.sleep(0.5)
+    assert things.queue.depth == len(NAMES) - 1 - 4, "four of a namespace at a time"
+    things.informer.on_event("DELETED", deleted)
+    assert scene.is_on_its_way()
+    began = loop_time()
+    await until(lambda: scene.running.controllers.registry.runtime(ObjectKey("ns", CHANGED)) is None)
+    assert loop_time() - began < 3
+    assert not scene.is_on_its_way()

@@ -23,6 +23,7 @@ def make(  # type: ignore[no-untyped-def]
     concurrency: int = 2,
     base: float = 1,
     is_urgent=lambda _key: False,
+    place_for: timedelta | None = None,
     on_reconciled=lambda _good, _seconds: None,
     on_broken=lambda _key, _error: None,
 ) -> WorkQueue[str]:
@@ -33,6 +34,7 @@ def make(  # type: ignore[no-untyped-def]
         concurrency=concurrency,
         group_of=lambda key: key.rpartition("/")[0],
         is_urgent=is_urgent,
+        place_for=place_for,
         clock=FakeClock(loop_time),
         backoff=Backoff(
             timedelta(seconds=base), timedelta(seconds=base * 4), random.Random(1), Jitter.FULL_ABOVE_BASE
@@ -277,6 +279,38 @@ async def test_a_group_whose_keys_never_end_does_not_keep_others_from_running() 
     queue.add("good/2")
     await until(lambda: "good/2" in seen)
     await queue.stop(timeout=timedelta(seconds=0))
+
+
+async def test_who_waits_for_long_does_not_hold_up_the_others_of_its_group() -> None:
+    """Places are for work: two of a group at a time, and each for a second."""
+    running: set[str] = set()
+    began: dict[str, float] = {}
+    most = 0
+
+    async def handler(key: str) -> None:
+        nonlocal most
+        began[key] = loop_time() - start
+        running.add(key)
+        most = max(most, len(running))
+        await asyncio.sleep(0.01 if key.startswith("a/quick") else 15)
+        running.discard(key)
+
+    queue, start = make(handler, place_for=timedelta(seconds=1)), loop_time()
+    await queue.start()
+    for number in range(6):
+        queue.add(f"a/slow{number}")
+    queue.add("a/quick")
+    await until(lambda: "a/quick" in began)
+    assert began["a/quick"] == pytest.approx(3, abs=0.1)
+    assert most == 7
+    await until(lambda: not running, timeout=60)
+    # All places are there again, and no more of them than there were.
+    most = 0
+    for number in range(6):
+        queue.add(f"a/quick{number}")
+    await until(lambda: not queue.depth and not running)
+    assert most == 2
+    await queue.stop(timeout=timedelta(seconds=1))
 
 
 async def test_groups_are_served_in_turn() -> None:
