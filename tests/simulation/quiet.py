@@ -230,16 +230,7 @@ class EarlyCheck(QuietCheck):
     A connection that has died without a word is trouble until its keep-alive is over.
     """
 
-    def __init__(
-        self,
-        api: QuietApi,
-        broker: BrokerModel,
-        invariants: Invariants,
-        left_broken: Collection[ObjectKey] = (),
-        jobs: JobsModel | None = None,
-    ) -> None:
-        super().__init__(api, broker, invariants, left_broken, jobs)
-        self._model = broker
+    _broker: BrokerModel
 
     def run(self) -> None:
         """Look at those that are to be as they should be."""
@@ -254,7 +245,7 @@ class EarlyCheck(QuietCheck):
         """Whether it is being deleted, or nobody can know yet that its connection has ended; or a networked child at
         whose topics connections have ended, or might have.
         """
-        if self._model.has_died_unnoticed(life.thing):
+        if self._broker.has_died_unnoticed(life.thing):
             return True
         connected = condition(self._api.get(THINGS, life.key)["status"], "Connected")
         return life.deleting or (life.parent is not None and connected.get("reason") == "NotAuthorized")

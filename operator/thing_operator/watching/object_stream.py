@@ -137,14 +137,9 @@ class ObjectStream:
         )
         async with aclosing(self._client.watch_lines(request, on_open=self.health.opened)) as lines:
             while (line := await self._next(lines)) is not None:
-                if self._is_foreign(shard_key_in(line)):
+                if self._is_foreign(shard_key_in(line)) or self._absorbs_line(line):
                     self.health.showed()
                     is_silent = False
-                    continue
-                if (version := self.informer.absorbs_line(line)) is not None:
-                    self._observer.watch_event(own=True)
-                    self.health.showed()
-                    is_silent, self._version = False, version
                     continue
                 event = read_event(line, self._path)
                 if event.kind == ERROR:
@@ -189,6 +184,14 @@ class ObjectStream:
         if key is None or self.informer.share().has(key):
             return False
         self._observer.watch_event(own=False)
+        return True
+
+    def _absorbs_line(self, line: bytes) -> bool:
+        version = self.informer.absorbs_line(line)
+        if version is None:
+            return False
+        self._observer.watch_event(own=True)
+        self._version = version
         return True
 
     def _absorbs(self, event: WatchEvent) -> bool:
