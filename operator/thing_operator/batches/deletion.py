@@ -25,7 +25,9 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(seconds=30)
-"""For so long a missing right may be a Role that is about to be applied again."""
+"""For so long a missing right may be a Role that is about to be applied again. From the first refusal on and by our own
+clock: the API server's may differ from it by more.
+"""
 
 
 class BatchDeletion:
@@ -36,6 +38,7 @@ class BatchDeletion:
         self._parallel = parallel
         self._clock = clock
         self._finalizer = Finalizer(client, BATCHES, BATCH_FINALIZER)
+        self._denied_since: dict[ObjectKey, float] = {}
 
     async def prepare(self, snapshot: ObjectSnapshot, spec: ThingBatchSpec) -> None:
         """Have the finalizer on a living batch exactly when its policy needs it."""
@@ -52,15 +55,25 @@ class BatchDeletion:
         spec = snapshot.parse_spec(ThingBatchSpec)
         if spec.deletion_policy is RetainOrDelete.DELETE:
             try:
-                if left := await self._delete_children(BatchIdentity(snapshot.key, snapshot.uid)):
+                left = await self._delete_children(BatchIdentity(snapshot.key, snapshot.uid))
+                self.forget(snapshot.key)
+                if left:
                     return left
             except ForbiddenError as error:
                 # The Role in a namespace is deleted first when the namespace is, and its children with it.
-                if self._clock.now() - (snapshot.deleting_since or self._clock.now()) < _PATIENCE:
+                if self._denied_for(snapshot.key) < _PATIENCE:
                     raise
                 log.warning("%s is released with its children as they are: %s", snapshot.key, error.message)
         await self._finalizer.release(snapshot)
         return 0
+
+    def forget(self, key: ObjectKey) -> None:
+        """Nothing is denied any more, or there is nothing to delete."""
+        self._denied_since.pop(key, None)
+
+    def _denied_for(self, key: ObjectKey) -> timedelta:
+        now = self._clock.monotonic()
+        return timedelta(seconds=now - self._denied_since.setdefault(key, now))
 
     async def _delete_children(self, batch: BatchIdentity) -> int:
         """Things first; how many of them are not deleted yet."""

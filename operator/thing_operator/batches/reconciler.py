@@ -102,7 +102,7 @@ class BatchReconciler:
 
     async def _end(self, snapshot: ObjectSnapshot) -> timedelta | None:
         """A ThingBatch being deleted: its children go with it if it says so."""
-        self.forget(snapshot.key)
+        self._forget_import(snapshot.key)
         left = await self._deletion.run(snapshot)
         if not left:
             return None
@@ -118,7 +118,11 @@ class BatchReconciler:
             self._publisher.publish(snapshot, broken_report(error, order=order))
 
     def forget(self, key: ObjectKey) -> None:
-        """The ThingBatch of this key is deleted, or is being deleted, or is another operator's from now on."""
+        """The ThingBatch of this key is deleted, or is another operator's from now on."""
+        self._forget_import(key)
+        self._deletion.forget(key)
+
+    def _forget_import(self, key: ObjectKey) -> None:
         self._find_zips.forget(key)
         self._publisher.forget(key)
 

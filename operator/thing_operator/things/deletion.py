@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from thing_operator.api.names import THINGS
 from thing_operator.connections.sessions import SessionManager
+from thing_operator.core.clock import Clock
 from thing_operator.core.errors import UserError
 from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.kube.snapshot import ObjectSnapshot
@@ -28,12 +29,14 @@ class ThingDeletion:
         sessions: SessionManager,
         finalizer: ShadowFinalizer,
         publisher: StatusPublisher,
+        clock: Clock,
     ) -> None:
         self._registry = registry
         self._connect = connect
         self._sessions = sessions
         self._finalizer = finalizer
         self._publisher = publisher
+        self._clock = clock
 
     async def reconcile(self, snapshot: ObjectSnapshot, thing: ThingRuntime) -> timedelta | None:
         """A Thing being deleted: without our finalizer only its session ends, with it the shadow is cleaned up.
@@ -45,6 +48,8 @@ class ThingDeletion:
             self._leave(snapshot.key, thing)
             self._registry.claims.withdraw(snapshot.key)
             return None
+        if thing.ending_since is None:
+            thing.ending_since = self._clock.monotonic()
         resolution = self._registry.resolve(snapshot)
         spec, managed = resolution.spec, self._publisher.managed(snapshot)
         if resolution.is_suspended:
@@ -70,6 +75,7 @@ class ThingDeletion:
             policy=spec.deletion_policy if spec else None,
             session=thing.connection.session,
             managed=managed,
+            since=thing.ending_since,
         )
         if again is None:
             thing.is_released = True

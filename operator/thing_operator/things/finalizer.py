@@ -23,6 +23,9 @@ from thing_operator.twin.ending import needs_finalizer
 from thing_operator.twin.managed_paths import ManagedPaths
 
 _RETRY_INTERVAL = timedelta(seconds=5)
+_CLOCKS_DIFFER = timedelta(days=1)
+"""By more than this no clock is wrong that TLS works with."""
+_LAST_TRY = timedelta(minutes=1)
 
 
 class ShadowFinalizer:
@@ -35,7 +38,6 @@ class ShadowFinalizer:
         self._timeout = timeout
         self._clock = clock
         self._record_event = record_event
-        self._began = clock.now()
 
     async def ensure(self, snapshot: ObjectSnapshot, spec: ThingSpec, *, can_work: bool) -> None:
         """Have the finalizer on a living Thing exactly when its policy needs it, suspended or not.
@@ -63,11 +65,15 @@ class ShadowFinalizer:
         policy: DeletionPolicy | None,
         session: ShadowSession | None,
         managed: ManagedPaths,
+        since: float,
     ) -> timedelta | None:
-        """Do the work if it can be done now; returns when to try again, None when the Thing is released."""
+        """Do the work if it can be done now; returns when to try again, None when the Thing is released.
+
+        ``since``: when this process first saw the deletion (monotonic).
+        """
         try:
             if session is not None and session.view.connected:
-                async with asyncio.timeout(max(0.0, self._left(snapshot).total_seconds())):
+                async with asyncio.timeout(max(0.0, self._left(snapshot, since).total_seconds())):
                     done = await self._work(policy, session=session, managed=managed)
                 await self._finalizer.release(snapshot)
                 if done is not None:
@@ -79,7 +85,7 @@ class ShadowFinalizer:
             trouble = error.message
         else:
             trouble = session.view.message if session is not None else "no session"
-        left = self._left(snapshot)
+        left = self._left(snapshot, since)
         if left > timedelta(0):
             return min(left, _RETRY_INTERVAL)
         # Said when it is so: a release that is refused is tried again and again.
@@ -91,12 +97,17 @@ class ShadowFinalizer:
         )
         return None
 
-    def _left(self, snapshot: ObjectSnapshot) -> timedelta:
-        """How long this Thing may still hang. The time before the operator's start does not count: what was
-        deleted while nobody was there is seen to all the same.
+    def _left(self, snapshot: ObjectSnapshot, since: float) -> timedelta:
+        """How long this Thing may still hang. The time before ``since`` does not count: what was deleted while nobody
+        was there is seen to all the same, and the API server's clock may be an hour before or behind ours.
+
+        So the wait begins again with a restart, but not for ever: what is long overdue by either clock gets a last
+        try only.
         """
-        since = max(snapshot.deleting_since or self._began, self._began)
-        return since + self._timeout - self._clock.now()
+        now = self._clock.now()
+        is_overdue = now - (snapshot.deleting_since or now) > self._timeout + _CLOCKS_DIFFER
+        wait = min(self._timeout, _LAST_TRY) if is_overdue else self._timeout
+        return wait - timedelta(seconds=self._clock.monotonic() - since)
 
     async def _work(
         self, policy: DeletionPolicy | None, *, session: ShadowSession, managed: ManagedPaths

@@ -64,6 +64,7 @@ def wire_things(services: ThingServices) -> Things:
             sessions=sessions,
             finalizer=finalizer,
             publisher=publisher,
+            clock=clock,
         ),
     )
     reconciler = ThingReconciler(

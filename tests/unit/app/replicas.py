@@ -181,6 +181,7 @@ class ReplicaInMemory:
 
     def __init__(self, api: ThingsApi, cloud: CloudInMemory, held: frozenset[int]) -> None:
         self.holdings = SomeShards(held)
+        self.clock = FakeClock(loop_time)
         self.metrics = Metrics(version="0")
         self.hub = fakes.hub(cloud.broker, observer=self.metrics)
         self.controllers = Controllers(
@@ -191,7 +192,7 @@ class ReplicaInMemory:
             duties=Duties(AllNamespaces(), self.holdings),
             spec_is_current=lambda _namespace: True,
             secrets_seen=lambda _namespace: None,
-            clock=FakeClock(loop_time),
+            clock=self.clock,
         )
         watched = WatchedShards(self.holdings)
         self.room_at: list[int] = []

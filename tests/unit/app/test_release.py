@@ -1,12 +1,14 @@
 """A Thing that was released is over, even while the informer still shows it."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from tests.support.polling import until
 from tests.unit.app.replicas import CloudInMemory, ThingsApi, all_ready, replica
 
 from thing_operator.api.names import FINALIZER
+from thing_operator.config import Settings
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.ports import Operations
@@ -62,3 +64,21 @@ async def test_one_that_is_reconciled_once_more_gets_no_session_again(policy: st
         await one.list()
         await until(lambda: not one.controllers.things.queue.depth, "its end was seen", timeout=60)
         assert cloud.connects("t1") == 1
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=hours) for hours in (-1, 0, 1)])
+async def test_a_cloud_that_is_silent_holds_it_for_the_configured_time(ahead: timedelta) -> None:
+    """However far the API server's clock is ahead of ours."""
+    api, cloud = ReleasingApi(), CloudInMemory()
+    api.submit("t1", desired={"a": 1}, deletionPolicy="Clear")
+    async with replica(api, cloud, held=ALL_SHARDS) as one:
+        await all_ready(one, api=api)
+        cloud.broker.on_publish = lambda *_: None
+        loop = asyncio.get_running_loop()
+        api.change("t1", deletionTimestamp=(one.clock.now() + ahead).isoformat(), generation=2)
+        await one.list()
+        began = loop.time()
+        await until(lambda: not api.things, "it is released", timeout=7200)
+        configured = Settings().deletion_timeout.total_seconds()
+        assert configured <= loop.time() - began < configured + 10
+        assert api.events[-1:] == ["DeletionTimedOut"]

@@ -40,10 +40,11 @@ class Finalizers(FakeClient):
 
 
 class DeletedThing:
-    """A Thing with our finalizer and another one, deleted an hour before the clock starts."""
+    """A Thing with our finalizer and another one, deleted an hour ago by the API server's clock and now seen."""
 
-    def __init__(self, *, timeout: timedelta = TIMEOUT) -> None:
+    def __init__(self, *, timeout: timedelta = TIMEOUT, ago: timedelta = timedelta(hours=1)) -> None:
         self.clock = FakeClock()
+        self.ago, self.since = ago, self.clock.monotonic()
         self.client = Finalizers()
         self.events: list[str] = []
         self.session: Any = ServiceSession()
@@ -62,12 +63,22 @@ class DeletedThing:
             uid="u",
             generation=2,
             created="2026-11-23T00:00:00Z",
-            deleting_since=START - timedelta(hours=1),
+            deleting_since=START - self.ago,
             finalizers=(FINALIZER, "example.org/theirs"),
             spec=b"{}",
         )
         managed = ManagedPaths(desired=("/a",), reported=("/fact",))
-        return await self.finalizer.finish(snapshot, policy=policy, session=self.session, managed=managed)
+        return await self.finalizer.finish(
+            snapshot, policy=policy, session=self.session, managed=managed, since=self.since
+        )
+
+    async def hangs_for(self) -> timedelta:
+        """How long it hangs while there is no session."""
+        self.session.connected = False
+        began = self.clock.now()
+        while (again := await self.finish()) is not None:
+            self.clock.advance(again.total_seconds())
+        return self.clock.now() - began
 
 
 async def test_our_keys_leave_both_sections_and_the_finalizer_goes() -> None:
@@ -106,6 +117,21 @@ async def test_the_time_before_the_operators_start_does_not_count() -> None:
     scene.session.connected = True
     assert await scene.finish() is None
     assert scene.events == ["ShadowCleared"]
+
+
+@pytest.mark.parametrize("ago", [timedelta(hours=hours) for hours in (-1, 0, 1, 23)])
+async def test_the_wait_is_as_long_as_configured_whatever_the_api_servers_clock_says(ago: timedelta) -> None:
+    scene = DeletedThing(ago=ago)
+    assert await scene.hangs_for() == TIMEOUT
+    assert scene.events == ["DeletionTimedOut"]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "tried_for"),
+    [(TIMEOUT, timedelta(minutes=1)), (timedelta(seconds=2), timedelta(seconds=2))],
+)
+async def test_restarts_do_not_have_it_wait_for_ever(timeout: timedelta, tried_for: timedelta) -> None:
+    assert await DeletedThing(timeout=timeout, ago=timedelta(days=2)).hangs_for() == tried_for
 
 
 async def test_without_a_session_it_is_released_when_the_time_is_up() -> None:
