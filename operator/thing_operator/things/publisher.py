@@ -82,11 +82,24 @@ class StatusPublisher:
         )
 
     def publish_broken(
-        self, snapshot: ObjectSnapshot, error: Exception, *, published: ConditionSet | None, now: datetime
+        self,
+        snapshot: ObjectSnapshot,
+        error: Exception,
+        *,
+        published: ConditionSet | None,
+        accepted_newest: int | None,
+        now: datetime,
     ) -> ConditionSet:
         """Say that the reconciles of a Thing fail by a fault of the operator's; all else stands as it was."""
-        previous, held = self.previous(snapshot), self.held(snapshot)
-        status = broken_status(previous, error, generation=snapshot.generation, now=now, held=held)
+        held = self.held(snapshot)
+        status = broken_status(
+            self.previous(snapshot),
+            error,
+            generation=snapshot.generation,
+            now=now,
+            held=held,
+            accepted_newest=accepted_newest,
+        )
         return self._publish(snapshot, status, held=held, mirror=None, published=published)
 
     def _publish(

@@ -125,7 +125,11 @@ class ThingReconciler:
         if found is not None:
             snapshot, thing = found
             thing.published = self._stages.publisher.publish_broken(
-                snapshot, error, published=thing.published, now=self._clock.now()
+                snapshot,
+                error,
+                published=thing.published,
+                accepted_newest=thing.requests.acceptance.newest,
+                now=self._clock.now(),
             )
 
     def on_session_change(self, key: ObjectKey) -> None:

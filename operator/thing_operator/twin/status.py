@@ -44,7 +44,9 @@ def build_status(observation: Observation) -> ThingStatus:
             accepted=accepted,
             known=observation.accepted_newest,
         ),
-        accepted_time=_accepted_time(observation, accepted=accepted),
+        accepted_time=_accepted_time(
+            previous, observation.generation, accepted=accepted, now=observation.now
+        ),
         thing_name=observation.resolved.thing_name if observation.resolved else previous.thing_name,
         endpoint=(
             EndpointStatus(host=observation.resolved.host, port=observation.resolved.port)
@@ -60,11 +62,17 @@ def build_status(observation: Observation) -> ThingStatus:
 
 
 def broken_status(
-    previous: ThingStatus, error: Exception, *, generation: int, now: datetime, held: ThingStatus
+    previous: ThingStatus,
+    error: Exception,
+    *,
+    generation: int,
+    now: datetime,
+    held: ThingStatus,
+    accepted_newest: int | None,
 ) -> ThingStatus:
     """The status of a Thing whose reconciles fail by a fault of the operator's; all else stands as decided last.
 
-    ``held``: the status that the API server holds.
+    ``held``: the status that the API server holds. ``accepted_newest``: as in an Observation.
     """
     conditions = impaired_conditions(
         previous.conditions,
@@ -75,12 +83,15 @@ def broken_status(
         now=now,
         held=held.conditions,
     )
-    accepted = accepted_generation(previous, conditions, generation=generation, accepted=False)
+    accepted = accepted_newest == generation
     return previous.model_copy(
         update={
             "conditions": conditions,
             "observed_generation": generation,
-            "accepted_generation": accepted,
+            "accepted_generation": accepted_generation(
+                previous, conditions, generation=generation, accepted=accepted, known=accepted_newest
+            ),
+            "accepted_time": _accepted_time(previous, generation, accepted=accepted, now=now),
         }
     )
 
@@ -98,13 +109,15 @@ def _waited_for(status: ThingStatus) -> tuple[object, ...]:
     return status.observed_generation, status.accepted_generation, conditions
 
 
-def _accepted_time(observation: Observation, *, accepted: bool) -> datetime | None:
+def _accepted_time(
+    previous: ThingStatus, generation: int, *, accepted: bool, now: datetime
+) -> datetime | None:
     """Of the generation that was accepted last: a later reconcile of it, or a restart, moves nothing, nor does it
     that a status with it could not be written yet.
     """
-    if not accepted or is_accepted(observation.previous, observation.generation):
-        return observation.previous.accepted_time
-    return observation.now.replace(microsecond=0)
+    if not accepted or is_accepted(previous, generation):
+        return previous.accepted_time
+    return now.replace(microsecond=0)
 
 
 def _certificate(observation: Observation) -> CertificateStatus | None:

@@ -32,7 +32,7 @@ from thing_operator.core.resource import Resource
 from thing_operator.kube.errors import ForbiddenError, InvalidObjectError, NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.kube.snapshot import SPEC_LIMIT
-from thing_operator.things import registry
+from thing_operator.things import publisher, registry
 
 MINUTES = RECHECK + SOON
 Change = Callable[[ThingScene], object]
@@ -302,6 +302,23 @@ async def test_a_thing_that_cannot_be_reconciled_says_so_and_is_tried_again(
     assert sum("failed unexpectedly" in record.message for record in caplog.records) == 1
 
 
+async def test_what_was_accepted_is_said_though_the_reconcile_fails_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running() as scene:
+        scene.submit({})
+        await until(scene.is_well)
+
+        def broken(*_arguments: Any) -> None:
+            raise OverflowError
+
+        monkeypatch.setattr(publisher, "build_status", broken)
+        scene.submit({"desired": {"a": 2}})
+        await until(lambda: scene.carries(Reason.INTERNAL_ERROR), timeout=60)
+        assert scene.sessions[0].desired() == {"a": 2}
+        assert scene.status[KEY]["acceptedGeneration"] == scene.version
+
+
 async def test_a_status_that_is_refused_is_said_in_a_smaller_one() -> None:
     async with running() as scene:
         scene.submit({})
@@ -312,6 +329,7 @@ async def test_a_status_that_is_refused_is_said_in_a_smaller_one() -> None:
         held = scene.status[KEY]
         assert "shadow" not in held
         assert held["managedPaths"] == ["/a"]
+        assert held["acceptedGeneration"] == scene.version
         assert "413 the request is too large" in held["conditions"][0]["message"]
         writes = scene.writes
         await asyncio.sleep(timedelta(minutes=5).total_seconds())

@@ -69,7 +69,12 @@ def test_it_is_remembered_whatever_becomes_of_ready(found: dict[str, Any]) -> No
 
 
 def fail(previous: ThingStatus, **fields: Any) -> ThingStatus:
-    defaults: dict[str, Any] = {"generation": 2, "now": START, "held": ThingStatus()}
+    defaults: dict[str, Any] = {
+        "generation": 2,
+        "now": START,
+        "held": ThingStatus(),
+        "accepted_newest": None,
+    }
     return broken_status(previous, OverflowError(), **(defaults | fields))
 
 
@@ -125,6 +130,15 @@ def test_what_no_status_could_say_yet_is_said_by_the_next_one() -> None:
     said = build_status(lost)
     assert (said.accepted_generation, said.accepted_time) == (3, later)
     assert said.conditions[0].status == "False"
+
+
+def test_what_no_status_could_say_yet_is_said_by_that_of_reconciles_that_fail() -> None:
+    held, later = build_status(seen()), START + timedelta(minutes=1)
+    said = fail(held, generation=3, now=later, accepted_newest=3)
+    assert (said.accepted_generation, said.accepted_time) == (3, later)
+    edited = fail(held, generation=4, now=later, accepted_newest=3)
+    assert (edited.accepted_generation, edited.accepted_time) == (3, held.accepted_time)
+    assert fail(held, generation=4, accepted_newest=1).accepted_generation == 2
 
 
 def test_the_generation_that_was_accepted_never_goes_back() -> None:
