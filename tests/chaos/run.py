@@ -16,6 +16,7 @@ from tests.chaos.plan import make_chaos_plan
 from tests.chaos.record import Record
 from tests.chaos.rules import Broken, Judge, Quiet
 from tests.chaos.stage import Stage
+from tests.chaos.timeline import timeline
 from tests.chaos.writers import Writers, pieces_of_keys
 from tests.simulation.invariants import Invariant
 from tests.support.audit import AuditLog
@@ -33,8 +34,6 @@ _QUIET = 30.0
 _POLL = 3.0
 _SHOWN = 10
 _SAMPLE = 5.0
-_BEFORE, _AFTER = 45.0, 10.0
-"""Seconds around the first violation that its timeline shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,23 +237,10 @@ class ChaosRun:
             lines.append(f"  {count} of {rule.name}: {rule}")
         lines += [f"  {_clock(each.at)} {each}" for each in broken[:20]]
         if broken:
-            lines += ["", f"around the first one, {_clock(broken[0].at)}:", *self._timeline(broken[0])]
+            lines += ["", f"around the first one, {_clock(broken[0].at)}:"]
+            seen = timeline(broken[0], self._record, self._stage)
+            lines += [f"  {_clock(at)} {words}" for at, words in seen]
         return Report(broken, lines)
-
-    def _timeline(self, broken: Broken) -> list[str]:
-        """What happened around it: all faults, and what is of its thing."""
-        lines = [
-            (at, words)
-            for at, thing, words in self._record.texts
-            if thing in {"", broken.thing} and (broken.at - _BEFORE < at < broken.at + _AFTER or thing)
-        ]
-        for event in self._stage.cloud.session_events():
-            at = event.at.timestamp()
-            if event.client == broken.thing:
-                post = self._stage.owner(int(event.remote.rpartition(":")[2]), at)
-                by = f"{post.name_at(at)}" if post is not None else "somebody"
-                lines.append((at, f"session of {by}: {event.event} {event.how} ({event.remote})"))
-        return [f"  {_clock(at)} {words}" for at, words in sorted(lines)]
 
 
 def _counted(what: str, counts: Mapping[str, int]) -> str:
