@@ -39,6 +39,20 @@ class SettingsError(ToolError):
     reason = ToolReason.INVALID_SETTINGS
 
 
+class _SettingsLoader(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice, as YAML does: by PyYAML the last one counts, without a word."""
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        first: dict[str, int] = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in first:
+                problem = f"the key {key.value} is there twice, first in line {first[key.value]}"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            first[key.value] = key.start_mark.line + 1
+        return node
+
+
 def load_settings(*, file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings in force: ``overrides`` (nested, camelCase) over environment over ``file`` over defaults.
 
@@ -92,7 +106,7 @@ def _check_listeners(settings: Settings) -> None:
 
 def _read_file(file: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = yaml.load(file.read_text(encoding="utf-8"), Loader=_SettingsLoader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise SettingsError(f"the configuration file {file} cannot be read: {in_words(error)}") from None
     except yaml.MarkedYAMLError as error:

@@ -96,6 +96,15 @@ def test_lists_in_the_environment_are_comma_separated(monkeypatch: pytest.Monkey
         ("[]", ["mapping"]),
         ("a: [", ["not valid YAML: expected the node content, but found '<stream end>' (line 1, column 5)"]),
         ("a: \x00", ["is no text in UTF-8"]),
+        (
+            "session:\n  keepAlive: 2m\nlog: {}\nsession:\n  maxBackoff: 1m",
+            ["the key session is there twice, first in line 1 (line 4, column 1)"],
+        ),
+        (
+            "session:\n  keepAlive: 2m\n  'keepAlive': 3m",
+            ["not valid YAML: the key keepAlive is there twice, first in line 2 (line 3, column 3)"],
+        ),
+        ('{"log": {"level": "info", "level": "debug"}}', ["the key level is there twice, first in line 1"]),
     ],
 )
 def test_a_wrong_setting_names_key_value_and_remedy(tmp_path: Path, text: str, names: list[str]) -> None:
@@ -105,6 +114,12 @@ def test_a_wrong_setting_names_key_value_and_remedy(tmp_path: Path, text: str, n
         load_settings(file=file)
     for name in names:
         assert name in caught.value.message
+
+
+def test_what_a_merge_brings_may_be_there_before(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("session: {<<: {keepAlive: 2m, maxBackoff: 1m}, keepAlive: 3m}\n")
+    assert load_settings(file=file).session.keep_alive == timedelta(minutes=3)
 
 
 def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
