@@ -13,7 +13,6 @@ from thing_operator.api.names import THINGS
 from thing_operator.core.errors import Retry, ThingOperatorError
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube import login
 from thing_operator.kube.client import KubeClient
 from thing_operator.kube.errors import (
     AdmissionError,
@@ -22,13 +21,14 @@ from thing_operator.kube.errors import (
     ExpiredError,
     ForbiddenError,
     InvalidObjectError,
-    LoginError,
     NamespaceTerminatingError,
     NotFoundError,
 )
-from thing_operator.kube.login import read_login
 from thing_operator.kube.ports import WatchRequest
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
+from thing_operator.login import login
+from thing_operator.login.errors import LoginError
+from thing_operator.login.login import read_login
 from thing_operator_local.controlplane import ControlPlane
 
 SECRET_VALUE = "bm90IGEga2V5"

@@ -15,7 +15,7 @@ from thing_operator.adopt.stack import StackSource, things_in_stack
 from thing_operator.core.errors import ToolError
 from thing_operator.core.reasons import ToolReason
 from thing_operator.kube.client import KubeClient
-from thing_operator.kube.errors import LoginError
+from thing_operator.login.errors import LoginError
 
 Progress = Callable[[int, int], None]
 """How many shadows have been looked at, of how many."""

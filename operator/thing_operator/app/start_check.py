@@ -14,10 +14,11 @@ from thing_operator.config import Settings, SettingsError, read_ca_file, read_pr
 from thing_operator.core.errors import INSTALL_CRDS, ThingOperatorError
 from thing_operator.core.resource import Resource
 from thing_operator.kube.client import KubeClient
-from thing_operator.kube.errors import ForbiddenError, LoginError, NotFoundError
+from thing_operator.kube.errors import ForbiddenError, NotFoundError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import CONFIG_MAPS, EVENTS, SECRETS
 from thing_operator.leadership.lease import LEASE_NAME, LEASES
+from thing_operator.login.errors import LoginError
 
 _REVIEWS: Final = Resource(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview"

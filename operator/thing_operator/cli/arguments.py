@@ -42,7 +42,7 @@ def namespace_of(given: str | None, *, kubeconfig: Path | None, kube_context: st
     if given is not None:
         return _checked(check_namespace_name, "--namespace", given)
     # Imported here: the client takes a second that no other command should wait for.
-    from thing_operator.kube.login import current_namespace  # noqa: PLC0415
+    from thing_operator.login.login import current_namespace  # noqa: PLC0415
 
     return current_namespace(kubeconfig, kube_context=kube_context)
 

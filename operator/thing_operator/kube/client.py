@@ -28,12 +28,12 @@ from thing_operator.kube.errors import (
     NotFoundError,
     SilentWatchError,
 )
-from thing_operator.kube.login import Login, Logins, read_login
 from thing_operator.kube.outage import NOT_THE_API_SERVER, words_of
 from thing_operator.kube.ports import Body, Operations, WatchEvent, WatchRequest
 from thing_operator.kube.request import JSON, Request
 from thing_operator.kube.sender import Sender, broken_off
 from thing_operator.kube.watch_events import ERROR, read_event, trouble_of
+from thing_operator.login.login import Login, Logins, read_login
 
 _PARALLEL = 10
 """Requests under way at a time, watches aside: each connection costs a quarter of a MiB for its TLS."""

@@ -16,8 +16,6 @@
         |-- ShardSelectorError     500: our shardSelector is no good                    ApiServerUnavailable
         |-- UnauthorizedError      401: the login has to be read again                  ApiServerUnavailable
         `-- SilentWatchError       a watch without a word for longer than bookmarks take ApiServerUnavailable
-    ToolError
-    `-- LoginError                 no kubeconfig and no service account
 
 The right column is the reason that a condition gets: few, since they ask different things of a person; the class
 is for the code that handles it. Messages never hold what a Secret holds.
@@ -25,8 +23,8 @@ is for the code that handles it. Messages never hold what a Secret holds.
 
 from datetime import timedelta
 
-from thing_operator.core.errors import Retry, ThingOperatorError, ToolError, TransientError, UserError
-from thing_operator.core.reasons import Reason, ToolReason
+from thing_operator.core.errors import Retry, ThingOperatorError, TransientError, UserError
+from thing_operator.core.reasons import Reason
 
 
 class NotFoundError(UserError):
@@ -62,12 +60,6 @@ class NamespaceTerminatingError(UserError):
     """Nothing new can be made in a namespace that is being deleted."""
 
     reason = Reason.NAMESPACE_TERMINATING
-
-
-class LoginError(ToolError):
-    """There is nothing to log in with."""
-
-    reason = ToolReason.LOGIN_FAILED
 
 
 class ConflictError(TransientError):

@@ -19,10 +19,11 @@ from thing_operator.http1.pool import Pool
 from thing_operator.http1.routes import ServerRoute
 from thing_operator.kube.answers import trouble_in
 from thing_operator.kube.contact import Contact
-from thing_operator.kube.errors import ApiUnavailableError, InitializingError, LoginError, UnauthorizedError
-from thing_operator.kube.login import Login, Logins
+from thing_operator.kube.errors import ApiUnavailableError, InitializingError, UnauthorizedError
 from thing_operator.kube.outage import is_of_tls, words_of
 from thing_operator.kube.request import Request
+from thing_operator.login.errors import LoginError
+from thing_operator.login.login import Login, Logins
 
 _REQUEST_SECONDS: Final = 30
 _REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=_REQUEST_SECONDS)

@@ -15,9 +15,9 @@ from yarl import URL
 
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.errors import error_of
-from thing_operator.kube.login import Login
 from thing_operator.kube.outage import words_of
 from thing_operator.kube.resources import PODS
+from thing_operator.login.login import Login
 
 _PROTOCOL: Final = "v4.channel.k8s.io"
 _DATA: Final = 0

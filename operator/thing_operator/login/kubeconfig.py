@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from thing_operator.core.error_words import in_words
-from thing_operator.kube.errors import LoginError
-from thing_operator.kube.proxies import checked_proxy
+from thing_operator.login.errors import LoginError
+from thing_operator.login.proxies import checked_proxy
 
 DEFAULT_NAMESPACE = "default"
 _DEFAULT = Path(".kube") / "config"

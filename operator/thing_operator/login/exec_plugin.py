@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from thing_operator.core.error_words import in_words
-from thing_operator.kube.errors import LoginError
-from thing_operator.kube.kubeconfig import Access
+from thing_operator.login.errors import LoginError
+from thing_operator.login.kubeconfig import Access
 
 _TIMEOUT_SECONDS = 60
 _CLUSTER_FIELDS = (

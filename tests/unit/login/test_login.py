@@ -16,11 +16,12 @@ from tests.support.pki import Authority
 from tests.support.proxy import ConnectProxy
 
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube import login
 from thing_operator.kube.client import KubeClient
-from thing_operator.kube.errors import ApiUnavailableError, LoginError, UnauthorizedError
-from thing_operator.kube.login import current_namespace, read_login
+from thing_operator.kube.errors import ApiUnavailableError, UnauthorizedError
 from thing_operator.kube.resources import SECRETS
+from thing_operator.login import login
+from thing_operator.login.errors import LoginError
+from thing_operator.login.login import current_namespace, read_login
 
 pytestmark = pytest.mark.real_time
 

@@ -23,10 +23,10 @@ import aiohttp
 from thing_operator.core.clock import Clock
 from thing_operator.core.error_words import in_words
 from thing_operator.core.tls import client_context, load_identity
-from thing_operator.kube.errors import LoginError
-from thing_operator.kube.exec_plugin import run_plugin
-from thing_operator.kube.kubeconfig import FILES, Access, kubeconfig_files, read_access
-from thing_operator.kube.proxies import environment_proxy
+from thing_operator.login.errors import LoginError
+from thing_operator.login.exec_plugin import run_plugin
+from thing_operator.login.kubeconfig import FILES, Access, kubeconfig_files, read_access
+from thing_operator.login.proxies import environment_proxy
 
 _DUE_SECONDS = 60.0
 """Files are read again after this time, as client-go does it: kubelet renews a token well before it ends."""

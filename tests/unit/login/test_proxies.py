@@ -2,8 +2,8 @@
 
 import pytest
 
-from thing_operator.kube.errors import LoginError
-from thing_operator.kube.proxies import checked_proxy, environment_proxy
+from thing_operator.login.errors import LoginError
+from thing_operator.login.proxies import checked_proxy, environment_proxy
 
 PROXY = "http://proxy.example:3128"
 

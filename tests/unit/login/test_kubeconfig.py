@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from thing_operator.kube.errors import LoginError
-from thing_operator.kube.kubeconfig import kubeconfig_files, read_access
+from thing_operator.login.errors import LoginError
+from thing_operator.login.kubeconfig import kubeconfig_files, read_access
 
 SERVER = {"server": "https://api.example:6443"}
 PLUGIN = {"apiVersion": "client.authentication.k8s.io/v1", "command": "plugin"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from yarl import URL
 
-from thing_operator.kube.errors import LoginError
+from thing_operator.login.errors import LoginError
 from thing_operator.proxy.no_proxy import is_listed, parsed_address
 
 _SCHEMES = frozenset({"http", "https"})
