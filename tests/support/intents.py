@@ -161,6 +161,7 @@ class IntentProcess:
         self.things = things
         self.clock = FakeClock(loop_time)
         self.runs_uid: Callable[[str], bool] = lambda _uid: True
+        self.gives_uid: Callable[[str], bool] = lambda _uid: False
         self.writer = StatusWriter(
             server,
             writes_per_second=1000,
@@ -175,7 +176,7 @@ class IntentProcess:
             exists=lambda ref: ref in self.things,
             status=lambda ref: next(iter(self.writer.candidates(ref)), None),
             runs=lambda _namespace, uid: self.runs_uid(uid),
-            may_write=lambda ref: self.runs_uid(ref.uid),
+            may_write=lambda ref: self.runs_uid(ref.uid) or self.gives_uid(ref.uid),
         )
         self.log = IntentLog(LogStore(server, HOME, name=name, holder="h"), sight, clock=self.clock)
 

@@ -127,8 +127,11 @@ class Moves:
         DISCONNECT, so that no will is sent and no thing is shown as offline.
         """
         self._duties.preparing -= shards
-        await self._controllers.writer.flush(self._refs(shards), timeout=_FLUSH_TIME)
+        refs, writer = self._refs(shards), self._controllers.writer
+        await writer.flush(refs, timeout=_FLUSH_TIME)
         await self._end(shards)
+        # Whoever has them next writes what is newer, and an old status must not come after it.
+        await writer.wait_in_flight(refs)
         self._watched.drop(shards)
 
     def lost(self, shards: frozenset[int]) -> None:

@@ -208,9 +208,10 @@ class IntentLog:
         taken = fit({uid: kept.intent for uid, kept in self._durable.items() if uid not in new}, new)
         if taken:
             await self._write(self._durable | {uid: Kept(queued[uid].ref, taken[uid]) for uid in taken})
-        return taken
+        return {uid: intent for uid, intent in taken.items() if uid in self._durable}
 
     async def _write(self, content: dict[str, Kept]) -> None:
+        """Have the log hold this; but for what others have taken out of it, which is no longer ours."""
         if self._store is None:
             return
         self._shown = max(self._shown, len(content))  # also when the answer is lost
@@ -219,15 +220,15 @@ class IntentLog:
         except ConflictError:
             # Whoever has taken Things over from us has taken out what is no longer ours to keep.
             left = await self._store.read_again()
-            content = {
-                uid: kept
-                for uid, kept in content.items()
-                if uid in left or self._sight.runs(kept.intent.namespace, uid)
-            }
+            content = {uid: kept for uid, kept in content.items() if uid in left or self._is_ours(kept)}
             await self._store.write({uid: kept.intent for uid, kept in content.items()})
         self._durable, self._shown = content, len(content)
         self._observer.log_written()
         self._off_until, self._trouble = float("-inf"), ""
+
+    def _is_ours(self, kept: Kept) -> bool:
+        """Also what is being given to another process, which has it when everything of it has ended here."""
+        return self._sight.runs(kept.intent.namespace, kept.ref.uid) or self._sight.may_write(kept.ref)
 
     async def _tidy(self) -> None:
         """Take out what the statuses have by now, of our log and of those of others."""

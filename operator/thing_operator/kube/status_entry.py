@@ -134,9 +134,9 @@ class StatusEntry:
 
     def stood_back(self) -> "StatusEntry":
         """The entry of an object that another process may write from now on: of what is shown the newest counts, and
-        the first write after that is made only if nothing newer is there.
+        the first write after that is made only if nothing newer is there, and after one that is still under way.
         """
-        return StatusEntry(held=self.held, guard=self.guard or NOT_SHOWN)
+        return StatusEntry(held=self.held, guard=self.guard or NOT_SHOWN, lock=self.lock)
 
     def detect_foreign_write(self, status: Encoded, *, asked_at: float) -> bool:
         """Whether somebody else has written, by what a list of ``asked_at`` shows; the entry is in doubt then.

@@ -7,7 +7,7 @@ spaces the writes of one object, spends a global budget by namespace in turn, an
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import timedelta
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _KEPT: Final = 0.25
 """The part of the saved up budget that is there for the urgent, however much is reported."""
+_UNKNOWN: Final = StatusEntry()  # of an object that nothing is known of
 
 Status = Mapping[str, Any]
 Reduce = Callable[[Status, Status, str], Status]
@@ -111,7 +112,7 @@ class StatusWriter:
 
     def takes_seed(self, ref: ObjectRef) -> bool:
         """Whether :meth:`seed` would take what is shown of an object."""
-        return ref not in self._entries or self._entries[ref].takes_seed
+        return self._entries.get(ref, _UNKNOWN).takes_seed
 
     def detect_foreign_write(self, ref: ObjectRef, status: Status, *, asked_at: float) -> bool:
         """Hold what a list shows that was asked for at ``asked_at`` (monotonic) against what is known.
@@ -123,22 +124,19 @@ class StatusWriter:
 
     def current(self, ref: ObjectRef) -> Encoded:
         """What the API server holds, as far as we know; ``{}`` of an object that is not known."""
-        entry = self._entries.get(ref)
-        return (entry.held if entry else None) or NOTHING
+        return self._entries.get(ref, _UNKNOWN).held or NOTHING
 
     def unwritten(self, ref: ObjectRef) -> Encoded:
         """What was desired last and is not written yet, but for what a :meth:`patch` makes; ``{}`` for nothing."""
-        entry = self._entries.get(ref)
-        return (entry.unwritten if entry else None) or NOTHING
+        return self._entries.get(ref, _UNKNOWN).unwritten or NOTHING
 
     def candidates(self, ref: ObjectRef) -> tuple[Encoded, ...]:
         """All that the API server may hold until the next :meth:`write_through`: current, in flight and queued."""
-        entry = self._entries.get(ref)
-        return entry.candidates if entry else ()
+        return self._entries.get(ref, _UNKNOWN).candidates
 
     def is_in_doubt(self, ref: ObjectRef) -> bool:
         """Whether the API server may hold one of several statuses, or of an object that is not known."""
-        return ref not in self._entries or self._entries[ref].is_in_doubt
+        return self._entries.get(ref, _UNKNOWN).is_in_doubt
 
     @property
     def backlog(self) -> int:
@@ -147,9 +145,8 @@ class StatusWriter:
 
     def drop(self, ref: ObjectRef) -> None:
         """Forget an object that is deleted; nothing more is written of it."""
-        if ref in self._entries:
-            self.withdraw(ref)
-            del self._entries[ref]
+        self.withdraw(ref)
+        del self._entries[ref]
 
     def stand_back(self, ref: ObjectRef) -> None:
         """Leave an object to another process: write nothing of what is queued, and take what is shown from now on."""
@@ -210,10 +207,17 @@ class StatusWriter:
                     await self._write_reduced(ref, entry, encode(status), error)
                 raise
 
-    async def wait_in_flight(self, ref: ObjectRef) -> None:
-        """Wait for the queued write of this object that is under way, if one is."""
-        if (task := self._writing.get(ref)) is not None:
-            await asyncio.wait((task,))
+    async def wait_in_flight(self, refs: Collection[ObjectRef]) -> None:
+        """Wait until no write of these objects is under way."""
+        while (ref := next(filter(self._is_under_way, refs), None)) is not None:
+            if ref in self._writing:
+                await asyncio.wait((self._writing[ref],))
+            else:
+                async with self._entry(ref).lock:
+                    pass
+
+    def _is_under_way(self, ref: ObjectRef) -> bool:
+        return ref in self._writing or self._entries.get(ref, _UNKNOWN).lock.locked()
 
     async def start(self) -> asyncio.Task[None]:
         """Begin to write what is queued; the task lives until :meth:`stop`."""
@@ -306,8 +310,9 @@ class StatusWriter:
         finally:
             del self._writing[ref]
             self._queue.done(ref)
-            if entry.desired is not None and self._entries.get(ref) is entry:
-                self._queue.put(ref, due_at=entry.due_at)
+            # Not ``entry``: the object may have been another process' meanwhile.
+            if (latest := self._entries.get(ref)) is not None and latest.desired is not None:
+                self._queue.put(ref, due_at=latest.due_at)
             self._go_on()
 
     async def _write_queued(self, ref: ObjectRef, entry: StatusEntry) -> None:
@@ -323,8 +328,7 @@ class StatusWriter:
         except (NotFoundError, OutdatedError):
             return
         except InvalidObjectError as error:
-            is_new = entry.is_new_refusal(status)
-            if is_new:
+            if entry.is_new_refusal(status):
                 level = self._log_limit.level((ref.key.namespace, type(error)))
                 log.log(level, "the status of %s cannot be written: %s", ref.key, error.message)
                 await self._write_reduced(ref, entry, status, error)
@@ -377,7 +381,9 @@ class StatusWriter:
                 self._on_deleted(ref)
                 raise NotFoundError(f"{ref.key} is deleted, or was recreated") from None
             if isinstance(error, ConflictError):
-                self._outdated(ref, entry, body)
+                self.withdraw(ref)
+                entry.read_again(encode(body.get("status") or {}), guard=body["metadata"]["resourceVersion"])
+                self._on_outdated(ref, body)
                 raise OutdatedError(f"{ref.key} was changed since it was listed") from None
             if isinstance(error, NotFoundError):
                 raise ApiUnavailableError(f"{error.message}, and the object is there") from None
@@ -392,8 +398,3 @@ class StatusWriter:
             raise
         entry.accept(status, now=self._clock.monotonic())
         self._observer.written()
-
-    def _outdated(self, ref: ObjectRef, entry: StatusEntry, body: Body) -> None:
-        self.withdraw(ref)
-        entry.read_again(encode(body.get("status") or {}), guard=body["metadata"]["resourceVersion"])
-        self._on_outdated(ref, body)

@@ -87,11 +87,13 @@ class Member:
         return shard in self.held or bool(self.own.denied)
 
     def may_act(self, shard: int, now: float, *, ends: bool = False) -> bool:
-        """Whether it is certainly ours: nobody can have taken it meanwhile. ``ends``: also while it is given away."""
+        """Whether it is certainly ours: nobody can have taken it meanwhile. ``ends``: also while it is given, until
+        all of it has ended.
+        """
         if self.own.denied:
             return True
         is_mine = self.map is not None and self.map.slots[shard].holder == self.own.identity
-        is_held = shard in self.held or (ends and shard in self.giving)
+        is_held = shard in self.held or (ends and shard in self.giving - self._given)
         return is_mine and is_held and self.own.is_fresh(now)
 
     def share(self) -> Shards:

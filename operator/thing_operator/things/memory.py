@@ -76,7 +76,7 @@ class ThingMemory:
         if self._certain(ref).covers(managed):
             return
         # What is under way may bring it: then no second write is needed.
-        await self._writer.wait_in_flight(ref)
+        await self._writer.wait_in_flight((ref,))
         if self._certain(ref).covers(managed):
             return
         has_company = has_company or self.is_busy

@@ -203,6 +203,24 @@ async def test_the_status_that_waits_is_written_before_the_shard_is_given(
         )
 
 
+async def test_a_shard_is_given_when_no_status_of_it_is_on_its_way_any_more(
+    api: ThingsApi, cloud: CloudInMemory
+) -> None:
+    """One that reaches a slow API server later would stand over what the taker has written."""
+    async with replica(api, cloud, held=ALL_SHARDS) as giver:
+        await all_ready(giver, api=api)
+        api.status_may_be_written.clear()
+        cloud.report("t1", {"value": 7})
+        await until(lambda: api.writing == 1)
+        gives = asyncio.create_task(giver.give(ONE))
+        await until(lambda: not is_connected(giver))
+        await asyncio.sleep(10)
+        assert not gives.done()
+        api.status_may_be_written.set()
+        await gives
+        assert api.things["t1"]["status"]["shadow"]["reported"]["value"] == 7
+
+
 async def test_a_taker_that_has_not_seen_the_last_status_does_not_write_over_it(
     api: ThingsApi, cloud: CloudInMemory
 ) -> None:

@@ -190,6 +190,26 @@ def test_a_log_that_is_not_as_it_was_left_is_written_whole(lost: bool) -> None:
     run_virtual(scenario())
 
 
+@pytest.mark.parametrize("gives", [True, False], ids=["it is being given", "it is another's"])
+def test_a_lost_log_keeps_what_is_being_given_and_says_so(gives: bool) -> None:
+    """Nothing is sent of what the log does not have; and of what is given it has what was sent before."""
+
+    async def scenario() -> None:
+        server = IntentServer()
+        process = IntentProcess(server, THINGS)
+        await process.start()
+        assert await process.log.record(THINGS[0], intent("/a"))
+        recording = asyncio.create_task(process.log.record(THINGS[1], intent("/a")))
+        await asyncio.sleep(0.1)
+        server.config_maps.clear()
+        process.runs_uid, process.gives_uid = (lambda _uid: False), lambda _uid: gives
+        assert await recording is gives
+        assert set(server.logs().get("log-a", ())) == ({each.uid for each in THINGS[:2]} if gives else set())
+        await process.kill()
+
+    run_virtual(scenario())
+
+
 def test_garbage_in_our_own_log_is_written_over() -> None:
     async def scenario() -> None:
         server = IntentServer()

@@ -1,5 +1,6 @@
 """The first status of an object that another process may have had: written only as long as nothing is unknown of it."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 from tests.support.api_client import FakeClient
 from tests.support.clock import FakeClock, loop_time
-from tests.support.fakes import object_ref
+from tests.support.fakes import RecordingClient, object_ref
 from tests.support.polling import until
+from tests.unit.kube.writer_on_fake import WriterOnFake, a_moment_later
 
 from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
@@ -228,3 +230,37 @@ async def test_flush_of_some_objects_leaves_the_others_to_their_intervals(guarde
     await guarded.writer.flush([REF, object_ref("unknown")], timeout=timedelta(seconds=5))
     assert (guarded.held(), decode(guarded.writer.current(other))) == ({"n": 1}, {"n": 0})
     assert guarded.writer.backlog == 1
+
+
+async def test_what_is_under_way_when_we_stand_back_is_waited_for_and_comes_before_what_follows() -> None:
+    """Of a status that is answered late, whoever has the object by then must not be written over."""
+    client = RecordingClient()
+    made = WriterOnFake(client=client)
+    await made.writer.start()
+    client.open.clear()
+    made.writer.enqueue(REF, {"n": 1}, urgent=True, min_interval=NOW)
+    waits = asyncio.create_task(made.writer.wait_in_flight([object_ref("unknown"), REF]))
+    await until(lambda: client.flying == 1)
+    made.writer.stand_back(REF)
+    made.writer.seed(REF, {"n": 1}, version=8)
+    made.writer.enqueue(REF, {"n": 2}, urgent=True, min_interval=NOW)
+    await a_moment_later()
+    assert (waits.done(), client.flying) == (False, 1)
+    client.open.set()
+    await until(lambda: made.values() == [{"n": 1}, {"n": 2}])
+    await waits
+    await made.writer.stop()
+
+
+async def test_a_write_that_somebody_waits_for_is_under_way_too() -> None:
+    client = RecordingClient()
+    made = WriterOnFake(client=client)
+    client.open.clear()
+    writes = asyncio.create_task(made.writer.write_through(REF, {"n": 1}))
+    await until(lambda: client.flying == 1)
+    made.writer.stand_back(REF)
+    waits = asyncio.create_task(made.writer.wait_in_flight([REF]))
+    await a_moment_later()
+    assert not waits.done()
+    client.open.set()
+    await asyncio.gather(writes, waits)

@@ -109,7 +109,7 @@ async def test_what_is_refused_for_certain_leaves_no_doubt(setup: WriterOnFake) 
     setup.client.errors = [ThrottledError("429")]
     setup.writer.enqueue(object_ref(), {"v": "B"}, urgent=True, min_interval=NOW)
     await until(lambda: not setup.client.errors)
-    await setup.writer.wait_in_flight(object_ref())
+    await setup.writer.wait_in_flight([object_ref()])
     setup.writer.enqueue(object_ref(), {"v": "A"}, urgent=True, min_interval=NOW)
     assert setup.candidates() == ({"v": "A"},)
     await setup.writer.flush(timeout=timedelta(seconds=1))

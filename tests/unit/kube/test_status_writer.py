@@ -117,12 +117,12 @@ async def test_what_the_api_server_may_hold_is_all_that_is_on_its_way(setup: Wri
     setup.writer.enqueue(object_ref(), {"n": 1}, urgent=True, min_interval=hour)
     assert setup.candidates() == ({"n": 0}, {"n": 1})
     await until(lambda: setup.values() == [{"n": 1}])
-    await setup.writer.wait_in_flight(object_ref())
+    await setup.writer.wait_in_flight([object_ref()])
     assert setup.candidates() == ({"n": 1},)
     setup.client.errors = [ApiUnavailableError("cut off: it may have been written")]
     setup.writer.enqueue(object_ref(), {"n": 2}, urgent=True, min_interval=hour)
     await until(lambda: not setup.client.errors)
-    await setup.writer.wait_in_flight(object_ref())
+    await setup.writer.wait_in_flight([object_ref()])
     assert {"n": 2} in setup.candidates()
 
 

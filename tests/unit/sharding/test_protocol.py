@@ -349,6 +349,20 @@ def test_what_has_no_sessions_while_draining_stays_for_whoever_asks_next() -> No
     assert member.giving == {3}
 
 
+def test_what_is_given_may_be_written_of_until_everything_of_it_has_ended() -> None:
+    member, lease = lone_member()
+    rival = replace(lease, holder="b_pod_1", uid="b", version="8")
+    member.see("b", rival, now=100, in_order=True)
+    shard_map = ShardMap().given(ALL_SHARDS, lease.holder).asking((3, 4), "b_pod_1")
+    member.see_map(MapSighting(9, shard_map.text, exists=True), now=100)
+    assert member.to_give(100) == {3, 4}
+    assert not member.may_act(3, 100)
+    assert member.may_act(3, 100, ends=True)
+    member.given(frozenset({3}))
+    assert not member.may_act(3, 100, ends=True), "the map may be written at any moment"
+    assert member.may_act(4, 100, ends=True)
+
+
 def test_what_could_not_be_prepared_is_to_be_prepared_again() -> None:
     member, lease = lone_member()
     member.see_map(MapSighting(9, ShardMap().given(ALL_SHARDS, lease.holder).text, exists=True), now=100)
