@@ -64,7 +64,9 @@ class ValueState(StrEnum):
     PENDING = "Pending"
     """The shadow desires what the spec says, and the device reports something else or nothing."""
     NOT_IN_SHADOW = "NotInShadow"
-    """The shadow does not desire what the spec says: it is not sent yet, or somebody else has changed it."""
+    """The shadow does not desire what the spec says: it is not sent yet, though the device may report it already, or
+    somebody else has changed it.
+    """
     FOREIGN = "Foreign"
     """Somebody else desires it, and the device reports something else or nothing."""
     REPORTED = "Reported"

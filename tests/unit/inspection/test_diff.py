@@ -20,6 +20,10 @@ VALUES = st.recursive(
 SECTIONS = st.dictionaries(KEYS, VALUES, max_size=3)
 
 
+NOT_READY = condition("Ready", "False", "ConnectionLost")
+SUSPENDED = condition("Connected", "False", "Suspended")
+
+
 def rows(desired: Json, reported: Json, delta: Json, **more: Any) -> dict[str, DiffRow]:
     spec = {"desired": desired} | more.pop("spec", {})
     shadow = {"version": 1, "bytes": 1, "reported": reported, "delta": delta} | more.pop("shadow", {})
@@ -65,6 +69,8 @@ def test_a_value_that_is_reported_otherwise_without_a_delta_is_not_in_the_shadow
     found = rows({"a": 1, "b": 2, "c": 3}, {"a": 2, "b": 9}, {}, managedPaths=["/a"], generation=4)
     assert {row.state for row in found.values()} == {ValueState.NOT_IN_SHADOW}
     assert [found[each].shadow_desired for each in ("/a", "/b", "/c")] == [2, None, None]
+    about_to_be_sent = {"managedPaths": ["/a"], "acceptedGeneration": 2, "conditions": [NOT_READY]}
+    assert rows({"a": 1}, {"a": 2}, {}, **about_to_be_sent)["/a"].shadow_desired is None
 
 
 def test_an_empty_object_asks_for_no_more_than_an_object() -> None:
@@ -88,6 +94,66 @@ def test_what_was_accepted_is_in_the_shadow_whatever_has_become_of_ready() -> No
     missing = [condition("Ready", "False", "SecretNotFound"), condition("InSync", "Unknown", "Unknown")]
     assert states({"a": 1}, {}, {}, conditions=missing, acceptedGeneration=3) == {"/a": "Same"}
     assert states({"a": 1}, {}, {}, conditions=missing, acceptedGeneration=2) == {"/a": "NotInShadow"}
+
+
+OFFLINE = condition("Connected", "False", "ConnectionLost")
+DRIFT = condition("InSync", "False", "DriftDetected")
+NEW_KEY: dict[str, tuple[Json, str, str]] = {
+    "it is accepted": ({"acceptedGeneration": 3, "managedPaths": ["/new", "/old"]}, "Same", "Same"),
+    "others have changed a third": (
+        {"acceptedGeneration": 3, "managedPaths": ["/new", "/old"], "conditions": [DRIFT]},
+        "Same",
+        "Same",
+    ),
+    "it was not seen yet": ({"generation": 4, "managedPaths": ["/old"]}, "Same", "NotInShadow"),
+    "it is about to be sent": (
+        {"acceptedGeneration": 2, "managedPaths": ["/new", "/old"], "conditions": [NOT_READY, OFFLINE]},
+        "Unknown",
+        "Unknown",
+    ),
+    "nothing was written down yet": (
+        {"acceptedGeneration": 2, "managedPaths": ["/old"], "conditions": [NOT_READY]},
+        "Unknown",
+        "NotInShadow",
+    ),
+    "it was edited while suspended": (
+        {"acceptedGeneration": 2, "managedPaths": ["/old"], "conditions": [SUSPENDED], "suspend": True},
+        "Same",
+        "NotInShadow",
+    ),
+    "its parent is suspended": (
+        {"acceptedGeneration": 2, "managedPaths": ["/old"], "conditions": [SUSPENDED, NOT_READY]},
+        "Same",
+        "NotInShadow",
+    ),
+    "nothing is ever sent": ({"policy": "Observe"}, "Same", "Same"),
+}
+
+
+@pytest.mark.parametrize("case", NEW_KEY)
+def test_a_key_that_is_to_be_added_is_not_the_same_though_the_device_reports_it(case: str) -> None:
+    status, old, new = NEW_KEY[case]
+    spec = {
+        "desired": {"old": 1, "new": 2},
+        "suspend": status.get("suspend"),
+        "desiredPolicy": status.get("policy"),
+    }
+    seen = {key: value for key, value in status.items() if key not in {"suspend", "policy"}}
+    shadow = {"version": 1, "bytes": 1, "reported": {"old": 1, "new": 2}}
+    found = diff_of(body(*seen.pop("conditions", ()), spec=spec, shadow=shadow, **seen))
+    assert [row.state for row in found.rows] == [old, new]
+    assert [row.shadow_desired is not None for row in found.rows] == [
+        old == "Same",
+        new == "Same",
+    ]
+    assert any("may still have to be sent" in note for note in found.notes) is ("Unknown" in (old, new))
+    assert not any("spec.mirror" in note for note in found.notes)
+
+
+def test_what_is_only_observed_and_not_reported_is_not_in_the_shadow() -> None:
+    """Accepted is all of it: nothing was to be sent."""
+    observed = {"spec": {"desiredPolicy": "Observe"}, "acceptedGeneration": 3}
+    assert states({"a": 1}, {}, {}, **observed) == {"/a": "NotInShadow"}
 
 
 @pytest.mark.parametrize("mirror", ["All", "None"])
