@@ -54,6 +54,10 @@ class SomeShards:
 
     def may_write_batches(self) -> bool:
         """As long as the Lease is certain."""
+        return self.is_certain and (self.holds_batches() or BATCH_SHARD in self.giving)
+
+    def may_order(self) -> bool:
+        """As long as the Lease is certain."""
         return self.is_certain and self.holds_batches()
 
     def share(self) -> frozenset[int]:

@@ -74,7 +74,7 @@ class Controllers:
             client=client,
             writer=self.writer,
             settings=settings.batch,
-            may_order=duties.may_write_batch,
+            may_order=duties.may_order,
             record_event=self._recorder(BATCHES),
             clock=clock,
             rng=self._rng,

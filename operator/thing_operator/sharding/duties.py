@@ -85,5 +85,9 @@ class Duties:
         return self._scopes.may_write(key.namespace) and self._holdings.may_write(self.owner_uid(uid))
 
     def may_write_batch(self, key: ObjectKey) -> bool:
-        """Whether the status of a ThingBatch may be written, or things be ordered for it."""
+        """Whether the status of a ThingBatch may be written."""
         return self._scopes.may_write(key.namespace) and self._holdings.may_write_batches()
+
+    def may_order(self, key: ObjectKey) -> bool:
+        """Whether things may be ordered for a ThingBatch."""
+        return self._scopes.may_write(key.namespace) and self._holdings.may_order()

@@ -95,6 +95,10 @@ class Membership:
 
     def may_write_batches(self) -> bool:
         """See :class:`~thing_operator.sharding.ports.Holdings`."""
+        return self.member.may_act(BATCH_SHARD, self._clock.monotonic(), ends=True)
+
+    def may_order(self) -> bool:
+        """See :class:`~thing_operator.sharding.ports.Holdings`."""
         return self.member.may_act(BATCH_SHARD, self._clock.monotonic())
 
     def share(self) -> frozenset[int]:

@@ -32,7 +32,10 @@ class Holdings(Protocol):
         """
 
     def may_write_batches(self) -> bool:
-        """The same of ThingBatches: for their statuses and before an order."""
+        """The same of ThingBatches."""
+
+    def may_order(self) -> bool:
+        """Whether that is so before things are ordered for a ThingBatch: nothing is begun while it is given away."""
 
     def share(self) -> frozenset[int]:
         """The shards to be watched: those held, those being prepared or asked for, and those being given."""
@@ -88,6 +91,10 @@ class Alone:
         return True
 
     def may_write_batches(self) -> bool:
+        """Always: which operator may run is up to the Leases of namespaces."""
+        return True
+
+    def may_order(self) -> bool:
         """Always: which operator may run is up to the Leases of namespaces."""
         return True
 

@@ -51,7 +51,14 @@ def test_a_batch_goes_by_the_shard_of_all_batches(
     namespace: str, held: frozenset[int], *, ours: bool
 ) -> None:
     duties, key = Duties(Ours(), SomeShards(held)), ObjectKey(namespace, "b")
-    assert (duties.runs_batch(key), duties.may_write_batch(key)) == (ours, ours)
+    found = (duties.runs_batch(key), duties.may_write_batch(key), duties.may_order(key))
+    assert found == (ours, ours, ours)
+
+
+def test_of_batches_that_are_given_is_written_and_nothing_ordered() -> None:
+    duties = Duties(Ours(), SomeShards(ALL_SHARDS - {BATCH_SHARD}, giving=frozenset({BATCH_SHARD})))
+    assert duties.may_write_batch(KEY)
+    assert not duties.may_order(KEY)
 
 
 def test_what_is_not_certain_is_run_but_neither_written_nor_connected() -> None:
@@ -67,9 +74,11 @@ def test_what_is_not_certain_is_run_but_neither_written_nor_connected() -> None:
     assert not duties.may_connect(KEY, UID, None)
     assert not duties.may_write_thing(KEY, UID)
     assert not duties.may_write_batch(KEY)
+    assert not duties.may_order(KEY)
     holdings.is_certain, scopes.is_certain = True, False
     assert not duties.may_write_thing(KEY, UID)
     assert not duties.may_write_batch(KEY)
+    assert not duties.may_order(KEY)
     assert not duties.may_connect(ObjectKey("theirs", "t"), UID, None)
 
 

@@ -12,7 +12,7 @@ from tests.support.loop import run_virtual
 from tests.support.polling import until
 
 from thing_operator.kube.contact import Contact
-from thing_operator.sharding.hashing import ALL_SHARDS
+from thing_operator.sharding.hashing import ALL_SHARDS, BATCH_SHARD
 from thing_operator.sharding.member import Fellows, Group
 from thing_operator.sharding.membership import Membership
 from thing_operator.sharding.own_lease import OwnLease, Timing
@@ -52,6 +52,8 @@ class Replica:
         self.sessions: set[int] = set()
         self.prepared: set[int] = set()
         self.log: list[str] = []
+        self.given_with: list[tuple[bool, bool]] = []
+        """When the batches were given: whether their statuses could be written, and things be ordered."""
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
@@ -90,6 +92,8 @@ class Replica:
 
     async def _give(self, shards: Shards) -> None:
         assert not shards & self.held
+        if BATCH_SHARD in shards:
+            self.given_with.append((self.membership.may_write_batches(), self.membership.may_order()))
         await asyncio.sleep(0.1)
         self.sessions -= shards
         self.log.append("give")
@@ -168,6 +172,18 @@ async def test_a_newcomer_gets_its_share_after_the_calm_and_not_before() -> None
         assert two.membership.members() == one.membership.members() == 2
         assert two.membership.moves["in", "asked"] == one.membership.moves["out", "given"] == 128
         assert one.membership.moves["in", "claimed"] == 257
+
+
+@scenario
+async def test_while_the_batches_are_given_their_statuses_are_written_and_nothing_is_ordered() -> None:
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one), started(two):
+        assert (one.membership.may_write_batches(), one.membership.may_order()) == (True, True)
+        await one.stop()
+        assert one.given_with == [(True, False)]
+        assert not one.membership.may_write_batches()
+        assert two.membership.may_order()
 
 
 @scenario

@@ -13,6 +13,7 @@ def test_who_is_alone_holds_everything() -> None:
     assert alone.may_connect("uid", dropped_at=1.0)
     assert alone.may_write("uid")
     assert alone.may_write_batches()
+    assert alone.may_order()
     assert alone.share() == ALL_SHARDS
     assert alone.members() == alone.connecting() == 1
 
