@@ -30,6 +30,11 @@ def secret_name_of(body: Body) -> str | None:
     return named or secret_name(spec.thing_name or body["metadata"]["name"])
 
 
+def parent_of(body: Body) -> str:
+    """The Thing on whose session this one speaks; empty for one with a session of its own."""
+    return ((body.get("spec") or {}).get("parentRef") or {}).get("name") or ""
+
+
 def is_true(status: ThingStatus, kind: ConditionType) -> bool:
     """Whether the status has that condition, and it is True."""
     found = find_condition(status.conditions, kind)

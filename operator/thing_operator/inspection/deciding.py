@@ -57,7 +57,7 @@ def view_of(body: Body) -> ThingView:
         name=meta["name"],
         thing_name=thing_name_of(body),
         is_ready=is_true(status, ConditionType.READY),
-        chain=tuple(_chain(status, generation=meta.get("generation", 0))),
+        chain=tuple(_chain(spec, status, generation=meta.get("generation", 0))),
         values=tuple(_values(spec, status)),
         notes=tuple(_notes(spec, status)),
     )
@@ -141,10 +141,10 @@ def _since(row: ThingRow) -> datetime:
     return row.since if row.health is not LinkHealth.GOOD else _BEGINNING
 
 
-def _chain(status: ThingStatus, *, generation: int) -> Iterator[ChainLink]:
+def _chain(spec: ThingSpec, status: ThingStatus, *, generation: int) -> Iterator[ChainLink]:
     """Each link by its condition; what is good is said in facts, and what is not in the condition's words."""
-    yield _link("Secret", status, ConditionType.CREDENTIALS_VALID, _certificate_words(status))
-    yield _link("session", status, ConditionType.CONNECTED, _endpoint_words(status))
+    yield _link("Secret", status, ConditionType.CREDENTIALS_VALID, _certificate_words(spec, status))
+    yield _link("session", status, ConditionType.CONNECTED, _endpoint_words(spec, status))
     yield _shadow_link(status, generation)
     yield _link("device", status, ConditionType.IN_SYNC, "has reported every desired value")
 
@@ -195,14 +195,19 @@ def _link(name: str, status: ThingStatus, kind: ConditionType, good: str) -> Cha
     )
 
 
-def _certificate_words(status: ThingStatus) -> str:
+def _certificate_words(spec: ThingSpec, status: ThingStatus) -> str:
+    if spec.parent_ref is not None:
+        return f"that of its parent, Thing {spec.parent_ref.name}"
     if status.certificate is None:
         return "certificate and key are valid"
     return f"{status.certificate.secret_name}, valid until {status.certificate.not_after:%Y-%m-%d}"
 
 
-def _endpoint_words(status: ThingStatus) -> str:
-    return f"{status.endpoint.host}:{status.endpoint.port}" if status.endpoint else "the session is up"
+def _endpoint_words(spec: ThingSpec, status: ThingStatus) -> str:
+    words = f"{status.endpoint.host}:{status.endpoint.port}" if status.endpoint else "the session is up"
+    return (
+        words if spec.parent_ref is None else f"{words}, by that of its parent, Thing {spec.parent_ref.name}"
+    )
 
 
 def _shadow_words(status: ThingStatus) -> str:

@@ -6,7 +6,7 @@ from typing import Final, TypedDict
 
 from thing_operator.api.conditions import ConditionType
 from thing_operator.core.json_values import JsonObject, JsonValue, number_of
-from thing_operator.inspection.bodies import value_at
+from thing_operator.inspection.bodies import parent_of, value_at
 from thing_operator.inspection.deciding import health_by, view_of
 from thing_operator.inspection.model import Body, LinkHealth
 from thing_operator.inspection.rows import ThingLine, seconds, thing_line
@@ -35,7 +35,10 @@ class ValueLine(TypedDict):
 
 
 class ThingDetail(TypedDict):
-    """One Thing. ``chain`` is that of ``thing-operator status``; certificate and shadow are None while unknown."""
+    """One Thing. ``chain`` is that of ``thing-operator status``; certificate and shadow are None while unknown.
+
+    ``parent``: the Thing whose certificate and session a networked child uses; empty for any other.
+    """
 
     line: ThingLine
     uid: str
@@ -43,6 +46,7 @@ class ThingDetail(TypedDict):
     generation: int
     observed: int | None
     policy: str
+    parent: str
     endpoint: str
     chain: list[JsonObject]
     conditions: list[JsonObject]
@@ -64,6 +68,7 @@ def detail_of(body: Body) -> ThingDetail:
         "generation": meta.get("generation", 0),
         "observed": status.get("observedGeneration"),
         "policy": spec.get("desiredPolicy", "Merge"),
+        "parent": parent_of(body),
         "endpoint": f"{endpoint['host']}:{endpoint['port']}" if endpoint else "",
         "chain": [link.to_wire() | {"since": seconds(link.to_wire().get("since"))} for link in view.chain],
         "conditions": [_condition(each) for each in status.get("conditions") or ()],

@@ -9,7 +9,7 @@ from thing_operator.api.status import ObjectStatus
 from thing_operator.api.thing import ThingStatus
 from thing_operator.core.reasons import Reason
 from thing_operator.core.words import counted
-from thing_operator.inspection.bodies import secret_name_of, status_of
+from thing_operator.inspection.bodies import parent_of, secret_name_of, status_of
 from thing_operator.inspection.deciding import health_of
 from thing_operator.inspection.model import Body, LinkHealth, ObjectTree, TreeNode
 
@@ -32,7 +32,7 @@ def tree_of(
     parents = {
         name: parent
         for name, body in bodies.items()
-        if (parent := _parent_of(body)) in bodies and not _parent_of(bodies[parent])
+        if (parent := parent_of(body)) in bodies and not parent_of(bodies[parent])
     }
     for name, parent in parents.items():
         networked[parent].append(_thing(bodies[name], ()))
@@ -98,11 +98,6 @@ def _batch(body: Body, children: tuple[TreeNode, ...]) -> TreeNode:
         message=message,
         children=children,
     )
-
-
-def _parent_of(body: Body) -> str:
-    """The Thing on whose session this one speaks; empty for one with a session of its own."""
-    return ((body.get("spec") or {}).get("parentRef") or {}).get("name") or ""
 
 
 def _thing(body: Body, children: tuple[TreeNode, ...]) -> TreeNode:

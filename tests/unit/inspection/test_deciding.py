@@ -34,6 +34,16 @@ def test_a_thing_that_is_well_is_said_in_facts() -> None:
     ]
 
 
+def test_of_a_networked_child_it_is_said_whose_certificate_and_session_are_used() -> None:
+    child = body(spec={"parentRef": {"name": "hub-1"}}, endpoint={"host": "broker", "port": 8883})
+    assert [link.message for link in view_of(child).chain][:2] == [
+        "that of its parent, Thing hub-1",
+        "broker:8883, by that of its parent, Thing hub-1",
+    ]
+    orphan = body(condition("CredentialsValid", "Unknown", "Unknown"), spec={"parentRef": {"name": "hub-1"}})
+    assert view_of(orphan).chain[0].message == "the message of Unknown"
+
+
 def test_less_is_known_of_what_has_just_begun() -> None:
     view = view_of(body())
     assert [link.message for link in view.chain][:3] == [

@@ -52,6 +52,11 @@ def test_certificate_endpoint_and_shadow() -> None:
     assert found["shadow"] == {"version": 7, "bytes": 40, "updated": SECONDS, "reported": None, "pending": 1}
 
 
+def test_a_networked_child_names_the_thing_whose_certificate_is_used() -> None:
+    assert detail_of(body({"parentRef": {"name": "hub-1"}}))["parent"] == "hub-1"
+    assert detail_of(body())["parent"] == ""
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "reason", "health"),
     [

@@ -75,6 +75,7 @@ export interface ThingDetail {
   generation: number;
   observed: number | null;
   policy: string;
+  parent: string;
   endpoint: string;
   chain: ChainLink[];
   conditions: Condition[];

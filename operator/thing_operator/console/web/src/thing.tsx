@@ -140,6 +140,7 @@ function ValuesPanel({ detail, history, bridge }: { detail: ThingDetail; history
 
 function Certificate({ detail }: { detail: ThingDetail }) {
   const certificate = detail.certificate;
+  if (detail.parent) return <Nothing>That of its parent, Thing {detail.parent}, is used</Nothing>;
   if (!certificate) return <Nothing>No certificate is known yet</Nothing>;
   const { begins, ends } = certificate;
   const spent = Math.min(Math.max((now.value - begins) / (ends - begins), 0), 1);
