@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.support.clock import FakeClock
-from tests.support.shadow_rules import nested
+from tests.support.shadow_rules.refusals import nested
 
 from thing_operator_local.cloud.shadow_service import (
     ShadowAnswer,
