@@ -12,9 +12,9 @@ Packet = tuple[int, bytes]
 """First byte and body."""
 
 
-def connect(client_id: str) -> bytes:
-    """CONNECT with a clean session."""
-    return _packet(0x10, _text("MQTT") + b"\x04\x02" + _KEEP_ALIVE.to_bytes(2) + _text(client_id))
+def connect(client_id: str, *, level: int = 4) -> bytes:
+    """CONNECT with a clean session; ``level`` is the protocol's, 4 for MQTT 3.1.1."""
+    return _packet(0x10, _text("MQTT") + bytes([level, 2]) + _KEEP_ALIVE.to_bytes(2) + _text(client_id))
 
 
 def subscribe(filters: list[str], *, packet_id: int = 1) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.support.broker_log import Explained, new_lines_of
 from tests.support.cloud import Things
 from tests.support.devices import Device
 
@@ -20,3 +21,9 @@ def device(cloud: LocalCloud, thing: CloudThing) -> Iterator[Device]:
     with Device(cloud.info, thing) as device:
         device.subscribe_all()
         yield device
+
+
+@pytest.fixture
+def explained(cloud: LocalCloud) -> Explained:
+    """The reason of what this test is refused is found in the broker's log."""
+    return new_lines_of(cloud)

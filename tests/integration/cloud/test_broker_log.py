@@ -2,13 +2,14 @@
 
 import socket
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from tests.support.bare_tls import context_of, dial
+from tests.support.broker_log import Explained
 from tests.support.devices import Device, tls_context
 from tests.support.polling import eventually
 
@@ -17,37 +18,6 @@ from thing_operator_local.cloud.client import CloudThing, LocalCloud, MicSession
 from thing_operator_local.cloud.control import CloudControl
 from thing_operator_local.cloud.layout import CloudLayout
 from thing_operator_local.pki import CertificateAuthority, KeyType, named
-
-Explained = Callable[..., None]
-
-
-@pytest.fixture
-def explained(cloud: LocalCloud) -> Explained:
-    """Waits for one new line of the log that has all these words."""
-    log = CloudLayout(cloud.folder).broker_log
-    before = log.stat().st_size
-
-    def wait(*words: str) -> None:
-        def found() -> bool:
-            lines = log.read_bytes()[before:].decode().splitlines()
-            return any(all(word in line for word in words) for line in lines)
-
-        eventually(found, f"a line with {words}", timeout=30)
-
-    return wait
-
-
-def dial(cloud: LocalCloud, context: ssl.SSLContext) -> ssl.SSLSocket:
-    plain = socket.create_connection((cloud.info.mqtt_host, cloud.info.mqtt_port), timeout=60)
-    try:
-        return context.wrap_socket(plain, server_hostname=cloud.info.mqtt_host)
-    except BaseException:
-        plain.close()
-        raise
-
-
-def context_of(cloud: LocalCloud, thing: CloudThing) -> ssl.SSLContext:
-    return tls_context(cloud.info.ca, thing.certificate_pem, thing.private_key_pem)
 
 
 def try_to(cloud: LocalCloud, context: ssl.SSLContext, *, say: bytes = b"") -> None:
