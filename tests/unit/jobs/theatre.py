@@ -121,3 +121,11 @@ class Theatre:
 def sent_status(payload: bytes) -> str:
     """The status that a request asks for; empty for none."""
     return str(json.loads(payload).get("status", ""))
+
+
+def connected(program: JobsProgram) -> Theatre:
+    """On stage, its connection up and its first questions answered."""
+    theatre = Theatre(program)
+    theatre.connect()
+    theatre.deliver()
+    return theatre
