@@ -22,11 +22,7 @@ from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.kube.status_writer import StatusWriter
 
 _PAGE = 2
-
-
 NAMES = ("a", "b", "c")
-
-
 Body = Mapping[str, Any]
 
 

@@ -2,104 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
-from itertools import count
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from tests.support.clock import FakeClock, loop_time
-from tests.support.leases import LeaseLink, LeaseStore
+from tests.support.clock import loop_time
+from tests.support.leases import LeaseStore
 from tests.support.loop import run_virtual
 from tests.support.polling import until
+from tests.unit.leadership.contenders import HOME, Contender, scenario, started
 
-from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey
-from thing_operator.kube.contact import Contact
 from thing_operator.kube.errors import ApiUnavailableError
-from thing_operator.leadership.claim import Terms
-from thing_operator.leadership.leadership import Callbacks, Leadership
 
-HOME = "kube-system"
-DURATION = timedelta(seconds=10)
 LIST = ("a", "b")
-
-
-class Contender:
-    """An operator, as far as its Leases go."""
-
-    def __init__(
-        self,
-        store: LeaseStore,
-        name: str,
-        namespaces: tuple[str, ...] = (),
-        *,
-        take_over: bool = False,
-        ended: Callable[[str], bool] = lambda _holder: False,
-    ) -> None:
-        self.name = name
-        self.namespaces = namespaces
-        self.clock = FakeClock(loop_time)
-        self.contact = Contact(patience=timedelta(minutes=1), clock=self.clock)
-        self.link = LeaseLink(store, self.contact)
-        self.changes: list[str | None] = []
-        self.caught_up = 0
-        self.list_errors: list[ThingOperatorError] = []
-        self.leadership = Leadership(
-            self.link,
-            namespaces=namespaces,
-            home=HOME,
-            terms=Terms(me=name, duration=DURATION, has_ended=ended),
-            contact=self.contact,
-            clock=self.clock,
-            take_over=take_over,
-        )
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
-
-    async def start(self) -> None:
-        self._tasks = tuple(await self.leadership.start(Callbacks(self.changes.append, self._catch_up)))
-
-    async def stop(self) -> None:
-        await self.leadership.stop()
-
-    async def kill(self) -> None:
-        """As SIGKILL: nothing is released."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def runs(self, namespace: str) -> bool:
-        return self.leadership.runs(namespace)
-
-    def waits_for(self) -> set[tuple[str, str]]:
-        return {(claim.key.namespace, lease.holder) for claim, lease in self.leadership.waits_for()}
-
-    async def _catch_up(self, namespace: str | None) -> None:
-        assert namespace in (self.namespaces or {None})
-        if self.list_errors:
-            raise self.list_errors.pop(0)
-        self.caught_up += 1
-
-
-@asynccontextmanager
-async def started(*contenders: Contender) -> AsyncIterator[None]:
-    """One after the other."""
-    async with AsyncExitStack() as stack:
-        for each in contenders:
-            await each.start()
-            stack.push_async_callback(each.kill)
-            await asyncio.sleep(1)
-        yield
-
-
-def scenario(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    def run() -> None:
-        run_virtual(test())  # type: ignore[arg-type]
-
-    run.__name__ = test.__name__
-    return run
 
 
 @scenario
@@ -371,81 +285,3 @@ async def test_a_start_without_the_api_server_begins_when_it_is_there() -> None:
         assert not everything.runs("b")
         one.link.up = everything.link.up = True
         await until(lambda: one.runs("a") != everything.runs("a") and everything.runs("b"), timeout=10)
-
-
-# What may happen to operators, and how long until the next thing happens.
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(("start", "take over", "stop", "kill", "cut", "restore")),
-        st.integers(0, 3),
-        st.sampled_from((0.0, 0.1, 1.0, 3.0, 15.0)),
-    ),
-    min_size=2,
-    max_size=12,
-)
-SCOPES = (("a", "b"), ("a",), (), ())
-
-
-@given(STEPS)
-@settings(max_examples=60)
-def test_never_two_at_once_and_in_the_end_exactly_one(steps: list[tuple[str, int, float]]) -> None:
-    run_virtual(Story().play(steps))
-
-
-class Story:
-    """Four operators of overlapping namespaces, and what becomes of them."""
-
-    def __init__(self) -> None:
-        self.store = LeaseStore()
-        self.alive: dict[int, Contender] = {}
-        self._names = count()
-        self._restored: dict[str, float] = {}
-
-    async def play(self, steps: list[tuple[str, int, float]]) -> None:
-        watching = asyncio.ensure_future(self._watch())
-        try:
-            for what, which, pause in steps:
-                await self._do(what, which)
-                await asyncio.sleep(pause)
-                assert not watching.done(), watching.exception()
-            for which in tuple(self.alive):
-                await self._do("restore", which)
-            await asyncio.sleep(200)
-            assert not watching.done(), watching.exception()
-            for namespace in "ab":
-                running = [each.name for each in self.alive.values() if each.runs(namespace)]
-                wanting = [each for each in self.alive.values() if namespace in (each.namespaces or "ab")]
-                assert len(running) == min(1, len(wanting)), (namespace, running)
-        finally:
-            watching.cancel()
-            for each in self.alive.values():
-                await each.kill()
-
-    async def _do(self, what: str, which: int) -> None:
-        present = self.alive.get(which)
-        if what in {"start", "take over"} and present is None:
-            name = f"{which}-{next(self._names)}"
-            new = self.alive[which] = Contender(
-                self.store, name, SCOPES[which], take_over=what == "take over"
-            )
-            await new.start()
-        elif present is not None and what == "stop":
-            del self.alive[which]
-            await present.stop()
-        elif present is not None and what == "kill":
-            del self.alive[which]
-            await present.kill()
-        elif present is not None and what in {"cut", "restore"}:
-            present.link.up = what == "restore"
-            self._restored[present.name] = loop_time()
-
-    async def _watch(self) -> None:
-        """Two may run the same only while one of them is cut off, or has only just come back."""
-        while True:
-            for namespace in "ab":
-                running = [each for each in self.alive.values() if each.runs(namespace) and self._sees(each)]
-                assert len(running) < 2, (namespace, [each.name for each in running])
-            await asyncio.sleep(0.2)
-
-    def _sees(self, contender: Contender) -> bool:
-        return contender.link.up and loop_time() - self._restored.get(contender.name, -1e9) > 10
