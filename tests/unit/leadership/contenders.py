@@ -1,13 +1,12 @@
 """Operators, as far as their Leases go, and time that passes as a test likes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from tests.support.clock import FakeClock, loop_time
 from tests.support.leases import LeaseLink, LeaseStore
-from tests.support.loop import run_virtual
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.kube.contact import Contact
@@ -83,11 +82,3 @@ async def started(*contenders: Contender) -> AsyncIterator[None]:
             stack.push_async_callback(each.kill)
             await asyncio.sleep(1)
         yield
-
-
-def scenario(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    def run() -> None:
-        run_virtual(test())  # type: ignore[arg-type]
-
-    run.__name__ = test.__name__
-    return run

@@ -8,7 +8,7 @@ from tests.support.clock import loop_time
 from tests.support.leases import LeaseStore
 from tests.support.loop import run_virtual
 from tests.support.polling import until
-from tests.unit.leadership.contenders import HOME, Contender, scenario, started
+from tests.unit.leadership.contenders import HOME, Contender, started
 
 from thing_operator.core.resource import ObjectKey
 from thing_operator.kube.errors import ApiUnavailableError
@@ -16,7 +16,6 @@ from thing_operator.kube.errors import ApiUnavailableError
 LIST = ("a", "b")
 
 
-@scenario
 async def test_many_leases_are_vouched_for_all_the_time_though_they_are_renewed_rarely() -> None:
     store = LeaseStore()
     many = tuple(f"team-{number}" for number in range(10))
@@ -27,7 +26,6 @@ async def test_many_leases_are_vouched_for_all_the_time_though_they_are_renewed_
             assert all(one.leadership.may_write(each) for each in many)
 
 
-@scenario
 async def test_the_second_waits_until_the_first_ends() -> None:
     store = LeaseStore()
     one, two = Contender(store, "one", LIST), Contender(store, "two", LIST)
@@ -46,7 +44,6 @@ async def test_the_second_waits_until_the_first_ends() -> None:
         assert two.waits_for() == set()
 
 
-@scenario
 async def test_a_killed_one_is_followed_when_its_lease_has_not_been_renewed_for_its_duration() -> None:
     store = LeaseStore()
     one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
@@ -57,7 +54,6 @@ async def test_a_killed_one_is_followed_when_its_lease_has_not_been_renewed_for_
         assert 8 <= loop_time() - killed <= 13
 
 
-@scenario
 async def test_what_is_known_to_have_ended_is_followed_at_once() -> None:
     store = LeaseStore()
     one = Contender(store, "one", ("a",))
@@ -69,7 +65,6 @@ async def test_what_is_known_to_have_ended_is_followed_at_once() -> None:
         assert two.caught_up == 0, "all is listed at the start anyway"
 
 
-@scenario
 async def test_take_over_ends_the_former_which_waits_and_does_not_take_it_back() -> None:
     store = LeaseStore()
     one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",), take_over=True)
@@ -85,7 +80,6 @@ async def test_take_over_ends_the_former_which_waits_and_does_not_take_it_back()
         await until(lambda: one.runs("a"), timeout=2)
 
 
-@scenario
 async def test_one_of_all_namespaces_answers_who_comes_later_for_some() -> None:
     store = LeaseStore()
     everything, some = Contender(store, "all"), Contender(store, "some", ("a",))
@@ -101,7 +95,6 @@ async def test_one_of_all_namespaces_answers_who_comes_later_for_some() -> None:
         assert set(store.leases) == {"a"}
 
 
-@scenario
 async def test_one_of_all_namespaces_leaves_out_what_is_run_already() -> None:
     store = LeaseStore()
     some, everything = Contender(store, "some", ("a",)), Contender(store, "all")
@@ -116,7 +109,6 @@ async def test_one_of_all_namespaces_leaves_out_what_is_run_already() -> None:
         assert [claim.key.namespace for claim in everything.leadership.claims()] == [HOME]
 
 
-@scenario
 async def test_one_of_all_namespaces_takes_what_a_killed_one_has_left() -> None:
     store = LeaseStore()
     some, everything = Contender(store, "some", ("a",)), Contender(store, "all")
@@ -126,7 +118,6 @@ async def test_one_of_all_namespaces_takes_what_a_killed_one_has_left() -> None:
         assert store.holder("a") == "all", "the killed one may only have been asleep"
 
 
-@scenario
 async def test_one_of_some_takes_over_its_own_part_from_one_of_all() -> None:
     store = LeaseStore()
     everything, some = Contender(store, "all"), Contender(store, "some", ("a",), take_over=True)
@@ -139,7 +130,6 @@ async def test_one_of_some_takes_over_its_own_part_from_one_of_all() -> None:
         assert not everything.runs("a")
 
 
-@scenario
 async def test_one_of_all_takes_over_from_both() -> None:
     store = LeaseStore()
     some, first = Contender(store, "some", ("a",)), Contender(store, "first")
@@ -150,7 +140,6 @@ async def test_one_of_all_takes_over_from_both() -> None:
         assert not any(each.runs(place) for each in (some, first) for place in "ab")
 
 
-@scenario
 async def test_of_two_for_all_namespaces_one_waits_and_leaves_single_leases_alone() -> None:
     store = LeaseStore()
     first, second, some = Contender(store, "1"), Contender(store, "2"), Contender(store, "some", ("a",))
@@ -160,7 +149,6 @@ async def test_of_two_for_all_namespaces_one_waits_and_leaves_single_leases_alon
         assert [each.runs("b") for each in (first, second, some)] == [True, False, False]
 
 
-@scenario
 async def test_while_the_api_server_is_away_nothing_ends() -> None:
     store = LeaseStore()
     one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
@@ -179,7 +167,6 @@ async def test_while_the_api_server_is_away_nothing_ends() -> None:
         assert not one.contact.is_outdated
 
 
-@scenario
 async def test_one_that_was_cut_off_stands_down_when_it_sees_who_followed() -> None:
     store = LeaseStore()
     one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
@@ -192,7 +179,6 @@ async def test_one_that_was_cut_off_stands_down_when_it_sees_who_followed() -> N
         assert one.caught_up == 0
 
 
-@scenario
 async def test_a_cut_off_one_of_all_does_not_take_back_what_was_begun_without_it() -> None:
     store = LeaseStore()
     everything, some = Contender(store, "all"), Contender(store, "some", ("a",))
@@ -208,7 +194,6 @@ async def test_a_cut_off_one_of_all_does_not_take_back_what_was_begun_without_it
             assert everything.runs("b")
 
 
-@scenario
 async def test_a_deleted_lease_is_made_again() -> None:
     store = LeaseStore()
     one = Contender(store, "one", ("a",))
@@ -241,7 +226,6 @@ def test_without_the_right_it_runs_and_says_so_once(
     run_virtual(check())
 
 
-@scenario
 async def test_who_gets_the_right_later_finds_who_had_it_before() -> None:
     store = LeaseStore()
     one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
@@ -253,7 +237,6 @@ async def test_who_gets_the_right_later_finds_who_had_it_before() -> None:
         assert one.runs("a")
 
 
-@scenario
 async def test_a_list_that_fails_is_tried_again_before_anything_is_run() -> None:
     store = LeaseStore()
     one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
@@ -264,7 +247,6 @@ async def test_a_list_that_fails_is_tried_again_before_anything_is_run() -> None
         assert two.list_errors == []
 
 
-@scenario
 async def test_many_leases_cost_no_more_writes_than_one() -> None:
     store = LeaseStore()
     many = Contender(store, "one", tuple(f"n{number}" for number in range(10)))
@@ -275,7 +257,6 @@ async def test_many_leases_cost_no_more_writes_than_one() -> None:
         assert store.writes - begin <= 0.55 * 600
 
 
-@scenario
 async def test_a_start_without_the_api_server_begins_when_it_is_there() -> None:
     store = LeaseStore()
     one, everything = Contender(store, "one", ("a",)), Contender(store, "all")

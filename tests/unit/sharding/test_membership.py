@@ -2,13 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from tests.support.clock import FakeClock, loop_time
 from tests.support.leases import LeaseLink, LeaseStore
-from tests.support.loop import run_virtual
 from tests.support.polling import until
 
 from thing_operator.kube.contact import Contact
@@ -115,14 +114,6 @@ async def started(*replicas: Replica) -> AsyncIterator[None]:
         yield
 
 
-def scenario(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    def run() -> None:
-        run_virtual(test())  # type: ignore[arg-type]
-
-    run.__name__ = test.__name__
-    return run
-
-
 def sizes(*replicas: Replica) -> list[int]:
     return [len(each.sessions) for each in replicas]
 
@@ -133,7 +124,6 @@ def check_each_shard_is_served_once(*replicas: Replica) -> None:
     assert all(each.sessions == each.held for each in replicas)
 
 
-@scenario
 async def test_one_replica_holds_everything_two_seconds_after_its_start() -> None:
     store, begun = LeaseStore(), loop_time()
     one = Replica(store, "one")
@@ -147,7 +137,6 @@ async def test_one_replica_holds_everything_two_seconds_after_its_start() -> Non
         assert store.writes - writes <= 51, "at rest it renews its Lease"
 
 
-@scenario
 async def test_replicas_that_start_together_share_evenly_and_nothing_moves() -> None:
     store, begun = LeaseStore(), loop_time()
     replicas = [Replica(store, name) for name in ("one", "two", "three")]
@@ -159,7 +148,6 @@ async def test_replicas_that_start_together_share_evenly_and_nothing_moves() -> 
         assert [each.log for each in replicas] == [[], [], []]
 
 
-@scenario
 async def test_a_newcomer_gets_its_share_after_the_calm_and_not_before() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -174,7 +162,6 @@ async def test_a_newcomer_gets_its_share_after_the_calm_and_not_before() -> None
         assert one.membership.moves["in", "claimed"] == 257
 
 
-@scenario
 async def test_while_the_batches_are_given_their_statuses_are_written_and_nothing_is_ordered() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -186,7 +173,6 @@ async def test_while_the_batches_are_given_their_statuses_are_written_and_nothin
         assert two.membership.may_order()
 
 
-@scenario
 async def test_who_alone_gets_shards_has_the_budget_of_connects_for_itself() -> None:
     store = LeaseStore()
     one, two, three = (Replica(store, name) for name in ("one", "two", "three"))
@@ -202,7 +188,6 @@ async def test_who_alone_gets_shards_has_the_budget_of_connects_for_itself() -> 
         assert [each.membership.connecting() for each in (one, two)] == [2, 2]
 
 
-@scenario
 async def test_an_upgrade_moves_each_shard_once() -> None:
     store = LeaseStore()
     old, new = Replica(store, "old"), Replica(store, "new")
@@ -216,7 +201,6 @@ async def test_an_upgrade_moves_each_shard_once() -> None:
         assert GROUP.key("old") not in store.objects
 
 
-@scenario
 async def test_a_killed_one_is_fenced_after_its_lease_and_its_shards_are_claimed() -> None:
     store = LeaseStore()
     replicas = [Replica(store, name) for name in ("one", "two", "three")]
@@ -231,7 +215,6 @@ async def test_a_killed_one_is_fenced_after_its_lease_and_its_shards_are_claimed
         assert two.membership.fencings["us"] + three.membership.fencings["us"] == 1
 
 
-@scenario
 async def test_what_a_silent_one_has_is_known_before_it_is_claimed() -> None:
     store = LeaseStore()
     replicas = [Replica(store, name) for name in ("one", "two", "three")]
@@ -247,7 +230,6 @@ async def test_what_a_silent_one_has_is_known_before_it_is_claimed() -> None:
         assert two.log == three.log == ["prepare", "gained"]
 
 
-@scenario
 async def test_what_was_prepared_of_one_that_comes_back_is_forgotten() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -262,7 +244,6 @@ async def test_what_was_prepared_of_one_that_comes_back_is_forgotten() -> None:
         assert one.membership.moves["out", "lost"] == 0
 
 
-@scenario
 async def test_a_container_restarted_in_place_has_its_shards_back_at_once() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -279,7 +260,6 @@ async def test_a_container_restarted_in_place_has_its_shards_back_at_once() -> N
             assert two.log == []
 
 
-@scenario
 async def test_a_restart_in_place_waits_for_nothing_but_what_the_watch_shows() -> None:
     store = LeaseStore()
     one = Replica(store, "one")
@@ -293,7 +273,6 @@ async def test_a_restart_in_place_waits_for_nothing_but_what_the_watch_shows() -
             check_each_shard_is_served_once(again)
 
 
-@scenario
 async def test_a_zombie_connects_nobody_and_joins_again() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -312,7 +291,6 @@ async def test_a_zombie_connects_nobody_and_joins_again() -> None:
         check_each_shard_is_served_once(one, two)
 
 
-@scenario
 async def test_while_the_api_server_is_away_for_all_nothing_happens() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -329,7 +307,6 @@ async def test_while_the_api_server_is_away_for_all_nothing_happens() -> None:
         )
 
 
-@scenario
 async def test_a_deleted_map_is_written_again_and_nothing_moves() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -343,7 +320,6 @@ async def test_a_deleted_map_is_written_again_and_nothing_moves() -> None:
         assert one.log == two.log == []
 
 
-@scenario
 async def test_a_deleted_lease_of_a_living_member_is_made_again_and_nothing_moves() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -354,7 +330,6 @@ async def test_a_deleted_lease_of_a_living_member_is_made_again_and_nothing_move
         assert one.log == two.log == []
 
 
-@scenario
 async def test_without_a_right_to_leases_it_is_alone() -> None:
     store = LeaseStore()
     one = Replica(store, "one")
@@ -366,7 +341,6 @@ async def test_without_a_right_to_leases_it_is_alone() -> None:
         assert one.membership.may_connect("any", dropped_at=loop_time())
 
 
-@scenario
 async def test_what_was_dropped_by_the_other_side_waits_for_the_next_renewal() -> None:
     store = LeaseStore()
     one = Replica(store, "one")
@@ -376,7 +350,6 @@ async def test_what_was_dropped_by_the_other_side_waits_for_the_next_renewal() -
         await until(lambda: one.membership.may_connect("any", dropped_at=dropped), timeout=3)
 
 
-@scenario
 async def test_shards_whose_asker_is_killed_meanwhile_stay_with_their_holder() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -394,7 +367,6 @@ async def test_shards_whose_asker_is_killed_meanwhile_stay_with_their_holder() -
         check_each_shard_is_served_once(one)
 
 
-@scenario
 async def test_a_process_of_the_same_name_waits_for_the_lease_of_a_living_one() -> None:
     store = LeaseStore()
     one, double = Replica(store, "one"), Replica(store, "one", process="2")
@@ -407,7 +379,6 @@ async def test_a_process_of_the_same_name_waits_for_the_lease_of_a_living_one() 
         await until(lambda: double.member.own.is_joined, timeout=15)
 
 
-@scenario
 async def test_a_right_to_leases_that_is_lost_on_the_way_makes_nobody_alone() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
@@ -418,7 +389,6 @@ async def test_a_right_to_leases_that_is_lost_on_the_way_makes_nobody_alone() ->
         assert not one.membership.may_write("any")
 
 
-@scenario
 async def test_to_a_map_of_a_later_version_it_leaves_everything() -> None:
     store = LeaseStore()
     one = Replica(store, "one")
@@ -432,7 +402,6 @@ async def test_to_a_map_of_a_later_version_it_leaves_everything() -> None:
         assert store.objects[MAP]["metadata"]["annotations"] == {MAP_ANNOTATION: '{"v": 2}'}
 
 
-@scenario
 async def test_what_is_left_of_one_that_has_ended_is_removed_after_a_while() -> None:
     store = LeaseStore()
     one, two = Replica(store, "one"), Replica(store, "two")
