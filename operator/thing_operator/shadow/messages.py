@@ -105,11 +105,11 @@ def encode_delete(client_token: str | None = None) -> bytes:
 def decode_accepted(payload: bytes) -> Accepted:
     """Read ``update/accepted``. Raises MalformedMessageError for what the service would not send."""
     body = _decode(payload)
-    state = body.get("state")
-    if state is not None and not isinstance(state, dict):
-        raise MalformedMessageError("state is no object")
+    state = _object(body, "state")
+    for section in ("desired", "reported"):
+        _object(state, section)
     return Accepted(
-        state=state,
+        state=None if body.get("state") is None else state,
         metadata=_metadata(body),
         version=_version(body),
         timestamp=_timestamp(body),

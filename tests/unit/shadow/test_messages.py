@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from thing_operator.core.json_bytes import encode
 from thing_operator.core.json_values import DEPTH_LIMIT
+from thing_operator.shadow.documents import EMPTY_DOCUMENT
 from thing_operator.shadow.messages import (
     TOKEN_LIMIT,
     MalformedMessageError,
@@ -41,6 +42,13 @@ DECODERS: list[Callable[[bytes], object]] = [
         (decode_rejected, {"code": "404"}, "code is no number"),
         (decode_get_accepted, {"version": 2**53}, "version is out of range"),
         (decode_delete_accepted, {"version": 2**63 + 5}, "version is out of range"),
+        (decode_accepted, {"version": 1, "state": []}, "state is no object"),
+        (decode_accepted, {"version": 1, "state": {"desired": "a"}}, "desired is no object"),
+        (
+            decode_accepted,
+            {"version": 1, "state": {"desired": None, "reported": [1]}},
+            "reported is no object",
+        ),
         (decode_accepted, {"version": -1}, "version is out of range"),
         (decode_accepted, {"version": 1, "timestamp": 2**32}, "timestamp is out of range"),
         (decode_documents, {"current": {"version": 1}, "timestamp": -1}, "timestamp is out of range"),
@@ -80,10 +88,20 @@ BODIES = st.dictionaries(
 )
 
 
+SECTIONS = st.dictionaries(st.sampled_from(["desired", "reported"]), VALUES)
+
+
 @given(BODIES, st.sampled_from(DECODERS))
 def test_whatever_comes_is_read_or_malformed(body: dict[str, Any], decode: Callable[[bytes], object]) -> None:
     with suppress(MalformedMessageError):
         decode(encode(body))
+
+
+@given(SECTIONS | st.none(), SECTIONS)
+def test_what_is_accepted_can_be_applied(state: dict[str, Any] | None, metadata: dict[str, Any]) -> None:
+    body = {"state": state, "metadata": metadata, "version": 3}
+    with suppress(MalformedMessageError):
+        assert EMPTY_DOCUMENT.after(decode_accepted(encode(body))).version == 3
 
 
 def test_a_client_token_is_as_long_as_aws_allows() -> None:
@@ -103,8 +121,8 @@ def nested(levels: int, *, array: bool = False) -> Any:
 @pytest.mark.parametrize("array", [False, True])
 def test_what_is_nested_too_deep_is_malformed(array: bool) -> None:
     inside = DEPTH_LIMIT - 2  # the message and its state
-    fits = {"version": 1, "state": {"reported": nested(inside - 1, array=array)} if array else nested(inside)}
-    assert decode_accepted(encode(fits)).version == 1
+    state = {"reported": {"a": nested(inside - 2, array=True)}} if array else nested(inside)
+    assert decode_accepted(encode({"version": 1, "state": state})).version == 1
     for levels in (DEPTH_LIMIT, 100 * DEPTH_LIMIT):
         deep = b'{"version":1,"state":{"reported":' + b"[" * levels + b"]" * levels + b"}}"
         with pytest.raises(MalformedMessageError, match=r"nested deeper than 32 levels|not JSON"):
