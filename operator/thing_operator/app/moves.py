@@ -166,8 +166,9 @@ class Moves:
             self._controllers.things.queue.add(key)
 
     def _arrive(self, shards: frozenset[int]) -> None:
-        for key in self._seen(shards):
-            self._controllers.registry.expect(key)
+        for each in self._things(shards):
+            self._controllers.registry.expect(each.key)
+            self._controllers.writer.inherit(ObjectRef(THINGS, each.key, each.uid), version=each.version)
 
     async def _end(self, shards: frozenset[int]) -> None:
         """Have everything of these shards ended and forgotten. Two seconds, at most, are a reconcile's that is under

@@ -52,3 +52,8 @@ class Backoff:
 def rechecks(rng: random.Random) -> Backoff:
     """When to check again what is amiss, whatever was found before: five to ten minutes from now."""
     return Backoff(RECHECK, RECHECK, rng, Jitter.EQUAL)
+
+
+def write_retries(rng: random.Random) -> Backoff:
+    """How long a write that failed waits: from a second up to a minute, objects that failed together apart."""
+    return Backoff(timedelta(seconds=1), timedelta(minutes=1), rng, Jitter.EQUAL)

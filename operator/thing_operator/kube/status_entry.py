@@ -32,6 +32,8 @@ _DOUBT_LIMIT = 4
 _PAUSE_AFTER_REFUSAL = 10.0
 """Seconds after a write, before another status is tried in place of one that was refused."""
 
+_UNSURE_FOR = 60.0
+"""Seconds that a watch is behind at most."""
 _MADE_UP_FOR = 0.1
 """Of its interval: the part by which a write may come sooner after one that was late."""
 
@@ -77,6 +79,8 @@ class StatusEntry:
     """The resourceVersion of the object as it was listed, until something was written: another process may have had it
     before, and what it wrote last may not have been seen.
     """
+    unsure_until: float = 0.0
+    """Until then another process, which had the object before, may have written what nobody has shown us yet."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Taken while a write is under way: there is one at a time."""
 
@@ -128,9 +132,14 @@ class StatusEntry:
             is_guarded = is_listed or self.guard is not None or is_another
             self.held, self.guard = status, version if is_guarded else None
 
+    def inherit(self, version: str, *, now: float) -> None:
+        """Another process had the object a moment ago: this version, which was shown last, may not be the last one."""
+        if self.takes_seed:
+            self.guard, self.unsure_until = self.guard or version, now + _UNSURE_FOR
+
     def read_again(self, status: Encoded, *, guard: str) -> None:
         """What was listed is outdated, and nothing that was made of it was written: this is what there is."""
-        self.held, self.guard, self.in_flight = status, guard, ()
+        self.held, self.guard, self.in_flight, self.unsure_until = status, guard, (), 0.0
 
     def stood_back(self) -> "StatusEntry":
         """The entry of an object that another process may write from now on: of what is shown the newest counts, and
@@ -243,7 +252,7 @@ class StatusEntry:
     def accept(self, status: Encoded, *, now: float) -> None:
         """The API server has taken it."""
         self.held, self.in_flight, self.refused, self.guard = status, (), None, None
-        self.last_write = now
+        self.last_write, self.unsure_until = now, 0.0
         self.spaced_from = min(now, max(self.due_since, now - _MADE_UP_FOR * self.min_interval))
         self.failures = 0
 

@@ -6,14 +6,12 @@ spaces the writes of one object, spends a global budget by namespace in turn, an
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Collection, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
-from thing_operator.core.backoff import Backoff, Jitter, rechecks
+from thing_operator.core.backoff import Backoff, rechecks, write_retries
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.json_bytes import decode, encode
@@ -28,7 +26,7 @@ from thing_operator.kube.errors import (
     ThrottledError,
 )
 from thing_operator.kube.ports import ApiClient, Body
-from thing_operator.kube.status_entry import NOTHING, Encoded, StatusEntry
+from thing_operator.kube.status_entry import NOT_SHOWN, NOTHING, Encoded, StatusEntry
 from thing_operator.kube.status_patch import OutdatedError, read, status_patch
 from thing_operator.kube.status_queue import NEVER, StatusQueue
 from thing_operator.observability.observers import WriteObserver
@@ -69,8 +67,7 @@ class StatusWriter:
     ) -> None:
         """``may_write``: whether a status is ours to write at the moment; else it waits as after a failure.
         ``sharers``: how many processes keep to ``writes_per_second`` together. ``on_outdated`` is called with an object
-        that was changed since it was listed, and as it is now: what was to be written of it is to be made again.
-        ``is_urgent_coming``: see StatusQueue.
+        changed since it was listed, as it is now: its status has to be remade. ``is_urgent_coming``: see StatusQueue.
         """
         self._client = client
         self._clock = clock
@@ -86,15 +83,11 @@ class StatusWriter:
         self._queue = StatusQueue(is_urgent_coming)
         self._writing: dict[ObjectRef, asyncio.Task[None]] = {}
         self._wake_up = asyncio.Event()
-        self._wakes_at = NEVER
-        """When the task checks again for what is due, unless it is woken up."""
+        self._wakes_at = NEVER  # when the task checks again for what is due, unless it is woken up
         self._task: asyncio.Task[None] | None = None
         self._log_limit = LogLimit(clock=clock)
 
-    @staticmethod
-    def default_retry(rng: random.Random) -> Backoff:
-        """How long a write that failed waits: from a second up to a minute, objects that failed together apart."""
-        return Backoff(timedelta(seconds=1), timedelta(minutes=1), rng, Jitter.EQUAL)
+    default_retry = staticmethod(write_retries)
 
     # --- what is known
 
@@ -134,9 +127,17 @@ class StatusWriter:
         """All that the API server may hold until the next :meth:`write_through`: current, in flight and queued."""
         return self._entries.get(ref, _UNKNOWN).candidates
 
+    def inherit(self, ref: ObjectRef, *, version: int | None) -> None:
+        """Another process had this object until now, of which this version was shown last: see :meth:`is_unsure`."""
+        self._entry(ref).inherit(str(version or NOT_SHOWN), now=self._clock.monotonic())
+
+    def is_unsure(self, ref: ObjectRef) -> bool:
+        """Whether the object may have changed without our having been shown it: for a minute, or until we write."""
+        return self._clock.monotonic() < self._entries.get(ref, _UNKNOWN).unsure_until
+
     def is_in_doubt(self, ref: ObjectRef) -> bool:
         """Whether the API server may hold one of several statuses, or of an object that is not known."""
-        return self._entries.get(ref, _UNKNOWN).is_in_doubt
+        return self.is_unsure(ref) or self._entries.get(ref, _UNKNOWN).is_in_doubt
 
     @property
     def backlog(self) -> int:
@@ -167,8 +168,7 @@ class StatusWriter:
     ) -> None:
         """Have the object's status become this: soon if ``urgent``, else when its interval and the budget allow.
 
-        The last value wins: one that is not urgent waits for it with ``patience``. Nothing is written when the API
-        server holds it already.
+        The last value wins: what is not urgent waits for it with ``patience``. What is held already is not written.
         """
         entry, now = self._entry(ref), self._clock.monotonic()
         is_new = entry.enqueue(
@@ -246,9 +246,9 @@ class StatusWriter:
         except TimeoutError:
             log.warning("%d status writes were not made in time", len(self._unwritten(asked)))
 
-    def _unwritten(self, refs: AbstractSet[ObjectRef]) -> AbstractSet[ObjectRef]:
+    def _unwritten(self, refs: Collection[ObjectRef]) -> set[ObjectRef]:
         queued = {ref for ref in refs if (entry := self._entries.get(ref)) and entry.desired is not None}
-        return queued | (refs & self._writing.keys())
+        return queued | (self._writing.keys() & refs)
 
     async def stop(self) -> None:
         """End; what is queued is lost (see :meth:`flush`). Idempotent."""

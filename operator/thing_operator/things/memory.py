@@ -99,7 +99,13 @@ class ThingMemory:
         return await self._intents.record(ref, intent)
 
     def _certain(self, ref: ObjectRef) -> ManagedPaths:
-        """What the API server holds for certain: what is in every status that it may hold by now, or in the log."""
+        """What the API server holds for certain: what is in every status that it may hold by now, or in the log.
+
+        Nothing of what another process had a moment ago: the first write finds out whether that is all, and then the
+        spec that is to be sent is no older one either.
+        """
+        if self._writer.is_unsure(ref):
+            return ManagedPaths()
         candidates = [
             ManagedPaths.of_json(decode(status)).joined(self._intents.remembered(ref, status))
             for status in self._writer.candidates(ref)

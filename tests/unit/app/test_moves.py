@@ -243,6 +243,28 @@ async def test_a_taker_that_has_not_seen_the_last_status_does_not_write_over_it(
             assert cloud.desired("t1") == {"a": 1}, "b is removed, since it is known to be managed"
 
 
+async def test_a_taker_that_has_not_seen_the_last_spec_sends_nothing_of_the_one_before(
+    api: ThingsApi, cloud: CloudInMemory
+) -> None:
+    """Its watch is behind: a key that was taken away meanwhile would come back, and nobody know of it."""
+    async with replica(api, cloud, held=ALL_SHARDS) as giver:
+        await all_ready(giver, api=api)
+        async with replica(api, cloud, held=NOBODY) as taker:
+            await taker.list()
+            await taker.moves.prepare(ONE)
+            newer = api.submit("t1", desired={"b": 2}, device={"connectionStatus": True})
+            giver.controllers.things.informer.on_event("MODIFIED", newer)
+            await all_ready(giver, api=api)
+            assert cloud.desired("t1") == {"b": 2}
+            await giver.give(ONE)
+            taker.gain(ONE)
+            await until(lambda: taker.connected() == {"t1"})
+            await all_ready(taker, api=api)
+            asked = [each.body.get("state", {}).get("desired") for each in cloud.broker.transports[-1].sent]
+            assert asked == [None] * len(asked)
+            assert cloud.desired("t1") == {"b": 2}
+
+
 async def test_a_reconcile_that_takes_long_does_not_hold_up_the_others_of_its_shard(
     api: ThingsApi, cloud: CloudInMemory
 ) -> None:

@@ -118,6 +118,37 @@ async def test_what_was_created_a_moment_ago_needs_no_guard(guarded: Guarded) ->
     assert guarded.server.guards == [None]
 
 
+async def test_what_another_process_had_is_in_doubt_for_a_minute_or_until_something_was_written(
+    guarded: Guarded,
+) -> None:
+    guarded.writer.drop(REF)
+    guarded.see()
+    assert not guarded.writer.is_in_doubt(REF)
+    guarded.writer.inherit(REF, version=guarded.server.version)
+    assert guarded.writer.is_in_doubt(REF)
+    await asyncio.sleep(61)
+    assert not guarded.writer.is_in_doubt(REF)
+    guarded.writer.inherit(REF, version=guarded.server.version)
+    await guarded.writer.write_through(REF, {"n": 1})
+    assert not guarded.writer.is_in_doubt(REF)
+    assert guarded.server.guards == ["7"], "though it was no list that has shown it"
+
+
+async def test_what_was_read_since_is_no_more_in_doubt_than_what_was_written(guarded: Guarded) -> None:
+    guarded.writer.inherit(REF, version=guarded.server.version)
+    guarded.server.write({"of": "another process"})
+    with pytest.raises(OutdatedError):
+        await guarded.writer.write_through(REF, {"n": 1})
+    assert guarded.held() == {"of": "another process"}
+    assert not guarded.writer.is_in_doubt(REF)
+
+
+async def test_the_watch_is_no_judge_of_what_was_written_here(guarded: Guarded) -> None:
+    await guarded.writer.write_through(REF, {"n": 1})
+    guarded.writer.inherit(REF, version=guarded.server.version)
+    assert not guarded.writer.is_in_doubt(REF)
+
+
 async def test_what_the_watch_shows_before_the_first_write_is_known(guarded: Guarded) -> None:
     guarded.server.write({"of": "its last moment"})
     guarded.see()
