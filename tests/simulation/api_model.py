@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import NAMESPACE_OID, uuid5
 
 import orjson
 
@@ -186,7 +187,8 @@ class ApiModel:
             raise ConflictError(f"POST {resource.path(namespace)}: 409 {key.name} already exists")
         self._uids += 1
         meta |= {
-            "uid": f"uid-{self._uids:06d}",
+            # As random as a real one: replicas divide Things by its hash.
+            "uid": str(uuid5(NAMESPACE_OID, str(self._uids))),
             "generation": 1,
             "creationTimestamp": self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         }

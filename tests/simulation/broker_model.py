@@ -207,7 +207,7 @@ class BrokerModel:
             return
         job, read = read_job_topic(topic, payload), read_topic(topic)
         if job is not None and self.dice.random() >= weather.lose_request:
-            self.loop.outside(self.delay(process), self._serve_job, job, process)
+            self.loop.outside(self.delay(process) + weather.late_jobs, self._serve_job, job, process)
         if read is None or read.message is not None or self.dice.random() < weather.lose_request:
             return
         request = ShadowRequest(read.address.thing, read.address.shadow, read.operation, payload)

@@ -51,7 +51,7 @@ class CloudUsers:
 
     def _report_all(self, _event: Event, dice: random.Random) -> None:
         for thing in self._invariants.lives.things():
-            self._update(thing, {"reported": {"v0": dice.randrange(1000)}})
+            self._update(thing, {"reported": {f"v{dice.randrange(3)}": dice.randrange(1000)}})
 
     def _acknowledge(self, event: Event, dice: random.Random) -> None:
         thing = self._shadow(event, dice)

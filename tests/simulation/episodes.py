@@ -55,6 +55,7 @@ EPISODES = (
     _episode(EpisodeStep(0, "fight", 20)),
     # Whoever waits for a thing gets it.
     _episode(EpisodeStep(0, "duplicate"), EpisodeStep(25, "delete")),
+    _episode(EpisodeStep(0, "duplicate"), EpisodeStep(25, "rest")),
     _episode(
         EpisodeStep(0, "duplicate"),
         EpisodeStep(20, "service slow", 25),
@@ -73,10 +74,12 @@ EPISODES = (
     _episode(
         EpisodeStep(0, "answer nothing", 10), EpisodeStep(1, "spoil secret"), EpisodeStep(4, "mend secret")
     ),
+    # Somebody else changes a status, and nothing happens to that Thing any more.
+    _episode(EpisodeStep(0, "touch status")),
     # No status can be written for a while.
     _episode(EpisodeStep(0, "refuse", 6), EpisodeStep(1, "policy"), EpisodeStep(2, "once")),
     # What the service says arrives in another order.
-    _episode(EpisodeStep(0, "service slow", 12), _each("report", 1, 1.1)),
+    _episode(EpisodeStep(0, "service slow", 12), _each("report all", 1, 1.1, 1.2, 1.3), often=4),
     _episode(EpisodeStep(0, "service slow", 12), EpisodeStep(1, "drift all"), EpisodeStep(1.1, "report")),
     # Edits and reports come while the one before is on its way.
     _episode(EpisodeStep(0, "service slow", 12), _each("edit", 0.5, 2, 4), _each("report", 5, 6)),
@@ -89,6 +92,19 @@ EPISODES = (
         EpisodeStep(3.2, "job"),
         _each("cancel job", 8, 9, 10),
         often=6,
+        of="jobs",
+    ),
+    # A job is there when the connection is back that had died without a word, and nobody tells of it.
+    _episode(
+        EpisodeStep(0, "do jobs"), EpisodeStep(5, "half open"), EpisodeStep(6, "job"), often=4, of="jobs"
+    ),
+    # What is said of a job comes after what was said of it later, since there was no answer.
+    _episode(
+        EpisodeStep(0, "do jobs"),
+        EpisodeStep(3, "job"),
+        EpisodeStep(10, "job updates late", 6),
+        EpisodeStep(30, "report"),
+        often=4,
         of="jobs",
     ),
     # A list that has not yet what a watch has shown.
@@ -114,6 +130,14 @@ EPISODES = (
         often=4,
         of="children",
     ),
+    # A child waits for the API server while its parent's session ends, and the next one begins.
+    _episode(
+        EpisodeStep(0, "answer nothing", 20),
+        _each("renew", 1),
+        _each("rest", 3, 5),
+        often=4,
+        of="children",
+    ),
     # What a replica is about to write while it stands still, until its Things are others'.
     _episode(_each("report all", 0, 0.5), EpisodeStep(1, "stop", 50), often=4, of="group"),
     # It does not see that others have taken its Things, and loses its sessions to them.
@@ -121,9 +145,9 @@ EPISODES = (
     _episode(EpisodeStep(0, "cut api", 60), EpisodeStep(30, "reset"), often=4, of="group"),
     # It takes over from others what these have written since it looked.
     _episode(
-        EpisodeStep(0, "lag much", 40),
-        _each("renew all", 5, 6.5),
-        EpisodeStep(6, "restart others"),
+        EpisodeStep(0, "lag much", 60),
+        EpisodeStep(2, "restart others"),
+        _each("renew all", *range(5, 38, 3)),
         often=4,
         of="group",
     ),
@@ -131,6 +155,11 @@ EPISODES = (
     _episode(
         EpisodeStep(0, "api slow", 40), _each("lose map", 1, 10), _each("restart", 5), often=4, of="group"
     ),
+    _episode(
+        EpisodeStep(0, "api slow everywhere", 60), EpisodeStep(2, "restart others"), often=4, of="group"
+    ),
+    # Its Things go to others, and come back.
+    _episode(EpisodeStep(0, "restart"), EpisodeStep(30, "report all"), often=4, of="group"),
     # A replica ends with keys on their way, and others have its Things before it is back.
     _episode(
         EpisodeStep(0, "crash while sending"),

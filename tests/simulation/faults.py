@@ -1,7 +1,7 @@
 """What goes wrong in a simulation: each fault changes the weather of a replica for a while, or does something once."""
 
 import random
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.plan import Event
@@ -47,6 +47,7 @@ _BROKER: dict[str, dict[str, Any]] = {
     "service 429": {"throttle": 0.7},
     "service 413": {"too_large": 0.7},
     "drop": {"drop": 0.3},
+    "job updates late": {"late_jobs": 16.0},
 }
 
 
@@ -71,6 +72,7 @@ class Faults:
         self._simulation = simulation
         self.actions: dict[str, Callable[[Event, random.Random], None]] = {
             **dict.fromkeys((*_API, *_BROKER, *_MIC), self._change_weather),
+            "api slow everywhere": self._slow_everywhere,
             "crash": self._crash,
             "crash while sending": self._crash_while_sending,
             "restart": lambda event, _dice: self._replica(event).terminate(),
@@ -97,6 +99,7 @@ class Faults:
                 for each in fields(weather):
                     if each.name != "break_watches":
                         setattr(weather, each.name, getattr(good, each.name))
+            replica.with_api()
             replica.resume()
         for found in self._logs():
             if found["data"]["log"] == _SPOILED:
@@ -120,6 +123,11 @@ class Faults:
             setattr(weather, name, value)
             good = getattr(type(weather)(), name)
             self._simulation.loop.outside(event.seconds, setattr, weather, name, good)
+
+    def _slow_everywhere(self, event: Event, dice: random.Random) -> None:
+        """As when it is the API server's, and not one way to it."""
+        for number in range(len(self._simulation.replicas)):
+            self._change_weather(replace(event, kind="api slow", replica=number), dice)
 
     def _crash(self, event: Event, dice: random.Random) -> None:
         """At one of the next requests or answers, which is all that anybody else can see of the moment."""

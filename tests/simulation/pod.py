@@ -52,6 +52,10 @@ class Pod:
                 self._silent_since = now
             self._silent_until = max(self._silent_until, now + seconds)
 
+    def with_api(self) -> None:
+        """There are answers again."""
+        self._silent_until = min(self._silent_until, self.simulation.loop.now)
+
     def without_broker(self, seconds: float) -> None:
         """For so long, and until the broker misses its keep-alive, its DISCONNECTs may not arrive."""
         self._unheard_until = max(self._unheard_until, self.simulation.loop.now + seconds + _UNHEARD)

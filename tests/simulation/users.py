@@ -72,6 +72,7 @@ class Users:
             "restore": self._restore,
             "create child": self._create_child,
             "handle jobs": self._handle_jobs,
+            "do jobs": self._do_jobs,
             "order": self._order,
             "delete batch": self._delete_batch,
             "touch status": self._touch_status,
@@ -219,6 +220,12 @@ class Users:
 
         self._change(event, dice, change)
 
+    def _do_jobs(self, event: Event, _dice: random.Random) -> None:
+        """Have the jobs of a thing done, which takes a while."""
+        for life in self._lives.of_thing(event.thing_name):
+            if self._lives.current.get(life.key) is life:
+                self._change_one(life, _set_jobs)
+
     def _change(self, event: Event, dice: random.Random, change: Callable[[Life, Object], None]) -> None:
         """Edit the spec of one of the Things of a thing."""
         life = self._pick(event, dice)
@@ -352,6 +359,10 @@ def _retouch(_life: Life, spec: Object) -> None:
 
 def _set_once(_life: Life, spec: Object) -> None:
     spec["desiredPolicy"] = "Once"
+
+
+def _set_jobs(_life: Life, spec: Object) -> None:
+    spec["device"] = {"jobs": "Succeed", "jobDuration": "40s"}
 
 
 def _with_their_finalizer(body: Object) -> None:

@@ -38,6 +38,8 @@ class BrokerWeather:
     lose_answer: float = 0.0
     """The service has done it, and its answer is lost."""
     lose_request: float = 0.0
+    late_jobs: float = 0.0
+    """Seconds that an update of a job takes on top: longer than its sender waits."""
     duplicate: float = 0.0
     throttle: float = 0.0
     """429 of the service."""
