@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.clock import FakeClock
 from tests.support.controlplane import Kubectl
-from tests.support.refusals import use_up
+from tests.support.refusals import policy_on_secrets, use_up
 
 from thing_operator.api.names import THINGS
 from thing_operator.core.errors import Retry, ThingOperatorError
@@ -18,6 +18,7 @@ from thing_operator.kube.errors import (
     AdmissionError,
     ApiUnavailableError,
     ConflictError,
+    DeniedObjectError,
     ExpiredError,
     ForbiddenError,
     InvalidObjectError,
@@ -112,6 +113,21 @@ async def test_a_quota_is_no_missing_right(client: KubeClient, kubectl: Kubectl,
     with pytest.raises(AdmissionError, match=r"exceeded quota: full.*have the cluster's quota") as caught:
         await client.create(CONFIG_MAPS, namespace, config_map("c"))
     assert caught.value.reason is Reason.API_SERVER_REFUSED
+
+
+async def test_a_policy_is_no_failed_test_of_a_patch(
+    client: KubeClient, kubectl: Kubectl, namespace: str
+) -> None:
+    """Both are a 422 to the API server."""
+    key, change = ObjectKey(namespace, "s"), {"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}
+    await client.create(SECRETS, namespace, secret({}))
+    with policy_on_secrets(kubectl, namespace, expression="oldObject == null", says="leave it alone"):
+        with pytest.raises(DeniedObjectError, match=r"leave it alone.*policy or webhook changed"):
+            await client.json_patch(SECRETS, key, [change])
+        with pytest.raises(InvalidObjectError):
+            await client.json_patch(
+                SECRETS, key, [{"op": "test", "path": "/metadata/uid", "value": "u"}, change]
+            )
 
 
 async def test_a_kind_that_is_not_there(client: KubeClient) -> None:

@@ -63,6 +63,18 @@ def policy_on_statuses(
 
 
 @contextmanager
+def policy_on_things(
+    kubectl: Kubectl, namespace: str, *, reason: str, says: str, thing: str
+) -> Iterator[None]:
+    """One that refuses every change of Things but of their status; otherwise as :func:`policy_on_statuses`."""
+    rules = {"apiGroups": ["thing-operator.io"], "operations": ["UPDATE"], "resources": ["things"]}
+    validations = [{"expression": "false", "message": says, "reason": reason}]
+    dry_run = ("patch", "thing", thing, "--type=merge", '--patch={"metadata":{}}')
+    with _policy(kubectl, namespace, rules=rules, validations=validations, dry_run=dry_run):
+        yield
+
+
+@contextmanager
 def _policy(
     kubectl: Kubectl, namespace: str, *, rules: Json, validations: list[Json], dry_run: tuple[str, ...]
 ) -> Iterator[None]:

@@ -30,7 +30,7 @@ from thing_operator.core.json_bytes import encode
 from thing_operator.core.memory_budget import Held, MemoryBudget
 from thing_operator.core.resource import ObjectKey, Resource
 from thing_operator.core.thing_names import secret_name
-from thing_operator.kube.errors import AdmissionError, ConflictError, InvalidObjectError, NotFoundError
+from thing_operator.kube.errors import AdmissionError, ConflictError, NotFoundError, RefusedObjectError
 from thing_operator.kube.ports import ApiClient
 from thing_operator.kube.resources import SECRETS
 from thing_operator.kube.snapshot import ObjectSnapshot
@@ -153,7 +153,7 @@ class Importer:
                 )
         except InTheWayError as error:
             return result.model_copy(update={"result": ThingResult.CONFLICT, "message": str(error)})
-        except (InvalidObjectError, AdmissionError) as error:
+        except (RefusedObjectError, AdmissionError) as error:
             return result.model_copy(update={"result": ThingResult.REFUSED, "message": error.message})
         self._in_place += 1
         return result

@@ -3,7 +3,9 @@
     UserError
     |-- NotFoundError              404                                                  ApiServerRefused
     |   `-- NoNamespaceError       404: there is no namespace to put it into            ApiServerRefused
-    |-- InvalidObjectError         422, 413, 400: the object or the patch is no good    ApiServerRefused
+    |-- RefusedObjectError         422, 413, 400                                        ApiServerRefused
+    |   |-- InvalidObjectError     the object or the patch is no good                   ApiServerRefused
+    |   `-- DeniedObjectError      a policy or a webhook is against it                  ApiServerRefused
     |-- ForbiddenError             403: the operator lacks a right                      Forbidden
     |   `-- AdmissionError         403: a quota or a policy is against it               ApiServerRefused
     `-- NamespaceTerminatingError  403, too: the namespace is being deleted             NamespaceTerminating
@@ -37,10 +39,20 @@ class NoNamespaceError(NotFoundError):
     """The namespace that something was to be created in is not there."""
 
 
-class InvalidObjectError(UserError):
-    """The API server refuses what was sent."""
+class RefusedObjectError(UserError):
+    """The API server does not take what was sent."""
 
     reason = Reason.API_SERVER_REFUSED
+
+
+class InvalidObjectError(RefusedObjectError):
+    """It is no good; or a test of a patch fails, for the object is another by now."""
+
+
+class DeniedObjectError(RefusedObjectError):
+    """A policy or a webhook of the cluster is against it. Retried: no event tells when that is lifted."""
+
+    retry = Retry.BACKOFF
 
 
 class ForbiddenError(UserError):
@@ -121,6 +133,10 @@ _REMEDIES = {
     401: "the token or client certificate is not, or no longer, valid for this cluster",
     403: "have its Role or ClusterRole extended",
 }
+_BY_ADMISSION: dict[type[ThingOperatorError], type[ThingOperatorError]] = {
+    ForbiddenError: AdmissionError,
+    InvalidObjectError: DeniedObjectError,
+}
 _ADMISSION_REMEDY = "have the cluster's quota, policy or webhook changed, or keep to it"
 
 
@@ -132,6 +148,6 @@ def error_of(status: int, *, action: str, detail: str, is_by_admission: bool = F
     kind = _BY_STATUS.get(status, ApiUnavailableError)
     remedy = _REMEDIES.get(status)
     if is_by_admission:
-        kind = AdmissionError if kind is ForbiddenError else kind
+        kind = _BY_ADMISSION.get(kind, kind)
         remedy = _ADMISSION_REMEDY
     return kind(f"{action}: {status} {detail}{f': {remedy}' if remedy else ''}")

@@ -21,8 +21,8 @@ from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.errors import (
     ApiUnavailableError,
     ConflictError,
-    InvalidObjectError,
     NotFoundError,
+    RefusedObjectError,
     ThrottledError,
 )
 from thing_operator.kube.ports import ApiClient, Body
@@ -202,7 +202,7 @@ class StatusWriter:
             await self._limiter.acquire(urgent=True)
             try:
                 await self._send(ref, entry, encode(status), if_version=if_version)
-            except InvalidObjectError as error:
+            except RefusedObjectError as error:
                 if if_version is None:
                     await self._write_reduced(ref, entry, encode(status), error)
                 raise
@@ -327,7 +327,7 @@ class StatusWriter:
             await self._send(ref, entry, status)
         except (NotFoundError, OutdatedError):
             return
-        except InvalidObjectError as error:
+        except RefusedObjectError as error:
             if entry.is_new_refusal(status):
                 level = self._log_limit.level((ref.key.namespace, type(error)))
                 log.log(level, "the status of %s cannot be written: %s", ref.key, error.message)
@@ -339,7 +339,7 @@ class StatusWriter:
             entry.postpone(status, urgent=urgent, until=self._retry_at(ref, entry, error))
 
     async def _write_reduced(
-        self, ref: ObjectRef, entry: StatusEntry, refused: Encoded, error: InvalidObjectError
+        self, ref: ObjectRef, entry: StatusEntry, refused: Encoded, error: RefusedObjectError
     ) -> None:
         """Have the object say that its status is refused, rather than go on saying what was true before."""
         if self._on_refused is None:
@@ -370,7 +370,7 @@ class StatusWriter:
         try:
             patch = status_patch(ref, status, if_version=if_version, guard=guard)
             await self._client.json_patch(ref.resource, ref.key, patch, subresource="status")
-        except (NotFoundError, InvalidObjectError, ConflictError) as error:
+        except (NotFoundError, RefusedObjectError, ConflictError) as error:
             entry.refuse(before)
             self._observer.failed()
             if isinstance(error, ConflictError) and guard is None:

@@ -19,7 +19,7 @@ from tests.support.controlplane import Kubectl
 from tests.support.meddling_proxy import MeddlingProxy
 from tests.support.operator import Workspace
 from tests.support.pki import ec_key, key_pem, make_certificate
-from tests.support.refusals import policy_on_statuses
+from tests.support.refusals import policy_on_statuses, policy_on_things
 
 from thing_operator_local.cloud.client import CloudThing
 
@@ -117,3 +117,22 @@ def test_statuses_that_a_policy_refused_are_written_when_it_is_lifted(
         meddled.wait_for(thing.name, "Ready")
     await_reported(meddled, reporting, {"n": 1})
     assert connections(meddled) > before
+
+
+@pytest.mark.parametrize("reason", ["Invalid", "Forbidden"])
+def test_a_finalizer_that_a_policy_refused_is_put_on_when_it_is_lifted(
+    meddled: Workspace, kubectl: Kubectl, things: Things, reason: str
+) -> None:
+    """Invalid is what a policy answers by default, and what a patch is answered whose test fails."""
+    running, fresh = things(2)
+    meddled.operator.prelude = QUICK
+    meddled.operator.start()
+    start_things(meddled, running)
+    words = "only the platform team may change Things"
+    with policy_on_things(kubectl, meddled.namespace, reason=reason, says=words, thing=running.name):
+        meddled.store_credentials(fresh)
+        meddled.apply_thing(fresh, {"deletionPolicy": "Clear", "desired": {"v": 1}})
+        found = meddled.wait_for(fresh.name, "Ready", "False", reason="ApiServerRefused")
+        assert words in found["message"]
+    meddled.wait_for(fresh.name, "Ready")
+    assert meddled.get(fresh.name)["metadata"]["finalizers"]

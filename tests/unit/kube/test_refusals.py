@@ -14,6 +14,7 @@ from thing_operator.core.reasons import Reason
 from thing_operator.kube.errors import (
     AdmissionError,
     ApiUnavailableError,
+    DeniedObjectError,
     ForbiddenError,
     InitializingError,
     InvalidObjectError,
@@ -79,14 +80,14 @@ def test_a_403_to_who_only_reads_is_a_matter_of_rights_whatever_it_says() -> Non
         (
             422,
             "secrets \"s\" is invalid: : ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
-            InvalidObjectError,
+            DeniedObjectError,
             Reason.API_SERVER_REFUSED,
             "quota, policy or webhook changed",
         ),
         (
             400,
             'admission webhook "w.example" denied the request: no',
-            InvalidObjectError,
+            DeniedObjectError,
             Reason.API_SERVER_REFUSED,
             "quota, policy or webhook changed",
         ),

@@ -16,6 +16,7 @@ from tests.unit.kube.writer_on_fake import NOW, WriterOnFake, a_moment_later
 from thing_operator.core.backoff import RECHECK
 from thing_operator.kube.errors import (
     ApiUnavailableError,
+    DeniedObjectError,
     ForbiddenError,
     InvalidObjectError,
     NotFoundError,
@@ -74,7 +75,7 @@ async def test_a_404_of_an_object_that_is_there_is_not_believed(setup: WriterOnF
 async def test_what_a_policy_refuses_is_tried_again_and_logged_once(
     setup: WriterOnFake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    setup.client.errors = [InvalidObjectError("422 denied: only the platform team may")] * 3
+    setup.client.errors = [DeniedObjectError("422 denied: only the platform team may")] * 3
     setup.writer.enqueue(object_ref(), {"n": 0}, urgent=True, min_interval=NOW)
     await until(lambda: setup.values() == [{"n": 0}], timeout=3000)
     times = [record.message for record in caplog.records if "only the platform team may" in record.message]

@@ -14,7 +14,7 @@ from thing_operator.api.names import FINALIZER
 from thing_operator.api.thing import DeletionPolicy
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.resource import ObjectKey, Resource
-from thing_operator.kube.errors import ForbiddenError
+from thing_operator.kube.errors import ConflictError, DeniedObjectError, ForbiddenError, InvalidObjectError
 from thing_operator.kube.ports import Operations
 from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.session.errors import rejection
@@ -179,3 +179,20 @@ async def test_a_cloud_that_denies_holds_it_no_longer_than_that_and_is_asked_unt
     assert tries >= 1
     assert scene.events == ["DeletionTimedOut"]
     assert scene.client.patched == [["example.org/theirs"]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        (InvalidObjectError("422: a test of the patch has failed"), ConflictError),
+        (DeniedObjectError("422: a policy denied the request"), DeniedObjectError),
+    ],
+)
+async def test_what_a_policy_denies_is_not_taken_for_a_change_in_between(
+    answer: ThingOperatorError, raised: type[ThingOperatorError]
+) -> None:
+    scene = DeletedThing(timeout=timedelta(0))
+    scene.session.connected = False
+    scene.client.error = answer
+    with pytest.raises(raised):
+        await scene.finish()

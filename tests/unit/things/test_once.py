@@ -15,7 +15,12 @@ from tests.unit.things.scene import KEY, ThingScene, good_secret, running, secre
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.reasons import Reason
-from thing_operator.kube.errors import ApiUnavailableError, InvalidObjectError, NotFoundError
+from thing_operator.kube.errors import (
+    ApiUnavailableError,
+    DeniedObjectError,
+    InvalidObjectError,
+    NotFoundError,
+)
 from thing_operator.kube.resources import SECRETS
 from thing_operator.things import registry
 
@@ -154,7 +159,7 @@ async def test_what_is_accepted_while_something_else_keeps_it_from_ready_is_sent
 
 
 @pytest.mark.parametrize(
-    "why", [ApiUnavailableError("the API server is away"), InvalidObjectError("422 denied")]
+    "why", [ApiUnavailableError("the API server is away"), DeniedObjectError("422 denied")]
 )
 async def test_what_was_accepted_is_known_before_the_status_can_say_so(why: ThingOperatorError) -> None:
     async with running() as scene:

@@ -29,7 +29,7 @@ from thing_operator.core.backoff import RECHECK
 from thing_operator.core.reason_table import Carrier, explanations
 from thing_operator.core.reasons import Reason
 from thing_operator.core.resource import Resource
-from thing_operator.kube.errors import ForbiddenError, InvalidObjectError, NotFoundError
+from thing_operator.kube.errors import DeniedObjectError, ForbiddenError, InvalidObjectError, NotFoundError
 from thing_operator.kube.resources import CONFIG_MAPS, SECRETS
 from thing_operator.kube.snapshot import SPEC_LIMIT
 from thing_operator.things import publisher, registry
@@ -262,7 +262,7 @@ async def test_a_thing_with_which_all_is_well_is_left_alone() -> None:
 
 async def test_a_policy_against_status_that_is_lifted_lets_a_new_thing_start() -> None:
     async with running() as scene:
-        scene.refuses_status = InvalidObjectError("422 denied: only the platform team may change Things")
+        scene.refuses_status = DeniedObjectError("422 denied: only the platform team may change Things")
         scene.submit({})
         await asyncio.sleep(timedelta(minutes=1).total_seconds())
         assert scene.status == {}

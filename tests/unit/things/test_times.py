@@ -13,12 +13,12 @@ from tests.unit.things.scene import KEY, ThingScene, good_secret, running
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.core.reasons import Reason
-from thing_operator.kube.errors import ApiUnavailableError, InvalidObjectError
+from thing_operator.kube.errors import ApiUnavailableError, DeniedObjectError
 from thing_operator.kube.resources import SECRETS
 
 LONG = timedelta(minutes=11).total_seconds()
 SOON = timedelta(seconds=2)
-OUTAGES = [ApiUnavailableError("the API server is away"), InvalidObjectError("422 denied")]
+OUTAGES = [ApiUnavailableError("the API server is away"), DeniedObjectError("422 denied")]
 
 
 async def outage(scene: ThingScene) -> None:
