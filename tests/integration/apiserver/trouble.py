@@ -15,7 +15,7 @@ from thing_operator_local.ports import LOOPBACK
 QUICK = """
 import datetime
 from thing_operator.core import backoff
-from thing_operator.kube import login
+from thing_operator.login import login
 from thing_operator.connections import session_slot
 from thing_operator.twin import requeue
 delay, most = backoff.Backoff.delay, datetime.timedelta(seconds=3)
