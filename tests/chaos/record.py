@@ -186,8 +186,8 @@ class Record:
     def _begin(self, body: Json) -> Life:
         meta = body["metadata"]
         key, number = ObjectKey(NAMESPACE, meta["name"]), int(meta["annotations"][LIFE])
-        life = Life(key, number, body["spec"]["thingName"], uid=meta["uid"])
-        self.began[life.thing].append(time.time())
+        life = Life(key, number, body["spec"]["thingName"], uid=meta["uid"], began_at=time.time())
+        self.began[life.thing].append(life.began_at)
         self.lives.add(life)
         return life
 

@@ -211,7 +211,8 @@ class Judge:
         generation = int(ready["observedGeneration"])
         spec = seen.life.specs.get(generation)
         documents = self.record.documents[seen.life.thing]
-        if spec is None or spec.get("suspend") or not _is_whole(documents):
+        shown = seen.status.get("shadow", {}).get("version", 0)
+        if spec is None or spec.get("suspend") or not _is_whole(documents, shown):
             self.judged["statuses that cannot be judged"] += 1
             return
         self.judged["statuses"] += 1
@@ -291,9 +292,11 @@ class Judge:
             self.violate(Invariant.SECRET, where)
 
 
-def _is_whole(documents: Collection[int]) -> bool:
-    """Whether every version of a shadow was seen."""
-    return not documents or len(documents) == max(documents)
+def _is_whole(documents: Collection[int], shown: int) -> bool:
+    """Whether every version of a shadow was seen, up to the one that a status has ``shown``: who watches the broker may
+    have come back after it.
+    """
+    return len(documents) == max(documents, default=0) >= shown
 
 
 def _is_alive(life: Life, at: float) -> bool:

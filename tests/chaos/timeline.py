@@ -40,14 +40,15 @@ def _maps(record: Record) -> Iterator[Line]:
 
 
 def _holders(life: Life, record: Record) -> Iterator[Line]:
-    """Which replica has the shard of an object, whenever that is another one, until the object is deleted."""
-    shard, holder = shard_of(life.uid), None
-    for at, names in record.maps:
-        if life.ended_at is not None and at > life.ended_at:
-            return
-        if names[shard] != holder:
-            holder = names[shard]
+    """Which replica has the shard of an object while the object is there, whenever that is another one."""
+    shard = shard_of(life.uid)
+    seen = [(at, names[shard]) for at, names in record.maps if life.ended_at is None or at <= life.ended_at]
+    earlier = [(life.began_at, holder) for at, holder in seen if at <= life.began_at]
+    before = None
+    for at, holder in [*earlier[-1:], *(each for each in seen if each[0] > life.began_at)]:
+        if holder != before:
             yield at, f"shard {shard}, of {life.tag}, is held by {holder or 'nobody'}"
+        before = holder
 
 
 def _sessions(thing: str, stage: Stage) -> Iterator[Line]:

@@ -87,18 +87,19 @@ def test_exact_may_remove_foreign_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("documents", "expected"),
+    ("documents", "shown", "expected"),
     [
-        pytest.param([{"k0": f"{TAG}.1#1"}], [], id="accepted"),
-        pytest.param([{"k0": f"{TAG}.1#0"}], [Invariant.ACCEPTED], id="not accepted"),
-        pytest.param([], [Invariant.ACCEPTED], id="no shadow"),
+        pytest.param([{"k0": f"{TAG}.1#1"}], 1, [], id="accepted"),
+        pytest.param([{"k0": f"{TAG}.1#0"}], 1, [Invariant.ACCEPTED], id="not accepted"),
+        pytest.param([], 0, [Invariant.ACCEPTED], id="no shadow"),
+        pytest.param([{"k0": f"{TAG}.1#0"}], 2, [], id="of a version that was not seen"),
     ],
 )
-def test_ready_without_acceptance(documents: list[Json], expected: list[Invariant]) -> None:
+def test_ready_without_acceptance(documents: list[Json], shown: int, expected: list[Invariant]) -> None:
     judge = judge_of(*documents)
     ready = {"type": "Ready", "status": "True", "reason": "Accepted", "observedGeneration": 1}
     (one,) = judge.record.lives.all.values()
-    judge.record.statuses.append(SeenStatus(2.0, one, {"conditions": [ready]}))
+    judge.record.statuses.append(SeenStatus(2.0, one, {"conditions": [ready], "shadow": {"version": shown}}))
     assert rules_of(judge) == expected
 
 

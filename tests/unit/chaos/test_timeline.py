@@ -23,9 +23,12 @@ def holders(own: str, others: str = "a") -> tuple[str, ...]:
 
 
 def lines(
-    *maps: tuple[float, tuple[str, ...]], ended_at: float | None = None, thing: str = THING
+    *maps: tuple[float, tuple[str, ...]],
+    began_at: float = 0.0,
+    ended_at: float | None = None,
+    thing: str = THING,
 ) -> list[str]:
-    life = Life(ObjectKey("ns", THING), 1, THING, uid="uid-1", ended_at=ended_at)
+    life = Life(ObjectKey("ns", THING), 1, THING, uid="uid-1", began_at=began_at, ended_at=ended_at)
     lives = Lives()
     lives.add(life)
     connected = {"client": THING, "remote": "127.0.0.1:4000", "event": "connected"}
@@ -56,6 +59,14 @@ def test_it_says_whenever_the_shard_of_the_thing_is_another_replicas() -> None:
         "995 shard map: 257 of b",
         f"996 shard {SHARD}, of ns/{THING}.1, is held by nobody",
         "996 shard map: 256 of b, 1 of nobody",
+    ]
+
+
+def test_before_an_object_is_there_its_shard_is_of_no_interest() -> None:
+    maps = (10.0, holders("a")), (20.0, holders("b")), (40.0, holders("b", "c")), (50.0, holders("c"))
+    assert [line for line in lines(*maps, began_at=30.0) if "held by" in line] == [
+        f"30 shard {SHARD}, of ns/{THING}.1, is held by b",
+        f"50 shard {SHARD}, of ns/{THING}.1, is held by c",
     ]
 
 
