@@ -36,6 +36,8 @@ _LEAST_DISTANCE = 0.5
 """Seconds between two CONNECTs as the broker sees them, which a replica has sent one second apart at least."""
 _FIGHT, _IN = 4, 60.0
 """So many take-overs of one client within so many seconds are no coincidence."""
+_LINE = 4000
+"""Characters of a log's line that are shown: why something has failed stands at the end of a traceback."""
 _MAY_WRITE = {
     ("things", "status"),
     ("things", ""),
@@ -284,7 +286,7 @@ class Judge:
             self.judge_text(text, secrets, f"the log of {replica.name}")
             for line in text.splitlines():
                 if "Traceback" in line or "unexpectedly" in line:
-                    self.violate(Invariant.ALIVE, f"{replica.name}: {line[:600]}")
+                    self.violate(Invariant.ALIVE, f"{replica.name}: {line[:_LINE]}")
 
     def judge_text(self, text: str, secrets: Collection[str], where: str) -> None:
         """No piece of a key is in it."""

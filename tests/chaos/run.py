@@ -236,9 +236,10 @@ class ChaosRun:
         for rule, count in Counter(each.rule for each in broken).items():
             lines.append(f"  {count} of {rule.name}: {rule}")
         lines += [f"  {_clock(each.at)} {each}" for each in broken[:20]]
-        if broken:
-            lines += ["", f"around the first one, {_clock(broken[0].at)}:"]
-            seen = timeline(broken[0], self._record, self._stage)
+        firsts = {each.rule: each for each in reversed(broken)}
+        for each in sorted(firsts.values(), key=lambda each: each.at):
+            lines += ["", f"around the first one of {each.rule.name}, {_clock(each.at)}:"]
+            seen = timeline(each, self._record, self._stage)
             lines += [f"  {_clock(at)} {words}" for at, words in seen]
         return Report(broken, lines)
 

@@ -1,4 +1,4 @@
-"""What happened around the first violation of a run, line by line: faults, what is of its thing, and who had it."""
+"""What happened around a violation of a run, line by line: faults, what is of its thing, and who had it."""
 
 from collections import Counter
 from collections.abc import Iterator
