@@ -18,7 +18,7 @@ from tests.simulation.plan import FOREIGN
 from tests.simulation.private_keys import PrivateKeys
 from tests.simulation.repeats import Repeats
 from tests.simulation.shadow_update import ShadowUpdate
-from tests.simulation.sharing import HOME, SharedShards
+from tests.simulation.sharing import HOME, MAP_KEY, SharedShards
 from tests.support.clock import ORIGIN
 
 from thing_operator.api.names import BATCHES, FINALIZER, THINGS
@@ -68,6 +68,7 @@ class Invariant(StrEnum):
     PATIENT = "a process does not CONNECT a client id again before the minimum has passed"
     ONE_LEADER = "who can know that another one has the Lease does not CONNECT, and writes no status"
     ONE_HOLDER = "no two replicas of a group take a shard for their own"
+    GIVEN = "by the shard map a replica loses what it has given, and nothing else before it has ended"
     FENCED = (
         "a replica connects a Thing, or writes its status, only while the map says that its shard is its own"
     )
@@ -165,6 +166,8 @@ class Invariants:
 
     def _follow_lease(self, write: Write, process: SimulatedProcess) -> None:
         if self.shared is not None:
+            if write.key == MAP_KEY and (losers := self.shared.bereft(write, process)):
+                self.violate(Invariant.GIVEN, f"{process.label} takes shards of {sorted(losers)}")
             return
         before, after = (
             (each or {}).get("spec", {}).get("holderIdentity") for each in (write.before, write.after)
@@ -187,9 +190,7 @@ class Invariants:
         life = self.lives.by_uid[before["metadata"]["uid"]]
         if after is None:
             if _without_ours(before)["finalizers"]:
-                self.violate(
-                    Invariant.OWN_OBJECTS, f"{process.label} took others' finalizers off {write.key}"
-                )
+                self.violate(Invariant.OWN_OBJECTS, f"{process.label} took others' finalizers: {write.key}")
             self._ended(life)
             return
         if _without_ours(before) != _without_ours(after):
@@ -206,8 +207,8 @@ class Invariants:
         self.counts["unchanged writes"] += 1
         self._doubts[process.label, life.uid] -= 1
         is_excused = self.now() - self._touched.get(life.uid, -1e9) < _NOTICED or self.may_see_late(process)
-        # Who has seen its parent's end runs an orphan, and so does who has it by its own uid.
-        is_excused = is_excused or (life.parent is not None and life.parent not in self.lives.current)
+        if life.parent is not None and life.parent not in self.lives.current:
+            is_excused = True  # who has seen its parent's end runs an orphan, and so does who has its own uid
         if self._doubts[process.label, life.uid] < 0 and not is_excused:
             self.violate(Invariant.NO_WASTE, f"{process.label} writes {life.tag} as it is")
 
