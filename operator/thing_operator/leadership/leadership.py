@@ -263,7 +263,8 @@ class Leadership:
         may_run = [claim for claim in self.claims() if self._may_run(claim)]
         for namespace in {self._scope(claim) for claim in may_run if claim.needs_list}:
             await self._catch_up(namespace)
-        if not any(claim.needs_list for claim in may_run):
+        if may_run and not any(claim.needs_list for claim in may_run):
+            # Who has to stand down has listed nothing, and what it is at may still be sent.
             self.contact.caught_up()
         for claim in may_run:
             if not claim.runs and not claim.needs_list and self._may_run(claim):

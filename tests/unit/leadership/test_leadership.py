@@ -179,6 +179,24 @@ async def test_one_that_was_cut_off_stands_down_when_it_sees_who_followed() -> N
         assert one.caught_up == 0
 
 
+async def test_what_one_knows_that_was_cut_off_and_stands_down_stays_outdated() -> None:
+    """A reconcile that is under way when it is to end sends no spec of before."""
+    store = LeaseStore()
+    one, two = Contender(store, "one", ("a",)), Contender(store, "two", ("a",))
+    async with started(one, two):
+        one.link.up = False
+        await until(lambda: two.runs("a"), timeout=15)
+        await asyncio.sleep(90)
+        one.link.up = True
+        await until(lambda: not one.runs("a"), timeout=5)
+        await asyncio.sleep(5)
+        assert one.contact.is_outdated
+        await two.stop()
+        await two.kill()
+        await until(lambda: one.runs("a"), timeout=30)
+        assert (one.contact.is_outdated, one.caught_up) == (False, 1)
+
+
 async def test_a_cut_off_one_of_all_does_not_take_back_what_was_begun_without_it() -> None:
     store = LeaseStore()
     everything, some = Contender(store, "all"), Contender(store, "some", ("a",))
