@@ -13,6 +13,7 @@ from thing_operator.core.resource import ObjectKey
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.ports import ApiClient, Enqueue
+from thing_operator.kube.snapshot import ObjectSnapshot
 from thing_operator.things.registry import ThingRegistry
 
 _LOOKS: Final = (20.0, 50.0)
@@ -83,6 +84,14 @@ class Families:
         self._cache.forget_owner(parent)
         is_elsewhere = self._members() > 1
         return ParentWait(_ELSEWHERE if is_elsewhere else _UNTIL_SEEN, is_elsewhere=is_elsewhere)
+
+    def is_shared(self, snapshot: ObjectSnapshot) -> bool:
+        """Whether another replica may have the child as well: an orphan is run by its own uid, and besides, by that of
+        its parent, where that was deleted before somebody's eyes. They say the same, but do not know what the other
+        one has said before.
+        """
+        is_orphan = snapshot.parent_key is not None and self._cache.get(snapshot.parent_key) is None
+        return is_orphan and self._members() > 1
 
     def _kept_for(self, parent: ObjectKey) -> timedelta:
         """How long the session of a parent is kept yet that was deleted: for one of the same name, or to clean up by.

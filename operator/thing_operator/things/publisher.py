@@ -43,6 +43,12 @@ class StatusPublisher:
         """Write nothing more of a Thing: another process may, and what it writes counts."""
         self._writer.stand_back(ref)
 
+    def doubt(self, snapshot: ObjectSnapshot) -> None:
+        """Another process may have written its status: what we know of it is certain once a write of ours is taken."""
+        ref = _object_ref(snapshot)
+        self._writer.stand_back(ref)
+        self._writer.inherit(ref, version=snapshot.version)
+
     def held(self, snapshot: ObjectSnapshot) -> ThingStatus:
         """The status that the API server holds, as far as is known."""
         return self._memory.status(_object_ref(snapshot))

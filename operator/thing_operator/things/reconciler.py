@@ -92,7 +92,10 @@ class ThingReconciler:
             self._families.inform(key)
             return None
         snapshot, thing = found
-        steady = None
+        steady, is_shared = None, self._families.is_shared(snapshot)
+        if is_shared or thing.was_shared:
+            stages.publisher.doubt(snapshot)
+        thing.was_shared = is_shared
         thing.mirror.begin()
         thing.pace.reserve(self._clock.monotonic())
         try:

@@ -39,6 +39,8 @@ class ThingRuntime:
     """Of its reconciles: while something is amiss each message of the session asks for one."""
     shown_to_children: tuple[int, Session | None] | None = None
     """The generation, and the session, with which its networked children were enqueued last; None while it has none."""
+    was_shared: bool = False
+    """When it was reconciled last, another replica may have had it as well: see Families.is_shared."""
     ending_since: float | None = None
     """When this process first saw that it is being deleted (monotonic); None before."""
     is_released: bool = False

@@ -125,6 +125,32 @@ async def test_an_orphan_is_one_replicas_until_its_parent_is_there(cloud: CloudI
         assert condition(api, "hub-c1", "Ready") == "True/Accepted"
 
 
+async def test_who_had_an_orphan_before_its_parent_came_and_went_does_not_write_over_what_was_said_since(
+    cloud: CloudInMemory,
+) -> None:
+    api = ThingsApi()
+    api.submit("hub-c1", parentRef={"name": "hub"}, desired={"a": 1})
+    async with (
+        replica(api, cloud, held=shards_of("hub-c1")) as orphanage,
+        replica(api, cloud, held=PARENT) as home,
+    ):
+        for each in (orphanage, home):
+            each.controllers.things.informer.share = each.share
+            each.holdings.replicas = 2
+        await until(lambda: condition(api, "hub-c1", "Ready") == "False/ParentMissing")
+        api.submit("hub", desired={"a": 1})
+        await home.list()
+        await until(lambda: condition(api, "hub-c1", "Ready") == "True/Accepted")
+        home.controllers.things.informer.on_event("DELETED", api.things.pop("hub"))
+        await until(lambda: condition(api, "hub-c1", "Ready") == "False/ParentMissing", timeout=60)
+        api.submit("hub-c1", parentRef={"name": "hub"}, desired={"a": 2})
+        await orphanage.list()
+        await until(lambda: api.things["hub-c1"]["status"]["observedGeneration"] == 2)
+        await until(lambda: not orphanage.controllers.writer.backlog)
+        status = api.things["hub-c1"]["status"]
+        assert (status["managedPaths"], status["acceptedGeneration"]) == (["/a"], 1)
+
+
 async def test_children_that_were_created_before_the_eyes_of_all_move_without_a_word(
     cloud: CloudInMemory,
 ) -> None:
