@@ -66,6 +66,13 @@ def callbacks_of(controllers: Controllers, leadership: Leadership) -> Callbacks:
     return Callbacks(changed=controllers.on_leadership_change, catch_up=catch_up)
 
 
+def vouches(leadership: Leadership, namespace: str) -> bool:
+    """Whether what a reconcile knows of the specs in a namespace may be sent: the API server answers, and all was
+    listed since. Who had to stand down meanwhile has listed it, too, but a reconcile that is under way began before.
+    """
+    return leadership.runs(namespace) and not leadership.contact.is_outdated
+
+
 def lease_checks(leadership: Leadership) -> dict[str, Check]:
     """What readiness says of them. Who waits is ready: that it runs nothing is as it should be, and said."""
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Protocol, Self
 
 from thing_operator.app.controllers import Controllers
-from thing_operator.app.leases import callbacks_of
+from thing_operator.app.leases import callbacks_of, vouches
 from thing_operator.app.moves import recover_intents
 from thing_operator.app.replica import Replica
 from thing_operator.app.supervisor import Supervisor
@@ -148,7 +148,7 @@ class Operator:
     def _spec_is_current(self, namespace: str) -> bool:
         """Whether there may be no newer spec than is known: the API server answers, and shows the Things there."""
         unseen = self.watches.things_unseen_for(namespace)
-        return not self.leadership.contact.is_outdated and unseen <= self._settings.spec_max_age
+        return vouches(self.leadership, namespace) and unseen <= self._settings.spec_max_age
 
     def _secrets_seen(self, namespace: str) -> str | None:
         return self.watches.secrets_seen(namespace)

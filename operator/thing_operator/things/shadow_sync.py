@@ -56,14 +56,14 @@ class SyncOutcome:
 class DesiredState:
     """What one generation of a Thing asks of its shadow. ``document_limit`` is in bytes.
 
-    ``is_current``: whether there may be no newer generation; else nothing of this one is sent.
+    ``is_current``: whether there may be no newer generation, asked before anything is sent; else nothing is.
     """
 
     generation: int
     spec: ThingSpec
     program: DeviceProgram
     document_limit: int
-    is_current: bool = True
+    is_current: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,8 @@ async def sync_shadow(
         if ready is None or document is None:
             return SyncOutcome(plan.managed_before, problem=requests.why_unread if ready else None)
         acknowledge_in = requests.acknowledge_in(plan, desired.program)
-        update = _choose(requests, plan, acknowledge_in, is_current=desired.is_current)
+        is_current = desired.is_current()
+        update = _choose(requests, plan, acknowledge_in, is_current=is_current)
         if update and (pause := _pause(requests, update, desired.generation, document)):
             return SyncOutcome(plan.managed_before, problem=requests.problem, requeue_after=pause)
         if update is not None or desired.program.signals:
@@ -196,7 +197,7 @@ async def sync_shadow(
         if update is None:
             if requests.has_to_read(plan):
                 continue
-            held_back = _held_back(plan, is_current=desired.is_current)
+            held_back = _held_back(plan, is_current=is_current)
             outcome = held_back or _in_step(requests, plan, document, acknowledge_in)
             return replace(outcome, repaired=repaired)
         managed = plan.managed_before

@@ -96,7 +96,7 @@ class Sync:
             spec=spec,
             program=program,
             document_limit=self._document_limit,
-            is_current=self._spec_is_current(snapshot.key.namespace),
+            is_current=lambda: self._spec_is_current(snapshot.key.namespace),
         )
 
     def _after(

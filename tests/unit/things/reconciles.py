@@ -1,6 +1,7 @@
 """Repeated reconciles of one Thing, with the real rules of the shadow service behind."""
 
 import random
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -77,7 +78,12 @@ class Reconciles:
         self.session.on_answer = lambda: self.edited(**sections) if sections else None
 
     async def run(
-        self, desired: Any, *, generation: int = 1, is_current: bool = True, **spec: Any
+        self,
+        desired: Any,
+        *,
+        generation: int = 1,
+        is_current: Callable[[], bool] = lambda: True,
+        **spec: Any,
     ) -> SyncOutcome:
         async def persist(managed: ManagedPaths) -> None:
             if self.recorded.covers(managed):

@@ -80,7 +80,7 @@ async def test_of_a_spec_that_may_be_outdated_nothing_is_sent(generation: int) -
     await thing.run({"a": 1})
     thing.session.foreign(desired={"a": 9})
     await thing.session.refresh()
-    waiting = await thing.run({"a": 1}, generation=generation, is_current=False)
+    waiting = await thing.run({"a": 1}, generation=generation, is_current=lambda: False)
     assert thing.session.desired() == {"a": 9}
     assert waiting.problem is not None
     assert (waiting.problem.reason, waiting.problem.stalled) == ("ApiServerUnavailable", False)
@@ -89,10 +89,18 @@ async def test_of_a_spec_that_may_be_outdated_nothing_is_sent(generation: int) -
     assert thing.session.desired() == {"a": 1}
 
 
+async def test_that_a_spec_may_be_outdated_is_asked_when_the_shadow_was_read() -> None:
+    """Reading it may take long, and everything may be another operator's then."""
+    thing = Reconciles()
+    thing.requests.unread = True
+    await thing.run({"a": 1}, is_current=lambda: not thing.session.reads)
+    assert (thing.session.reads, thing.session.sent) == (1, [])
+
+
 async def test_a_shadow_in_step_with_a_spec_that_may_be_outdated_stays_accepted() -> None:
     thing = Reconciles()
     await thing.run({"a": 1})
-    assert (await thing.run({"a": 1}, is_current=False)).accepted
+    assert (await thing.run({"a": 1}, is_current=lambda: False)).accepted
 
 
 async def test_once_leaves_a_foreign_edit_and_shows_it() -> None:
