@@ -12,8 +12,10 @@ from thing_operator.core.reasons import Reason
 
 _LARGE: Final = frozenset({"shadow", "things"})
 """What may be large in a status; all else is a few lines, or is what the operator remembers by."""
-_ACCEPTED: Final = frozenset({"acceptedGeneration", "acceptedTime"})
-"""What is remembered for the first time by the status that was refused: all else that counts is there before."""
+_MEMORY: Final = frozenset({"acceptedGeneration", "acceptedTime", "managedPaths", "managedReportedPaths"})
+"""What the operator remembers by. One goes with the others: where a status names what was accepted, a log of intents
+has no more to say of the paths that were sent.
+"""
 
 
 class ObjectStatus(ApiModel):
@@ -43,7 +45,7 @@ def reduced_status(
     held: Mapping[str, Any], refused: Mapping[str, Any], why: str, *, now: datetime
 ) -> JsonObject:
     """The status of an object whose status ``refused`` the API server does not take: that of before, which it
-    ``held``, without what may be large, with what was accepted since, and with ``why`` in Ready and Stalled.
+    ``held``, without what may be large, with the memory of the refused one, and with ``why`` in Ready and Stalled.
     """
     before = ObjectStatus.model_validate(held)
     generation: int = refused.get("observedGeneration") or -1
@@ -56,6 +58,6 @@ def reduced_status(
         now=now,
     )
     said = ObjectStatus(observed_generation=generation, conditions=conditions)
-    kept = {name: value for name, value in held.items() if name not in _LARGE | _ACCEPTED}
-    accepted = {name: value for name, value in refused.items() if name in _ACCEPTED}
-    return kept | accepted | said.to_wire()
+    kept = {name: value for name, value in held.items() if name not in _LARGE | _MEMORY}
+    memory = {name: value for name, value in refused.items() if name in _MEMORY}
+    return kept | memory | said.to_wire()
