@@ -155,7 +155,7 @@ class IntentLog:
                     self._found[uid] = Kept(refs[uid], intent)
         drop_void(self._found, self._sight)
         if self._found:
-            log.info("%d Things were about to be changed when another process ended", len(self._found))
+            log.info("%d Things were about to be changed by another process", len(self._found))
         if unreadable:
             self._turn_off("; ".join(unreadable))
         self._is_read = not unreadable
