@@ -32,6 +32,8 @@ class ObjectCache:
         """Of what belongs to another object, by its uid."""
         self._last_uids: dict[ObjectKey, str] = {}
         """Of deleted objects that others belong to."""
+        self._left: set[ObjectKey] = set()
+        """Objects that others belong to and that are another replica's by now, unless they were missed there since."""
         self._referrers_of: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
 
     def __iter__(self) -> Iterator[ObjectSnapshot]:
@@ -50,6 +52,7 @@ class ObjectCache:
         before = self._snapshots.get(snapshot.key)
         self._snapshots[snapshot.key] = snapshot
         self._last_uids.pop(snapshot.key, None)
+        self._left.discard(snapshot.key)
         if (parent := snapshot.parent_key) is not None:
             self._children.setdefault(parent, set()).add(snapshot.key)
             self._parents[snapshot.uid] = parent
@@ -79,6 +82,15 @@ class ObjectCache:
         """An object that was deleted before our eyes is there again, in another replica."""
         self._last_uids.pop(key, None)
 
+    def is_settled(self, uid: str) -> bool:
+        """Whether it is known whose an object is: not while its parent has left and may be elsewhere."""
+        parent = self._parents.get(uid)
+        return parent is None or parent not in self._left
+
+    def missed(self, key: ObjectKey) -> None:
+        """The API server has no such object: what belonged to it is on its own."""
+        self._left.discard(key)
+
     def _within_budget(self, snapshot: ObjectSnapshot) -> ObjectSnapshot:
         size, holding = len(snapshot.spec), self._holdings.pop(snapshot.key, None)
         if size <= _UNCOUNTED:
@@ -103,11 +115,14 @@ class ObjectCache:
         self.drop(key)
         if snapshot is not None and key in self._children:
             self._last_uids[key] = snapshot.uid
+            self._left.discard(key)
 
     def drop(self, key: ObjectKey) -> None:
         """Forget an object that is another replica's from now on."""
         snapshot = self._snapshots.pop(key, None)
         self._holdings.pop(key, None)
+        if snapshot is not None and key in self._children:
+            self._left.add(key)
         parent = snapshot.parent_key if snapshot is not None else None
         if snapshot is None or parent is None:
             return
@@ -117,6 +132,7 @@ class ObjectCache:
         if not children:
             del self._children[parent]
             self._last_uids.pop(parent, None)
+            self._left.discard(parent)
 
     def index_secrets(self, key: ObjectKey, secrets: Iterable[ObjectKey]) -> None:
         """Note which Secrets an object refers to; none takes it from the index."""

@@ -78,6 +78,7 @@ class Families:
         try:
             await self._client.get(THINGS, parent)
         except NotFoundError:
+            self._cache.missed(parent)
             return None
         if self._cache.get(parent) is not None:
             return ParentWait(_UNTIL_SEEN)

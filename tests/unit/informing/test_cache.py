@@ -161,6 +161,34 @@ class TestFamilies:
         assert cache.owner_uid("door-1") == "door-1"
         assert cache.children(hub.key) == [door.key]
 
+    def test_whose_a_child_is_stays_open_once_its_parent_has_left_until_that_is_looked_for(self) -> None:
+        cache = ObjectCache()
+        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
+        cache.put(door)
+        assert cache.is_settled("door-1"), "an orphan, as far as is known"
+        cache.put(hub)
+        cache.drop(hub.key)
+        assert not cache.is_settled("door-1")
+        assert cache.is_settled("hub-1")
+        cache.missed(hub.key)
+        assert cache.is_settled("door-1")
+        cache.put(hub)
+        cache.drop(hub.key)
+        cache.put(hub)
+        assert cache.is_settled("door-1"), "it is back"
+        cache.drop(hub.key)
+        cache.drop(door.key)
+        cache.put(door)
+        assert cache.is_settled("door-1"), "as if it had never been here"
+
+    def test_a_parent_that_is_deleted_leaves_no_doubt(self) -> None:
+        cache = ObjectCache()
+        hub = member("hub", "hub-1")
+        cache.put(hub)
+        cache.put(member("door", "door-1", "hub"))
+        cache.remove(hub.key)
+        assert cache.is_settled("door-1")
+
     def test_nothing_is_kept_of_a_child_that_is_deleted(self) -> None:
         cache = ObjectCache()
         hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
