@@ -64,6 +64,9 @@ class Moves:
         self._on_room = on_room
         self._is_full = False
         self._sizes: dict[int, int] = {}
+        self._turn = 0
+        self._turns: dict[int, int] = {}
+        """When each of our shards was gained: the how manieth time."""
         self._prepares = asyncio.Lock()
         self._has_begun = asyncio.Event()
         self._tasks = BackgroundTasks()
@@ -114,11 +117,18 @@ class Moves:
                 return
 
     def gained(self, shards: frozenset[int]) -> None:
-        """They are ours: from the moment on when it is known what their last holder was about to send."""
+        """They are ours: from the moment on when their Things are known, and what their last holder was about to send.
+
+        Those that were prepared do not wait for the others.
+        """
         self._duties.preparing |= shards
+        self._turn += 1
+        self._turns |= dict.fromkeys(shards, self._turn)
         self._arrive(shards)
-        self._watched.gained(shards, on_listed=self._arrive)
-        self._tasks.start(self._begin(shards), name="the begin of gained shards")
+        listed = self._watched.listed(shards)
+        for part in (listed, shards - listed):
+            if part:
+                self._tasks.start(self._begin(part, self._turn), name="the begin of gained shards")
         if BATCH_SHARD in shards:
             self._controllers.batches.enqueue_all()
 
@@ -126,7 +136,7 @@ class Moves:
         """They are to be another replica's: what is to be said of them is written, and their sessions end by
         DISCONNECT, so that no will is sent and no thing is shown as offline.
         """
-        self._duties.preparing -= shards
+        self._leave(shards)
         refs, writer = self._refs(shards), self._controllers.writer
         await writer.flush(refs, timeout=_FLUSH_TIME)
         await self._end(shards)
@@ -136,11 +146,16 @@ class Moves:
 
     def lost(self, shards: frozenset[int]) -> None:
         """They are another replica's, which has not waited for us: nothing more is written of them."""
-        self._duties.preparing -= shards
+        self._leave(shards)
         for ref in self._refs(shards):
             self._controllers.writer.stand_back(ref)
         self._watched.drop(shards)
         self._tasks.start(self._end(shards), name="the end of lost shards")
+
+    def _leave(self, shards: frozenset[int]) -> None:
+        self._duties.preparing -= shards
+        for each in shards:
+            self._turns.pop(each, None)
 
     def size(self, shard: int) -> int:
         """How many Things the shard had when it was prepared."""
@@ -159,8 +174,14 @@ class Moves:
         if self._is_full and self.room() > 0:
             self._on_room()
 
-    async def _begin(self, shards: frozenset[int]) -> None:
+    async def _begin(self, shards: frozenset[int], turn: int) -> None:
+        late, has_begun = shards - self._watched.listed(shards), self._has_begun.is_set()
+        await self._watched.until_listed(late)
+        if has_begun:
+            self._arrive(late)
         await recover_intents(self._controllers.intents, lambda _namespace: True)
+        # What was given away meanwhile, and has come back, is begun by its own turn.
+        shards = frozenset(each for each in shards if self._turns.get(each) == turn)
         self._duties.preparing -= shards
         for key in self._seen(shards):
             self._controllers.things.queue.add(key)

@@ -85,7 +85,7 @@ def make_intent_log(
         refs=lambda: (ObjectRef(THINGS, each.key, each.uid) for each in cache),
         exists=exists,
         status=status,
-        runs=duties.runs_thing,
+        runs=duties.knows_thing,
         may_write=lambda ref: duties.may_write_thing(ref.key, ref.uid),
     )
     # A name for each process: what an earlier one has left is another's log, whatever its pod was called.

@@ -1,9 +1,8 @@
 """The Things that are listed and watched: those of the shards that this process holds, or is about to hold."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
-from thing_operator.core.background_tasks import BackgroundTasks
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import EVERYTHING, Share
 from thing_operator.sharding.hashing import BATCH_SHARD, selector, shard_of
@@ -18,10 +17,9 @@ class WatchedShards:
         self._holdings = holdings
         self._shards = frozenset[int]()
         self._share = share_of(self._shards)
-        self._listed = frozenset[int]()
-        """The shards that were listed for themselves."""
+        self._lists: dict[int, asyncio.Task[None]] = {}
+        """By shard: its list, which is under way or has ended."""
         self._streams: Collection[ObjectStream] = ()
-        self._late = BackgroundTasks()
 
     def share(self) -> Share:
         """What lists and watches of Things ask for, and what is kept of them."""
@@ -38,27 +36,33 @@ class WatchedShards:
 
     async def prepare(self, shards: frozenset[int]) -> None:
         """Have the Things of these shards listed at once, and watched from then on."""
-        self._listed |= shards
-        if shards <= {BATCH_SHARD}:
-            return
-        part = share_of(shards)
-        await asyncio.gather(*(stream.widen(part) for stream in self._streams))
+        self._list(shards)
+        await self.until_listed(shards)
 
-    def gained(
-        self, shards: frozenset[int], *, on_listed: Callable[[frozenset[int]], None] = lambda _late: None
-    ) -> None:
-        """These shards are ours: those that nobody has prepared are listed now, and ``on_listed`` is called then."""
-        late = shards - self._listed
-        if late:
-            self._late.start(self._catch_up(late, on_listed), name="list of gained shards")
+    def listed(self, shards: frozenset[int]) -> frozenset[int]:
+        """Those of them whose Things are known."""
+        return frozenset(each for each in shards if each in self._lists and self._lists[each].done())
 
-    async def _catch_up(self, late: frozenset[int], on_listed: Callable[[frozenset[int]], None]) -> None:
-        await self.prepare(late)
-        on_listed(late)
+    async def until_listed(self, shards: frozenset[int]) -> None:
+        """Return when the Things of these shards are known. Those that nobody has prepared are listed now."""
+        self._list(shards - self._lists.keys())
+        lists = {self._lists[each] for each in shards if each in self._lists}
+        await asyncio.gather(*(asyncio.shield(each) for each in lists))
+
+    def _list(self, shards: frozenset[int]) -> None:
+        if shards:
+            task = asyncio.create_task(self._widen(shards), name="list of shards")
+            self._lists |= dict.fromkeys(shards, task)
+
+    async def _widen(self, shards: frozenset[int]) -> None:
+        if not shards <= {BATCH_SHARD}:
+            part = share_of(shards)
+            await asyncio.gather(*(stream.widen(part) for stream in self._streams))
 
     def drop(self, shards: frozenset[int]) -> None:
         """These shards are not ours any more: their Things are forgotten, and what still comes of them is dropped."""
-        self._listed -= shards
+        for each in shards:
+            self._lists.pop(each, None)
         part = share_of(shards)
         for informer in self._informers():
             informer.drop(part)

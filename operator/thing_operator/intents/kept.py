@@ -19,7 +19,9 @@ class Sight:
     status: Callable[[ObjectRef], EncodedStatus | None]
     """As JSON; None when it is not known."""
     runs: Callable[[str, str], bool]
-    """Whether this process runs the Things of a namespace, and the one of a uid in it."""
+    """Whether this process runs the Things of a namespace, and the one of a uid in it, and has listed them, so that
+    what it does not see is deleted.
+    """
     may_write: Callable[[ObjectRef], bool]
     """Whether that is certain enough to write of it."""
 

@@ -70,6 +70,10 @@ class Duties:
         """Whether the Thing of this uid is this process's, ready for it or not yet."""
         return self._scopes.runs(namespace) and self._holdings.holds(self.owner_uid(uid))
 
+    def knows_thing(self, namespace: str, uid: str) -> bool:
+        """Whether the Thing of this uid is this process's, and would be in the cache if there was one."""
+        return self.runs_thing(namespace, uid) and self.shard(uid) not in self.preparing
+
     def runs_elsewhere(self, key: ObjectKey, uid: str) -> bool:
         """Whether the Thing of this key and uid is another replica's of this operator."""
         return self._scopes.runs(key.namespace) and not self._holdings.holds(self.owner_uid(uid))

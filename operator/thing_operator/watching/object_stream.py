@@ -16,7 +16,7 @@ from contextlib import aclosing
 
 import aiohttp
 
-from thing_operator.core.errors import ThingOperatorError
+from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import Share, shard_key, shard_key_in
 from thing_operator.kube.errors import ApiUnavailableError, ExpiredError, NotFoundError, ShardSelectorError
@@ -49,6 +49,8 @@ class ObjectStream:
         self._path = informer.resource.path(health.namespace)
         self._version = ""
         self._must_list = False
+        self._is_listed = asyncio.Event()
+        """Set while all that was asked for is known, or may not be."""
         self._reopening = asyncio.Event()
         """Set while the watch is to be reopened."""
         self._waiting: asyncio.Timeout | None = None
@@ -76,29 +78,37 @@ class ObjectStream:
             try:
                 self._must_list = False
                 self._version = await self.relist()
+                self._is_listed.set()
             except ThingOperatorError as error:
                 self.health.failed(error)
+                if isinstance(error, UserError):
+                    self._is_listed.set()  # nobody waits for what may never be listed
                 raise aiohttp.ClientConnectionError(error.message) from None
         return self._version
 
     async def widen(self, part: Share) -> None:
         """List what belongs to the informer's share from now on besides, and watch that, too.
 
-        Where this fails, all is listed, as often as that takes.
+        Where this fails, all is listed, as often as that takes. Returns when it is known, or may not be listed.
         """
         async with self._positioning:
-            position = self._version
-            if not position:
-                return  # the first list is still to come, and has it
-            try:
-                await self.informer.list_part(self.health.namespace, part)
-            except ThingOperatorError as error:
-                log.warning(
-                    "all %s are listed, since the list of a part failed: %s", self.health.name, error.message
-                )
-                self._must_list = True
-            self._version = position
-        self._reopen()
+            if position := self._version:
+                await self._list_part(part)
+                self._version = position
+        if position:
+            self._reopen()
+        # Else the first list is still to come, and has it.
+        await self._is_listed.wait()
+
+    async def _list_part(self, part: Share) -> None:
+        try:
+            await self.informer.list_part(self.health.namespace, part)
+        except ThingOperatorError as error:
+            log.warning(
+                "all %s are listed, since the list of a part failed: %s", self.health.name, error.message
+            )
+            self._must_list = True
+            self._is_listed.clear()
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
         """The watch's lines for kopf, from where it stands until it ends. Raises ClientConnectionError.

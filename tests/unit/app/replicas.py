@@ -194,16 +194,16 @@ class ReplicaInMemory:
             secrets_seen=lambda _namespace: None,
             clock=self.clock,
         )
-        watched = WatchedShards(self.holdings)
+        self.watched = WatchedShards(self.holdings)
         self.room_at: list[int] = []
         """How many were connected whenever there was room for more."""
         self.moves = Moves(
             self.controllers,
-            watched,
+            self.watched,
             pacing=SETTINGS.pacing,
             on_room=lambda: self.room_at.append(len(self.connected())),
         )
-        self.share = watched.share
+        self.share = self.watched.share
 
     async def list(self) -> None:
         """Take the Things as the API server has them."""

@@ -18,6 +18,7 @@ from tests.unit.app.replicas import (
     uid_of,
 )
 
+from thing_operator.informing.share import Share
 from thing_operator.sharding.hashing import ALL_SHARDS
 
 NAMES = [f"t{number}" for number in range(20)]
@@ -35,6 +36,20 @@ def api() -> ThingsApi:
 @pytest.fixture
 def cloud() -> CloudInMemory:
     return CloudInMemory()
+
+
+class SlowStream:
+    """The watch of Things of one replica, whose lists take as long as the test says."""
+
+    def __init__(self, one: ReplicaInMemory) -> None:
+        self.informer = one.controllers.things.informer
+        self.first, self.others = asyncio.Event(), asyncio.Event()
+        self._lists = 0
+
+    async def widen(self, _part: Share) -> None:
+        self._lists += 1
+        await (self.first if self._lists == 1 else self.others).wait()
+        await self.informer.relist_namespace(None)
 
 
 def is_connected(one: ReplicaInMemory) -> bool:
@@ -341,6 +356,29 @@ async def test_a_shard_that_comes_back_finds_nothing_of_before(api: ThingsApi, c
             await all_ready(one, other, api=api)
         assert cloud.connects("t1") == 4
         assert len(one.hub) + len(other.hub) == len(NAMES)
+
+
+async def test_what_nobody_has_prepared_begins_when_it_is_listed(
+    api: ThingsApi, cloud: CloudInMemory
+) -> None:
+    """Before, what another process was about to send could not be told from what is deleted."""
+    async with replica(api, cloud, held=NOBODY) as taker:
+        stream = SlowStream(taker)
+        taker.watched.follow([stream])  # type: ignore[list-item]
+        taker.gain(ONE)
+        for _ in range(2):
+            await asyncio.sleep(1)
+            assert not is_connected(taker)
+            assert not taker.controllers.duties.knows_thing("ns", uid_of("t1"))
+            # It goes and comes back: what began before begins nothing any more.
+            await taker.give(ONE)
+            taker.gain(ONE)
+        stream.first.set()
+        await asyncio.sleep(1)
+        assert not is_connected(taker), "its last list is under way"
+        stream.others.set()
+        await until(partial(is_connected, taker))
+        assert taker.controllers.duties.knows_thing("ns", uid_of("t1"))
 
 
 async def test_there_is_room_for_more_until_too_many_wait_for_their_connection(

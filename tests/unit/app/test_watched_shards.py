@@ -98,8 +98,8 @@ async def test_what_is_prepared_is_listed_once_and_what_is_dropped_is_forgotten(
     scene.holdings.watched = of("apple", "birch")
     await scene.shards.prepare(of("birch"))
     assert scene.kept == {"apple", "birch"}
-    scene.shards.gained(of("birch"))
-    await asyncio.sleep(0)
+    assert scene.shards.listed(of("birch")) == of("birch")
+    await scene.shards.until_listed(of("birch"))
     assert scene.server.listed == [selector(of("apple")), selector(of("birch"))]
     scene.holdings.watched = of("birch")
     scene.shards.drop(of("apple"))
@@ -109,7 +109,7 @@ async def test_what_is_prepared_is_listed_once_and_what_is_dropped_is_forgotten(
 async def test_the_shard_of_batches_has_no_things() -> None:
     scene = WatchedScene()
     await scene.stream.begin()
-    scene.shards.gained(frozenset({BATCH_SHARD}))
+    await scene.shards.until_listed(frozenset({BATCH_SHARD}))
     await scene.shards.prepare(frozenset({BATCH_SHARD}))
     assert scene.server.listed == [selector(of("apple"))]
 
@@ -120,6 +120,24 @@ async def test_what_is_gained_without_a_word_before_is_listed_then(before: tuple
     await scene.stream.begin()
     scene.holdings.watched = of("apple", "birch", *before)
     await scene.shards.prepare(of(*before))
-    scene.shards.gained(of("birch", *before))
-    await until(lambda: scene.kept == {"apple", "birch", *before})
+    assert scene.shards.listed(of("birch", *before)) == of(*before)
+    await scene.shards.until_listed(of("birch", *before))
+    assert scene.kept == {"apple", "birch", *before}
     assert scene.server.listed[-1] == selector(of("birch"))
+
+
+async def test_what_is_being_listed_is_waited_for_and_not_listed_twice() -> None:
+    scene = WatchedScene()
+    await scene.stream.begin()
+    scene.holdings.watched = of("apple", "birch")
+    scene.server.gate.clear()
+    both = [asyncio.create_task(scene.shards.until_listed(of("birch"))) for _ in range(2)]
+    await until(lambda: len(scene.server.listed) == 2)
+    both.pop().cancel()
+    assert (scene.shards.listed(of("birch")), both[0].done()) == (frozenset(), False)
+    scene.server.gate.set()
+    await both[0]
+    assert scene.shards.listed(of("birch")) == of("birch")
+    assert scene.server.listed == [selector(of("apple")), selector(of("birch"))]
+    scene.shards.drop(of("birch"))
+    assert scene.shards.listed(of("birch")) == frozenset()

@@ -17,7 +17,7 @@ from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.informing.cache import ObjectCache
 from thing_operator.informing.informer import Informer
 from thing_operator.informing.share import Share
-from thing_operator.kube.errors import ApiUnavailableError, ShardSelectorError, ThrottledError
+from thing_operator.kube.errors import ApiUnavailableError, ForbiddenError, ShardSelectorError, ThrottledError
 from thing_operator.kube.status_writer import StatusWriter
 from thing_operator.watching.object_stream import BEGIN_WITH_A_LIST, ObjectStream
 from thing_operator.watching.stream_health import StreamHealth
@@ -164,18 +164,39 @@ async def test_a_share_that_shrinks_is_forgotten_at_once_and_not_asked_for_after
 
 async def test_before_the_first_list_there_is_nothing_to_list_besides() -> None:
     scene = ShardedScene()
-    await scene.grow("abc", "c")
-    assert scene.server.listed == []
+    scene.server.items = [thing(name, 5) for name in "abcd"]
+    growing = asyncio.create_task(scene.grow("abc", "c"))
+    await asyncio.sleep(0)
+    assert (scene.server.listed, growing.done()) == ([], False)
+    await scene.stream.begin()
+    await growing
+    assert scene.server.listed == ["in abc"]
 
 
 async def test_when_the_list_of_a_part_fails_all_is_listed(scene: ShardedScene) -> None:
+    """It counts as listed from then on, and no sooner."""
     scene.server.troubles = [ApiUnavailableError("away")]
-    await scene.grow("abc", "c")
+    growing = asyncio.create_task(scene.grow("abc", "c"))
     await until(lambda: scene.given)
     assert scene.given == [BEGIN_WITH_A_LIST]
+    scene.server.troubles = [ApiUnavailableError("away still")]
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await scene.stream.begin()
+    assert not growing.done()
     await scene.stream.begin()
-    assert scene.server.listed == ["in ab", "in c", "in abc"]
+    await growing
+    assert scene.server.listed == ["in ab", "in c", "in abc", "in abc"]
     assert scene.kept == {"a": 5, "b": 5, "c": 5}
+
+
+async def test_nobody_waits_for_a_list_that_may_not_be_read(scene: ShardedScene) -> None:
+    scene.server.troubles = [ForbiddenError("list things is forbidden")]
+    growing = asyncio.create_task(scene.grow("abc", "c"))
+    await until(lambda: scene.given)
+    scene.server.troubles = [ForbiddenError("list things is forbidden")]
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await scene.stream.begin()
+    await growing
 
 
 async def test_a_selector_that_is_refused_is_left_out_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
