@@ -132,9 +132,9 @@ EPISODES = (
     ),
     # A child waits for the API server while its parent's session ends, and the next one begins.
     _episode(
-        EpisodeStep(0, "answer nothing", 20),
-        _each("renew", 1),
-        _each("rest", 3, 5),
+        EpisodeStep(0, "api slow", 20),
+        _each("clear or retain", 1),
+        _each("rest", 1.1, 1.4),
         often=4,
         of="children",
     ),

@@ -23,14 +23,16 @@ print(run_plan(make_plan(int(sys.argv[1]))).digest)
 """
 """Run with a seed, and how many objects are made before, so that others come to lie elsewhere in memory."""
 
+_KEPT = (185, 200, 219, 342, 373, 428, 498, 507)
+"""These have broken a rule, and what each has found is mended (``docs/reliability.md``)."""
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_seed_breaks_a_rule() -> None:
-    """50 of them, on all cores; ``make simulate`` runs more, and makes a failure small."""
-    broken = {
-        result.seed: str(result.violations[0]) for result in run_seeds(range(1, 51)) if result.violations
-    }
+    """50 of them and the kept ones, on all cores; ``make simulate`` runs more, and makes a failure small."""
+    seeds = (*range(1, 51), *_KEPT)
+    broken = {result.seed: str(result.violations[0]) for result in run_seeds(seeds) if result.violations}
     assert broken == {}, "look with: make simulate ARGS='--replay SEED'"
 
 

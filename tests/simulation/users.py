@@ -61,6 +61,7 @@ class Users:
             "toggle": lambda event, dice: self._change(event, dice, self._toggle),
             "retouch": lambda event, dice: self._change(event, dice, _retouch),
             "rest": self._rest,
+            "clear or retain": self._clear_or_retain,
             "hold on": self._hold_on,
             "let go": self._let_go,
             "remove": self._remove,
@@ -158,6 +159,16 @@ class Users:
         life = self._lives.current.get(event.thing_key)
         if life is not None:
             self._change_one(life, lambda _life, spec: spec.update(suspend=not spec.get("suspend", False)))
+
+    def _clear_or_retain(self, event: Event, _dice: random.Random) -> None:
+        """Change what becomes of the shadows of a Thing's children, so that they get a finalizer, or have none."""
+
+        def change(_life: Life, spec: Object) -> None:
+            spec["deletionPolicy"] = "Clear" if spec["deletionPolicy"] == "Retain" else "Retain"
+
+        for life in list(self._lives.current.values()):
+            if life.parent == event.thing_key:
+                self._change_one(life, change)
 
     def _hold_on(self, event: Event, dice: random.Random) -> None:
         """Another controller has something to do before a Thing is deleted."""
