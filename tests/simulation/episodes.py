@@ -132,10 +132,10 @@ EPISODES = (
     ),
     # A child waits for the API server while its parent's session ends, and the next one begins.
     _episode(
-        EpisodeStep(0, "api slow", 20),
+        EpisodeStep(0, "answer nothing", 2),
         _each("clear or retain", 1),
-        _each("rest", 1.1, 1.4),
-        often=4,
+        _each("rest", 3, 5),
+        often=8,
         of="children",
     ),
     # What a replica is about to write while it stands still, until its Things are others'.
