@@ -202,7 +202,7 @@ class Controllers:
     def _wire_things(self, hub: Hub) -> Things:
         # A networked child is divided among replicas by the uid of its parent.
         self.duties.owner_uid = self.things.cache.owner_uid
-        self.duties.is_settled = self.things.cache.is_settled
+        self.duties.knows_owner = self.things.cache.knows_owner
         ca_file = self._settings.endpoint.ca_file
         services = ThingServices(
             client=self._client,

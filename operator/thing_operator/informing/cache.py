@@ -82,7 +82,7 @@ class ObjectCache:
         """An object that was deleted before our eyes is there again, in another replica."""
         self._last_uids.pop(key, None)
 
-    def is_settled(self, uid: str) -> bool:
+    def knows_owner(self, uid: str) -> bool:
         """Whether it is known whose an object is: not while its parent has left and may be elsewhere."""
         parent = self._parents.get(uid)
         return parent is None or parent not in self._left

@@ -36,7 +36,7 @@ class Duties:
     """Answers for each object. ``preparing``: the shards that this process will have, or has and is not ready for.
 
     ``owner_uid`` gives the uid by which the object of a uid is divided: that of its parent for a networked child.
-    ``is_settled``: whether that is certain enough to write of the object.
+    ``knows_owner``: whether that is certain enough to write of the object.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Duties:
         self._scopes = scopes
         self._holdings = holdings
         self.owner_uid = owner_uid
-        self.is_settled: Callable[[str], bool] = lambda _uid: True
+        self.knows_owner: Callable[[str], bool] = lambda _uid: True
         self.preparing: frozenset[int] = frozenset()
 
     def members(self) -> int:
@@ -89,7 +89,7 @@ class Duties:
     def may_write_thing(self, key: ObjectKey, uid: str) -> bool:
         """Whether the status of a Thing may be written."""
         may_write = self._scopes.may_write(key.namespace) and self._holdings.may_write(self.owner_uid(uid))
-        return may_write and self.is_settled(uid)
+        return may_write and self.knows_owner(uid)
 
     def may_write_batch(self, key: ObjectKey) -> bool:
         """Whether the status of a ThingBatch may be written."""

@@ -361,7 +361,7 @@ async def test_a_shard_that_comes_back_finds_nothing_of_before(api: ThingsApi, c
 async def test_what_nobody_has_prepared_begins_when_it_is_listed(
     api: ThingsApi, cloud: CloudInMemory
 ) -> None:
-    """Before, what another process was about to send could not be told from what is deleted."""
+    """Before, what another process was about to send looked as if it were of a deleted Thing."""
     async with replica(api, cloud, held=NOBODY) as taker:
         stream = SlowStream(taker)
         taker.watched.follow([stream])  # type: ignore[list-item]

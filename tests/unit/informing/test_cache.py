@@ -165,21 +165,21 @@ class TestFamilies:
         cache = ObjectCache()
         hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
         cache.put(door)
-        assert cache.is_settled("door-1"), "an orphan, as far as is known"
+        assert cache.knows_owner("door-1"), "an orphan, as far as is known"
         cache.put(hub)
         cache.drop(hub.key)
-        assert not cache.is_settled("door-1")
-        assert cache.is_settled("hub-1")
+        assert not cache.knows_owner("door-1")
+        assert cache.knows_owner("hub-1")
         cache.missed(hub.key)
-        assert cache.is_settled("door-1")
+        assert cache.knows_owner("door-1")
         cache.put(hub)
         cache.drop(hub.key)
         cache.put(hub)
-        assert cache.is_settled("door-1"), "it is back"
+        assert cache.knows_owner("door-1"), "it is back"
         cache.drop(hub.key)
         cache.drop(door.key)
         cache.put(door)
-        assert cache.is_settled("door-1"), "as if it had never been here"
+        assert cache.knows_owner("door-1"), "as if it had never been here"
 
     def test_a_parent_that_is_deleted_leaves_no_doubt(self) -> None:
         cache = ObjectCache()
@@ -187,7 +187,7 @@ class TestFamilies:
         cache.put(hub)
         cache.put(member("door", "door-1", "hub"))
         cache.remove(hub.key)
-        assert cache.is_settled("door-1")
+        assert cache.knows_owner("door-1")
 
     def test_nothing_is_kept_of_a_child_that_is_deleted(self) -> None:
         cache = ObjectCache()

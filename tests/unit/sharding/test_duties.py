@@ -103,7 +103,7 @@ def test_a_networked_child_is_run_where_its_parent_is() -> None:
 
 def test_nothing_is_written_of_a_thing_while_it_is_open_whose_it_is() -> None:
     duties = Duties(Ours(), SomeShards())
-    duties.is_settled = {UID: True, "child": False}.__getitem__
+    duties.knows_owner = {UID: True, "child": False}.__getitem__
     assert duties.may_write_thing(KEY, UID)
     assert not duties.may_write_thing(KEY, "child")
     assert duties.of_thing(KEY, "child") is Duty.RUN
