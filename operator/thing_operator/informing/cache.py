@@ -2,7 +2,7 @@
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -81,6 +81,15 @@ class ObjectCache:
     def forget_owner(self, key: ObjectKey) -> None:
         """An object that was deleted before our eyes is there again, in another replica."""
         self._last_uids.pop(key, None)
+
+    def forget_owners(self, is_theirs: Callable[[str], bool]) -> list[ObjectKey]:
+        """Deleted objects whose uids are another replica's by now have no say any more, since that one may not have
+        seen them; returns what belonged to them.
+        """
+        parents = [key for key, uid in self._last_uids.items() if is_theirs(uid)]
+        for key in parents:
+            del self._last_uids[key]
+        return [child for key in parents for child in self.children(key)]
 
     def knows_owner(self, uid: str) -> bool:
         """Whether it is known whose an object is: not while its parent has left and may be elsewhere."""

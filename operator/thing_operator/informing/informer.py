@@ -167,12 +167,16 @@ class Informer:
         history.take_part(number, request)
 
     def drop(self, part: Share) -> None:
-        """Forget the objects that do not belong to the share any more, without a word to anybody."""
+        """Forget the objects that do not belong to the share any more, without a word to anybody but to what belonged
+        to one that is deleted: it is on its own now.
+        """
         for kept in self.cache:
             key = shard_key_of(kept)
             if key is not None and part.has(key):
                 self.cache.drop(kept.key)
                 self._writer.drop(self._ref(kept))
+        for child in self.cache.forget_owners(part.has):
+            self._enqueue(child)
 
     def selectors(self, share: Share) -> dict[str, str]:
         """The ``shardSelector`` of a request for the objects of ``share``; empty where none is asked for."""

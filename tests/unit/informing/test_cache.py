@@ -152,6 +152,19 @@ class TestFamilies:
         cache.put(member("hub", "hub-2"))
         assert cache.owner_uid("door-1") == "hub-2"
 
+    def test_a_parent_that_was_deleted_has_no_say_once_its_uid_is_another_replicas(self) -> None:
+        """That one may not have seen it, and would go by the child's own uid: nobody would run the child."""
+        cache = ObjectCache()
+        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
+        cache.put(hub)
+        cache.put(door)
+        cache.remove(hub.key)
+        assert cache.forget_owners(lambda uid: uid == "door-1") == []
+        assert cache.owner_uid("door-1") == "hub-1"
+        assert cache.forget_owners(lambda uid: uid == "hub-1") == [door.key]
+        assert cache.owner_uid("door-1") == "door-1"
+        assert cache.forget_owners(lambda _uid: True) == []
+
     def test_a_parent_that_is_another_replicas_is_not(self) -> None:
         cache = ObjectCache()
         hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
