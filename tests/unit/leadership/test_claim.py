@@ -64,3 +64,35 @@ def test_a_lease_is_renewed_by_what_it_lasts_and_vouched_for_as_long() -> None:
     assert claim.wants_write(132.0, interval=rarely, defends=False)
     assert claim.is_confirmed(251.0)
     assert not claim.is_confirmed(253.0)
+
+
+@pytest.mark.parametrize("rank", [None, 0, 1])
+@pytest.mark.parametrize("shown_first", [True, False])
+def test_what_was_another_ones_is_listed_and_given_time_whoever_shows_that_it_is_ours(
+    rank: int | None, *, shown_first: bool
+) -> None:
+    """The watch shows our own write before its answer comes, or that of another replica."""
+    claim = claim_of(rank)
+    claim.looked(replace(LEASE, holder="others", version="8"), now=101.0)
+    claim.needs_list = False
+    taken = replace(LEASE, version="9")
+    if shown_first:
+        claim.see(taken, now=105.0)
+        assert claim.needs_list
+        claim.needs_list = False
+        claim.written(taken, asked_at=104.9, now=105.1)
+        assert not claim.needs_list, "it is listed by then"
+    else:
+        claim.written(taken, asked_at=104.9, now=105.1)
+        assert claim.needs_list
+    assert not claim.may_run(105.2, defends=False)
+    assert claim.may_run(110.0, defends=False)
+
+
+def test_one_that_is_made_before_it_was_looked_at_is_given_time_as_well() -> None:
+    claim = Claim(KEY, ClaimKind.OWN, claim_of(None)._terms)
+    claim.needs_list = False
+    claim.written(LEASE, asked_at=100.0, now=100.1)
+    assert claim.needs_list
+    assert not claim.may_run(100.2, defends=False)
+    assert claim.may_run(101.0, defends=False)
