@@ -125,15 +125,11 @@ class Claim:
         self._sighting = Sighting(lease, now) if former is None else former.then(lease, now=now)
         if former is not None and self.is_mine and not was_mine:
             # The watch may be before the answer to our own write, and another replica may have written.
-            self._take(now + grace.total_seconds())
+            self._free_from, self.needs_list = now + grace.total_seconds(), True
         if self._sighting is not former and self._terms.rank is not None and self.is_mine:
             # By another replica, perhaps: what is shown may be late.
             self._written_at = max(self._written_at, now)
             self._renewed_at = max(self._renewed_at, now - self._terms.tick.total_seconds())
-
-    def _take(self, free_from: float) -> None:
-        """It has become ours: others may have run until then."""
-        self._free_from, self.needs_list = free_from, True
 
     def looked(self, lease: Lease | None, *, now: float) -> None:
         """The API server was asked and has answered."""
@@ -188,7 +184,7 @@ class Claim:
     def written(self, lease: Lease, *, asked_at: float, now: float) -> None:
         """The API server has taken what was written; it was sent at ``asked_at``."""
         if self._sighting is None:
-            self._take(now + self._grace(now).total_seconds())
+            self.see(None, now=now)  # made before anybody looked
         self._renewed_at = self._written_at = asked_at
         self.take_over, self.denied = False, ""
         self.see(lease, now=now)
