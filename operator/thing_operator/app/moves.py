@@ -66,7 +66,7 @@ class Moves:
         self._sizes: dict[int, int] = {}
         self._turn = 0
         self._turns: dict[int, int] = {}
-        """When each of our shards was gained: the how manieth time."""
+        """By shard that is ours: the turn in which it was gained last."""
         self._prepares = asyncio.Lock()
         self._has_begun = asyncio.Event()
         self._tasks = BackgroundTasks()
@@ -179,7 +179,7 @@ class Moves:
         await self._watched.until_listed(late)
         if has_begun:
             self._arrive(late)
-        await recover_intents(self._controllers.intents, lambda _namespace: True)
+        await recover_intents(self._controllers.intents)
         # What was given away meanwhile, and has come back, is begun by its own turn.
         shards = frozenset(each for each in shards if self._turns.get(each) == turn)
         self._duties.preparing -= shards
@@ -218,13 +218,11 @@ class Moves:
         return found
 
 
-async def recover_intents(intents: IntentLog, covers: Callable[[str], bool]) -> None:
-    """Know what other processes were about to send in the namespaces that ``covers`` names, however long the API
-    server takes to say it.
-    """
+async def recover_intents(intents: IntentLog) -> None:
+    """Know what other processes were about to send, however long the API server takes to say it."""
     while True:
         try:
-            return await intents.recover(covers)
+            return await intents.recover(lambda _namespace: True)
         except ThingOperatorError as error:
             log.warning("the logs of intents cannot be read yet: %s", error.message)
             await asyncio.sleep(_LOG_PAUSE)

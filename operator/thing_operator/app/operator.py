@@ -145,7 +145,7 @@ class Operator:
         """Know what an earlier process was about to send: everywhere, since a Lease that is ours by now may be run on
         later, and nothing is read again for that.
         """
-        await recover_intents(self.controllers.intents, lambda _namespace: True)
+        await recover_intents(self.controllers.intents)
 
     def _spec_is_current(self, namespace: str) -> bool:
         """Whether there may be no newer spec than is known: the API server answers, and shows the Things there."""
