@@ -120,21 +120,22 @@ class ObjectCache:
 
     def remove(self, key: ObjectKey) -> None:
         """Forget an object that is deleted."""
-        snapshot = self._snapshots.get(key)
-        self.drop(key)
+        snapshot = self._forget(key)
         if snapshot is not None and key in self._children:
             self._last_uids[key] = snapshot.uid
-            self._left.discard(key)
 
     def drop(self, key: ObjectKey) -> None:
         """Forget an object that is another replica's from now on."""
+        if self._forget(key) is not None and key in self._children:
+            self._left.add(key)
+
+    def _forget(self, key: ObjectKey) -> ObjectSnapshot | None:
+        """Keep nothing of an object; returns what was kept."""
         snapshot = self._snapshots.pop(key, None)
         self._holdings.pop(key, None)
-        if snapshot is not None and key in self._children:
-            self._left.add(key)
         parent = snapshot.parent_key if snapshot is not None else None
         if snapshot is None or parent is None:
-            return
+            return snapshot
         self._parents.pop(snapshot.uid, None)
         children = self._children[parent]
         children.discard(key)
@@ -142,6 +143,7 @@ class ObjectCache:
             del self._children[parent]
             self._last_uids.pop(parent, None)
             self._left.discard(parent)
+        return snapshot
 
     def index_secrets(self, key: ObjectKey, secrets: Iterable[ObjectKey]) -> None:
         """Note which Secrets an object refers to; none takes it from the index."""

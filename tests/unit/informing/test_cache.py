@@ -125,6 +125,14 @@ def member(name: str, uid: str, parent: str = "") -> ObjectSnapshot:
     )
 
 
+def family() -> tuple[ObjectCache, ObjectSnapshot, ObjectSnapshot]:
+    """A cache with a parent and its one child."""
+    cache, hub, door = ObjectCache(), member("hub", "hub-1"), member("door", "door-1", "hub")
+    cache.put(hub)
+    cache.put(door)
+    return cache, hub, door
+
+
 class TestFamilies:
     """Objects that belong to others are divided among replicas by the uids of those."""
 
@@ -141,10 +149,7 @@ class TestFamilies:
         assert cache.children(door.key) == []
 
     def test_a_parent_that_is_deleted_stays_the_owner_until_it_is_there_again(self) -> None:
-        cache = ObjectCache()
-        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
-        cache.put(hub)
-        cache.put(door)
+        cache, hub, _ = family()
         cache.remove(hub.key)
         assert cache.owner_uid("door-1") == "hub-1"
         cache.forget_owner(hub.key)
@@ -154,10 +159,7 @@ class TestFamilies:
 
     def test_a_parent_that_was_deleted_has_no_say_once_its_uid_is_another_replicas(self) -> None:
         """That one may not have seen it, and would go by the child's own uid: nobody would run the child."""
-        cache = ObjectCache()
-        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
-        cache.put(hub)
-        cache.put(door)
+        cache, hub, door = family()
         cache.remove(hub.key)
         assert cache.forget_owners(lambda uid: uid == "door-1") == []
         assert cache.owner_uid("door-1") == "hub-1"
@@ -166,10 +168,7 @@ class TestFamilies:
         assert cache.forget_owners(lambda _uid: True) == []
 
     def test_a_parent_that_is_another_replicas_is_not(self) -> None:
-        cache = ObjectCache()
-        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
-        cache.put(hub)
-        cache.put(door)
+        cache, hub, door = family()
         cache.drop(hub.key)
         assert cache.owner_uid("door-1") == "door-1"
         assert cache.children(hub.key) == [door.key]
@@ -195,18 +194,12 @@ class TestFamilies:
         assert cache.knows_owner("door-1"), "as if it had never been here"
 
     def test_a_parent_that_is_deleted_leaves_no_doubt(self) -> None:
-        cache = ObjectCache()
-        hub = member("hub", "hub-1")
-        cache.put(hub)
-        cache.put(member("door", "door-1", "hub"))
+        cache, hub, _ = family()
         cache.remove(hub.key)
         assert cache.knows_owner("door-1")
 
     def test_nothing_is_kept_of_a_child_that_is_deleted(self) -> None:
-        cache = ObjectCache()
-        hub, door = member("hub", "hub-1"), member("door", "door-1", "hub")
-        cache.put(hub)
-        cache.put(door)
+        cache, hub, door = family()
         cache.remove(hub.key)
         cache.remove(door.key)
         assert cache.children(hub.key) == []
