@@ -109,7 +109,9 @@ class ApiLink(FakeClient):
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
         return await self._ask(lambda: self._model.create(self._process.label, resource, namespace, body))
 
-    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+    async def replace(
+        self, resource: Resource, key: ObjectKey, body: Body, *, lane: str = ""
+    ) -> dict[str, Any]:
         return await self._ask(lambda: self._model.replace(self._process.label, resource, key, body))
 
     async def json_patch(

@@ -34,7 +34,9 @@ class FakeClient(ApiClient):
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
         raise AssertionError(f"create {resource.plural}")
 
-    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+    async def replace(
+        self, resource: Resource, key: ObjectKey, body: Body, *, lane: str = ""
+    ) -> dict[str, Any]:
         raise AssertionError(f"replace {resource.plural} {key}")
 
     async def json_patch(
@@ -102,9 +104,11 @@ class ForwardingClient(ApiClient):
         self.calls.append("create")
         return await self._client.create(resource, namespace, body)
 
-    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+    async def replace(
+        self, resource: Resource, key: ObjectKey, body: Body, *, lane: str = ""
+    ) -> dict[str, Any]:
         self.calls.append("replace")
-        return await self._client.replace(resource, key, body)
+        return await self._client.replace(resource, key, body, lane=lane)
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None

@@ -103,7 +103,9 @@ class IntentServer(FakeClient):
             raise ConflictError("exists")
         return self._store(key, body, "create configmaps")
 
-    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+    async def replace(
+        self, resource: Resource, key: ObjectKey, body: Body, *, lane: str = ""
+    ) -> dict[str, Any]:
         await self._ask("update", resource)
         known = self._config_map(key)
         if body["metadata"]["resourceVersion"] != known["metadata"]["resourceVersion"]:

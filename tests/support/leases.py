@@ -116,7 +116,9 @@ class LeaseLink(FakeClient):
             raise NotFoundError(f"{key} not found")
         return self._store.objects[key]
 
-    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+    async def replace(
+        self, resource: Resource, key: ObjectKey, body: Body, *, lane: str = ""
+    ) -> dict[str, Any]:
         await self._ask("update", resource)
         return self._store.put(key, body)
 

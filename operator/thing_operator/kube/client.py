@@ -148,10 +148,12 @@ class KubeClient:
         """Make an object; ConflictError when there is one of that name."""
         return await self._json(Request("POST", resource.path(namespace), query=_MANAGED, body=body))
 
-    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+    async def replace(
+        self, resource: Resource, key: ObjectKey, body: Body, *, lane: str = ""
+    ) -> dict[str, Any]:
         """Write an object whole, without waiting for a turn; made where there is none and its kind allows that."""
         path = resource.path(key.namespace, key.name)
-        request = Request("PUT", path, query=_MANAGED, body=body)
+        request = Request("PUT", path, query=_MANAGED, body=body, lane=lane)
         return _object_of(await self._sender.read(request), request)
 
     async def json_patch(

@@ -89,11 +89,14 @@ class ApiClient(Protocol):
     async def create(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
         """Make an object and return it as stored; ConflictError when there is one of that name."""
 
-    async def replace(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
+    async def replace(
+        self, resource: Resource, key: ObjectKey, body: Body, *, lane: str = ""
+    ) -> dict[str, Any]:
         """Write an object whole and return it as stored; made where there is none and its kind allows that.
 
         ConflictError when it is there in another version than the body's; InvalidObjectError when the body has none.
-        It waits for no other request: made for Leases, which are written in time or not at all.
+        It waits for no other request: made for Leases, which are written in time or not at all. Requests of one
+        ``lane`` have connections of their own: to make one takes two round trips more, and TLS.
         """
 
     async def json_patch(

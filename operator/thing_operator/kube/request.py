@@ -12,7 +12,10 @@ JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to the API server; its text, as in messages, is method and path."""
+    """One request to the API server; its text, as in messages, is method and path.
+
+    ``lane``: those of one have connections that no others use.
+    """
 
     method: str
     path: str
@@ -20,6 +23,7 @@ class Request:
     body: Body | Operations | None = None
     content_type: str = JSON
     accept: str = JSON
+    lane: str = ""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -5,6 +5,7 @@ costs three times as much by aiohttp as by :mod:`thing_operator.http1` (measured
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -50,13 +51,15 @@ class Sender:
             read_bufsize=_LONGEST_LINE,
             headers=(_USER_AGENT,),
         )
-        self._pool = Pool()
+        self._pools: defaultdict[str, Pool] = defaultdict(Pool)
+        """By the lane of a request."""
         self._routed: tuple[Login, ServerRoute | None] | None = None
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http.close()
-        await self._pool.close()
+        for pool in self._pools.values():
+            await pool.close()
 
     async def read(self, request: Request) -> bytes:
         """The content of an answer that says that all is well. Raises the errors of ``kube.errors``."""
@@ -127,7 +130,8 @@ class Sender:
         body = None if request.body is None else encode(request.body)
         try:
             text = route.request(request.method, request.target, headers=given, body=body)
-            return await self._pool.request(route.server, text, may_repeat=request.method in _IDEMPOTENT)
+            pool = self._pools[request.lane]
+            return await pool.request(route.server, text, may_repeat=request.method in _IDEMPOTENT)
         except (ValueError, OSError):
             return None
 

@@ -222,7 +222,7 @@ class Leadership:
             return
         body = claim.body(now=self._clock.now(), interval=interval)
         try:
-            stored = await self._client.replace(LEASES, claim.key, body)
+            stored = await self._client.replace(LEASES, claim.key, body, lane=LEASE_NAME)
         except ConflictError:
             await self._look(claim)
         except InvalidObjectError:

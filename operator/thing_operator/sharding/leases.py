@@ -46,11 +46,11 @@ class GroupLeases:
                 lease = None
         self._show(name, lease)
 
-    async def write(self, name: str, body: Mapping[str, Any]) -> bool:
+    async def write(self, name: str, body: Mapping[str, Any], *, lane: str = "") -> bool:
         """Write a member's Lease; False: somebody else was quicker, and it was read. Raises as :meth:`look`."""
         try:
             async with asyncio.timeout(self._patience):
-                stored = await self._client.replace(LEASES, self._group.key(name), body)
+                stored = await self._client.replace(LEASES, self._group.key(name), body, lane=lane)
         except (ConflictError, InvalidObjectError):
             await self.look(name)
             return False

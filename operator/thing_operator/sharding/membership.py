@@ -32,6 +32,8 @@ _STOOD_STILL: Final = 3
 """So many intervals late, this process has stood still: what it saw before says nothing."""
 _SPREAD: Final = 0.1
 """Of an interval: so much later, at most, it renews by chance: who started together does not write together."""
+_LANE: Final = "member"
+"""What renews the own Lease has a connection for itself: to make one, far away, takes longer than may be waited."""
 _PREPARE_PAUSE: Final = 1.0
 _DRAIN_PAUSE: Final = 0.02
 _START_MARGIN: Final = 3.0
@@ -219,6 +221,7 @@ class Membership:
 
     async def _renew_forever(self) -> None:
         while True:
+            due = self._clock.monotonic() + self._timing.interval * (1 + _SPREAD * self._rng.random())
             try:
                 await self._renew()
             except Exception:
@@ -226,7 +229,7 @@ class Membership:
                 log.exception("the Lease of this replica could not be renewed")
             self._renew_now.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._timing.interval * (1 + _SPREAD * self._rng.random())):
+                async with asyncio.timeout(due - self._clock.monotonic()):
                     await self._renew_now.wait()
                     self.member.own.hurry()
 
@@ -243,7 +246,7 @@ class Membership:
         )
         own.sending(Renewal(now, self._session_clock.monotonic()), renewed=body["spec"]["renewTime"])
         try:
-            await self._leases.write(own.name, body)
+            await self._leases.write(own.name, body, lane=_LANE)
         except UserError as error:
             if own.deny(error.message):
                 log.warning("it runs without the other replicas of its group: %s", error.message)

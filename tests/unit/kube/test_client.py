@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from tests.support.api_server import EXPIRED, connect
+from tests.support.polling import until
 from tests.support.words import pythons_words_in
 
 from thing_operator.core.page_size import PAGE_BYTES
@@ -298,3 +299,34 @@ async def test_an_object_beyond_the_size_of_a_page_is_read_all_the_same(
     (found,) = await client.list(SECRETS)
     assert len(found["x"]) == 2 * PAGE_BYTES
     assert [request.query["limit"] for request in secrets.asked] == ["500", "62", "7", "1"]
+
+
+async def test_the_requests_of_a_lane_have_a_connection_of_their_own(
+    client: KubeClient, secrets: Secrets
+) -> None:
+    """However many others are under way: to make one may take longer than a renewal may wait."""
+    ports: dict[str, list[int]] = {"PUT": [], "GET": []}
+    answered = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        ports[request.method].append(request.transport.get_extra_info("peername")[1])
+        if request.method == "GET" and len(ports["GET"]) > 1:
+            await answered.wait()
+        return web.json_response({"metadata": {}})
+
+    secrets.answer = answer
+    key = ObjectKey("ns", "s")
+
+    async def renew() -> None:
+        await client.replace(SECRETS, key, {"metadata": {}}, lane="renewals")
+
+    await client.get(SECRETS, key)
+    await renew()
+    others = [asyncio.create_task(client.get(SECRETS, key)) for _ in range(3)]
+    await until(lambda: len(ports["GET"]) == 4, "the others are under way")
+    await renew()
+    answered.set()
+    await asyncio.gather(*others)
+    assert len(set(ports["PUT"])) == 1
+    assert not set(ports["PUT"]) & set(ports["GET"])
