@@ -116,20 +116,23 @@ class ApiLink(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         uid = str(operations[0]["value"])
         if subresource == "status":
             self._on_status(self._process, resource, key, uid)
             self._refuse_status(uid)
 
-        def serve() -> None:
-            self._model.json_patch(self._process.label, resource, key, operations, subresource=subresource)
+        def serve() -> Object:
+            return self._model.json_patch(
+                self._process.label, resource, key, operations, subresource=subresource
+            )
 
         try:
-            await self._ask(serve)
+            changed = await self._ask(serve)
         except ApiUnavailableError:
             self._on_doubt(self._process, uid)
             raise
+        return str(changed["metadata"]["resourceVersion"])
 
     async def delete(
         self, resource: Resource, key: ObjectKey, *, uid: str | None = None, version: str | None = None

@@ -220,7 +220,7 @@ def _thing(name: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _write_status(
     story: ApiStory, name: str, number: int, *, uid: str, guard: str | None = None, version: str | None = None
-) -> Awaitable[None]:
+) -> Awaitable[str]:
     status = {"observedGeneration": number, "endpoint": {"host": "broker", "port": 8883}}
     tests = [{"op": "test", "path": "/metadata/uid", "value": uid}]
     if version is not None:
@@ -231,5 +231,5 @@ def _write_status(
 
 def _patch(
     story: ApiStory, name: str, operations: Operations, subresource: str | None = None
-) -> Awaitable[None]:
+) -> Awaitable[str]:
     return story.client.json_patch(THINGS, story.key(name), operations, subresource=subresource)

@@ -41,7 +41,7 @@ class FakeClient(ApiClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         raise AssertionError(f"patch {resource.plural} {key}")
 
     async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
@@ -112,9 +112,9 @@ class ForwardingClient(ApiClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         self.calls.append("json_patch")
-        await self._client.json_patch(resource, key, operations, subresource=subresource)
+        return await self._client.json_patch(resource, key, operations, subresource=subresource)
 
     async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
         self.calls.append("apply")

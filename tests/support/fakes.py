@@ -51,7 +51,7 @@ class RecordingClient(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         self.flying += 1
         self.most_flying = max(self.most_flying, self.flying)
         try:
@@ -65,6 +65,7 @@ class RecordingClient(FakeClient):
         self.written.append((key, decode(encode(operations))[-1]["value"]))
         if self.lost:
             raise self.lost.pop(0)
+        return ""
 
     async def get(
         self, resource: Resource, key: ObjectKey, *, not_before: str | None = None

@@ -123,11 +123,12 @@ class IntentServer(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         await self._ask("patch", resource)
         self.statuses[key] = decode(encode(operations[-1]["value"]))
         self.changed()
         self._lose("patch things")
+        return ""
 
     def _config_map(self, key: ObjectKey) -> dict[str, Any]:
         if key not in self.config_maps:

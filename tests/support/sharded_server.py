@@ -67,8 +67,9 @@ class ShardedServer(FakeClient):
         self.while_listing()
         yield {"metadata": {"resourceVersion": str(self.version)}, "items": list(self.items)}
 
-    async def json_patch(self, *_: object, **__: object) -> None:
+    async def json_patch(self, *_: object, **__: object) -> str:
         """A status is taken; what the watches say of it is the test's."""
+        return ""
 
     async def watch_lines(
         self, request: WatchRequest, *, on_open: Callable[[], None] = lambda: None

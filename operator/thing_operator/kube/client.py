@@ -158,18 +158,19 @@ class KubeClient:
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
-        """Change an object by JSON Patch; InvalidObjectError when a ``test`` fails."""
+    ) -> str:
+        """Change an object by JSON Patch; InvalidObjectError when a ``test`` fails. Returns its version since then."""
         request = Request(
             "PATCH",
             resource.path(key.namespace, key.name, subresource),
             query=_MANAGED,
             body=operations,
             content_type="application/json-patch+json",
-            # The watch shows what became of it; of the answer nothing is looked at.
+            # The watch shows what became of it.
             accept=_METADATA_ONLY.format("") + _UNMANAGED,
         )
-        await self._content(request)
+        metadata = (await self._json(request)).get("metadata") or {}
+        return str(metadata.get("resourceVersion", ""))
 
     async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
         """Server-side apply of the fields in ``body``, which become ours.

@@ -101,8 +101,8 @@ class ApiClient(Protocol):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
-        """Change an object by JSON Patch; InvalidObjectError when a ``test`` fails."""
+    ) -> str:
+        """Change an object by JSON Patch; InvalidObjectError when a ``test`` fails. Returns its resourceVersion."""
 
     async def apply(self, resource: Resource, key: ObjectKey, body: Body) -> dict[str, Any]:
         """Server-side apply of the fields in ``body``, which become ours; returns the object as stored."""

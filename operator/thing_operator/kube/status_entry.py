@@ -79,6 +79,10 @@ class StatusEntry:
     """The resourceVersion of the object as it was listed, until something was written: another process may have had it
     before, and what it wrote last may not have been seen.
     """
+    basis: int | None = None
+    """The latest version, shown or written by us, of an object that another process may have: statuses are made of it,
+    and written over no other.
+    """
     unsure_until: float = 0.0
     """Until then another process, which had the object before, may have written what nobody has shown us yet."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -131,6 +135,15 @@ class StatusEntry:
             is_another = self.held is not None and not same(self.held, status)
             is_guarded = is_listed or self.guard is not None or is_another
             self.held, self.guard = status, version if is_guarded else None
+
+    def base_on(self, version: int | None) -> None:
+        """Statuses are made of this version, or of a later one that is known already."""
+        self.basis = max(self.basis or 0, version or 0) or None
+
+    @property
+    def known_version(self) -> str | None:
+        """The version that a status is written over, and no other; None: over whichever there is."""
+        return self.guard or (str(self.basis) if self.basis else None)
 
     def inherit(self, version: str, *, now: float) -> None:
         """Another process had the object a moment ago: this version, which was shown last, may not be the last one."""
@@ -249,9 +262,10 @@ class StatusEntry:
         """The API server has not taken what was begun last."""
         self.in_flight = before
 
-    def accept(self, status: Encoded, *, now: float) -> None:
-        """The API server has taken it."""
+    def accept(self, status: Encoded, *, now: float, version: int | None = None) -> None:
+        """The API server has taken it; ``version``: the object's since then."""
         self.held, self.in_flight, self.refused, self.guard = status, (), None, None
+        self.basis = version if self.basis else None
         self.last_write, self.unsure_until = now, 0.0
         self.spaced_from = min(now, max(self.due_since, now - _MADE_UP_FOR * self.min_interval))
         self.failures = 0

@@ -4,13 +4,9 @@ from typing import Any
 
 from thing_operator.core.json_bytes import encoded
 from thing_operator.core.resource import ObjectRef
-from thing_operator.kube.errors import ConflictError, NotFoundError
+from thing_operator.kube.errors import NotFoundError
 from thing_operator.kube.ports import ApiClient, Operations
 from thing_operator.kube.status_entry import Encoded
-
-
-class OutdatedError(ConflictError):
-    """The object is no longer as it was listed, and what was to be written was made of that."""
 
 
 def status_patch(

@@ -19,16 +19,14 @@ from thing_operator.core.log_limit import LogLimit
 from thing_operator.core.rate_limit import RateLimiter, Sharers, alone
 from thing_operator.core.resource import ObjectRef
 from thing_operator.kube.errors import (
-    ApiUnavailableError,
-    ConflictError,
     NotFoundError,
     RefusedObjectError,
     ThrottledError,
 )
 from thing_operator.kube.ports import ApiClient, Body
 from thing_operator.kube.status_entry import NOT_SHOWN, NOTHING, Encoded, StatusEntry
-from thing_operator.kube.status_patch import OutdatedError, read, status_patch
 from thing_operator.kube.status_queue import NEVER, StatusQueue
+from thing_operator.kube.status_sender import OutdatedError, StatusSender
 from thing_operator.observability.observers import WriteObserver
 
 log = logging.getLogger(__name__)
@@ -69,13 +67,12 @@ class StatusWriter:
         ``sharers``: how many processes keep to ``writes_per_second`` together. ``on_outdated`` is called with an object
         changed since it was listed, as it is now: its status has to be remade. ``is_urgent_coming``: see StatusQueue.
         """
-        self._client = client
         self._clock = clock
         self._on_deleted = on_deleted
         self._on_outdated = on_outdated
         self._on_refused = on_refused
-        self._may_write = may_write
         self._observer = observer or WriteObserver()
+        self._sender = StatusSender(client, may_write=may_write, clock=clock, observer=self._observer)
         self._limiter = RateLimiter(writes_per_second, clock=clock, kept=_KEPT, sharers=sharers)
         self._retry = retry
         self._recheck = rechecks(retry.rng)
@@ -130,6 +127,12 @@ class StatusWriter:
     def inherit(self, ref: ObjectRef, *, version: int | None) -> None:
         """Another process had this object until now, of which this version was shown last: see :meth:`is_unsure`."""
         self._entry(ref).inherit(str(version or NOT_SHOWN), now=self._clock.monotonic())
+
+    def base_on(self, ref: ObjectRef, *, version: int | None) -> None:
+        """What is written from now on is made of this version, and is written over no later one of others: this object
+        may be another process's before we are shown so. It is :meth:`seed`'s guard, and goes on after each write.
+        """
+        self._entry(ref).base_on(version)
 
     def is_unsure(self, ref: ObjectRef) -> bool:
         """Whether the object may have changed without our having been shown it: for a minute, or until we write."""
@@ -364,37 +367,13 @@ class StatusWriter:
     async def _send(
         self, ref: ObjectRef, entry: StatusEntry, status: Encoded, *, if_version: str | None = None
     ) -> None:
-        if not self._may_write(ref):
-            raise ApiUnavailableError(f"the Lease that covers {ref.key} is not certain to be ours")
-        before, guard = entry.begin(status), None if if_version else entry.guard
         try:
-            patch = status_patch(ref, status, if_version=if_version, guard=guard)
-            await self._client.json_patch(ref.resource, ref.key, patch, subresource="status")
-        except (NotFoundError, RefusedObjectError, ConflictError) as error:
-            entry.refuse(before)
-            self._observer.failed()
-            if isinstance(error, ConflictError) and guard is None:
-                raise
-            body = await read(self._client, ref)
-            if body is None:
-                self.drop(ref)
-                self._on_deleted(ref)
-                raise NotFoundError(f"{ref.key} is deleted, or was recreated") from None
-            if isinstance(error, ConflictError):
-                self.withdraw(ref)
-                entry.read_again(encode(body.get("status") or {}), guard=body["metadata"]["resourceVersion"])
-                self._on_outdated(ref, body)
-                raise OutdatedError(f"{ref.key} was changed since it was listed") from None
-            if isinstance(error, NotFoundError):
-                raise ApiUnavailableError(f"{error.message}, and the object is there") from None
-            raise error from None
-        except ApiUnavailableError:
-            # The answer may have been lost on its way, and not the request: the entry is in doubt.
-            self._observer.failed()
+            await self._sender.send(ref, entry, status, if_version=if_version)
+        except NotFoundError:
+            self.drop(ref)
+            self._on_deleted(ref)
             raise
-        except ThingOperatorError:
-            entry.refuse(before)
-            self._observer.failed()
+        except OutdatedError as error:
+            self.withdraw(ref)
+            self._on_outdated(ref, error.body)
             raise
-        entry.accept(status, now=self._clock.monotonic())
-        self._observer.written()

@@ -49,6 +49,10 @@ class StatusPublisher:
         self._writer.stand_back(ref)
         self._writer.inherit(ref, version=snapshot.version)
 
+    def base_on(self, snapshot: ObjectSnapshot) -> None:
+        """Its status is written over nothing that we do not know: another process may have it by now."""
+        self._writer.base_on(_object_ref(snapshot), version=snapshot.version)
+
     def held(self, snapshot: ObjectSnapshot) -> ThingStatus:
         """The status that the API server holds, as far as is known."""
         return self._memory.status(_object_ref(snapshot))

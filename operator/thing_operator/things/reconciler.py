@@ -96,6 +96,9 @@ class ThingReconciler:
         if is_shared or thing.was_shared:
             stages.publisher.doubt(snapshot)
         thing.was_shared = is_shared
+        if snapshot.parent_key is not None:
+            # Whose it is changes with its parent, which may be deleted and made again elsewhere unseen by us.
+            stages.publisher.base_on(snapshot)
         thing.mirror.begin()
         thing.pace.reserve(self._clock.monotonic())
         try:

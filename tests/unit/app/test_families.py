@@ -175,3 +175,18 @@ async def test_children_that_were_created_before_the_eyes_of_all_move_without_a_
         await until(lambda: speaking(taker) == {"hub-c1"})
         await all_ready(giver, taker, api=api)
         assert (api.status_writes, len(api.events)) == (writes, events)
+
+
+async def test_what_another_replica_has_written_of_a_child_unseen_is_not_written_over(
+    api: ThingsApi, cloud: CloudInMemory
+) -> None:
+    """As when its parent was deleted and made again there, and the watch is seconds behind."""
+    async with replica(api, cloud, held=ALL_SHARDS) as one:
+        await all_ready(one, api=api)
+        cloud.report("hub__hub-c1", {"a": 0})
+        await until(lambda: condition(api, "hub-c1", "InSync") == "False/DeltaPending")
+        theirs = {"acceptedTime": "2026-01-02T03:04:05Z"}
+        api.wrote_status("hub-c1", api.things["hub-c1"]["status"] | theirs)
+        cloud.report("hub__hub-c1", {"a": 1})
+        await until(lambda: condition(api, "hub-c1", "InSync") == "True/Converged")
+        assert api.things["hub-c1"]["status"].items() >= theirs.items()

@@ -22,16 +22,16 @@ class ReleasingApi(ThingsApi):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         if subresource is not None:
-            await super().json_patch(resource, key, operations, subresource=subresource)
-            return
+            return await super().json_patch(resource, key, operations, subresource=subresource)
         if key.name not in self.things:
             raise NotFoundError(f"{key} is not there")
         (finalizers,) = [each["value"] for each in operations if each["op"] == "add"]
         body = self.change(key.name, finalizers=finalizers)
         if not finalizers and "deletionTimestamp" in body["metadata"]:
             del self.things[key.name]
+        return ""
 
     def change(self, name: str, **metadata: object) -> dict[str, dict[str, object]]:
         """Another version of an object, with these in its metadata."""

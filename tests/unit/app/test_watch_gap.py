@@ -71,9 +71,10 @@ class ForgetfulApi(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         uid, *_guard, status = (operation["value"] for operation in decode(encode(operations)))
         self.written[key.name, uid] = status["observedGeneration"]
+        return ""
 
     async def get(
         self, resource: Resource, key: ObjectKey, *, not_before: str | None = None

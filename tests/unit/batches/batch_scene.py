@@ -91,8 +91,9 @@ class ApiServer(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         self._answer("patch")
+        return ""
 
 
 class Writer(StatusWriter):

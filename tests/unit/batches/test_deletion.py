@@ -31,8 +31,9 @@ class WithoutRole(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         self.patched.append(operations)
+        return ""
 
 
 def deleted_batch(at: datetime) -> ObjectSnapshot:

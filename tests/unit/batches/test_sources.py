@@ -29,10 +29,11 @@ class Sources(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         if self.error is not None:
             raise self.error
         self.patched[key.name] = [dict(each) for each in operations]
+        return ""
 
 
 def secret(name: str, key: str, *all_keys: str) -> SourceSecret:

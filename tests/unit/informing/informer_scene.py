@@ -107,8 +107,9 @@ class VersionedServer(FakeClient):
             if not items:
                 return
 
-    async def json_patch(self, *_: Any, **__: Any) -> None:
+    async def json_patch(self, *_: Any, **__: Any) -> str:
         """A status is taken, and the watch is left as it is."""
+        return ""
 
     async def _pass_gate(self) -> None:
         gate = asyncio.Event()

@@ -32,11 +32,12 @@ class EventClient(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         if key.name not in self.made:
             raise NotFoundError("expired")
         for each in operations:
             self.made[key.name][each["path"].removeprefix("/")] = each["value"]
+        return ""
 
     def counts(self) -> list[tuple[str, int]]:
         return [(event["message"], event["count"]) for event in self.made.values()]

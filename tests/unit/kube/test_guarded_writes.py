@@ -17,7 +17,7 @@ from thing_operator.core.json_bytes import decode, encode
 from thing_operator.core.resource import ObjectKey, ObjectRef, Resource
 from thing_operator.kube.errors import ApiUnavailableError, ConflictError, NotFoundError
 from thing_operator.kube.ports import Body, Operations
-from thing_operator.kube.status_patch import OutdatedError
+from thing_operator.kube.status_sender import OutdatedError
 from thing_operator.kube.status_writer import StatusWriter
 
 REF = object_ref()
@@ -35,7 +35,7 @@ class OneObject(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         added = {each["path"]: each["value"] for each in decode(encode(operations)) if each["op"] == "add"}
         guard = added.get("/metadata/resourceVersion")
         self.guards.append(guard)
@@ -48,6 +48,7 @@ class OneObject(FakeClient):
         if self.lost:
             self.lost -= 1
             raise ApiUnavailableError("no answer")
+        return str(self.version)
 
     def write(self, status: Any) -> None:
         self.status, self.version = status, self.version + 1
@@ -217,7 +218,7 @@ async def test_a_status_made_of_what_is_outdated_is_not_written_and_the_object_i
 
 async def test_who_waits_for_the_write_gets_the_error(guarded: Guarded) -> None:
     guarded.server.write({"of": "its last moment"})
-    with pytest.raises(OutdatedError, match="was changed since it was listed"):
+    with pytest.raises(OutdatedError, match="is no longer as it was known"):
         await guarded.writer.write_through(REF, {"n": 1})
     assert len(guarded.outdated) == 1
     await guarded.writer.write_through(REF, {"n": 2})
@@ -295,3 +296,46 @@ async def test_a_write_that_somebody_waits_for_is_under_way_too() -> None:
     assert not waits.done()
     client.open.set()
     await asyncio.gather(writes, waits)
+
+
+async def test_what_is_based_on_a_version_is_written_over_no_other_at_any_time(guarded: Guarded) -> None:
+    """The object of a parent that may be another process's before we are shown so."""
+    guarded.writer.base_on(REF, version=7)
+    for number in range(3):
+        guarded.enqueue({"n": number})
+        await guarded.flush()
+    assert guarded.server.guards == ["7", "8", "9"], "each is of the version that the one before made"
+    guarded.server.write({"of": "another process"})
+    guarded.writer.base_on(REF, version=9)
+    guarded.enqueue({"n": 3})
+    await guarded.flush()
+    assert guarded.server.status == {"of": "another process"} == guarded.held()
+    assert [body["metadata"]["resourceVersion"] for _ref, body in guarded.outdated] == ["11"]
+    guarded.enqueue({"n": 4})
+    await guarded.flush()
+    assert guarded.server.status == {"n": 4}, "made of what was read"
+
+
+async def test_what_is_based_on_a_version_is_written_over_what_the_watch_has_shown_since(
+    guarded: Guarded,
+) -> None:
+    guarded.writer.base_on(REF, version=7)
+    guarded.enqueue({"n": 1})
+    await guarded.flush()
+    guarded.server.write(guarded.server.status)  # an edit of the spec
+    guarded.writer.base_on(REF, version=guarded.server.version)
+    guarded.enqueue({"n": 2})
+    await guarded.flush()
+    assert guarded.server.status == {"n": 2}
+    assert guarded.outdated == []
+
+
+async def test_a_lost_answer_of_what_is_based_on_a_version_is_read(guarded: Guarded) -> None:
+    guarded.writer.base_on(REF, version=7)
+    guarded.server.lost = 1
+    guarded.enqueue({"n": 1})
+    await guarded.flush()
+    assert len(guarded.outdated) == 1, "nobody knows whose the later version is"
+    guarded.enqueue({"n": 2})
+    await guarded.flush()
+    assert guarded.server.status == {"n": 2} == guarded.held()

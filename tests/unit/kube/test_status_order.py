@@ -54,9 +54,9 @@ class SlowClient(RecordingClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         await asyncio.sleep(0.01)
-        await super().json_patch(resource, key, operations, subresource=subresource)
+        return await super().json_patch(resource, key, operations, subresource=subresource)
 
 
 async def test_reports_as_often_as_they_are_written_do_not_fall_behind() -> None:

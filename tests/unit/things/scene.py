@@ -170,13 +170,14 @@ class ThingScene(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         if self.refuses_status is not None:
             raise self.refuses_status
         if self.refuses_large is not None and "shadow" in decode(encode(operations))[-1]["value"]:
             raise self.refuses_large
         self.writes += 1
         self.status[key] = decode(encode(operations))[-1]["value"]
+        return ""
 
     def open(self, spec: Any, on_change: Callable[[Any], None]) -> TroubledSession:
         self.sessions.append(TroubledSession(self, spec, on_change))

@@ -33,10 +33,11 @@ class Finalizers(FakeClient):
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Operations, *, subresource: str | None = None
-    ) -> None:
+    ) -> str:
         if self.error is not None:
             raise self.error
         self.patched.append(operations[-1]["value"])
+        return ""
 
 
 class DeletedThing:
