@@ -44,7 +44,7 @@ class StatusSender:
         """Have the API server take a status; for ``if_version`` see :func:`status_patch`.
 
         Raises NotFoundError of an object that is deleted, or recreated, OutdatedError, and what the API server answers
-        otherwise: after ApiUnavailableError the entry is in doubt, since the answer may be lost and not the request.
+        otherwise.
         """
         if not self._may_write(ref):
             raise ApiUnavailableError(f"the Lease that covers {ref.key} is not certain to be ours")
@@ -53,6 +53,7 @@ class StatusSender:
             patch = status_patch(ref, status, if_version=if_version, guard=guard)
             version = await self._client.json_patch(ref.resource, ref.key, patch, subresource="status")
         except ApiUnavailableError:
+            # The answer may have been lost on its way, and not the request: the entry is in doubt.
             self._observer.failed()
             raise
         except (NotFoundError, RefusedObjectError, ConflictError) as error:
