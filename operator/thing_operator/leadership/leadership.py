@@ -167,7 +167,7 @@ class Leadership:
         rounds_at = self._clock.monotonic()
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause()):
+                async with asyncio.timeout(self._pause(since=rounds_at)):
                     await self._wake_up.wait()
             self._wake_up.clear()
             rounds_at, before = self._clock.monotonic(), rounds_at
@@ -181,10 +181,10 @@ class Leadership:
                 # An operator without it would run on, and never notice that another one does.
                 log.exception("the Leases could not be looked after")
 
-    def _pause(self) -> float:
+    def _pause(self, *, since: float) -> float:
         now = self._clock.monotonic()
         begins = [claim.begins_at - now for claim in self.claims() if claim.begins_at is not None]
-        return min([self._terms.tick.total_seconds(), *(pause for pause in begins if pause > 0)])
+        return min([since + self._terms.tick.total_seconds() - now, *(pause for pause in begins if pause > 0)])
 
     async def _attend_all(self) -> None:
         home = self._home

@@ -284,3 +284,15 @@ async def test_a_start_without_the_api_server_begins_when_it_is_there() -> None:
         assert not everything.runs("b")
         one.link.up = everything.link.up = True
         await until(lambda: one.runs("a") != everything.runs("a") and everything.runs("b"), timeout=10)
+
+
+async def test_a_renewal_is_due_a_tick_after_the_one_before_was_sent() -> None:
+    """And not after its answer: by slow ways one that is lost would cost the Lease."""
+    store = LeaseStore()
+    one = Contender(store, "one", ("a",))
+    async with started(one):
+        one.link.delays["update"] = 3
+        await asyncio.sleep(3)
+        writes = store.writes
+        await asyncio.sleep(30)
+        assert store.writes - writes >= 9
