@@ -131,10 +131,16 @@ class StatusEntry:
         """Take what the API server shows; its resourceVersion is the guard of an object that another process may have
         had before: one that is there already, or of which another status was shown.
         """
-        if self.takes_seed:
-            is_another = self.held is not None and not same(self.held, status)
+        if not self.takes_seed:
+            return
+        is_another = self.held is not None and not same(self.held, status)
+        if self.unwritten is not None and (is_another or self.guard == NOT_SHOWN):
+            # That was made of what was shown before: it is refused by this, and made again of what there is.
+            self.guard = NOT_SHOWN
+        else:
             is_guarded = is_listed or self.guard is not None or is_another
-            self.held, self.guard = status, version if is_guarded else None
+            self.guard = version if is_guarded else None
+        self.held = status
 
     def base_on(self, version: int | None) -> None:
         """Statuses are made of this version, or of a later one that is known already."""

@@ -339,3 +339,31 @@ async def test_a_lost_answer_of_what_is_based_on_a_version_is_read(guarded: Guar
     guarded.enqueue({"n": 2})
     await guarded.flush()
     assert guarded.server.status == {"n": 2} == guarded.held()
+
+
+async def test_what_was_queued_before_another_process_wrote_is_not_written(guarded: Guarded) -> None:
+    """It was made of what was shown before, however new the version is that is known by now."""
+    guarded.writer.enqueue(REF, {"n": 1}, urgent=False, min_interval=NOW, patience=timedelta(seconds=5))
+    for _twice in range(2):
+        guarded.server.write({"of": "its last moment"})
+        guarded.see()
+    guarded.writer.base_on(REF, version=guarded.server.version)
+    await guarded.flush()
+    assert guarded.server.status == {"of": "its last moment"} == guarded.held()
+    assert len(guarded.outdated) == 1
+    guarded.enqueue({"n": 2})
+    await guarded.flush()
+    assert guarded.server.status == {"n": 2}
+
+
+async def test_what_was_queued_of_a_new_object_before_another_process_wrote_is_not_written(
+    guarded: Guarded,
+) -> None:
+    guarded.writer.drop(REF)
+    guarded.see()
+    guarded.writer.enqueue(REF, {"n": 1}, urgent=False, min_interval=NOW, patience=timedelta(seconds=5))
+    guarded.server.write({"of": "a third one"})
+    guarded.see()
+    await guarded.flush()
+    assert guarded.server.status == {"of": "a third one"} == guarded.held()
+    assert len(guarded.outdated) == 1
