@@ -97,6 +97,10 @@ class Controllers:
         self.registry.secrets_resynced()
         self.batches.enqueue_all()
 
+    async def end_left_sessions(self, shards: frozenset[int]) -> None:
+        """End the sessions that deleted Things of these shards have left."""
+        await self._things.sessions.end_left(lambda uid: self.duties.shard(uid) in shards)
+
     def on_leadership_change(self, namespace: str | None) -> None:
         """This operator begins or ceases to run a namespace, or all."""
         for controller in self:

@@ -202,7 +202,7 @@ class Moves:
             ends.append(_run(controllers.batches.queue, batches, seconds=_END_SECONDS))
         await asyncio.gather(*ends)
         left = [session.close() for session in registry.sessions_in(shards)]
-        await asyncio.gather(*left)
+        await asyncio.gather(controllers.end_left_sessions(shards), *left)
 
     def _seen(self, shards: frozenset[int]) -> list[ObjectKey]:
         return [each.key for each in self._things(shards)]

@@ -156,13 +156,17 @@ class SessionManager:
         slot.last_view = session.view
         await session.close()
 
-    def leave(self, key: ObjectKey, slot: SessionSlot) -> None:
-        """The Thing of this key is deleted: its session is kept for a moment, for one of the same name."""
+    def leave(self, key: ObjectKey, slot: SessionSlot, *, uid: str) -> None:
+        """The Thing of this key and uid is deleted: its session is kept for a moment, for one of the same name."""
         session, spec = slot.withdraw()
         if isinstance(session, ChildSession):
             self._succession.end(key, session)
         elif session is not None and spec is not None:
-            self._succession.leave(key, cast("Session", session), spec)
+            self._succession.leave(key, cast("Session", session), spec, uid=uid)
+
+    async def end_left(self, is_given: Callable[[str], bool]) -> None:
+        """End what deleted Things of these uids have left: see :meth:`Succession.end_of`."""
+        await self._succession.end_of(is_given)
 
     def _open(self, key: ObjectKey, spec: SessionSpec) -> Session:
         def changed(session: Session) -> None:

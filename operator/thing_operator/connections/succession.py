@@ -6,6 +6,7 @@ again a second or two later. Then the device and those who watch it need not not
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,6 +31,7 @@ class _Left:
     """A session without a Thing; ``ended`` is set when it need not be kept any longer."""
 
     key: ObjectKey
+    uid: str
     session: Session
     spec: SessionSpec
     ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
@@ -42,13 +44,13 @@ class Succession:
         self._left: dict[tuple[str, str], _Left] = {}
         self._waiting = BackgroundTasks()
 
-    def leave(self, key: ObjectKey, session: Session, spec: SessionSpec) -> None:
-        """The Thing of this key is deleted.
+    def leave(self, key: ObjectKey, session: Session, spec: SessionSpec, *, uid: str) -> None:
+        """The Thing of this key, which had this uid, is deleted.
 
         A session that is not up ends at once: no successor here takes it, and it would end the one that another replica
         may have by now.
         """
-        left = _Left(key, session, spec)
+        left = _Left(key, uid, session, spec)
         if not session.view.connected:
             left.ended.set()
         self._left[spec.client] = left
@@ -73,6 +75,18 @@ class Succession:
         await left.session.close()
         return None
 
+    async def end_of(self, is_given: Callable[[str], bool]) -> None:
+        """End at once what Things of these uids have left: another replica has their shards, and may not have been
+        shown yet that they are deleted. It would end the sessions by its own.
+        """
+        given = [client for client, left in self._left.items() if is_given(left.uid)]
+        await asyncio.gather(*(self._end(self._left.pop(client)) for client in given))
+
+    async def _end(self, left: _Left) -> None:
+        left.ended.set()
+        await say_offline(left.session, left.spec)
+        await left.session.close()
+
     def notice(self, session: Session) -> bool:
         """Whether a session that sees something new is without a Thing. One that was dropped does not come back: others
         may use the certificate by now.
@@ -90,8 +104,7 @@ class Succession:
                 await left.ended.wait()
         if self._left.get(left.spec.client) is left:
             del self._left[left.spec.client]
-            await say_offline(left.session, left.spec)
-            await left.session.close()
+            await self._end(left)
 
 
 def offline_will(thing_name: str) -> Will:

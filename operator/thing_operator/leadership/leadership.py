@@ -183,8 +183,8 @@ class Leadership:
 
     def _pause(self, *, since: float) -> float:
         now = self._clock.monotonic()
-        begins = [claim.begins_at - now for claim in self.claims() if claim.begins_at is not None]
-        return min([since + self._terms.tick.total_seconds() - now, *(pause for pause in begins if pause > 0)])
+        begins = [claim.begins_at for claim in self.claims() if claim.begins_at is not None]
+        return min([since + self._terms.tick.total_seconds(), *(at for at in begins if at > now)]) - now
 
     async def _attend_all(self) -> None:
         home = self._home

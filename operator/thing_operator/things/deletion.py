@@ -102,7 +102,7 @@ class ThingDeletion:
         """Nothing is simulated any more; the session ends unless the Thing is created again at once."""
         thing.device.stop()
         thing.jobs.stop()
-        self._sessions.leave(key, thing.connection)
+        self._sessions.leave(key, thing.connection, uid=thing.uid)
 
     def _is_run_by_another(
         self, snapshot: ObjectSnapshot, thing: ThingRuntime, resolved: ResolvedThing | None

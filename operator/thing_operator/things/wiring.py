@@ -25,6 +25,7 @@ class Things:
 
     registry: ThingRegistry
     reconciler: ThingReconciler
+    sessions: SessionManager
 
 
 def wire_things(services: ThingServices) -> Things:
@@ -76,7 +77,7 @@ def wire_things(services: ThingServices) -> Things:
         recheck_in=runtimes.gates.recheck_in,
         clock=clock,
     )
-    return Things(registry, reconciler)
+    return Things(registry, reconciler, sessions)
 
 
 def _registry(services: ThingServices, runtimes: Runtimes) -> ThingRegistry:

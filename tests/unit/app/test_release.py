@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from tests.support.polling import until
-from tests.unit.app.replicas import CloudInMemory, ThingsApi, all_ready, replica
+from tests.unit.app.replicas import CloudInMemory, ThingsApi, all_ready, replica, shards_of
 
 from thing_operator.api.names import FINALIZER
 from thing_operator.config import Settings
@@ -82,3 +82,16 @@ async def test_a_cloud_that_is_silent_holds_it_for_the_configured_time(ahead: ti
         configured = Settings().deletion_timeout.total_seconds()
         assert configured <= loop.time() - began < configured + 10
         assert api.events[-1:] == ["DeletionTimedOut"]
+
+
+async def test_the_session_that_one_leaves_ends_when_its_shard_is_given() -> None:
+    """Whoever gets the shard may not have been shown yet that the Thing is deleted, and would connect it."""
+    api, cloud = ReleasingApi(), CloudInMemory()
+    api.submit("t1", desired={"a": 1})
+    async with replica(api, cloud, held=ALL_SHARDS) as one:
+        await all_ready(one, api=api)
+        one.controllers.things.informer.on_event("DELETED", api.things.pop("t1"))
+        await until(lambda: not one.controllers.things.queue.depth, "its end was seen")
+        assert len(one.hub) == 1, "it is kept for one of the same name"
+        await one.give(shards_of("t1"))
+        assert len(one.hub) == 0

@@ -37,7 +37,7 @@ class LeftSession(ServiceSession):
 
 def left(spec: SessionSpec, key: ObjectKey = KEY) -> tuple[Succession, Any]:
     succession, session = Succession(), LeftSession(spec)
-    succession.leave(key, session, spec)  # type: ignore[arg-type]
+    succession.leave(key, session, spec, uid="u")  # type: ignore[arg-type]
     return succession, session
 
 
@@ -103,7 +103,7 @@ async def test_one_that_is_down_when_its_thing_is_deleted_does_not_come_back() -
     """Another replica may have taken it over for an object of the same name, a moment before."""
     succession, session = Succession(), LeftSession(PRESENT)
     session.connected = False
-    succession.leave(KEY, session, PRESENT)  # type: ignore[arg-type]
+    succession.leave(KEY, session, PRESENT, uid="u")  # type: ignore[arg-type]
     await asyncio.sleep(0.1)
     assert session.closed
     assert session.sent == []
@@ -133,3 +133,16 @@ def test_the_will_goes_where_mic_listens_and_reports_offline() -> None:
     will = offline_will("00000041")
     assert will.topic == "tcxn/things/00000041/shadow/update"
     assert json.loads(will.payload) == {"state": {"reported": {"tcxn": {"connection_status": 0}}}}
+
+
+async def test_what_is_left_of_given_things_ends_at_once() -> None:
+    succession, session = left(PRESENT)
+    await succession.end_of(lambda uid: uid != "u")
+    assert not session.closed
+    await succession.end_of(lambda uid: uid == "u")
+    assert session.closed
+    assert session.reported() == OFFLINE
+    assert await succession.take(KEY, PRESENT) is None
+    sent = len(session.sent)
+    await time_passes()
+    assert len(session.sent) == sent
