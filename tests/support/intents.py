@@ -33,6 +33,7 @@ NOTHING_IN_SIGHT = Sight(
     status=lambda _ref: None,
     runs=lambda _namespace, _uid: True,
     may_write=lambda _ref: True,
+    may_judge=lambda _namespace, _uid: True,
 )
 HOME = "operators"
 
@@ -164,6 +165,8 @@ class IntentProcess:
         self.things = things
         self.clock = FakeClock(loop_time)
         self.runs_uid: Callable[[str], bool] = lambda _uid: True
+        self.is_certain = True
+        """Whether nobody else can run what it runs."""
         self.gives_uid: Callable[[str], bool] = lambda _uid: False
         self.writer = StatusWriter(
             server,
@@ -180,6 +183,7 @@ class IntentProcess:
             status=lambda ref: next(iter(self.writer.candidates(ref)), None),
             runs=lambda _namespace, uid: self.runs_uid(uid),
             may_write=lambda ref: self.runs_uid(ref.uid) or self.gives_uid(ref.uid),
+            may_judge=lambda _namespace, uid: self.runs_uid(uid) and self.is_certain,
         )
         self.log = IntentLog(LogStore(server, HOME, name=name, holder="h"), sight, clock=self.clock)
 

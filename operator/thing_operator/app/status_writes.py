@@ -45,7 +45,7 @@ def make_status_writer(
     def may_write(ref: ObjectRef) -> bool:
         if ref.resource == BATCHES:
             return duties.may_write_batch(ref.key)
-        return duties.may_write_thing(ref.key, ref.uid)
+        return duties.may_write_thing(ref.key.namespace, ref.uid)
 
     return StatusWriter(
         client,
@@ -86,7 +86,8 @@ def make_intent_log(
         exists=exists,
         status=status,
         runs=duties.knows_thing,
-        may_write=lambda ref: duties.may_write_thing(ref.key, ref.uid),
+        may_write=lambda ref: duties.may_write_thing(ref.key.namespace, ref.uid),
+        may_judge=duties.may_judge_thing,
     )
     # A name for each process: what an earlier one has left is another's log, whatever its pod was called.
     namespace = settings.status.intent_log_namespace

@@ -241,9 +241,17 @@ class IntentLog:
             self._shown = 0
         elif len(self._durable) < self._shown:
             await self._write(self._durable)
-        while self._others and not self._found:
-            await self._shorten(self._store, self._others[-1])
-            self._others.pop()
+        while (others := self._others) and not self._found and not self._is_in_doubt(others[-1]):
+            await self._shorten(self._store, others[-1])
+            others.pop()  # of what was read then: they may have been read again meanwhile
+
+    def _is_in_doubt(self, other: FoundLog) -> bool:
+        """Whether another process may run what we run, and may have noted what we have not been shown yet."""
+        sight, noted = self._sight, other.intents.items()
+        return any(
+            sight.runs(intent.namespace, uid) and not sight.may_judge(intent.namespace, uid)
+            for uid, intent in noted
+        )
 
     async def _shorten(self, store: LogStore, other: FoundLog) -> None:
         """Take out of another's log what is ours to judge and is void."""

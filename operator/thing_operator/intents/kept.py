@@ -24,6 +24,8 @@ class Sight:
     """
     may_write: Callable[[ObjectRef], bool]
     """Whether that is certain enough to write of it."""
+    may_judge: Callable[[str, str], bool]
+    """The same as ``runs``, and certain enough to take what is void out of the logs of others."""
 
 
 @dataclass(slots=True)

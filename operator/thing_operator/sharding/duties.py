@@ -86,10 +86,14 @@ class Duties:
         """Whether the session of a Thing may send a CONNECT: see :meth:`Holdings.may_connect`."""
         return self._scopes.runs(key.namespace) and self._holdings.may_connect(uid, dropped_at=dropped_at)
 
-    def may_write_thing(self, key: ObjectKey, uid: str) -> bool:
+    def may_write_thing(self, namespace: str, uid: str) -> bool:
         """Whether the status of a Thing may be written."""
-        may_write = self._scopes.may_write(key.namespace) and self._holdings.may_write(self.owner_uid(uid))
+        may_write = self._scopes.may_write(namespace) and self._holdings.may_write(self.owner_uid(uid))
         return may_write and self.knows_owner(uid)
+
+    def may_judge_thing(self, namespace: str, uid: str) -> bool:
+        """Whether what is seen of a Thing, which may be nothing, is so certain that what others say of it may go."""
+        return self.knows_thing(namespace, uid) and self.may_write_thing(namespace, uid)
 
     def may_write_batch(self, key: ObjectKey) -> bool:
         """Whether the status of a ThingBatch may be written."""

@@ -135,6 +135,43 @@ def test_of_a_log_of_others_only_what_we_run_is_taken_out() -> None:
     run_virtual(scenario())
 
 
+def test_of_a_log_of_others_nothing_is_taken_out_while_they_may_run_it() -> None:
+    """Who was cut off does not know what the others have noted, and sent, of what was its own."""
+
+    async def scenario() -> None:
+        server = IntentServer()
+        put_log(server, write_log({"uid-deleted": intent("/a")}))
+        process = IntentProcess(server, list(THINGS))
+        process.is_certain = False
+        await process.start()
+        await asyncio.sleep(60)
+        assert list(server.logs()) == ["other"]
+        process.is_certain = True
+        await until(lambda: not server.config_maps, "it is certain")
+        await process.stop()
+
+    run_virtual(scenario())
+
+
+def test_the_logs_of_others_may_be_read_again_while_one_is_shortened(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        server = IntentServer()
+        put_log(server, write_log({"uid-deleted": intent("/a")}))
+        server.delay = lambda: 0.5 if server.asked[-1] == "delete configmaps" else 0.0
+        process = IntentProcess(server, list(THINGS))
+        await process.start()
+        await until(lambda: server.asked[-1] == "delete configmaps", "it is about to be deleted")
+        server.config_maps.clear()  # by another replica
+        await process.log.recover(lambda _namespace: True)
+        await asyncio.sleep(1)
+        await process.stop()
+
+    run_virtual(scenario())
+    assert caplog.messages == []
+
+
 def test_things_that_are_deleted_are_taken_out() -> None:
     async def scenario() -> None:
         server = IntentServer()

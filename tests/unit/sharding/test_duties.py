@@ -65,18 +65,20 @@ def test_what_is_not_certain_is_run_but_neither_written_nor_connected() -> None:
     scopes, holdings = Ours(), SomeShards(replicas=3)
     duties = Duties(scopes, holdings)
     assert duties.members() == duties.connecting() == 3
-    assert duties.may_write_thing(KEY, UID)
+    assert duties.may_write_thing("ours", UID)
+    assert duties.may_judge_thing("ours", UID)
     assert duties.may_connect(KEY, UID, 17.5)
     assert holdings.asked == [17.5]
     holdings.is_certain = False
     assert duties.of_thing(KEY, UID) is Duty.RUN
     assert duties.runs_batch(KEY)
     assert not duties.may_connect(KEY, UID, None)
-    assert not duties.may_write_thing(KEY, UID)
+    assert not duties.may_write_thing("ours", UID)
+    assert not duties.may_judge_thing("ours", UID)
     assert not duties.may_write_batch(KEY)
     assert not duties.may_order(KEY)
     holdings.is_certain, scopes.is_certain = True, False
-    assert not duties.may_write_thing(KEY, UID)
+    assert not duties.may_write_thing("ours", UID)
     assert not duties.may_write_batch(KEY)
     assert not duties.may_order(KEY)
     assert not duties.may_connect(ObjectKey("theirs", "t"), UID, None)
@@ -90,7 +92,7 @@ def test_a_networked_child_is_run_where_its_parent_is() -> None:
     duties.owner_uid = {child: UID, UID: UID}.__getitem__
     assert duties.of_thing(KEY, child) is Duty.RUN
     assert duties.shard(child) == shard_of(UID)
-    assert duties.may_write_thing(KEY, child)
+    assert duties.may_write_thing("ours", child)
     assert not duties.runs_elsewhere(KEY, child)
     duties.preparing = frozenset({shard_of(UID)})
     assert duties.of_thing(KEY, child) is Duty.PREPARE
@@ -104,6 +106,6 @@ def test_a_networked_child_is_run_where_its_parent_is() -> None:
 def test_nothing_is_written_of_a_thing_while_it_is_open_whose_it_is() -> None:
     duties = Duties(Ours(), SomeShards())
     duties.knows_owner = {UID: True, "child": False}.__getitem__
-    assert duties.may_write_thing(KEY, UID)
-    assert not duties.may_write_thing(KEY, "child")
+    assert duties.may_write_thing("ours", UID)
+    assert not duties.may_write_thing("ours", "child")
     assert duties.of_thing(KEY, "child") is Duty.RUN
