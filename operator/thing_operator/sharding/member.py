@@ -156,6 +156,17 @@ class Fellows:
         """The identities of all."""
         return frozenset(self._members())
 
+    def may_hold(self, me: str, *, now: float) -> bool:
+        """Whether anybody but this member may hold a shard: a member, or who has had a Lease until a moment ago.
+
+        Whoever has lost its Lease acts until it can have been fenced, or is shown that.
+        """
+        is_missed = any(
+            seen.lease is None and name != name_of(me) and now - seen.since < self._duration
+            for name, seen in self._seen.items()
+        )
+        return is_missed or bool(self.members() - {me})
+
     def takers(self) -> frozenset[str]:
         """Those that take shards."""
         return frozenset(identity for identity, takes in self._members().items() if takes)

@@ -265,7 +265,7 @@ class Member:
         if self.own.denied or self.is_too_new or not self.own.is_fresh(now):
             return None
         me = self.own.identity
-        new = self.map or ShardMap(is_lost=bool(self.fellows.members() - {me}))
+        new = self.map or ShardMap(is_lost=self.fellows.may_hold(me, now=now))
         new = self._hand_over(
             new.given((shard for shard in self.held | self.giving if not new.slots[shard].holder), me)
         )

@@ -201,3 +201,45 @@ def test_the_bridge_of_a_shard_is_its_holders_while_that_has_its_lease() -> None
     assert member.bridge_of(4) is None, "its holder is this member"
     member.see("b", replace(rival, holder="b_pod_2", version="10"), now=101, in_order=True)
     assert member.bridge_of(3) is None, "its holder has ended, and another has its Lease"
+
+
+def test_who_has_lost_its_lease_and_the_map_is_given_the_time_to_say_what_it_holds() -> None:
+    """Somebody has deleted both: it acts until it is shown so, or for as long as nobody can have fenced it."""
+    member, lease = lone_member()
+    rival = replace(lease, holder="b_pod_1", uid="b", version="8")
+    member.see("b", rival, now=100, in_order=True)
+    shard_map = ShardMap().given(ALL_SHARDS, rival.holder)
+    member.see_map(MapSighting(9, shard_map.text, exists=True), now=100)
+    member.see("b", None, now=101, in_order=True, as_of=10)
+    member.see_map(MapSighting(11, None, exists=False), now=103)
+    new = member.next_map(103)
+    assert new is not None
+    assert new.is_lost
+    member.see_map(MapSighting(12, new.text, exists=True), now=103)
+    for second in range(104, 113, 2):
+        renewed(member, lease, second)
+        assert member.next_map(second) is None
+    renewed(member, lease, 114)
+    claimed = member.next_map(114)
+    assert claimed is not None
+    assert claimed.held_by(lease.holder) == ALL_SHARDS
+
+
+def test_who_has_gone_long_ago_is_not_waited_for_when_the_map_is_lost() -> None:
+    member, lease = lone_member()
+    member.see("b", replace(lease, holder="b_pod_1", uid="b", version="8"), now=100, in_order=True)
+    member.see("b", None, now=101, in_order=True, as_of=10)
+    member.see_map(MapSighting(11, None, exists=False), now=113)
+    renewed(member, lease, 113)
+    new = member.next_map(113)
+    assert new is None or not new.is_lost
+
+
+def renewed(member: Member, lease: MemberLease, second: int) -> None:
+    """Its renewal of this second was sent and shown."""
+    body = GROUP.held_body(
+        "a", holder=lease.holder, now=START + timedelta(seconds=second), former=lease, takes=True
+    )
+    body["metadata"] |= {"resourceVersion": str(second), "uid": "first"}
+    member.own.sending(Renewal(second, second), renewed=body["spec"]["renewTime"])
+    member.see("a", MemberLease.of(body), now=second, in_order=True)
