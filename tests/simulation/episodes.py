@@ -71,7 +71,9 @@ EPISODES = (
     ),
     _episode(EpisodeStep(0, "lose requests", 40), _each("renew", *range(1, 13))),
     # The answer to a status is lost, and by the next edit nothing can be written for a while.
-    _episode(EpisodeStep(0, "renew all"), EpisodeStep(0.06, "answer nothing", 33), EpisodeStep(3, "renew all")),
+    _episode(
+        EpisodeStep(0, "renew all"), EpisodeStep(0.06, "answer nothing", 33), EpisodeStep(3, "renew all")
+    ),
     # A status that says what was so before, and may be so again.
     _episode(
         EpisodeStep(0, "answer nothing", 10), EpisodeStep(1, "spoil secret"), EpisodeStep(4, "mend secret")
