@@ -79,7 +79,7 @@ EPISODES = (
         EpisodeStep(0, "answer nothing", 10), EpisodeStep(1, "spoil secret"), EpisodeStep(4, "mend secret")
     ),
     # Somebody else changes a status, and nothing happens to that Thing any more.
-    _episode(EpisodeStep(0, "touch status")),
+    _episode(EpisodeStep(0, "touch status"), often=6),
     # No status can be written for a while.
     _episode(EpisodeStep(0, "refuse", 6), EpisodeStep(1, "policy"), EpisodeStep(2, "once")),
     # What the service says arrives in another order.
