@@ -68,6 +68,10 @@ class SomeShards:
         """As the test says."""
         return self.replicas
 
+    def has_fellows(self) -> bool:
+        """As the test says."""
+        return self.replicas > 1
+
     def connecting(self) -> int:
         """As many as there are."""
         return self.replicas

@@ -43,7 +43,9 @@ _LISTS_AT_ONCE: Final = 40.0
 
 
 class SharedClaims:
-    """Who may hold the session of each thing, over all replicas. ``members``: how many there are."""
+    """Who may hold the session of each thing, over all replicas. ``members``: how many take part; ``has_fellows``:
+    whether there are others, those that are about to end included.
+    """
 
     def __init__(
         self,
@@ -51,12 +53,13 @@ class SharedClaims:
         rivals: Rivals,
         *,
         members: Callable[[], int],
+        has_fellows: Callable[[], bool],
         enqueue_after: EnqueueAfter,
         clock: Clock,
     ) -> None:
         self._claims = claims
         self._rivals = rivals
-        self._members = members
+        self._has_fellows = has_fellows
         self._enqueue_after = enqueue_after
         self._clock = clock
         self._first_lists = _lists_shared_by(members)
@@ -82,7 +85,14 @@ class SharedClaims:
             runs_elsewhere=duties.runs_elsewhere,
             clock=clock,
         )
-        return cls(claims, rivals, members=duties.members, enqueue_after=enqueue_after, clock=clock)
+        return cls(
+            claims,
+            rivals,
+            members=duties.members,
+            has_fellows=duties.has_fellows,
+            enqueue_after=enqueue_after,
+            clock=clock,
+        )
 
     async def claim(
         self, snapshot: ObjectSnapshot, slot: SessionSlot, resolved: ResolvedThing, *, before: ThingStatus
@@ -93,7 +103,7 @@ class SharedClaims:
         """
         problem = self._claims.claim(snapshot, slot, resolved, before=before)
         rivalry, now = slot.rivalry, self._clock.now()
-        if problem is not None or self._members() <= 1:
+        if problem is not None or not self._has_fellows():
             rivalry.holder = None
         elif self._is_due(snapshot.key, slot, resolved, before=before, now=now):
             rivalry.holder = await self._rivals.holder_before(snapshot, thing_name=resolved.thing_name)

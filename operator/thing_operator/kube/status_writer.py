@@ -126,6 +126,8 @@ class StatusWriter:
 
     def inherit(self, ref: ObjectRef, *, version: int | None) -> None:
         """Another process had this object until now, of which this version was shown last: see :meth:`is_unsure`."""
+        if not self._entry(ref).takes_seed:
+            self.stand_back(ref)  # what we wrote before it had the object says nothing any more
         self._entry(ref).inherit(str(version or NOT_SHOWN), now=self._clock.monotonic())
 
     def base_on(self, ref: ObjectRef, *, version: int | None) -> None:

@@ -52,6 +52,10 @@ class Duties:
         """How many replicas take part, this one included."""
         return self._holdings.members()
 
+    def has_fellows(self) -> bool:
+        """Whether there are others, which may be about to end, and still have what they had."""
+        return self._holdings.has_fellows()
+
     def connecting(self) -> int:
         """How many of them make sessions by now, this one included."""
         return self._holdings.connecting()

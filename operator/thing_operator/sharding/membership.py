@@ -125,7 +125,7 @@ class Membership:
         return sum(each < me for each in self.member.fellows.members())
 
     def has_fellows(self) -> bool:
-        """Whether there are other members, who go on when this one ends."""
+        """See :class:`~thing_operator.sharding.ports.Holdings`."""
         return bool(self.member.fellows.members() - {self.member.own.identity})
 
     @property

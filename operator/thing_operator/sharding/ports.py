@@ -43,6 +43,9 @@ class Holdings(Protocol):
     def members(self) -> int:
         """How many members take shards: 1 at least. What all of them may do together is divided by it."""
 
+    def has_fellows(self) -> bool:
+        """Whether there are other members, those that are about to end included."""
+
     def connecting(self) -> int:
         """How many of them make sessions by now, this one included: what all may connect together is divided by it."""
 
@@ -105,6 +108,10 @@ class Alone:
     def members(self) -> int:
         """This one process."""
         return 1
+
+    def has_fellows(self) -> bool:
+        """Never."""
+        return False
 
     def connecting(self) -> int:
         """This one process."""

@@ -34,7 +34,7 @@ class ParentWait:
 
 
 class Families:
-    """Asked before and after the reconcile of each Thing. ``members``: how many replicas there are."""
+    """Asked before and after the reconcile of each Thing. ``has_fellows``: whether there are other replicas."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Families:
         *,
         cache: ObjectCache,
         client: ApiClient,
-        members: Callable[[], int],
+        has_fellows: Callable[[], bool],
         enqueue: Enqueue,
         clock: Clock,
     ) -> None:
         self._registry = registry
         self._cache = cache
         self._client = client
-        self._members = members
+        self._has_fellows = has_fellows
         self._enqueue = enqueue
         self._clock = clock
         self._looks = TokenBucket(*_LOOKS)
@@ -83,7 +83,7 @@ class Families:
         if self._cache.get(parent) is not None:
             return ParentWait(_UNTIL_SEEN)
         self._cache.forget_owner(parent)
-        is_elsewhere = self._members() > 1
+        is_elsewhere = self._has_fellows()
         return ParentWait(_ELSEWHERE if is_elsewhere else _UNTIL_SEEN, is_elsewhere=is_elsewhere)
 
     def is_shared(self, snapshot: ObjectSnapshot) -> bool:
@@ -92,7 +92,7 @@ class Families:
         one has said before.
         """
         is_orphan = snapshot.parent_key is not None and self._cache.get(snapshot.parent_key) is None
-        return is_orphan and self._members() > 1
+        return is_orphan and self._has_fellows()
 
     def _kept_for(self, parent: ObjectKey) -> timedelta:
         """How long the session of a parent is kept yet that was deleted: for one of the same name, or to clean up by.

@@ -65,7 +65,7 @@ class ThingServices:
             registry,
             cache=self.cache,
             client=self.client,
-            members=self.duties.members,
+            has_fellows=self.duties.has_fellows,
             enqueue=self.enqueue,
             clock=self.clock,
         )

@@ -118,6 +118,7 @@ class SharedScene:
             self.local,
             rivals,
             members=lambda: self.members,
+            has_fellows=lambda: self.members > 1,
             enqueue_after=lambda _key, delay: self.delays.append(delay),
             clock=self.clock,
         )

@@ -144,10 +144,16 @@ async def test_what_was_read_since_is_no_more_in_doubt_than_what_was_written(gua
     assert not guarded.writer.is_in_doubt(REF)
 
 
-async def test_the_watch_is_no_judge_of_what_was_written_here(guarded: Guarded) -> None:
+async def test_what_was_written_before_another_process_had_it_says_nothing(guarded: Guarded) -> None:
+    """An orphan that got a parent there, and comes back with it."""
     await guarded.writer.write_through(REF, {"n": 1})
+    guarded.server.write({"of": "another process"})
     guarded.writer.inherit(REF, version=guarded.server.version)
-    assert not guarded.writer.is_in_doubt(REF)
+    assert guarded.writer.is_in_doubt(REF)
+    guarded.enqueue({"n": 2})
+    await guarded.flush()
+    assert guarded.server.status == {"of": "another process"} == guarded.held()
+    assert len(guarded.outdated) == 1
 
 
 async def test_what_the_watch_shows_before_the_first_write_is_known(guarded: Guarded) -> None:

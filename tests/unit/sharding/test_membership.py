@@ -299,3 +299,16 @@ async def test_what_is_left_of_one_that_has_ended_is_removed_after_a_while() -> 
         assert GROUP.key("one") in store.objects, "somebody may look for it"
         await until(lambda: GROUP.key("one") not in store.objects, timeout=15)
         assert two.membership.fencings["us"] == 1
+
+
+async def test_one_that_is_about_to_end_is_a_fellow_until_it_has_ended() -> None:
+    """It takes no shard any more, and still has those that others are to take."""
+    store = LeaseStore()
+    one, two = Replica(store, "one"), Replica(store, "two")
+    async with started(one, two):
+        await one.membership.drain(timedelta(0))
+        await asyncio.sleep(0.1)
+        assert (two.membership.members(), two.membership.has_fellows()) == (1, True)
+        await one.stop()
+        await asyncio.sleep(0.1)
+        assert not two.membership.has_fellows()

@@ -42,7 +42,7 @@ class Scene(FakeClient):
             self,  # type: ignore[arg-type]
             cache=self.cache,
             client=self,
-            members=lambda: members,
+            has_fellows=lambda: members > 1,
             enqueue=self.enqueued.append,
             clock=self.clock,
         )
