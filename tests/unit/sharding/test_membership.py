@@ -1,6 +1,7 @@
 """Members of one group and their shards: who holds what, after whatever happens."""
 
 import asyncio
+from datetime import timedelta
 
 from tests.support.clock import loop_time
 from tests.support.leases import LeaseStore
