@@ -40,6 +40,7 @@ class SharedShards:
 
     def bereft(self, write: Write, process: SimulatedProcess) -> set[str]:
         """Who loses shards by a write of the map that is another one's, and has not ended."""
+        self._map()  # before somebody deletes it
         before, after = map(_map_in, (write.before, write.after))
         changed = zip(before.holders, after.holders, strict=True)
         losers = {holder for holder, next_holder in changed if holder and next_holder != holder}

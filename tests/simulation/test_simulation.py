@@ -23,7 +23,7 @@ print(run_plan(make_plan(int(sys.argv[1]))).digest)
 """
 """Run with a seed, and how many objects are made before, so that others come to lie elsewhere in memory."""
 
-_KEPT = (98, 134, 178, 185, 200, 219, 342, 373, 418, 422, 428, 498, 507, 517)
+_KEPT = (98, 134, 178, 185, 200, 219, 323, 342, 373, 418, 422, 428, 498, 507, 517)
 """These have broken a rule, and what each has found is mended (``docs/reliability.md``)."""
 
 

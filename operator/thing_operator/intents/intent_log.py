@@ -17,7 +17,7 @@ from typing import Final
 from thing_operator.core.clock import Clock
 from thing_operator.core.errors import ThingOperatorError, UserError
 from thing_operator.core.json_bytes import decode
-from thing_operator.core.resource import ObjectRef
+from thing_operator.core.resource import ObjectKey, ObjectRef
 from thing_operator.intents.intent import Intent
 from thing_operator.intents.kept import EncodedStatus, Kept, Sight, drop_void
 from thing_operator.intents.log_text import fit
@@ -63,8 +63,8 @@ class IntentLog:
         self._queued: dict[str, _Queued] = {}
         self._durable: dict[str, Kept] = {}
         """In our own log."""
-        self._found: dict[str, Kept] = {}
-        """In the logs of others, to be minded until the status has them."""
+        self._found: dict[ObjectKey, dict[str, Kept]] = {}
+        """In each log of others, to be minded until the status has it: two may have noted something of one Thing."""
         self._others: list[FoundLog] = []
         self._is_read = False
         """Whether others' logs were read: before, none of our own is begun."""
@@ -98,7 +98,8 @@ class IntentLog:
 
     def remembered(self, ref: ObjectRef, status: EncodedStatus) -> ManagedPaths:
         """What stands in a log of this Thing, provided that the API server holds ``status``."""
-        entries = [each for table in (self._durable, self._found) if (each := table.get(ref.uid)) is not None]
+        tables = (self._durable, *self._found.values())
+        entries = [each for table in tables if (each := table.get(ref.uid)) is not None]
         found, decoded = NO_MANAGED_PATHS, decode(status) if entries else {}
         for kept in entries:
             if kept.intent.stands(decoded):
@@ -149,13 +150,16 @@ class IntentLog:
             self._turn_off(error.message)
             return
         refs = {ref.uid: ref for ref in self._sight.refs()}
-        for found in self._others:
-            for uid, intent in found.intents.items():
-                if uid in refs and covers(intent.namespace):
-                    self._found[uid] = Kept(refs[uid], intent)
-        drop_void(self._found, self._sight)
+        for other in self._others:
+            self._found.setdefault(other.key, {}).update(
+                (uid, Kept(refs[uid], intent))
+                for uid, intent in other.intents.items()
+                if uid in refs and covers(intent.namespace)
+            )
+        self._drop_void_of_others()
         if self._found:
-            log.info("%d Things were about to be changed by another process", len(self._found))
+            count = len(set[str]().union(*self._found.values()))
+            log.info("%d Things were about to be changed by another process", count)
         if unreadable:
             self._turn_off("; ".join(unreadable))
         self._is_read = not unreadable
@@ -235,7 +239,7 @@ class IntentLog:
         if self._store is None:
             return
         drop_void(self._durable, self._sight)
-        drop_void(self._found, self._sight)
+        self._drop_void_of_others()
         if self._shown and not self._durable:
             await self._store.clear()
             self._shown = 0
@@ -244,6 +248,11 @@ class IntentLog:
         while (others := self._others) and not self._found and not self._is_in_doubt(others[-1]):
             await self._shorten(self._store, others[-1])
             others.pop()  # of what was read then: they may have been read again meanwhile
+
+    def _drop_void_of_others(self) -> None:
+        for table in self._found.values():
+            drop_void(table, self._sight)
+        self._found = {key: table for key, table in self._found.items() if table}
 
     def _is_in_doubt(self, other: FoundLog) -> bool:
         """Whether another process may run what we run, and may have noted what we have not been shown yet."""

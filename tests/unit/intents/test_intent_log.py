@@ -119,6 +119,22 @@ def test_a_killed_process_leaves_what_another_one_minds_and_then_takes_out() -> 
     run_virtual(scenario())
 
 
+def test_what_two_others_have_noted_of_one_thing_is_minded() -> None:
+    """One was ended before its status had it, and so was the next."""
+
+    async def scenario() -> None:
+        server = IntentServer()
+        put_log(server, write_log({"uid-t1": intent("/a", "/b")}), name="first")
+        put_log(server, write_log({"uid-t1": intent("/a")}), name="second")
+        process = IntentProcess(server, THINGS)
+        await process.start()
+        known = process.log.remembered(THINGS[1], process.writer.current(THINGS[1]))
+        assert known.desired == ("/a", "/b")
+        await process.stop()
+
+    run_virtual(scenario())
+
+
 def test_of_a_log_of_others_only_what_we_run_is_taken_out() -> None:
     async def scenario() -> None:
         server = IntentServer()
