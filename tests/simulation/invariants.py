@@ -284,16 +284,12 @@ class Invariants:
         if "desired" in update.state:
             found = dict(leaves(update.after.get("desired", {})))
             for life in self.lives.of_thing(update.thing):
-                self._accept(life, found)
+                life.accept(found)
 
     def accept(self, life: Life, desired: dict[str, Any]) -> None:
         """Note which of a life's generations this desired section satisfies; the newest may be new."""
         life.noted_at.setdefault(life.generation, self.now())
-        self._accept(life, dict(leaves(desired)))
-
-    def _accept(self, life: Life, found: dict[Path, Any]) -> None:
-        for generation in [each for each in life.unaccepted if life.desired[each].is_met(found)]:
-            del life.unaccepted[generation]
+        life.accept(dict(leaves(desired)))
 
     def on_sent(self, process: SimulatedProcess, thing: str, desired: dict[str, Any]) -> None:
         """A process sends something for desired, whatever becomes of it."""

@@ -37,6 +37,8 @@ class Life:
     """All that were ever asked of it."""
     unaccepted: dict[int, dict[str, Any]] = field(default_factory=dict)
     """The specs of those generations whose desired state the shadow has not had since they were there."""
+    had: dict[int, dict[Path, Any]] = field(default_factory=dict)
+    """By generation under Once, what the shadow has had of it, at whichever moments: others may change it since."""
     desired: dict[int, "DesiredLeaves"] = field(default_factory=dict)
     """By generation, what its spec desires."""
     deleting: bool = False
@@ -77,6 +79,16 @@ class Life:
     def was_accepted(self, generation: int) -> bool:
         """Whether the shadow has had what this generation desires at some moment since it was there."""
         return generation in self.specs and generation not in self.unaccepted
+
+    def accept(self, found: Mapping[Path, Any]) -> None:
+        """The shadow's desired section has these leaves: note which generations it satisfies."""
+        for generation in list(self.unaccepted):
+            wanted = self.desired[generation]
+            if wanted.is_once:
+                had = self.had.setdefault(generation, {})
+                had |= {path: value for path, value in wanted.leaves.items() if found.get(path) == value}
+            if wanted.is_met(had if wanted.is_once else found):
+                del self.unaccepted[generation]
 
     def overlaps(self, other: "Life") -> bool:
         """Whether both were there at any moment."""
@@ -139,12 +151,13 @@ class DesiredLeaves:
 
     leaves: Mapping[Path, Any]
     is_exact: bool
+    is_once: bool
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> "DesiredLeaves":
         """Of a spec."""
         found = {path: value for path, value in leaves(spec.get("desired", {})) if value != {}}
-        return cls(found, policy_of(spec) == "Exact")
+        return cls(found, policy_of(spec) == "Exact", policy_of(spec) == "Once")
 
     def is_met(self, found: Mapping[Path, Any]) -> bool:
         """Whether a shadow's desired section with these leaves is as desired."""
