@@ -225,7 +225,7 @@ def test_who_has_lost_its_lease_and_the_map_is_given_the_time_to_say_what_it_hol
     assert claimed.held_by(lease.holder) == ALL_SHARDS
 
 
-def test_who_has_gone_long_ago_is_not_waited_for_when_the_map_is_lost() -> None:
+def test_who_has_ended_long_ago_is_not_waited_for_when_the_map_is_lost() -> None:
     member, lease = lone_member()
     member.see("b", replace(lease, holder="b_pod_1", uid="b", version="8"), now=100, in_order=True)
     member.see("b", None, now=101, in_order=True, as_of=10)
