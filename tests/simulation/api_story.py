@@ -51,6 +51,8 @@ class ApiStory:
     def _in_words(self, outcome: Any) -> str:
         if isinstance(outcome, list):
             return str([self._in_words(each) for each in outcome])
+        if isinstance(outcome, str) and version_number(outcome) is not None:
+            return "a version"  # of what was patched: the numbers are each server's own
         if not isinstance(outcome, dict):
             return str(outcome)
         number = version_number(outcome["metadata"]["resourceVersion"]) or 0
