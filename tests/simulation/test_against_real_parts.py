@@ -14,6 +14,7 @@ from tests.simulation.identities import identity
 from tests.simulation.loop import PROCESS, SimulatedProcess, run_simulation, simulation_loop
 from tests.simulation.operators import ProcessClock
 from tests.simulation.weather import ApiWeather
+from tests.support.api_server import close
 from tests.support.clock import START
 from tests.support.cloud import Things
 from tests.support.pki import identity_of
@@ -60,7 +61,7 @@ async def _story_of_the_server(plane: ControlPlane, namespace: str) -> list[str]
     try:
         return await api_story.tell(client, namespace)
     finally:
-        await client.close()
+        await close(client, plane.kubeconfig)
 
 
 @pytest.mark.timeout(120)
