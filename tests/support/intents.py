@@ -32,8 +32,7 @@ NOTHING_IN_SIGHT = Sight(
     exists=lambda _ref: True,
     status=lambda _ref: None,
     runs=lambda _namespace, _uid: True,
-    may_write=lambda _ref: True,
-    may_judge=lambda _namespace, _uid: True,
+    may_write=lambda _namespace, _uid: True,
 )
 HOME = "operators"
 
@@ -182,8 +181,7 @@ class IntentProcess:
             exists=lambda ref: ref in self.things,
             status=lambda ref: next(iter(self.writer.candidates(ref)), None),
             runs=lambda _namespace, uid: self.runs_uid(uid),
-            may_write=lambda ref: self.runs_uid(ref.uid) or self.gives_uid(ref.uid),
-            may_judge=lambda _namespace, uid: self.runs_uid(uid) and self.is_certain,
+            may_write=lambda _namespace, uid: self.is_certain and (self.runs_uid(uid) or self.gives_uid(uid)),
         )
         self.log = IntentLog(LogStore(server, HOME, name=name, holder="h"), sight, clock=self.clock)
 

@@ -86,8 +86,7 @@ def make_intent_log(
         exists=exists,
         status=status,
         runs=duties.knows_thing,
-        may_write=lambda ref: duties.may_write_thing(ref.key.namespace, ref.uid),
-        may_judge=duties.may_judge_thing,
+        may_write=duties.may_write_thing,
     )
     # A name for each process: what an earlier one has left is another's log, whatever its pod was called.
     namespace = settings.status.intent_log_namespace

@@ -110,7 +110,7 @@ class IntentLog:
 
     async def record(self, ref: ObjectRef, intent: Intent) -> bool:
         """Have the log hold an intent before returning; False when it does not, and the status has to say it."""
-        if not self.is_usable or not self._sight.may_write(ref):
+        if not self.is_usable or not self._sight.may_write(ref.key.namespace, ref.uid):
             return False
         done = asyncio.get_running_loop().create_future()
         self._queued[ref.uid] = _Queued(ref, intent, done)
@@ -232,7 +232,8 @@ class IntentLog:
 
     def _is_ours(self, kept: Kept) -> bool:
         """Also what is being given to another process, which has it when everything of it has ended here."""
-        return self._sight.runs(kept.intent.namespace, kept.ref.uid) or self._sight.may_write(kept.ref)
+        of = (kept.intent.namespace, kept.ref.uid)
+        return self._sight.runs(*of) or self._sight.may_write(*of)
 
     async def _tidy(self) -> None:
         """Take out what the statuses have by now, of our log and of those of others."""
@@ -256,11 +257,8 @@ class IntentLog:
 
     def _is_in_doubt(self, other: FoundLog) -> bool:
         """Whether another process may run what we run, and may have noted what we have not been shown yet."""
-        sight, noted = self._sight, other.intents.items()
-        return any(
-            sight.runs(intent.namespace, uid) and not sight.may_judge(intent.namespace, uid)
-            for uid, intent in noted
-        )
+        things = [(intent.namespace, uid) for uid, intent in other.intents.items()]
+        return any(self._sight.runs(*each) and not self._sight.may_write(*each) for each in things)
 
     async def _shorten(self, store: LogStore, other: FoundLog) -> None:
         """Take out of another's log what is ours to judge and is void."""

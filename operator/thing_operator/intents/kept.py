@@ -22,10 +22,8 @@ class Sight:
     """Whether this process runs the Things of a namespace, and the one of a uid in it, and has listed them, so that
     what it does not see is deleted.
     """
-    may_write: Callable[[ObjectRef], bool]
-    """Whether that is certain enough to write of it."""
-    may_judge: Callable[[str, str], bool]
-    """The same as ``runs``, and certain enough to take what is void out of the logs of others."""
+    may_write: Callable[[str, str], bool]
+    """Whether a Thing of this namespace and uid is so certainly ours that it may be written of."""
 
 
 @dataclass(slots=True)

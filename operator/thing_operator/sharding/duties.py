@@ -95,10 +95,6 @@ class Duties:
         may_write = self._scopes.may_write(namespace) and self._holdings.may_write(self.owner_uid(uid))
         return may_write and self.knows_owner(uid)
 
-    def may_judge_thing(self, namespace: str, uid: str) -> bool:
-        """Whether what is seen of a Thing, which may be nothing, is so certain that what others say of it may go."""
-        return self.knows_thing(namespace, uid) and self.may_write_thing(namespace, uid)
-
     def may_write_batch(self, key: ObjectKey) -> bool:
         """Whether the status of a ThingBatch may be written."""
         return self._scopes.may_write(key.namespace) and self._holdings.may_write_batches()

@@ -66,7 +66,6 @@ def test_what_is_not_certain_is_run_but_neither_written_nor_connected() -> None:
     duties = Duties(scopes, holdings)
     assert duties.members() == duties.connecting() == 3
     assert duties.may_write_thing("ours", UID)
-    assert duties.may_judge_thing("ours", UID)
     assert duties.may_connect(KEY, UID, 17.5)
     assert holdings.asked == [17.5]
     holdings.is_certain = False
@@ -74,7 +73,6 @@ def test_what_is_not_certain_is_run_but_neither_written_nor_connected() -> None:
     assert duties.runs_batch(KEY)
     assert not duties.may_connect(KEY, UID, None)
     assert not duties.may_write_thing("ours", UID)
-    assert not duties.may_judge_thing("ours", UID)
     assert not duties.may_write_batch(KEY)
     assert not duties.may_order(KEY)
     holdings.is_certain, scopes.is_certain = True, False
