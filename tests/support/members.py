@@ -22,6 +22,19 @@ TIMING = Timing(duration=10, interval=2, calm=15)
 MAP = GROUP.map_key
 
 
+def make_member(name: str, *, process: str) -> Member:
+    """The member of a pod's process, who knows that those before it have ended."""
+    fellows = Fellows(duration=TIMING.duration)
+    own = OwnLease(
+        name,
+        f"{name}_pod_{process}",
+        fellows=fellows,
+        timing=TIMING,
+        has_ended=lambda holder: holder.startswith(f"{name}_pod_"),
+    )
+    return Member(own, fellows, TIMING)
+
+
 class Replica:
     """A member of the group, as far as its shards go. What it has sessions for is in ``sessions``."""
 
@@ -29,15 +42,7 @@ class Replica:
         self.name = name
         self.clock = FakeClock(loop_time)
         self.link = LeaseLink(store, Contact(patience=timedelta(minutes=1), clock=self.clock))
-        fellows = Fellows(duration=TIMING.duration)
-        own = OwnLease(
-            name,
-            f"{name}_pod_{process}",
-            fellows=fellows,
-            timing=TIMING,
-            has_ended=lambda holder: holder.startswith(f"{name}_pod_"),
-        )
-        self.member = Member(own, fellows, TIMING)
+        self.member = make_member(name, process=process)
         self.membership = Membership(
             self.link,
             GROUP,

@@ -4,15 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.members import GROUP, TIMING
 
 from thing_operator.sharding.hashing import ALL_SHARDS
-from thing_operator.sharding.member import Fellows, Group, MemberLease
-from thing_operator.sharding.own_lease import OwnLease, Renewal, Timing
+from thing_operator.sharding.member import Fellows, MemberLease
+from thing_operator.sharding.own_lease import OwnLease, Renewal
 from thing_operator.sharding.protocol import MapSighting, Member
 from thing_operator.sharding.shard_map import ShardMap
 
-GROUP = Group(name="fleet", namespace="iot", duration=timedelta(seconds=10))
-TIMING = Timing(duration=10, interval=2, calm=15)
 START = datetime(2026, 11, 28, tzinfo=UTC)
 
 

@@ -8,17 +8,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.support.leases import LeaseStore
+from tests.support.members import GROUP, make_member
 
 from thing_operator.core.errors import ThingOperatorError
 from thing_operator.sharding.hashing import ALL_SHARDS
 from thing_operator.sharding.leases import map_of
-from thing_operator.sharding.member import Fellows, Group, MemberLease
-from thing_operator.sharding.own_lease import OwnLease, Renewal, Timing
+from thing_operator.sharding.member import MemberLease
+from thing_operator.sharding.own_lease import Renewal
 from thing_operator.sharding.protocol import MapSighting, Member
 from thing_operator.sharding.shard_map import MAP_ANNOTATION, ShardMap
 
-GROUP = Group(name="fleet", namespace="iot", duration=timedelta(seconds=10))
-TIMING = Timing(duration=10, interval=2, calm=15)
 START = datetime(2026, 11, 28, tzinfo=UTC)
 NAMES = ("a", "b", "c")
 
@@ -90,15 +89,8 @@ class ProtocolMachine(RuleBasedStateMachine):
     def start_or_restart(self, name: str, offset: float) -> None:
         """A container starts; one of that name that ran before has ended, since the kubelet ends it first."""
         self.started += 1
-        fellows = Fellows(duration=TIMING.duration)
-        own = OwnLease(
-            name,
-            f"{name}_pod_{self.started}",
-            fellows=fellows,
-            timing=TIMING,
-            has_ended=lambda holder: holder.startswith(f"{name}_pod_"),
-        )
-        process = self.processes[name] = Process(name, Member(own, fellows, TIMING), offset)
+        member = make_member(name, process=str(self.started))
+        process = self.processes[name] = Process(name, member, offset)
         self.list_all(process)
         if process.member.is_first():
             self.put_map(process, ShardMap())
