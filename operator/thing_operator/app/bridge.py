@@ -6,8 +6,8 @@ from thing_operator.app.operator import Operator
 from thing_operator.config import BridgeSettings
 from thing_operator.core.clock import Clock
 from thing_operator.kube.ports import ApiClient
+from thing_operator.observability.listening import listening_socket
 from thing_operator.observability.observers import BridgeObserver
-from thing_operator.observability.server import listening_socket
 
 if TYPE_CHECKING:
     import socket

@@ -15,6 +15,7 @@ from aiohttp import web
 from thing_operator.bridge.limits import to_be_closed
 from thing_operator.bridge.messages import BODY_LIMIT
 from thing_operator.core.descriptors import is_reserved
+from thing_operator.observability.listening import accept_no_more
 from thing_operator.observability.logs import HTTP_LOG
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class BridgeServer:
         if self._listening is None or self._http is None:
             self._sock.close()
             return
+        await accept_no_more([self._sock])
         self._listening.close()
         self._http.pre_shutdown()
         await self._http.shutdown(_SHUTDOWN_SECONDS)

@@ -19,6 +19,7 @@ from thing_operator.core.errors import ToolError
 from thing_operator.core.object_names import OBJECT_NAME_LENGTH, check_namespace_name, check_object_name
 from thing_operator.core.reasons import ToolReason
 from thing_operator.core.resource import ObjectKey
+from thing_operator.observability.listening import accept_no_more
 from thing_operator.observability.logs import HTTP_LOG
 
 LOOPBACK: Final = "127.0.0.1"
@@ -70,6 +71,7 @@ async def serving(sock: socket.socket, gate: Gate, assets: Assets, backend: Back
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await accept_no_more([sock])
         await runner.cleanup()
 
 

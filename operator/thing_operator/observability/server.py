@@ -6,7 +6,6 @@ sessions, and a probe, which asks at once, is still answered.
 """
 
 import asyncio
-import errno
 import socket
 from concurrent.futures import Future
 from threading import Thread
@@ -16,16 +15,12 @@ from typing import Self
 from aiohttp import web
 
 from thing_operator.core.descriptors import PORT_BACKLOG, PORT_CONNECTIONS
-from thing_operator.core.error_words import in_words
-from thing_operator.core.errors import ToolError
-from thing_operator.core.reasons import ToolReason
+from thing_operator.observability.listening import accept_no_more, listening_socket
 from thing_operator.observability.logs import HTTP_LOG
 
-_NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _SHUTDOWN_SECONDS = 1.0
 _IDLE_SECONDS = 15.0
 """For the first whole request to come, and between two."""
-_ACCEPTING_TURNS = 5
 _HEADERS = 32
 _LINE_BYTES = 4096
 
@@ -90,12 +85,9 @@ class HttpThread:
             started.set_exception(error)
         else:
             await self._end.wait()
+        await accept_no_more(sock for _, sock in self._sites)
         for server in listening:
             server.close()
-        # What was accepted in the last turn is a connection a few turns later: one that is made after the end of its
-        # runner nobody closes.
-        for _ in range(_ACCEPTING_TURNS):
-            await asyncio.sleep(0)
         for runner in runners:
             await runner.cleanup()
 
@@ -118,32 +110,3 @@ async def _listen(runner: web.AppRunner, sock: socket.socket) -> asyncio.Server:
         return server()
 
     return await loop.create_server(connection, sock=sock, backlog=PORT_BACKLOG)
-
-
-def listening_socket(*, setting: str, address: str | None, port: int) -> socket.socket:
-    """A socket that listens on a port. ``address`` None: all of this machine's.
-
-    Raises ToolError, which names ``setting``, when nobody can listen there.
-    """
-    try:
-        return _socket(address, port)
-    except OSError as error:
-        where = f"port {port}" if address is None else f"{address} port {port}"
-        raise ToolError(
-            f"{setting}.port: {where} cannot be listened on ({in_words(error)}): stop what listens there, or set "
-            f"{setting}.port to another one, or to 0 to do without",
-            reason=ToolReason.INVALID_SETTINGS,
-        ) from None
-
-
-def _socket(address: str | None, port: int) -> socket.socket:
-    if address is not None:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        return socket.create_server((address, port), family=family)
-    if socket.has_dualstack_ipv6():
-        try:
-            return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
-        except OSError as error:
-            if error.errno not in _NO_SUCH_ADDRESS:
-                raise
-    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - what "all addresses" means

@@ -1,6 +1,7 @@
 """The ports of health and metrics, asked by whoever reaches them: by hundreds at once, slowly, all the time."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -113,6 +114,16 @@ async def test_what_asks_nothing_more_is_ended(sent: bytes, monkeypatch: pytest.
         with create_connection((HOST, port)) as client:
             client.sendall(sent)
             await is_ended(client)
+
+
+async def test_what_is_accepted_at_the_end_is_ended_as_well(recwarn: pytest.WarningsRecorder) -> None:
+    with ExitStack() as late:
+        for _ in range(20):
+            async with serving() as port:
+                for _ in range(PORT_BACKLOG):
+                    late.enter_context(create_connection((HOST, port)))
+        gc.collect()
+    assert [str(each.message) for each in recwarn] == []
 
 
 @pytest.mark.parametrize(
