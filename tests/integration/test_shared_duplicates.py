@@ -36,16 +36,11 @@ def replicas(
             "THING_OPERATOR_LEASE__IDENTITY": name,
         }
         each.start()
-    eventually(lambda: sorted(map(held, both)) == [128, 129], "the shards are shared", timeout=120)
+    eventually(
+        lambda: sorted(each.held() for each in both) == [128, 129], "the shards are shared", timeout=120
+    )
     yield both
     second.stop()
-
-
-def held(replica: OperatorProcess) -> int:
-    try:
-        return int(replica.scrape()["shards", "held"])
-    except OSError:
-        return 0
 
 
 def reasons(workspace: Workspace) -> Counter[str]:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -97,6 +98,12 @@ class OperatorProcess:
     def scrape(self) -> dict[tuple[str, ...], float]:
         """Its metrics: values by name without the prefix, and label values in the order of the labels' names."""
         return scrape(self.metrics_port, host=self.host)
+
+    def held(self) -> int:
+        """How many shards it says that it holds; 0 while it does not say so."""
+        with suppress(OSError):
+            return int(self.scrape().get(("shards", "held"), 0))
+        return 0
 
     def connects(self) -> int:
         """How many sessions it has made since it was started."""

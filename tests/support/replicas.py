@@ -63,12 +63,6 @@ class ReplicaProcess(OperatorProcess):
             return bool(answer.status == 200)
         return False
 
-    def held(self) -> int:
-        """How many shards it says that it holds; 0 while it does not answer."""
-        with suppress(OSError):
-            return int(self.scrape().get(("shards", "held"), 0))
-        return 0
-
     def times_fenced(self) -> int:
         """How often others have taken its Lease from it."""
         return int(self.scrape().get(("fencings_total", "them"), 0))

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,15 +65,9 @@ def replicas(
     run_helm(helm, plane, "uninstall", *RELEASE)
 
 
-def held(replica: InstalledOperator) -> int:
-    with suppress(OSError):
-        return int(replica.scrape()["shards", "held"])
-    return 0
-
-
 def await_shared(replicas: Sequence[InstalledOperator]) -> None:
     def shared() -> bool:
-        found = [held(each) for each in replicas]
+        found = [each.held() for each in replicas]
         return sum(found) == SHARDS and max(found) - min(found) <= 1
 
     eventually(shared, "the shards are shared")
