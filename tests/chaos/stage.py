@@ -22,8 +22,10 @@ from thing_operator_local.controlplane import ControlPlane
 from thing_operator_local.toolchain import Reporter
 
 NAMESPACE = "chaos"
-_ETCD_DISK = 320
-"""MiB: etcd reserves two files of 64 for its log."""
+_ETCD_DISK = 1024
+"""MiB: etcd keeps up to five files of 64 of its log, and has one or two in reserve; the history of 500 Things between
+two compactions takes some 150 (twenty minutes filled 320).
+"""
 
 
 class Stage:
