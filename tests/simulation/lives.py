@@ -83,11 +83,11 @@ class Life:
     def accept(self, found: Mapping[Path, Any]) -> None:
         """The shadow's desired section has these leaves: note which generations it satisfies."""
         for generation in list(self.unaccepted):
-            wanted = self.desired[generation]
-            if wanted.is_once:
-                had = self.had.setdefault(generation, {})
+            wanted, seen = self.desired[generation], found
+            if wanted.policy == "Once":
+                seen = had = self.had.setdefault(generation, {})
                 had |= {path: value for path, value in wanted.leaves.items() if found.get(path) == value}
-            if wanted.is_met(had if wanted.is_once else found):
+            if wanted.is_met(seen):
                 del self.unaccepted[generation]
 
     def overlaps(self, other: "Life") -> bool:
@@ -150,18 +150,17 @@ class DesiredLeaves:
     """What a spec desires: the leaves, without empty objects, which are no content to a shadow."""
 
     leaves: Mapping[Path, Any]
-    is_exact: bool
-    is_once: bool
+    policy: str
 
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> "DesiredLeaves":
         """Of a spec."""
         found = {path: value for path, value in leaves(spec.get("desired", {})) if value != {}}
-        return cls(found, policy_of(spec) == "Exact", policy_of(spec) == "Once")
+        return cls(found, policy_of(spec))
 
     def is_met(self, found: Mapping[Path, Any]) -> bool:
         """Whether a shadow's desired section with these leaves is as desired."""
-        return found == self.leaves if self.is_exact else self.leaves.items() <= found.items()
+        return found == self.leaves if self.policy == "Exact" else self.leaves.items() <= found.items()
 
 
 def satisfies(desired: dict[str, Any], spec: dict[str, Any]) -> bool:
