@@ -9,6 +9,7 @@ import pytest
 from tests.support.cloud import Things
 from tests.support.operator import OperatorProcess, Workspace, total
 from tests.support.polling import eventually
+from tests.support.replicas import Group
 
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.controlplane import ControlPlane
@@ -36,9 +37,7 @@ def replicas(
             "THING_OPERATOR_LEASE__IDENTITY": name,
         }
         each.start()
-    eventually(
-        lambda: sorted(each.held() for each in both) == [128, 129], "the shards are shared", timeout=120
-    )
+    Group.await_shared(both)
     yield both
     second.stop()
 

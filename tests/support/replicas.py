@@ -117,7 +117,8 @@ class Group(Workspace):
         self.await_up()
         return started
 
-    def await_shared(self, replicas: Sequence[ReplicaProcess], *, even: bool = True) -> None:
+    @staticmethod
+    def await_shared(replicas: Sequence[OperatorProcess], *, even: bool = True) -> None:
         """Wait until these hold all shards, as many each if ``even``, give or take one."""
 
         def shared() -> bool:

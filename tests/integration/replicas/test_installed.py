@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,13 @@ from tests.integration.installed import CHART, InstalledOperator, run_helm, sett
 from tests.support.cloud import Things
 from tests.support.operator import Json, Workspace, total
 from tests.support.polling import eventually
+from tests.support.replicas import SHARDS, Group
 
 from thing_operator_local.cloud.client import LocalCloud
 from thing_operator_local.controlplane import ControlPlane
 
 HOME, TEAM = "thing-operator", "team"
 RELEASE = ("thing-operator", f"--namespace={HOME}")
-SHARDS = 257
 SHARDING: Json = {"leaseDuration": "4s", "renewInterval": "800ms", "calm": "2s"}
 LEASES = {
     (HOME, "get"),
@@ -65,14 +65,6 @@ def replicas(
     run_helm(helm, plane, "uninstall", *RELEASE)
 
 
-def await_shared(replicas: Sequence[InstalledOperator]) -> None:
-    def shared() -> bool:
-        found = [each.held() for each in replicas]
-        return sum(found) == SHARDS and max(found) - min(found) <= 1
-
-    eventually(shared, "the shards are shared")
-
-
 @pytest.mark.timeout(300)
 def test_a_namespaced_release_has_the_rights_that_its_replicas_need_and_uses_them(
     bare_control_plane: ControlPlane,
@@ -85,7 +77,7 @@ def test_a_namespaced_release_has_the_rights_that_its_replicas_need_and_uses_the
     workspace = Workspace(kubectl=bare_control_plane.kubectl, cloud=cloud, operator=first, namespace=TEAM)
     first.start()
     second.start()
-    await_shared([first, second])
+    Group.await_shared([first, second])
     fleet = things(12)
     for each in fleet:
         workspace.store_credentials(each)
@@ -96,11 +88,11 @@ def test_a_namespaced_release_has_the_rights_that_its_replicas_need_and_uses_the
     assert all(running), running
     check_viewer(bare_control_plane, tmp_path / "viewer")
     first.stop(grace=0)
-    await_shared([second])
+    Group.await_shared([second])
     third.start()
-    await_shared([second, third])
+    Group.await_shared([second, third])
     assert second.stop(grace=60) == 0
-    await_shared([third])
+    Group.await_shared([third])
     for each in fleet:
         workspace.patch(each.name, {"desired": {"v": 2}})
     for each in fleet:
